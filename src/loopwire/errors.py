@@ -1,0 +1,57 @@
+"""Every error that a user can meet.
+
+A message says where, what was met, and what to do about it. Faults of Loopwire itself are assertions, not these.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LoopwireError(Exception):
+    """Base of all errors caused by what a user gave: a file, an option, data, a machine without a tool."""
+
+    def __init__(self, where: str, problem: str, remedy: str) -> None:
+        self.where = where
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{where}: {problem}. {remedy}")
+
+
+class FixedTypeError(LoopwireError):
+    """A fixed-point type that cannot exist or cannot be read."""
+
+
+class ModelFileError(LoopwireError):
+    """A file that is not a model, is damaged, or holds values that no firmware can carry."""
+
+
+class UnsupportedError(LoopwireError):
+    """A layer, option or graph that Loopwire does not compile."""
+
+
+class ConfigError(LoopwireError):
+    """An option that is unknown, impossible or contradicts another."""
+
+
+class DataError(LoopwireError):
+    """Data that do not fit the model: shape, dtype, NaN."""
+
+
+class OutputError(LoopwireError):
+    """An output folder that cannot be written or holds something else."""
+
+
+class ToolError(LoopwireError):
+    """An external tool that is missing or failed."""
+
+
+class VerificationError(LoopwireError):
+    """Simulated firmware whose bits or cycles differ from what was predicted."""
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
+    """Return ``" Did you mean 'a' or 'b'?"`` for the names closest to `name`, or an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=count, cutoff=0.5)
+    return f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""

@@ -1,0 +1,252 @@
+"""Building graphs: each method adds one op, with the exact type of its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import assert_never
+
+import numpy as np
+import numpy.typing as npt
+
+from loopwire.ir import ops
+from loopwire.ir.graph import Graph, Node, Value
+from loopwire.ir.interval import Range, range_of
+from loopwire.ir.types import FixedType, TensorType
+
+BodyResult = tuple[Sequence[Value], Sequence[Value]]
+"""Next states, and one step of each result."""
+
+
+def _broadcast(operands: Sequence[Value]) -> tuple[int, ...]:
+    shapes = {operand.type.shape for operand in operands} - {()}
+    assert len(shapes) <= 1, f"shapes differ: {', '.join(map(repr, operands))}"
+    return shapes.pop() if shapes else ()
+
+
+def _result_shape(op: ops.Op, operands: Sequence[Value]) -> tuple[int, ...]:
+    match op:
+        case ops.Const():
+            return op.reals.shape
+        case ops.MatVec():
+            matrix, vector = (operand.type.shape for operand in operands)
+            assert len(matrix) == 2 and vector == matrix[1:], f"matrix {matrix} times vector {vector}"
+            return matrix[:1]
+        case ops.Add() | ops.Sub() | ops.Mul() | ops.Max() | ops.Min():
+            return _broadcast(operands)
+        case ops.ReduceSum() | ops.ReduceMax():
+            (vector,) = operands
+            assert len(vector.type.shape) == 1, f"reduction of {vector!r}"
+            return ()
+        case ops.Cast() | ops.Table() | ops.Reverse():
+            return operands[0].type.shape
+        case ops.Slice():
+            length, *rest = operands[0].type.shape
+            assert 0 <= op.start < op.stop <= length, f"slice {op.start}:{op.stop} of {operands[0]!r}"
+            return (op.stop - op.start, *rest)
+        case ops.Concat():
+            rest = list({operand.type.shape[1:] for operand in operands})
+            assert len(rest) == 1, f"shapes differ: {operands}"
+            return (sum(operand.type.shape[0] for operand in operands), *rest[0])
+        case ops.Reshape():
+            result = TensorType(op.shape, operands[0].type.element)
+            assert result.size == operands[0].type.size, f"reshape of {operands[0]!r} to {op.shape}"
+            return op.shape
+        case ops.Scan():
+            raise AssertionError("a Scan has several results")
+        case _:
+            assert_never(op)
+
+
+def _result_element(op: ops.Op, operands: tuple[Value, ...], constants: Mapping[Value, Range]) -> FixedType:
+    elements = [operand.type.element for operand in operands]
+    match op:
+        case ops.Const():
+            return op.type
+        case ops.Cast() | ops.Table():
+            return op.to
+        case ops.Slice() | ops.Reshape() | ops.Reverse():
+            return elements[0]
+        case ops.Concat():
+            assert len(set(elements)) == 1, f"types differ: {operands}"
+            return elements[0]
+        case ops.MatVec() | ops.Mul():
+            fraction = sum(element.fraction for element in elements)
+        case ops.Add() | ops.Sub() | ops.Max() | ops.Min() | ops.ReduceSum() | ops.ReduceMax():
+            fraction = max(element.fraction for element in elements)
+        case ops.Scan():
+            raise AssertionError("a Scan has several results")
+        case _:
+            assert_never(op)
+    given = tuple(constants.get(operand) or Range.of_type(operand.type.element) for operand in operands)
+    result = range_of(op, operands, given)
+    return FixedType.holding(result.low, result.high, fraction)
+
+
+def result_type(op: ops.Op, operands: tuple[Value, ...], constants: Mapping[Value, Range]) -> TensorType:
+    """Return the exact type of the only result of `op` (not a Scan).
+
+    Args:
+        op: the operation.
+        operands: what it reads.
+        constants: the ranges of the operands that are Consts of the same graph; a type is the narrower for knowing them.
+    """
+    return TensorType(_result_shape(op, operands), _result_element(op, operands, constants))
+
+
+class Builder:
+    """Adds nodes to a graph under construction. A name that is taken gets the next free number."""
+
+    def __init__(self, names: set[str] | None = None) -> None:
+        self._names = set() if names is None else names
+        self._inputs: list[Value] = []
+        self._nodes: list[Node] = []
+        self._constants: dict[Value, Range] = {}
+        self.layer = ""
+        """Layer that values belong to from here on."""
+
+    def _value(self, name: str, type: TensorType, note: str = "") -> Value:
+        base = f"{self.layer}.{name}" if self.layer else name
+        unique, count = base, 2
+        while unique in self._names:
+            unique, count = f"{base}_{count}", count + 1
+        self._names.add(unique)
+        return Value(unique, type, self.layer, note)
+
+    def input(self, name: str, type: TensorType, note: str = "") -> Value:
+        """Add an input of the graph."""
+        value = self._value(name, type, note)
+        self._inputs.append(value)
+        return value
+
+    def add_node(self, op: ops.Op, operands: Sequence[Value], name: str, note: str = "") -> Value:
+        """Add any op but a Scan; return its result."""
+        operands = tuple(operands)
+        value = self._value(name, result_type(op, operands, self._constants), note)
+        if isinstance(op, ops.Const):
+            self._constants[value] = range_of(op, (), ())
+        self._nodes.append(Node(op, operands, (value,)))
+        return value
+
+    def const(self, reals: npt.ArrayLike, type: FixedType, name: str = "const", note: str = "") -> Value:
+        """Add a constant of shape ``reals.shape``."""
+        return self.add_node(ops.Const(np.asarray(reals, np.float64), type), (), name, note)
+
+    def matvec(self, matrix: Value, vector: Value, name: str = "product", note: str = "") -> Value:
+        """(m, n) times (n,) gives (m,)."""
+        return self.add_node(ops.MatVec(), (matrix, vector), name, note)
+
+    def add(self, a: Value, b: Value, name: str = "sum", note: str = "") -> Value:
+        """a + b."""
+        return self.add_node(ops.Add(), (a, b), name, note)
+
+    def sub(self, a: Value, b: Value, name: str = "difference", note: str = "") -> Value:
+        """a - b."""
+        return self.add_node(ops.Sub(), (a, b), name, note)
+
+    def mul(self, a: Value, b: Value, name: str = "product", note: str = "") -> Value:
+        """a · b."""
+        return self.add_node(ops.Mul(), (a, b), name, note)
+
+    def max(self, a: Value, b: Value, name: str = "max", note: str = "") -> Value:
+        """The larger of a and b."""
+        return self.add_node(ops.Max(), (a, b), name, note)
+
+    def min(self, a: Value, b: Value, name: str = "min", note: str = "") -> Value:
+        """The smaller of a and b."""
+        return self.add_node(ops.Min(), (a, b), name, note)
+
+    def reduce_sum(self, vector: Value, name: str = "total", note: str = "") -> Value:
+        """Sum of a vector's elements, a scalar."""
+        return self.add_node(ops.ReduceSum(), (vector,), name, note)
+
+    def reduce_max(self, vector: Value, name: str = "largest", note: str = "") -> Value:
+        """Largest of a vector's elements, a scalar."""
+        return self.add_node(ops.ReduceMax(), (vector,), name, note)
+
+    def cast(self, a: Value, to: FixedType, name: str = "cast", note: str = "") -> Value:
+        """`a` in another type."""
+        return self.add_node(ops.Cast(to), (a,), name, note)
+
+    def table(
+        self,
+        function: str,
+        a: Value,
+        to: FixedType,
+        *,
+        max_error_steps: float = 1.0,
+        max_entries: int | None = None,
+        name: str = "",
+        note: str = "",
+    ) -> Value:
+        """function(a) in type `to`; see `ops.Table`."""
+        return self.add_node(ops.Table(function, to, max_error_steps, max_entries), (a,), name or function, note)
+
+    def slice(self, a: Value, start: int, stop: int, name: str = "slice", note: str = "") -> Value:
+        """Elements start…stop-1 of the first axis."""
+        return self.add_node(ops.Slice(start, stop), (a,), name, note)
+
+    def concat(self, parts: Sequence[Value], name: str = "concat", note: str = "") -> Value:
+        """The parts one after another along the first axis."""
+        return self.add_node(ops.Concat(), parts, name, note)
+
+    def reshape(self, a: Value, shape: tuple[int, ...], name: str = "reshape", note: str = "") -> Value:
+        """The same elements under another shape."""
+        return self.add_node(ops.Reshape(shape), (a,), name, note)
+
+    def reverse(self, sequence: Value, name: str = "reverse", note: str = "") -> Value:
+        """The steps in reverse order."""
+        return self.add_node(ops.Reverse(), (sequence,), name, note)
+
+    def scan(
+        self,
+        states: Sequence[Value],
+        sequences: Sequence[Value],
+        body: Callable[[Builder, Sequence[Value], Sequence[Value]], BodyResult],
+        *,
+        names: Sequence[str],
+        note: str = "",
+    ) -> tuple[Value, ...]:
+        """Run `body` once a step; return the final states, then the stacked results.
+
+        Args:
+            states: initial states.
+            sequences: tensors (T, …) of one length T.
+            body: called once with a builder of the step's graph, the states and one step of each sequence; returns the next states (of the
+                states' own types) and one step of each result.
+            names: a name for each final state and each stacked result.
+            note: equation.
+        """
+        (length,) = {sequence.type.shape[0] for sequence in sequences}
+        inner = Builder(self._names)
+        inner.layer = self.layer
+        step_states = [inner.input(f"{_base(v)}_prev", v.type) for v in states]
+        steps = [
+            inner.input(f"{_base(v)}_t", TensorType(v.type.shape[1:], v.type.element)) for v in sequences
+        ]
+        next_states, results = body(inner, step_states, steps)
+        graph = inner.graph((*next_states, *results))
+        return self.add_scan(graph, (*states, *sequences), len(states), length, names, note)
+
+    def add_scan(
+        self,
+        body: Graph,
+        operands: Sequence[Value],
+        states: int,
+        length: int,
+        names: Sequence[str],
+        note: str = "",
+    ) -> tuple[Value, ...]:
+        """Add a Scan whose body is built already; return the final states, then the stacked results."""
+        types = [value.type for value in body.outputs[:states]]
+        types += [TensorType((length, *v.type.shape), v.type.element) for v in body.outputs[states:]]
+        results = tuple(self._value(name, type, note) for name, type in zip(names, types, strict=True))
+        self._nodes.append(Node(ops.Scan(body, states, length), tuple(operands), results))
+        return results
+
+    def graph(self, outputs: Sequence[Value]) -> Graph:
+        """Finish the graph."""
+        return Graph(tuple(self._inputs), tuple(self._nodes), tuple(outputs))
+
+
+def _base(value: Value) -> str:
+    return value.name.rsplit(".", 1)[-1]

@@ -1,0 +1,173 @@
+"""Fixed-point and tensor types.
+
+Ref: AMD UG1399, "Arbitrary Precision Fixed-Point Data Types": widths, quantisation and overflow modes of ap_fixed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from loopwire.errors import FixedTypeError, nearest
+
+MAX_WIDTH = 1024
+
+
+class Rounding(StrEnum):
+    """What becomes of fraction bits that do not fit (UG1399, quantisation modes)."""
+
+    TRN = "TRN"
+    """Towards minus infinity: the bits are dropped."""
+    TRN_ZERO = "TRN_ZERO"
+    """Towards zero."""
+    RND = "RND"
+    """To nearest, ties towards plus infinity."""
+    RND_ZERO = "RND_ZERO"
+    """To nearest, ties towards zero."""
+    RND_INF = "RND_INF"
+    """To nearest, ties away from zero."""
+    RND_MIN_INF = "RND_MIN_INF"
+    """To nearest, ties towards minus infinity."""
+    RND_CONV = "RND_CONV"
+    """To nearest, ties to the even result."""
+
+
+class Overflow(StrEnum):
+    """What becomes of a value outside the range (UG1399, overflow modes)."""
+
+    WRAP = "WRAP"
+    """The upper bits are dropped."""
+    SAT = "SAT"
+    """The nearest end of the range."""
+    SAT_ZERO = "SAT_ZERO"
+    """Zero."""
+    SAT_SYM = "SAT_SYM"
+    """As SAT, with a signed range made symmetric: its lower end is -(2^(width-1) - 1), also for -2^(width-1) itself.
+
+    A signed type of one bit keeps its -1, as in AMD's ap_fixed headers."""
+
+
+_SPEC = re.compile(r"^(?:ap_|ac_)?(?P<kind>u?fixed|u?int)\s*<(?P<args>[^<>]*)>$")
+
+
+@dataclass(frozen=True, slots=True)
+class FixedType:
+    """A binary fixed-point number: `width` bits, `integer` of them before the point (the sign included).
+
+    `integer` may be negative or exceed `width`. `rounding` and `overflow` say how a value is cast to this type; they
+    do not change which numbers the type can hold.
+
+    Raises:
+        FixedTypeError: the width is not between 1 and 1024.
+    """
+
+    width: int
+    integer: int
+    signed: bool = True
+    rounding: Rounding = Rounding.TRN
+    overflow: Overflow = Overflow.WRAP
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.width <= MAX_WIDTH:
+            raise FixedTypeError(
+                f"type fixed<{self.width},{self.integer}>",
+                f"a width of {self.width} bits is impossible",
+                f"Give a width from 1 to {MAX_WIDTH}, as in 'fixed<16,6>'",
+            )
+
+    @property
+    def fraction(self) -> int:
+        """Bits after the point; the unit of the last place is 2**-fraction."""
+        return self.width - self.integer
+
+    @property
+    def step(self) -> float:
+        """Value of the last place."""
+        return 2.0**-self.fraction
+
+    @property
+    def min_integer(self) -> int:
+        """Smallest value, counted in steps."""
+        return -(1 << (self.width - 1)) if self.signed else 0
+
+    @property
+    def max_integer(self) -> int:
+        """Largest value, counted in steps."""
+        return (1 << (self.width - self.signed)) - 1
+
+    @classmethod
+    def parse(cls, spec: str) -> FixedType:
+        """Read ``ap_fixed<16,6,AP_RND,AP_SAT>``, ``fixed<16,6>``, ``ufixed<8,0>``, ``int<4>`` and the like.
+
+        Raises:
+            FixedTypeError: the text is not such a type, or the type is impossible.
+        """
+        where = f"type {spec!r}"
+        form = "Write it as 'fixed<16,6>' or 'fixed<16,6,RND,SAT>' (ufixed, int, uint likewise)"
+        match = _SPEC.match(spec.strip())
+        if match is None:
+            raise FixedTypeError(where, "this is not a fixed-point type", form)
+        kind = match["kind"]
+        args = [arg.strip() for arg in match["args"].split(",")]
+        if kind.endswith("int"):
+            args = [args[0], args[0], *args[1:]]
+        if not 2 <= len(args) <= 5:
+            raise FixedTypeError(where, f"it has {len(args)} parameters", form)
+        try:
+            width, integer = int(args[0]), int(args[1])
+        except ValueError:
+            raise FixedTypeError(where, f"{args[0]!r} and {args[1]!r} are not both whole numbers", form) from None
+        if len(args) == 5 and args[4] != "0":
+            raise FixedTypeError(where, f"{args[4]} saturation bits are not supported", "Leave them out or give 0")
+        rounding = Rounding(_mode(where, args[2], Rounding)) if len(args) > 2 else Rounding.TRN
+        overflow = Overflow(_mode(where, args[3], Overflow)) if len(args) > 3 else Overflow.WRAP
+        return cls(width, integer, not kind.startswith("u"), rounding, overflow)
+
+    @classmethod
+    def holding(cls, low: int, high: int, fraction: int) -> FixedType:
+        """Return the narrowest type with `fraction` bits after the point that holds the integers low…high (in steps)."""
+        assert low <= high
+        signed = low < 0
+        width = max(high.bit_length() + signed, (-low - 1).bit_length() + 1 if signed else 0, 1)
+        return cls(width, width - fraction, signed)
+
+    def with_modes(self, rounding: Rounding, overflow: Overflow) -> FixedType:
+        """Return this type, cast to by other modes."""
+        return replace(self, rounding=rounding, overflow=overflow)
+
+    def __str__(self) -> str:
+        modes = ""
+        if (self.rounding, self.overflow) != (Rounding.TRN, Overflow.WRAP):
+            modes = f",{self.rounding},{self.overflow}"
+        return f"{'' if self.signed else 'u'}fixed<{self.width},{self.integer}{modes}>"
+
+
+def _mode(where: str, text: str, modes: type[Rounding] | type[Overflow]) -> str:
+    name = text.removeprefix("AP_").removeprefix("AC_")
+    known = [mode.value for mode in modes]
+    if name not in known:
+        kind = "rounding" if modes is Rounding else "overflow"
+        raise FixedTypeError(
+            where, f"{text!r} is not a known {kind} mode", f"Choose from {', '.join(known)}.{nearest(name, known)}"
+        )
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """An array of fixed-point numbers. Shape () is a scalar, (n,) a vector, (T, n) a sequence of T vectors."""
+
+    shape: tuple[int, ...]
+    element: FixedType
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        size = 1
+        for length in self.shape:
+            size *= length
+        return size
+
+    def __str__(self) -> str:
+        return f"{self.element}[{', '.join(map(str, self.shape))}]"
