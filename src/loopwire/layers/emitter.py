@@ -1,0 +1,79 @@
+"""What a layer writes its equations with: the builder, and the types that the user gave this layer's tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from loopwire.ir.builder import BodyResult, Builder
+from loopwire.ir.graph import Value
+from loopwire.ir.types import FixedType
+from loopwire.layers.roles import LayerTypes, Role
+
+Body = Callable[["Emitter", Sequence[Value], Sequence[Value]], BodyResult]
+
+
+class Emitter:
+    """A builder `b` together with the types of one layer."""
+
+    def __init__(self, builder: Builder, types: LayerTypes) -> None:
+        self.b = builder
+        self._types = types
+
+    def type_of(self, role: Role) -> FixedType:
+        """Return the type of a role that always has one."""
+        return self._types.types[role]
+
+    def weights(self, reals: npt.ArrayLike, role: Role, name: str, note: str = "") -> Value:
+        """Add a trained array in the type of `role`."""
+        return self.b.const(reals, self.type_of(role), name, note)
+
+    def cast(self, value: Value, role: Role, name: str, note: str = "") -> Value:
+        """Bring a value into the type of `role`; a role without a type leaves it exact."""
+        to = self._types.types.get(role)
+        return value if to is None or to == value.type.element else self.b.cast(value, to, name, note)
+
+    def table(self, function: str, value: Value, to: FixedType, name: str, note: str = "") -> Value:
+        """Add function(value), as exact as the layer's table settings ask."""
+        return self.b.table(
+            function,
+            value,
+            to,
+            max_error_steps=self._types.max_error_steps,
+            max_entries=self._types.table_size,
+            name=name,
+            note=note,
+        )
+
+    def scalar(self, real: float, name: str) -> Value:
+        """Add a scalar constant in the narrowest type that holds it exactly (up to 24 fraction bits)."""
+        fraction = next((f for f in range(24) if float(real * 2**f).is_integer()), 24)
+        steps = round(real * 2**fraction)
+        return self.b.const(np.float64(real), FixedType.holding(min(steps, 0), max(steps, 0), fraction), name)
+
+    def zeros(self, shape: tuple[int, ...], role: Role, name: str) -> Value:
+        """Add an initial state."""
+        return self.b.const(np.zeros(shape), self.type_of(role), name)
+
+    def scan(
+        self,
+        states: Sequence[Value],
+        sequences: Sequence[Value],
+        body: Body,
+        *,
+        names: Sequence[str],
+        note: str = "",
+    ) -> tuple[Value, ...]:
+        """Run `body` once a step (`Builder.scan`), with an emitter of the same types."""
+        return self.b.scan(
+            states, sequences, lambda b, s, x: body(Emitter(b, self._types), s, x), names=names, note=note
+        )
+
+    def each_step(self, step: Callable[[Emitter, Value], Value], x: Value, name: str) -> Value:
+        """Apply `step` to a vector, or to each step of a sequence."""
+        if len(x.type.shape) < 2:
+            return step(self, x)
+        (y,) = self.scan((), (x,), lambda e, _, steps: ((), (step(e, steps[0]),)), names=(name,))
+        return y

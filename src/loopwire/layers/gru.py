@@ -1,0 +1,101 @@
+"""Gated recurrent unit.
+
+Ref: Cho et al. 2014, arXiv:1406.1078, eq. 5-8, in the form of Keras and PyTorch:
+
+    z = σ(W_z x + U_z h + b_z)      r = σ(W_r x + U_r h + b_r)
+    n = φ(W_n x + b_n + r∘(U_n h + d_n))       reset after the product (PyTorch; Keras reset_after=True)
+    n = φ(W_n x + b_n + U_n (r∘h))             reset before it (Keras reset_after=False)
+    h' = (1 - z)∘n + z∘h
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from loopwire.ir.builder import BodyResult
+from loopwire.ir.graph import Value
+from loopwire.layers.activation import Function, activate
+from loopwire.layers.emitter import Emitter
+from loopwire.layers.recurrent import hand_on, recurrent_output_shape, sequence_in
+from loopwire.layers.roles import Role
+
+
+@dataclass(frozen=True, eq=False)
+class Gru:
+    """A GRU of U units on F features; rows of the matrices are the gates z r n, U rows each.
+
+    kernel (3U, F), recurrent_kernel (3U, U), bias (3U,). `recurrent_bias` (3U,) is added to the recurrent product (the d of the equations; its z
+    and r rows simply add to the bias); it is given where `reset_after` holds.
+    """
+
+    name: str
+    kernel: npt.NDArray[np.float64]
+    recurrent_kernel: npt.NDArray[np.float64]
+    bias: npt.NDArray[np.float64]
+    recurrent_bias: npt.NDArray[np.float64]
+    reset_after: bool = True
+    activation: Function = Function("tanh")
+    recurrent_activation: Function = Function("sigmoid")
+    return_sequences: bool = False
+    go_backwards: bool = False
+
+    kind: ClassVar[str] = "GRU"
+    roles: ClassVar[tuple[Role, ...]] = (
+        Role.WEIGHT,
+        Role.RECURRENT_WEIGHT,
+        Role.BIAS,
+        Role.PREACTIVATION,
+        Role.GATE,
+        Role.STATE,
+        Role.RESULT,
+    )
+
+    @property
+    def units(self) -> int:
+        """U."""
+        return self.recurrent_kernel.shape[1]
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return (T, U) or (U,)."""
+        return recurrent_output_shape(self, input_shape)
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """Add the scan over the steps."""
+        h = e.zeros((self.units,), Role.STATE, "h")
+        last, sequence = e.scan((h,), (sequence_in(self, e, x),), self._step, names=("h_last", "h_sequence"))
+        return hand_on(self, e, sequence, last)
+
+    def _step(self, e: Emitter, states: Sequence[Value], steps: Sequence[Value]) -> BodyResult:
+        (h,), (x,) = states, steps
+        units = self.units
+        gate = e.type_of(Role.GATE)
+        bias = self.bias + np.concatenate([self.recurrent_bias[: 2 * units], np.zeros(units)])
+        weights = e.weights(self.kernel, Role.WEIGHT, "W")
+        from_x = e.b.add(
+            e.b.matvec(weights, x, "Wx"), e.weights(bias, Role.BIAS, "b"), "Wx_b", "W x + b"
+        )
+        x_zr, x_n = e.b.slice(from_x, 0, 2 * units, "x_zr"), e.b.slice(from_x, 2 * units, 3 * units, "x_n")
+        rows = self.recurrent_kernel if self.reset_after else self.recurrent_kernel[: 2 * units]
+        from_h = e.b.matvec(e.weights(rows, Role.RECURRENT_WEIGHT, "U"), h, "Uh")
+        h_zr = e.b.slice(from_h, 0, 2 * units, "h_zr")
+        total = e.cast(e.b.add(x_zr, h_zr, "a_zr", "a = W x + b + U h"), Role.PREACTIVATION, "a_zr_cast")
+        z = activate(e, self.recurrent_activation, e.b.slice(total, 0, units, "a_z"), gate, "z", "z = σ(a_z)")
+        r = activate(e, self.recurrent_activation, e.b.slice(total, units, 2 * units, "a_r"), gate, "r", "r = σ(a_r)")
+        if self.reset_after:
+            d_n = e.weights(self.recurrent_bias[2 * units :], Role.BIAS, "d_n")
+            reset = e.b.mul(r, e.b.add(e.b.slice(from_h, 2 * units, 3 * units, "h_n"), d_n, "Uh_d"), "r_Uh")
+        else:
+            reset_h = e.cast(e.b.mul(r, h, "rh_exact"), Role.STATE, "rh", "r∘h")
+            u_n = e.weights(self.recurrent_kernel[2 * units :], Role.RECURRENT_WEIGHT, "U_n")
+            reset = e.b.matvec(u_n, reset_h, "U_rh")
+        a_n = e.cast(e.b.add(x_n, reset, "a_n"), Role.PREACTIVATION, "a_n_cast")
+        n = activate(e, self.activation, a_n, gate, "n", "n = φ(a_n)")
+        fresh = e.b.mul(e.b.sub(e.scalar(1.0, "one"), z, "one_minus_z"), n, "fresh", "(1 - z)∘n")
+        kept = e.b.mul(z, h, "kept", "z∘h")
+        h_next = e.cast(e.b.add(fresh, kept, "h_exact"), Role.STATE, "h_next", "h' = (1 - z)∘n + z∘h")
+        return (h_next,), (h_next,)

@@ -1,0 +1,44 @@
+"""The parts a tensor plays in a layer: what a user can give a fixed-point type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from loopwire.ir.types import FixedType
+
+
+class Role(StrEnum):
+    """A tensor's part in its layer."""
+
+    INPUT = "input"
+    """The model's input, as the firmware receives it."""
+    WEIGHT = "weight"
+    """Kernel: what multiplies the layer's input."""
+    RECURRENT_WEIGHT = "recurrent_weight"
+    """Recurrent kernel: what multiplies the state."""
+    BIAS = "bias"
+    PREACTIVATION = "preactivation"
+    """Sum of products and bias, before the activation. Exact unless a type is given."""
+    GATE = "gate"
+    """An activation's result inside a layer: i f g o, z r n, tanh(c)."""
+    CELL = "cell"
+    """The LSTM's c."""
+    STATE = "state"
+    """The h that is fed back."""
+    RESULT = "result"
+    """What the layer hands on."""
+
+
+@dataclass(frozen=True)
+class LayerTypes:
+    """The types of one layer's tensors.
+
+    A role that is absent stays exact (only `Role.PREACTIVATION` may be). Activation tables keep their error below `max_error_steps` steps
+    of their result's type, or within `table_size` entries where a size is given.
+    """
+
+    types: Mapping[Role, FixedType]
+    max_error_steps: float = 1.0
+    table_size: int | None = None

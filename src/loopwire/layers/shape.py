@@ -1,0 +1,58 @@
+"""Layers that only give the same numbers another shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+from loopwire.errors import UnsupportedError
+from loopwire.ir.graph import Value
+from loopwire.layers.emitter import Emitter
+from loopwire.layers.roles import Role
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """(T, n) → (T·n,), row-major."""
+
+    name: str
+
+    kind: ClassVar[str] = "Flatten"
+    roles: ClassVar[tuple[Role, ...]] = ()
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the one length."""
+        return (prod(input_shape),)
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """Add the reshape."""
+        return e.b.reshape(x, self.output_shape(x.type.shape), "y")
+
+
+@dataclass(frozen=True)
+class Reshape:
+    """Any shape to `shape`, row-major; one length may be -1."""
+
+    name: str
+    shape: tuple[int, ...]
+
+    kind: ClassVar[str] = "Reshape"
+    roles: ClassVar[tuple[Role, ...]] = ()
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape with its -1 worked out."""
+        size = prod(input_shape)
+        known = prod(length for length in self.shape if length != -1)
+        shape = tuple(size // known if length == -1 else length for length in self.shape)
+        if prod(shape) != size or self.shape.count(-1) > 1 or len(shape) not in (1, 2):
+            raise UnsupportedError(
+                f"layer {self.name!r}",
+                f"an input of shape {input_shape} cannot become {self.shape}",
+                "Give a shape of one or two lengths with as many elements",
+            )
+        return shape
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """Add the reshape."""
+        return e.b.reshape(x, self.output_shape(x.type.shape), "y")
