@@ -1,6 +1,6 @@
 """Fixed-point and tensor types.
 
-Ref: AMD UG1399, "Arbitrary Precision Fixed-Point Data Types": widths, quantisation and overflow modes of ap_fixed.
+Ref: AMD UG1399, "Arbitrary Precision Fixed-Point Data Types": widths, quantisation, overflow of ap_fixed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Overflow(StrEnum):
     SAT_ZERO = "SAT_ZERO"
     """Zero."""
     SAT_SYM = "SAT_SYM"
-    """As SAT, with a signed range made symmetric: its lower end is -(2^(width-1) - 1), also for -2^(width-1) itself.
+    """As SAT, with a signed range made symmetric: -2^(width-1), too, becomes -(2^(width-1) - 1).
 
     A signed type of one bit keeps its -1, as in AMD's ap_fixed headers."""
 
@@ -55,8 +55,8 @@ _SPEC = re.compile(r"^(?:ap_|ac_)?(?P<kind>u?fixed|u?int)\s*<(?P<args>[^<>]*)>$"
 class FixedType:
     """A binary fixed-point number: `width` bits, `integer` of them before the point (the sign included).
 
-    `integer` may be negative or exceed `width`. `rounding` and `overflow` say how a value is cast to this type; they
-    do not change which numbers the type can hold.
+    `integer` may be negative or exceed `width`. `rounding` and `overflow` say how a value is cast to this
+    type; they do not change which numbers the type can hold.
 
     Raises:
         FixedTypeError: the width is not between 1 and 1024.
@@ -117,19 +117,23 @@ class FixedType:
         try:
             width, integer = int(args[0]), int(args[1])
         except ValueError:
-            raise FixedTypeError(where, f"{args[0]!r} and {args[1]!r} are not both whole numbers", form) from None
+            raise FixedTypeError(
+                where, f"{args[0]!r} and {args[1]!r} are not both whole numbers", form
+            ) from None
         if len(args) == 5 and args[4] != "0":
-            raise FixedTypeError(where, f"{args[4]} saturation bits are not supported", "Leave them out or give 0")
+            raise FixedTypeError(
+                where, f"{args[4]} saturation bits are not supported", "Leave them out or give 0"
+            )
         rounding = Rounding(_mode(where, args[2], Rounding)) if len(args) > 2 else Rounding.TRN
         overflow = Overflow(_mode(where, args[3], Overflow)) if len(args) > 3 else Overflow.WRAP
         return cls(width, integer, not kind.startswith("u"), rounding, overflow)
 
     @classmethod
     def holding(cls, low: int, high: int, fraction: int) -> FixedType:
-        """Return the narrowest type with `fraction` bits after the point that holds the integers low…high (in steps)."""
+        """Return the narrowest type with `fraction` fraction bits that holds low…high, counted in steps."""
         assert low <= high
         signed = low < 0
-        width = max(high.bit_length() + signed, (-low - 1).bit_length() + 1 if signed else 0, 1)
+        width = max(max(high, 0).bit_length() + signed, (-low - 1).bit_length() + 1 if signed else 0, 1)
         return cls(width, width - fraction, signed)
 
     def with_modes(self, rounding: Rounding, overflow: Overflow) -> FixedType:
@@ -149,14 +153,16 @@ def _mode(where: str, text: str, modes: type[Rounding] | type[Overflow]) -> str:
     if name not in known:
         kind = "rounding" if modes is Rounding else "overflow"
         raise FixedTypeError(
-            where, f"{text!r} is not a known {kind} mode", f"Choose from {', '.join(known)}.{nearest(name, known)}"
+            where,
+            f"{text!r} is not a known {kind} mode",
+            f"Choose from {', '.join(known)}.{nearest(name, known)}",
         )
     return name
 
 
 @dataclass(frozen=True, slots=True)
 class TensorType:
-    """An array of fixed-point numbers. Shape () is a scalar, (n,) a vector, (T, n) a sequence of T vectors."""
+    """An array of fixed-point numbers. Shape () is a scalar, (n,) a vector, (T, n) a sequence of vectors."""
 
     shape: tuple[int, ...]
     element: FixedType
