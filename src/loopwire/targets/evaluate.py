@@ -1,0 +1,186 @@
+"""What a graph means: the integer evaluation is the definition of every op, the real one is the float reference.
+
+Both run the same graph over a batch of sequences with numpy. Arrays have a leading batch axis, of length 1 where a value is the same for
+all sequences. Integers are counted in steps of their value's type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, assert_never
+
+import numpy as np
+import numpy.typing as npt
+
+from loopwire.ir import ops
+from loopwire.ir.fixed_point import Integers, cast, integer_dtype
+from loopwire.ir.functions import FUNCTIONS
+from loopwire.ir.graph import Graph, Node
+from loopwire.ir.interval import table_form
+
+Array = npt.NDArray[Any]
+Observer = Callable[[Node, Sequence[Array], Array], None]
+"""Told of every node evaluated but scans: the node, its operands and its result, in each step of a scan."""
+Apply = Callable[[Node, Sequence[Array]], Array]
+
+
+def evaluate_integers(
+    graph: Graph,
+    inputs: Sequence[Integers],
+    lengths: npt.NDArray[np.int64] | None = None,
+    observe: Observer | None = None,
+) -> tuple[Integers, ...]:
+    """Evaluate a graph on fixed-point numbers.
+
+    Args:
+        graph: any graph.
+        inputs: integers (N, *shape) for each input.
+        lengths: (N,) steps of each sequence, from 1 to T, where sequences are shorter than T; what lies beyond is ignored.
+        observe: called with every node evaluated.
+
+    Returns:
+        Integers (N, *shape) for each output.
+    """
+    return _evaluate(graph, inputs, lengths, _apply_integer, observe)
+
+
+def evaluate_real(
+    graph: Graph,
+    inputs: Sequence[npt.NDArray[np.float64]],
+    lengths: npt.NDArray[np.int64] | None = None,
+    observe: Observer | None = None,
+) -> tuple[npt.NDArray[np.float64], ...]:
+    """Evaluate a graph on real numbers: weights as trained, casts without effect, tables as their functions."""
+    return _evaluate(graph, inputs, lengths, _apply_real, observe)
+
+
+def _evaluate(
+    graph: Graph,
+    inputs: Sequence[Array],
+    lengths: npt.NDArray[np.int64] | None,
+    apply: Apply,
+    observe: Observer | None,
+) -> tuple[Array, ...]:
+    batch = max((x.shape[0] for x in inputs), default=1)
+    known = dict(zip(graph.inputs, inputs, strict=True))
+    for node in graph.nodes:
+        operands = [known[value] for value in node.operands]
+        match node.op:
+            case ops.Scan():
+                known.update(zip(node.results, _scan(node.op, operands, lengths, apply, observe), strict=True))
+            case ops.Reverse():
+                known[node.result] = _reverse(operands[0], lengths)
+            case _:
+                known[node.result] = apply(node, operands)
+                if observe is not None:
+                    observe(node, operands, known[node.result])
+    return tuple(np.broadcast_to(known[v], (batch, *known[v].shape[1:])) for v in graph.outputs)
+
+
+def _scan(
+    scan: ops.Scan,
+    operands: Sequence[Array],
+    lengths: npt.NDArray[np.int64] | None,
+    apply: Apply,
+    observe: Observer | None,
+) -> tuple[Array, ...]:
+    states, sequences = list(operands[: scan.states]), operands[scan.states :]
+    stacked: list[list[Array]] = [[] for _ in scan.body.outputs[scan.states :]]
+    for t in range(scan.length):
+        outputs = _evaluate(scan.body, [*states, *(x[:, t] for x in sequences)], lengths, apply, observe)
+        if lengths is not None:
+            ended = t >= lengths
+            kept = [*states, *(np.zeros_like(y) for y in outputs[scan.states :])]
+            outputs = tuple(np.where(_expand(ended, y), old, y) for old, y in zip(kept, outputs, strict=True))
+        states = list(outputs[: scan.states])
+        for results, result in zip(stacked, outputs[scan.states :], strict=True):
+            results.append(result)
+    return (*states, *(np.stack(results, axis=1) for results in stacked))
+
+
+def _reverse(sequence: Array, lengths: npt.NDArray[np.int64] | None) -> Array:
+    if lengths is None:
+        return sequence[:, ::-1]
+    steps = np.arange(sequence.shape[1])
+    order = np.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
+    return np.take_along_axis(sequence, _expand(order, sequence), axis=1)
+
+
+def _expand(array: Array, like: Array) -> Array:
+    """Append axes of length 1 until `array` has as many as `like`."""
+    return array.reshape(array.shape + (1,) * (like.ndim - array.ndim))
+
+
+def _apply_integer(node: Node, operands: Sequence[Integers]) -> Integers:
+    op = node.op
+    types = [value.type.element for value in node.operands]
+    result = node.result.type.element
+    match op:
+        case ops.Const():
+            return op.integers[np.newaxis]
+        case ops.Cast():
+            wide = max(types[0].width, types[0].width + op.to.fraction - types[0].fraction) + 2
+            exact = operands[0].astype(integer_dtype(wide, op.to.width + 1))
+            return cast(exact, types[0].fraction, op.to).astype(integer_dtype(op.to.width + 1))
+        case ops.Table():
+            return table_form(op, types[0]).evaluate(operands[0])
+        case ops.Add() | ops.Sub() | ops.Max() | ops.Min():
+            exact_type = integer_dtype(result.width + 2, *(t.width + result.fraction - t.fraction for t in types))
+            aligned = [
+                x.astype(exact_type) << (result.fraction - t.fraction) for x, t in zip(operands, types, strict=True)
+            ]
+            return _apply_exact(op, aligned)
+        case _:
+            exact_type = integer_dtype(result.width + 1, *(t.width for t in types))
+            return _apply_exact(op, [x.astype(exact_type) for x in operands])
+
+
+def _apply_real(node: Node, operands: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    match node.op:
+        case ops.Const():
+            return node.op.reals[np.newaxis]
+        case ops.Cast():
+            return operands[0]
+        case ops.Table():
+            return FUNCTIONS[node.op.function].real(operands[0])
+        case op:
+            return _apply_exact(op, operands)
+
+
+def _apply_exact(op: ops.Op, operands: Sequence[Array]) -> Array:
+    """Apply an op that rounds nothing, to numbers counted in one and the same step."""
+    result: Array
+    match op:
+        case ops.MatVec():
+            matrix, vector = operands
+            result = vector @ matrix[0].T
+        case ops.Add() | ops.Sub() | ops.Max() | ops.Min() | ops.Mul():
+            axes = max(x.ndim for x in operands)
+            a, b = (x.reshape(x.shape + (1,) * (axes - x.ndim)) for x in operands)
+            match op:
+                case ops.Add():
+                    result = a + b
+                case ops.Sub():
+                    result = a - b
+                case ops.Mul():
+                    result = a * b
+                case ops.Max():
+                    result = np.maximum(a, b)
+                case ops.Min():
+                    result = np.minimum(a, b)
+        case ops.ReduceSum():
+            result = operands[0].sum(axis=1)
+        case ops.ReduceMax():
+            result = operands[0].max(axis=1)
+        case ops.Slice():
+            result = operands[0][:, op.start : op.stop]
+        case ops.Concat():
+            batch = max(x.shape[0] for x in operands)
+            result = np.concatenate([np.broadcast_to(x, (batch, *x.shape[1:])) for x in operands], axis=1)
+        case ops.Reshape():
+            result = operands[0].reshape(operands[0].shape[0], *op.shape)
+        case ops.Const() | ops.Cast() | ops.Table() | ops.Reverse() | ops.Scan():
+            raise AssertionError(f"{op} is applied by the caller")
+        case _:
+            assert_never(op)
+    return result
