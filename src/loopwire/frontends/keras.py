@@ -1,0 +1,257 @@
+"""Reads Keras models: one function per Keras layer, from its saved options and arrays to Loopwire's layer.
+
+Keras stores matrices as (inputs, outputs), so all are transposed here. Its gates are ordered i f c o (LSTM) and
+z r h (GRU), which is the order of `Lstm` and `Gru`. docs/keras.md lists what is read and what is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from loopwire.errors import UnsupportedError, nearest
+from loopwire.frontends.keras_activations import ACTIVATION_LAYERS, activation, activation_layer
+from loopwire.frontends.keras_archive import LayerEntry, LiveModel, layer_entry, read_saved
+from loopwire.frontends.keras_chain import chain_of, input_shape_of
+from loopwire.frontends.keras_layer import Context, SavedLayer, Weights
+from loopwire.layers.activation import Activation
+from loopwire.layers.batch_normalization import BatchNormalization
+from loopwire.layers.dense import Dense
+from loopwire.layers.gru import Gru
+from loopwire.layers.lstm import Lstm
+from loopwire.layers.model import Layer, Model
+from loopwire.layers.shape import Flatten, Reshape
+from loopwire.layers.simple_rnn import SimpleRnn
+
+Reader = Callable[[SavedLayer], Layer | None]
+"""Reads one layer; None where it is the identity at inference."""
+
+
+def read_keras(source: Path | str | LiveModel) -> Model:
+    """Read a Keras `.h5` or `.keras` file, or a live `keras.Model`, without running any of its code.
+
+    Args:
+        source: a file saved by Keras 2 (`.h5`) or Keras 3 (`.h5`, `.keras`), or a model.
+
+    Returns:
+        The chain of layers, weights in float64.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, not Keras's, or its weights do not fit or are not finite.
+        UnsupportedError: a layer, an option or a graph that Loopwire does not compile.
+    """
+    saved = read_saved(source)
+    chain = chain_of(saved)
+    shape = input_shape = input_shape_of(saved, chain)
+    layers: list[Layer] = []
+    for entry in chain:
+        arrays = tuple(saved.arrays.get(entry.name, ()))
+        layer = _read_layer(SavedLayer(entry, Context(saved.source, saved.keras_major, shape), arrays))
+        if layer is not None:
+            shape = layer.output_shape(shape)
+            layers.append(layer)
+    if not layers:
+        raise UnsupportedError(saved.source, "no layer of it computes anything", "Give a model with layers")
+    name = str(saved.config.get("name", "model"))
+    return Model(name, input_shape, tuple(layers), saved.source)
+
+
+def _read_layer(saved: SavedLayer) -> Layer | None:
+    _refuse_unknown(saved, READERS)
+    layer = READERS[saved.entry.class_name](saved)
+    saved.finish()
+    return layer
+
+
+def _refuse_unknown(saved: SavedLayer, known: dict[str, Reader]) -> None:
+    class_name = saved.entry.class_name
+    where = f"{saved.context.source}, layer {saved.name!r}"
+    if saved.entry.custom:
+        raise UnsupportedError(
+            where,
+            f"it is a custom layer, {class_name!r}, whose code Loopwire does not run",
+            f"Build it from {', '.join(known)}",
+        )
+    if class_name in REFUSED:
+        raise UnsupportedError(where, f"a {class_name} layer is not supported", REFUSED[class_name])
+    if class_name not in known:
+        hint = nearest(class_name, known)
+        raise UnsupportedError(
+            where, f"a {class_name} layer is not supported", f"Supported are {', '.join(known)}.{hint}"
+        )
+
+
+def _lstm(saved: SavedLayer) -> Lstm:
+    kernel, recurrent_kernel, bias = _recurrent_weights(saved, gates=4)
+    saved.ignore("unit_forget_bias")
+    return Lstm(
+        saved.name,
+        kernel,
+        recurrent_kernel,
+        bias,
+        activation(saved, "activation"),
+        activation(saved, "recurrent_activation"),
+        *_recurrent_options(saved),
+    )
+
+
+def _gru(saved: SavedLayer) -> Gru:
+    reset_after = saved.boolean("reset_after", False)
+    kernel, recurrent_kernel, bias = _recurrent_weights(saved, gates=3, biases=2 if reset_after else 1)
+    input_bias, recurrent_bias = bias if reset_after else (bias, np.zeros_like(bias))
+    return Gru(
+        saved.name,
+        kernel,
+        recurrent_kernel,
+        input_bias,
+        recurrent_bias,
+        reset_after,
+        activation(saved, "activation"),
+        activation(saved, "recurrent_activation"),
+        *_recurrent_options(saved),
+    )
+
+
+def _simple_rnn(saved: SavedLayer) -> SimpleRnn:
+    kernel, recurrent_kernel, bias = _recurrent_weights(saved, gates=1)
+    function = activation(saved, "activation")
+    return SimpleRnn(saved.name, kernel, recurrent_kernel, bias, function, *_recurrent_options(saved))
+
+
+def _recurrent_weights(saved: SavedLayer, gates: int, biases: int = 1) -> tuple[Weights, Weights, Weights]:
+    """Return kernel (gates·U, F), recurrent kernel (gates·U, U) and bias (gates·U,), or (2, gates·U) for two biases."""
+    units, features = saved.count("units"), saved.context.input_shape[-1]
+    rows = gates * units
+    shapes = {"kernel": (features, rows), "recurrent_kernel": (units, rows)}
+    bias_shape = (rows,) if biases == 1 else (biases, rows)
+    if saved.boolean("use_bias", True):
+        kernel, recurrent_kernel, bias = saved.weights(**shapes, bias=bias_shape)
+    else:
+        kernel, recurrent_kernel = saved.weights(**shapes)
+        bias = np.zeros(bias_shape)
+    return kernel.T, recurrent_kernel.T, bias
+
+
+def _recurrent_options(saved: SavedLayer) -> tuple[bool, bool]:
+    """Return return_sequences and go_backwards; refuse what no recurrent layer of Loopwire does."""
+    saved.only("return_state", False, remedy="Return the output alone, return_state=False")
+    saved.only("stateful", False, remedy="Save the model with stateful=False")
+    saved.only("time_major", False, remedy="Give sequences as (batch, steps, features)")
+    saved.ignore("dropout", "recurrent_dropout", "seed", "unroll", "implementation", "zero_output_for_mask")
+    return saved.boolean("return_sequences", False), saved.boolean("go_backwards", False)
+
+
+def _dense(saved: SavedLayer) -> Dense:
+    units, features = saved.count("units"), saved.context.input_shape[-1]
+    saved.only("quantization_config", None, remedy="Save the model before it is quantised")
+    if saved.boolean("use_bias", True):
+        kernel, bias = saved.weights(kernel=(features, units), bias=(units,))
+    else:
+        (kernel,) = saved.weights(kernel=(features, units))
+        bias = np.zeros(units)
+    return Dense(saved.name, kernel.T, bias, activation(saved, "activation"))
+
+
+def _batch_normalization(saved: SavedLayer) -> BatchNormalization:
+    last = len(saved.context.input_shape)
+    saved.only("axis", -1, last, [-1], [last], remedy="Normalise the last axis: axis=-1")
+    saved.only("renorm", False, remedy="Train with renorm=False")
+    saved.only("virtual_batch_size", None, remedy="Train without virtual_batch_size")
+    saved.ignore("momentum", "fused", "synchronized", "renorm_clipping", "renorm_momentum")
+    scaled, centred = saved.boolean("scale", True), saved.boolean("center", True)
+    epsilon, shape = saved.number("epsilon"), (saved.context.input_shape[-1],)
+    names = ["gamma"] * scaled + ["beta"] * centred + ["moving_mean", "moving_variance"]
+    tensors = dict(zip(names, saved.weights(**dict.fromkeys(names, shape)), strict=True))
+    if (tensors["moving_variance"] + epsilon <= 0).any():
+        saved.damaged("its moving_variance is negative")
+    scale = tensors.get("gamma", np.ones(shape)) / np.sqrt(tensors["moving_variance"] + epsilon)
+    offset = tensors.get("beta", np.zeros(shape)) - tensors["moving_mean"] * scale
+    return BatchNormalization(saved.name, scale, offset)
+
+
+def _flatten(saved: SavedLayer) -> Flatten:
+    saved.only("data_format", "channels_last", None, remedy="Flatten with data_format='channels_last'")
+    return Flatten(saved.name)
+
+
+def _reshape(saved: SavedLayer) -> Reshape:
+    shape = saved.option("target_shape")
+    if not isinstance(shape, list) or not all(isinstance(length, int) for length in shape) or 0 in shape:
+        saved.refuse("target_shape", shape, "Give whole numbers, at most one of them -1")
+    return Reshape(saved.name, tuple(shape))
+
+
+def _activation(saved: SavedLayer) -> Activation:
+    return Activation(saved.name, activation_layer(saved))
+
+
+def _input(saved: SavedLayer) -> None:
+    dense_remedy = "Give the input as an ordinary dense array"
+    saved.only("sparse", False, remedy=dense_remedy)
+    saved.only("ragged", False, remedy=dense_remedy)
+    saved.only("optional", False, remedy="Give the model an input that is always there")
+
+
+def _identity(saved: SavedLayer) -> None:
+    saved.ignore("rate", "stddev", "noise_shape", "seed", "l1", "l2")
+
+
+def _time_distributed(saved: SavedLayer) -> Layer | None:
+    """The inner layer, under the outer one's name: Loopwire's layers act on each step of a sequence."""
+    entry = layer_entry(saved.where, saved.option("layer"))
+    shape = saved.context.input_shape
+    if len(shape) != 2:
+        raise UnsupportedError(
+            saved.where, f"its input has shape {shape}", "It needs a sequence, of shape (steps, features)"
+        )
+    named = LayerEntry(entry.class_name, saved.name, entry.config, custom=entry.custom)
+    context = Context(saved.context.source, saved.context.keras_major, shape[1:])
+    inner = SavedLayer(named, context, saved.arrays)
+    _refuse_unknown(inner, STEPWISE)
+    layer = STEPWISE[entry.class_name](inner)
+    inner.finish()
+    return layer
+
+
+STEPWISE: dict[str, Reader] = {
+    "Dense": _dense,
+    "BatchNormalization": _batch_normalization,
+    **dict.fromkeys(ACTIVATION_LAYERS, _activation),
+    **dict.fromkeys(
+        (
+            "Dropout",
+            "GaussianDropout",
+            "GaussianNoise",
+            "AlphaDropout",
+            "ActivityRegularization",
+            "Identity",
+        ),
+        _identity,
+    ),
+}
+"""Layers that treat every step of a sequence alike, and so may stand in a TimeDistributed."""
+
+READERS: dict[str, Reader] = {
+    "InputLayer": _input,
+    "LSTM": _lstm,
+    "GRU": _gru,
+    "SimpleRNN": _simple_rnn,
+    "Flatten": _flatten,
+    "Reshape": _reshape,
+    "SpatialDropout1D": _identity,
+    "TimeDistributed": _time_distributed,
+    **STEPWISE,
+}
+
+REFUSED = {
+    "Lambda": "It holds Python code, which is never run; build it from Keras's own layers",
+    "Masking": "Nothing is masked in firmware; end short sequences early instead, and remove the layer",
+    "Embedding": "Embed the tokens before the model, and give it the vectors",
+    "Bidirectional": "Only one direction is compiled; go_backwards=True gives the other",
+    "RNN": "Use LSTM, GRU or SimpleRNN rather than a cell",
+    "CuDNNLSTM": "Load the weights into LSTM(recurrent_activation='sigmoid') and save that",
+    "CuDNNGRU": "Load the weights into GRU(reset_after=True, recurrent_activation='sigmoid') and save that",
+}
+"""Layers that users meet, and what to do instead."""

@@ -1,0 +1,97 @@
+"""Keras's activation functions: by name, as a serialised function, or as a layer.
+
+Ref: https://github.com/keras-team/keras/blob/master/keras/src/activations/activations.py (Keras 3),
+https://github.com/keras-team/tf-keras/blob/master/tf_keras/activations.py (Keras 2).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from loopwire.errors import UnsupportedError, nearest
+from loopwire.frontends.keras_archive import layer_entry
+from loopwire.frontends.keras_layer import SavedLayer
+from loopwire.layers.activation import LINEAR, Function
+
+FUNCTIONS = {
+    "linear": LINEAR,
+    "relu": Function("relu"),
+    "relu6": Function("relu6"),
+    "leaky_relu": Function("leaky_relu", slope=0.2),
+    "elu": Function("elu", slope=1.0),
+    "sigmoid": Function("sigmoid"),
+    "tanh": Function("tanh"),
+    "softsign": Function("softsign"),
+    "softplus": Function("softplus"),
+    "softmax": Function("softmax"),
+}
+HARD_SIGMOID = {
+    2: Function("hard_sigmoid", slope=0.2, offset=0.5),
+    3: Function("hard_sigmoid", slope=1 / 6, offset=0.5),
+}
+"""clip(0.2 x + 0.5, 0, 1) in Keras 2, relu6(x + 3) / 6 in Keras 3."""
+
+SIMPLE_REMEDY = "Supported are plain ReLU, max_value=6 alone, and negative_slope alone"
+
+
+def activation(saved: SavedLayer, key: str) -> Function:
+    """Return the function that an option of a layer names."""
+    value: Any = saved.option(key, None)
+    if isinstance(value, dict) and value.get("class_name") in ACTIVATION_LAYERS:
+        entry = layer_entry(saved.where, value)
+        inner = SavedLayer(entry, saved.context, ())
+        if not entry.custom:
+            function = activation_layer(inner)
+            inner.finish()
+            return function
+    name = value
+    if isinstance(value, dict) and str(value.get("module", "keras")).split(".")[0] == "keras":
+        name = value.get("config")
+    return _named(saved, key, "linear" if name is None else name)
+
+
+def activation_layer(saved: SavedLayer) -> Function:
+    """Return the function that an activation layer applies."""
+    match saved.entry.class_name:
+        case "Activation":
+            return activation(saved, "activation")
+        case "ReLU":
+            return _relu(saved)
+        case "LeakyReLU":
+            saved_by_2 = saved.option("alpha", None)
+            slope = saved.number("negative_slope") if saved_by_2 is None else float(saved_by_2)
+            return Function("leaky_relu", slope=slope)
+        case "ELU":
+            return Function("elu", slope=saved.number("alpha"))
+        case "Softmax":
+            last = len(saved.context.input_shape)
+            saved.only("axis", -1, last, [-1], [last], remedy="Softmax runs over the last axis: axis=-1")
+            return FUNCTIONS["softmax"]
+        case other:
+            raise AssertionError(f"{other} is not an activation layer")
+
+
+ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax")
+
+
+def _named(saved: SavedLayer, key: str, name: Any) -> Function:
+    if name == "hard_sigmoid":
+        return HARD_SIGMOID[saved.context.keras_major]
+    if not isinstance(name, str) or name not in FUNCTIONS:
+        known = [*FUNCTIONS, "hard_sigmoid"]
+        hint = nearest(name, known) if isinstance(name, str) else ""
+        raise UnsupportedError(
+            saved.where, f"option {key}={name!r} is not supported", f"Supported are {', '.join(known)}.{hint}"
+        )
+    return FUNCTIONS[name]
+
+
+def _relu(saved: SavedLayer) -> Function:
+    saved.only("threshold", 0, None, remedy=SIMPLE_REMEDY)
+    slope = saved.number("negative_slope", 0.0)
+    max_value = saved.option("max_value", None)
+    if max_value is None:
+        return Function("leaky_relu", slope=slope) if slope else Function("relu")
+    if max_value != 6 or slope:
+        saved.refuse("max_value", max_value, SIMPLE_REMEDY)
+    return Function("relu6")
