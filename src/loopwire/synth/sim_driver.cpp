@@ -1,0 +1,255 @@
+// Drives the Verilator model `Vtop` of a module with one AXI4-Stream input and one AXI4-Stream output.
+//
+//     simulate <stimulus file> <result file>
+//
+// Both files are written and read by loopwire.synth.simulation, which explains their contents; all integers in them are
+// int64, little-endian. IN_BYTES and OUT_BYTES, the widths of TDATA in bytes, are defined on the compiler's command line.
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "Vtop.h"
+#include "verilated.h"
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ports are copied byte by byte");
+
+namespace {
+
+constexpr int kResetCycles = 4;
+constexpr int64_t kDrainCycles = 100;  // beyond the time that the last result took
+
+enum Status : int64_t { kDone, kNoProgress, kRetracted, kChanged, kNoLast, kUnsolicited };
+
+[[noreturn]] void fail(const char* action, const char* path) {
+    std::fprintf(stderr, "%%Error: cannot %s %s\n", action, path);
+    std::exit(1);
+}
+
+class Random {  // SplitMix64, Steele, Lea and Flood, OOPSLA 2014
+  public:
+    explicit Random(uint64_t seed) : state_(seed) {}
+    uint64_t next() {
+        uint64_t z = (state_ += 0x9e3779b97f4a7c15);
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+        return z ^ (z >> 31);
+    }
+    // True with probability odds / 2^32.
+    bool chance(int64_t odds) { return static_cast<int64_t>(next() >> 32) < odds; }
+
+  private:
+    uint64_t state_;
+};
+
+struct Header {
+    int64_t sequences, beats, max_steps, seed;
+    int64_t valid_odds, ready_odds, last_odds;  // in 2^32
+    int64_t reset_after_beats;                  // -1: no reset
+    int64_t timeout_cycles;
+};
+
+struct Stimulus {
+    Header header;
+    std::vector<int64_t> lengths;
+    std::vector<uint8_t> data;
+};
+
+// What happened from one reset to the next.
+struct Record {
+    Status status = kDone;
+    int64_t sequences = 0;  // complete results
+    std::vector<int64_t> input_cycles, valid_cycles, output_cycles;
+    std::vector<uint8_t> last, data;
+};
+
+Stimulus read_stimulus(const char* path) {
+    std::FILE* file = std::fopen(path, "rb");
+    Stimulus stimulus;
+    if (!file || std::fread(&stimulus.header, sizeof(Header), 1, file) != 1) fail("read", path);
+    stimulus.lengths.resize(stimulus.header.sequences);
+    stimulus.data.resize(stimulus.header.beats * IN_BYTES);
+    if (std::fread(stimulus.lengths.data(), 8, stimulus.lengths.size(), file) != stimulus.lengths.size() ||
+        std::fread(stimulus.data.data(), 1, stimulus.data.size(), file) != stimulus.data.size())
+        fail("read", path);
+    std::fclose(file);
+    return stimulus;
+}
+
+class Driver {
+  public:
+    Driver(VerilatedContext& context, const Stimulus& stimulus)
+        : stimulus_(stimulus), header_(stimulus.header), random_(header_.seed), context_(context), top_(&context) {
+        static_assert(sizeof(top_.s_axis_tdata) >= IN_BYTES && sizeof(top_.s_axis_tdata) < 2 * IN_BYTES + 4);
+        static_assert(sizeof(top_.m_axis_tdata) >= OUT_BYTES && sizeof(top_.m_axis_tdata) < 2 * OUT_BYTES + 4);
+    }
+    ~Driver() { top_.final(); }
+
+    int64_t cycles() const { return cycle_; }
+
+    void reset() {
+        top_.aresetn = 0;
+        top_.s_axis_tvalid = 0;
+        for (int i = 0; i < kResetCycles; ++i) {
+            disturb_input();
+            top_.m_axis_tready = random_.chance(header_.ready_odds);
+            settle();
+            clock();
+        }
+        top_.aresetn = 1;
+    }
+
+    // Streams the sequences from the first on until all results are there, or until `beat_limit` beats are accepted.
+    Record stream(int64_t beat_limit) {
+        Record record;
+        int64_t beat = 0, sequence = 0, step = 0;  // the next to offer, or offered now
+        int64_t last_progress = cycle_, drain_until = -1;
+        int64_t output_steps = 0;
+        bool offered = false, stalled = false;
+        uint8_t held[OUT_BYTES + 1];
+
+        while (beat < beat_limit || beat_limit == header_.beats) {
+            if (!offered && beat < header_.beats && random_.chance(header_.valid_odds)) {
+                offered = true;
+                const int64_t length = stimulus_.lengths[sequence];
+                std::memcpy(static_cast<void*>(&top_.s_axis_tdata), &stimulus_.data[beat * IN_BYTES], IN_BYTES);
+                top_.s_axis_tlast =
+                    step + 1 == length && (length < header_.max_steps || random_.chance(header_.last_odds));
+            }
+            if (!offered) disturb_input();
+            top_.s_axis_tvalid = offered;
+            top_.m_axis_tready = random_.chance(header_.ready_odds);
+            settle();
+
+            const bool input_accepted = offered && top_.s_axis_tready;
+            const bool output_accepted = top_.m_axis_tvalid && top_.m_axis_tready;
+            const int64_t begun = sequence + (step > 0 || offered);
+
+            if (stalled && !top_.m_axis_tvalid) return ended(record, kRetracted);
+            if (top_.m_axis_tvalid) {
+                uint8_t now[OUT_BYTES + 1];
+                std::memcpy(now, static_cast<const void*>(&top_.m_axis_tdata), OUT_BYTES);
+                now[OUT_BYTES] = top_.m_axis_tlast;
+                if (stalled && std::memcmp(now, held, sizeof now) != 0) return ended(record, kChanged);
+                if (!stalled) {
+                    if (record.sequences >= begun) return ended(record, kUnsolicited);
+                    record.valid_cycles.push_back(cycle_);
+                    std::memcpy(held, now, sizeof now);
+                }
+            }
+            stalled = top_.m_axis_tvalid && !output_accepted;
+            if (output_accepted) {
+                record.output_cycles.push_back(cycle_);
+                record.data.insert(record.data.end(), held, held + OUT_BYTES);
+                record.last.push_back(held[OUT_BYTES]);
+                if (held[OUT_BYTES]) {
+                    ++record.sequences;
+                    output_steps = 0;
+                } else if (++output_steps >= header_.max_steps) {
+                    return ended(record, kNoLast);
+                }
+            }
+            if (input_accepted) {
+                record.input_cycles.push_back(cycle_);
+                offered = false;
+                ++beat;
+                if (++step == stimulus_.lengths[sequence]) {
+                    step = 0;
+                    ++sequence;
+                }
+            }
+            if (input_accepted || output_accepted) last_progress = cycle_;
+            clock();
+
+            if (record.sequences == header_.sequences && beat == header_.beats) {
+                if (drain_until < 0) drain_until = 2 * cycle_ - record.input_cycles.back() + kDrainCycles;
+                if (cycle_ >= drain_until) return ended(record, kDone);
+            } else if (cycle_ - last_progress > header_.timeout_cycles) {
+                return ended(record, kNoProgress);
+            }
+        }
+        return ended(record, kDone);
+    }
+
+  private:
+    void settle() { top_.eval(); }
+
+    void clock() {
+        top_.aclk = 1;
+        context_.timeInc(1);
+        top_.eval();
+        top_.aclk = 0;
+        context_.timeInc(1);
+        ++cycle_;
+    }
+
+    // No module may look at TDATA and TLAST while TVALID is low.
+    void disturb_input() {
+        uint8_t noise[IN_BYTES + 8];
+        for (int i = 0; i < IN_BYTES; i += 8) {
+            const uint64_t word = random_.next();
+            std::memcpy(noise + i, &word, 8);
+        }
+        std::memcpy(static_cast<void*>(&top_.s_axis_tdata), noise, IN_BYTES);
+        top_.s_axis_tlast = random_.next() & 1;
+    }
+
+    static Record& ended(Record& record, Status status) {
+        record.status = status;
+        record.valid_cycles.resize(record.output_cycles.size());  // without a beat that was offered, but not accepted
+        return record;
+    }
+
+    const Stimulus& stimulus_;
+    const Header& header_;
+    Random random_;
+    VerilatedContext& context_;
+    Vtop top_;
+    int64_t cycle_ = 0;
+};
+
+template <class T>
+void write(std::FILE* file, const std::vector<T>& values, const char* path) {
+    if (std::fwrite(values.data(), sizeof(T), values.size(), file) != values.size()) fail("write", path);
+}
+
+void write_record(std::FILE* file, const Record& record, const char* path) {
+    const std::vector<int64_t> counts = {record.status, record.sequences,
+                                         static_cast<int64_t>(record.input_cycles.size()),
+                                         static_cast<int64_t>(record.output_cycles.size())};
+    write(file, counts, path);
+    write(file, record.input_cycles, path);
+    write(file, record.valid_cycles, path);
+    write(file, record.output_cycles, path);
+    write(file, record.last, path);
+    write(file, record.data, path);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 3) fail("start without a stimulus file and a result file:", argv[0]);
+    const Stimulus stimulus = read_stimulus(argv[1]);
+    VerilatedContext context;
+    context.randReset(2);  // registers without a reset start with random bits
+    context.randSeed(static_cast<int>(1 + stimulus.header.seed % 0x7ffffffe));
+    Driver driver(context, stimulus);
+
+    std::vector<Record> records;
+    driver.reset();
+    if (stimulus.header.reset_after_beats >= 0) {
+        records.push_back(driver.stream(stimulus.header.reset_after_beats));
+        driver.reset();
+    }
+    if (records.empty() || records.back().status == kDone) records.push_back(driver.stream(stimulus.header.beats));
+
+    std::FILE* file = std::fopen(argv[2], "wb");
+    if (!file) fail("write", argv[2]);
+    write(file, std::vector<int64_t>{driver.cycles(), static_cast<int64_t>(records.size())}, argv[2]);
+    for (const Record& record : records) write_record(file, record, argv[2]);
+    if (std::fclose(file) != 0) fail("write", argv[2]);
+    return 0;
+}

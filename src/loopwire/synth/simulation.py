@@ -1,0 +1,278 @@
+"""What is sent to a simulated module, what came back, and when.
+
+Cycles are counted by rising clock edges, from 0; a beat moves in the cycle at whose edge TVALID and TREADY
+are both high. Every sequence gives one result: one beat, or a beat for each of its own; TLAST ends it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from loopwire.errors import ToolError, VerificationError
+from loopwire.hdl.axi_stream import BeatFormat
+from loopwire.ir.fixed_point import Integers
+from loopwire.synth.tools import run_tool
+
+Counts = npt.NDArray[np.int64]
+
+_DONE, _NO_PROGRESS, _RETRACTED, _CHANGED, _NO_LAST, _UNSOLICITED = range(6)
+
+
+@dataclass(frozen=True, slots=True)
+class Stimulus:
+    """How beats are offered and taken. The same stimulus gives the same simulation, cycle for cycle.
+
+    Attributes:
+        seed: of the random numbers, including those that registers hold at power-up.
+        valid_probability: that an input beat is offered in a cycle in which none is pending (1: no gaps).
+        ready_probability: that the output is ready in a cycle (1: no stalls).
+        last_probability: that TLAST ends a sequence of `max_steps` beats, which ends without it too.
+        reset_after_beats: reset once when so many input beats have been accepted, then start again from the
+            first sequence; None: do not.
+    """
+
+    seed: int
+    valid_probability: float = 1.0
+    ready_probability: float = 1.0
+    last_probability: float = 1.0
+    reset_after_beats: int | None = None
+
+    def __post_init__(self) -> None:
+        assert 0 <= self.seed < 2**63
+        assert 0 < self.valid_probability <= 1 and 0 < self.ready_probability <= 1 and 0 <= self.last_probability <= 1
+
+
+@dataclass(frozen=True)
+class SimulationResult:
+    """The results of all sequences, in order, with cycle numbers.
+
+    Attributes:
+        beats: integers [n_output_beats, count].
+        lengths: beats of each sequence's result [n_sequences].
+        input_lengths: beats of each sequence [n_sequences].
+        input_cycles: when each input beat was accepted [n_input_beats].
+        valid_cycles: the first cycle in which each output beat was valid [n_output_beats].
+        output_cycles: when each output beat was accepted [n_output_beats].
+        beats_before_reset: output beats accepted before the reset in mid-run; none if there was none.
+        cycles: all cycles simulated, resets and the wait for surplus beats included.
+    """
+
+    beats: Integers
+    lengths: Counts
+    input_lengths: Counts
+    input_cycles: Counts
+    valid_cycles: Counts
+    output_cycles: Counts
+    beats_before_reset: Integers
+    cycles: int
+
+    @property
+    def outputs(self) -> list[Integers]:
+        """The result of each sequence: integers [n_beats, count]."""
+        return np.split(self.beats, np.cumsum(self.lengths)[:-1])
+
+    @property
+    def first_input_cycle(self) -> Counts:
+        """When each sequence's first beat was accepted."""
+        return _at(self.input_cycles, np.cumsum(self.input_lengths) - self.input_lengths)
+
+    @property
+    def last_input_cycle(self) -> Counts:
+        """When each sequence's last beat was accepted."""
+        return _at(self.input_cycles, np.cumsum(self.input_lengths) - 1)
+
+    @property
+    def first_output_cycle(self) -> Counts:
+        """The first cycle in which the first beat of each sequence's result was valid."""
+        return _at(self.valid_cycles, np.cumsum(self.lengths) - self.lengths)
+
+    @property
+    def last_output_cycle(self) -> Counts:
+        """The first cycle in which the last beat of each sequence's result was valid."""
+        return _at(self.valid_cycles, np.cumsum(self.lengths) - 1)
+
+    @property
+    def latency_cycles(self) -> Counts:
+        """Cycles from each sequence's first beat being accepted to its result's last beat being valid."""
+        return self.last_output_cycle - self.first_input_cycle
+
+    @property
+    def interval_cycles(self) -> Counts:
+        """Initiation intervals: cycles from each sequence's first beat to the next one's [n_sequences - 1].
+
+        Buffers in the module make the first ones shorter than it can sustain.
+        """
+        return np.diff(self.first_input_cycle)
+
+    def require_equal(self, where: str, beats: Integers, lengths: Counts) -> None:
+        """Compare every bit, those seen before a reset too, with the `beats` and `lengths` expected.
+
+        Raises:
+            VerificationError: something differs; the message shows the first difference.
+        """
+        remedy = "This is a fault of Loopwire: please report it with the model and the configuration"
+        if not np.array_equal(self.lengths, lengths):
+            sequence = int(np.flatnonzero(self.lengths != lengths)[0])
+            got, due = int(self.lengths[sequence]), int(lengths[sequence])
+            raise VerificationError(where, f"the result of sequence {sequence} has {got} beats, not {due}", remedy)
+        for simulated, when in ((self.beats_before_reset, " before the reset"), (self.beats, "")):
+            different = simulated != beats[: len(simulated)]
+            if not different.any():
+                continue
+            beat, element = (int(index) for index in np.argwhere(different)[0])
+            sequence = int(np.searchsorted(np.cumsum(lengths), beat, side="right"))
+            step = beat - int(np.sum(lengths[:sequence]))
+            raise VerificationError(
+                where,
+                f"{int(different.any(axis=1).sum())} of {len(simulated)} output beats{when} differ; "
+                f"the first is beat {step} of sequence {sequence}: element {element} is {simulated[beat, element]}, "
+                f"not {beats[beat, element]}",
+                remedy,
+            )
+
+
+def _at(values: Counts, indices: Counts) -> Counts:
+    chosen: Counts = values[indices]
+    return chosen
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What the driver saw from one reset to the next."""
+
+    status: int
+    sequences: int
+    input_cycles: Counts
+    valid_cycles: Counts
+    output_cycles: Counts
+    last: npt.NDArray[np.bool_]
+    beats: Integers
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """A compiled simulation of one module.
+
+    Attributes:
+        top: name of the module.
+        program: the executable.
+        directory: where the module's memory files are.
+        input, output: formats of its beats.
+        max_steps: beats of the longest sequence.
+    """
+
+    top: str
+    program: Path
+    directory: Path
+    input: BeatFormat
+    output: BeatFormat
+    max_steps: int
+
+    def run(
+        self, beats: Integers, lengths: Counts, stimulus: Stimulus, timeout_cycles: int = 100_000
+    ) -> SimulationResult:
+        """Stream sequences through the module until each has given its result, and some cycles longer.
+
+        Args:
+            beats: integers [n_input_beats, input.count], one sequence after the other.
+            lengths: beats of each sequence, from 1 to `max_steps` [n_sequences].
+            stimulus: gaps, stalls and reset.
+            timeout_cycles: the most cycles that may pass without a beat accepted on either side.
+
+        Raises:
+            VerificationError: the module hangs, breaks a rule of AXI4-Stream or gives too many beats.
+            ToolError: the simulation stops by itself, for instance because a memory file is missing.
+        """
+        lengths = np.asarray(lengths, np.int64)
+        assert lengths.ndim == 1 and len(lengths) and lengths.min() >= 1 and lengths.max() <= self.max_steps
+        assert lengths.sum() == len(beats), f"{lengths.sum()} beats in the sequences, {len(beats)} given"
+        reset_after_beats = -1 if stimulus.reset_after_beats is None else stimulus.reset_after_beats
+        assert reset_after_beats == -1 or 0 < reset_after_beats < len(beats)
+        probabilities = (stimulus.valid_probability, stimulus.ready_probability, stimulus.last_probability)
+        header = [len(lengths), len(beats), self.max_steps, stimulus.seed]
+        header += [round(probability * 2**32) for probability in probabilities]
+        header += [reset_after_beats, timeout_cycles]
+        # Not among the temporary files: the log of a failed run is kept.
+        log = self.program.parent / "simulate.log"
+        with TemporaryDirectory(prefix="loopwire-run-") as folder:
+            sent, received = Path(folder, "stimulus"), Path(folder, "result")
+            with sent.open("wb") as file:
+                file.write(np.array([*header, *lengths], "<i8").tobytes())
+                file.write(self.input.pack(beats).tobytes())
+            printed = run_tool("simulation", [self.program, sent, received], log, self.directory)
+            if "%Warning" in printed:
+                line = next(line for line in printed.splitlines() if "%Warning" in line)
+                raise ToolError("simulation", f"{self.top} cannot be trusted: {line}", f"Read its log, {log}")
+            cycles, records = self._read(received.read_bytes())
+        self._require_done(records, lengths, timeout_cycles)
+        final = records[-1]
+        ends = np.flatnonzero(final.last)
+        return SimulationResult(
+            beats=final.beats,
+            lengths=np.diff(ends, prepend=-1).astype(np.int64),
+            input_lengths=lengths,
+            input_cycles=final.input_cycles,
+            valid_cycles=final.valid_cycles,
+            output_cycles=final.output_cycles,
+            beats_before_reset=records[0].beats if len(records) == 2 else final.beats[:0],
+            cycles=cycles,
+        )
+
+    def _read(self, content: bytes) -> tuple[int, list[_Record]]:
+        n_bytes = self.output.bits // 8
+        position = 0
+
+        def take(count: int, dtype: str) -> npt.NDArray[Any]:
+            nonlocal position
+            values: npt.NDArray[Any] = np.frombuffer(content, dtype, count, position)
+            position += values.nbytes
+            return values
+
+        cycles, n_records = (int(value) for value in take(2, "<i8"))
+        records = []
+        for _ in range(n_records):
+            status, sequences, n_inputs, n_outputs = (int(value) for value in take(4, "<i8"))
+            records.append(
+                _Record(
+                    status,
+                    sequences,
+                    input_cycles=take(n_inputs, "<i8"),
+                    valid_cycles=take(n_outputs, "<i8"),
+                    output_cycles=take(n_outputs, "<i8"),
+                    last=take(n_outputs, "u1") != 0,
+                    beats=self.output.unpack(take(n_outputs * n_bytes, "u1").reshape(n_outputs, n_bytes)),
+                )
+            )
+        assert position == len(content)
+        return cycles, records
+
+    def _require_done(self, records: list[_Record], lengths: Counts, timeout_cycles: int) -> None:
+        record = records[-1]
+        if record.status == _DONE:
+            return
+        accepted = len(record.input_cycles)
+        sequence = record.sequences
+        problem = {
+            _NO_PROGRESS: f"no beat moved for {timeout_cycles} cycles",
+            _RETRACTED: "m_axis_tvalid fell before m_axis_tready rose",
+            _CHANGED: "m_axis_tdata or m_axis_tlast changed before m_axis_tready rose",
+            _NO_LAST: f"the result has {self.max_steps} beats and no m_axis_tlast",
+            _UNSOLICITED: "an output beat belongs to no sequence",
+        }[record.status]
+        if sequence < len(lengths):
+            start = int(lengths[:sequence].sum())
+            sent = min(max(accepted - start, 0), int(lengths[sequence]))
+            state = f"at sequence {sequence}, {sent} of its {lengths[sequence]} beats accepted"
+        else:
+            state = "after the last sequence"
+        raise VerificationError(
+            f"simulation of {self.top}",
+            f"{problem}, {state}; {sequence} of {len(lengths)} results were received",
+            "This is a fault of Loopwire: please report it with the model and the configuration",
+        )

