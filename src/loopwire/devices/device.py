@@ -1,0 +1,138 @@
+"""FPGA parts: what each holds, and how fast its cells are.
+
+The numbers live in one TOML file a family beside this module, each with its source; a new family is one new file.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any
+
+from loopwire.errors import ConfigError, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """Worst-case delays of one speed grade, in nanoseconds; `docs/delay-model.md` tells how they are used."""
+
+    clock_to_q_ns: float
+    """Clock edge to the output of a flip-flop."""
+    setup_ns: float
+    """Setup of a flip-flop, with the wire to it from a cell in the same slice."""
+    clock_uncertainty_ns: float
+    """Jitter and skew between two registers of one clock."""
+    net_ns: float
+    """One average routed net with few loads."""
+    net_fanout_ns: float
+    """What each doubling of the loads beyond four adds to a net."""
+    lut_ns: float
+    """A look-up table from its slowest input."""
+    wide_mux_ns: float
+    """One multiplexer that joins two LUTs, or two such pairs (MUXF7-F9, PFUMX, L6MUX21)."""
+    carry_in_ns: float
+    """Operand through its LUT into a carry chain, to the carry-out of the first block."""
+    carry_block_ns: float
+    """Carry-in to carry-out of one block, with the wire to the next."""
+    carry_out_ns: float
+    """Carry-in of the last block to its sum output, with the wire to the register beside it."""
+    dsp_multiply_ns: float
+    """A DSP block from a multiplier input through its adder, if it has one, to its output, without registers."""
+    dsp_cascade_ns: float
+    """What each further DSP block adds to a product summed over several."""
+    dsp_to_product_register_ns: float
+    """Setup of the register behind a DSP block's multiplier, from the multiplier's input."""
+    dsp_from_product_register_ns: float
+    """Clock edge of that register to the output of the DSP block."""
+    bram_clock_to_out_ns: float
+    """Clock edge to the data of a block RAM without its output register."""
+    bram_registered_clock_to_out_ns: float
+    """The same with its output register."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """An FPGA part in one speed grade.
+
+    A DSP block multiplies a signed number of `dsp_a_bits` by one of `dsp_b_bits`; if it `dsp_has_adder`, it adds a
+    third number in the same time. A carry block adds `carry_bits` bits. Up to ``2**wide_mux_levels`` LUTs join through
+    the multiplexers beside them. `bram18_shapes` are the (depth, width) an 18-kbit block RAM can have.
+    """
+
+    name: str
+    family: str
+    vendor: str
+    speed_grade: str
+    luts: int
+    ffs: int
+    dsps: int
+    bram18s: int
+    urams: int
+    lut_inputs: int
+    wide_mux_levels: int
+    carry_bits: int
+    dsp_a_bits: int
+    dsp_b_bits: int
+    dsp_has_adder: bool
+    bram18_shapes: tuple[tuple[int, int], ...]
+    delays: Delays
+
+
+def find_part(name: str) -> Device:
+    """Return the part called `name`, such as 'xcku115-flvb2104-2-i', 'LFE5U-85F-8BG381C' or plain 'xcku115'.
+
+    Package and temperature grade make no difference. Without a speed grade it is the family's default.
+
+    Raises:
+        ConfigError: the part or the speed grade is unknown.
+    """
+    where = f"part {name!r}"
+    text = name.strip().lower()
+    for family in _families():
+        match = re.fullmatch(family["name_pattern"], text)
+        if match is None or match["part"] not in family["parts"]:
+            continue
+        speed_grade = match["speed"] or family["default_speed_grade"]
+        if speed_grade not in family["delays"]:
+            raise ConfigError(
+                where,
+                f"speed grade {speed_grade!r} is not in the data of {match['part']}",
+                f"Choose from {', '.join(family['delays'])}",
+            )
+        return Device(
+            name=name.strip(),
+            family=family["family"],
+            vendor=family["vendor"],
+            speed_grade=speed_grade,
+            **family["parts"][match["part"]],
+            **family["fabric"],
+            bram18_shapes=tuple((depth, width) for depth, width in family["bram18_shapes"]),
+            delays=Delays(**family["delays"][speed_grade]),
+        )
+    known = part_names()
+    longest = max(map(len, known))
+    raise ConfigError(
+        where,
+        "there are no data for this part",
+        f"Known are {', '.join(known)}.{nearest(text[:longest], known)}",
+    )
+
+
+def part_names() -> list[str]:
+    """Return the plain names of all parts, in alphabetical order."""
+    return sorted(part for family in _families() for part in family["parts"])
+
+
+@cache
+def _families() -> tuple[dict[str, Any], ...]:
+    import tomllib
+    from importlib import resources
+
+    files = sorted(resources.files(__package__).iterdir(), key=lambda file: file.name)
+    families = tuple(tomllib.loads(file.read_text("utf-8")) for file in files if file.name.endswith(".toml"))
+    expected = {field.name for field in fields(Delays)}
+    for family in families:
+        for grade, delays in family["delays"].items():
+            assert delays.keys() == expected, f"{family['family']} {grade}: {delays.keys() ^ expected}"
+    return families

@@ -1,0 +1,106 @@
+"""FPGA parts are found by the names their makers print, and their data make sense."""
+
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, astuple
+from itertools import pairwise
+
+import pytest
+
+from loopwire.devices import find_part, part_names
+from loopwire.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "speed_grade", "luts", "dsps"),
+    [
+        ("xcku115-flvb2104-2-i", "kintex_ultrascale", "2", 663_360, 5_520),
+        ("xcku115", "kintex_ultrascale", "2", 663_360, 5_520),
+        ("xcku040-ffva1156-1-c", "kintex_ultrascale", "1", 242_400, 1_920),
+        ("xcvu13p-flga2577-2-e", "virtex_ultrascale_plus", "2", 1_728_000, 12_288),
+        ("xcvu9p-flgb2104-3-e", "virtex_ultrascale_plus", "3", 1_182_240, 6_840),
+        ("xcu250-figd2104-2L-e", "virtex_ultrascale_plus", "2", 1_728_000, 12_288),
+        ("xcu55c-fsvh2892-2L-e", "virtex_ultrascale_plus", "2", 1_303_680, 9_024),
+        ("xc7a100tcsg324-1", "artix_7", "1", 63_400, 240),
+        ("xc7a35ticsg324-1L", "artix_7", "1", 20_800, 90),
+        ("XC7A200T-FBG484-3", "artix_7", "3", 134_600, 740),
+        ("xc7z020clg400-1", "artix_7", "1", 53_200, 220),
+        ("LFE5U-85F-8BG381C", "ecp5", "8", 83_640, 156),
+        ("LFE5UM5G-45F-8BG554I", "ecp5", "8", 43_848, 72),
+        ("lfe5u-25f", "ecp5", "6", 24_288, 28),
+    ],
+)
+def test_find_part(name: str, family: str, speed_grade: str, luts: int, dsps: int) -> None:
+    device = find_part(f" {name} ")
+    assert device.name == name
+    assert (device.family, device.speed_grade) == (family, speed_grade)
+    assert (device.luts, device.dsps) == (luts, dsps)
+
+
+def test_dsp_shapes() -> None:
+    shapes = {name: find_part(name) for name in ("xcku115", "xcvu13p", "xc7a100t", "lfe5u-85")}
+    assert [(part.dsp_a_bits, part.dsp_b_bits) for part in shapes.values()] == [(27, 18), (27, 18), (25, 18), (18, 18)]
+    assert [part.lut_inputs for part in shapes.values()] == [6, 6, 6, 4]
+
+
+def test_unknown_part_names_the_nearest() -> None:
+    with pytest.raises(ConfigError) as caught:
+        find_part("xcku116-flvb2104-2-i")
+    text = str(caught.value)
+    assert text.startswith("part 'xcku116-flvb2104-2-i': there are no data for this part. Known are lfe5u-12, ")
+    assert "Did you mean 'xcku115'" in text
+
+
+@pytest.mark.parametrize("name", ["", "fpga", "xcku115-", "xcku115-flvb2104-2-i-extra", "xcu50-fsvh2104-2LV-e"])
+def test_what_is_no_part_name(name: str) -> None:
+    with pytest.raises(ConfigError, match="there are no data for this part"):
+        find_part(name)
+
+
+def test_unknown_speed_grade_names_the_known() -> None:
+    with pytest.raises(ConfigError) as caught:
+        find_part("xcku115-flvb2104-4-i")
+    assert str(caught.value) == (
+        "part 'xcku115-flvb2104-4-i': speed grade '4' is not in the data of xcku115. Choose from 2, 1, 3"
+    )
+
+
+@pytest.mark.parametrize("name", part_names())
+def test_data_make_sense(name: str) -> None:
+    device = find_part(name)
+    delays = device.delays
+    assert device.ffs >= device.luts > 1000
+    assert device.dsps > 0
+    assert device.bram18s > 0
+    assert all(depth * width in (16_384, 18_432) for depth, width in device.bram18_shapes)
+    assert all(0 <= delay_ns < 10 for delay_ns in astuple(delays))
+    assert delays.carry_block_ns < delays.lut_ns < delays.net_ns < delays.dsp_multiply_ns
+    assert delays.dsp_to_product_register_ns <= delays.dsp_multiply_ns
+    assert delays.bram_registered_clock_to_out_ns < delays.bram_clock_to_out_ns
+
+
+@pytest.mark.parametrize(
+    "slow_to_fast",
+    [
+        ("xcku115-1", "xcku115-2", "xcku115-3"),
+        ("xcvu13p-1", "xcvu13p-2", "xcvu13p-3"),
+        ("xc7a100t-1", "xc7a100t-2", "xc7a100t-3"),
+        ("lfe5u-85f-6", "lfe5u-85f-7", "lfe5u-85f-8"),
+    ],
+)
+def test_faster_grades_are_faster_everywhere(slow_to_fast: tuple[str, ...]) -> None:
+    all_delays = [astuple(find_part(name).delays) for name in slow_to_fast]
+    setup, uncertainty = 1, 2
+    for slower, faster in pairwise(all_delays):
+        for index, (slow_ns, fast_ns) in enumerate(zip(slower, faster, strict=True)):
+            assert fast_ns < slow_ns or index in (setup, uncertainty)
+
+
+def test_device_is_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        find_part("xcku115").luts = 0  # type: ignore[misc]
+
+
+def test_import_reads_no_data() -> None:
+    program = "import sys, loopwire.devices; sys.exit('tomllib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
