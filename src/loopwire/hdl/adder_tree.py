@@ -1,0 +1,169 @@
+"""Trees of shifted additions and subtractions as hardware: adders, the values they hold, and their registers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from loopwire.ir.fixed_point import Integers
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The integers low…high."""
+
+    low: int
+    high: int
+
+    @property
+    def signed(self) -> bool:
+        return self.low < 0
+
+    @property
+    def width(self) -> int:
+        """Bits needed: two's complement where a value is negative, plain binary otherwise."""
+        if self.signed:
+            return max((~self.low).bit_length(), self.high.bit_length()) + 1
+        return max(self.high.bit_length(), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One adder: ``(left << left_shift) ± (right << right_shift)``, one of the shifts being 0.
+
+    `left` and `right` are sources: numbers below the count of inputs are inputs, the ones above are nodes in order.
+    A `left` of None is zero: the node is a negation. `depth` counts the adders of the longest path to an input.
+    """
+
+    left: int | None
+    right: int
+    left_shift: int
+    right_shift: int
+    subtract: bool
+    interval: Interval
+    depth: int
+
+    @property
+    def operands(self) -> tuple[int, ...]:
+        """Sources that are read."""
+        return (self.right,) if self.left is None else (self.left, self.right)
+
+    @property
+    def adder_width(self) -> int:
+        """Bits of the carry chain: low bits of one operand pass where the other, added to or taken off, has none."""
+        passed = self.right_shift if self.left is not None else 0
+        if not self.subtract:
+            passed = max(passed, self.left_shift)
+        return max(self.interval.width - passed, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One row of the product: ``source << shift``; a `source` of None is zero."""
+
+    source: int | None
+    shift: int
+
+
+@dataclass(frozen=True)
+class AdderTree:
+    """Adders in topological order that compute matrix @ x for every integer x within `inputs`."""
+
+    inputs: tuple[Interval, ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[Output, ...]
+
+    @property
+    def depth(self) -> int:
+        """Adders on the longest path from an input to an output."""
+        return max((self.source_depth(o.source) for o in self.outputs if o.source is not None), default=0)
+
+    @property
+    def adder_bits(self) -> int:
+        """Bits of all carry chains, about the LUTs of the tree."""
+        return sum(node.adder_width for node in self.nodes)
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """Bits that each source is held in: those of its interval, or fewer where every user drops the upper ones."""
+        n = len(self.inputs)
+        needed = [0] * (n + len(self.nodes))
+        for row, output in enumerate(self.outputs):
+            if output.source is not None:
+                needed[output.source] = self.output_interval(row).width
+        for source in range(len(needed) - 1, -1, -1):
+            needed[source] = min(needed[source], self.interval(source).width)
+            if source >= n:
+                node = self.nodes[source - n]
+                needed[node.right] = max(needed[node.right], needed[source] - node.right_shift)
+                if node.left is not None:
+                    needed[node.left] = max(needed[node.left], needed[source] - node.left_shift)
+        return tuple(needed)
+
+    def interval(self, source: int) -> Interval:
+        """Return the values that a source takes."""
+        n = len(self.inputs)
+        return self.inputs[source] if source < n else self.nodes[source - n].interval
+
+    def source_depth(self, source: int) -> int:
+        """Return the adders on the longest path from an input to a source."""
+        n = len(self.inputs)
+        return 0 if source < n else self.nodes[source - n].depth
+
+    def output_interval(self, row: int) -> Interval:
+        """Return the values that an output takes."""
+        output = self.outputs[row]
+        if output.source is None:
+            return Interval(0, 0)
+        interval = self.interval(output.source)
+        return Interval(interval.low << output.shift, interval.high << output.shift)
+
+
+def evaluate(tree: AdderTree, x: Integers) -> Integers:
+    """Compute the product adder by adder: integers [..., n] within the tree's inputs → integers [..., m].
+
+    int64 stays exact where every value fits 63 bits; give an object array for wider ones.
+    """
+    values = list(np.moveaxis(np.asarray(x), -1, 0))
+    assert len(values) == len(tree.inputs), f"{len(values)} values for {len(tree.inputs)} inputs"
+    zero = np.zeros(np.shape(x)[:-1], np.asarray(x).dtype)
+    for node in tree.nodes:
+        left = zero if node.left is None else values[node.left] << node.left_shift
+        right = values[node.right] << node.right_shift
+        values.append(left - right if node.subtract else left + right)
+    rows = [zero if output.source is None else values[output.source] << output.shift for output in tree.outputs]
+    return np.stack(rows, axis=-1)
+
+
+@dataclass(frozen=True)
+class StagedTree:
+    """An adder tree cut into pipeline stages by registers; stage 0 sees the inputs.
+
+    `stages` gives, for each source, the stage that computes it. A source used in a later stage goes through one
+    register a stage. The outputs leave together from stage `latency_stages`, `end_ns` after its clock edge.
+    """
+
+    tree: AdderTree
+    stages: tuple[int, ...]
+    latency_stages: int
+    end_ns: float
+
+    @cached_property
+    def last_stages(self) -> tuple[int, ...]:
+        """The last stage that uses each source."""
+        last = list(self.stages)
+        for stage, node in zip(self.stages[len(self.tree.inputs) :], self.tree.nodes, strict=True):
+            for operand in node.operands:
+                last[operand] = max(last[operand], stage)
+        for output in self.tree.outputs:
+            if output.source is not None:
+                last[output.source] = self.latency_stages
+        return tuple(last)
+
+    @property
+    def register_bits(self) -> int:
+        """Flip-flops of all stages together."""
+        stages = zip(self.stages, self.last_stages, strict=True)
+        return sum((last - first) * width for (first, last), width in zip(stages, self.tree.widths, strict=True))

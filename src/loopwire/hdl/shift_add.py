@@ -1,0 +1,131 @@
+"""SystemVerilog of adder trees: modules that a synthesiser reads and nobody else, so compact."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from loopwire.hdl.adder_tree import AdderTree, Interval, Node, StagedTree
+
+LINE_LENGTH = 110
+
+
+def input_interval(tree: AdderTree) -> Interval:
+    """Return the values of the elements of port x: it has their width and is signed where they are."""
+    return _hull(tree.inputs)
+
+
+def output_interval(tree: AdderTree) -> Interval:
+    """Return the values of the elements of port y: it has their width and is signed where they are."""
+    return _hull([tree.output_interval(row) for row in range(len(tree.outputs))])
+
+
+def module_text(name: str, staged: StagedTree, comment: str) -> str:
+    """Return a module that computes the tree, `staged.latency_stages` clock cycles long.
+
+    Port x holds the n inputs and y the m outputs, element 0 lowest, of the widths of `input_interval` and
+    `output_interval`. There is a clock if there are registers, and neither reset nor enable: only data pass here.
+    """
+    tree = staged.tree
+    n, m = len(tree.inputs), len(tree.outputs)
+    x_width, y_width = input_interval(tree).width, output_interval(tree).width
+    ports = ["input  logic clk"] if staged.latency_stages else []
+    ports += [f"input  logic [{n - 1}:0][{x_width - 1}:0] x", f"output logic [{m - 1}:0][{y_width - 1}:0] y"]
+    lines = [*(f"// {line}" for line in textwrap.wrap(comment, LINE_LENGTH - 3)), f"module {name} ("]
+    lines += [f"  {port}{',' if port != ports[-1] else ''}" for port in ports]
+    lines += [");", *_declarations(staged), *_inputs(tree, x_width)]
+    for place in range(staged.latency_stages + 1):
+        nodes = [source for source in range(n, n + len(tree.nodes)) if staged.stages[source] == place]
+        lines += [f"  // stage {place}"] if staged.latency_stages else []
+        lines += _packed(f"assign {_name(tree, source)} = {_sum(staged, source)};" for source in nodes)
+    lines += _registers(staged)
+    lines += _packed(_outputs(staged, y_width))
+    return "\n".join([*lines, f"endmodule : {name}", ""])
+
+
+def _hull(intervals: Sequence[Interval]) -> Interval:
+    return Interval(min(i.low for i in intervals), max(i.high for i in intervals))
+
+
+def _name(tree: AdderTree, source: int, delay: int = 0) -> str:
+    n = len(tree.inputs)
+    base = f"x{source}" if source < n else f"n{source - n}"
+    return f"{base}_q{delay}" if delay else base
+
+
+def _declarations(staged: StagedTree) -> list[str]:
+    """Declare the used sources and their registers, those of a kind together."""
+    tree = staged.tree
+    groups: dict[str, list[str]] = defaultdict(list)
+    for source, (first, last) in enumerate(zip(staged.stages, staged.last_stages, strict=True)):
+        if tree.widths[source]:
+            sign = "signed " if tree.interval(source).signed else ""
+            names = (_name(tree, source, delay) for delay in range(last - first + 1))
+            groups[f"logic {sign}[{tree.widths[source] - 1}:0]"] += names
+    return [line for kind, names in groups.items() for line in _wrapped(f"{kind} {', '.join(names)};")]
+
+
+def _inputs(tree: AdderTree, x_width: int) -> list[str]:
+    """Take the bits that are used off port x and name the rest."""
+    widths = tree.widths[: len(tree.inputs)]
+    lines = _packed(f"assign x{k} = x[{k}][{width - 1}:0];" for k, width in enumerate(widths) if width)
+    unused = ", ".join(f"x[{k}][{x_width - 1}:{width}]" for k, width in enumerate(widths) if width < x_width)
+    return lines + (["  logic unused;", *_wrapped(f"assign unused = &{{1'b0, {unused}}};")] if unused else [])
+
+
+def _sum(staged: StagedTree, source: int) -> str:
+    n = len(staged.tree.inputs)
+    node: Node = staged.tree.nodes[source - n]
+    place, width = staged.stages[source], staged.tree.widths[source]
+    right = _operand(staged, node.right, node.right_shift, place, width)
+    if node.left is None:
+        return f"-{right}"
+    left = _operand(staged, node.left, node.left_shift, place, width)
+    return f"{left} {'-' if node.subtract else '+'} {right}"
+
+
+def _operand(staged: StagedTree, source: int, shift: int, place: int, width: int) -> str:
+    """Return a source as seen in a stage, extended or cut to a width and shifted."""
+    text = _name(staged.tree, source, place - staged.stages[source])
+    if staged.tree.widths[source] != width:
+        text = f"{width}'({text})"
+    return f"({text} << {shift})" if shift else text
+
+
+def _registers(staged: StagedTree) -> list[str]:
+    tree = staged.tree
+    statements = [
+        f"{_name(tree, source, delay + 1)} <= {_name(tree, source, delay)};"
+        for source, (first, last) in enumerate(zip(staged.stages, staged.last_stages, strict=True))
+        for delay in range(last - first)
+    ]
+    if not statements:
+        return []
+    return ["  always_ff @(posedge clk) begin", *_packed(statements, indent=4), "  end"]
+
+
+def _outputs(staged: StagedTree, y_width: int) -> Iterable[str]:
+    for row, output in enumerate(staged.tree.outputs):
+        if output.source is None:
+            yield f"assign y[{row}] = {y_width}'d0;"
+        else:
+            value = _operand(staged, output.source, output.shift, staged.latency_stages, y_width)
+            yield f"assign y[{row}] = {value};"
+
+
+def _packed(statements: Iterable[str], indent: int = 2) -> list[str]:
+    """Put statements on lines, as many as fit."""
+    lines: list[str] = []
+    for statement in statements:
+        if lines and len(lines[-1]) + 1 + len(statement) <= LINE_LENGTH:
+            lines[-1] += f" {statement}"
+        else:
+            lines.append(" " * indent + statement)
+    return lines
+
+
+def _wrapped(statement: str) -> list[str]:
+    """Break a long statement at its blanks."""
+    lines = textwrap.wrap(statement, LINE_LENGTH - 4, break_long_words=False, break_on_hyphens=False)
+    return ["  " + lines[0], *("    " + line for line in lines[1:])]

@@ -1,0 +1,298 @@
+"""Products of a constant integer matrix with a vector as trees of shifted additions and subtractions.
+
+The shared terms are found by alkaid's solver, which weighs adders by their bits; where its result is deeper than
+allowed, sums are rebuilt from shallower terms. `stage` then places registers.
+
+Ref: C. Sun et al., arXiv:2507.04535 (the solver, as da4ml; alkaid is its successor); M. C. Golumbic, "Combinatorial
+merging", IEEE Trans. Comput. C-25 (1976) 1164-1167 (sums of least depth).
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+import numpy as np
+import numpy.typing as npt
+from alkaid.cmvm import cmvm_solve
+
+from loopwire.hdl.adder_tree import AdderTree, Interval, Node, Output, StagedTree, evaluate
+
+__all__ = ["AdderTree", "StagedTree", "evaluate", "minimal_depth", "solve", "stage"]
+
+SOLVER_BITS = 24
+"""The solver takes its matrix as float32, whose integers are exact below 2**24."""
+
+
+def csd(value: int) -> list[tuple[int, bool]]:
+    """Return the canonic signed digits of a value as (shift, negative), lowest first."""
+    digits = []
+    shift = 0
+    while value:
+        if value & 1:
+            negative = value & 3 == 3
+            digits.append((shift, negative))
+            value += 1 if negative else -1
+        value >>= 1
+        shift += 1
+    return digits
+
+
+def csd_digits(value: int) -> int:
+    """Return the number of canonic signed digits of a value."""
+    value = abs(value)
+    return (value ^ 3 * value).bit_count()
+
+
+def _all_negative(values: Iterable[int]) -> bool:
+    """Say whether no canonic signed digit of the values is positive."""
+    return all(value < 0 and all(negative for _, negative in csd(value)) for value in values)
+
+
+def minimal_depth(matrix: npt.ArrayLike) -> int:
+    """Return the least depth that a tree of signed digits allows: ceil(log2(digits)) of the heaviest row.
+
+    A row without a positive digit has one term more, the zero that it is subtracted from.
+    """
+    rows = [[int(weight) for weight in row if weight] for row in np.asarray(matrix)]
+    terms = [sum(map(csd_digits, row)) + _all_negative(row) for row in rows if row]
+    return max(((digits - 1).bit_length() for digits in terms), default=0)
+
+
+def solve(matrix: npt.ArrayLike, inputs: Sequence[tuple[int, int]], max_depth: int | None = None) -> AdderTree:
+    """Return a tree of few adders for matrix @ x.
+
+    Args:
+        matrix: integers [m, n] below 2**24 in magnitude.
+        inputs: least and greatest value of each of the n elements of x.
+        max_depth: adders allowed on a path, at least `minimal_depth(matrix)`. By default any number: this saves a few
+            per cent of the adders and about doubles the depth.
+    """
+    weights = np.asarray(matrix, np.int64)
+    assert weights.ndim == 2 and weights.shape[1] == len(inputs), f"matrix {weights.shape} for {len(inputs)} inputs"
+    assert np.abs(weights).max(initial=0) < 1 << SOLVER_BITS, "a weight is wider than the solver's float32"
+    assert max_depth is None or max_depth >= minimal_depth(weights), f"no tree has a depth of {max_depth}"
+    builder = _Builder([Interval(low, high) for low, high in inputs])
+    rows = _solver_rows(weights, builder, shallow=max_depth is not None)
+    return builder.tree([builder.output(row, max_depth) for row in rows])
+
+
+def stage(tree: AdderTree, start_ns: float, period_ns: float, adders_ns: Callable[[int, int], float]) -> StagedTree:
+    """Place each adder as soon as its operands are there, in the same stage as long as the period lasts.
+
+    Args:
+        tree: the adders.
+        start_ns: arrival of the inputs after the clock edge of stage 0.
+        period_ns: time for logic in a stage: the clock period less clock-to-output and setup times.
+        adders_ns: delay of a chain of adders, its routing included, by the bits of its carry chains and the number
+            of adders; one adder takes no longer than the period.
+    """
+    assert 0 <= start_ns <= period_ns
+    n = len(tree.inputs)
+    places = [0] * n
+    levels = [0] * n
+    widths = [0] * n
+
+    def end_ns(place: int, width: int, level: int) -> float:
+        return (start_ns if place == 0 else 0.0) + (adders_ns(width, level) if level else 0.0)
+
+    for node in tree.nodes:
+        place = max(places[operand] for operand in node.operands)
+        chained = [operand for operand in node.operands if places[operand] == place]
+        level = 1 + max(levels[operand] for operand in chained)
+        width = max(node.adder_width, *(widths[operand] for operand in chained))
+        if end_ns(place, width, level) > period_ns:
+            place, level, width = place + 1, 1, node.adder_width
+            assert end_ns(place, width, level) <= period_ns, f"an adder of {width} bits exceeds {period_ns} ns"
+        places.append(place)
+        levels.append(level)
+        widths.append(width)
+    used = [output.source for output in tree.outputs if output.source is not None]
+    latency_stages = max((places[source] for source in used), default=0)
+    ends = (
+        end_ns(latency_stages, widths[source], levels[source]) for source in used if places[source] == latency_stages
+    )
+    return StagedTree(tree, tuple(places), latency_stages, max(ends, default=0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """±(source << shift)."""
+
+    source: int
+    shift: int
+    negative: bool
+
+    def scaled(self, shift: int, negative: bool) -> _Term:
+        return _Term(self.source, self.shift + shift, self.negative ^ negative)
+
+
+def _solver_rows(weights: npt.NDArray[np.int64], builder: _Builder, shallow: bool) -> list[_Term | None]:
+    """Run the solver, put its adders into the builder and return the term of each row; None is zero."""
+    if not weights.any():
+        return [None] * len(weights)
+    intervals = [(float(interval.low), float(interval.high), 1.0) for interval in builder.inputs]
+    kernel = np.ascontiguousarray(weights.T, np.float32)
+    # A product of two matrices has fewer adders but is two trees in series: 0 forbids it, -2 leaves it to the solver.
+    decompose = 0 if shallow else -2
+    stages = cmvm_solve(kernel, "mc", qintervals=intervals, decompose_dc=decompose, search_all_decompose_dc=False)
+    terms: list[_Term | None] = [_Term(source, 0, False) for source in range(len(intervals))]
+    for stage in stages:
+        found: list[_Term | None] = []
+        for op in stage.ops:
+            match op.opcode:
+                case -1:
+                    term = terms[op.data[0]]
+                    found.append(term and term.scaled(stage.inp_shifts[op.data[0]], False))
+                case 0 | 1:
+                    left, right = found[op.addr[0]], found[op.addr[1]]
+                    found.append(builder.add(left, right and right.scaled(op.data[0], op.opcode == 1)))
+                case _:
+                    raise AssertionError(f"opcode {op.opcode} in the solver's result")
+        outputs = zip(stage.out_idxs, stage.out_shifts, stage.out_negs, strict=True)
+        picked = [(found[index] if index >= 0 else None, shift, negative) for index, shift, negative in outputs]
+        terms = [term and term.scaled(shift, negative) for term, shift, negative in picked]
+    return terms
+
+
+class _Builder:
+    """Adders found so far. Equal linear forms of the inputs are one source, whichever way they came about."""
+
+    def __init__(self, inputs: list[Interval]) -> None:
+        self.inputs = inputs
+        self.nodes: list[Node] = []
+        self.forms = list(np.eye(len(inputs), dtype=np.int64))
+        self.users: Counter[int] = Counter()
+        self.sources = {form.tobytes(): source for source, form in enumerate(self.forms)}
+
+    def add(self, a: _Term | None, b: _Term | None, keep_sign: bool = False) -> _Term | None:
+        """Return a term that equals a + b; with `keep_sign`, a negative one only if both a and b are."""
+        if a is None or b is None:
+            term = a or b
+            return self._negation(term) if term and term.negative and keep_sign else term
+        low = min(a.shift, b.shift)
+        if a.negative and not b.negative:
+            a, b = b, a
+        left_shift, right_shift, subtract = a.shift - low, b.shift - low, a.negative != b.negative
+        left, right = self.forms[a.source] << left_shift, self.forms[b.source] << right_shift
+        form = left - right if subtract else left + right
+        if not form.any():
+            return None
+        depth = 1 + max(self._depth(a.source), self._depth(b.source))
+        even = _trailing_zeros(form)
+        for negative in (False,) if keep_sign else (False, True):
+            source = self.sources.get((-form >> even if negative else form >> even).tobytes())
+            if source is not None and self._depth(source) <= depth:
+                return _Term(source, even + low, a.negative ^ negative)
+        node = Node(a.source, b.source, left_shift, right_shift, subtract, self._interval(form), depth)
+        return _Term(self._append(node, form), low, a.negative)
+
+    def output(self, row: _Term | None, max_depth: int | None) -> Output:
+        """Return the output that equals a row, its sum rebuilt where it is negated or too deep.
+
+        Terms t of depths d(t) can be summed within a depth D if and only if the sum of 2**d(t) is at most 2**D
+        (Golumbic 1976). While it is not, a term is replaced by its own operands.
+        """
+        if row is None:
+            return Output(None, 0)
+        assert row.shift >= 0
+        limit = math.inf if max_depth is None else 1 << max_depth
+        if not row.negative and 1 << self._depth(row.source) <= limit:
+            return Output(row.source, row.shift)
+        factors = self._expand({row.source: -1 if row.negative else 1}, row.source)
+        while (weight := self._weight(factors)) > limit:
+            choices = []
+            for source in factors:
+                if source >= len(self.inputs):
+                    expanded = self._expand(factors, source)
+                    new_weight = self._weight(expanded)
+                    costs_adder = self.users[source] > 1 or new_weight > weight
+                    choices.append((costs_adder, new_weight, source, expanded))
+            factors = min(choices)[-1]
+        return self._sum(factors, row.shift)
+
+    def _expand(self, factors: dict[int, int], source: int) -> dict[int, int]:
+        """Replace a node by its operands in a sum, which is given as the integer factor of each source."""
+        if source < len(self.inputs):
+            return factors
+        node = self.nodes[source - len(self.inputs)]
+        expanded = Counter(factors)
+        factor = expanded.pop(source)
+        if node.left is not None:
+            expanded[node.left] += factor << node.left_shift
+        expanded[node.right] += (-factor if node.subtract else factor) << node.right_shift
+        return {source: factor for source, factor in expanded.items() if factor}
+
+    def _weight(self, factors: dict[int, int]) -> int:
+        """Return the sum of 2**depth over a sum's terms."""
+        digits = sum(csd_digits(factor) << self._depth(source) for source, factor in factors.items())
+        return digits + _all_negative(factors.values())
+
+    def _sum(self, factors: dict[int, int], shift: int) -> Output:
+        """Add the terms of a sum, the two shallowest first."""
+        ties = count()
+        heap = [(self._depth(t.source) if t else 0, t.shift if t else 0, next(ties), t) for t in _terms(factors)]
+        heapq.heapify(heap)
+        while len(heap) > 1:
+            a, b = heapq.heappop(heap)[-1], heapq.heappop(heap)[-1]
+            # Some term must stay positive to the end: no negation follows the last adder.
+            last_positive = all(term and term.negative for *_, term in heap)
+            t = self.add(a, b, keep_sign=last_positive)
+            heapq.heappush(heap, (self._depth(t.source) if t else 0, t.shift if t else 0, next(ties), t))
+        total = heap[0][-1]
+        assert total and not total.negative
+        return Output(total.source, total.shift + shift)
+
+    def tree(self, outputs: list[Output]) -> AdderTree:
+        """Return the tree of the adders that the outputs need."""
+        n = len(self.inputs)
+        live = {output.source for output in outputs}
+        for source in range(len(self.forms) - 1, n - 1, -1):
+            if source in live:
+                live.update(self.nodes[source - n].operands)
+        kept = [source for source in range(n, len(self.forms)) if source in live]
+        number = {source: k for k, source in enumerate([*range(n), *kept])}
+
+        def renumbered(source: int | None) -> int | None:
+            return None if source is None else number[source]
+
+        nodes = (self.nodes[source - n] for source in kept)
+        return AdderTree(
+            tuple(self.inputs),
+            tuple(replace(node, left=renumbered(node.left), right=number[node.right]) for node in nodes),
+            tuple(replace(output, source=renumbered(output.source)) for output in outputs),
+        )
+
+    def _negation(self, term: _Term) -> _Term:
+        form = -self.forms[term.source]
+        node = Node(None, term.source, 0, 0, True, self._interval(form), 1 + self._depth(term.source))
+        return _Term(self._append(node, form), term.shift, False)
+
+    def _append(self, node: Node, form: npt.NDArray[np.int64]) -> int:
+        self.nodes.append(node)
+        self.forms.append(form)
+        self.users.update(node.operands)
+        self.sources[form.tobytes()] = len(self.forms) - 1
+        return len(self.forms) - 1
+
+    def _depth(self, source: int) -> int:
+        return 0 if source < len(self.inputs) else self.nodes[source - len(self.inputs)].depth
+
+    def _interval(self, form: npt.NDArray[np.int64]) -> Interval:
+        ends = [sorted((weight * x.low, weight * x.high)) for weight, x in zip(form.tolist(), self.inputs, strict=True)]
+        return Interval(sum(low for low, _ in ends), sum(high for _, high in ends))
+
+
+def _terms(factors: dict[int, int]) -> list[_Term | None]:
+    """Return the signed digits of a sum, and a zero if all are negative, so that none need be negated."""
+    terms = [_Term(source, shift, negative) for source, factor in factors.items() for shift, negative in csd(factor)]
+    return [*terms, None] if _all_negative(factors.values()) else list(terms)
+
+
+def _trailing_zeros(form: npt.NDArray[np.int64]) -> int:
+    bits = int(np.bitwise_or.reduce(form))
+    return (bits & -bits).bit_length() - 1

@@ -1,0 +1,169 @@
+"""Shift-add trees: exact, as shallow as asked, staged in time, and the same in SystemVerilog."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loopwire.hdl.adder_tree import StagedTree, evaluate
+from loopwire.hdl.shift_add import input_interval, module_text, output_interval
+from loopwire.schedule.shift_add import minimal_depth, solve, stage
+from loopwire.synth import verilator
+
+Matrix = npt.NDArray[np.int64]
+Product = tuple[Matrix, list[tuple[int, int]]]
+
+
+@st.composite
+def products(draw: st.DrawFn) -> Product:
+    """Matrices with small, wide, repeated, negated and power-of-two weights, and the ranges of their inputs."""
+    rows, columns = draw(st.integers(1, 7)), draw(st.integers(1, 6))
+    weight = st.one_of(
+        st.integers(-4, 4), st.integers(-(1 << 17), 1 << 17), st.integers(0, 17).map(lambda k: 1 << k), st.just(0)
+    )
+    matrix = np.array(
+        draw(st.lists(st.lists(weight, min_size=columns, max_size=columns), min_size=rows, max_size=rows))
+    )
+    for row in range(1, rows):
+        matrix[row] = draw(st.sampled_from([matrix[row], matrix[row], matrix[row - 1], -matrix[row - 1] * 2]))
+    matrix = np.clip(matrix, -(1 << 23), 1 << 23)
+    ends = st.one_of(st.integers(-(1 << 17), 1 << 17), st.integers(0, 1), st.just(0))
+    ranges = [tuple(sorted((draw(ends), draw(ends)))) for _ in range(columns)]
+    return matrix, ranges
+
+
+def samples(ranges: list[tuple[int, int]], count: int) -> Matrix:
+    """Return random vectors, those of all lows and all highs among them: [count + 2, n]."""
+    low, high = np.array(ranges).T
+    return np.vstack([low, high, np.random.default_rng(1).integers(low, high, (count, len(low)), endpoint=True)])
+
+
+@given(products(), st.sampled_from([None, 0, 1]))
+def test_tree_computes_the_product(product: Product, slack: int | None) -> None:
+    matrix, ranges = product
+    max_depth = None if slack is None else minimal_depth(matrix) + slack
+    tree = solve(matrix, ranges, max_depth)
+    x = samples(ranges, 20)
+    assert np.array_equal(evaluate(tree, x), x @ matrix.T)
+    assert max_depth is None or tree.depth <= max_depth
+    for row, weights in enumerate(matrix):
+        ends = np.sort(weights[:, None] * np.array(ranges), axis=1).sum(axis=0)
+        interval = tree.output_interval(row)
+        assert (interval.low, interval.high) == tuple(ends)
+
+
+def additive(width: int, levels: int) -> float:
+    """Adders of 1 ns and 0.05 ns a bit, one after the other."""
+    return levels * (1.0 + 0.05 * width)
+
+
+@given(products(), st.floats(0, 5), st.floats(3, 8))
+def test_no_stage_exceeds_the_period(product: Product, start_ns: float, period_ns: float) -> None:
+    matrix, ranges = product
+    start_ns = min(start_ns, period_ns)
+    tree = solve(matrix, ranges, minimal_depth(matrix))
+    staged = stage(tree, start_ns, period_ns, additive)
+    arrivals = [start_ns] * len(ranges)
+    for source, node in enumerate(tree.nodes, len(ranges)):
+        begins = [arrivals[o] if staged.stages[o] == staged.stages[source] else 0.0 for o in node.operands]
+        assert all(staged.stages[operand] <= staged.stages[source] for operand in node.operands)
+        arrivals.append(max(begins) + additive(node.adder_width, 1))
+        assert arrivals[-1] <= period_ns
+    used = {output.source for output in tree.outputs if output.source is not None}
+    assert all(staged.stages[source] <= staged.latency_stages for source in used)
+    assert all(arrivals[s] <= staged.end_ns for s in used if staged.stages[s] == staged.latency_stages)
+
+
+def test_stages_are_filled_before_another_is_begun() -> None:
+    tree = solve([[1] * 8], [(0, 15)] * 8, max_depth=3)
+    latencies = {start: stage(tree, start, 3.0, lambda width, levels: float(levels)) for start in (0.0, 0.5, 2.5)}
+    assert [(s.latency_stages, s.end_ns) for s in latencies.values()] == [(0, 3.0), (1, 1.0), (1, 3.0)]
+    assert [s.register_bits for s in latencies.values()] == [0, 2 * 6, 8 * 4]
+
+
+def test_an_adder_slower_than_the_period_is_refused() -> None:
+    with pytest.raises(AssertionError, match="an adder of 5 bits exceeds"):
+        stage(solve([[1, 1]], [(0, 15)] * 2), 0.0, 1.0, additive)
+
+
+DESIGNS: dict[str, tuple[Matrix, list[tuple[int, int]], float]] = {
+    "deep": (np.random.default_rng(2).integers(-2000, 2000, (5, 6)), [(-1024, 1024)] * 6, 2.5),
+    "mixed": (
+        np.array([[3, -7, 0, 5], [0, 0, 0, 0], [-1, 0, 0, 0], [0, 8, 0, 0], [-3, 7, 0, -5], [100, 1, 0, 77777]]),
+        [(-3, 90), (0, 255), (-9, 9), (5, 5)],
+        9.0,
+    ),
+    "unsigned_sums": (np.array([[1, 2, 3], [7, 0, 1]]), [(0, 1), (0, 3), (2, 1000)], 3.0),
+    "single": (np.array([[-5]]), [(-8, 7)], 99.0),
+    "delayed_input": (np.array([[1, 0], [93, 171]]), [(-8, 7), (-1, 0)], 2.0),
+    "cancelling": (np.array([[1, 0], [0, 1], [1, 1], [1, -1]]), [(3, 4), (-7, -6)], 3.0),
+}
+
+
+def vector_words(values: Matrix, width: int) -> str:
+    """Return vectors as hexadecimal words, element 0 lowest: integers [count, n]."""
+    words = (sum((int(v) & (1 << width) - 1) << (k * width) for k, v in enumerate(vector)) for vector in values)
+    return "".join(f"{word:x}\n" for word in words)
+
+
+def design_text(name: str) -> tuple[StagedTree, str]:
+    matrix, ranges, period_ns = DESIGNS[name]
+    staged = stage(solve(matrix, ranges, minimal_depth(matrix)), 0.5, period_ns, lambda width, levels: float(levels))
+    return staged, module_text(name, staged, f"The product {name}.")
+
+
+def test_the_modules_compute_the_products(tmp_path: Path) -> None:
+    count = 40
+    sources, instances, latencies = [], "", {}
+    for name, (matrix, ranges, _) in DESIGNS.items():
+        staged, text = design_text(name)
+        latencies[name] = staged.latency_stages
+        (tmp_path / f"{name}.sv").write_text(text)
+        sources.append(tmp_path / f"{name}.sv")
+        x = samples(ranges, count - 2)
+        x_width, y_width = input_interval(staged.tree).width, output_interval(staged.tree).width
+        (tmp_path / f"{name}_x.mem").write_text(vector_words(x, x_width))
+        (tmp_path / f"{name}_y.mem").write_text(vector_words(x @ matrix.T, y_width))
+        x_bits, y_bits, latency = x_width * len(ranges), y_width * len(matrix), staged.latency_stages
+        instances += f"""
+  logic [{x_bits - 1}:0] {name}_x, {name}_xs [0:{count - 1}];
+  logic [{y_bits - 1}:0] {name}_y, {name}_ys [0:{count - 1}];
+  {name} {name}_product ({".clk, " if latency else ""}.x({name}_x), .y({name}_y));
+  initial begin
+    $readmemh("{name}_x.mem", {name}_xs);
+    $readmemh("{name}_y.mem", {name}_ys);
+  end
+  always @(negedge clk) if (cycle < {count}) {name}_x <= {name}_xs[cycle];
+  always @(posedge clk) if (cycle > {latency} && cycle <= {count} + {latency}) begin
+    if ({name}_y === {name}_ys[cycle - {latency + 1}]) good = good + 1;
+    else $display("{name} %0d: %h, not %h", cycle, {name}_y, {name}_ys[cycle - {latency + 1}]);
+  end
+"""
+    bench = f"""module bench;
+  logic clk = 0;
+  int cycle = 0, good = 0;
+  always #5 clk = !clk;
+  always @(negedge clk) cycle <= cycle + 1;
+{instances}
+  initial begin
+    #{10 * (count + 20)};
+    $display("good %0d", good);
+    $finish;
+  end
+endmodule
+"""
+    (tmp_path / "bench.sv").write_text(bench)
+    assert max(latencies.values()) >= 2 and min(latencies.values()) == 0
+    printed = verilator.run_testbench("bench", [tmp_path / "bench.sv", *sources])
+    assert f"good {count * len(DESIGNS)}\n" in printed, printed
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_the_module_is_lint_clean(name: str, tmp_path: Path) -> None:
+    (tmp_path / f"{name}.sv").write_text(design_text(name)[1])
+    assert verilator.lint(name, [tmp_path / f"{name}.sv"]) == ""
