@@ -1,0 +1,20 @@
+"""Fixtures that several test files use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real models and data, too large for the repository: $LOOPWIRE_DATA, or ../shared/data."""
+    root = Path(__file__).resolve().parents[1]
+    folder = Path(os.environ.get("LOOPWIRE_DATA", root.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no folder of shared data at {folder}; set LOOPWIRE_DATA")
+    return folder
