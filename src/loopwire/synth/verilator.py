@@ -27,6 +27,7 @@ from loopwire.synth.tools import cache_directory, run_tool
 
 _DRIVER = Path(__file__).with_name("sim_driver.cpp")
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp", "verilated_timing.cpp")
+_RANDOM_START = ("--x-assign", "unique", "--x-initial", "unique")
 _FLAGS = ("-std=c++20", "-O1", "-pthread", "-w")
 
 
@@ -65,7 +66,7 @@ def build(
         ToolError: Verilator or a C++ compiler is missing or fails.
     """
     place = _build_directory(directory)
-    _verilate(top, sources, place, "--cc", "--x-assign", "unique", "--x-initial", "unique", "-Wno-fatal")
+    _verilate(top, sources, place, "--cc", *_RANDOM_START, "-Wno-fatal")
     sizes = {"IN_BYTES": input.bits // 8, "OUT_BYTES": output.bits // 8}
     program = _compile_model(place, [_DRIVER], sizes)
     simulator = Simulator(top, program, Path(sources[0]).resolve().parent, input, output, max_steps)
@@ -81,9 +82,10 @@ def run_testbench(top: str, sources: Sequence[Path], directory: Path | None = No
         ToolError: a tool is missing or fails, or the testbench ends with $fatal.
     """
     place = _build_directory(directory)
-    _verilate(top, sources, place, "--cc", "--main", "--timing", "-Wno-fatal")
+    _verilate(top, sources, place, "--cc", "--main", "--timing", *_RANDOM_START, "-Wno-fatal")
     program = _compile_model(place, [], {})
-    printed = run_tool(f"testbench {top}", [program], place / "run.log", Path(sources[0]).resolve().parent)
+    command = [program, "+verilator+rand+reset+2", "+verilator+seed+1"]
+    printed = run_tool(f"testbench {top}", command, place / "run.log", Path(sources[0]).resolve().parent)
     if directory is None:
         shutil.rmtree(place)
     return printed
