@@ -119,11 +119,7 @@ def generate_class(class_name: str, count: int, seed: int) -> list[FloatArray]:
 
 def generate(count_per_class: int, seed: int) -> tuple[list[FloatArray], np.ndarray]:
     """Return the jets of all classes in random order, and their classes."""
-    jets = [
-        jet
-        for place, name in enumerate(PROCESSES)
-        for jet in generate_class(name, count_per_class, seed + place)
-    ]
+    jets = [jet for place, name in enumerate(PROCESSES) for jet in generate_class(name, count_per_class, seed + place)]
     labels = np.repeat(np.arange(len(PROCESSES), dtype=np.int8), count_per_class)
     order = np.random.default_rng(seed).permutation(len(jets))
     return [jets[index] for index in order], labels[order]
@@ -133,7 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--train-per-class", type=int, default=10_000, help="training jets of each class")
+    parser.add_argument("--train-per-class", type=int, default=5_000, help="training jets of each class")
     parser.add_argument("--test-per-class", type=int, default=400, help="test jets of each class")
     parser.add_argument("--seed", type=int, default=1, help="random seed; the test jets take seed + 1000")
     parser.add_argument("--train", type=Path, default=Path("build/jets/jets_train.npz"), help="file to write")

@@ -34,9 +34,7 @@ def wrap_phi(phi: FloatArray) -> FloatArray:
     return (phi + np.pi) % (2 * np.pi) - np.pi
 
 
-def jet_features(
-    constituents: FloatArray, pdgid: FloatArray, jet: FloatArray, subjet: FloatArray
-) -> FloatArray:
+def jet_features(constituents: FloatArray, pdgid: FloatArray, jet: FloatArray, subjet: FloatArray) -> FloatArray:
     """Return the features of the hardest constituents of one jet, falling in pT.
 
     `constituents` is (n, 4), `jet` and `subjet` (the hardest one) are (4,): pT in GeV, eta, phi in radians, E

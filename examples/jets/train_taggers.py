@@ -62,9 +62,7 @@ def main() -> None:
     parser.add_argument("--train", type=Path, default=Path("build/jets/jets_train.npz"), help="training jets")
     parser.add_argument("--test", type=Path, default=Path("build/jets/jets_test2k.npz"), help="test jets")
     parser.add_argument("--out", type=Path, default=Path("build/jets"), help="folder of the models")
-    parser.add_argument(
-        "--cells", nargs="+", choices=list(RECURRENT), default=list(RECURRENT), help="taggers"
-    )
+    parser.add_argument("--cells", nargs="+", choices=list(RECURRENT), default=list(RECURRENT), help="taggers")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
