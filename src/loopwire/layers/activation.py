@@ -28,7 +28,8 @@ class Function:
 
 
 LINEAR = Function("linear")
-SOFTMAX = Function("softmax")
+SIGMOID = Function("sigmoid")
+TANH = Function("tanh")
 
 
 def activate(e: Emitter, function: Function, x: Value, to: FixedType, name: str, note: str = "") -> Value:

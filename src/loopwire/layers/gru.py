@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from loopwire.ir.builder import BodyResult
 from loopwire.ir.graph import Value
-from loopwire.layers.activation import Function, activate
+from loopwire.layers.activation import SIGMOID, TANH, Function, activate
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.recurrent import hand_on, recurrent_output_shape, sequence_in
 from loopwire.layers.roles import Role
@@ -39,8 +39,8 @@ class Gru:
     bias: npt.NDArray[np.float64]
     recurrent_bias: npt.NDArray[np.float64]
     reset_after: bool = True
-    activation: Function = Function("tanh")
-    recurrent_activation: Function = Function("sigmoid")
+    activation: Function = TANH
+    recurrent_activation: Function = SIGMOID
     return_sequences: bool = False
     go_backwards: bool = False
 
@@ -58,7 +58,7 @@ class Gru:
     @property
     def units(self) -> int:
         """U."""
-        return self.recurrent_kernel.shape[1]
+        return int(self.recurrent_kernel.shape[1])
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return (T, U) or (U,)."""
@@ -76,9 +76,7 @@ class Gru:
         gate = e.type_of(Role.GATE)
         bias = self.bias + np.concatenate([self.recurrent_bias[: 2 * units], np.zeros(units)])
         weights = e.weights(self.kernel, Role.WEIGHT, "W")
-        from_x = e.b.add(
-            e.b.matvec(weights, x, "Wx"), e.weights(bias, Role.BIAS, "b"), "Wx_b", "W x + b"
-        )
+        from_x = e.b.add(e.b.matvec(weights, x, "Wx"), e.weights(bias, Role.BIAS, "b"), "Wx_b", "W x + b")
         x_zr, x_n = e.b.slice(from_x, 0, 2 * units, "x_zr"), e.b.slice(from_x, 2 * units, 3 * units, "x_n")
         rows = self.recurrent_kernel if self.reset_after else self.recurrent_kernel[: 2 * units]
         from_h = e.b.matvec(e.weights(rows, Role.RECURRENT_WEIGHT, "U"), h, "Uh")

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from loopwire.ir.builder import BodyResult
 from loopwire.ir.graph import Value
-from loopwire.layers.activation import Function, activate
+from loopwire.layers.activation import SIGMOID, TANH, Function, activate
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.recurrent import hand_on, recurrent_output_shape, sequence_in
 from loopwire.layers.roles import Role
@@ -35,8 +35,8 @@ class Lstm:
     kernel: npt.NDArray[np.float64]
     recurrent_kernel: npt.NDArray[np.float64]
     bias: npt.NDArray[np.float64]
-    activation: Function = Function("tanh")
-    recurrent_activation: Function = Function("sigmoid")
+    activation: Function = TANH
+    recurrent_activation: Function = SIGMOID
     return_sequences: bool = False
     go_backwards: bool = False
 
@@ -55,7 +55,7 @@ class Lstm:
     @property
     def units(self) -> int:
         """U."""
-        return self.recurrent_kernel.shape[1]
+        return int(self.recurrent_kernel.shape[1])
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return (T, U) or (U,)."""

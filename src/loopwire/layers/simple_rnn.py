@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from loopwire.ir.builder import BodyResult
 from loopwire.ir.graph import Value
-from loopwire.layers.activation import Function, activate
+from loopwire.layers.activation import TANH, Function, activate
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.recurrent import hand_on, recurrent_output_shape, sequence_in
 from loopwire.layers.roles import Role
@@ -25,7 +25,7 @@ class SimpleRnn:
     kernel: npt.NDArray[np.float64]
     recurrent_kernel: npt.NDArray[np.float64]
     bias: npt.NDArray[np.float64]
-    activation: Function = Function("tanh")
+    activation: Function = TANH
     return_sequences: bool = False
     go_backwards: bool = False
 
@@ -42,7 +42,7 @@ class SimpleRnn:
     @property
     def units(self) -> int:
         """U."""
-        return self.recurrent_kernel.shape[1]
+        return int(self.recurrent_kernel.shape[1])
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return (T, U) or (U,)."""

@@ -1,6 +1,7 @@
 """Softmax that keeps the ranking: exact differences to the largest element, then exp, sum, reciprocal, product.
 
-softmax(x)_k = exp(x_k - max x) / Σ_j exp(x_j - max x). The largest element's exponential is exactly 1, so the sum lies in [1, n].
+softmax(x)_k = exp(x_k - max x) / Σ_j exp(x_j - max x). The largest element's exponential is exactly 1, so the sum
+lies in [1, n].
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.layers.emitter import Emitter
 
 GUARD_BITS = 2
-"""Fraction bits that exponentials and the reciprocal carry beyond the result's, so that their errors stay below its step."""
+"""Fraction bits that exponentials and the reciprocal carry beyond the result's, to keep their errors below its step."""
 
 
 def softmax(e: Emitter, x: Value, to: FixedType, name: str) -> Value:

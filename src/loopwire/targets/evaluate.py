@@ -1,7 +1,7 @@
 """What a graph means: the integer evaluation is the definition of every op, the real one is the float reference.
 
-Both run the same graph over a batch of sequences with numpy. Arrays have a leading batch axis, of length 1 where a value is the same for
-all sequences. Integers are counted in steps of their value's type.
+Both run the same graph over a batch of sequences with numpy. Arrays have a leading batch axis, of length 1 where a
+value is the same for all sequences. Integers are counted in steps of their value's type.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def evaluate_integers(
     Args:
         graph: any graph.
         inputs: integers (N, *shape) for each input.
-        lengths: (N,) steps of each sequence, from 1 to T, where sequences are shorter than T; what lies beyond is ignored.
+        lengths: (N,) steps of each sequence, from 1 to T, where some are shorter than T; what lies beyond is ignored.
         observe: called with every node evaluated.
 
     Returns:

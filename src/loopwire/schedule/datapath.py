@@ -1,0 +1,205 @@
+"""What an engine is made of: operations on vectors of integers, each small enough to be placed between two registers.
+
+This is the level at which delays are known and registers are placed; `expand` makes it from a graph, `pipeline` schedules it and
+`targets.verilog` writes it. Every signal is exact and as narrow as its range allows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from loopwire.ir.fixed_point import Integers
+from loopwire.ir.interval import Range
+from loopwire.ir.tables import TableForm
+from loopwire.ir.types import FixedType, Rounding
+from loopwire.schedule.shift_add import AdderTree
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """A vector of `count` integers low…high, counted in steps of 2**-fraction. Compared by identity.
+
+    `note` says what it is, for readers of the firmware; `layer` whose it is.
+    """
+
+    name: str
+    count: int
+    low: int
+    high: int
+    fraction: int
+    layer: str
+    note: str
+
+    @cached_property
+    def type(self) -> FixedType:
+        """The narrowest type that holds every element."""
+        return FixedType.holding(self.low, self.high, self.fraction)
+
+    @property
+    def width(self) -> int:
+        """Bits of an element."""
+        return self.type.width
+
+    @property
+    def signed(self) -> bool:
+        """Whether an element may be negative."""
+        return self.type.signed
+
+    @property
+    def bits(self) -> int:
+        """Bits of all elements."""
+        return self.count * self.width
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """() → integers, written into the firmware's text."""
+
+    integers: Integers
+
+
+@dataclass(frozen=True, eq=False)
+class StepRom:
+    """() → row t of `rows` (T, count) in the t-th step of a sequence."""
+
+    rows: Integers
+
+
+@dataclass(frozen=True)
+class View:
+    """(a) → elements start…stop-1."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Join:
+    """(a, b, …) → the elements of all, one after another."""
+
+
+@dataclass(frozen=True, eq=False)
+class ShiftAdd:
+    """(x) → matrix · x, as a tree of shifts and adders with registers of its own."""
+
+    tree: AdderTree
+
+
+@dataclass(frozen=True)
+class Products:
+    """(matrix of m·n elements, x of n) → all m·n products matrix[i, j] · x[j], row by row."""
+
+
+@dataclass(frozen=True)
+class Multiply:
+    """(a, b) → a · b, element by element; a single element is repeated."""
+
+
+@dataclass(frozen=True)
+class AddSub:
+    """(a, b) → (a << left_shift) ± (b << right_shift), element by element; a single element is repeated."""
+
+    subtract: bool
+    left_shift: int
+    right_shift: int
+
+
+@dataclass(frozen=True)
+class Extreme:
+    """(a, b) → the larger (or smaller) of a << left_shift and b << right_shift; a single element is repeated."""
+
+    largest: bool
+    left_shift: int
+    right_shift: int
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """(a of m groups of n) → m groups of ceil(n / 2): sums, or the larger, of neighbours; an odd last one passes."""
+
+    groups: int
+    largest: bool
+
+
+@dataclass(frozen=True)
+class Round:
+    """(a) → a with `dropped` fraction bits fewer; a negative number appends zeros."""
+
+    dropped: int
+    mode: Rounding
+
+
+@dataclass(frozen=True)
+class Bound:
+    """(a) → a brought into the range of `to` by its overflow mode."""
+
+    to: FixedType
+
+
+@dataclass(frozen=True)
+class TableIndex:
+    """(a) → the table's cell: a clamped, counted from the clamp's lower end, without the bits that do not matter."""
+
+    form: TableForm
+
+
+@dataclass(frozen=True)
+class TableLookup:
+    """(cell) → the table's result: a ROM, or two ROMs and an adder."""
+
+    form: TableForm
+
+
+Kind = (
+    Constant
+    | StepRom
+    | View
+    | Join
+    | ShiftAdd
+    | Products
+    | Multiply
+    | AddSub
+    | Extreme
+    | Pairs
+    | Round
+    | Bound
+    | TableIndex
+    | TableLookup
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """One operation with its operands and its result."""
+
+    kind: Kind
+    operands: tuple[Signal, ...]
+    result: Signal
+
+
+@dataclass(frozen=True, eq=False)
+class Ring:
+    """A state's way round the loop: `read` in a step is what `following` was in the sequence's step before.
+
+    `initial` holds its elements at a sequence's start.
+    """
+
+    read: Signal
+    following: Signal
+    initial: Integers
+
+
+@dataclass(frozen=True)
+class Datapath:
+    """Operations in an order in which every operand is known: the input `x`, a ring's `read` or an earlier result."""
+
+    x: Signal
+    operations: tuple[Operation, ...]
+    rings: tuple[Ring, ...]
+    output: Signal
+
+
+def signal_like(name: str, count: int, given: Range, fraction: int, layer: str, note: str) -> Signal:
+    """Return a signal with the range `given`."""
+    return Signal(name, count, given.low, given.high, fraction, layer, note)

@@ -1,0 +1,149 @@
+"""Cutting a graph into engines: pieces of hardware that each run one scan, and what follows its last step.
+
+An engine reads a sequence, a step a beat, and gives either one vector a sequence or one a step. Passes have fused what could be fused; what
+is left are chains of engines, cut where a layer reads backwards what the layer before it wrote forwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from loopwire.errors import UnsupportedError
+from loopwire.ir import ops
+from loopwire.ir.graph import Graph, Node, Value
+
+
+@dataclass(frozen=True)
+class State:
+    """A carried value: `read` in a step holds what `following` was in the step before, and `initial` in the first."""
+
+    read: Value
+    following: Value
+    initial: ops.Const
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One scan with its tail, as one flat list of nodes that a single step runs through.
+
+    `x` is one step of the input (F,), `step_constants` are values that depend on the step's number only, `output` is the vector handed on:
+    in every step where `per_step`, else once a sequence, from its last step. `aliases` names values that are other values: a final state is
+    the following state of the last step.
+    """
+
+    name: str
+    length: int
+    reverse: bool
+    x: Value
+    nodes: tuple[Node, ...]
+    states: tuple[State, ...]
+    step_constants: tuple[tuple[Value, ops.Const], ...]
+    aliases: dict[Value, Value]
+    output: Value
+    per_step: bool
+
+
+def engines(graph: Graph) -> tuple[Engine, ...]:
+    """Cut a graph of one input and one output into a chain of engines.
+
+    Raises:
+        UnsupportedError: layers are connected in a way that no chain of engines can carry.
+    """
+    producers = graph.producers()
+    scans = [node for node in graph.nodes if isinstance(node.op, ops.Scan)]
+    if not scans:
+        (x,), (output,) = graph.inputs, graph.outputs
+        return (Engine("engine", 1, False, x, graph.nodes, (), (), {}, output, per_step=False),)
+    chain = []
+    feed = graph.inputs[0]
+    for index, scan in enumerate(scans):
+        is_last = scan is scans[-1]
+        name = "engine" if len(scans) == 1 else f"engine_{index + 1}"
+        engine = _engine(graph, scan, producers, name, feed, is_last)
+        chain.append(engine)
+        feed = scan.results[scan.op.states] if not is_last else feed  # type: ignore[union-attr]
+    return tuple(chain)
+
+
+def _engine(graph: Graph, node: Node, producers: dict[Value, Node], name: str, feed: Value, is_last: bool) -> Engine:
+    scan = node.op
+    assert isinstance(scan, ops.Scan)
+    body = scan.body
+    initials = [_constant(producers, value, node) for value in node.operands[: scan.states]]
+    step_constants = []
+    x: Value | None = None
+    reverse = False
+    for outer, inner in zip(node.operands[scan.states :], body.inputs[scan.states :], strict=True):
+        producer = producers.get(outer)
+        if producer is not None and isinstance(producer.op, ops.Const):
+            step_constants.append((inner, producer.op))
+            continue
+        source, reverse = _source(outer, producers)
+        if source is not feed or x is not None:
+            raise _unsupported(outer)
+        x = inner
+    assert x is not None, "a scan without an input sequence"
+    states = tuple(
+        State(read, following, initial)
+        for read, following, initial in zip(body.inputs, body.outputs, initials, strict=False)
+    )
+    finals = dict(zip(node.results[: scan.states], body.outputs, strict=False))
+    stacked = dict(zip(node.results[scan.states :], body.outputs[scan.states :], strict=True))
+    if not is_last:
+        (result,) = stacked.values() if len(stacked) == 1 else [body.outputs[scan.states]]
+        return Engine(name, scan.length, reverse, x, body.nodes, states, tuple(step_constants), {}, result, True)
+    (output,) = graph.outputs
+    if output in stacked:
+        nodes, output, per_step = body.nodes, stacked[output], True
+    else:
+        nodes, per_step = (*body.nodes, *_tail(graph, node, finals)), False
+    return Engine(name, scan.length, reverse, x, nodes, states, tuple(step_constants), finals, output, per_step)
+
+
+def _constant(producers: dict[Value, Node], value: Value, scan: Node) -> ops.Const:
+    producer = producers.get(value)
+    if producer is None or not isinstance(producer.op, ops.Const):
+        raise UnsupportedError(
+            f"layer {scan.results[0].layer!r}",
+            f"its initial state %{value.name} is computed by the model",
+            "Firmware starts from constant states; leave the initial state at its default",
+        )
+    return producer.op
+
+
+def _source(sequence: Value, producers: dict[Value, Node]) -> tuple[Value, bool]:
+    """Return what a scan's sequence comes from, and whether it is read backwards."""
+    producer = producers.get(sequence)
+    if producer is not None and isinstance(producer.op, ops.Reverse):
+        return producer.operands[0], True
+    return sequence, False
+
+
+def _tail(graph: Graph, scan: Node, finals: dict[Value, Value]) -> Sequence[Node]:
+    """Return the nodes of the graph that work on the final states, refusing those that need anything else."""
+    known = set(finals)
+    tail = []
+    for node in graph.nodes:
+        if isinstance(node.op, ops.Const):
+            known.add(node.result)
+            tail.append(node)
+        elif isinstance(node.op, ops.Scan | ops.Reverse):
+            continue
+        else:
+            for operand in node.operands:
+                if operand not in known:
+                    raise _unsupported(operand)
+            known.add(node.result)
+            tail.append(node)
+    assert graph.outputs[0] in known, f"output of the scan {scan.results}"
+    return tail
+
+
+def _unsupported(value: Value) -> UnsupportedError:
+    return UnsupportedError(
+        f"layer {value.layer!r}" if value.layer else "the model's input",
+        f"firmware cannot pass %{value.name}, of shape {value.type.shape}, to the next layer",
+        "Supported are chains in which each layer reads the previous one's steps in order or in reverse, "
+        "or its last step; a sequence made from a vector, or cut into other steps, is not",
+    )

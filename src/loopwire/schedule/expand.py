@@ -1,0 +1,196 @@
+"""From an engine's nodes to a datapath: casts become rounding and bounding, tables index and lookup, sums trees of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import assert_never
+
+import numpy as np
+
+from loopwire.ir import ops
+from loopwire.ir.fixed_point import Integers, round_to
+from loopwire.ir.graph import Node, Value
+from loopwire.ir.interval import Range, table_form
+from loopwire.ir.types import FixedType, Overflow
+from loopwire.schedule.datapath import (
+    AddSub,
+    Bound,
+    Constant,
+    Datapath,
+    Extreme,
+    Join,
+    Kind,
+    Multiply,
+    Operation,
+    Pairs,
+    Products,
+    Ring,
+    Round,
+    ShiftAdd,
+    Signal,
+    StepRom,
+    TableIndex,
+    TableLookup,
+    View,
+)
+from loopwire.schedule.engine import Engine
+from loopwire.schedule.shift_add import AdderTree
+
+Solver = Callable[[Value, Integers, Range], AdderTree | None]
+"""Given a product's result, its constant matrix (m, n) and the range of its vector: the tree that computes it, or None
+where multipliers shall."""
+
+
+def expand(engine: Engine, found: Mapping[Value, Range], solve: Solver) -> Datapath:
+    """Return the datapath of one engine.
+
+    Args:
+        engine: what to build.
+        found: the range of every value.
+        solve: chooses how each constant matrix is multiplied.
+    """
+    return _Expansion(engine, found, solve).datapath()
+
+
+class _Expansion:
+    def __init__(self, engine: Engine, found: Mapping[Value, Range], solve: Solver) -> None:
+        self._engine = engine
+        self._found = found
+        self._solve = solve
+        self._operations: list[Operation] = []
+        self._signals: dict[Value, Signal] = {}
+        self._constants = {node.result: node.op for node in engine.nodes if isinstance(node.op, ops.Const)}
+
+    def datapath(self) -> Datapath:
+        engine = self._engine
+        x = self._input(engine.x)
+        reads = [self._input(state.read) for state in engine.states]
+        for value, rom in engine.step_constants:
+            self._emit(StepRom(rom.integers.reshape(engine.length, -1)), (), value)
+        for node in engine.nodes:
+            self._expand(node)
+        rings = tuple(
+            Ring(read, self._of(state.following), np.broadcast_to(state.initial.integers.reshape(-1), (read.count,)))
+            for read, state in zip(reads, engine.states, strict=True)
+        )
+        return _without_unused(Datapath(x, tuple(self._operations), rings, self._of(engine.output)))
+
+    def _of(self, value: Value) -> Signal:
+        return self._signals[self._engine.aliases.get(value, value)]
+
+    def _signal(self, value: Value, given: Range | None = None, suffix: str = "", **changes: int) -> Signal:
+        given = given or self._found[value]
+        return Signal(
+            name=value.name + suffix,
+            count=changes.get("count", value.type.size),
+            low=given.low,
+            high=given.high,
+            fraction=changes.get("fraction", value.type.element.fraction),
+            layer=value.layer,
+            note=value.note,
+        )
+
+    def _input(self, value: Value) -> Signal:
+        self._signals[value] = self._signal(value)
+        return self._signals[value]
+
+    def _add(self, kind: Kind, operands: tuple[Signal, ...], result: Signal) -> Signal:
+        self._operations.append(Operation(kind, operands, result))
+        return result
+
+    def _emit(self, kind: Kind, operands: tuple[Signal, ...], value: Value) -> None:
+        self._signals[value] = self._add(kind, operands, self._signal(value))
+
+    def _expand(self, node: Node) -> None:
+        operands = tuple(self._of(v) for v in node.operands)
+        match node.op:
+            case ops.Const():
+                self._emit(Constant(node.op.integers.reshape(-1)), (), node.result)
+            case ops.MatVec():
+                self._product(node, operands)
+            case ops.Add() | ops.Sub():
+                a, b = operands
+                shifts = self._shifts(node.result, operands)
+                self._emit(AddSub(isinstance(node.op, ops.Sub), *shifts), (a, b), node.result)
+            case ops.Max() | ops.Min():
+                shifts = self._shifts(node.result, operands)
+                self._emit(Extreme(isinstance(node.op, ops.Max), *shifts), operands, node.result)
+            case ops.Mul():
+                self._emit(Multiply(), operands, node.result)
+            case ops.ReduceSum() | ops.ReduceMax():
+                self._reduce(operands[0], 1, isinstance(node.op, ops.ReduceMax), node.result)
+            case ops.Cast():
+                self._cast(node.op.to, operands[0], node.result)
+            case ops.Table():
+                form = table_form(node.op, node.operands[0].type.element)
+                cells = ((form.clamp_high - form.clamp_low) >> form.dropped_bits) + 1
+                cell = self._signal(node.result, Range(0, cells - 1), "_cell", fraction=0)
+                self._add(TableIndex(form), operands, cell)
+                self._emit(TableLookup(form), (cell,), node.result)
+            case ops.Slice():
+                inner = node.result.type.size // node.result.type.shape[0]
+                self._emit(View(node.op.start * inner, node.op.stop * inner), operands, node.result)
+            case ops.Concat():
+                self._emit(Join(), operands, node.result)
+            case ops.Reshape():
+                self._signals[node.result] = operands[0]
+            case ops.Reverse() | ops.Scan():
+                raise AssertionError("an engine holds no scan and reverses nothing inside")
+            case _:
+                assert_never(node.op)
+
+    def _shifts(self, result: Value, operands: tuple[Signal, ...]) -> tuple[int, int]:
+        a, b = (result.type.element.fraction - operand.fraction for operand in operands)
+        return a, b
+
+    def _product(self, node: Node, operands: tuple[Signal, ...]) -> None:
+        matrix, x = operands
+        rows, columns = node.operands[0].type.shape
+        constant = self._constants.get(node.operands[0])
+        if constant is not None:
+            tree = self._solve(node.result, constant.integers, Range(x.low, x.high))
+            if tree is not None:
+                self._emit(ShiftAdd(tree), (x,), node.result)
+                return
+        corners = [a * b for a in (matrix.low, matrix.high) for b in (x.low, x.high)]
+        given = Range(min(corners), max(corners))
+        products = self._signal(node.result, given, "_products", count=rows * columns)
+        self._add(Products(), (matrix, x), products)
+        self._reduce(products, rows, False, node.result)
+
+    def _reduce(self, values: Signal, groups: int, largest: bool, result: Value) -> None:
+        level = 0
+        while values.count > groups:
+            level += 1
+            members = -(-values.count // groups // 2)
+            given = Range(values.low, values.high)
+            if not largest:
+                given = Range(2 * values.low, 2 * values.high).join(given)
+            final = members == 1
+            partial = self._signal(result, None if final else given, "" if final else f"_{level}", count=groups * members)
+            values = self._add(Pairs(groups, largest), (values,), partial)
+        self._signals[result] = values
+
+    def _cast(self, to: FixedType, a: Signal, result: Value) -> None:
+        dropped = a.fraction - to.fraction
+        if dropped:
+            ends = round_to(np.array([a.low, a.high], object), a.fraction, to.fraction, to.rounding)
+            given = Range(int(ends[0]), int(ends[1]))
+            fits = given.within(Range.of_type(to))
+            rounded = self._signal(result, given, "" if fits else "_rounded")
+            a = self._add(Round(dropped, to.rounding), (a,), rounded)
+        given, full = Range(a.low, a.high), Range.of_type(to)
+        symmetric = to.overflow is Overflow.SAT_SYM and to.signed and a.low <= to.min_integer
+        if not given.within(full) or symmetric:
+            a = self._add(Bound(to), (a,), self._signal(result))
+        self._signals[result] = a
+
+
+def _without_unused(datapath: Datapath) -> Datapath:
+    live = {datapath.output, *(ring.following for ring in datapath.rings)}
+    kept = []
+    for operation in reversed(datapath.operations):
+        if operation.result in live:
+            live.update(operation.operands)
+            kept.append(operation)
+    return Datapath(datapath.x, tuple(reversed(kept)), datapath.rings, datapath.output)
