@@ -62,6 +62,12 @@ def activation_layer(saved: SavedLayer) -> Function:
             slope = saved.number("negative_slope") if saved_by_2 is None else float(saved_by_2)
             return Function("leaky_relu", slope=slope)
         case "ELU":
+            if "alpha" not in saved.entry.config:
+                raise UnsupportedError(
+                    saved.where,
+                    "its alpha is not in the model: some versions of Keras 3 do not save it",
+                    "Use Activation('elu') where alpha is 1, or save with a newer Keras",
+                )
             return Function("elu", slope=saved.number("alpha"))
         case "Softmax":
             last = len(saved.context.input_shape)

@@ -1,0 +1,495 @@
+"""Every error of the Keras frontend: where, what, the value met, what to do."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from keras_files import SavedAs, dense, functional_config, input_layer, lstm, random_arrays, write_h5
+from loopwire.errors import LoopwireError, ModelFileError, UnsupportedError
+from loopwire.frontends import keras_archive
+from loopwire.frontends.keras import read_keras
+
+
+def refused(error: type[LoopwireError], where: str, problem: str, remedy: str) -> Any:
+    """Expect an error that ends with this place, and has this problem and this remedy in it."""
+    return pytest.raises(error, match=f"{re.escape(where)}: .*{re.escape(problem)}.*{re.escape(remedy)}")
+
+
+def read(tmp_path: Path, *layers: SavedAs, **options: Any) -> Any:
+    return read_keras(write_h5(tmp_path / "model.h5", [input_layer((5, 3)), *layers], **options))
+
+
+# Files that are not Keras models.
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with refused(ModelFileError, "none.h5", "there is no such file", "Check the path"):
+        read_keras(tmp_path / "none.h5")
+
+
+def zip_of(*members: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for member in members:
+            archive.writestr(member, b"{}")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("empty.h5", b"", "it is empty"),
+        ("text.h5", b"hello, world", "it is neither HDF5 nor a zip archive"),
+        ("model.pt", zip_of("archive/data.pkl", "archive/data/0"), "it looks like a PyTorch checkpoint"),
+        ("data.npz", zip_of("a.npy", "b.npy"), "it looks like a NumPy .npz archive"),
+        ("any.keras", zip_of("readme.txt"), "it is a zip archive without config.json and metadata.json"),
+        ("old.h5", b"\x80\x02}q\x00.", "it looks like a Python pickle, such as an old PyTorch checkpoint"),
+        ("model.onnx", b"\x08\x09\x12\x07pytorch", "it looks like an ONNX model"),
+        ("renamed.h5", b"\x08\x09\x12\x07pytorch", "it looks like an ONNX model"),
+        ("model.tflite", b"\x1c\x00\x00\x00TFL3\x14\x00", "it looks like a TensorFlow Lite model"),
+        ("graph.pb", b"\x0a\x0b", "it looks like a TensorFlow graph"),
+        ("model.json", b'{"class_name": "Sequential"}', "at best is an architecture without weights"),
+    ],
+)
+def test_foreign_files_are_named(name: str, content: bytes, problem: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with refused(ModelFileError, name, problem, "ave the model"):
+        read_keras(path)
+
+
+@pytest.mark.parametrize(
+    ("files", "problem", "remedy"),
+    [
+        (["saved_model.pb"], "it is a TensorFlow SavedModel folder", "save it as .h5"),
+        (["config.json", "model.weights.h5"], "it is an unpacked .keras archive", "Zip its files"),
+        ([], "it is a folder", "give the path of one"),
+    ],
+)
+def test_folders_are_named(files: list[str], problem: str, remedy: str, tmp_path: Path) -> None:
+    for file in files:
+        (tmp_path / file).touch()
+    with refused(ModelFileError, tmp_path.name, problem, remedy):
+        read_keras(tmp_path)
+
+
+def test_something_that_is_no_model() -> None:
+    with refused(UnsupportedError, "a builtins.int", "it is not a Keras model", "Give a keras.Model"):
+        read_keras(3)  # type: ignore[arg-type]
+
+
+def test_weights_without_an_architecture(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "w.weights.h5", "w") as file:
+        file["layers/dense/vars/0"] = np.zeros(3)
+    with refused(ModelFileError, "w.weights.h5", "HDF5 file without a model's configuration", "save the whole model"):
+        read_keras(tmp_path / "w.weights.h5")
+
+
+def keras_archive_file(path: Path, weights: Callable[[h5py.File], None], **replaced: bytes) -> Path:
+    """Write a .keras archive of an LSTM, with members replaced or, where empty, left out."""
+    layers = [input_layer((5, 3)), lstm()]
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        weights(file)
+    members = {
+        "metadata.json": json.dumps({"keras_version": "3.5.0"}).encode(),
+        "config.json": json.dumps(functional_config(layers, {"lstm1": ["input_1"]})).encode(),
+        "model.weights.h5": buffer.getvalue(),
+    } | {name.replace("_json", ".json").replace("_h5", ".weights.h5"): text for name, text in replaced.items()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            if content:
+                archive.writestr(name, content)
+    return path
+
+
+def lstm_weights(file: h5py.File) -> None:
+    for k, array in enumerate(lstm().arrays):
+        file[f"layers/lstm/cell/vars/{k}"] = array
+
+
+def test_archive_as_written_here_is_sound(tmp_path: Path) -> None:
+    assert read_keras(keras_archive_file(tmp_path / "m.keras", lstm_weights)).layer_kinds() == {"lstm1": "LSTM"}
+
+
+@pytest.mark.parametrize(
+    ("replaced", "error", "problem", "remedy"),
+    [
+        ({"model_h5": b""}, ModelFileError, "it holds no model.weights.h5", "Save the model with its weights"),
+        ({"model_h5": b"junk"}, ModelFileError, "it is damaged or truncated", "Save the model again"),
+        ({"config_json": b"{"}, ModelFileError, "its configuration is not readable JSON", "Save the model again"),
+        ({"config_json": b"[" * 200_000}, ModelFileError, "not readable JSON", "Save the model again"),
+        ({"config_json": b"[1]"}, ModelFileError, "not that of a model", "Save the model again"),
+        (
+            {"config_json": b'{"class_name": "Functional", "config": {}}'},
+            ModelFileError,
+            "lists no layers",
+            "Save the model again",
+        ),
+        (
+            {"metadata_json": b'{"keras_version": "2.15.0"}'},
+            UnsupportedError,
+            "it is a .keras archive of Keras 2.15.0",
+            "Save it as .h5",
+        ),
+        (
+            {"metadata_json": b"{}"},
+            UnsupportedError,
+            "it was saved by Keras of unknown version",
+            "save it again",
+        ),
+        (
+            {"config_json": b'{"class_name": "Tagger", "config": {}}'},
+            UnsupportedError,
+            "it is a model of class 'Tagger'",
+            "Build it as keras.Sequential",
+        ),
+    ],
+)
+def test_bad_archives(
+    replaced: dict[str, bytes], error: type[LoopwireError], problem: str, remedy: str, tmp_path: Path
+) -> None:
+    with refused(error, "m.keras", problem, remedy):
+        read_keras(keras_archive_file(tmp_path / "m.keras", lstm_weights, **replaced))
+
+
+def test_weights_of_another_layer_in_the_place(tmp_path: Path) -> None:
+    def weights(file: h5py.File) -> None:
+        lstm_weights(file)
+        file.create_group("layers/lstm/vars").attrs["name"] = "lstm7"
+
+    with refused(ModelFileError, "m.keras", "weights of layer 'lstm7' stand where 'lstm1' belongs", "Save"):
+        read_keras(keras_archive_file(tmp_path / "m.keras", weights))
+
+
+def test_archive_member_that_expands_too_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras_archive, "MAX_BYTES", 10_000)
+    bomb = b" " * 20_000
+    with refused(ModelFileError, "m.keras", "config.json would take 20000 bytes, more than the 10000", "Check"):
+        read_keras(keras_archive_file(tmp_path / "m.keras", lstm_weights, config_json=bomb))
+
+
+def test_array_declared_larger_than_any_memory(tmp_path: Path) -> None:
+    path = write_h5(tmp_path / "m.h5", [input_layer((5, 3)), lstm()])
+    with h5py.File(path, "r+") as file:
+        del file["model_weights/lstm1/lstm1/array_0:0"]
+        file.create_dataset("model_weights/lstm1/lstm1/array_0:0", (1 << 20, 1 << 20), "f4", chunks=(64, 64))
+    with refused(ModelFileError, "m.h5", "its weights would take 4398046511", "Check the file"):
+        read_keras(path)
+
+
+def replace_kernel(path: Path, replacement: Any) -> None:
+    with h5py.File(path, "r+") as file:
+        del file["model_weights/lstm1/lstm1/array_0:0"]
+        file["model_weights/lstm1/lstm1/array_0:0"] = replacement
+
+
+@pytest.mark.parametrize("link", [h5py.ExternalLink("other.h5", "/a"), h5py.SoftLink("/model_weights")])
+def test_links_are_not_followed(link: Any, tmp_path: Path) -> None:
+    path = write_h5(tmp_path / "m.h5", [input_layer((5, 3)), lstm()])
+    replace_kernel(path, link)
+    with refused(ModelFileError, "m.h5", "is a link to another place", "Save the model again"):
+        read_keras(path)
+
+
+def test_arrays_in_other_files_are_not_read(tmp_path: Path) -> None:
+    path = write_h5(tmp_path / "m.h5", [input_layer((5, 3)), lstm()])
+    (tmp_path / "secret").write_bytes(bytes(96))
+    with h5py.File(path, "r+") as file:
+        del file["model_weights/lstm1/lstm1/array_0:0"]
+        file["model_weights/lstm1/lstm1"].create_dataset(
+            "array_0:0", (3, 8), "f4", external=[(str(tmp_path / "secret"), 0, 96)]
+        )
+    with refused(ModelFileError, "m.h5", "lies in another file", "Save the model again"):
+        read_keras(path)
+
+
+@pytest.mark.parametrize("kind", ["h5", "keras"])
+def test_truncated_files(kind: str, tmp_path: Path) -> None:
+    whole = tmp_path / f"whole.{kind}"
+    if kind == "h5":
+        write_h5(whole, [input_layer((5, 3)), lstm()])
+    else:
+        keras_archive_file(whole, lstm_weights)
+    content = whole.read_bytes()
+    path = tmp_path / f"cut.{kind}"
+    for size in range(0, len(content) - 1, max(1, len(content) // 60)):
+        path.write_bytes(content[:size])
+        with pytest.raises(ModelFileError, match=r"(Save|save) the model"):
+            read_keras(path)
+
+
+# Weights that do not fit.
+
+
+def test_missing_weights(tmp_path: Path) -> None:
+    problem = "it has 2 arrays of weights where 3 belong (kernel, recurrent_kernel, bias)"
+    saved = lstm()
+    with refused(ModelFileError, "layer 'lstm1' (LSTM)", problem, "Save the model again"):
+        read(tmp_path, SavedAs("LSTM", saved.config, saved.arrays[:2]))
+
+
+def test_weights_of_the_wrong_shape(tmp_path: Path) -> None:
+    problem = "its kernel has shape (4, 8) where its options and input ask for (3, 8)"
+    with refused(ModelFileError, "layer 'lstm1' (LSTM)", problem, "Save the model again"):
+        read(tmp_path, lstm(features=4))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite(bad: float, tmp_path: Path) -> None:
+    saved = lstm()
+    saved.arrays[1][0, :2] = bad
+    problem = "its recurrent_kernel holds NaN or infinity (2 of 16 numbers)"
+    with refused(ModelFileError, "layer 'lstm1' (LSTM)", problem, "Train the model again"):
+        read(tmp_path, saved)
+
+
+def test_weights_that_are_no_floats(tmp_path: Path) -> None:
+    arrays = [array.astype(np.int8) for array in lstm().arrays]
+    with refused(ModelFileError, "layer 'lstm1' (LSTM)", "its kernel holds int8", "Save the model again"):
+        read(tmp_path, SavedAs("LSTM", lstm().config, arrays))
+
+
+def test_negative_variance(tmp_path: Path) -> None:
+    config = {"name": "n", "axis": -1, "epsilon": 0.001}
+    arrays = [*random_arrays((3,), (3,), (3,)), np.array([1, -1, 1], np.float32)]
+    with refused(ModelFileError, "layer 'n' (BatchNormalization)", "moving_variance is negative", "Save"):
+        read(tmp_path, SavedAs("BatchNormalization", config, arrays))
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"units": "two"}, "option 'units' is 'two', not a positive whole number"),
+        ({"units": -1}, "option 'units' is -1, not a positive whole number"),
+        ({"use_bias": 1}, "option 'use_bias' is 1, not true or false"),
+    ],
+)
+def test_options_of_the_wrong_kind(options: dict[str, Any], problem: str, tmp_path: Path) -> None:
+    saved = lstm()
+    saved.config.update(options)
+    with refused(ModelFileError, "layer 'lstm1' (LSTM)", problem, "Save the model again"):
+        read(tmp_path, saved)
+
+
+def test_missing_option(tmp_path: Path) -> None:
+    saved = lstm()
+    del saved.config["units"]
+    with refused(ModelFileError, "layer 'lstm1' (LSTM)", "its configuration lacks 'units'", "Save"):
+        read(tmp_path, saved)
+
+
+# Layers and options that are not compiled.
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "remedy"),
+    [
+        ("return_state", True, "return_state=False"),
+        ("stateful", True, "stateful=False"),
+        ("time_major", True, "(batch, steps, features)"),
+        ("activation", "gelu", "Supported are linear, relu, relu6"),
+        ("activation", "hard_sigmoi", "Did you mean 'hard_sigmoid'"),
+        ("recurrent_activation", {"module": "builtins", "class_name": "function", "config": "relu"}, "Supported"),
+        ("peephole", True, "Loopwire does not know this option; build the layer without it"),
+        ("dtype", "bfloat16", "Use one of float32"),
+        ("dtype", {"class_name": "QuantizedDTypePolicy", "config": {"name": "int8_from_float32"}}, "float32"),
+    ],
+)
+def test_options_that_are_refused(option: str, value: Any, remedy: str, tmp_path: Path) -> None:
+    met = value["config"]["name"] if option == "dtype" and isinstance(value, dict) else value
+    with refused(UnsupportedError, "layer 'lstm1' (LSTM)", f"option {option}={met!r} is not supported", remedy):
+        read(tmp_path, lstm(**{option: value}))
+
+
+@pytest.mark.parametrize(
+    ("class_name", "config", "problem", "remedy"),
+    [
+        ("ReLU", {"max_value": 4.0}, "max_value=4.0", "max_value=6 alone"),
+        ("ReLU", {"max_value": 6.0, "negative_slope": 0.1}, "max_value=6.0", "negative_slope alone"),
+        ("ReLU", {"threshold": 1.0}, "threshold=1.0", "Supported are plain ReLU"),
+        ("Softmax", {"axis": 1}, "axis=1", "axis=-1"),
+        ("BatchNormalization", {"axis": 1, "epsilon": 0.1}, "axis=1", "axis=-1"),
+        ("BatchNormalization", {"renorm": True, "epsilon": 0.1}, "renorm=True", "renorm=False"),
+        ("Flatten", {"data_format": "channels_first"}, "data_format='channels_first'", "channels_last"),
+        ("Reshape", {"target_shape": [None, 3]}, "target_shape=[None, 3]", "Give whole numbers"),
+        ("ELU", {}, "its alpha is not in the model", "save with a newer Keras"),
+        ("Dropout", {"training": True}, "training=True", "build the layer without it"),
+    ],
+)
+def test_options_of_other_layers_that_are_refused(
+    class_name: str, config: dict[str, Any], problem: str, remedy: str, tmp_path: Path
+) -> None:
+    with refused(UnsupportedError, f"layer 'x' ({class_name})", problem, remedy):
+        read(tmp_path, SavedAs(class_name, {"name": "x", **config}))
+
+
+@pytest.mark.parametrize(
+    ("class_name", "remedy"),
+    [
+        ("Lambda", "It holds Python code, which is never run"),
+        ("Masking", "end short sequences early"),
+        ("Embedding", "Embed the tokens before the model"),
+        ("Bidirectional", "go_backwards=True gives the other"),
+        ("RNN", "Use LSTM, GRU or SimpleRNN"),
+        ("CuDNNLSTM", "LSTM(recurrent_activation='sigmoid')"),
+        ("CuDNNGRU", "GRU(reset_after=True"),
+        ("Conv1D", "Supported are InputLayer, LSTM, GRU"),
+        ("Densee", "Did you mean 'Dense'"),
+        ("PReLU", "Did you mean 'ReLU'"),
+    ],
+)
+def test_layers_that_are_refused(class_name: str, remedy: str, tmp_path: Path) -> None:
+    with refused(UnsupportedError, "layer 'x'", f"a {class_name} layer is not supported", remedy):
+        read(tmp_path, SavedAs(class_name, {"name": "x"}))
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"module": "my_code.layers"},
+        {"module": None, "registered_name": "Custom>LSTM"},
+        {"class_name": "Custom>LSTM"},
+    ],
+)
+def test_custom_layers_are_refused(extra: dict[str, Any], tmp_path: Path) -> None:
+    with refused(UnsupportedError, "layer 'lstm1'", "it is a custom layer", "Build it from InputLayer, LSTM"):
+        read(tmp_path, SavedAs("LSTM", lstm().config, lstm().arrays, extra))
+
+
+def test_time_distributed_takes_only_stepwise_layers(tmp_path: Path) -> None:
+    config = {"name": "x", "layer": {"class_name": "LSTM", "config": lstm().config}}
+    with refused(UnsupportedError, "layer 'x'", "a LSTM layer is not supported", "Supported are Dense"):
+        read(tmp_path, SavedAs("TimeDistributed", config))
+
+
+def test_time_distributed_needs_a_sequence(tmp_path: Path) -> None:
+    config = {"name": "x", "layer": {"class_name": "Dense", "config": dense().config}}
+    with refused(UnsupportedError, "layer 'x' (TimeDistributed)", "its input has shape (2,)", "It needs a sequence"):
+        read(tmp_path, lstm(), SavedAs("TimeDistributed", config))
+
+
+def test_model_that_computes_nothing(tmp_path: Path) -> None:
+    with refused(UnsupportedError, "model.h5", "no layer of it computes anything", "Give a model with layers"):
+        read(tmp_path, SavedAs("Dropout", {"name": "d", "rate": 0.5}))
+
+
+@pytest.mark.parametrize("version", [None, "1.2.2", "4.0.0"])
+def test_other_versions_of_keras(version: str | None, tmp_path: Path) -> None:
+    problem = f"it was saved by Keras {version or 'of unknown version'}"
+    with refused(UnsupportedError, "model.h5", problem, "Load it in Keras 2 or 3 and save it again"):
+        read(tmp_path, lstm(), version=version)
+
+
+# Shapes and graphs.
+
+
+@pytest.mark.parametrize(
+    ("shape", "problem", "remedy"),
+    [
+        ((None, 3), "its shape (None, 3) is unknown at compile time", "keras.Input((steps, features))"),
+        ((5, 4, 3), "it has shape (5, 4, 3)", "Give one of (steps, features) or (features,)"),
+        ((), "it has shape ()", "Give one of"),
+    ],
+)
+def test_input_shapes_that_are_refused(
+    shape: tuple[int | None, ...], problem: str, remedy: str, tmp_path: Path
+) -> None:
+    with refused(UnsupportedError, "model.h5, input", problem, remedy):
+        read_keras(write_h5(tmp_path / "model.h5", [input_layer(shape), lstm()]))
+
+
+def test_shape_that_was_never_given(tmp_path: Path) -> None:
+    with refused(UnsupportedError, "model.h5, input", "its shape is not in the model", "keras.Input"):
+        read_keras(write_h5(tmp_path / "model.h5", [lstm()]))
+
+
+def test_sparse_input(tmp_path: Path) -> None:
+    with refused(UnsupportedError, "layer 'input_1' (InputLayer)", "option sparse=True", "ordinary dense array"):
+        read_keras(write_h5(tmp_path / "model.h5", [input_layer((5, 3), sparse=True), lstm()]))
+
+
+def read_graph(tmp_path: Path, edges: dict[str, list[str]], *layers: SavedAs, **ends: Any) -> Any:
+    everything = [input_layer((5, 3)), *layers]
+    return read_keras(write_h5(tmp_path / "model.h5", everything, functional_config(everything, edges, **ends)))
+
+
+ADD = SavedAs("Add", {"name": "add"})
+
+
+def test_branch_is_named(tmp_path: Path) -> None:
+    edges = {"lstm1": ["input_1"], "a": ["lstm1"], "b": ["lstm1"], "add": ["a"]}
+    with refused(UnsupportedError, "layer 'lstm1'", "its result goes to 'a' and 'b', a branch", "Only a chain"):
+        read_graph(tmp_path, edges, lstm(), dense(2, name="a"), dense(2, name="b"), ADD)
+
+
+def test_join_is_named(tmp_path: Path) -> None:
+    edges = {"a": ["input_1"], "add": ["a", "input_1"]}
+    with refused(UnsupportedError, "layer 'add'", "this Add takes 2 inputs ('a', 'input_1')", "Only a chain"):
+        read_graph(tmp_path, edges, dense(name="a"), ADD)
+
+
+def test_initial_state_of_keras_3_is_an_input(tmp_path: Path) -> None:
+    def tensor(name: str) -> dict[str, Any]:
+        return {"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, 0]}}
+
+    node = {"args": [tensor("input_1")], "kwargs": {"initial_state": [tensor("a"), tensor("b")]}}
+    layer = SavedAs("LSTM", lstm().config, lstm().arrays, {"inbound_nodes": [node]})
+    with refused(UnsupportedError, "layer 'lstm1'", "takes 3 inputs ('input_1', 'a', 'b')", "Only a chain"):
+        read_graph(tmp_path, {}, layer)
+
+
+def test_dropout_left_on_is_refused(tmp_path: Path) -> None:
+    layer = SavedAs(
+        "Dropout",
+        {"name": "d", "rate": 0.5},
+        extra={"inbound_nodes": [[["input_1", 0, 0, {"training": True}]]]},
+    )
+    with refused(UnsupportedError, "layer 'd'", "it is called with training=True", "on its input alone"):
+        read_graph(tmp_path, {}, layer)
+
+
+def test_shared_layer(tmp_path: Path) -> None:
+    nodes = [[["input_1", 0, 0, {}]], [["a", 0, 0, {}]]]
+    layer = SavedAs("Dense", dense(name="a").config, dense().arrays, {"inbound_nodes": nodes})
+    with refused(UnsupportedError, "layer 'a'", "it is used 2 times", "Only a chain"):
+        read_graph(tmp_path, {}, layer)
+
+
+def test_several_outputs(tmp_path: Path) -> None:
+    ends = {"output_layers": [["lstm1", 0, 0], ["a", 0, 0]]}
+    edges = {"lstm1": ["input_1"], "a": ["lstm1"]}
+    with refused(UnsupportedError, "model.h5", "it has 2 outputs ('lstm1', 'a')", "Only a chain"):
+        read_graph(tmp_path, edges, lstm(), dense(2, name="a"), **ends)
+
+
+def test_named_outputs(tmp_path: Path) -> None:
+    ends = {"output_layers": {"tag": ["lstm1", 0, 0]}}
+    with refused(UnsupportedError, "model.h5", "its outputs are named: ['tag']", "Only a chain"):
+        read_graph(tmp_path, {"lstm1": ["input_1"]}, lstm(), **ends)
+
+
+def test_graph_that_leads_nowhere(tmp_path: Path) -> None:
+    with refused(ModelFileError, "model.h5", "leads to a layer 'gone' it does not list", "Save the model again"):
+        read_graph(tmp_path, {"lstm1": ["gone"]}, lstm())
+
+
+def test_graph_that_runs_in_a_circle(tmp_path: Path) -> None:
+    with pytest.raises(LoopwireError, match=r"Only a chain|Save the model"):
+        read_graph(tmp_path, {"a": ["b"], "b": ["a"]}, dense(name="a"), dense(2, name="b"))
+
+
+def test_layers_off_the_way(tmp_path: Path) -> None:
+    ends = {"output_layers": [["lstm1", 0, 0]]}
+    with refused(UnsupportedError, "model.h5", "['a'] are not on the way to its output", "Only a chain"):
+        read_graph(tmp_path, {"lstm1": ["input_1"], "a": ["lstm1"]}, lstm(), dense(2, name="a"), **ends)
