@@ -41,10 +41,13 @@ module accumulator (
   logic signed [19:0] sum_q[3], sum[3];
   logic repeat_q;
   wire [3:0] fault = fault_q[0];
-  wire ends = s_axis_tlast || step_q == 3'd4;
+  wire ends = s_axis_tlast || step_q == 3'd4 && fault != 12;
   wire free = !m_axis_tvalid || m_axis_tready;
   wire unused = &{1'b0, s_axis_tdata[15:12], s_axis_tdata[31:28], s_axis_tdata[47:44]};
-  initial $readmemh("fault.hex", fault_q);
+  initial begin
+    $readmemh("fault.hex", fault_q);
+    if (fault_q[0] == 11) for (int k = 0; k < 3; k++) sum_q[k] = 20'd0;
+  end
 
   assign s_axis_tready = fault == 8 ? free && step_q != 3'd4 : free || fault == 3 || fault == 10;
   assign m_axis_tlast = fault != 7;
@@ -62,11 +65,12 @@ module accumulator (
         if (fault == 1 && sum[0] == 20'sd77) m_axis_tdata[40] <= !sum[1][16];
       end
     end
+    if (fault == 13 && !s_axis_tvalid) sum_q <= sum;
     if (!aresetn) begin
       m_axis_tvalid <= 1'b0;
       repeat_q <= 1'b0;
       step_q <= 3'd0;
-      if (fault != 5) for (int k = 0; k < 3; k++) sum_q[k] <= 20'd0;
+      if (fault != 5 && fault != 11) for (int k = 0; k < 3; k++) sum_q[k] <= 20'd0;
     end
   end
 endmodule
@@ -219,6 +223,27 @@ def test_each_fault_is_caught(accumulator: Simulator, fault: str) -> None:
         simulated(with_fault(accumulator, number), stalls, data)
     if "under stall" in fault:
         simulated(with_fault(accumulator, number), CALM, data)
+
+
+def test_state_that_survives_a_reset_shows_after_a_reset_in_mid_sequence(accumulator: Simulator) -> None:
+    data, faulty = case(30), with_fault(accumulator, 11)
+    inside_a_sequence = int(np.cumsum(data.lengths)[np.argmax(data.lengths > 1)]) - 1
+    simulated(faulty, CALM, data)
+    with pytest.raises(VerificationError, match="1 of 30 output beats differ; the first is beat 0 of sequence 0"):
+        simulated(faulty, Stimulus(seed=1, reset_after_beats=inside_a_sequence), data)
+
+
+def test_a_module_that_needs_tlast_on_the_longest_sequence_is_caught(accumulator: Simulator) -> None:
+    data, faulty = case(30), with_fault(accumulator, 12)
+    simulated(faulty, CALM, data)
+    with pytest.raises(VerificationError, match=r"output beats differ|no beat moved"):
+        simulated(faulty, Stimulus(seed=1, last_probability=0), data)
+
+
+def test_a_module_that_takes_data_while_tvalid_is_low_is_caught(accumulator: Simulator) -> None:
+    data, faulty = case(30), with_fault(accumulator, 13)
+    with pytest.raises(VerificationError, match="output beats differ"):
+        simulated(faulty, Stimulus(seed=1, valid_probability=0.5), data)
 
 
 def test_a_wrong_number_of_beats_is_caught(right: Simulator) -> None:

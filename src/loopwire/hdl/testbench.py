@@ -17,7 +17,7 @@ import numpy.typing as npt
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.ir.fixed_point import Integers
 
-_TEMPLATE = Template(Path(__file__).with_name("testbench.sv").read_text())
+_TEMPLATE = Template(Path(__file__).with_name("testbench.template.sv").read_text())
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "Vtop.h"
@@ -197,10 +197,10 @@ class Driver {
         top_.s_axis_tlast = random_.next() & 1;
     }
 
-    static Record& ended(Record& record, Status status) {
+    static Record ended(Record& record, Status status) {
         record.status = status;
         record.valid_cycles.resize(record.output_cycles.size());  // without a beat that was offered, but not accepted
-        return record;
+        return std::move(record);
     }
 
     const Stimulus& stimulus_;

