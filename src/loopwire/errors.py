@@ -31,6 +31,10 @@ class UnsupportedError(LoopwireError):
     """A layer, option or graph that Loopwire does not compile."""
 
 
+class GraphTextError(LoopwireError):
+    """A text that is not a graph."""
+
+
 class ConfigError(LoopwireError):
     """An option that is unknown, impossible or contradicts another."""
 

@@ -28,8 +28,8 @@ def _result_shape(op: ops.Op, operands: Sequence[Value]) -> tuple[int, ...]:
         case ops.Const():
             return op.reals.shape
         case ops.MatVec():
-            matrix, vector = (operand.type.shape for operand in operands)
-            assert len(matrix) == 2 and vector == matrix[1:], f"matrix {matrix} times vector {vector}"
+            matrix, factor = (operand.type.shape for operand in operands)
+            assert len(matrix) == 2 and factor == matrix[1:], f"matrix {matrix} times vector {factor}"
             return matrix[:1]
         case ops.Add() | ops.Sub() | ops.Mul() | ops.Max() | ops.Min():
             return _broadcast(operands)
@@ -44,9 +44,9 @@ def _result_shape(op: ops.Op, operands: Sequence[Value]) -> tuple[int, ...]:
             assert 0 <= op.start < op.stop <= length, f"slice {op.start}:{op.stop} of {operands[0]!r}"
             return (op.stop - op.start, *rest)
         case ops.Concat():
-            rest = list({operand.type.shape[1:] for operand in operands})
-            assert len(rest) == 1, f"shapes differ: {operands}"
-            return (sum(operand.type.shape[0] for operand in operands), *rest[0])
+            rests = list({operand.type.shape[1:] for operand in operands})
+            assert len(rests) == 1, f"shapes differ: {operands}"
+            return (sum(operand.type.shape[0] for operand in operands), *rests[0])
         case ops.Reshape():
             result = TensorType(op.shape, operands[0].type.element)
             assert result.size == operands[0].type.size, f"reshape of {operands[0]!r} to {op.shape}"
@@ -88,7 +88,7 @@ def result_type(op: ops.Op, operands: tuple[Value, ...], constants: Mapping[Valu
     Args:
         op: the operation.
         operands: what it reads.
-        constants: the ranges of the operands that are Consts of the same graph; a type is the narrower for knowing them.
+        constants: the ranges of those operands that are Consts of the same graph: knowing them narrows the type.
     """
     return TensorType(_result_shape(op, operands), _result_element(op, operands, constants))
 
@@ -104,13 +104,52 @@ class Builder:
         self.layer = ""
         """Layer that values belong to from here on."""
 
-    def _value(self, name: str, type: TensorType, note: str = "") -> Value:
-        base = f"{self.layer}.{name}" if self.layer else name
-        unique, count = base, 2
+    def _new(self, full_name: str, type: TensorType, layer: str, note: str) -> Value:
+        unique, count = full_name, 2
         while unique in self._names:
-            unique, count = f"{base}_{count}", count + 1
+            unique, count = f"{full_name}_{count}", count + 1
         self._names.add(unique)
-        return Value(unique, type, self.layer, note)
+        return Value(unique, type, layer, note)
+
+    def _value(self, name: str, type: TensorType, note: str = "") -> Value:
+        return self._new(f"{self.layer}.{name}" if self.layer else name, type, self.layer, note)
+
+    def nested(self) -> Builder:
+        """Return a builder of a scan's body, whose names are taken from the same pool."""
+        inner = Builder(self._names)
+        inner.layer = self.layer
+        return inner
+
+    def input_like(self, value: Value) -> Value:
+        """Add an input with the name, type, layer and note of `value`."""
+        like = self._new(value.name, value.type, value.layer, value.note)
+        self._inputs.append(like)
+        return like
+
+    def copy(self, node: Node, operands: Sequence[Value]) -> tuple[Value, ...]:
+        """Add a node like `node`, reading `operands`; names, layers and notes stay, types are worked out anew."""
+        if isinstance(node.op, ops.Scan):
+            inner = self.nested()
+            inputs = [inner.input_like(value) for value in node.op.body.inputs]
+            body = inner.graph(inner.inline(node.op.body, inputs))
+            return self.add_scan(body, operands, node.op.states, node.op.length, like=node.results)
+        operands = tuple(operands)
+        type = result_type(node.op, operands, self._constants)
+        result = self._new(node.result.name, type, node.result.layer, node.result.note)
+        return self._append(node.op, operands, result)
+
+    def inline(self, graph: Graph, inputs: Sequence[Value]) -> list[Value]:
+        """Copy all nodes of `graph`, reading `inputs` for its inputs; return its outputs."""
+        new = dict(zip(graph.inputs, inputs, strict=True))
+        for node in graph.nodes:
+            new.update(zip(node.results, self.copy(node, [new[v] for v in node.operands]), strict=True))
+        return [new[value] for value in graph.outputs]
+
+    def _append(self, op: ops.Op, operands: tuple[Value, ...], *results: Value) -> tuple[Value, ...]:
+        self._nodes.append(Node(op, operands, results))
+        if isinstance(op, ops.Const):
+            self._constants[results[0]] = range_of(op, (), ())
+        return results
 
     def input(self, name: str, type: TensorType, note: str = "") -> Value:
         """Add an input of the graph."""
@@ -121,11 +160,8 @@ class Builder:
     def add_node(self, op: ops.Op, operands: Sequence[Value], name: str, note: str = "") -> Value:
         """Add any op but a Scan; return its result."""
         operands = tuple(operands)
-        value = self._value(name, result_type(op, operands, self._constants), note)
-        if isinstance(op, ops.Const):
-            self._constants[value] = range_of(op, (), ())
-        self._nodes.append(Node(op, operands, (value,)))
-        return value
+        (result,) = self._append(op, operands, self._value(name, result_type(op, operands, self._constants), note))
+        return result
 
     def const(self, reals: npt.ArrayLike, type: FixedType, name: str = "const", note: str = "") -> Value:
         """Add a constant of shape ``reals.shape``."""
@@ -211,37 +247,34 @@ class Builder:
         Args:
             states: initial states.
             sequences: tensors (T, …) of one length T.
-            body: called once with a builder of the step's graph, the states and one step of each sequence; returns the next states (of the
-                states' own types) and one step of each result.
+            body: called once with a builder of the step's graph, the states and one step of each sequence; returns
+                the next states (of the states' own types) and one step of each result.
             names: a name for each final state and each stacked result.
             note: equation.
         """
         (length,) = {sequence.type.shape[0] for sequence in sequences}
-        inner = Builder(self._names)
-        inner.layer = self.layer
+        inner = self.nested()
         step_states = [inner.input(f"{_base(v)}_prev", v.type) for v in states]
-        steps = [
-            inner.input(f"{_base(v)}_t", TensorType(v.type.shape[1:], v.type.element)) for v in sequences
-        ]
+        steps = [inner.input(f"{_base(v)}_t", TensorType(v.type.shape[1:], v.type.element)) for v in sequences]
         next_states, results = body(inner, step_states, steps)
         graph = inner.graph((*next_states, *results))
-        return self.add_scan(graph, (*states, *sequences), len(states), length, names, note)
+        like = [
+            Value(f"{self.layer}.{name}" if self.layer else name, value.type, self.layer, note)
+            for name, value in zip(names, graph.outputs, strict=True)
+        ]
+        return self.add_scan(graph, (*states, *sequences), len(states), length, like)
 
     def add_scan(
-        self,
-        body: Graph,
-        operands: Sequence[Value],
-        states: int,
-        length: int,
-        names: Sequence[str],
-        note: str = "",
+        self, body: Graph, operands: Sequence[Value], states: int, length: int, like: Sequence[Value]
     ) -> tuple[Value, ...]:
-        """Add a Scan whose body is built already; return the final states, then the stacked results."""
+        """Add a Scan whose body is built already; return the final states, then the stacked results.
+
+        The results get the names, layers and notes of the values `like`; their types follow from the body.
+        """
         types = [value.type for value in body.outputs[:states]]
         types += [TensorType((length, *v.type.shape), v.type.element) for v in body.outputs[states:]]
-        results = tuple(self._value(name, type, note) for name, type in zip(names, types, strict=True))
-        self._nodes.append(Node(ops.Scan(body, states, length), tuple(operands), results))
-        return results
+        results = [self._new(v.name, type, v.layer, v.note) for v, type in zip(like, types, strict=True)]
+        return self._append(ops.Scan(body, states, length), tuple(operands), *results)
 
     def graph(self, outputs: Sequence[Value]) -> Graph:
         """Finish the graph."""

@@ -1,35 +1,52 @@
 """Which integers each value can take: exact bounds from the constants and the types, without data.
 
-A range is counted in steps of its value's type. The builder asks `range_of` with the full ranges of the operands' types to find a result's
-type; `ranges` asks it with the ranges themselves to find how many bits a wire needs.
+A range is counted in steps of its value's type. The builder asks `range_of` with the full ranges of the operands'
+types to find a result's type; `ranges` asks it with the ranges themselves to find how many bits a wire needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import assert_never
 
 import numpy as np
 
 from loopwire.ir import ops
-from loopwire.ir.fixed_point import Integers, cast
+from loopwire.ir.fixed_point import Integers, integer_dtype, overflow, round_to
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.ir.tables import TableForm, design_table
-from loopwire.ir.types import FixedType
+from loopwire.ir.types import FixedType, Overflow
 
 MAX_SCAN_ITERATIONS = 256
 """Scans longer than this whose state bounds still grow take the full range of the state's type."""
 
 
 @dataclass(frozen=True, slots=True)
+class RowSums:
+    """Sums of the positive and of the negative entries in each row of a known matrix, as Python integers."""
+
+    positive: Integers
+    negative: Integers
+
+    @classmethod
+    def of(cls, matrix: Integers) -> RowSums:
+        """Return the sums of a matrix (m, n), two arrays (m,)."""
+        magnitude = max(abs(int(matrix.min())), abs(int(matrix.max())))
+        wide = matrix.astype(integer_dtype((magnitude * matrix.shape[1]).bit_length() + 1))
+        positive, negative = np.maximum(wide, 0).sum(axis=1), np.minimum(wide, 0).sum(axis=1)
+        return cls(positive.astype(object), negative.astype(object))
+
+
+@dataclass(frozen=True, slots=True)
 class Range:
-    """Integers low…high that a value's elements may take; `constant` holds them all where they are known."""
+    """Integers low…high that a value's elements may take; `row_sums` tells more of a Const that is a matrix."""
 
     low: int
     high: int
-    constant: Integers | None = None
+    row_sums: RowSums | None = field(default=None, compare=False)
 
     @classmethod
     def of_type(cls, element: FixedType) -> Range:
@@ -58,25 +75,34 @@ def table_form(op: ops.Table, operand: FixedType) -> TableForm:
     )
 
 
-@lru_cache(maxsize=1024)
-def _table_range(form: TableForm, low: int, high: int) -> tuple[int, int]:
-    # Outside its clamp a table is constant, so the values in between and the two ends are all there is.
-    low, high = max(low, form.domain_low), min(high, form.domain_high)
-    inputs = np.arange(low, high + 1, max(1, (high - low) >> 22))
-    outputs = form.evaluate(np.append(inputs, high))
-    return int(outputs.min()), int(outputs.max())
+@lru_cache(maxsize=4096)
+def _table_range(op: ops.Table, operand: FixedType, low: int, high: int) -> Range:
+    form = table_form(op, operand)
+    # Beyond its domain the table is constant, and so it is within a cell: one input of each cell is enough. Where the
+    # function is folded, the cell at 0 ends at -1 and may be shorter than the others.
+    low, high = (min(max(end, form.domain_low), form.domain_high) for end in (low, high))
+    ends = [high, -1] if low <= -1 <= high else [high]
+    outputs = form.evaluate(np.append(np.arange(low, high, 1 << form.dropped_bits), ends))
+    return Range(int(outputs.min()), int(outputs.max()))
 
 
 def _matvec(matrix: Range, vector: Range, length: int) -> Range:
-    if matrix.constant is None:
+    if matrix.row_sums is None:
         products = [a * b for a in (matrix.low, matrix.high) for b in (vector.low, vector.high)]
         return Range(length * min(products), length * max(products))
-    weights = matrix.constant.astype(object)
-    positive = np.maximum(weights, 0).sum(axis=-1)
-    negative = np.minimum(weights, 0).sum(axis=-1)
+    positive, negative = matrix.row_sums.positive, matrix.row_sums.negative
     low = (positive * vector.low + negative * vector.high).min()
     high = (positive * vector.high + negative * vector.low).max()
     return Range(int(low), int(high))
+
+
+def _cast(given: Range, fraction: int, to: FixedType) -> Range:
+    rounded = round_to(np.array([given.low, given.high], object), fraction, to.fraction, to.rounding)
+    full = Range.of_type(to)
+    if to.overflow in (Overflow.SAT, Overflow.SAT_SYM) or Range(*rounded).within(full):
+        low, high = overflow(rounded, to)
+        return Range(int(low), int(high))
+    return full
 
 
 def _aligned(a: Range, a_fraction: int, b: Range, b_fraction: int) -> tuple[Range, Range]:
@@ -92,7 +118,8 @@ def range_of(op: ops.Op, operands: tuple[Value, ...], given: tuple[Range, ...]) 
     fractions = [operand.type.element.fraction for operand in operands]
     match op:
         case ops.Const():
-            return Range(int(op.integers.min()), int(op.integers.max()), op.integers)
+            row_sums = RowSums.of(op.integers) if op.integers.ndim == 2 else None
+            return Range(int(op.integers.min()), int(op.integers.max()), row_sums)
         case ops.MatVec():
             return _matvec(given[0], given[1], operands[1].type.size)
         case ops.Add():
@@ -117,14 +144,9 @@ def range_of(op: ops.Op, operands: tuple[Value, ...], given: tuple[Range, ...]) 
         case ops.ReduceMax():
             return Range(given[0].low, given[0].high)
         case ops.Cast():
-            ends = np.array([given[0].low, given[0].high], object)
-            unbounded = replace(op.to, width=1024, integer=1024 - op.to.fraction)
-            low, high = cast(ends, fractions[0], unbounded)
-            full = Range.of_type(op.to)
-            rounded = Range(int(low), int(high))
-            return rounded if rounded.within(full) else full
+            return _cast(given[0], fractions[0], op.to)
         case ops.Table():
-            return Range(*_table_range(table_form(op, operands[0].type.element), given[0].low, given[0].high))
+            return _table_range(op, operands[0].type.element, given[0].low, given[0].high)
         case ops.Slice() | ops.Reshape() | ops.Reverse():
             return Range(given[0].low, given[0].high)
         case ops.Concat():
@@ -135,31 +157,53 @@ def range_of(op: ops.Op, operands: tuple[Value, ...], given: tuple[Range, ...]) 
             assert_never(op)
 
 
-def _convex(node: Node, producers: Mapping[Value, Node], found: Mapping[Value, Range]) -> Range | None:
-    """Return the hull of a and b for (1 - z)·a + z·b with z in [0, 1], which interval arithmetic alone would double.
+def _at_most(a: Value, b: Value, producers: Mapping[Value, Node]) -> bool:
+    """Say whether a ≤ b, whatever their elements, because b is a maximum over a or a is a minimum over b."""
+    above, below = producers.get(b), producers.get(a)
+    if above is not None and isinstance(above.op, ops.Max | ops.ReduceMax) and a in above.operands:
+        return True
+    return below is not None and isinstance(below.op, ops.Min) and b in below.operands
 
-    `producers` are those of the node's own graph. None where the node has not this form.
+
+def _convex_hull(
+    rest: Node, whole: Node, producers: Mapping[Value, Node], found: Mapping[Value, Range]
+) -> Range | None:
+    """Return the range of (1 - z)·a + z·b if `rest` is (1 - z)·a and `whole` is z·b with z in [0, 1], else None.
+
+    It is the hull of a and b, scaled by the integer that stands for 1; interval arithmetic alone would double it.
     """
-    products = [producers[v] for v in node.operands if v in producers and isinstance(producers[v].op, ops.Mul)]
-    if not isinstance(node.op, ops.Add) or len(products) != 2:
-        return None
-    for rest, whole in (products, products[::-1]):
-        for index in (0, 1):
-            complement = producers.get(rest.operands[index])
-            if complement is None or not isinstance(complement.op, ops.Sub):
-                continue
-            one, z = (found[v] for v in complement.operands)
-            weight = complement.operands[1]
-            same_step = {v.type.element.fraction for v in complement.operands} == {weight.type.element.fraction}
-            is_convex = same_step and one.low == one.high and z.low >= 0 and z.high <= one.low
-            if not is_convex or weight not in whole.operands:
-                continue
-            a = rest.operands[1 - index]
-            b = whole.operands[1 - whole.operands.index(weight)]
-            if a.type.element.fraction == b.type.element.fraction:
-                hull = found[a].join(found[b])
-                return Range(hull.low * one.low, hull.high * one.low)
+    for complement, a in (rest.operands, rest.operands[::-1]):
+        difference = producers.get(complement)
+        if difference is None or not isinstance(difference.op, ops.Sub) or difference.operands[1] not in whole.operands:
+            continue
+        one, z = difference.operands
+        b = whole.operands[1 - whole.operands.index(z)]
+        same_step = one.type.element.fraction == z.type.element.fraction
+        if same_step and found[one].low == found[one].high and found[z].within(Range(0, found[one].low)):
+            hull = Range.join(*_aligned(found[a], a.type.element.fraction, found[b], b.type.element.fraction))
+            return Range(hull.low * found[one].low, hull.high * found[one].low)
     return None
+
+
+def _correlated(node: Node, producers: Mapping[Value, Node], found: Mapping[Value, Range]) -> Range:
+    """Return the range of a node's only result, narrowed by what its operands have in common.
+
+    `producers` are those of the node's own graph.
+    """
+    result = range_of(node.op, node.operands, tuple(found[v] for v in node.operands))
+    match node.op:
+        case ops.Sub():
+            a, b = node.operands
+            low = max(result.low, 0) if _at_most(b, a, producers) else result.low
+            high = min(result.high, 0) if _at_most(a, b, producers) else result.high
+            return Range(low, high)
+        case ops.Add():
+            products = [n for v in node.operands if (n := producers.get(v)) and isinstance(n.op, ops.Mul)]
+            for rest, whole in itertools.permutations(products, 2):
+                hull = _convex_hull(rest, whole, producers, found)
+                if hull is not None:
+                    return Range(max(result.low, hull.low), min(result.high, hull.high))
+    return result
 
 
 def ranges(graph: Graph, inputs: tuple[Range, ...] | None = None) -> dict[Value, Range]:
@@ -169,36 +213,43 @@ def ranges(graph: Graph, inputs: tuple[Range, ...] | None = None) -> dict[Value,
         graph: any graph.
         inputs: ranges of its inputs; by default, all that their types hold.
     """
-    found = dict(zip(graph.inputs, inputs or (Range.of_type(v.type.element) for v in graph.inputs), strict=True))
-    producers = graph.producers()
-    for node in graph.nodes:
-        given = tuple(found[operand] for operand in node.operands)
-        if isinstance(node.op, ops.Scan):
-            found.update(_scan_ranges(node, node.op, given))
-            continue
-        result = range_of(node.op, node.operands, given)
-        hull = _convex(node, producers, found)
-        found[node.result] = result if hull is None else Range(max(result.low, hull.low), min(result.high, hull.high))
+    found: dict[Value, Range] = {}
+    _update(graph, inputs or tuple(Range.of_type(v.type.element) for v in graph.inputs), found)
     return found
 
 
-def _scan_ranges(node: Node, scan: ops.Scan, given: tuple[Range, ...]) -> dict[Value, Range]:
-    states, steps = given[: scan.states], given[scan.states :]
-    body_outputs: Callable[[dict[Value, Range]], tuple[Range, ...]] = lambda found: tuple(  # noqa: E731
-        found[v] for v in scan.body.outputs
-    )
+def _update(graph: Graph, inputs: tuple[Range, ...], found: dict[Value, Range]) -> None:
+    """Bring `found` up to date with the ranges `inputs`: only what depends on an input whose range is new."""
+    stale = {v for v, given in zip(graph.inputs, inputs, strict=True) if found.get(v) != given}
+    found.update(zip(graph.inputs, inputs, strict=True))
+    producers = graph.producers()
+    for node in graph.nodes:
+        if node.results[0] in found and stale.isdisjoint(node.operands):
+            continue
+        stale.update(node.results)
+        if isinstance(node.op, ops.Scan):
+            _update_scan(node, node.op, found)
+        else:
+            found[node.result] = _correlated(node, producers, found)
+
+
+def _update_scan(node: Node, scan: ops.Scan, found: dict[Value, Range]) -> None:
+    """Follow the states from step to step, each joined with those before, until nothing is new.
+
+    A scan that ends after any of its steps, then, leaves states within the ranges found.
+    """
+    operands = tuple(Range(found[v].low, found[v].high) for v in node.operands)
+    states, steps = operands[: scan.states], operands[scan.states :]
     for _ in range(min(scan.length, MAX_SCAN_ITERATIONS)):
-        found = ranges(scan.body, states + steps)
-        joined = tuple(a.join(b) for a, b in zip(states, body_outputs(found), strict=False))
-        if all(new.within(old) for new, old in zip(joined, states, strict=True)):
+        entering = states
+        _update(scan.body, entering + steps, found)
+        states = tuple(a.join(found[v]) for a, v in zip(entering, scan.body.outputs, strict=False))
+        if states == entering:
             break
-        states = joined
     else:
-        # After as many rounds as there are steps the joined bounds hold by induction; a longer scan is not followed to its end.
         if scan.length > MAX_SCAN_ITERATIONS:
             states = tuple(Range.of_type(v.type.element) for v in scan.body.inputs[: scan.states])
-        found = ranges(scan.body, states + steps)
-    outputs = body_outputs(found)
-    finals = states
-    stacked = tuple(Range(min(r.low, 0), max(r.high, 0)) for r in outputs[scan.states :])
-    return found | dict(zip(node.results, finals + stacked, strict=True))
+            _update(scan.body, states + steps, found)
+    results = (found[v] for v in scan.body.outputs[scan.states :])
+    stacked = tuple(Range(min(r.low, 0), max(r.high, 0)) for r in results)
+    found.update(zip(node.results, states + stacked, strict=True))

@@ -1,8 +1,8 @@
 """The closed set of primitive operations.
 
 An op holds what is fixed when the graph is built; its operands and results stand on the `Node`. Each docstring defines
-the result on exact numbers. `Cast` and `Table` are the only ops that round: every other result is exact, and its type is wide
-enough for it. In a float evaluation a Cast is the identity and a Table is its real function.
+the result on exact numbers. `Cast` and `Table` are the only ops that round: every other result is exact, and its type
+is wide enough for it. In a float evaluation a Cast is the identity and a Table is its real function.
 
 Handle ops with ``match`` and ``assert_never``, so that the type checker lists each place a new op must be added.
 """
@@ -87,8 +87,8 @@ class Cast:
 class Table:
     """(a) → function(a) in type `to`, element by element, as `tables.design_table` approximates it.
 
-    The table covers the whole range of the operand's type; its error stays below `max_error_steps` steps of `to`, or, if `max_entries`
-    bounds its size, is the least that so many entries allow.
+    The table covers the whole range of the operand's type; its error stays below `max_error_steps` steps of `to`, or,
+    if `max_entries` bounds its size, is the least that so many entries allow.
     """
 
     function: str
@@ -126,8 +126,9 @@ class Reverse:
 class Scan:
     """(states…, sequences…) → (final states…, stacked results…): `body` run once a step, as jax.lax.scan.
 
-    Body inputs are the `states` carried values, then one step of each sequence; body outputs are the next states, then one step of each
-    result. A sequence has shape (length, …). A short sequence of n steps ends after n: states keep their values, further results are 0.
+    Body inputs are the `states` carried values, then one step of each sequence; body outputs are the next states, then
+    one step of each result. A sequence has shape (length, …). A short sequence of n steps ends after n: states keep
+    their values, further results are 0.
     """
 
     body: Graph

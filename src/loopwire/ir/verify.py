@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+from typing import assert_never
+
+import numpy as np
+
 from loopwire.ir import ops
 from loopwire.ir.builder import result_type
+from loopwire.ir.functions import FUNCTIONS
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.ir.interval import Range, range_of
+from loopwire.ir.types import TensorType
 
 
 def verify(graph: Graph) -> Graph:
@@ -31,11 +38,12 @@ def _verify(graph: Graph, names: set[str]) -> None:
         _define(value, defined, names)
     for node in graph.nodes:
         for operand in node.operands:
-            assert operand in defined, f"%{operand.name} is used by {node.op!r} before it is computed"
+            assert operand in defined, f"%{operand.name} is used by {node.results} before it is computed"
         if isinstance(node.op, ops.Scan):
             _verify(node.op.body, names)
             _verify_scan(node, node.op)
         else:
+            _verify_parameters(node)
             expected = result_type(node.op, node.operands, constants)
             assert node.result.type == expected, f"{node.result!r} should have type {expected}"
             if isinstance(node.op, ops.Const):
@@ -46,18 +54,40 @@ def _verify(graph: Graph, names: set[str]) -> None:
         assert value in defined, f"output %{value.name} is never computed"
 
 
+def _verify_parameters(node: Node) -> None:
+    count = len(node.operands)
+    match node.op:
+        case ops.Const():
+            assert np.isfinite(node.op.reals).all(), f"{node.result!r} holds a number that is not finite"
+            fits = count == 0
+        case ops.MatVec() | ops.Add() | ops.Sub() | ops.Mul() | ops.Max() | ops.Min():
+            fits = count == 2
+        case ops.Table():
+            assert node.op.function in FUNCTIONS, f"{node.result!r} is a table of {node.op.function!r}"
+            fits = count == 1
+        case ops.ReduceSum() | ops.ReduceMax() | ops.Cast() | ops.Slice() | ops.Reshape() | ops.Reverse():
+            fits = count == 1
+        case ops.Concat():
+            fits = count >= 1
+        case ops.Scan():
+            raise AssertionError("a scan's operands are those of its body")
+        case _:
+            assert_never(node.op)
+    assert fits, f"{node.result!r} = {type(node.op).__name__} has {count} operands"
+
+
 def _verify_scan(node: Node, scan: ops.Scan) -> None:
     body = scan.body
-    assert len(node.operands) == len(body.inputs), "a scan has as many operands as its body has inputs"
-    assert len(node.results) == len(body.outputs), "a scan has as many results as its body has outputs"
-    for index, (outer, inner) in enumerate(zip(node.operands, body.inputs, strict=True)):
-        shape = inner.type.shape if index < scan.states else (scan.length, *inner.type.shape)
-        assert outer.type.shape == shape, f"{outer!r} enters the scan as {inner!r}"
-        assert outer.type.element == inner.type.element, f"{outer!r} enters the scan as {inner!r}"
-    for index, (outer, inner) in enumerate(zip(node.results, body.outputs, strict=True)):
-        shape = inner.type.shape if index < scan.states else (scan.length, *inner.type.shape)
-        assert outer.type.shape == shape, f"{outer!r} leaves the scan as {inner!r}"
-        assert outer.type.element == inner.type.element, f"{outer!r} leaves the scan as {inner!r}"
-    for state, following in zip(body.inputs, body.outputs, strict=False):
-        if state in body.inputs[: scan.states]:
-            assert state.type == following.type, f"state {state!r} is followed by {following!r}"
+    assert scan.length >= 1, f"{node.results} come from a scan of {scan.length} steps"
+    for outer_values, inner_values, verb in (
+        (node.operands, body.inputs, "enters"),
+        (node.results, body.outputs, "leaves"),
+    ):
+        for index, (outer, inner) in enumerate(zip_longest(outer_values, inner_values)):
+            assert outer and inner, f"{outer or 'nothing'} {verb} a scan as {inner or 'nothing'}"
+            shape = inner.type.shape if index < scan.states else (scan.length, *inner.type.shape)
+            expected = TensorType(shape, inner.type.element)
+            assert outer.type == expected, f"{outer!r} {verb} the scan as {inner!r}"
+    states = zip_longest(body.inputs[: scan.states], body.outputs[: scan.states])
+    for state, following in states:
+        assert state and following and state.type == following.type, f"state {state} is followed by {following}"
