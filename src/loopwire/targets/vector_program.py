@@ -1,0 +1,409 @@
+"""From a graph to a program for the vector machine of fast_emulator.cpp.
+
+Each value becomes rows of int32 or, where its interval does not fit, of int64; a graph with numbers beyond int64 has no
+program. Slices, reshapes and the steps of a sequence are views of other values. A product with a constant matrix takes
+the narrowest kernel that is exact; a product that only enters a sum becomes one instruction with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from math import prod
+from typing import Any, assert_never
+
+import numpy as np
+import numpy.typing as npt
+
+from loopwire.ir import ops
+from loopwire.ir.fixed_point import Integers
+from loopwire.ir.graph import Graph, Node, Value
+from loopwire.ir.interval import Range, ranges, table_form
+from loopwire.ir.table_form import TableForm
+from loopwire.ir.types import FixedType, Overflow, Rounding
+from loopwire.targets.vector_assembler import TILE_ROWS, Assembler, Constant, Opcode, Program, Rows, Stored, View
+
+LARGEST_TABLE = 1 << 20
+FLOAT64_LIMIT = 1 << 51
+"""Below it every number and sum of the float64 kernel is exact."""
+MOST_DROPPED_BITS = 62
+
+_BINARY: dict[type[ops.Op], Opcode] = {
+    ops.Add: Opcode.ADD,
+    ops.Sub: Opcode.SUBTRACT,
+    ops.Mul: Opcode.MULTIPLY,
+    ops.Max: Opcode.MAX,
+    ops.Min: Opcode.MIN,
+}
+_NO_OVERFLOW = 0
+_OVERFLOWS = {Overflow.WRAP: 1, Overflow.SAT: 2, Overflow.SAT_SYM: 2, Overflow.SAT_ZERO: 3}
+
+
+class UnsuitableError(Exception):
+    """The graph is outside the machine's limits: numbers beyond 64 bits, or a table that is too large."""
+
+
+def build_program(graph: Graph) -> Program:
+    """Translate a graph of one input and one output.
+
+    Raises:
+        UnsuitableError: the graph is outside the machine's limits.
+    """
+    return _Translator(graph).program
+
+
+def _fits(value_range: Range, bits: int) -> bool:
+    return -(1 << (bits - 1)) <= value_range.low and value_range.high < 1 << (bits - 1)
+
+
+def _is_wide(*needed: Range) -> bool:
+    """Say whether rows of int64 are needed for numbers of all these ranges."""
+    if all(_fits(r, 32) for r in needed):
+        return False
+    if all(_fits(r, 64) for r in needed):
+        return True
+    raise UnsuitableError("numbers beyond 64 bits")
+
+
+def _shifted(value_range: Range, bits: int) -> Range:
+    return Range(value_range.low << bits, value_range.high << bits)
+
+
+def _largest_shift(wide: bool) -> int:
+    """Numbers that fit after a larger shift are all 0, whatever the shift."""
+    return 63 if wide else 31
+
+
+def _magnitude(value_range: Range) -> int:
+    return max(abs(value_range.low), abs(value_range.high))
+
+
+@lru_cache(maxsize=256)
+def _cells(form: TableForm) -> tuple[int, int, npt.NDArray[np.int64]]:
+    """Return the lowest input told apart, the bits dropped, and the results from there to the highest input."""
+    # A folded table drops bits of |x|, which is not the same as dropping them of x.
+    dropped = form.dropped_bits if form.symmetry is None else 0
+    count = ((form.domain_high - form.domain_low) >> dropped) + 1
+    if count > LARGEST_TABLE:
+        raise UnsuitableError(f"a table of {count} entries")
+    return form.domain_low, dropped, form.evaluate(form.domain_low + (np.arange(count) << dropped))
+
+
+def _pack(matrices: Integers, kernel: Opcode) -> npt.NDArray[Any]:
+    """Pack matrices (…, m, n) into tiles (…, m / TILE_ROWS, n, TILE_ROWS), filled up with zeros.
+
+    For the int16 kernel two columns, the first in the low half, are one.
+    """
+    *steps, rows, columns = matrices.shape
+    missing_column = columns % 2 if kernel is Opcode.MATVEC_INT16 else 0
+    padding = [(0, 0)] * len(steps) + [(0, -rows % TILE_ROWS), (0, missing_column)]
+    dtype = {Opcode.MATVEC_FLOAT64: np.float64, Opcode.MATVEC_INT64: np.int64}.get(kernel, np.int32)
+    padded = np.pad(matrices.astype(dtype), padding)
+    if kernel is Opcode.MATVEC_INT16:
+        padded = (padded[..., 0::2] & 0xFFFF) | (padded[..., 1::2] << 16)
+    return padded.reshape(*steps, -1, TILE_ROWS, padded.shape[-1]).swapaxes(-1, -2)
+
+
+class _Translator:
+    def __init__(self, graph: Graph) -> None:
+        (source,), (result,) = graph.inputs, graph.outputs
+        self._ranges = ranges(graph)
+        self._views: dict[Value, View] = {}
+        self._converted: dict[Value, Rows] = {}
+        self._delayed: dict[Value, Node] = {}
+        """Products that wait for the only sum that they enter."""
+        self._assembler = Assembler()
+        self._emit = self._assembler.emit
+
+        element = source.type.element
+        rows = self._define(source)
+        self._emit(Opcode.LOAD, rows, wide=rows.wide, parameters=[element.min_integer, element.max_integer])
+        self._translate(graph)
+        wide = self._wide(result)
+        self._emit(Opcode.STORE, None, self._read(result, wide), wide=wide, count=result.type.size)
+        self.program = self._assembler.program()
+
+    # --- values ---
+
+    def _wide(self, *values: Value) -> bool:
+        return _is_wide(*(self._ranges[value] for value in values))
+
+    def _define(self, value: Value) -> Rows:
+        """Give a value rows of the width that its range needs."""
+        rows = self._assembler.rows(value.type.size, self._wide(value))
+        self._views[value] = rows
+        return rows
+
+    def _read(self, value: Value, wide: bool) -> View:
+        """Return a value that fits rows of this width in such rows, converting it if need be."""
+        if value in self._delayed:
+            self._node(self._delayed.pop(value))
+        view = self._views[value]
+        if isinstance(view, Constant) or view.wide == wide:
+            return view
+        if value not in self._converted:
+            self._converted[value] = self._assembler.rows(view.size, wide)
+            self._emit(Opcode.CAST, self._converted[value], view, wide=view.wide)
+        return self._converted[value]
+
+    def _compute(self, value: Value, opcode: Opcode, *operands: View | Stored | None, wide: bool, **more: Any) -> None:
+        """Append an instruction whose result has the width that it computes in."""
+        rows = self._assembler.rows(value.type.size, wide)
+        self._views[value] = rows
+        self._emit(opcode, rows, *operands, wide=wide, **more)
+
+    def _copy(self, value: Value) -> Rows:
+        """Return a copy of a value in a slot of its own."""
+        wide = self._wide(value)
+        rows = self._assembler.rows(value.type.size, wide)
+        self._emit(Opcode.COPY, rows, self._read(value, wide), wide=wide)
+        return rows
+
+    # --- ops ---
+
+    def _translate(self, graph: Graph) -> None:
+        users = graph.users()
+        needed = set(graph.outputs)
+        for node in reversed(graph.nodes):
+            if needed.intersection(node.results):
+                needed.update(node.operands)
+        for node in graph.nodes:
+            if not needed.intersection(node.results):
+                continue
+            if isinstance(node.op, ops.Scan):
+                self._scan(node, node.op, needed)
+            elif node.results[0] not in graph.outputs and self._may_join_sum(node, users[node.results[0]]):
+                self._delayed[node.results[0]] = node
+            else:
+                self._node(node)
+
+    def _may_join_sum(self, node: Node, users: Sequence[Node]) -> bool:
+        is_product = isinstance(node.op, ops.Mul) or (
+            isinstance(node.op, ops.MatVec) and isinstance(self._views.get(node.operands[0]), Constant)
+        )
+        return is_product and [type(user.op) for user in users] == [ops.Add] and len(set(users[0].operands)) == 2
+
+    def _node(self, node: Node) -> None:
+        match node.op:
+            case ops.Const():
+                self._views[node.result] = Constant(node.op.integers)
+            case ops.MatVec():
+                self._matvec(node)
+            case ops.Add():
+                self._add(node)
+            case ops.Sub() | ops.Mul() | ops.Max() | ops.Min():
+                self._binary(node)
+            case ops.ReduceSum() | ops.ReduceMax():
+                (vector,) = node.operands
+                wide = self._wide(vector, node.result)
+                opcode = Opcode.SUM if isinstance(node.op, ops.ReduceSum) else Opcode.LARGEST
+                view = self._read(vector, wide)
+                self._compute(node.result, opcode, view, wide=wide, parameters=[vector.type.size])
+            case ops.Cast():
+                self._cast(node, node.op.to)
+            case ops.Table():
+                self._table(node, node.op)
+            case ops.Slice() | ops.Reshape():
+                self._views[node.result] = self._viewed(node, self._views[node.operands[0]])
+            case ops.Reverse():
+                view = self._views[node.operands[0]]
+                rows = view if isinstance(view, Rows) else self._copy(node.operands[0])
+                steps = node.result.type.shape[0]
+                parameters = [steps, node.result.type.size // steps]
+                self._compute(node.result, Opcode.REVERSE, rows, wide=rows.wide, parameters=parameters)
+            case ops.Concat():
+                self._concat(node)
+            case ops.Scan():
+                raise AssertionError("a scan is translated with what its graph needs of it")
+            case _:
+                assert_never(node.op)
+
+    def _aligned(self, node: Node) -> tuple[bool, dict[Value, int]]:
+        """Return the width that a node needs, and how far each operand is shifted to the result's fraction."""
+        fraction = node.result.type.element.fraction
+        shifts = {value: fraction - value.type.element.fraction for value in node.operands}
+        aligned = [_shifted(self._ranges[value], shift) for value, shift in shifts.items()]
+        wide = _is_wide(self._ranges[node.result], *aligned)
+        return wide, {value: min(shift, _largest_shift(wide)) for value, shift in shifts.items()}
+
+    def _binary(self, node: Node) -> None:
+        if isinstance(node.op, ops.Mul):
+            wide, shifts = self._wide(node.result, *node.operands), []
+        else:
+            wide, shift_of = self._aligned(node)
+            shifts = [shift_of[value] for value in node.operands]
+        operands = [self._read(value, wide) for value in node.operands]
+        self._compute(node.result, _BINARY[type(node.op)], *operands, wide=wide, parameters=shifts)
+
+    def _add(self, node: Node) -> None:
+        """Add, joined with a product that computes in the same width."""
+        wide, shifts = self._aligned(node)
+        for product, addend in (node.operands, node.operands[::-1]):
+            maker = self._delayed.get(product)
+            if maker is None:
+                continue
+            parameters = [shifts[product], shifts[addend]]
+            if isinstance(maker.op, ops.MatVec) and self._kernel(maker)[1] == wide:
+                if product.type.shape == node.result.type.shape:
+                    del self._delayed[product]
+                    self._matvec(maker, node.result, addend, parameters)
+                    return
+            elif isinstance(maker.op, ops.Mul) and self._wide(*maker.operands, product) <= wide:
+                del self._delayed[product]
+                operands = [self._read(value, wide) for value in (*maker.operands, addend)]
+                self._compute(node.result, Opcode.MULTIPLY_ADD, *operands, wide=wide, parameters=parameters)
+                return
+        self._binary(node)
+
+    def _kernel(self, node: Node) -> tuple[Opcode, bool]:
+        """Return the narrowest kernel in which a product is exact, and whether its rows are wide."""
+        matrix, vector = node.operands
+        view = self._views[matrix]
+        w, x, result = self._ranges[matrix], self._ranges[vector], self._ranges[node.result]
+        wide = _is_wide(w, x, result)
+        if not isinstance(view, Constant):
+            return Opcode.MATVEC_ROWS, wide
+        if not wide:
+            return (Opcode.MATVEC_INT16 if _fits(w, 16) and _fits(x, 16) else Opcode.MATVEC_INT32), wide
+        largest_sum = int(np.abs(view.integers.astype(object)).sum(axis=-1).max()) * _magnitude(x)
+        if max(largest_sum, _magnitude(w), _magnitude(x)) < FLOAT64_LIMIT:
+            return Opcode.MATVEC_FLOAT64, wide
+        return Opcode.MATVEC_INT64, wide
+
+    def _matvec(
+        self, node: Node, result: Value | None = None, addend: Value | None = None, shifts: Sequence[int] = (0, 0)
+    ) -> None:
+        """Multiply a matrix with a vector; with `addend`, add it and call the sum `result`."""
+        matrix, vector = node.operands
+        kernel, wide = self._kernel(node)
+        x, view = self._read(vector, wide), self._views[matrix]
+        columns = vector.type.size
+        if not isinstance(view, Constant):
+            self._compute(node.result, kernel, self._read(matrix, wide), x, wide=wide, parameters=[columns])
+            return
+        packed = _pack(view.integers, kernel)
+        weights = self._assembler.store(packed, len(packed) if view.stepped else 0)
+        added = None if addend is None else self._read(addend, wide)
+        self._compute(
+            result or node.result,
+            kernel,
+            weights,
+            x,
+            added,
+            wide=wide,
+            parameters=[columns, *shifts, int(added is not None)],
+            scratch=self._assembler.rows(columns, wide),
+        )
+
+    def _cast(self, node: Node, to: FixedType) -> None:
+        (operand,) = node.operands
+        given = self._ranges[operand]
+        dropped = operand.type.element.fraction - to.fraction
+        if dropped > MOST_DROPPED_BITS:
+            raise UnsuitableError(f"a cast that drops {dropped} bits")
+        half = (1 << dropped) >> 1 if dropped > 0 else 0
+        # Numbers added before the bits are dropped: always, where negative, where the result would be odd.
+        added = {
+            Rounding.TRN: (0, 0, 0),
+            Rounding.TRN_ZERO: (0, 2 * half - 1, 0),
+            Rounding.RND: (half, 0, 0),
+            Rounding.RND_ZERO: (half - 1, 1, 0),
+            Rounding.RND_INF: (half, -1, 0),
+            Rounding.RND_MIN_INF: (half - 1, 0, 0),
+            Rounding.RND_CONV: (half - 1, 0, 1),
+        }[to.rounding]
+        if dropped > 0:
+            before = Range(given.low, given.high + 2 * half)
+            rounded = Range(given.low >> dropped, (given.high >> dropped) + 1)
+        else:
+            before = rounded = _shifted(given, -dropped)
+        low, high, overflow = to.min_integer, to.max_integer, _OVERFLOWS[to.overflow]
+        if to.overflow is Overflow.SAT_SYM and to.width > 1:
+            low = max(low, -high)
+        if low <= rounded.low and rounded.high <= high:
+            low, high, overflow = 0, 0, _NO_OVERFLOW
+        wide = _is_wide(given, before, Range(low, high))
+        parameters = [max(dropped, -_largest_shift(wide)), *added, overflow, low, high, to.width]
+        self._emit(Opcode.CAST, self._define(node.result), self._read(operand, wide), wide=wide, parameters=parameters)
+
+    def _table(self, node: Node, op: ops.Table) -> None:
+        (operand,) = node.operands
+        form = table_form(op, operand.type.element)
+        low, dropped, results = _cells(form)
+        high = form.domain_high
+        wide = _is_wide(self._ranges[operand], Range(low, high), Range(0, high - low))
+        rows = self._define(node.result)
+        table = self._assembler.store(results.astype(np.int64 if rows.wide else np.int32))
+        view = self._read(operand, wide)
+        self._emit(Opcode.LOOKUP, rows, view, table, wide=wide, parameters=[low, high, dropped])
+
+    def _viewed(self, node: Node, view: View) -> View:
+        """Return the view of a slice or of a reshape."""
+        result = node.result.type
+        axis = int(isinstance(view, Constant) and view.stepped)
+        match node.op, view:
+            case ops.Slice(start, stop), Constant():
+                kept = view.integers[:, start:stop] if axis else view.integers[start:stop]
+                return Constant(kept, view.stepped)
+            case ops.Slice(start, _), Rows():
+                return replace(view, start=view.start + start * prod(result.shape[1:]), size=result.size)
+            case _, Constant():
+                return Constant(view.integers.reshape(*view.integers.shape[:axis], *result.shape), view.stepped)
+            case _:
+                return view
+
+    def _concat(self, node: Node) -> None:
+        views = [self._views[value] for value in node.operands]
+        constants = [view.integers for view in views if isinstance(view, Constant) and not view.stepped]
+        if len(constants) == len(views):
+            self._views[node.result] = Constant(np.concatenate(constants))
+            return
+        rows = self._define(node.result)
+        start = 0
+        for value in node.operands:
+            part = replace(rows, start=start, size=value.type.size)
+            self._emit(Opcode.COPY, part, self._read(value, rows.wide), wide=rows.wide)
+            start += value.type.size
+
+    # --- scans ---
+
+    def _scan(self, node: Node, scan: ops.Scan, needed: set[Value]) -> None:
+        body = scan.body
+        states = [self._define(inner) for inner in body.inputs[: scan.states]]
+        for rows, initial in zip(states, node.operands, strict=False):
+            self._emit(Opcode.COPY, rows, self._read(initial, rows.wide), wide=rows.wide)
+        for inner, sequence in zip(body.inputs[scan.states :], node.operands[scan.states :], strict=True):
+            self._views[inner] = self._one_step(sequence, inner)
+        stacked = [
+            (output, self._define(result))
+            for result, output in zip(node.results[scan.states :], body.outputs[scan.states :], strict=True)
+            if result in needed
+        ]
+        begin = self._assembler.begin_scan(scan.length)
+        self._translate(body)
+        for output, rows in stacked:
+            place = replace(rows, step=output.type.size, size=output.type.size)
+            self._emit(Opcode.STACK, place, self._read(output, rows.wide), wide=rows.wide)
+        self._carry(states, body.outputs[: scan.states])
+        self._assembler.end_scan(begin)
+        self._views.update(zip(node.results, states, strict=False))
+
+    def _one_step(self, sequence: Value, inner: Value) -> View:
+        """Return the view of the current step of a sequence."""
+        view = self._views[sequence]
+        if isinstance(view, Constant) and not view.stepped:
+            return Constant(view.integers, stepped=True)
+        # The step of an outer scan is copied: an address moves with one scan only.
+        rows = view if isinstance(view, Rows) and not view.step else self._copy(sequence)
+        return replace(rows, step=inner.type.size, size=inner.type.size)
+
+    def _carry(self, states: Sequence[Rows], following: Sequence[Value]) -> None:
+        """Replace all states at once: one that becomes another's old value is copied first."""
+        views = []
+        for rows, value in zip(states, following, strict=True):
+            view = self._read(value, rows.wide)
+            is_old = isinstance(view, Rows) and any(view.slot is state.slot for state in states)
+            views.append(self._copy(value) if is_old else view)
+        for rows, view in zip(states, views, strict=True):
+            self._emit(Opcode.CARRY, rows, view, wide=rows.wide)
