@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -294,7 +295,8 @@ def test_lint_tells_warnings_and_is_silent_without(tmp_path: Path) -> None:
     assert verilator.lint("half", [source]) == ""
 
 
-def test_a_syntax_error_names_its_line_and_the_log(tmp_path: Path) -> None:
+def test_a_syntax_error_names_its_line_and_the_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     source = tmp_path / "broken.sv"
     source.write_text("module broken (input logic a, output logic y);\n  assign y = a +;\nendmodule\n")
     with pytest.raises(ToolError, match=r"verilator: it failed: %Error: .*broken.sv:2:.*syntax error") as caught:
@@ -303,7 +305,8 @@ def test_a_syntax_error_names_its_line_and_the_log(tmp_path: Path) -> None:
     assert "broken.sv:2" in log.read_text()
 
 
-def test_a_machine_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_a_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(verilator.shutil, "which", lambda name: None)
     monkeypatch.setattr(verilator.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ToolError, match=r"no C\+\+ compiler was found .* 'apt install g\+\+'"):
