@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from loopwire.hdl.adder_tree import AdderTree
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.interval import Range
 from loopwire.ir.tables import TableForm
 from loopwire.ir.types import FixedType, Rounding
-from loopwire.schedule.shift_add import AdderTree
 
 
 @dataclass(frozen=True, eq=False)

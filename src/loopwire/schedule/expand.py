@@ -7,6 +7,7 @@ from typing import assert_never
 
 import numpy as np
 
+from loopwire.hdl.adder_tree import AdderTree
 from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers, round_to
 from loopwire.ir.graph import Node, Value
@@ -34,7 +35,6 @@ from loopwire.schedule.datapath import (
     View,
 )
 from loopwire.schedule.engine import Engine
-from loopwire.schedule.shift_add import AdderTree
 
 Solver = Callable[[Value, Integers, Range], AdderTree | None]
 """Given a product's result, its constant matrix (m, n) and the range of its vector: the tree that computes it, or None
@@ -167,7 +167,9 @@ class _Expansion:
             if not largest:
                 given = Range(2 * values.low, 2 * values.high).join(given)
             final = members == 1
-            partial = self._signal(result, None if final else given, "" if final else f"_{level}", count=groups * members)
+            partial = self._signal(
+                result, None if final else given, "" if final else f"_{level}", count=groups * members
+            )
             values = self._add(Pairs(groups, largest), (values,), partial)
         self._signals[result] = values
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from loopwire.errors import ConfigError
+from loopwire.hdl.adder_tree import StagedTree
 from loopwire.ir.types import Overflow, Rounding
 from loopwire.schedule.datapath import (
     AddSub,
@@ -36,7 +37,7 @@ from loopwire.schedule.datapath import (
     View,
 )
 from loopwire.schedule.delay import DelayModel
-from loopwire.schedule.shift_add import StagedTree, stage
+from loopwire.schedule.shift_add import stage
 
 Time = tuple[int, float]
 """A stage, and nanoseconds after the clock edge that begins it."""
@@ -227,9 +228,7 @@ class _Scheduler:
         place, ns = times[0] if times else (0, 0.0)
         return place if ns + self._hold_ns <= self._budget_ns else place + 1
 
-    def _place(
-        self, arrivals: Mapping[Signal, Time], rings: set[Ring] | None = None
-    ) -> dict[Operation, Placement]:
+    def _place(self, arrivals: Mapping[Signal, Time], rings: set[Ring] | None = None) -> dict[Operation, Placement]:
         """Place operations as soon as possible; operands that have no arrival are taken to be there in time.
 
         With `rings`, only operations that depend on no other ring are placed.

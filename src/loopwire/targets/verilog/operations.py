@@ -1,0 +1,300 @@
+"""The SystemVerilog statements of one datapath operation.
+
+Arrays are packed, element 0 lowest. All arithmetic is modulo two to the result's width, which holds the exact result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, assert_never
+
+from loopwire.hdl.adder_tree import AdderTree
+from loopwire.hdl.expressions import as_signed, concatenation, literal, resized
+from loopwire.hdl.shift_add import output_interval
+from loopwire.ir.tables import TableForm
+from loopwire.ir.types import FixedType, Overflow, Rounding
+from loopwire.schedule.datapath import (
+    AddSub,
+    Bound,
+    Constant,
+    Extreme,
+    Join,
+    Multiply,
+    Operation,
+    Pairs,
+    Products,
+    Round,
+    ShiftAdd,
+    Signal,
+    StepRom,
+    TableIndex,
+    TableLookup,
+    View,
+)
+from loopwire.schedule.pipeline import Placement
+from loopwire.targets.verilog.table_module import cell_bits, result_type
+
+
+class Library(Protocol):
+    """Modules and files that operations instantiate, each written once."""
+
+    def table(self, form: TableForm) -> str:
+        """Return the name of a table's module."""
+        ...
+
+    def tree(self, name: str, placement: Placement, comment: str) -> str:
+        """Return the name of a shift-add tree's module."""
+        ...
+
+    def rom(self, name: str, rows: Sequence[int], width: int) -> str:
+        """Return the name of a file that $readmemh reads."""
+        ...
+
+
+Text = Callable[[Signal], str]
+"""The expression of an operand, as an array, in the operation's stage."""
+
+
+def statements(
+    operation: Operation, placement: Placement, result: str, text: Text, library: Library, step: str
+) -> list[str]:
+    """Return the lines that drive the array `result`, which the caller declares.
+
+    Args:
+        operation: what to write.
+        placement: its place in the pipeline.
+        result: identifier of the result.
+        text: expression of each operand.
+        library: where modules come from.
+        step: expression of the step's number in the operation's stage.
+    """
+    kind, out = operation.kind, operation.result
+    width = out.width
+
+    def element(operand: Signal, index: str, to_width: int) -> str:
+        single = "0" if operand.count == 1 else index
+        return resized(f"{text(operand)}[{single}]", operand.width, operand.signed, to_width)
+
+    def each(expression: str) -> list[str]:
+        if out.count == 1:
+            return [f"assign {result}[0] = {expression.replace('[k]', '[0]')};"]
+        return [f"for (genvar k = 0; k < {out.count}; k++) assign {result}[k] = {expression};"]
+
+    match kind:
+        case Constant():
+            values = concatenation((int(v) for v in kind.integers), width, "      ")
+            return [f"assign {result} = {values};"]
+        case StepRom():
+            rows = [_packed(row, width) for row in kind.rows]
+            name = library.rom(result, rows, out.bits)
+            return [
+                f"logic [{out.bits - 1}:0] {result}_rom [0:{len(rows) - 1}];",
+                f'initial $readmemh("{name}", {result}_rom);',
+                f"assign {result} = {result}_rom[{step}];",
+            ]
+        case View():
+            return _view(kind, operation.operands[0], out, result, text)
+        case Join():
+            parts = ", ".join(_resized_array(part, text(part), width) for part in reversed(operation.operands))
+            return [f"assign {result} = {{{parts}}};"]
+        case ShiftAdd():
+            return _tree(kind.tree, operation, placement, result, text, library)
+        case Products():
+            matrix, x = operation.operands
+            n = x.count
+            weight = _signed_factor(matrix, f"{text(matrix)}[i * {n} + j]", width)
+            factor = _signed_factor(x, f"{text(x)}[j]", width)
+            return [
+                f"for (genvar i = 0; i < {matrix.count // n}; i++)",
+                f"  for (genvar j = 0; j < {n}; j++) assign {result}[i * {n} + j] = {weight} * {factor};",
+            ]
+        case Multiply():
+            a, b = (_signed_factor(v, f"{text(v)}[{'0' if v.count == 1 else 'k'}]", width) for v in operation.operands)
+            return each(f"{a} * {b}")
+        case AddSub():
+            a, b = operation.operands
+            left, right = element(a, "k", width), element(b, "k", width)
+            sign = "-" if kind.subtract else "+"
+            return each(f"{_shifted(left, kind.left_shift)} {sign} {_shifted(right, kind.right_shift)}")
+        case Extreme():
+            a, b = operation.operands
+            wide = max(a.width + kind.left_shift, b.width + kind.right_shift) + 1
+            left, right = (
+                f"$signed({_shifted(element(v, 'k', wide), shift)})"
+                for v, shift in ((a, kind.left_shift), (b, kind.right_shift))
+            )
+            relation = ">" if kind.largest else "<"
+            return each(f"{width}'({left} {relation} {right} ? {left} : {right})")
+        case Pairs():
+            return _pairs(kind, operation, result, text)
+        case Round():
+            (a,) = operation.operands
+            return each(_rounded(kind, a, f"{text(a)}[{'0' if a.count == 1 else 'k'}]", width))
+        case Bound():
+            (a,) = operation.operands
+            return each(_bounded(kind, a, f"{text(a)}[{'0' if a.count == 1 else 'k'}]", width))
+        case TableIndex():
+            (a,) = operation.operands
+            return each(_cell(kind.form, a, f"{text(a)}[{'0' if a.count == 1 else 'k'}]", width))
+        case TableLookup():
+            (cell,) = operation.operands
+            module, y = library.table(kind.form), result_type(kind.form)
+            index = resized(f"{text(cell)}[k]", cell.width, False, cell_bits(kind.form))
+            return [
+                f"for (genvar k = 0; k < {out.count}; k++) begin : gen_{result}",
+                f"  logic [{y.width - 1}:0] y;",
+                f"  {module} lookup (.cell_index({index}), .y(y));",
+                f"  assign {result}[k] = {resized('y', y.width, y.signed, width)};",
+                "end",
+            ]
+        case _:
+            assert_never(kind)
+
+
+def _view(kind: View, a: Signal, out: Signal, result: str, text: Text) -> list[str]:
+    if a.width == out.width:
+        return [f"assign {result} = {text(a)}[{kind.stop - 1}:{kind.start}];"]
+    source = resized(f"{text(a)}[k + {kind.start}]", a.width, a.signed, out.width)
+    return [f"for (genvar k = 0; k < {out.count}; k++) assign {result}[k] = {source};"]
+
+
+def _resized_array(part: Signal, array: str, width: int) -> str:
+    if part.width == width:
+        return array
+    elements = (resized(f"{array}[{k}]", part.width, part.signed, width) for k in reversed(range(part.count)))
+    return f"{{{', '.join(elements)}}}"
+
+
+def _tree(
+    tree: AdderTree, operation: Operation, placement: Placement, result: str, text: Text, library: Library
+) -> list[str]:
+    (x,), out = operation.operands, operation.result
+    assert placement.staged is not None
+    module = library.tree(result, placement, f"{out.note or out.name}: {len(tree.nodes)} adders")
+    clock = ".clk(aclk), " if placement.staged.latency_stages else ""
+    y = output_interval(tree)
+    if y.width == out.width:
+        return [f"{module} {result}_tree ({clock}.x({text(x)}), .y({result}));"]
+    source = resized(f"{result}_y[k]", y.width, y.signed, out.width)
+    return [
+        f"logic [{out.count - 1}:0][{y.width - 1}:0] {result}_y;",
+        f"{module} {result}_tree ({clock}.x({text(x)}), .y({result}_y));",
+        f"for (genvar k = 0; k < {out.count}; k++) assign {result}[k] = {source};",
+    ]
+
+
+def _shifted(expression: str, shift: int) -> str:
+    return f"({expression} << {shift})" if shift else expression
+
+
+def _signed_factor(operand: Signal, expression: str, width: int) -> str:
+    # Both factors are signed, an unsigned one with a zero above it, so that a synthesiser finds their true widths.
+    if operand.signed:
+        return f"{width}'($signed({expression}))"
+    return f"{width}'($signed({{1'b0, {expression}}}))"
+
+
+def _pairs(kind: Pairs, operation: Operation, result: str, text: Text) -> list[str]:
+    (a,), out = operation.operands, operation.result
+    members, pairs = a.count // kind.groups, out.count // kind.groups
+
+    def member(index: str) -> str:
+        return f"{text(a)}[i * {members} + {index}]"
+
+    first, second = (resized(member(index), a.width, a.signed, out.width) for index in ("2 * j", "2 * j + 1"))
+    joined = f"{first} + {second}"
+    if kind.largest:
+        wide = a.width + 1
+        left, right = (as_signed(member(i), a.width, a.signed, wide) for i in ("2 * j", "2 * j + 1"))
+        joined = f"{left} > {right} ? {first} : {second}"
+    lines = [
+        f"for (genvar i = 0; i < {kind.groups}; i++) begin : gen_{result}",
+        f"  for (genvar j = 0; j < {members // 2}; j++) assign {result}[i * {pairs} + j] = {joined};",
+    ]
+    if members % 2:
+        last = resized(member(str(members - 1)), a.width, a.signed, out.width)
+        lines.append(f"  assign {result}[i * {pairs} + {pairs - 1}] = {last};")
+    return [*lines, "end"]
+
+
+def _rounded(kind: Round, a: Signal, expression: str, width: int) -> str:
+    dropped = kind.dropped
+    if dropped < 0:
+        return _shifted(resized(expression, a.width, a.signed, width), -dropped)
+    wide = max(a.width, dropped + 1) + 1
+    value = resized(expression, a.width, a.signed, wide)
+    half, sign = 1 << (dropped - 1), f"{expression}[{a.width - 1}]" if a.signed else "1'b0"
+    match kind.mode:
+        case Rounding.TRN:
+            added = ""
+        case Rounding.RND:
+            added = literal(half, wide)
+        case Rounding.RND_MIN_INF:
+            added = literal(half - 1, wide)
+        case Rounding.RND_INF:
+            added = f"{literal(half, wide)} - {wide}'({sign})"
+        case Rounding.RND_ZERO:
+            added = f"{literal(half - 1, wide)} + {wide}'({sign})"
+        case Rounding.RND_CONV:
+            # The lowest bit kept breaks a tie.
+            kept = f"{expression}[{min(dropped, a.width - 1)}]" if dropped < a.width else sign
+            added = f"{literal(half - 1, wide)} + {wide}'({kept})"
+        case Rounding.TRN_ZERO:
+            added = f"({sign} ? {literal(2 * half - 1, wide)} : {literal(0, wide)})"
+        case _:
+            assert_never(kind.mode)
+    total = f"{value} + {added}" if added else value
+    return f"{width}'($signed({total}) >>> {dropped})"
+
+
+def _bounded(kind: Bound, a: Signal, expression: str, width: int) -> str:
+    to = kind.to
+    wide = max(a.width, to.width) + 1
+    value = as_signed(expression, a.width, a.signed, wide)
+    kept = resized(expression, a.width, a.signed, width)
+    below = f"{value} < $signed({literal(to.min_integer, wide)})"
+    above = f"{value} > $signed({literal(to.max_integer, wide)})"
+    match to.overflow:
+        case Overflow.WRAP:
+            return kept
+        case Overflow.SAT:
+            low, high = literal(to.min_integer, width), literal(to.max_integer, width)
+        case Overflow.SAT_ZERO:
+            low = high = literal(0, width)
+        case Overflow.SAT_SYM:
+            lowest = _lowest(to)
+            below = f"{value} < $signed({literal(lowest, wide)})"
+            low, high = literal(lowest, width), literal(to.max_integer, width)
+        case _:
+            assert_never(to.overflow)
+    if a.high > to.max_integer:
+        kept = f"{above} ? {high} : {kept}"
+    if a.low < _lowest(to):
+        kept = f"{below} ? {low} : {kept}"
+    return kept
+
+
+def _lowest(to: FixedType) -> int:
+    symmetric = to.overflow is Overflow.SAT_SYM and to.width > 1
+    return max(to.min_integer, -to.max_integer) if symmetric else to.min_integer
+
+
+def _cell(form: TableForm, a: Signal, expression: str, width: int) -> str:
+    reach = max(abs(form.clamp_low), abs(form.clamp_high), abs(form.clamp_high - form.clamp_low))
+    wide = max(a.width, reach.bit_length()) + 2
+    value = as_signed(expression, a.width, a.signed, wide)
+    counted = value if form.clamp_low == 0 else f"({value} - $signed({literal(form.clamp_low, wide)}))"
+    kept = f"{width}'({counted} >>> {form.dropped_bits})"
+    last = (form.clamp_high - form.clamp_low) >> form.dropped_bits
+    if a.high > form.clamp_high:
+        kept = f"{value} > $signed({literal(form.clamp_high, wide)}) ? {literal(last, width)} : {kept}"
+    if a.low < form.clamp_low:
+        kept = f"{value} < $signed({literal(form.clamp_low, wide)}) ? {literal(0, width)} : {kept}"
+    return kept
+
+
+def _packed(row: Sequence[int], width: int) -> int:
+    packed = 0
+    for k, value in enumerate(row):
+        packed |= (int(value) & ((1 << width) - 1)) << (k * width)
+    return packed
