@@ -59,15 +59,18 @@ def test_default_tables_err_by_less_than_a_step(function: str) -> None:
 @settings(deadline=None, max_examples=120)
 @given(
     st.sampled_from(sorted(FUNCTIONS)),
-    st.builds(FixedType, width=st.integers(1, 13), integer=st.integers(-2, 9), signed=st.booleans()),
+    st.integers(-3000, 3000),
+    st.integers(0, 3000),
+    st.integers(-2, 12),
     st.builds(FixedType, width=st.integers(1, 14), integer=st.integers(-3, 8), signed=st.booleans()),
     st.sampled_from([0.51, 0.75, 1.0, 3.0]),
     st.booleans(),
 )
 def test_error_bound_holds_on_every_input(
-    function: str, operand: FixedType, out: FixedType, max_error_steps: float, fold: bool
+    function: str, low: int, size: int, fraction: int, out: FixedType, max_error_steps: float, fold: bool
 ) -> None:
-    form = design(function, operand, out, max_error_steps=max_error_steps, fold=fold)
+    low = max(low, 1) if function == "reciprocal" else low
+    form = design_table(function, low, low + size, fraction, out, max_error_steps=max_error_steps, fold=fold)
     results = form.lookup_array()
     assert largest_error(form) < max_error_steps
     assert form.max_error_steps == pytest.approx(largest_error(form), abs=1e-6)
@@ -107,6 +110,19 @@ def test_folded_tables_are_exactly_symmetric(function: str) -> None:
     x = np.arange(1, 2**15)
     sums = form.evaluate(x) + form.evaluate(-x)
     assert set(sums.tolist()) == {0 if function == "tanh" else 2**10}
+
+
+def test_folded_tables_serve_inputs_that_reach_further_on_one_side() -> None:
+    for low, high in ((-700, 511), (-511, 700)):
+        form = design_table("tanh", low, high, 9, FixedType(16, 2), fold=True)
+        assert form.symmetry is Symmetry.ODD
+        assert largest_error(form) < 1.0
+
+
+def test_a_cell_around_a_turning_point_is_judged_by_it() -> None:
+    # silu is near 0 at both ends of -8…0 and at its least, -0.28, more than half a step of 0.5 below.
+    form = design_table("silu", -512, 0, 6, FixedType(8, 7), max_error_steps=0.51)
+    assert largest_error(form) < 0.51
 
 
 def test_limits_of_the_functions_are_reached() -> None:
