@@ -31,9 +31,7 @@ fixed_types = st.builds(
 )
 
 
-def random_type(
-    rng: random.Random, rounding: Rounding = Rounding.TRN, overflow: Overflow = Overflow.WRAP
-) -> FixedType:
+def random_type(rng: random.Random, rounding: Rounding = Rounding.TRN, overflow: Overflow = Overflow.WRAP) -> FixedType:
     width = rng.choice([1, 2, 3, rng.randint(1, 40), rng.randint(1, 40)])
     return FixedType(width, rng.randint(-8, width + 8), rng.random() < 0.6, rounding, overflow)
 
@@ -92,9 +90,7 @@ def test_cast_is_that_of_ap_fixed(tmp_path: Path) -> None:
     source_file, driver = tmp_path / "driver.cpp", tmp_path / "driver"
     source_file.write_text(DRIVER.replace("CALLS", "\n".join(calls)))
     # NDEBUG: the headers' own assertions fire on casts that drop more bits than the source has.
-    subprocess.run(
-        ["g++", "-O0", "-w", "-DNDEBUG", f"-I{AP_TYPES}", str(source_file), "-o", str(driver)], check=True
-    )
+    subprocess.run(["g++", "-O0", "-w", "-DNDEBUG", f"-I{AP_TYPES}", str(source_file), "-o", str(driver)], check=True)
     numbers = " ".join(str(value) for held in values for value in held)
     output = subprocess.run([driver], input=numbers, check=True, capture_output=True, text=True).stdout
     expected = iter(map(int, output.split()))
@@ -163,12 +159,7 @@ def test_numbers_of_a_type_survive_the_way_through_reals(data: st.DataObject, ty
 
 def test_shapes_are_kept_down_to_scalars() -> None:
     to = FixedType(8, 4)
-    assert (
-        quantise(1.5, to).shape
-        == cast(np.array(3), 1, to).shape
-        == cast(np.array(3, object), 1, to).shape
-        == ()
-    )
+    assert quantise(1.5, to).shape == cast(np.array(3), 1, to).shape == cast(np.array(3, object), 1, to).shape == ()
     assert quantise(np.zeros((2, 0, 3)), to).shape == (2, 0, 3)
 
 
