@@ -117,13 +117,9 @@ class FixedType:
         try:
             width, integer = int(args[0]), int(args[1])
         except ValueError:
-            raise FixedTypeError(
-                where, f"{args[0]!r} and {args[1]!r} are not both whole numbers", form
-            ) from None
+            raise FixedTypeError(where, f"{args[0]!r} and {args[1]!r} are not both whole numbers", form) from None
         if len(args) == 5 and args[4] != "0":
-            raise FixedTypeError(
-                where, f"{args[4]} saturation bits are not supported", "Leave them out or give 0"
-            )
+            raise FixedTypeError(where, f"{args[4]} saturation bits are not supported", "Leave them out or give 0")
         rounding = Rounding(_mode(where, args[2], Rounding)) if len(args) > 2 else Rounding.TRN
         overflow = Overflow(_mode(where, args[3], Overflow)) if len(args) > 3 else Overflow.WRAP
         return cls(width, integer, not kind.startswith("u"), rounding, overflow)
