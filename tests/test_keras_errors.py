@@ -301,6 +301,7 @@ def test_missing_option(tmp_path: Path) -> None:
         ("activation", "gelu", "Supported are linear, relu, relu6"),
         ("activation", "hard_sigmoi", "Did you mean 'hard_sigmoid'"),
         ("recurrent_activation", {"module": "builtins", "class_name": "function", "config": "relu"}, "Supported"),
+        ("activation", {"code": "4wEAAA", "defaults": None, "closure": None}, "Supported are linear"),
         ("peephole", True, "Loopwire does not know this option; build the layer without it"),
         ("dtype", "bfloat16", "Use one of float32"),
         ("dtype", {"class_name": "QuantizedDTypePolicy", "config": {"name": "int8_from_float32"}}, "float32"),
@@ -310,6 +311,11 @@ def test_options_that_are_refused(option: str, value: Any, remedy: str, tmp_path
     met = value["config"]["name"] if option == "dtype" and isinstance(value, dict) else value
     with refused(UnsupportedError, "layer 'lstm1' (LSTM)", f"option {option}={met!r} is not supported", remedy):
         read(tmp_path, lstm(**{option: value}))
+
+
+def test_long_values_are_cut(tmp_path: Path) -> None:
+    with refused(UnsupportedError, "layer 'lstm1' (LSTM)", f"activation='{'x' * 79}… is not", "Supported"):
+        read(tmp_path, lstm(activation="x" * 1000))
 
 
 @pytest.mark.parametrize(
@@ -350,7 +356,7 @@ def test_options_of_other_layers_that_are_refused(
     ],
 )
 def test_layers_that_are_refused(class_name: str, remedy: str, tmp_path: Path) -> None:
-    with refused(UnsupportedError, "layer 'x'", f"a {class_name} layer is not supported", remedy):
+    with refused(UnsupportedError, "layer 'x'", f"{class_name} layers are not supported", remedy):
         read(tmp_path, SavedAs(class_name, {"name": "x"}))
 
 
@@ -359,6 +365,7 @@ def test_layers_that_are_refused(class_name: str, remedy: str, tmp_path: Path) -
     [
         {"module": "my_code.layers"},
         {"module": None, "registered_name": "Custom>LSTM"},
+        {"module": None, "registered_name": "LSTM"},
         {"class_name": "Custom>LSTM"},
     ],
 )
@@ -369,7 +376,7 @@ def test_custom_layers_are_refused(extra: dict[str, Any], tmp_path: Path) -> Non
 
 def test_time_distributed_takes_only_stepwise_layers(tmp_path: Path) -> None:
     config = {"name": "x", "layer": {"class_name": "LSTM", "config": lstm().config}}
-    with refused(UnsupportedError, "layer 'x'", "a LSTM layer is not supported", "Supported are Dense"):
+    with refused(UnsupportedError, "layer 'x'", "LSTM layers are not supported here", "Supported are Dense"):
         read(tmp_path, SavedAs("TimeDistributed", config))
 
 
@@ -425,6 +432,12 @@ def read_graph(tmp_path: Path, edges: dict[str, list[str]], *layers: SavedAs, **
 
 
 ADD = SavedAs("Add", {"name": "add"})
+
+
+def test_mask_is_refused_by_the_layer_that_makes_it(tmp_path: Path) -> None:
+    edges = {"mask": ["input_1"], "lstm1": ["mask", "input_1"]}
+    with refused(UnsupportedError, "layer 'mask'", "Masking layers are not supported", "end short sequences early"):
+        read_graph(tmp_path, edges, SavedAs("Masking", {"name": "mask", "mask_value": 0.0}), lstm())
 
 
 def test_branch_is_named(tmp_path: Path) -> None:

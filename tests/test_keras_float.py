@@ -16,8 +16,11 @@ keras = pytest.importorskip("keras")
 pytest.importorskip("torch")
 
 from keras_models import inputs_for, predict, randomise, read_every_way, real_outputs, sequential  # noqa: E402
+from loopwire.errors import UnsupportedError  # noqa: E402
 from loopwire.frontends.keras import read_keras  # noqa: E402
 from loopwire.passes.fold_batch_normalization import fold_batch_normalization  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras", "ignore:The structure of `inputs`")
 
 L = keras.layers
 SEQUENCE = (5, 3)
@@ -153,6 +156,35 @@ def test_weights_of_other_precisions_are_read_as_they_are(dtype: str, tmp_path: 
         np.testing.assert_allclose(
             real_outputs(read, x), predict(plain, x), rtol=TOLERANCE, atol=TOLERANCE, err_msg=way
         )
+
+
+def no_function() -> list[Any]:
+    return [L.LSTM(2), L.Dense(2, activation=lambda x: x * x)]
+
+
+class Dense(L.Dense):  # type: ignore[misc]
+    """A layer that a user wrote under the name of one of Keras's."""
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("layers", "problem"),
+    [
+        (lambda: [L.Lambda(lambda x: x * 2), L.LSTM(2)], "layer 'lambda.*': Lambda layers are not supported"),
+        (lambda: [L.Masking(), L.LSTM(2)], "layer 'masking.*': Masking layers are not supported"),
+        (lambda: [L.LSTM(2), Dense(2)], "layer 'dense.*': it is a custom layer, 'Dense'"),
+        (no_function, "layer 'dense.*' .Dense.: option activation=.* is not supported"),
+    ],
+)
+def test_code_of_users_is_refused_in_models_that_keras_saved(
+    layers: Callable[[], list[Any]], problem: str, tmp_path: Path
+) -> None:
+    model = keras.Sequential([keras.Input(SEQUENCE), *layers()])
+    path = tmp_path / "model.keras"
+    model.save(path)
+    for source in (model, path):
+        with pytest.raises(UnsupportedError, match=problem):
+            read_keras(source)
 
 
 def norm() -> Any:

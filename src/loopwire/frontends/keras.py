@@ -6,7 +6,8 @@ z r h (GRU), which is the order of `Lstm` and `Gru`. docs/keras.md lists what is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,12 +44,15 @@ def read_keras(source: Path | str | LiveModel) -> Model:
         UnsupportedError: a layer, an option or a graph that Loopwire does not compile.
     """
     saved = read_saved(source)
+    for entry in saved.entries:
+        _refuse_by_name(saved.source, entry)
     chain = chain_of(saved)
     shape = input_shape = input_shape_of(saved, chain)
     layers: list[Layer] = []
     for entry in chain:
         arrays = tuple(saved.arrays.get(entry.name, ()))
-        layer = _read_layer(SavedLayer(entry, Context(saved.source, saved.keras_major, shape), arrays))
+        context = Context(saved.source, saved.keras_major, shape)
+        layer = _read_layer(SavedLayer(entry, context, arrays), READERS)
         if layer is not None:
             shape = layer.output_shape(shape)
             layers.append(layer)
@@ -58,29 +62,26 @@ def read_keras(source: Path | str | LiveModel) -> Model:
     return Model(name, input_shape, tuple(layers), saved.source)
 
 
-def _read_layer(saved: SavedLayer) -> Layer | None:
-    _refuse_unknown(saved, READERS)
-    layer = READERS[saved.entry.class_name](saved)
+def _read_layer(saved: SavedLayer, readers: Mapping[str, Reader]) -> Layer | None:
+    class_name = saved.entry.class_name
+    if class_name not in readers:
+        raise UnsupportedError(
+            f"{saved.context.source}, layer {saved.name!r}",
+            f"{class_name} layers are not supported here",
+            f"Supported are {', '.join(readers)}.{nearest(class_name, readers)}",
+        )
+    layer = readers[class_name](saved)
     saved.finish()
     return layer
 
 
-def _refuse_unknown(saved: SavedLayer, known: dict[str, Reader]) -> None:
-    class_name = saved.entry.class_name
-    where = f"{saved.context.source}, layer {saved.name!r}"
-    if saved.entry.custom:
-        raise UnsupportedError(
-            where,
-            f"it is a custom layer, {class_name!r}, whose code Loopwire does not run",
-            f"Build it from {', '.join(known)}",
-        )
-    if class_name in REFUSED:
-        raise UnsupportedError(where, f"a {class_name} layer is not supported", REFUSED[class_name])
-    if class_name not in known:
-        hint = nearest(class_name, known)
-        raise UnsupportedError(
-            where, f"a {class_name} layer is not supported", f"Supported are {', '.join(known)}.{hint}"
-        )
+def _refuse_by_name(source: str, entry: LayerEntry) -> None:
+    where = f"{source}, layer {entry.name!r}"
+    if entry.custom:
+        problem = f"it is a custom layer, {entry.class_name!r}, whose code Loopwire does not run"
+        raise UnsupportedError(where, problem, f"Build it from {', '.join(READERS)}")
+    if entry.class_name in REFUSED:
+        raise UnsupportedError(where, f"{entry.class_name} layers are not supported", REFUSED[entry.class_name])
 
 
 def _lstm(saved: SavedLayer) -> Lstm:
@@ -206,13 +207,9 @@ def _time_distributed(saved: SavedLayer) -> Layer | None:
         raise UnsupportedError(
             saved.where, f"its input has shape {shape}", "It needs a sequence, of shape (steps, features)"
         )
-    named = LayerEntry(entry.class_name, saved.name, entry.config, custom=entry.custom)
-    context = Context(saved.context.source, saved.context.keras_major, shape[1:])
-    inner = SavedLayer(named, context, saved.arrays)
-    _refuse_unknown(inner, STEPWISE)
-    layer = STEPWISE[entry.class_name](inner)
-    inner.finish()
-    return layer
+    inner = replace(entry, name=saved.name)
+    _refuse_by_name(saved.context.source, inner)
+    return _read_layer(SavedLayer(inner, replace(saved.context, input_shape=shape[1:]), saved.arrays), STEPWISE)
 
 
 STEPWISE: dict[str, Reader] = {

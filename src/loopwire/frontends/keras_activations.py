@@ -37,17 +37,21 @@ SIMPLE_REMEDY = "Supported are plain ReLU, max_value=6 alone, and negative_slope
 def activation(saved: SavedLayer, key: str) -> Function:
     """Return the function that an option of a layer names."""
     value: Any = saved.option(key, None)
-    if isinstance(value, dict) and value.get("class_name") in ACTIVATION_LAYERS:
-        entry = layer_entry(saved.where, value)
-        inner = SavedLayer(entry, saved.context, ())
-        if not entry.custom:
+    match value:
+        case None:
+            return LINEAR
+        case {"class_name": str() as class_name, "config": dict()} if class_name in ACTIVATION_LAYERS:
+            entry = layer_entry(saved.where, value)
+            if entry.custom:
+                return _named(saved, key, value)
+            inner = SavedLayer(entry, saved.context, ())
             function = activation_layer(inner)
             inner.finish()
             return function
-    name = value
-    if isinstance(value, dict) and str(value.get("module", "keras")).split(".")[0] == "keras":
-        name = value.get("config")
-    return _named(saved, key, "linear" if name is None else name)
+        case {"class_name": "function", "module": str() as module, "config": str() as name}:
+            return _named(saved, key, name if module.split(".")[0] == "keras" else value)
+        case _:
+            return _named(saved, key, value)
 
 
 def activation_layer(saved: SavedLayer) -> Function:
@@ -86,9 +90,7 @@ def _named(saved: SavedLayer, key: str, name: Any) -> Function:
     if not isinstance(name, str) or name not in FUNCTIONS:
         known = [*FUNCTIONS, "hard_sigmoid"]
         hint = nearest(name, known) if isinstance(name, str) else ""
-        raise UnsupportedError(
-            saved.where, f"option {key}={name!r} is not supported", f"Supported are {', '.join(known)}.{hint}"
-        )
+        saved.refuse(key, name, f"Supported are {', '.join(known)}.{hint}")
     return FUNCTIONS[name]
 
 

@@ -37,6 +37,9 @@ Array = npt.NDArray[Any]
 MAX_BYTES = 1 << 30
 """Most that the weights, or one member of an archive, may expand to: 2^28 float32 numbers, beyond any FPGA's memory."""
 
+DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+"""What h5py and zipfile raise on damaged bytes."""
+
 KERAS_PACKAGES = ("keras", "tf_keras", "tensorflow")
 
 
@@ -53,7 +56,10 @@ class LiveModel(Protocol):
 
 @dataclass(frozen=True)
 class LayerEntry:
-    """One layer as the configuration lists it. `inbound_nodes` says where its inputs come from (functional models)."""
+    """One layer as the configuration lists it.
+
+    `inbound_nodes` says where its inputs come from (functional models); `custom`, that its class is not one of Keras.
+    """
 
     class_name: str
     name: str
@@ -111,10 +117,13 @@ def layer_entry(where: str, raw: Any) -> LayerEntry:
     if not (isinstance(raw, dict) and isinstance(raw.get("config"), dict)):
         raise _damaged(where, "a layer of its configuration has no 'config'")
     class_name, module = str(raw.get("class_name")), raw.get("module")
-    foreign = module is not None and str(module).split(".")[0] not in KERAS_PACKAGES
-    custom = foreign or any(">" in str(raw.get(key)) for key in ("class_name", "registered_name"))
+    if module is None:
+        custom = ">" in class_name or raw.get("registered_name") is not None
+    else:
+        custom = str(module).split(".")[0] not in KERAS_PACKAGES
     name = raw.get("name") or raw["config"].get("name") or class_name
-    return LayerEntry(class_name, str(name), raw["config"], raw.get("inbound_nodes") or (), custom)
+    nodes = raw.get("inbound_nodes")
+    return LayerEntry(class_name, str(name), raw["config"], nodes if isinstance(nodes, list) else (), custom)
 
 
 def _model(source: str, version: str, class_name: str, raw: Any) -> SavedModel:
@@ -311,10 +320,10 @@ def _text(value: Any) -> str:
 
 @contextmanager
 def _damage_reported(source: str) -> Iterator[None]:
-    """Report what h5py and zipfile raise on damaged bytes."""
+    """Turn what damaged bytes raise into an error about the file."""
     try:
         yield
-    except (OSError, RuntimeError, KeyError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except DAMAGE as error:
         raise _damaged(source, "it is damaged or truncated") from error
 
 

@@ -99,22 +99,27 @@ def _inputs(node: Any) -> tuple[list[str], dict[str, Any]]:
 
     Keras 3: {"args": [tensor, …], "kwargs": {…}} with tensors as dicts; Keras 2: [[layer, node, tensor, kwargs], …].
     """
-    if isinstance(node, dict):
-        kwargs = node.get("kwargs") or {}
-        return list(_tensors([node.get("args"), kwargs])), kwargs
-    calls = [call for call in node if isinstance(call, list) and call] if isinstance(node, list) else []
-    arguments = {
-        key: value for call in calls if len(call) > 3 and isinstance(call[3], dict) for key, value in call[3].items()
-    }
-    return [str(call[0]) for call in calls], arguments
+    match node:
+        case {"args": args, "kwargs": dict() as kwargs}:
+            return list(_tensors([args, kwargs])), kwargs
+        case list():
+            calls = [call for call in node if isinstance(call, list) and call]
+            arguments = [call[3] for call in calls if len(call) > 3 and isinstance(call[3], dict)]
+            return [str(call[0]) for call in calls], {k: v for kwargs in arguments for k, v in kwargs.items()}
+        case _:
+            return [], {}
 
 
 def _tensors(value: Any) -> Iterator[str]:
-    if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
-        yield str(value["config"]["keras_history"][0])
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _tensors(item)
+    match value:
+        case {"class_name": "__keras_tensor__", "config": {"keras_history": [str() as name, *_]}}:
+            yield name
+        case dict():
+            for item in value.values():
+                yield from _tensors(item)
+        case list():
+            for item in value:
+                yield from _tensors(item)
 
 
 def _only_end(model: SavedModel, key: str, what: str) -> str:

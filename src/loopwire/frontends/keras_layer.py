@@ -16,6 +16,9 @@ Weights = npt.NDArray[np.float64]
 DTYPES = ("float32", "float64", "float16", "mixed_float16", "mixed_bfloat16")
 """Precisions in which Keras computes; the weights are read as they are, the firmware's types are the user's choice."""
 
+LONGEST_VALUE = 80
+"""Characters of an option's value that a message shows."""
+
 TRAINED = ("kernel", "recurrent", "bias", "beta", "gamma", "moving_mean", "moving_variance", "activity")
 HARMLESS = {
     "name",
@@ -47,8 +50,9 @@ class SavedLayer:
 
     def __post_init__(self) -> None:
         self._unread = {key: value for key, value in self.entry.config.items() if key not in HARMLESS}
-        dtype = self._unread.pop("dtype", None)
-        policy = dtype.get("config", {}).get("name") if isinstance(dtype, dict) else dtype
+        policy = self._unread.pop("dtype", None)
+        if isinstance(policy, dict) and isinstance(policy.get("config"), dict):
+            policy = policy["config"].get("name")
         if policy is not None and policy not in DTYPES:
             self.refuse("dtype", policy, f"Use one of {', '.join(DTYPES)}")
 
@@ -133,7 +137,9 @@ class SavedLayer:
 
     def refuse(self, key: str, value: Any, remedy: str) -> NoReturn:
         """Raise UnsupportedError for an option's value."""
-        raise UnsupportedError(self.where, f"option {key}={value!r} is not supported", remedy)
+        met = repr(value)
+        met = met if len(met) <= LONGEST_VALUE else f"{met[:LONGEST_VALUE]}…"
+        raise UnsupportedError(self.where, f"option {key}={met} is not supported", remedy)
 
     def damaged(self, problem: str) -> NoReturn:
         """Raise ModelFileError for what a sound file cannot hold."""
