@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from loopwire.hdl.adder_tree import StagedTree, evaluate
 from loopwire.hdl.shift_add import input_interval, module_text, output_interval
+from loopwire.schedule import shift_add
 from loopwire.schedule.shift_add import minimal_depth, solve, stage
 from loopwire.synth import verilator
 
@@ -70,6 +71,16 @@ def test_the_least_depth_is_reached(matrix: list[list[int]], depth: int) -> None
 def test_common_terms_are_shared() -> None:
     """Two rows that differ in a sign take four adders: a + b, c + d, their sum and their difference."""
     assert len(solve([[1, 1, 1, 1], [1, 1, -1, -1], [4, 4, 4, 4]], [(-8, 7)] * 4, max_depth=2).nodes) == 4
+
+
+def test_a_large_matrix_is_solved_in_blocks_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = np.random.default_rng(3).integers(-99, 99, (9, 4))
+    whole = solve(matrix, [(-8, 7)] * 4, minimal_depth(matrix))
+    monkeypatch.setattr(shift_add, "SOLVER_DIGITS", 20)
+    tree = solve(matrix, [(-8, 7)] * 4, minimal_depth(matrix))
+    x = samples([(-8, 7)] * 4, 20)
+    assert np.array_equal(evaluate(tree, x), x @ matrix.T)
+    assert len(tree.nodes) > len(whole.nodes)
 
 
 def additive(width: int, levels: int) -> float:
