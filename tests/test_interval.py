@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from loopwire.ir.builder import BodyResult, Builder
 from loopwire.ir.fixed_point import Integers
+from loopwire.ir.functions import Symmetry
 from loopwire.ir.graph import Graph, Node, Value
-from loopwire.ir.interval import MAX_SCAN_ITERATIONS, Range, ranges
+from loopwire.ir.interval import MAX_SCAN_ITERATIONS, Range, ranges, table_range
+from loopwire.ir.table_form import TableForm
 from loopwire.ir.types import FixedType, Overflow, Rounding, TensorType
 from loopwire.targets.evaluate import evaluate_integers
 from random_graphs import random_graphs, random_inputs
@@ -216,6 +218,34 @@ def test_the_range_of_a_table_is_exact(function: str, max_error_steps: float) ->
     for low, high in [(-256, 255), (-1, -1), (-40, 0), (3, 90), (200, 255), (-256, -200), (-7, 77)]:
         part = results[(everything >= low) & (everything <= high)]
         assert ranges(graph, (Range(low, high),))[y] == Range(int(part.min()), int(part.max()))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data(), st.sampled_from([None, *Symmetry]), st.integers(0, 3), st.integers(0, 9))
+def test_no_cell_of_a_table_is_missed(data: st.DataObject, symmetry: Symmetry | None, dropped: int, start: int) -> None:
+    base = tuple(data.draw(st.lists(st.integers(-99, 99), min_size=1, max_size=12)))
+    first = start if symmetry else start - 5
+    low, high = sorted(data.draw(st.tuples(st.integers(-60, 60), st.integers(-60, 60))))
+    last = first + (len(base) << dropped) - 1
+    form = TableForm("any", -60, 60, 0, BYTE, symmetry, first, last, dropped, 0, 0, 0, base, (), 0.0)
+    results = form.evaluate(np.arange(low, high + 1))
+    assert table_range(form, low, high) == Range(int(results.min()), int(results.max()))
+
+
+def test_results_beyond_a_short_sequence_are_zero() -> None:
+    b = Builder()
+    x = b.input("x", TensorType((4,), BYTE))
+    (ones,) = b.scan([], [x], lambda inner, _, __: ([], [inner.const(1.0, BYTE)]), names=("ones",))
+    graph = b.graph((ones,))
+    assert_sound(graph, random_inputs(graph, seed=1), np.array([1, 2, 3]))
+
+
+def test_a_weight_counted_in_other_steps_than_its_one_is_no_blend() -> None:
+    b = Builder()
+    p, z = vector(b, "p", BYTE), vector(b, "z", FixedType(1, -3, signed=False))
+    rest = b.sub(b.const(1.0, FixedType(2, 2)), z)
+    graph = b.graph((b.add(b.mul(rest, p), b.mul(z, p)),))
+    assert_sound(graph, random_inputs(graph, seed=1, batch=500))
 
 
 def test_ranges_of_a_large_recurrence_are_found_fast() -> None:

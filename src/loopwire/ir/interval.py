@@ -75,15 +75,19 @@ def table_form(op: ops.Table, operand: FixedType) -> TableForm:
     )
 
 
-@lru_cache(maxsize=4096)
-def _table_range(op: ops.Table, operand: FixedType, low: int, high: int) -> Range:
-    form = table_form(op, operand)
-    # Beyond its domain the table is constant, and so it is within a cell: one input of each cell is enough. Where the
+def table_range(form: TableForm, low: int, high: int) -> Range:
+    """Return the least and the greatest result of a table for inputs low…high."""
+    # Beyond its domain a table is constant, and so it is within a cell: one input of each cell is enough. Where the
     # function is folded, the cell at 0 ends at -1 and may be shorter than the others.
-    low, high = (min(max(end, form.domain_low), form.domain_high) for end in (low, high))
-    ends = [high, -1] if low <= -1 <= high else [high]
-    outputs = form.evaluate(np.append(np.arange(low, high, 1 << form.dropped_bits), ends))
+    inside = np.arange(max(low, form.domain_low), min(high, form.domain_high), 1 << form.dropped_bits)
+    ends = [low, high, -1] if low <= -1 <= high else [low, high]
+    outputs = np.append(form.evaluate(inside), form.evaluate(np.array(ends, object)))
     return Range(int(outputs.min()), int(outputs.max()))
+
+
+@lru_cache(maxsize=4096)
+def _table_op_range(op: ops.Table, operand: FixedType, low: int, high: int) -> Range:
+    return table_range(table_form(op, operand), low, high)
 
 
 def _matvec(matrix: Range, vector: Range, length: int) -> Range:
@@ -146,7 +150,7 @@ def range_of(op: ops.Op, operands: tuple[Value, ...], given: tuple[Range, ...]) 
         case ops.Cast():
             return _cast(given[0], fractions[0], op.to)
         case ops.Table():
-            return _table_range(op, operands[0].type.element, given[0].low, given[0].high)
+            return _table_op_range(op, operands[0].type.element, given[0].low, given[0].high)
         case ops.Slice() | ops.Reshape() | ops.Reverse():
             return Range(given[0].low, given[0].high)
         case ops.Concat():
