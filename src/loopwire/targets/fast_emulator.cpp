@@ -25,7 +25,7 @@ constexpr int TILE_VECTORS = 2;
 
 enum class Opcode : int64_t {
     LOAD, STORE, SCAN, COPY, CARRY, STACK, REVERSE, ADD, SUBTRACT, MULTIPLY, MULTIPLY_ADD, MAX, MIN, SUM, LARGEST,
-    CAST, LOOKUP, MATVEC_INT16, MATVEC_INT32, MATVEC_FLOAT64, MATVEC_INT64, MATVEC_ROWS,
+    CAST, LOOKUP, MATVEC_INT16, MATVEC_INT32, MATVEC_FLOAT64, MATVEC_INT64,
 };
 
 enum class Space : int64_t { WORKSPACE, CONSTANTS };  // rows of LANES numbers | one number for all lanes
@@ -253,7 +253,6 @@ class Machine {
             case Opcode::MATVEC_INT32: return matvec<IntegerKernel<int32_t>>(i, t);
             case Opcode::MATVEC_FLOAT64: return matvec<Float64Kernel>(i, t);
             case Opcode::MATVEC_INT64: return matvec<IntegerKernel<int64_t>>(i, t);
-            case Opcode::MATVEC_ROWS: return matvec_rows<T>(i, t);
         }
     }
 
@@ -472,21 +471,6 @@ class Machine {
                 auto sum = Kernel::unpack(sums[r][v]) << shift;
                 if (addend) sum += load_vector(addend + v * WIDTH) << shift_c;
                 std::memcpy(result + r * LANES + lane + v * WIDTH, &sum, sizeof sum);
-            }
-        }
-    }
-
-    // A matrix a (count, p0) that is itself computed, times vector b.
-    template <class T>
-    void matvec_rows(const Instruction& i, int64_t t) {
-        const int64_t columns = i.parameters[0];
-        Reader<T> a(*this, i.a, t), b(*this, i.b, t);
-        T* __restrict result = rows<T>(i.result, t);
-        for (int64_t row = 0; row < i.count; ++row, result += LANES) {
-            std::fill_n(result, LANES, T{0});
-            for (int64_t j = 0; j < columns; ++j) {
-                const T *w = a(row * columns + j), *x = b(j);
-                for (int l = 0; l < LANES; ++l) result[l] += w[l] * x[l];
             }
         }
     }

@@ -21,8 +21,8 @@ _SOURCE = Path(__file__).with_suffix(".cpp")
 class FastEmulator:
     """A graph of one input and one output, ready to run on batches of sequences. `try_build` makes one.
 
-    Building takes milliseconds: the machine is compiled once a computer, a graph is only a program for it. Several threads
-    may run it at a time.
+    Building takes milliseconds: the machine is compiled once a computer, a graph is only a program for it. Several
+    threads may run it at a time.
     """
 
     def __init__(self, graph: Graph, program: Program, machine: ctypes.CDLL) -> None:

@@ -41,7 +41,7 @@ _OVERFLOWS = {Overflow.WRAP: 1, Overflow.SAT: 2, Overflow.SAT_SYM: 2, Overflow.S
 
 
 class UnsuitableError(Exception):
-    """The graph is outside the machine's limits: numbers beyond 64 bits, or a table that is too large."""
+    """The graph is outside the machine's limits: numbers beyond 64 bits, a large table, a computed matrix."""
 
 
 def build_program(graph: Graph) -> Program:
@@ -178,10 +178,9 @@ class _Translator:
             else:
                 self._node(node)
 
-    def _may_join_sum(self, node: Node, users: Sequence[Node]) -> bool:
-        is_product = isinstance(node.op, ops.Mul) or (
-            isinstance(node.op, ops.MatVec) and isinstance(self._views.get(node.operands[0]), Constant)
-        )
+    @staticmethod
+    def _may_join_sum(node: Node, users: Sequence[Node]) -> bool:
+        is_product = isinstance(node.op, ops.Mul | ops.MatVec)
         return is_product and [type(user.op) for user in users] == [ops.Add] and len(set(users[0].operands)) == 2
 
     def _node(self, node: Node) -> None:
@@ -256,14 +255,18 @@ class _Translator:
                 return
         self._binary(node)
 
+    def _constant(self, matrix: Value) -> Constant:
+        view = self._views[matrix]
+        if isinstance(view, Constant):
+            return view
+        raise UnsuitableError("a product with a matrix that is computed")
+
     def _kernel(self, node: Node) -> tuple[Opcode, bool]:
         """Return the narrowest kernel in which a product is exact, and whether its rows are wide."""
         matrix, vector = node.operands
-        view = self._views[matrix]
+        view = self._constant(matrix)
         w, x, result = self._ranges[matrix], self._ranges[vector], self._ranges[node.result]
         wide = _is_wide(w, x, result)
-        if not isinstance(view, Constant):
-            return Opcode.MATVEC_ROWS, wide
         if not wide:
             return (Opcode.MATVEC_INT16 if _fits(w, 16) and _fits(x, 16) else Opcode.MATVEC_INT32), wide
         largest_sum = int(np.abs(view.integers.astype(object)).sum(axis=-1).max()) * _magnitude(x)
@@ -277,11 +280,8 @@ class _Translator:
         """Multiply a matrix with a vector; with `addend`, add it and call the sum `result`."""
         matrix, vector = node.operands
         kernel, wide = self._kernel(node)
-        x, view = self._read(vector, wide), self._views[matrix]
+        x, view = self._read(vector, wide), self._constant(matrix)
         columns = vector.type.size
-        if not isinstance(view, Constant):
-            self._compute(node.result, kernel, self._read(matrix, wide), x, wide=wide, parameters=[columns])
-            return
         packed = _pack(view.integers, kernel)
         weights = self._assembler.store(packed, len(packed) if view.stepped else 0)
         added = None if addend is None else self._read(addend, wide)
@@ -370,8 +370,11 @@ class _Translator:
 
     def _scan(self, node: Node, scan: ops.Scan, needed: set[Value]) -> None:
         body = scan.body
-        states = [self._define(inner) for inner in body.inputs[: scan.states]]
-        for rows, initial in zip(states, node.operands, strict=False):
+        states = []
+        for inner, initial, final in zip(body.inputs[: scan.states], node.operands, node.results, strict=False):
+            rows = self._assembler.rows(inner.type.size, self._wide(inner, final))
+            self._views[inner] = self._views[final] = rows
+            states.append(rows)
             self._emit(Opcode.COPY, rows, self._read(initial, rows.wide), wide=rows.wide)
         for inner, sequence in zip(body.inputs[scan.states :], node.operands[scan.states :], strict=True):
             self._views[inner] = self._one_step(sequence, inner)
@@ -387,7 +390,6 @@ class _Translator:
             self._emit(Opcode.STACK, place, self._read(output, rows.wide), wide=rows.wide)
         self._carry(states, body.outputs[: scan.states])
         self._assembler.end_scan(begin)
-        self._views.update(zip(node.results, states, strict=False))
 
     def _one_step(self, sequence: Value, inner: Value) -> View:
         """Return the view of the current step of a sequence."""
