@@ -232,6 +232,11 @@ def test_no_cell_of_a_table_is_missed(data: st.DataObject, symmetry: Symmetry | 
     assert table_range(form, low, high) == Range(int(results.min()), int(results.max()))
 
 
+def test_the_short_cell_of_a_folded_table_is_not_missed() -> None:
+    form = TableForm("any", -60, 60, 0, BYTE, Symmetry.ODD, 0, 7, 2, 0, 0, 0, (5, 1), (), 0.0)
+    assert table_range(form, -8, 3) == Range(-5, 5)
+
+
 def test_results_beyond_a_short_sequence_are_zero() -> None:
     b = Builder()
     x = b.input("x", TensorType((4,), BYTE))

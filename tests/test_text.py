@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from loopwire.errors import GraphTextError
@@ -91,9 +91,12 @@ def test_every_real_is_read_back_exactly(numbers: list[float], as_matrix: bool) 
 
 @settings(max_examples=50, deadline=None)
 @given(st.text(), st.text(), st.text())
+@example("a b", "", "two\r\nlines \\n")
 def test_any_name_layer_and_note_is_read_back(name: str, layer: str, note: str) -> None:
     value = Value(name, TensorType((), GATE), layer, note)
-    (again,) = parse_graph(print_graph(Graph((value,), (), ()))).inputs
+    text = print_graph(Graph((value,), (), ()))
+    assert text.count("\n") == 4 and "\r" not in text
+    (again,) = parse_graph(text).inputs
     assert (again.name, again.layer, again.note) == (name, layer, note)
 
 
