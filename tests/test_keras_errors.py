@@ -6,8 +6,9 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import h5py
@@ -282,11 +283,59 @@ def test_options_of_the_wrong_kind(options: dict[str, Any], problem: str, tmp_pa
         read(tmp_path, saved)
 
 
-def test_missing_option(tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["units", "activation", "recurrent_activation"])
+def test_missing_option(option: str, tmp_path: Path) -> None:
     saved = lstm()
-    del saved.config["units"]
-    with refused(ModelFileError, "layer 'lstm1' (LSTM)", "its configuration lacks 'units'", "Save"):
+    del saved.config[option]
+    with refused(ModelFileError, "layer 'lstm1' (LSTM)", f"its configuration lacks '{option}'", "Save"):
         read(tmp_path, saved)
+
+
+def test_two_layers_of_one_name(tmp_path: Path) -> None:
+    layers = [input_layer((5, 3)), dense(name="d")]
+    config = functional_config([*layers, dense(2, name="d")], {"d": ["input_1"]})
+    with refused(ModelFileError, "model.h5", "2 of its layers are called 'd'", "Save the model again"):
+        read_keras(write_h5(tmp_path / "model.h5", layers, config))
+
+
+STRANGE = (None, 0, -1, 2.5, "x", "", [], {}, [None], ["a", 0, 0], True, {"config": 3}, 10**30, {"config": {}})
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield every (container, key) in a configuration."""
+    if isinstance(value, dict | list):
+        for key in list(value) if isinstance(value, dict) else range(len(value)):
+            yield value, key
+            yield from places(value[key])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_damage_to_the_configuration_is_read_or_refused(seed: int, tmp_path: Path) -> None:
+    random = Random(seed)
+    layers = [
+        input_layer((5, 3)),
+        lstm(return_sequences=True, dtype={"class_name": "Policy", "config": {"name": "float32"}}),
+        SavedAs("Softmax", {"name": "s", "axis": -1}),
+        SavedAs("Reshape", {"name": "r", "target_shape": [10]}),
+        dense(10),
+    ]
+    edges = {"lstm1": ["input_1"], "s": ["lstm1"], "r": ["s"], "dense1": ["r"]}
+    path = write_h5(tmp_path / "model.h5", layers)
+    outcomes = []
+    for _ in range(20):
+        config = json.loads(json.dumps(functional_config(layers, edges)))
+        container, key = random.choice(list(places(config)))
+        if random.random() < 0.3:
+            del container[key]
+        else:
+            container[key] = random.choice(STRANGE)
+        with h5py.File(path, "r+") as file:
+            file.attrs["model_config"] = json.dumps(config)
+        try:
+            outcomes.append(read_keras(path).input_shape)
+        except LoopwireError:
+            outcomes.append(())
+    assert () in outcomes
 
 
 # Layers and options that are not compiled.
@@ -328,7 +377,8 @@ def test_long_values_are_cut(tmp_path: Path) -> None:
         ("BatchNormalization", {"axis": 1, "epsilon": 0.1}, "axis=1", "axis=-1"),
         ("BatchNormalization", {"renorm": True, "epsilon": 0.1}, "renorm=True", "renorm=False"),
         ("Flatten", {"data_format": "channels_first"}, "data_format='channels_first'", "channels_last"),
-        ("Reshape", {"target_shape": [None, 3]}, "target_shape=[None, 3]", "Give whole numbers"),
+        ("Reshape", {"target_shape": [None, 3]}, "target_shape=[None, 3]", "Give positive whole numbers"),
+        ("Reshape", {"target_shape": [-5, -3]}, "target_shape=[-5, -3]", "Give positive whole numbers"),
         ("ELU", {}, "its alpha is not in the model", "save with a newer Keras"),
         ("Dropout", {"training": True}, "training=True", "build the layer without it"),
     ],

@@ -96,7 +96,6 @@ def test_hard_sigmoid_is_the_saving_versions(version: str, slope: float, tmp_pat
     ("class_name", "config", "function"),
     [
         ("LeakyReLU", {"alpha": 0.3}, Function("leaky_relu", slope=0.3)),
-        ("LeakyReLU", {"negative_slope": 0.3}, Function("leaky_relu", slope=0.3)),
         ("ELU", {"alpha": 1.5}, Function("elu", slope=1.5)),
         ("ReLU", {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}, Function("relu")),
         ("ReLU", {"max_value": 6.0, "negative_slope": 0.0, "threshold": 0.0}, Function("relu6")),

@@ -179,8 +179,8 @@ def _flatten(saved: SavedLayer) -> Flatten:
 
 def _reshape(saved: SavedLayer) -> Reshape:
     shape = saved.option("target_shape")
-    if not isinstance(shape, list) or not all(isinstance(length, int) for length in shape) or 0 in shape:
-        saved.refuse("target_shape", shape, "Give whole numbers, at most one of them -1")
+    if not isinstance(shape, list) or not all(isinstance(n, int) and (n == -1 or n > 0) for n in shape):
+        saved.refuse("target_shape", shape, "Give positive whole numbers, at most one of them -1")
     return Reshape(saved.name, tuple(shape))
 
 

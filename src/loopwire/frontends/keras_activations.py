@@ -36,7 +36,7 @@ SIMPLE_REMEDY = "Supported are plain ReLU, max_value=6 alone, and negative_slope
 
 def activation(saved: SavedLayer, key: str) -> Function:
     """Return the function that an option of a layer names."""
-    value: Any = saved.option(key, None)
+    value: Any = saved.option(key)
     match value:
         case None:
             return LINEAR
@@ -62,9 +62,8 @@ def activation_layer(saved: SavedLayer) -> Function:
         case "ReLU":
             return _relu(saved)
         case "LeakyReLU":
-            saved_by_2 = saved.option("alpha", None)
-            slope = saved.number("negative_slope") if saved_by_2 is None else float(saved_by_2)
-            return Function("leaky_relu", slope=slope)
+            key = "alpha" if saved.context.keras_major == 2 else "negative_slope"
+            return Function("leaky_relu", slope=saved.number(key))
         case "ELU":
             if "alpha" not in saved.entry.config:
                 raise UnsupportedError(

@@ -143,7 +143,11 @@ def _model(source: str, version: str, class_name: str, raw: Any) -> SavedModel:
     layers = config.get("layers") if isinstance(config, dict) else None
     if not isinstance(layers, list):
         raise _damaged(source, "its configuration lists no layers")
-    return SavedModel(source, version, class_name, config, tuple(layer_entry(source, layer) for layer in layers), {})
+    entries = tuple(layer_entry(source, layer) for layer in layers)
+    for name, uses in Counter(entry.name for entry in entries).items():
+        if uses > 1:
+            raise _damaged(source, f"{uses} of its layers are called {name!r}")
+    return SavedModel(source, version, class_name, config, entries, {})
 
 
 def _read_live(model: LiveModel) -> SavedModel:
