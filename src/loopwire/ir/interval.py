@@ -182,10 +182,10 @@ def _convex_hull(
             continue
         one, z = difference.operands
         b = whole.operands[1 - whole.operands.index(z)]
-        same_step = one.type.element.fraction == z.type.element.fraction
-        if same_step and found[one].low == found[one].high and found[z].within(Range(0, found[one].low)):
+        unit, weight = _aligned(found[one], one.type.element.fraction, found[z], z.type.element.fraction)
+        if unit.low == unit.high and weight.within(Range(0, unit.low)):
             hull = Range.join(*_aligned(found[a], a.type.element.fraction, found[b], b.type.element.fraction))
-            return Range(hull.low * found[one].low, hull.high * found[one].low)
+            return Range(hull.low * unit.low, hull.high * unit.low)
     return None
 
 

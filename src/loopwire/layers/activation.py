@@ -18,8 +18,8 @@ TABLES = ("sigmoid", "tanh", "softsign", "softplus")
 class Function:
     """An activation by name.
 
-    `slope` and `offset` are the parameters of those that have them: leaky_relu (slope of the negative side), elu (alpha),
-    hard_sigmoid (slope and offset of its ramp: Keras 2 has 0.2 and 0.5, Keras 3 has 1/6 and 0.5), relu6 (none).
+    `slope` and `offset` are the parameters of those that have them: leaky_relu (slope of the negative side), elu
+    (alpha), hard_sigmoid (slope and offset of its ramp: Keras 2 has 0.2 and 0.5, Keras 3 has 1/6 and 0.5).
     """
 
     name: str
@@ -49,7 +49,7 @@ def activate(e: Emitter, function: Function, x: Value, to: FixedType, name: str,
             return b.cast(b.add(b.max(x, zero), negative), to, name, note)
         case "elu":
             zero = e.scalar(0.0, "zero")
-            negative = e.table("expm1", b.min(x, zero), to, f"{name}_expm1")
+            negative = e.table("expm1_nonpositive", x, to, f"{name}_expm1")
             scaled = b.mul(negative, e.scalar(function.slope, "alpha"))
             return b.cast(b.add(b.max(x, zero), scaled), to, name, note)
         case "hard_sigmoid":

@@ -29,8 +29,8 @@ from loopwire.layers.roles import Role
 class Gru:
     """A GRU of U units on F features; rows of the matrices are the gates z r n, U rows each.
 
-    kernel (3U, F), recurrent_kernel (3U, U), bias (3U,). `recurrent_bias` (3U,) is added to the recurrent product (the d of the equations; its z
-    and r rows simply add to the bias); it is given where `reset_after` holds.
+    kernel (3U, F), recurrent_kernel (3U, U), bias (3U,). `recurrent_bias` (3U,) is added to the recurrent product (the
+    d of the equations; its z and r rows simply add to the bias); zeros unless `reset_after`.
     """
 
     name: str

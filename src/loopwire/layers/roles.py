@@ -35,8 +35,8 @@ class Role(StrEnum):
 class LayerTypes:
     """The types of one layer's tensors.
 
-    A role that is absent stays exact (only `Role.PREACTIVATION` may be). Activation tables keep their error below `max_error_steps` steps
-    of their result's type, or within `table_size` entries where a size is given.
+    A role that is absent stays exact (only `Role.PREACTIVATION` may be). Activation tables keep their error below
+    `max_error_steps` steps of their result's type, or within `table_size` entries where a size is given.
     """
 
     types: Mapping[Role, FixedType]

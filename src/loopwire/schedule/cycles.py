@@ -42,7 +42,7 @@ class SequenceCycles:
 
 
 def run(engines: tuple[EngineTiming, ...], sequences: int) -> list[SequenceCycles]:
-    """Return the cycles of full-length sequences that follow one another without a gap, nothing holding up the output."""
+    """Return the cycles of full-length sequences that follow without a gap, nothing holding up the output."""
     assert all(engine.per_step for engine in engines[:-1]), (
         "only the last engine of a chain gives one result a sequence"
     )

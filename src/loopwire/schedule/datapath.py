@@ -1,7 +1,7 @@
 """What an engine is made of: operations on vectors of integers, each small enough to be placed between two registers.
 
-This is the level at which delays are known and registers are placed; `expand` makes it from a graph, `pipeline` schedules it and
-`targets.verilog` writes it. Every signal is exact and as narrow as its range allows.
+This is the level at which delays are known and registers are placed; `expand` makes it from a graph, `pipeline`
+schedules it and `targets.verilog` writes it. Every signal is exact and as narrow as its range allows.
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ class Products:
 
 @dataclass(frozen=True)
 class Multiply:
-    """(a, b) → a · b, element by element; a single element is repeated."""
+    """(a, b) → a · b + added, element by element; a single element is repeated."""
+
+    added: int = 0
 
 
 @dataclass(frozen=True)

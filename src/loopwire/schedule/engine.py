@@ -1,7 +1,7 @@
 """Cutting a graph into engines: pieces of hardware that each run one scan, and what follows its last step.
 
-An engine reads a sequence, a step a beat, and gives either one vector a sequence or one a step. Passes have fused what could be fused; what
-is left are chains of engines, cut where a layer reads backwards what the layer before it wrote forwards.
+An engine reads a sequence, a step a beat, and gives either one vector a sequence or one a step. Passes have fused what
+could be fused; what is left are chains of engines, cut where a layer reads backwards what the one before it wrote.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from loopwire.errors import UnsupportedError
 from loopwire.ir import ops
+from loopwire.ir.fixed_point import Integers, cast
 from loopwire.ir.graph import Graph, Node, Value
 
 
@@ -20,16 +21,16 @@ class State:
 
     read: Value
     following: Value
-    initial: ops.Const
+    initial: Integers
 
 
 @dataclass(frozen=True)
 class Engine:
     """One scan with its tail, as one flat list of nodes that a single step runs through.
 
-    `x` is one step of the input (F,), `step_constants` are values that depend on the step's number only, `output` is the vector handed on:
-    in every step where `per_step`, else once a sequence, from its last step. `aliases` names values that are other values: a final state is
-    the following state of the last step.
+    `x` is one step of the input (F,), `step_constants` are values that depend on the step's number only, `output` is
+    the vector handed on: in every step where `per_step`, else once a sequence, from its last step. `aliases` names
+    values that are other values: a final state is the following state of the last step.
     """
 
     name: str
@@ -101,15 +102,19 @@ def _engine(graph: Graph, node: Node, producers: dict[Value, Node], name: str, f
     return Engine(name, scan.length, reverse, x, nodes, states, tuple(step_constants), finals, output, per_step)
 
 
-def _constant(producers: dict[Value, Node], value: Value, scan: Node) -> ops.Const:
+def _constant(producers: dict[Value, Node], value: Value, scan: Node) -> Integers:
+    """Return the integers of an initial state: a Const, or a Const cast to the state's type."""
     producer = producers.get(value)
+    if producer is not None and isinstance(producer.op, ops.Cast):
+        integers = _constant(producers, producer.operands[0], scan)
+        return cast(integers, producer.operands[0].type.element.fraction, producer.op.to)
     if producer is None or not isinstance(producer.op, ops.Const):
         raise UnsupportedError(
             f"layer {scan.results[0].layer!r}",
             f"its initial state %{value.name} is computed by the model",
             "Firmware starts from constant states; leave the initial state at its default",
         )
-    return producer.op
+    return producer.op.integers
 
 
 def _source(sequence: Value, producers: dict[Value, Node]) -> tuple[Value, bool]:

@@ -1,4 +1,4 @@
-"""From an engine's nodes to a datapath: casts become rounding and bounding, tables index and lookup, sums trees of pairs."""
+"""From an engine's nodes to a datapath: casts become rounding and bounding, tables index and lookup, sums pairs."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ from loopwire.schedule.datapath import (
     View,
 )
 from loopwire.schedule.engine import Engine
+from loopwire.schedule.fold_rounding import fold_rounding
 
 Solver = Callable[[Value, Integers, Range], AdderTree | None]
 """Given a product's result, its constant matrix (m, n) and the range of its vector: the tree that computes it, or None
@@ -70,10 +71,11 @@ class _Expansion:
         for node in engine.nodes:
             self._expand(node)
         rings = tuple(
-            Ring(read, self._of(state.following), np.broadcast_to(state.initial.integers.reshape(-1), (read.count,)))
+            Ring(read, self._of(state.following), np.broadcast_to(state.initial.reshape(-1), (read.count,)))
             for read, state in zip(reads, engine.states, strict=True)
         )
-        return _without_unused(Datapath(x, tuple(self._operations), rings, self._of(engine.output)))
+        datapath = Datapath(x, tuple(self._operations), rings, self._of(engine.output))
+        return fold_rounding(_without_unused(datapath))
 
     def _of(self, value: Value) -> Signal:
         return self._signals[self._engine.aliases.get(value, value)]

@@ -1,10 +1,11 @@
 """Placing registers: in which stage of an engine's pipeline each operation works.
 
-A stage is the time between two clock edges. A step enters stage 0 and moves on by a stage each cycle, never held back. States leave the
-pipeline where they are computed and enter it again `loop_latency` cycles later, with the sequence's next step.
+A stage is the time between two clock edges. A step enters stage 0 and moves on by a stage each cycle, never held back.
+States leave the pipeline where they are computed and enter it again `loop_latency` cycles later, with the sequence's
+next step.
 
-Operations are placed as soon as their operands are there, several in a stage as long as the clock period lasts. As soon as possible is the
-least latency, since an operation can only start earlier, never later, for having its operands earlier.
+Operations are placed as soon as their operands are there, several in a stage as long as the clock period lasts. As soon
+as possible is the least latency, since an operation can only start earlier for having its operands earlier.
 """
 
 from __future__ import annotations
@@ -59,16 +60,30 @@ class Placement:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """Where a loop keeps what it holds while its sequence waits for a step.
+
+    At the end of `stage` every signal that a later stage of the loop needs is replaced, when no step is there, by what
+    it was `loop_latency` cycles before. The later stages then compute the same following states as then.
+    """
+
+    stage: int
+    signals: tuple[Signal, ...]
+
+
+@dataclass(frozen=True)
 class Pipeline:
     """A scheduled datapath.
 
-    `loop_latency` is the number of cycles from a step to the next one of the same sequence; `entry` is the stage in which each ring's state
-    is read; the output is there in stage `depth`, which a register ends.
+    `loop_latency` is the number of cycles from a step to the next one of the same sequence; `entry` is the stage in
+    which each ring's state is read and `cuts` where it is held; the output is there in stage `depth`, which a register
+    ends.
     """
 
     datapath: Datapath
     loop_latency: int
     entry: Mapping[Ring, int]
+    cuts: Mapping[Ring, Cut]
     placements: Mapping[Operation, Placement]
     depth: int
 
@@ -93,7 +108,8 @@ class Pipeline:
                 yield operand, placement.first_stage
         for ring, entry in self.entry.items():
             yield ring.following, entry + self.loop_latency - 1
-            yield ring.read, entry + self.loop_latency - 1
+            for signal in self.cuts[ring].signals:
+                yield signal, self.cuts[ring].stage
         yield self.datapath.output, self.depth
 
     def register_bits(self) -> int:
@@ -123,7 +139,7 @@ def schedule(
 
 
 def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
-    """Return the time from an operation's operands to its result; a shift-add tree, which has many, is not asked for."""
+    """Return the time from an operation's operands to its result; shift-add trees, which have many, are not asked."""
     kind, result = operation.kind, operation.result
     widths = [operand.width for operand in operation.operands]
     match kind:
@@ -152,10 +168,13 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
             return subtract_ns + delays.saturate(max(widths[0], covered + 1), covered)
         case TableLookup():
             form = kind.form
-            base_ns = delays.rom(len(form.base), form.base_bits)
             if not form.offset:
-                return base_ns
-            return max(base_ns, delays.rom(len(form.offset), form.offset_bits)) + delays.adder(form.base_bits)
+                return delays.rom(len(form.base), form.base_bits)
+            larger, smaller = sorted(((len(form.base), form.base_bits), (len(form.offset), form.offset_bits)))[::-1]
+            if delays.device.lut_inputs >= 6:
+                # The larger ROM's last multiplexer shares the adder's look-up tables: two data, a select, the addend.
+                larger = (-(-larger[0] // 2), larger[1])
+            return max(delays.rom(*larger), delays.rom(*smaller)) + delays.adder(form.base_bits)
         case ShiftAdd():
             raise AssertionError("a shift-add tree is staged, not timed as one")
 
@@ -174,19 +193,88 @@ class _Scheduler:
     def pipeline(self, least_loop_latency: int) -> Pipeline:
         groups = self._groups()
         loop_latency = max([least_loop_latency, *(self._group_latency(group) for group in groups)])
+        while True:
+            for patience in range(loop_latency):
+                pipeline = self._attempt(groups, loop_latency, patience)
+                if pipeline is not None:
+                    return pipeline
+            # One more stage, at whose end the states arrive with all of a cycle left to choose between new and held.
+            loop_latency += 1
+
+    def _attempt(self, groups: list[tuple[Ring, ...]], loop_latency: int, patience: int) -> Pipeline | None:
+        """Place everything, states read up to `patience` stages later than they could be so that each loop can hold."""
+        late = dict.fromkeys(groups, 0)
+        while True:
+            entry = self._entries(late, loop_latency)
+            arrivals = {ring.read: (entry[ring], 0.0) for ring in self._datapath.rings}
+            placements = self._place(arrivals | {self._datapath.x: (0, self._input_ns)})
+            placements = self._sink(placements, entry, loop_latency)
+            times = {op.result: placement.time for op, placement in placements.items()} | arrivals
+            cuts: dict[Ring, Cut] = {}
+            for group in groups:
+                cut = self._cut(group, entry[group[0]], loop_latency, placements, times)
+                if cut is None and late[group] == patience:
+                    return None
+                if cut is None:
+                    late[group] += 1
+                    break
+                cuts.update(dict.fromkeys(group, cut))
+            else:
+                depth = times.get(self._datapath.output, (0, 0.0))[0]
+                return Pipeline(self._datapath, loop_latency, entry, cuts, placements, max(depth, 0))
+
+    def _entries(self, late: Mapping[tuple[Ring, ...], int], loop_latency: int) -> dict[Ring, int]:
+        """Return the stage in which each group's states are read: the first in which all else is in time, or later."""
         entry: dict[Ring, int] = {}
-        for group in groups:
+        for group, stages in late.items():
             start = 0
             while not self._fits(group, entry | dict.fromkeys(group, start), start + loop_latency - 1):
                 start += 1
-            entry.update(dict.fromkeys(group, start))
-        arrivals = {ring.read: (entry[ring], 0.0) for ring in self._datapath.rings}
-        placements = self._place(arrivals | {self._datapath.x: (0, self._input_ns)})
-        placements = self._sink(placements, entry, loop_latency)
-        output = self._datapath.output
-        times = {op.result: placement.time for op, placement in placements.items()} | arrivals
-        depth = times.get(output, (0, 0.0))[0]
-        return Pipeline(self._datapath, loop_latency, entry, placements, max(depth, 0))
+            entry.update(dict.fromkeys(group, start + stages))
+        return entry
+
+    def _cut(
+        self,
+        group: tuple[Ring, ...],
+        entry: int,
+        loop_latency: int,
+        placements: Mapping[Operation, Placement],
+        times: Mapping[Signal, Time],
+    ) -> Cut | None:
+        """Return the cheapest place where a group's loop can hold, or None where no stage has time left for it."""
+        loop, layer = self._loop(group), group[0].read.layer
+        cuts = []
+        for place in range(entry, entry + loop_latency):
+            crossing: dict[Signal, None] = {}
+            possible = True
+            for operation in loop:
+                placement = placements[operation]
+                inside_tree = placement.first_stage <= place < placement.time[0]
+                # What comes in behind the cut is not held: another layer's values, the constants of another step.
+                enters = placement.first_stage > place and (
+                    operation.result.layer != layer or isinstance(operation.kind, StepRom)
+                )
+                possible &= not inside_tree and not enters
+                if placement.first_stage > place:
+                    timed = (v for v in operation.operands if times.get(v, BEFORE_ALL)[0] > BEFORE_ALL[0])
+                    crossing.update(dict.fromkeys(v for v in timed if times[v][0] <= place))
+            for ring in group:
+                if times[ring.following][0] <= place:
+                    crossing[ring.following] = None
+            late = any(times[v][0] == place and times[v][1] + self._hold_ns > self._budget_ns for v in crossing)
+            if possible and not late:
+                cuts.append(Cut(place, tuple(crossing)))
+        return min(cuts, key=lambda cut: sum(v.bits for v in cut.signals), default=None)
+
+    def _loop(self, group: tuple[Ring, ...]) -> list[Operation]:
+        """Return the operations that a group's following states depend on."""
+        needed = {ring.following for ring in group}
+        loop = []
+        for operation in reversed(self._datapath.operations):
+            if operation.result in needed and not isinstance(operation.kind, Constant):
+                needed.update(operation.operands)
+                loop.append(operation)
+        return loop
 
     def _dependences(self) -> dict[Signal, frozenset[Ring]]:
         """Return the rings whose state each signal depends on within a step."""
@@ -223,10 +311,9 @@ class _Scheduler:
         return all(self._state_stage(ring, placements) <= last_stage for ring in group)
 
     def _state_stage(self, ring: Ring, placements: Mapping[Operation, Placement]) -> int:
-        """Return the stage at whose end a ring's following state, or the one held, can be registered."""
+        """Return the stage at whose end a ring's following state can be registered."""
         times = [placement.time for op, placement in placements.items() if op.result is ring.following]
-        place, ns = times[0] if times else (0, 0.0)
-        return place if ns + self._hold_ns <= self._budget_ns else place + 1
+        return times[0][0] if times else 0
 
     def _place(self, arrivals: Mapping[Signal, Time], rings: set[Ring] | None = None) -> dict[Operation, Placement]:
         """Place operations as soon as possible; operands that have no arrival are taken to be there in time.

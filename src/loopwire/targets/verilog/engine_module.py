@@ -27,9 +27,9 @@ def engine_module(
     index_bits = max((timing.steps - 1).bit_length(), 1)
     ticket_bits = max((timing.tickets - 1).bit_length(), 1)
     valid_depth = max([depth, *(s for m in modules for s in m.valid_stages)])
-    active_depth = max([0, *(s for m in modules for s in m.valid_stages)])
+    active_depth = max([0, *(s for m in modules for s in m.active_stages)])
     index_depth = max([depth if timing.per_step else 0, *(s for m in modules for s in m.index_stages)])
-    unused = _unused(active=any(m.valid_stages for m in modules), index=index_depth > 0)
+    unused = _unused(active=any(m.active_stages for m in modules), index=index_depth > 0)
     lines = [
         f"// {timing.steps} steps a sequence, {timing.slots} sequences in flight, a step of each every "
         f"{timing.ring} cycles;",
@@ -115,10 +115,8 @@ def _shift(name: str, depth: int, reset: bool = False) -> list[str]:
 
 def _instance(module: LayerModule, name: str) -> list[str]:
     ports = [".aclk"]
-    ports += [
-        f".step_valid_{s}(step_valid[{s}]), .step_active_{s}(step_active[{s}])"
-        for s in sorted(set(module.valid_stages))
-    ]
+    ports += [f".step_valid_{s}(step_valid[{s}])" for s in sorted(set(module.valid_stages))]
+    ports += [f".step_active_{s}(step_active[{s}])" for s in sorted(set(module.active_stages))]
     ports += [f".step_index_{s}(step_index[{s}])" for s in sorted(set(module.index_stages))]
     ports += [f".{port_name(signal)}" for signal in (*module.inputs, *module.outputs)]
     declared = [f"  logic {array(signal)} {port_name(signal)};" for signal in module.outputs]

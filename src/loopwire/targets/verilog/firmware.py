@@ -40,9 +40,9 @@ STATIC_MODULES = ("loopwire_feeder.sv", "loopwire_collector.sv")
 class Firmware:
     """A design's files, and what its cycles will be.
 
-    `latency_cycles` counts from the first input beat's acceptance to the (last) result beat's being valid, for a single full-length sequence
-    whose beats come without gaps. `initiation_interval_cycles` is the time from a sequence's first beat to the next one's at full rate, the
-    mean over as many sequences as are in flight.
+    `latency_cycles` counts from the first input beat's acceptance to the (last) result beat's being valid, for a single
+    full-length sequence whose beats come without gaps. `initiation_interval_cycles` is the time from a sequence's first
+    beat to the next one's at full rate, the mean over as many sequences as are in flight.
     """
 
     files: Mapping[str, str]
@@ -73,7 +73,8 @@ def generate(
         clock_period_ns: time between two clock edges.
         name: of the top module.
         interleave: sequences in the loop at once; by default as many as fit without adding latency.
-        multipliers: products with constants as shift-add trees, in DSP blocks, or whichever takes the smaller share of the device.
+        multipliers: products with constants as shift-add trees, in DSP blocks, or whichever takes the smaller share of
+            the device.
 
     Raises:
         UnsupportedError: the layers are connected in a way that firmware does not carry.
@@ -146,7 +147,7 @@ class _Design:
                 f"{slots} sequences do not fit in a loop of {ring} cycles",
                 f"Give a number from 1 to {ring}, or leave it out for {ring}",
             )
-        # A sequence holds its ticket from its first beat to its last result; a new one comes every `steps` cycles at most.
+        # A sequence holds its ticket from its first beat to its last result; a new one comes every `steps` cycles.
         held_cycles = engine.length * (1 + engine.per_step + engine.reverse) + ring * engine.length + pipeline.depth + 4
         tickets = 1 << (held_cycles // engine.length + 1).bit_length()
         return EngineTiming(engine.length, ring, slots, tickets, pipeline.depth, engine.reverse, engine.per_step)
@@ -245,15 +246,19 @@ class _Design:
         if before is None:
             assert after is not None
             source = f"s_axis_tdata[k * {beats_in.lane_bits} +: {after.width}]"
-            lines.append(f"  for (genvar k = 0; k < {after.count}; k++) assign data_{index}[k] = {source};")
+            lines += _each(after.count, f"data_{index}", f"data_{index}[k]", source)
         elif after is None:
             lane = resized(f"result_{index}[k]", before.width, before.signed, beats_out.lane_bits)
             target = f"m_axis_tdata[k * {beats_out.lane_bits} +: {beats_out.lane_bits}]"
-            lines.append(f"  for (genvar k = 0; k < {before.count}; k++) assign {target} = {lane};")
+            lines += _each(before.count, f"result_{index}", target, lane)
         else:
             source = resized(f"result_{index}[k]", before.width, before.signed, after.width)
-            lines.append(f"  for (genvar k = 0; k < {after.count}; k++) assign data_{index}[k] = {source};")
+            lines += _each(after.count, f"data_{index}", f"data_{index}[k]", source)
         return lines
+
+
+def _each(count: int, name: str, target: str, source: str) -> list[str]:
+    return [f"  for (genvar k = 0; k < {count}; k++) begin : gen_{name}", f"    assign {target} = {source};", "  end"]
 
 
 @dataclass

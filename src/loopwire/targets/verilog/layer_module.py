@@ -1,6 +1,7 @@
 """The module of one layer: its part of an engine's pipeline.
 
-Arrays are packed, element 0 lowest. A signal stands in the stage in which it is computed; `name_q[d]` is the same, d stages later.
+Arrays are packed, element 0 lowest. A signal stands in the stage in which it is computed; `name_q[d]` is the same,
+d stages later.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ PORTS = {"aclk", "cell_index", "y", "x", "k", "i", "j"}
 class LayerModule:
     """What one layer's module contains and how it is connected.
 
-    `valid_stages` are the stages whose step_valid and step_active it needs, `index_stages` those whose step_index.
+    `valid_stages` are the stages whose step_valid it needs, `active_stages` and `index_stages` likewise.
     """
 
     layer: str
@@ -30,6 +31,7 @@ class LayerModule:
     inputs: list[Signal] = field(default_factory=list)
     outputs: list[Signal] = field(default_factory=list)
     valid_stages: list[int] = field(default_factory=list)
+    active_stages: list[int] = field(default_factory=list)
     index_stages: list[int] = field(default_factory=list)
 
 
@@ -41,7 +43,8 @@ def layer_modules(pipeline: Pipeline) -> list[LayerModule]:
         module = modules.setdefault(ring.read.layer, LayerModule(ring.read.layer))
         module.rings.append(ring)
         owner[ring.read] = ring.read.layer
-        module.valid_stages.append(pipeline.entry[ring] + pipeline.loop_latency - 1)
+        module.active_stages.append(pipeline.entry[ring] + pipeline.loop_latency - 1)
+        module.valid_stages.append(pipeline.cuts[ring].stage)
     constants = {op.result: op for op in pipeline.datapath.operations if isinstance(op.kind, Constant)}
     for operation in pipeline.placements:
         if isinstance(operation.kind, Constant):
@@ -80,8 +83,9 @@ def array(signal: Signal) -> str:
 def layer_module(name: str, module: LayerModule, pipeline: Pipeline, library: Library) -> str:
     """Return the module's text.
 
-    Ports: aclk, the signals of other layers that it reads and those of its own that others read; `step_index_<s>`, the step's number in
-    stage s; `step_valid_<s>` and `step_active_<s>`, whether a step is in stage s and whether its sequence goes on after it.
+    Ports: aclk, the signals of other layers that it reads and those of its own that others read; `step_index_<s>`, the
+    step's number in stage s; `step_valid_<s>` and `step_active_<s>`, whether a step is in stage s and whether its
+    sequence goes on after it.
     """
     return _Writer(name, module, pipeline, library).text()
 
@@ -106,7 +110,15 @@ class _Writer:
                 self._read(operand, pipeline.placements[operation].first_stage)
         for ring in module.rings:
             self._read(ring.following, self._end(ring))
-            self._read(ring.read, self._end(ring))
+        self._held: dict[Signal, int] = {}
+        for ring in module.rings:
+            cut = pipeline.cuts[ring]
+            if cut.stage == self._end(ring):
+                self._read(ring.read, cut.stage)
+                continue
+            for signal in cut.signals:
+                self._read(signal, cut.stage + 1)
+                self._held[signal] = cut.stage
 
     def _end(self, ring: Ring) -> int:
         return self._pipeline.entry[ring] + self._pipeline.loop_latency - 1
@@ -115,22 +127,27 @@ class _Writer:
         self._last_read[signal] = max(self._last_read.get(signal, place), place)
 
     def _delay(self, signal: Signal) -> int:
-        """Return for how many stages a signal is kept."""
+        """Return for how many stages a signal is kept, up to the stage at whose end it is held."""
         place = self._stage_of.get(signal)
-        return 0 if place is None else max(self._last_read.get(signal, place) - place, 0)
+        if place is None:
+            return 0
+        last = min(self._last_read.get(signal, place), self._held.get(signal, 1 << 30))
+        return max(last - place, 0)
 
     def _in_stage(self, place: int) -> Callable[[Signal], str]:
         def text(signal: Signal) -> str:
-            name = self._identifiers[signal]
-            delay = place - self._stage_of[signal] if signal in self._stage_of else 0
-            return f"{name}_q[{delay}]" if delay else name
+            name, since = self._identifiers[signal], self._stage_of.get(signal, place)
+            if place > self._held.get(signal, place):
+                name, since = f"{name}_held", self._held[signal] + 1
+            return f"{name}_q[{place - since}]" if place > since else name
 
         return text
 
     def text(self) -> str:
         module = self._module
         ports = ["input  logic aclk"]
-        ports += [f"input  logic step_valid_{s}, step_active_{s}" for s in sorted(set(module.valid_stages))]
+        ports += [f"input  logic step_valid_{s}" for s in sorted(set(module.valid_stages))]
+        ports += [f"input  logic step_active_{s}" for s in sorted(set(module.active_stages))]
         bits = max(self._index_bits(), 1)
         ports += [f"input  logic [{bits - 1}:0] step_index_{s}" for s in sorted(set(module.index_stages))]
         ports += [f"input  logic {array(v)} {self._identifiers[v]}" for v in module.inputs]
@@ -189,14 +206,8 @@ class _Writer:
         return str(first) if first == last else f"{first} to {last}"
 
     def _delays(self, signal: Signal) -> list[str]:
-        count, name = self._delay(signal), self._identifiers[signal]
-        if not count:
-            return []
-        lines = [f"  logic [{count}:1]{array(signal)} {name}_q;", "  always_ff @(posedge aclk) begin"]
-        lines.append(f"    {name}_q[1] <= {name};")
-        if count > 1:
-            lines.append(f"    for (int d = 2; d <= {count}; d++) {name}_q[d] <= {name}_q[d - 1];")
-        return [*lines, "  end"]
+        lines = _registers(self._identifiers[signal], array(signal), self._delay(signal))
+        return lines + (self._hold(signal) if signal in self._held else [])
 
     def _ring_declaration(self, ring: Ring) -> list[str]:
         name = self._identifiers[ring.read]
@@ -204,19 +215,40 @@ class _Writer:
         declared = [] if ring.read in self._module.outputs else [f"  logic {array(ring.read)} {name};"]
         return [state, *declared, *self._delays(ring.read)]
 
-    def _ring(self, ring: Ring) -> list[str]:
-        """Write the register that ends the loop: the next state, the state kept through a gap, or the initial one."""
-        end = self._end(ring)
-        name, read = self._identifiers[ring.read], ring.read
-        following, held = self._in_stage(end)(ring.following), self._in_stage(end)(read)
-        index = "0" if ring.following.count == 1 else "k"
-        value = resized(f"{following}[{index}]", ring.following.width, ring.following.signed, read.width)
-        initial = (
-            "'0" if not ring.initial.any() else concatenation((int(v) for v in ring.initial), read.width, "        ")
-        )
-        return [
-            "  always_ff @(posedge aclk) begin",
-            f"    if (!step_active_{end}) {name} <= {initial};",
-            f"    else for (int k = 0; k < {read.count}; k++) {name}[k] <= step_valid_{end} ? {value} : {held}[k];",
-            "  end",
+    def _hold(self, signal: Signal) -> list[str]:
+        """Write the registers that keep a signal while its sequence waits: it comes round until the next step."""
+        end, name = self._held[signal], self._identifiers[signal]
+        around = self._pipeline.loop_latency - 1
+        kept = f"{name}_held_q[{around}]" if around else f"{name}_held"
+        lines = [
+            f"  logic {array(signal)} {name}_held;  // stage {end + 1}: of the last step that came",
+            f"  always_ff @(posedge aclk) {name}_held <= step_valid_{end} ? {self._in_stage(end)(signal)} : {kept};",
         ]
+        return lines + _registers(f"{name}_held", array(signal), around)
+
+    def _ring(self, ring: Ring) -> list[str]:
+        """Write the register that ends the loop: the following state, the one held, or the initial one."""
+        end, name = self._end(ring), self._identifiers[ring.read]
+        read, given = ring.read, ring.following
+        following = self._in_stage(end)(given)
+        values = following
+        if given.width != read.width:
+            elements = (resized(f"{following}[{k}]", given.width, given.signed, read.width) for k in range(read.count))
+            values = f"{{{', '.join(reversed(list(elements)))}}}"
+        initial = "'0"
+        if ring.initial.any():
+            initial = concatenation((int(v) for v in ring.initial), read.width, "        ")
+        if self._pipeline.cuts[ring].stage == end:
+            values = f"step_valid_{end} ? {values} : {self._in_stage(end)(read)}"
+        return [f"  always_ff @(posedge aclk) {name} <= step_active_{end} ? ({values}) : {initial};"]
+
+
+def _registers(name: str, dimensions: str, count: int) -> list[str]:
+    """Write a signal's delays: name_q[d] is d cycles later."""
+    if not count:
+        return []
+    lines = [f"  logic [{count}:1]{dimensions} {name}_q;", "  always_ff @(posedge aclk) begin"]
+    lines.append(f"    {name}_q[1] <= {name};")
+    if count > 1:
+        lines.append(f"    for (int d = 2; d <= {count}; d++) {name}_q[d] <= {name}_q[d - 1];")
+    return [*lines, "  end"]

@@ -5,6 +5,7 @@ Arrays are packed, element 0 lowest. All arithmetic is modulo two to the result'
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Protocol, assert_never
 
@@ -76,9 +77,10 @@ def statements(
         return resized(f"{text(operand)}[{single}]", operand.width, operand.signed, to_width)
 
     def each(expression: str) -> list[str]:
-        if out.count == 1:
-            return [f"assign {result}[0] = {expression.replace('[k]', '[0]')};"]
-        return [f"for (genvar k = 0; k < {out.count}; k++) assign {result}[k] = {expression};"]
+        return _each(out, result, expression)
+
+    def only(operand: Signal) -> str:
+        return f"{text(operand)}[{'0' if operand.count == 1 else 'k'}]"
 
     match kind:
         case Constant():
@@ -105,37 +107,39 @@ def statements(
             weight = _signed_factor(matrix, f"{text(matrix)}[i * {n} + j]", width)
             factor = _signed_factor(x, f"{text(x)}[j]", width)
             return [
-                f"for (genvar i = 0; i < {matrix.count // n}; i++)",
-                f"  for (genvar j = 0; j < {n}; j++) assign {result}[i * {n} + j] = {weight} * {factor};",
+                f"for (genvar i = 0; i < {matrix.count // n}; i++) begin : gen_{result}",
+                f"  for (genvar j = 0; j < {n}; j++) begin : gen_column",
+                f"    assign {result}[i * {n} + j] = {weight} * {factor};",
+                "  end",
+                "end",
             ]
         case Multiply():
             a, b = (_signed_factor(v, f"{text(v)}[{'0' if v.count == 1 else 'k'}]", width) for v in operation.operands)
-            return each(f"{a} * {b}")
+            added = f" + {literal(kind.added, width)}" if kind.added else ""
+            return each(f"{a} * {b}{added}")
         case AddSub():
-            a, b = operation.operands
-            left, right = element(a, "k", width), element(b, "k", width)
-            sign = "-" if kind.subtract else "+"
-            return each(f"{_shifted(left, kind.left_shift)} {sign} {_shifted(right, kind.right_shift)}")
-        case Extreme():
-            a, b = operation.operands
-            wide = max(a.width + kind.left_shift, b.width + kind.right_shift) + 1
             left, right = (
-                f"$signed({_shifted(element(v, 'k', wide), shift)})"
-                for v, shift in ((a, kind.left_shift), (b, kind.right_shift))
+                _shifted(element(v, "k", width), shift)
+                for v, shift in zip(operation.operands, (kind.left_shift, kind.right_shift), strict=True)
             )
+            return each(f"{left} {'-' if kind.subtract else '+'} {right}")
+        case Extreme():
+            shifted = tuple(zip(operation.operands, (kind.left_shift, kind.right_shift), strict=True))
+            wide = max(v.width + shift for v, shift in shifted) + 1
+            left, right = (f"$signed({_shifted(element(v, 'k', wide), shift)})" for v, shift in shifted)
             relation = ">" if kind.largest else "<"
             return each(f"{width}'({left} {relation} {right} ? {left} : {right})")
         case Pairs():
             return _pairs(kind, operation, result, text)
         case Round():
-            (a,) = operation.operands
-            return each(_rounded(kind, a, f"{text(a)}[{'0' if a.count == 1 else 'k'}]", width))
+            (operand,) = operation.operands
+            return each(_rounded(kind, operand, only(operand), width))
         case Bound():
-            (a,) = operation.operands
-            return each(_bounded(kind, a, f"{text(a)}[{'0' if a.count == 1 else 'k'}]", width))
+            (operand,) = operation.operands
+            return each(_bounded(kind, operand, only(operand), width))
         case TableIndex():
-            (a,) = operation.operands
-            return each(_cell(kind.form, a, f"{text(a)}[{'0' if a.count == 1 else 'k'}]", width))
+            (operand,) = operation.operands
+            return each(_cell(kind.form, operand, only(operand), width))
         case TableLookup():
             (cell,) = operation.operands
             module, y = library.table(kind.form), result_type(kind.form)
@@ -155,7 +159,19 @@ def _view(kind: View, a: Signal, out: Signal, result: str, text: Text) -> list[s
     if a.width == out.width:
         return [f"assign {result} = {text(a)}[{kind.stop - 1}:{kind.start}];"]
     source = resized(f"{text(a)}[k + {kind.start}]", a.width, a.signed, out.width)
-    return [f"for (genvar k = 0; k < {out.count}; k++) assign {result}[k] = {source};"]
+    return _each(out, result, source)
+
+
+def _each(out: Signal, result: str, expression: str) -> list[str]:
+    """Drive every element, of index k."""
+    if out.count == 1:
+        first = re.sub(r"\bk\b", "0", expression)
+        return [f"assign {result}[0] = {first};"]
+    return [
+        f"for (genvar k = 0; k < {out.count}; k++) begin : gen_{result}",
+        f"  assign {result}[k] = {expression};",
+        "end",
+    ]
 
 
 def _resized_array(part: Signal, array: str, width: int) -> str:
@@ -179,7 +195,7 @@ def _tree(
     return [
         f"logic [{out.count - 1}:0][{y.width - 1}:0] {result}_y;",
         f"{module} {result}_tree ({clock}.x({text(x)}), .y({result}_y));",
-        f"for (genvar k = 0; k < {out.count}; k++) assign {result}[k] = {source};",
+        *_each(out, result, source),
     ]
 
 
@@ -209,7 +225,9 @@ def _pairs(kind: Pairs, operation: Operation, result: str, text: Text) -> list[s
         joined = f"{left} > {right} ? {first} : {second}"
     lines = [
         f"for (genvar i = 0; i < {kind.groups}; i++) begin : gen_{result}",
-        f"  for (genvar j = 0; j < {members // 2}; j++) assign {result}[i * {pairs} + j] = {joined};",
+        f"  for (genvar j = 0; j < {members // 2}; j++) begin : gen_pair",
+        f"    assign {result}[i * {pairs} + j] = {joined};",
+        "  end",
     ]
     if members % 2:
         last = resized(member(str(members - 1)), a.width, a.signed, out.width)

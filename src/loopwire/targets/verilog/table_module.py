@@ -29,10 +29,10 @@ def table_module(name: str, form: TableForm) -> Mapping[str, str]:
     total = FixedType.holding(min(form.base), max(form.base) + max(form.offset, default=0), 0)
     step_in, step_out = 2.0**-form.fraction_in, form.out.step
     lines = [
-        f"// {form.function}(x) for x from {form.clamp_low * step_in:g} to {form.clamp_high * step_in:g} in {form.out},",
+        f"// {form.function} from {form.clamp_low * step_in:g} to {form.clamp_high * step_in:g} in {form.out},",
         f"// within {form.max_error_steps:.3f} steps of {step_out:g}: {form.entries} entries, {form.rom_bits} bits.",
         f"module {name} (",
-        f"    input  logic [{bits - 1}:0] cell_index,   // steps of {step_in * 2**form.dropped_bits:g} from the lower end",
+        f"    input  logic [{bits - 1}:0] cell_index,   // in steps of {step_in * 2**form.dropped_bits:g}",
         f"    output logic [{y.width - 1}:0] y",
         ");",
         f"  logic [{base.width - 1}:0] base [0:{len(form.base) - 1}];",
