@@ -14,17 +14,30 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from loopwire.config import CompileConfig, TypeChoice
+from loopwire.frontends.keras import read_keras
 from loopwire.ir import ops
 from loopwire.ir.builder import BodyResult, Builder
+from loopwire.ir.fixed_point import quantise
 from loopwire.ir.graph import Graph, Value
 from loopwire.ir.table_form import TableForm
 from loopwire.ir.tables import design_table
 from loopwire.ir.types import FixedType, Overflow, Rounding, TensorType
+from loopwire.layers.activation import Function
+from loopwire.layers.dense import Dense
+from loopwire.layers.gru import Gru
+from loopwire.layers.lstm import Lstm
+from loopwire.layers.model import Layer, Model
+from loopwire.layers.roles import LayerTypes, Role
+from loopwire.layers.shape import Flatten
+from loopwire.layers.simple_rnn import SimpleRnn
+from loopwire.passes.lower import lower
 from loopwire.targets import evaluate, native_library, vector_program
 from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.fast_emulator import FastEmulator, try_build
 from loopwire.targets.vector_assembler import LANES, Opcode
 
+JETS = Path(__file__).parents[1] / "examples" / "jets"
 INPUT = FixedType.parse("fixed<12,4>")
 WIDE_INPUT = FixedType.parse("fixed<35,12>")
 TABLE_OPERANDS = [
@@ -338,6 +351,46 @@ def nested_graph() -> Graph:
 
 def test_scan_in_a_scan() -> None:
     assert_equal_to_definition(nested_graph(), None, 2 * LANES, 3)
+
+
+def random_layers(rng: np.random.Generator, kind: str) -> list[Layer]:
+    """A recurrent layer of three units, then a dense softmax over all its steps."""
+
+    def uniform(*shape: int) -> npt.NDArray[np.float64]:
+        return rng.uniform(-1, 1, shape)
+
+    options: dict[str, bool] = {"return_sequences": True, "go_backwards": True}
+    recurrent: Layer
+    match kind:
+        case "lstm":
+            recurrent = Lstm("rnn", uniform(12, 2), uniform(12, 3), uniform(12), **options)
+        case "simple":
+            recurrent = SimpleRnn("rnn", uniform(3, 2), uniform(3, 3), uniform(3), **options)
+        case _:
+            after = kind == "gru, reset after"
+            recurrent = Gru("rnn", uniform(9, 2), uniform(9, 3), uniform(9), uniform(9) * after, after, **options)
+    return [recurrent, Flatten("flatten"), Dense("dense", uniform(3, 15), uniform(3), Function("softmax"))]
+
+
+@pytest.mark.parametrize("kind", ["lstm", "simple", "gru, reset after", "gru, reset before"])
+@pytest.mark.parametrize("spec", ["fixed<8,3,RND,SAT>", "fixed<12,4>"])
+def test_layers(kind: str, spec: str) -> None:
+    element = FixedType.parse(spec)
+    rng = np.random.default_rng(3)
+    model = Model("model", (5, 2), tuple(random_layers(rng, kind)), source="test")
+    types = {role: element for role in Role if role is not Role.PREACTIVATION}
+    graph = lower(model, element, lambda layer: LayerTypes(types, max_error_steps=2.0))
+    for lengths in (None, rng.integers(1, 5, 2 * LANES + 1, endpoint=True)):
+        assert_equal_to_definition(graph, lengths, 2 * LANES + 1, 0)
+
+
+def test_the_bundled_jet_tagger() -> None:
+    model = read_keras(JETS / "jet_lstm20.keras")
+    choice = TypeChoice(CompileConfig(), model)
+    graph = lower(model, choice.input_type(), choice.layer_types)
+    x = quantise(np.load(JETS / "jets_test2k.npz")["X"], graph.inputs[0].type.element)
+    (expected,) = evaluate_integers(graph, [x])
+    np.testing.assert_array_equal(built(graph).run(x), expected)
 
 
 # --- limits, threads, compiler ---
