@@ -1,1 +1,47 @@
-"""Loopwire compiles trained recurrent neural networks into verified, ultra-low-latency FPGA firmware."""
+"""Loopwire compiles trained recurrent neural networks into verified, ultra-low-latency FPGA firmware.
+
+    model = loopwire.load("jet_tagger.keras")
+    design = loopwire.compile(model)
+    probabilities = design.predict(x)
+    design.write("build/jet_tagger")
+
+The public names are imported when they are first used, so that ``import loopwire`` is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from loopwire import errors
+    from loopwire.compiler import compile, load
+    from loopwire.config import CompileConfig
+    from loopwire.design import Design
+    from loopwire.ir.types import FixedType
+    from loopwire.verification import verify
+
+__all__ = ["CompileConfig", "Design", "FixedType", "compile", "errors", "load", "verify"]
+
+_HOMES = {
+    "CompileConfig": "loopwire.config",
+    "Design": "loopwire.design",
+    "FixedType": "loopwire.ir.types",
+    "compile": "loopwire.compiler",
+    "load": "loopwire.compiler",
+    "verify": "loopwire.verification",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return import_module("loopwire.errors")
+    if name == "__version__":
+        return import_module("importlib.metadata").version("loopwire")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'loopwire' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

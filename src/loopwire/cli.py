@@ -1,0 +1,235 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from loopwire.errors import LoopwireError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from loopwire.config import CompileConfig
+    from loopwire.data import Data
+    from loopwire.design import Design
+    from loopwire.report.summary import Report
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+CHUNKS = 40
+"""Updates of a progress bar."""
+
+
+class _Failure(click.ClickException):
+    """One red line on standard error, exit status 1."""
+
+    def show(self, file: Any = None) -> None:
+        """Print the line."""
+        click.secho(f"error: {' '.join(self.message.split())}", fg="red", err=True)
+
+
+@contextmanager
+def _errors_told() -> Iterator[None]:
+    try:
+        yield
+    except LoopwireError as error:
+        raise _Failure(str(error)) from error
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        place = error.filename or "temporary files"
+        raise _Failure(
+            f"{place}: {error.strerror}. Free some space, or set TMPDIR to a folder that has some"
+        ) from error
+
+
+def _print_version(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"loopwire {version('loopwire')}")
+        context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
+)
+def main() -> None:
+    """Compile trained recurrent neural networks into verified, ultra-low-latency FPGA firmware."""
+
+
+@main.command("compile")
+@click.argument("model_path", metavar="MODEL", type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), help="Inputs, .npz (X, and labels y) or .npy.")
+@click.option("--out", type=click.Path(path_type=Path), help="Project folder. [default: build/<name of MODEL>]")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="TOML file of settings; options given here override it.",
+)
+@click.option("--part", help="FPGA. [default: xcku115-flvb2104-2-i]")
+@click.option("--clock-ns", type=float, help="Clock period in ns. [default: 5]")
+@click.option("--precision", help="Type of all tensors. [default: fixed<16,6,RND,SAT>]")
+@click.option("--interleave", type=int, help="Sequences in the loop at once. [default: as many as fill it]")
+@click.option("--multipliers", help="auto, shift_add or dsp. [default: auto]")
+@click.option(
+    "--simulate", "sequences", type=click.IntRange(min=0), help="Sequences to verify; 0: none. [default: 1000]"
+)
+def compile_command(model_path: Path, data: Path | None, out: Path | None, **options: Any) -> None:
+    """Compile MODEL, a Keras .h5 or .keras file, to verified SystemVerilog."""
+    with _errors_told():
+        _compile(model_path, data, out, **options)
+
+
+def _compile(model_path: Path, data_path: Path | None, out: Path | None, sequences: int | None, **options: Any) -> None:
+    from rich.console import Console
+
+    # One step's matrices are small: more threads would spend their time waiting. Read when numpy is first imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    console = Console()
+    out = out or Path("build") / model_path.stem
+    config = _config(model_path.stem, **options)
+    sequences = config.simulate_sequences if sequences is None else sequences
+    _check_early(out, sequences)
+    with _progress(console) as progress:
+        design, data = _read(progress, model_path, data_path, config)
+        report = _report(progress, design, data, sequences)
+        with _step(progress, "Writing"):
+            inputs = None if data is None else data.inputs
+            design.write(out, inputs, {"report.json": report.to_json(), "report.md": report.to_markdown()})
+    _print(console, report)
+    click.echo(f"Project: {out}")
+    click.echo(f"Report: {out / 'report.md'}")
+
+
+def _config(
+    name: str,
+    config_path: Path | None,
+    part: str | None,
+    clock_ns: float | None,
+    precision: str | None,
+    interleave: int | None,
+    multipliers: str | None,
+) -> CompileConfig:
+    """Return the file's settings with the options' in their place."""
+    from dataclasses import replace
+
+    from loopwire.config import CompileConfig
+    from loopwire.ir.types import FixedType
+
+    config = CompileConfig() if config_path is None else CompileConfig.from_toml(config_path)
+    options = {"part": part, "clock_period_ns": clock_ns, "interleave": interleave, "multipliers": multipliers}
+    given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
+    if precision is not None:
+        given["model"] = replace(config.model, precision=FixedType.parse(precision))
+    return replace(config, name=config.name or name, **given)
+
+
+def _check_early(out: Path, sequences: int) -> None:
+    """Meet what would stop the command after minutes in its first second."""
+    from loopwire.project import check_project
+    from loopwire.synth.verilator import cxx_compiler
+
+    check_project(out)
+    if sequences:
+        cxx_compiler()
+
+
+def _read(
+    progress: Progress, model_path: Path, data_path: Path | None, config: CompileConfig
+) -> tuple[Design, Data | None]:
+    from loopwire.compiler import compile, load
+    from loopwire.data import read_data
+
+    with _step(progress, "Reading"):
+        model = load(model_path)
+        data = None
+        if data_path is not None:
+            data = read_data(data_path, model.input_shape, model.output_shape()[-1])
+        return compile(model, config), data
+
+
+def _report(progress: Progress, design: Design, data: Data | None, sequences: int) -> Report:
+    """Judge the design with the data, plan its hardware, and simulate it."""
+    from dataclasses import replace
+
+    from loopwire.verification import verify
+
+    judged = {} if data is None else _judge(progress, design, data)
+    with _step(progress, "Solving"):
+        report = replace(design.report(), **judged)
+    if not sequences:
+        return report
+    with _step(progress, "Building the simulation"):
+        _ = design.simulator
+    inputs = design.random_inputs(sequences) if data is None else data.inputs
+    with _step(progress, "Simulating") as update:
+        return replace(report, verification=verify(design, inputs, sequences, progress=update))
+
+
+def _judge(progress: Progress, design: Design, data: Data) -> dict[str, Any]:
+    """Compare fixed point with float, and look for tensors that clip."""
+    import numpy as np
+
+    from loopwire.report.agreement import agreement, class_aucs
+    from loopwire.report.clipping import ClippingMeter
+
+    meter = ClippingMeter()
+    real, fixed = [], []
+    with _step(progress, "Emulating") as update:
+        done = 0
+        for part in np.array_split(data.inputs, min(CHUNKS, len(data.inputs))):
+            real.append(design.predict_float(part, meter=meter))
+            fixed.append(design.predict(part))
+            done += len(part)
+            update(done, len(data.inputs))
+    outputs = np.concatenate(real), np.concatenate(fixed)
+    judged: dict[str, Any] = {"agreement": agreement(*outputs), "clipping": tuple(meter.rows(design.graph))}
+    if data.labels is not None and outputs[0].ndim == 2:
+        judged["aucs"] = class_aucs(data.labels, *outputs, data.class_names)
+    return judged
+
+
+def _progress(console: Console) -> Progress:
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        TextColumn("{task.description:<24}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), console=console
+    )
+
+
+@contextmanager
+def _step(progress: Progress, name: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar while a step runs; it moves as the step calls the function it is given, else it pulses."""
+    task = progress.add_task(name, total=None)
+    yield lambda done, of: progress.update(task, completed=done, total=of)
+    total = progress.tasks[task].total or 1
+    progress.update(task, completed=total, total=total)
+
+
+def _print(console: Console, report: Report) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from loopwire.report.summary import AUCS, CLIPPING, FACTS
+
+    tables = (
+        ("Area under the ROC curve", AUCS, report.auc_rows()),
+        ("Tensors that clip: some values do not fit their type", CLIPPING, report.clipping_rows()),
+        (report.model, FACTS, report.rows()),
+    )
+    for title, head, rows in tables:
+        if rows:
+            table = Table(*head, title=title, title_justify="left")
+            for row in rows:
+                table.add_row(*map(Text, row))
+            console.print(table)

@@ -1,0 +1,54 @@
+"""From a model file to a design: the short story of the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loopwire.config import CompileConfig, TypeChoice
+from loopwire.design import Design
+from loopwire.devices import find_part
+from loopwire.ir.verify import verify
+from loopwire.passes.fold_batch_normalization import fold_batch_normalization
+from loopwire.passes.lower import lower
+
+if TYPE_CHECKING:
+    from loopwire.frontends.keras_archive import LiveModel
+    from loopwire.layers.model import Model
+
+
+def load(source: str | Path | LiveModel) -> Model:
+    """Read a trained model; none of its code is run.
+
+    Args:
+        source: a Keras `.h5` or `.keras` file, or a live `keras.Model`.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, of another kind, or its weights are not finite.
+        UnsupportedError: a layer, an option or a graph that Loopwire does not compile.
+    """
+    from loopwire.frontends.keras import read_keras
+
+    return read_keras(source)
+
+
+def compile(model: Model, config: CompileConfig | None = None) -> Design:
+    """Choose every tensor's type and lower the model to primitive operations.
+
+    The hardware is planned when it is first asked for (`Design.firmware`).
+
+    Args:
+        model: as `load` returns it.
+        config: the user's choices; all defaults if None.
+
+    Raises:
+        ConfigError: the configuration does not fit the model, or asks for what cannot be.
+        UnsupportedError: a layer cannot take what the one before it hands on.
+    """
+    config = config or CompileConfig()
+    device = find_part(config.part)
+    folded = fold_batch_normalization(model)
+    types = TypeChoice(config, folded)
+    graph = verify(lower(folded, types.input_type(), types.layer_types))
+    types.refuse_unread(graph)
+    return Design(folded, config, device, graph)

@@ -1,0 +1,316 @@
+"""What a user can choose: part, clock, and the fixed-point type of every tensor.
+
+Types are given for the whole model, for every layer of one kind, or for one layer by name; in each group for all
+tensors (`precision`) or for one role. The most specific group that says anything about a tensor decides: layer, then
+kind, then model; within it the role, then the group's precision. docs/configuration.md lists every key.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from loopwire.errors import ConfigError, FixedTypeError, nearest
+from loopwire.ir import ops
+from loopwire.ir.graph import Graph
+from loopwire.ir.types import FixedType, Overflow, Rounding
+from loopwire.layers.roles import LayerTypes, Role
+
+if TYPE_CHECKING:
+    from loopwire.layers.model import Layer, Model
+
+DEFAULT_TYPE = FixedType(16, 6, rounding=Rounding.RND, overflow=Overflow.SAT)
+"""The widths that hls4ml users start with, but rounded and saturated, so that no value is silently wrapped."""
+Multipliers = Literal["auto", "shift_add", "dsp"]
+MULTIPLIERS: tuple[str, ...] = get_args(Multipliers)
+SIMULATED_SEQUENCES = 1000
+
+
+@dataclass(frozen=True)
+class PrecisionConfig:
+    """The types of a group of tensors.
+
+    Attributes:
+        precision: the type of every role that is not in `types`; `Role.PREACTIVATION` stays exact.
+        types: the type of single roles.
+        table_size: the most entries of an activation table; it is as exact as they allow.
+        max_error_steps: the largest error of an activation table, in steps of its result's type; the table is as large
+            as that takes. 1.0 where neither is given.
+    """
+
+    precision: FixedType | None = None
+    types: Mapping[Role, FixedType] = field(default_factory=dict)
+    table_size: int | None = None
+    max_error_steps: float | None = None
+
+    def given(self) -> list[str]:
+        """Return the keys of all settings made."""
+        others = [key for key in ("precision", "table_size", "max_error_steps") if getattr(self, key) is not None]
+        return [*others, *(role.value for role in self.types)]
+
+
+@dataclass(frozen=True)
+class CompileConfig:
+    """All choices of a compilation.
+
+    Attributes:
+        part: the FPGA, as `devices.find_part` knows it.
+        clock_period_ns: what every stage must fit in.
+        interleave: sequences that are in the loop at once; None: as many as fill it.
+        multipliers: how products with constants are made: 'shift_add', 'dsp', or 'auto', as the cost model favours.
+        name: of the top module; None: the model's.
+        simulate_sequences: how many sequences `Design.verify` simulates at most, if not told otherwise.
+        model: types of all tensors.
+        kind: types in every layer of one kind, such as 'LSTM'.
+        layer: types in one layer, by its name.
+
+    Raises:
+        ConfigError: a value is impossible.
+    """
+
+    part: str = "xcku115-flvb2104-2-i"
+    clock_period_ns: float = 5.0
+    interleave: int | None = None
+    multipliers: Multipliers = "auto"
+    name: str | None = None
+    simulate_sequences: int = SIMULATED_SEQUENCES
+    model: PrecisionConfig = PrecisionConfig()
+    kind: Mapping[str, PrecisionConfig] = field(default_factory=dict)
+    layer: Mapping[str, PrecisionConfig] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.clock_period_ns) and self.clock_period_ns > 0):
+            raise ConfigError(
+                "clock_period_ns", f"{self.clock_period_ns} is no period", "Give nanoseconds above 0, such as 5"
+            )
+        if self.interleave is not None and self.interleave < 1:
+            raise ConfigError("interleave", f"{self.interleave} sequences are impossible", "Give 1 or more")
+        if self.multipliers not in MULTIPLIERS:
+            raise ConfigError(
+                "multipliers",
+                f"{self.multipliers!r} is unknown",
+                f"Choose from {', '.join(MULTIPLIERS)}.{nearest(self.multipliers, MULTIPLIERS)}",
+            )
+        if self.simulate_sequences < 0:
+            raise ConfigError(
+                "simulate_sequences", f"{self.simulate_sequences} sequences are impossible", "Give 0 or more"
+            )
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> CompileConfig:
+        """Read a TOML file.
+
+        Raises:
+            ConfigError: the file cannot be read, is not TOML, or holds something unknown or impossible.
+            FixedTypeError: a type in it cannot be read.
+        """
+        try:
+            values = tomllib.loads(Path(path).read_bytes().decode())
+        except OSError as error:
+            raise ConfigError(str(path), f"it cannot be read ({error.strerror})", "Check the path") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                str(path), f"it is not TOML: {error}", "See docs/configuration.md for an example"
+            ) from None
+        return cls.from_dict(values, where=str(path))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], where: str = "configuration") -> CompileConfig:
+        """Read the same keys from a dictionary; types are strings or `FixedType`.
+
+        Raises:
+            ConfigError: a key is unknown or a value impossible.
+            FixedTypeError: a type cannot be read.
+        """
+        return cls(**_read(where, values, _READERS))
+
+
+class TypeChoice:
+    """Which type each tensor of one model gets, and which settings nothing has read."""
+
+    def __init__(self, config: CompileConfig, model: Model) -> None:
+        """Check every group against the model.
+
+        Raises:
+            ConfigError: a group names a layer or kind that the model lacks, or a role that its layers lack.
+        """
+        self._read: set[tuple[str, str]] = set()
+        self._tables: dict[str, tuple[str, str]] = {}
+        by_kind: dict[str, Layer] = {layer.kind: layer for layer in model.layers}
+        by_name: dict[str, Layer] = {layer.name: layer for layer in model.layers}
+        _check_groups("kind", "kind", config.kind, by_kind)
+        _check_groups("layer", "name", config.layer, by_name)
+        self._groups = {
+            "model": config.model,
+            **{f"kind.{name}": group for name, group in config.kind.items()},
+            **{f"layer.{name}": group for name, group in config.layer.items()},
+        }
+        for name, group in self._groups.items():
+            if group.table_size is not None and group.max_error_steps is not None:
+                raise ConfigError(
+                    f"configuration, [{name}]",
+                    "'table_size' and 'max_error_steps' contradict each other",
+                    "Bound the size or the error, not both",
+                )
+
+    def input_type(self) -> FixedType:
+        """Return the type of the model's input."""
+        return self._decide(Role.INPUT, ["model"]) or DEFAULT_TYPE
+
+    def layer_types(self, layer: Layer) -> LayerTypes:
+        """Return the types of a layer's tensors."""
+        groups = [name for name in (f"layer.{layer.name}", f"kind.{layer.kind}", "model") if name in self._groups]
+        decided = {role: self._decide(role, groups) for role in layer.roles}
+        types = {
+            role: given or DEFAULT_TYPE
+            for role, given in decided.items()
+            if given is not None or role is not Role.PREACTIVATION
+        }
+        for name in groups:
+            group = self._groups[name]
+            if group.table_size is not None:
+                self._tables[layer.name] = (name, "table_size")
+                return LayerTypes(types, table_size=group.table_size)
+            if group.max_error_steps is not None:
+                self._tables[layer.name] = (name, "max_error_steps")
+                return LayerTypes(types, max_error_steps=group.max_error_steps)
+        return LayerTypes(types)
+
+    def refuse_unread(self, graph: Graph) -> None:
+        """Refuse settings that had no effect, once `graph` has been lowered with these types.
+
+        Raises:
+            ConfigError: a setting is overridden everywhere, or no layer needs it.
+        """
+        with_tables = {node.result.layer for node in graph.walk() if isinstance(node.op, ops.Table)}
+        read = self._read | {setting for layer, setting in self._tables.items() if layer in with_tables}
+        for name, group in self._groups.items():
+            for key in group.given():
+                if (name, key) not in read:
+                    raise ConfigError(
+                        f"configuration, [{name}]",
+                        f"{key!r} has no effect: no layer needs it, or more specific settings decide everywhere",
+                        "Remove it",
+                    )
+
+    def _decide(self, role: Role, groups: Sequence[str]) -> FixedType | None:
+        for name in groups:
+            group = self._groups[name]
+            if role in group.types:
+                self._read.add((name, role.value))
+                return group.types[role]
+            if group.precision is not None and role is not Role.PREACTIVATION:
+                self._read.add((name, "precision"))
+                return group.precision
+        return None
+
+
+def _check_groups(key: str, what: str, groups: Mapping[str, PrecisionConfig], present: Mapping[str, Layer]) -> None:
+    """Refuse groups of layers that the model lacks, and roles that their layers lack."""
+    for name, group in groups.items():
+        where = f"configuration, [{key}.{name}]"
+        if name not in present:
+            hint = nearest(name, present)
+            raise ConfigError(where, f"the model has no layer of this {what}", f"It has {_list(present)}.{hint}")
+        kind, roles = present[name].kind, [role.value for role in present[name].roles]
+        for role in group.types:
+            if role is Role.INPUT:
+                raise ConfigError(where, "'input' is the type of the model's input", "Give it in [model]")
+            if role.value not in roles:
+                remedy = (
+                    f"It has {_list(roles)}.{nearest(role.value, roles)}" if roles else "It has no tensors of its own"
+                )
+                raise ConfigError(where, f"a {kind} layer has no {role.value!r}", remedy)
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))
+
+
+def _read(where: str, values: Any, readers: Mapping[str, Reader]) -> dict[str, Any]:
+    """Read a table with one reader a key."""
+    if not isinstance(values, Mapping):
+        raise ConfigError(where, f"{values!r} is not a table of settings", f"Its keys are {_list(readers)}")
+    result = {}
+    for key, value in values.items():
+        if key not in readers:
+            raise ConfigError(
+                where,
+                f"{key!r} is not a setting",
+                f"Choose from {_list(readers)}.{nearest(str(key), readers)}",
+            )
+        result[key] = readers[key](f"{where}, {key}", value)
+    return result
+
+
+def _number(where: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(where, f"{value!r} is not a number", "Give a number, such as 5.0")
+    return float(value)
+
+
+def _positive(where: str, value: Any) -> float:
+    number = _number(where, value)
+    if not (math.isfinite(number) and number > 0):
+        raise ConfigError(where, f"{value!r} is not above 0", "Give a number above 0")
+    return number
+
+
+def _count(where: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigError(where, f"{value!r} is not a whole number", "Give a whole number, such as 8")
+    return value
+
+
+def _text(where: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(where, f"{value!r} is not a text", "Give it in quotes")
+    return value
+
+
+def _type(where: str, value: Any) -> FixedType:
+    if isinstance(value, FixedType):
+        return value
+    try:
+        return FixedType.parse(_text(where, value))
+    except FixedTypeError as error:
+        raise FixedTypeError(f"{where}: {error.where}", error.problem, error.remedy) from None
+
+
+def _precision(where: str, values: Any) -> PrecisionConfig:
+    read = _read(where, values, _PRECISION_READERS)
+    types = {role: read.pop(role.value) for role in Role if role.value in read}
+    return PrecisionConfig(types=types, **read)
+
+
+def _groups(where: str, values: Any) -> dict[str, PrecisionConfig]:
+    if not isinstance(values, Mapping):
+        raise ConfigError(where, f"{values!r} is not a table", "Give one table a name, such as [kind.LSTM]")
+    return {str(name): _precision(f"{where}.{name}", group) for name, group in values.items()}
+
+
+Reader = Callable[[str, Any], Any]
+"""Turns what stands at a place into a value, or raises."""
+
+_PRECISION_READERS: dict[str, Reader] = {
+    "precision": _type,
+    **{role.value: _type for role in Role},
+    "table_size": _count,
+    "max_error_steps": _positive,
+}
+
+_READERS: dict[str, Reader] = {
+    "part": _text,
+    "clock_period_ns": _number,
+    "interleave": _count,
+    "multipliers": _text,
+    "name": _text,
+    "simulate_sequences": _count,
+    "model": _precision,
+    "kind": _groups,
+    "layer": _groups,
+}

@@ -1,0 +1,259 @@
+"""A compiled model: its numbers, its hardware, its simulation, and the folder it is written to."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from loopwire.config import CompileConfig
+from loopwire.data import check_inputs, check_lengths
+from loopwire.devices import Device
+from loopwire.ir.fixed_point import Integers, integer_dtype, quantise, to_real
+from loopwire.ir.graph import Graph
+from loopwire.layers.model import Model
+from loopwire.project import write_project
+from loopwire.project_files import project_files
+from loopwire.report.clipping import Clipping, ClippingMeter
+from loopwire.report.summary import Cycles, Report, Verification
+from loopwire.synth import verilator
+from loopwire.synth.simulation import SimulationResult, Simulator, Stimulus
+from loopwire.targets.evaluate import evaluate_integers, evaluate_real
+from loopwire.targets.fast_emulator import FastEmulator, try_build
+from loopwire.targets.verilog import Firmware, generate
+
+Lengths = npt.NDArray[np.int64]
+
+FAST_BATCH = 8192
+DEFINITION_BATCH = 512
+"""Sequences evaluated at a time, so that memory does not grow with their number."""
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What the simulated hardware gave.
+
+    Attributes:
+        outputs: reals (N, *output shape); steps that a short sequence lacks are 0.
+        cycles: when each beat was accepted and each result valid.
+    """
+
+    outputs: npt.NDArray[np.float64]
+    cycles: SimulationResult
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """A model with the types of all its tensors chosen; `loopwire.compile` makes one.
+
+    Inputs `x` are real numbers (N, *model.input_shape). Where `lengths` (N,) is given, sequence k ends after
+    `lengths[k]` steps, and what x holds beyond is ignored.
+    """
+
+    model: Model
+    config: CompileConfig
+    device: Device
+    graph: Graph
+
+    @property
+    def name(self) -> str:
+        """The configuration's name, else the model's."""
+        return self.config.name or self.model.name
+
+    @property
+    def steps(self) -> int:
+        """Steps T of a full sequence; 1 for a model without sequences."""
+        return self.model.input_shape[0] if len(self.model.input_shape) == 2 else 1
+
+    def predict(self, x: npt.ArrayLike, lengths: npt.ArrayLike | None = None) -> npt.NDArray[np.float64]:
+        """Return the fixed-point outputs (N, *output shape), bit for bit those of the hardware.
+
+        Raises:
+            DataError: x or lengths do not fit the model.
+        """
+        return to_real(self.predict_integers(x, lengths), self.graph.outputs[0].type.element.fraction)
+
+    def predict_integers(self, x: npt.ArrayLike, lengths: npt.ArrayLike | None = None) -> Integers:
+        """Return the same outputs counted in steps of their type."""
+        element = self.graph.inputs[0].type.element
+        batch = DEFINITION_BATCH if self._fast_emulator is None else FAST_BATCH
+        results = [self._evaluate(quantise(part, element), n) for part, n in self._batches(x, lengths, batch)]
+        return np.concatenate(results)
+
+    def predict_float(
+        self, x: npt.ArrayLike, lengths: npt.ArrayLike | None = None, meter: ClippingMeter | None = None
+    ) -> npt.NDArray[np.float64]:
+        """Return the outputs (N, *output shape) of the model in floating point.
+
+        Args:
+            x: inputs.
+            lengths: steps of each sequence.
+            meter: told of all values on the way.
+
+        Raises:
+            DataError: x or lengths do not fit the model.
+        """
+        results: list[npt.NDArray[np.float64]] = []
+        for part, n in self._batches(x, lengths, DEFINITION_BATCH):
+            if meter is not None:
+                meter.observe_input(self.graph.inputs[0], part)
+            results += evaluate_real(self.graph, (part,), n, None if meter is None else meter.observe)
+        return np.concatenate(results)
+
+    def clipping(self, x: npt.ArrayLike) -> tuple[Clipping, ...]:
+        """Return the tensors that hold values beyond their types on these inputs.
+
+        Raises:
+            DataError: x does not fit the model.
+        """
+        meter = ClippingMeter()
+        self.predict_float(x, meter=meter)
+        return meter.rows(self.graph)
+
+    @cached_property
+    def firmware(self) -> Firmware:
+        """The hardware, planned and written as SystemVerilog when first asked for.
+
+        Raises:
+            UnsupportedError: no hardware can be made of this model.
+        """
+        config = self.config
+        return generate(
+            self.graph, self.device, config.clock_period_ns, self.name, config.interleave, config.multipliers
+        )
+
+    @cached_property
+    def simulator(self) -> Simulator:
+        """The hardware compiled to a simulation, when first asked for.
+
+        Raises:
+            ToolError: Verilator or a C++ compiler is missing or fails.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="loopwire-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        sources = []
+        for name, text in self.firmware.files.items():
+            path = folder / "rtl" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            if path.suffix == ".sv":
+                sources.append(path)
+        firmware = self.firmware
+        return verilator.build(
+            firmware.top, sources, firmware.input, firmware.output, firmware.length, folder / "simulation"
+        )
+
+    def simulate(
+        self, x: npt.ArrayLike, lengths: npt.ArrayLike | None = None, stimulus: Stimulus | None = None
+    ) -> Simulation:
+        """Run inputs through the hardware, cycle by cycle.
+
+        Args:
+            x: inputs.
+            lengths: steps of each sequence.
+            stimulus: random gaps, stalls and a reset; none of them if None.
+
+        Raises:
+            DataError: x or lengths do not fit the model.
+            ToolError: Verilator or a C++ compiler is missing or fails.
+            VerificationError: the hardware hangs or breaks a rule of AXI4-Stream.
+        """
+        integers, steps = self.input_integers(x, lengths)
+        result = self.simulator.run(self.input_beats(integers, steps), steps, stimulus or Stimulus(seed=1))
+        shape, element = self.graph.outputs[0].type.shape, self.graph.outputs[0].type.element
+        per_sequence = self.firmware.length if self.firmware.per_step else 1
+        outputs = np.zeros((len(steps), per_sequence, self.firmware.output.count), integer_dtype(element.width + 1))
+        for sequence, beats in enumerate(result.outputs):
+            outputs[sequence, : len(beats)] = beats
+        return Simulation(to_real(outputs.reshape(len(steps), *shape), element.fraction), result)
+
+    def write(self, path: str | Path, x: npt.ArrayLike | None = None, more: Mapping[str, str] | None = None) -> Path:
+        """Write the project folder: SystemVerilog, testbench with vectors, README, facts.
+
+        The folder appears when it is complete. One that is there already is replaced only if Loopwire wrote it; other
+        files in it stay.
+
+        Args:
+            path: the folder.
+            x: inputs whose first ones become the testbench's vectors; random ones if None.
+            more: further files by their paths in the folder, such as a report.
+
+        Raises:
+            DataError: x does not fit the model.
+            OutputError: the folder holds something else, or cannot be written.
+        """
+        return write_project(Path(path), {**project_files(self, x), **(more or {})})
+
+    def report(self, verification: Verification | None = None) -> Report:
+        """Return what is known of the design, each number with the stage that it comes from."""
+        firmware = self.firmware
+        return Report(
+            self.name,
+            self.device.name,
+            self.config.clock_period_ns,
+            firmware.interleave,
+            firmware.loop_latency_cycles,
+            Cycles(firmware.latency_cycles, firmware.initiation_interval_cycles),
+            verification,
+        )
+
+    def random_inputs(self, count: int, seed: int = 1) -> npt.NDArray[np.float64]:
+        """Return inputs (count, *input shape): half of the sequences near 0, half from all of the type's range."""
+        element = self.graph.inputs[0].type.element
+        low, high = element.min_integer * element.step, element.max_integer * element.step
+        random = np.random.default_rng(seed)
+        shape = (count, *self.model.input_shape)
+        x = random.uniform(low, high, shape)
+        x[::2] = np.clip(random.normal(0.0, 1.0, shape)[::2], low, high)
+        return x
+
+    def input_integers(self, x: npt.ArrayLike, lengths: npt.ArrayLike | None) -> tuple[Integers, Lengths]:
+        """Return inputs (N, *input shape) counted in steps of their type, and the steps of each sequence (N,)."""
+        array = check_inputs("x", x, self.model.input_shape)
+        given = np.full(len(array), self.steps) if lengths is None else lengths
+        steps = check_lengths("lengths", given, len(array), self.steps)
+        return quantise(array, self.graph.inputs[0].type.element), steps
+
+    def input_beats(self, integers: Integers, lengths: Lengths) -> Integers:
+        """Return the input beats [n_beats, count] of sequences (N, *input shape)."""
+        return _beats(integers.reshape(len(integers), self.firmware.length, self.firmware.input.count), lengths)
+
+    def expected_beats(self, integers: Integers, lengths: Lengths) -> tuple[Integers, Lengths]:
+        """Return the emulator's result as output beats [n_beats, count], and the beats of each sequence's result."""
+        full = bool((lengths == self.steps).all())
+        outputs = self._evaluate(integers, None if full else lengths)
+        counts = lengths if self.firmware.per_step else np.ones_like(lengths)
+        return _beats(outputs.reshape(len(outputs), -1, self.firmware.output.count), counts), counts
+
+    @cached_property
+    def _fast_emulator(self) -> FastEmulator | None:
+        return try_build(self.graph)
+
+    def _evaluate(self, integers: Integers, lengths: Lengths | None) -> Integers:
+        if self._fast_emulator is not None:
+            return self._fast_emulator.run(integers, lengths)
+        (outputs,) = evaluate_integers(self.graph, (integers,), lengths)
+        return outputs
+
+    def _batches(
+        self, x: npt.ArrayLike, lengths: npt.ArrayLike | None, size: int
+    ) -> Iterator[tuple[npt.NDArray[Any], Lengths | None]]:
+        array = check_inputs("x", x, self.model.input_shape)
+        steps = None if lengths is None else check_lengths("lengths", lengths, len(array), self.steps)
+        for start in range(0, len(array), size):
+            part = array[start : start + size].astype(np.float64)
+            yield part, None if steps is None else steps[start : start + size]
+
+
+def _beats(sequences: Integers, lengths: Lengths) -> Integers:
+    """Return the first `lengths` beats of sequences (N, beats, count), one sequence after the other."""
+    beats: Integers = sequences[np.arange(sequences.shape[1]) < lengths[:, np.newaxis]]
+    return beats

@@ -1,0 +1,158 @@
+"""What a written project consists of, each file's text by its path."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from string import Template
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from loopwire.hdl.axi_stream import BeatFormat
+from loopwire.hdl.testbench import Vectors, testbench_text
+
+if TYPE_CHECKING:
+    from loopwire.design import Design
+
+TESTBENCH_SEQUENCES = 32
+"""Enough for every slot of the loop, and vectors of some 100 kB."""
+
+README = Template("""\
+# $name
+
+Firmware of the network `$name`, made by Loopwire $version from `$source`.
+
+| | |
+|---|---|
+| Part | $part |
+| Clock | $clock_period_ns ns |
+| Latency, predicted | $latency_cycles cycles: first beat of a lone full sequence accepted to its result valid |
+| Initiation interval, predicted | $interval_cycles cycles: sequence to sequence at full rate |
+| Sequences in the loop | $interleave |
+
+## Ports of `$top`
+
+| Port | Bits | |
+|---|---|---|
+| `aclk` | 1 | clock; everything happens at its rising edge |
+| `aresetn` | 1 | synchronous reset, active low; what is on its way is dropped |
+| `s_axis_tdata` | $in_bits | $in_beat |
+| `s_axis_tlast` | 1 | ends a sequence, of $length beats at most; the last possible beat ends it too |
+| `s_axis_tvalid`, `s_axis_tready` | 1 | AXI4-Stream handshake |
+| `m_axis_tdata` | $out_bits | $out_beat |
+| `m_axis_tlast` | 1 | ends a result, of $out_length |
+| `m_axis_tvalid`, `m_axis_tready` | 1 | AXI4-Stream handshake |
+
+An element's lane is its width in whole bytes, element 0 lowest, signed numbers sign-extended. An element stands for its
+integer times the step of its type: $input_type has steps of 2^$input_exponent, $output_type of 2^$output_exponent.
+
+## Files
+
+* `rtl/`: SystemVerilog and the memory files that it reads. Module `$top` is the top.
+* `testbench/`: a self-checking testbench of $vectors sequences, with vectors. It ends with `PASS` or `FAIL`:
+
+      cd testbench
+      iverilog -g2012 -o simulate *.sv ../rtl/*.sv && vvp simulate
+
+* `design.json`: these facts and the type of every tensor, for scripts.
+""")
+
+
+def project_files(design: Design, x: npt.ArrayLike | None) -> dict[str, str]:
+    """Return the files of a design; its testbench's vectors are the first of `x`, or random if None."""
+    firmware = design.firmware
+    files = {f"rtl/{name}": text for name, text in firmware.files.items()}
+    # Simulators look for memory files where they run: beside the vectors.
+    files |= {f"testbench/{name}": text for name, text in firmware.files.items() if not name.endswith(".sv")}
+    vectors = design.random_inputs(TESTBENCH_SEQUENCES) if x is None else np.asarray(x)[:TESTBENCH_SEQUENCES]
+    files |= _testbench(design, vectors)
+    files["README.md"] = _readme(design, len(vectors))
+    files["design.json"] = json.dumps(_facts(design), indent=2) + "\n"
+    return files
+
+
+def _testbench(design: Design, x: npt.NDArray[np.float64]) -> dict[str, str]:
+    firmware = design.firmware
+    integers, lengths = design.input_integers(x, None)
+    lengths = lengths.copy()
+    lengths[1::2] = np.random.default_rng(1).integers(1, design.steps, len(lengths[1::2]), endpoint=True)
+    sent = Vectors(firmware.input, design.input_beats(integers, lengths), lengths)
+    due = Vectors(firmware.output, *design.expected_beats(integers, lengths))
+    sent_file, due_file = f"{firmware.top}_input.hex", f"{firmware.top}_expected.hex"
+    text = testbench_text(firmware.top, sent, due, sent_file, due_file, design.config.clock_period_ns, seed=1)
+    return {
+        f"testbench/{firmware.top}_tb.sv": text,
+        f"testbench/{sent_file}": sent.text(),
+        f"testbench/{due_file}": due.text(),
+    }
+
+
+def _readme(design: Design, vectors: int) -> str:
+    firmware = design.firmware
+    input_type, output_type = (value.type.element for value in (design.graph.inputs[0], design.graph.outputs[0]))
+    return README.substitute(
+        name=design.name,
+        version=version("loopwire"),
+        source=_source(design),
+        part=design.device.name,
+        clock_period_ns=f"{design.config.clock_period_ns:g}",
+        latency_cycles=firmware.latency_cycles,
+        interval_cycles=f"{firmware.initiation_interval_cycles:g}",
+        interleave=firmware.interleave,
+        top=firmware.top,
+        length=firmware.length,
+        in_bits=firmware.input.bits,
+        out_bits=firmware.output.bits,
+        in_beat=f"one time step: {_beat(firmware.input)}"
+        if firmware.length > 1
+        else f"the input: {_beat(firmware.input)}",
+        out_beat=f"{'one time step of the result' if firmware.per_step else 'the result'}: {_beat(firmware.output)}",
+        out_length="as many beats as its sequence" if firmware.per_step else "one beat",
+        input_type=input_type,
+        output_type=output_type,
+        input_exponent=-input_type.fraction,
+        output_exponent=-output_type.fraction,
+        vectors=vectors,
+    )
+
+
+def _beat(format: BeatFormat) -> str:
+    sign = "signed" if format.signed else "unsigned"
+    return f"{format.count} {sign} elements of {format.width} bits, {format.lane_bits} bits apart"
+
+
+def _source(design: Design) -> str:
+    """The file's name without its folder, so that the same input gives the same bytes anywhere."""
+    return design.model.source.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def _facts(design: Design) -> dict[str, object]:
+    firmware = design.firmware
+    values = [*design.graph.inputs, *(result for node in design.graph.walk() for result in node.results)]
+    return {
+        "loopwire": {"version": version("loopwire")},
+        "model": {"name": design.name, "source": _source(design), "input_shape": list(design.model.input_shape)},
+        "part": design.device.name,
+        "speed_grade": design.device.speed_grade,
+        "clock_period_ns": design.config.clock_period_ns,
+        "top": firmware.top,
+        "predicted": {
+            "latency_cycles": firmware.latency_cycles,
+            "initiation_interval_cycles": firmware.initiation_interval_cycles,
+            "loop_latency_cycles": firmware.loop_latency_cycles,
+        },
+        "interleave": firmware.interleave,
+        "input": {
+            "type": str(design.graph.inputs[0].type.element),
+            "beats": firmware.length,
+            "bits": firmware.input.bits,
+        },
+        "output": {
+            "type": str(design.graph.outputs[0].type.element),
+            "per_step": firmware.per_step,
+            "bits": firmware.output.bits,
+        },
+        "tensors": {value.name: str(value.type) for value in values},
+    }

@@ -1,0 +1,145 @@
+"""What is known of a design, each number with the stage that it comes from, as a table, as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from loopwire.ir.types import FixedType
+from loopwire.report.agreement import Agreement, ClassAuc
+from loopwire.report.clipping import Clipping
+
+Rows = Sequence[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """Latency: first input beat of a lone full sequence to its (last) result beat, both sides always ready.
+
+    Initiation interval: first beat to the next sequence's first beat at full rate, the mean over those in flight.
+    """
+
+    latency_cycles: int
+    initiation_interval_cycles: float
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A simulation whose every output bit and cycle count was as predicted.
+
+    Attributes:
+        sequences: simulated, of which `short_sequences` ended before their last step, and `stressed_sequences` met
+            random gaps or stalls.
+        resets: in the middle of a sequence.
+        simulated: the cycles counted.
+    """
+
+    sequences: int
+    short_sequences: int
+    stressed_sequences: int
+    resets: int
+    simulated: Cycles
+
+    def __str__(self) -> str:
+        return (
+            f"RTL equals the emulator on {self.sequences} sequences "
+            f"({self.stressed_sequences} with random gaps or stalls, {self.short_sequences} of them short, "
+            f"{self.resets} resets): 0 bits differ"
+        )
+
+
+@dataclass(frozen=True)
+class Report:
+    """All facts of one design. `predicted` comes from the schedule, `verification.simulated` from the simulation."""
+
+    model: str
+    part: str
+    clock_period_ns: float
+    interleave: int
+    loop_latency_cycles: int
+    predicted: Cycles
+    verification: Verification | None = None
+    agreement: Agreement | None = None
+    aucs: tuple[ClassAuc, ...] = ()
+    clipping: tuple[Clipping, ...] = ()
+
+    def rows(self) -> Rows:
+        """Return (quantity, value, stage) of each fact but AUCs and clipping."""
+        stage = "predicted" if self.verification is None else "predicted and simulated"
+        rows: list[tuple[str, ...]] = [
+            ("Latency", self._time(self.predicted.latency_cycles), stage),
+            ("Initiation interval", self._time(self.predicted.initiation_interval_cycles), stage),
+            ("Latency of the loop", self._time(self.loop_latency_cycles), "predicted"),
+            ("Sequences interleaved", str(self.interleave), "scheduled"),
+            ("Clock", f"{self.clock_period_ns:g} ns on {self.part}", "delay model"),
+        ]
+        if self.agreement is not None:
+            stage = f"emulated, {self.agreement.sequences} sequences"
+            if self.agreement.top1 is not None:
+                rows.append(("Same class, float and fixed", f"{self.agreement.top1:.2%}", stage))
+            rows.append(("Largest difference, float to fixed", f"{self.agreement.max_difference:.4g}", stage))
+        verified = "not verified" if self.verification is None else str(self.verification)
+        rows.append(("Verification", verified, "" if self.verification is None else "simulated"))
+        return rows
+
+    def auc_rows(self) -> Rows:
+        """Return (class, float AUC, fixed AUC, fixed / float)."""
+        return [
+            (
+                auc.name,
+                *("-" if value is None else f"{value:.4f}" for value in (auc.real, auc.fixed)),
+                "-" if not auc.real or auc.fixed is None else f"{auc.fixed / auc.real:.4f}",
+            )
+            for auc in self.aucs
+        ]
+
+    def clipping_rows(self) -> Rows:
+        """Return (layer, tensor, type, share clipped, range met, type that holds it)."""
+        return [
+            (
+                row.layer or "(input)",
+                row.tensor,
+                str(row.type),
+                f"{row.share:.2%}" if row.share >= 5e-5 else f"{row.share:.1e}",
+                f"{row.low:.4g} to {row.high:.4g}",
+                str(row.suggestion),
+            )
+            for row in self.clipping
+        ]
+
+    def to_json(self) -> str:
+        """Return all facts; types as text."""
+        return json.dumps(_plain(self), indent=2) + "\n"
+
+    def to_markdown(self) -> str:
+        """Return the tables as Markdown."""
+        parts = [f"# {self.model}", _table(FACTS, self.rows())]
+        if self.aucs:
+            parts += ["## Area under the ROC curve", _table(AUCS, self.auc_rows())]
+        if self.clipping:
+            parts += ["## Tensors that clip", _table(CLIPPING, self.clipping_rows())]
+        return "\n\n".join(parts) + "\n"
+
+    def _time(self, cycles: float) -> str:
+        return f"{cycles:g} cycles, {cycles * self.clock_period_ns:g} ns"
+
+
+FACTS = ("Quantity", "Value", "Stage")
+AUCS = ("Class", "Float", "Fixed", "Fixed / float")
+CLIPPING = ("Layer", "Tensor", "Type", "Clipped", "Values met", "Would hold them")
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON knows: dataclasses as objects, types as text."""
+    if isinstance(value, FixedType):
+        return str(value)
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _table(head: tuple[str, ...], rows: Rows) -> str:
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in [head, ["---"] * len(head), *rows]]
+    return "\n".join(f"| {' | '.join(row)} |" for row in escaped)

@@ -1,0 +1,146 @@
+"""Proof by simulation: the hardware gives the emulator's bits and takes the predicted cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from loopwire.design import Design
+from loopwire.errors import DataError, VerificationError
+from loopwire.ir.fixed_point import Integers
+from loopwire.report.summary import Cycles, Verification
+from loopwire.synth.simulation import SimulationResult, Stimulus
+
+Lengths = npt.NDArray[np.int64]
+Progress = Callable[[int, int], None]
+"""Told how many sequences are done, of how many."""
+
+FAULT = "This is a fault of Loopwire: please report it with the model and the configuration"
+SEQUENCES_A_RUN = 250
+
+
+@dataclass(frozen=True)
+class _Regime:
+    """How the beats of some runs come and go."""
+
+    name: str
+    valid_probability: float = 1.0
+    ready_probability: float = 1.0
+
+    @property
+    def is_stressed(self) -> bool:
+        return self != FULL_RATE
+
+
+FULL_RATE = _Regime("at full rate")
+REGIMES = (
+    _Regime("with gaps and stalls", 0.7, 0.6),
+    _Regime("with stalls", 1.0, 0.3),
+    FULL_RATE,
+    _Regime("with gaps", 0.4, 1.0),
+)
+
+
+def verify(
+    design: Design,
+    x: npt.ArrayLike,
+    sequences: int | None = None,
+    seed: int = 1,
+    progress: Progress | None = None,
+) -> Verification:
+    """Simulate the hardware and compare every bit with the emulator, and latency and interval with the prediction.
+
+    Runs at full rate, with gaps in the input, with stalls of the output, and with both take turns. In all but those at
+    full rate, half of the sequences are short, some full ones end without TLAST, and a reset strikes in the middle of a
+    sequence.
+
+    Args:
+        design: whose hardware is simulated.
+        x: inputs (N, *input shape).
+        sequences: how many of them are simulated, from the first on; all if fewer. None: the configuration's
+            `simulate_sequences`.
+        seed: of all random choices.
+        progress: told of the progress.
+
+    Raises:
+        DataError: x does not fit the model, or no sequence is to be simulated.
+        ToolError: Verilator or a C++ compiler is missing or fails.
+        VerificationError: a bit or a cycle differs, or the hardware hangs.
+    """
+    count = design.config.simulate_sequences if sequences is None else sequences
+    if count < 1:
+        raise DataError("verification", f"{count} sequences prove nothing", "Simulate at least 1")
+    integers, full = design.input_integers(np.asarray(x)[:count], None)
+    simulated = _measure_cycles(design, integers[:1])
+    random = np.random.default_rng(seed)
+    short = stressed = resets = 0
+    runs = max(-(-len(integers) // SEQUENCES_A_RUN), min(len(REGIMES), len(integers)))
+    done = 0
+    for index, part in enumerate(np.array_split(integers, runs)):
+        regime = REGIMES[index % len(REGIMES)]
+        lengths = full[done : done + len(part)].copy()
+        reset_after = None
+        if regime.is_stressed:
+            chosen = random.random(len(part)) < 0.5
+            lengths[chosen] = random.integers(1, design.steps, chosen.sum(), endpoint=True)
+            reset_after = _inside_a_sequence(lengths)
+            stressed += len(part)
+        stimulus = Stimulus(
+            int(random.integers(2**62)),
+            regime.valid_probability,
+            regime.ready_probability,
+            last_probability=0.5 if regime.is_stressed else 1.0,
+            reset_after_beats=reset_after,
+        )
+        _simulate(design, part, lengths, stimulus, f"{regime.name}, data from sequence {done} on")
+        done += len(part)
+        short += int(np.count_nonzero(lengths < design.steps))
+        resets += reset_after is not None
+        if progress is not None:
+            progress(done, len(integers))
+    return Verification(len(integers), short, stressed, resets, simulated)
+
+
+def _measure_cycles(design: Design, one: Integers) -> Cycles:
+    """Return latency and interval as simulated, which must be those predicted."""
+    firmware = design.firmware
+    alone = _simulate(design, one, _full(design, 1), Stimulus(seed=1), "of a lone sequence")
+    latency = int(alone.latency_cycles[0])
+    # The first sequences may come faster than the hardware can sustain, into its buffers.
+    in_flight = firmware.interleave
+    many = 6 * in_flight + 6
+    stream = _simulate(
+        design, np.repeat(one, many, axis=0), _full(design, many), Stimulus(seed=1), "of back-to-back sequences"
+    )
+    interval = float(stream.interval_cycles[-in_flight:].mean())
+    for what, found, predicted in (
+        ("a latency", latency, firmware.latency_cycles),
+        ("an initiation interval", interval, firmware.initiation_interval_cycles),
+    ):
+        if found != predicted:
+            raise VerificationError(
+                f"simulation of {firmware.top}", f"it has {what} of {found:g} cycles, not of {predicted:g}", FAULT
+            )
+    return Cycles(latency, interval)
+
+
+def _full(design: Design, count: int) -> Lengths:
+    return np.full(count, design.steps, np.int64)
+
+
+def _simulate(design: Design, integers: Integers, lengths: Lengths, stimulus: Stimulus, what: str) -> SimulationResult:
+    result = design.simulator.run(design.input_beats(integers, lengths), lengths, stimulus)
+    result.require_equal(f"simulation of {design.firmware.top} {what}", *design.expected_beats(integers, lengths))
+    return result
+
+
+def _inside_a_sequence(lengths: Lengths) -> int | None:
+    """Return a number of beats that ends inside the sequence nearest the middle, or None where all have one beat."""
+    long = np.flatnonzero(lengths > 1)
+    if not len(long):
+        return None
+    sequence = int(long[np.argmin(np.abs(long - len(lengths) // 2))])
+    return int(lengths[:sequence].sum()) + (int(lengths[sequence]) + 1) // 2

@@ -1,0 +1,284 @@
+"""The command line: what it writes and says, and one clear line for everything that can go wrong."""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from keras_models import sequential
+from loopwire import verification
+from loopwire.cli import main
+from loopwire.errors import VerificationError
+
+STEPS, FEATURES = 4, 2
+X = np.random.default_rng(0).normal(0.0, 1.0, (60, STEPS, FEATURES)).astype(np.float32)
+Y = np.arange(60) % 3
+
+
+def loopwire(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "tagger.keras"
+    sequential((STEPS, FEATURES), [keras.layers.GRU(3), keras.layers.Dense(3, activation="softmax")]).save(path)
+    return path
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "data.npz"
+    np.savez(path, X=X, y=Y, classes=np.array(["up", "down", "charm"]))
+    return path
+
+
+def test_from_a_model_file_to_verified_firmware(model: Path, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "build" / "tagger"
+    result = loopwire("compile", model, "--data", data, "--out", out, "--simulate", 40)
+    assert result.exit_code == 0, result.output
+    for text in ("charm", "predicted and simulated", "delay model", "on 40 sequences", "0 bits differ"):
+        assert text in " ".join(result.stdout.replace("│", " ").split()), result.stdout
+    assert result.stdout.splitlines()[-1] == f"Report: {out / 'report.md'}"
+    report = json.loads((out / "report.json").read_text())
+    assert report["verification"]["sequences"] == 40
+    assert report["predicted"] == report["verification"]["simulated"]
+    assert [auc["name"] for auc in report["aucs"]] == ["up", "down", "charm"]
+    assert report["agreement"]["sequences"] == 60 and report["agreement"]["top1"] > 0.9
+    assert {"README.md", "design.json", "report.md", "rtl", "testbench"} <= {entry.name for entry in out.iterdir()}
+    assert (out / "rtl" / "tagger.sv").exists()
+
+
+def test_without_data_and_simulation(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = loopwire("compile", model, "--simulate", 0)
+    assert result.exit_code == 0, result.output
+    assert "not verified" in result.stdout
+    report = json.loads(Path("build/tagger/report.json").read_text())
+    assert report["verification"] is None and report["agreement"] is None and report["part"] == "xcku115-flvb2104-2-i"
+
+
+def test_options_override_the_file(model: Path, tmp_path: Path) -> None:
+    config = tmp_path / "my.toml"
+    config.write_text('part = "xc7a100t"\nclock_period_ns = 8\nname = "other"\n[model]\nprecision = "fixed<12,4>"')
+    options = ("--config", config, "--part", "xcvu13p", "--precision", "ap_fixed<14,5>", "--simulate", 0)
+    result = loopwire("compile", model, "--out", tmp_path / "out", *options)
+    assert result.exit_code == 0, result.output
+    facts = json.loads((tmp_path / "out" / "design.json").read_text())
+    assert (facts["part"], facts["clock_period_ns"], facts["top"]) == ("xcvu13p", 8.0, "other")
+    assert facts["input"]["type"] == "fixed<14,5>"
+
+
+def test_tensors_that_clip_are_told(model: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", X * 255 / np.abs(X).max())
+    result = loopwire("compile", model, "--data", tmp_path / "x.npy", "--out", tmp_path / "out", "--simulate", 0)
+    assert result.exit_code == 0, result.output
+    assert "Tensors that clip" in result.stdout and "(input)" in result.stdout
+    rows = json.loads((tmp_path / "out" / "report.json").read_text())["clipping"]
+    assert rows[0]["tensor"] == "x" and rows[0]["type"] == "fixed<16,6,RND,SAT>"
+    assert rows[0]["suggestion"] == "fixed<19,9,RND,SAT>" and 0 < rows[0]["clipped"] < rows[0]["values"] == X.size
+
+
+def truncated(path: Path) -> Path:
+    path.write_bytes(path.read_bytes()[:-2000])
+    return path
+
+
+def other_framework(path: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model/data.pkl", b"\x80\x02")
+    return path
+
+
+def no_model(path: Path) -> Path:
+    path.write_text("hello")
+    return path
+
+
+def nan_weights(path: Path) -> Path:
+    broken = sequential((STEPS, FEATURES), [keras.layers.GRU(3)])
+    broken.layers[0].set_weights([array * np.nan for array in broken.layers[0].get_weights()])
+    broken.save(path)
+    return path
+
+
+def with_lambda(path: Path) -> Path:
+    keras.Sequential([keras.Input((STEPS, FEATURES)), keras.layers.Lambda(lambda x: x)]).save(path)
+    return path
+
+
+def unknown_shape(path: Path) -> Path:
+    keras.Sequential([keras.Input((None, FEATURES)), keras.layers.GRU(3)]).save(path)
+    return path
+
+
+BAD_MODELS = {
+    truncated: "model.keras: it is damaged or truncated. Save the model again",
+    other_framework: "model.keras: it looks like a PyTorch checkpoint. Loopwire reads Keras .h5 and .keras files",
+    no_model: "model.keras: it is neither HDF5 nor a zip archive",
+    nan_weights: "its kernel holds NaN or infinity",
+    with_lambda: "It holds Python code, which is never run",
+    unknown_shape: "its shape (None, 2) is unknown at compile time. Rebuild the model",
+}
+
+
+def assert_refused(result: Result, text: str, out: Path) -> None:
+    """Exit status 1, one line on standard error with `text`, no traceback, nothing written."""
+    assert result.exit_code == 1, result.output
+    assert isinstance(result.exception, SystemExit)
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: ") and text in lines[0], result.stderr
+    assert "Traceback" not in result.output
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("make", BAD_MODELS)
+def test_bad_models(make: Callable[[Path], Path], model: Path, tmp_path: Path) -> None:
+    path, out = tmp_path / "model.keras", tmp_path / "out"
+    path.write_bytes(model.read_bytes())
+    assert_refused(loopwire("compile", make(path), "--out", out), BAD_MODELS[make], out)
+
+
+def test_no_such_model(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert_refused(loopwire("compile", tmp_path / "none.h5", "--out", out), "none.h5: there is no such file", out)
+
+
+BAD_DATA = [
+    (X[:, :3], "'X': it has shape (60, 3, 2). The model takes (N, 4, 2)"),
+    (X.astype("U8"), "'X': its elements are of dtype <U8. Give whole or floating-point numbers"),
+    (X * np.nan, "'X': element (0, 0, 0) is nan. Remove or replace values that are not finite"),
+]
+
+
+@pytest.mark.parametrize(("inputs", "text"), BAD_DATA)
+def test_bad_data(inputs: Any, text: str, model: Path, tmp_path: Path) -> None:
+    path, out = tmp_path / "bad.npz", tmp_path / "out"
+    np.savez(path, X=inputs)
+    assert_refused(loopwire("compile", model, "--data", path, "--out", out), f"bad.npz, {text}", out)
+
+
+BAD_OPTIONS = [
+    (("--precision", "ap_fixed<0,3>"), "a width of 0 bits is impossible. Give a width from 1 to 1024"),
+    (("--precision", "float16"), "type 'float16': this is not a fixed-point type. Write it as 'fixed<16,6>'"),
+    (("--part", "xcku1155"), "part 'xcku1155': there are no data for this part. Known are"),
+    (("--clock-ns", "0"), "clock_period_ns: 0.0 is no period. Give nanoseconds above 0"),
+    (("--multipliers", "lut"), "multipliers: 'lut' is unknown. Choose from auto, shift_add, dsp."),
+    (("--config", "none.toml"), "none.toml: it cannot be read (No such file or directory)"),
+]
+
+
+@pytest.mark.parametrize(("options", "text"), BAD_OPTIONS)
+def test_bad_options(options: tuple[str, ...], text: str, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert_refused(loopwire("compile", model, "--out", out, *options), text, out)
+
+
+WRONG_USAGE = [
+    (("compile",), "Missing argument 'MODEL'"),
+    (("compile", "m.h5", "--clock", "5"), "No such option '--clock'"),
+    (("compile", "m.h5", "--simulate", "-1"), "-1 is not in the range x>=0"),
+    (("compile", "m.h5", "--clock-ns", "fast"), "'fast' is not a valid float"),
+    (("compil",), "No such command 'compil'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "text"), WRONG_USAGE)
+def test_wrong_usage(arguments: tuple[str, ...], text: str) -> None:
+    result = loopwire(*arguments)
+    assert result.exit_code == 2
+    assert text in result.stderr and "Traceback" not in result.output
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "thesis"
+    out.mkdir()
+    (out / "chapter1.tex").write_text("mine")
+    result = loopwire("compile", model, "--out", out)
+    assert result.exit_code == 1
+    assert "thesis: it holds something else ('chapter1.tex' ...). Choose another folder" in result.stderr
+    assert [entry.name for entry in out.iterdir()] == ["chapter1.tex"]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ziglang") is not None, reason="ziglang is a compiler outside of PATH")
+def test_no_compiler(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    text = (
+        "simulation: no C++ compiler was found (g++, clang++ or the Python package ziglang). Install one: 'apt install"
+    )
+    out = tmp_path / "out"
+    assert_refused(loopwire("compile", model, "--out", out), text, out)
+    without = loopwire("compile", model, "--out", out, "--simulate", 0)
+    assert without.exit_code == 0 and "not verified" in without.stdout
+
+
+@pytest.mark.parametrize("place", ["README.md", "simulate.cpp"])
+def test_a_full_disk(place: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Path.write_text
+
+    def full(self: Path, text: str, *options: Any) -> int:
+        if self.name == place:
+            raise OSError(errno.ENOSPC, "No space left on device", str(self))
+        return write(self, text, *options)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    out = tmp_path / "out"
+    sequences = 0 if place == "README.md" else 1
+    assert_refused(loopwire("compile", model, "--out", out, "--simulate", sequences), "No space left on device", out)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_firmware_that_fails_is_not_written(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*arguments: object, **options: object) -> None:
+        raise VerificationError("simulation of tagger", "a bit\ndiffers", "Report it")
+
+    monkeypatch.setattr(verification, "verify", fails)
+    out = tmp_path / "out"
+    assert_refused(loopwire("compile", model, "--out", out, "--simulate", 1), "tagger: a bit differs. Report it", out)
+
+
+def test_version_and_help() -> None:
+    assert loopwire("--version").stdout == "loopwire 0.1.0\n"
+    assert "Compile MODEL, a Keras .h5 or .keras file" in loopwire("compile", "--help").stdout
+
+
+QUICK = """
+import sys
+{statement}
+heavy = {{"numpy", "h5py", "rich", "sklearn", "alkaid", "keras", "torch", "tensorflow"}} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import loopwire",
+        "from loopwire.cli import main; main(['--help'], standalone_mode=False)",
+        "from loopwire.cli import main; main(['compile', '--help'], standalone_mode=False)",
+    ],
+)
+def test_import_and_help_load_no_framework(statement: str) -> None:
+    subprocess.run([sys.executable, "-c", QUICK.format(statement=statement)], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_public_names() -> None:
+    import loopwire
+
+    for name in loopwire.__all__:
+        assert getattr(loopwire, name) is not None and name in dir(loopwire)
+    assert loopwire.__version__ == "0.1.0"
+    with pytest.raises(AttributeError, match="module 'loopwire' has no attribute 'complie'"):
+        loopwire.complie  # noqa: B018

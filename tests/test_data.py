@@ -1,0 +1,112 @@
+"""Reading data files, and the text of every error about data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from loopwire.data import check_inputs, check_lengths, read_data
+from loopwire.errors import DataError
+
+X = np.arange(5 * 4 * 2, dtype=np.float32).reshape(5, 4, 2)
+Y = np.array([0, 1, 2, 1, 0])
+
+
+def saved(folder: Path, **arrays: Any) -> Path:
+    path = folder / "data.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def test_inputs_and_labels(tmp_path: Path) -> None:
+    data = read_data(saved(tmp_path, X=X, y=Y, classes=np.array(["b", "c", "l"]), mu=np.ones(2)), (4, 2), 3)
+    np.testing.assert_array_equal(data.inputs, X)
+    assert data.labels is not None and data.labels.tolist() == Y.tolist()
+    assert data.class_names == ("b", "c", "l")
+
+
+def test_one_hot_labels_and_a_single_array(tmp_path: Path) -> None:
+    data = read_data(saved(tmp_path, X_jets=X, y=np.eye(3)[Y]), (4, 2), 3)
+    assert data.labels is not None and data.labels.tolist() == Y.tolist()
+    assert data.class_names is None
+
+
+def test_labels_of_a_single_output(tmp_path: Path) -> None:
+    data = read_data(saved(tmp_path, X=X, y=(Y > 0)[:, None]), (4, 2), 1)
+    assert data.labels is not None and data.labels.tolist() == [0, 1, 1, 1, 0]
+
+
+def test_npy(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", X)
+    data = read_data(tmp_path / "x.npy", (4, 2), 3)
+    np.testing.assert_array_equal(data.inputs, X)
+    assert data.labels is None
+
+
+BAD_ARRAYS = [
+    ({"A": X, "B": X}, "it has no 'X' and several arrays of 3 axes (it holds 'A' (5, 4, 2), 'B' (5, 4, 2)). Name the"),
+    ({"y": Y}, "it has no 'X' and no array of 3 axes (it holds 'y' (5,)). Name the inputs 'X'"),
+    ({}, "it has no 'X' and no array of 3 axes (it holds nothing)"),
+    ({"X": X[:, :3]}, "'X': it has shape (5, 3, 2). The model takes (N, 4, 2)"),
+    ({"X": X.astype(complex)}, "'X': its elements are of dtype complex64"),
+    ({"X": X.astype("U4")}, "'X': its elements are of dtype <U4. Give whole or floating-point numbers"),
+    ({"X": X[:0]}, "'X': it holds no sequence. Give at least one"),
+    (
+        {"X": np.where(X == 13, np.nan, X)},
+        "'X': element (1, 2, 1) is nan. Remove or replace values that are not finite",
+    ),
+    ({"X": np.where(X == 39, -np.inf, X)}, "'X': element (4, 3, 1) is -inf"),
+    ({"X": X, "y": Y[:4]}, "'y': it has shape (4,). Give one label for each of the 5 inputs"),
+    ({"X": X, "y": Y + 1}, "'y': its labels are 1 to 3. The model tells 3 classes: 0 to 2"),
+    ({"X": X, "y": Y - 0.5}, "'y': its labels, of dtype float64, are no whole numbers. Give classes from 0 on"),
+    ({"X": X, "y": np.ones((5, 3))}, "'y': its rows, of 3 numbers, are not one-hot. Give 3 classes"),
+]
+
+
+@pytest.mark.parametrize(("arrays", "text"), BAD_ARRAYS)
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
+def test_bad_arrays(arrays: dict[str, Any], text: str, tmp_path: Path) -> None:
+    path = saved(tmp_path, **arrays)
+    with pytest.raises(DataError) as error:
+        read_data(path, (4, 2), 3)
+    assert str(error.value).startswith(str(path)) and text in str(error.value).replace("complex128", "complex64")
+
+
+def test_files_that_are_no_arrays(tmp_path: Path) -> None:
+    path = saved(tmp_path, X=X)
+    with pytest.raises(DataError, match=r"none.npz: there is no such file. Check the path"):
+        read_data(tmp_path / "none.npz", (4, 2), 3)
+    for content in (b"", b"\x80\x04pickle", path.read_bytes()[:-30], b"X,y\n1,2\n"):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"data.npz: it cannot be read as arrays \(.+\). Give a .npz or .npy file"):
+            read_data(path, (4, 2), 3)
+
+
+def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
+    path = saved(tmp_path, X=np.array([print, None], dtype=object))
+    with pytest.raises(DataError, match="it cannot be read as arrays"):
+        read_data(path, (4, 2), 3)
+
+
+def test_not_finite_far_into_large_data() -> None:
+    x = np.zeros((5000, 2))
+    x[4500, 1] = np.inf
+    with pytest.raises(DataError, match=r"element \(4500, 1\) is inf"):
+        check_inputs("x", x, (2,))
+
+
+@pytest.mark.parametrize(
+    ("lengths", "text"),
+    [
+        ([1, 2], r"lengths: its shape is \(2,\), its dtype int64. Give 3 whole numbers"),
+        ([1.0, 2.0, 3.0], r"its dtype float64. Give 3 whole numbers"),
+        ([1, 0, 3], "lengths: it holds 0 to 3 steps. Give from 1 to 4"),
+        ([1, 5, 3], "lengths: it holds 1 to 5 steps. Give from 1 to 4"),
+    ],
+)
+def test_bad_lengths(lengths: list[float], text: str) -> None:
+    with pytest.raises(DataError, match=text):
+        check_lengths("lengths", lengths, 3, 4)

@@ -1,0 +1,191 @@
+"""Designs: their numbers, their simulation and its verdict, and the folder they are written to."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import loopwire
+from loopwire import design as design_module
+from loopwire.config import CompileConfig
+from loopwire.design import Design
+from loopwire.errors import DataError, VerificationError
+from loopwire.ir.fixed_point import quantise, to_real
+from loopwire.ir.types import FixedType
+from loopwire.layers.activation import Function
+from loopwire.layers.dense import Dense
+from loopwire.layers.gru import Gru
+from loopwire.layers.model import Model
+from loopwire.synth.simulation import Stimulus
+from pass_through import FEATURES, HARDWARE, STEPS, firmware_of, pass_through
+
+X = np.random.default_rng(0).normal(0.0, 2.0, (40, STEPS, FEATURES))
+
+
+@pytest.fixture
+def without_generator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(design_module, "generate", firmware_of)
+
+
+def tagger() -> Design:
+    random = np.random.default_rng(5)
+    gru = Gru("gru", *(random.normal(0, 0.5, shape) for shape in ((9, 2), (9, 3), (9,), (9,))))
+    head = Dense("head", random.normal(0, 0.5, (2, 3)), np.zeros(2), Function("softmax"))
+    return loopwire.compile(Model("tagger", (STEPS, FEATURES), (gru, head), "tagger.keras"))
+
+
+@pytest.fixture(scope="module")
+def passing() -> Design:
+    return loopwire.compile(pass_through())
+
+
+def test_fixed_point_is_near_float() -> None:
+    design = tagger()
+    real, fixed = design.predict_float(X), design.predict(X)
+    assert real.shape == fixed.shape == (40, 2)
+    assert 0 < np.abs(real - fixed).max() < 0.01
+    np.testing.assert_allclose(real.sum(axis=1), 1.0)
+
+
+def test_the_definition_and_the_fast_emulator_predict_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths = np.arange(40) % STEPS + 1
+    fast = tagger().predict_integers(X, lengths)
+    monkeypatch.setattr(design_module, "try_build", lambda graph: None)
+    monkeypatch.setattr(design_module, "DEFINITION_BATCH", 7)
+    np.testing.assert_array_equal(tagger().predict_integers(X, lengths), fast)
+
+
+def test_what_lies_beyond_a_short_sequence_is_ignored() -> None:
+    design, other = tagger(), X.copy()
+    other[:, 2:] = 9.0
+    lengths = np.full(40, 2)
+    np.testing.assert_array_equal(design.predict(X, lengths), design.predict(other, lengths))
+    np.testing.assert_array_equal(design.predict_float(X, lengths), design.predict_float(other, lengths))
+    assert (design.predict(X) != design.predict(other)).any()
+
+
+def test_inputs_that_do_not_fit() -> None:
+    design = tagger()
+    for predict in (design.predict, design.predict_float, design.clipping):
+        with pytest.raises(DataError, match=r"x: it has shape \(40, 3, 2\). The model takes \(N, 4, 2\)"):
+            predict(X[:, :3])
+    with pytest.raises(DataError, match=r"lengths: it holds 5 to 5 steps. Give from 1 to 4"):
+        design.predict(X, [5] * 40)
+
+
+def test_simulation_gives_reals_and_cycles(passing: Design, without_generator: None) -> None:
+    lengths = np.arange(40) % STEPS + 1
+    simulation = passing.simulate(X, lengths, Stimulus(seed=3, ready_probability=0.5))
+    type = FixedType.parse("fixed<16,6,RND,SAT>")
+    expected = to_real(quantise(X, type), type.fraction)
+    expected[np.arange(STEPS) >= lengths[:, np.newaxis]] = 0.0
+    np.testing.assert_array_equal(simulation.outputs, expected)
+    np.testing.assert_array_equal(passing.simulate(X[:3]).cycles.latency_cycles, [STEPS] * 3)
+
+
+def test_verification_counts_what_it_did(passing: Design, without_generator: None) -> None:
+    seen = []
+    found = loopwire.verify(passing, X, progress=lambda done, of: seen.append((done, of)))
+    assert (found.sequences, found.stressed_sequences, found.resets) == (40, 30, 3)
+    assert 5 <= found.short_sequences <= 25
+    assert (found.simulated.latency_cycles, found.simulated.initiation_interval_cycles) == (STEPS, STEPS)
+    assert seen == [(10, 40), (20, 40), (30, 40), (40, 40)]
+    assert loopwire.verify(passing, X, sequences=3).sequences == 3
+    with pytest.raises(DataError, match=r"verification: 0 sequences prove nothing. Simulate at least 1"):
+        loopwire.verify(passing, X, sequences=0)
+
+
+def test_the_configuration_bounds_the_sequences(passing: Design, without_generator: None) -> None:
+    design = replace(passing, config=CompileConfig(simulate_sequences=5))
+    assert loopwire.verify(design, X).sequences == 5
+
+
+FAULTS = {
+    "wrong bit": (
+        ("m_axis_tdata <= s_axis_tdata;", "m_axis_tdata <= s_axis_tdata ^ 32'(s_axis_tdata[15:0] == 16'hFC00);"),
+        "output beats( before the reset)? differ; the first is beat . of sequence .*: element 0 is -1023, not -1024",
+    ),
+    "short sequences run on": (("s_axis_tlast || ", ""), "9 of 10 results were received"),
+    "state survives a reset": (
+        ("count_q <= 16'd0;\n    end", "end"),
+        "an output beat belongs to no sequence",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_found(fault: str, without_generator: None) -> None:
+    (old, new), message = FAULTS[fault]
+    assert old in HARDWARE
+    design = loopwire.compile(pass_through())
+    text = design.firmware.files["pass_through.sv"]
+    vars(design)["firmware"] = replace(design.firmware, files={"pass_through.sv": text.replace(old, new)})
+    x = X.copy()
+    x[37, 1, 0] = x[2, 0, 0] = -1.0
+    with pytest.raises(VerificationError, match=message):
+        loopwire.verify(design, x)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"latency_cycles": 9}, "simulation of pass_through: it has a latency of 4 cycles, not of 9"),
+        ({"initiation_interval_cycles": 3.5}, "it has an initiation interval of 4 cycles, not of 3.5"),
+    ],
+)
+def test_wrong_predictions_are_found(
+    wrong: dict[str, Any], message: str, passing: Design, without_generator: None
+) -> None:
+    design = loopwire.compile(pass_through())
+    vars(design).update(firmware=replace(design.firmware, **wrong), simulator=passing.simulator)
+    with pytest.raises(VerificationError, match=message):
+        loopwire.verify(design, X)
+
+
+def test_a_model_without_sequences(without_generator: None) -> None:
+    design = loopwire.compile(pass_through(steps=1))
+    found = loopwire.verify(design, X[:, 0])
+    assert (found.sequences, found.short_sequences, found.resets) == (40, 0, 0)
+    assert design.simulate(X[:3, 0]).outputs.shape == (3, FEATURES)
+
+
+def test_written_project(passing: Design, without_generator: None, tmp_path: Path) -> None:
+    path = passing.write(tmp_path / "out", X, {"report.md": "all is well\n"})
+    files = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
+    bench = {f"testbench/pass_through_{end}" for end in ("tb.sv", "input.hex", "expected.hex")}
+    assert files == {"README.md", "design.json", "report.md", "rtl/pass_through.sv", *bench}
+    facts = json.loads((path / "design.json").read_text())
+    assert facts["predicted"] == {"latency_cycles": 4, "initiation_interval_cycles": 4, "loop_latency_cycles": 1}
+    assert facts["model"] == {"name": "pass through", "source": "same.keras", "input_shape": [4, 2]}
+    assert facts["tensors"]["x"] == "fixed<16,6,RND,SAT>[4, 2]"
+    readme = (path / "README.md").read_text()
+    assert "| `s_axis_tdata` | 32 | one time step: 2 signed elements of 16 bits, 16 bits apart |" in readme
+    assert "fixed<16,6,RND,SAT> has steps of 2^-10" in readme and "$" not in readme
+
+
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+@pytest.mark.parametrize("data", [X[:5], None])
+def test_the_readme_tells_how_to_run_the_testbench(
+    data: Any, passing: Design, without_generator: None, tmp_path: Path
+) -> None:
+    path = passing.write(tmp_path / "out", data)
+    commands = [line.strip() for line in (path / "README.md").read_text().splitlines() if line.startswith("      ")]
+    done = subprocess.run(" && ".join(commands), shell=True, cwd=path, capture_output=True, text=True)
+    assert f"PASS: {32 if data is None else 5} sequences, 0 errors" in done.stdout, done
+
+
+def test_report_names_the_stage_of_each_number(passing: Design, without_generator: None) -> None:
+    predicted = passing.report()
+    assert ("Latency", "4 cycles, 20 ns", "predicted") in predicted.rows()
+    assert ("Verification", "not verified", "") in predicted.rows()
+    verified = passing.report(loopwire.verify(passing, X[:8]))
+    assert ("Initiation interval", "4 cycles, 20 ns", "predicted and simulated") in verified.rows()
+    assert json.loads(verified.to_json())["verification"]["simulated"]["latency_cycles"] == 4
+    assert "| Clock | 5 ns on xcku115-flvb2104-2-i | delay model |" in verified.to_markdown()
