@@ -5,6 +5,7 @@ Ref: the modules loopwire_feeder and loopwire_collector, whose behaviour at full
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
@@ -41,25 +42,67 @@ class SequenceCycles:
     last_output: int
 
 
-def run(engines: tuple[EngineTiming, ...], sequences: int) -> list[SequenceCycles]:
+def run(engines: Sequence[EngineTiming], sequences: int) -> list[SequenceCycles]:
     """Return the cycles of full-length sequences that follow without a gap, nothing holding up the output."""
-    assert all(engine.per_step for engine in engines[:-1]), (
-        "only the last engine of a chain gives one result a sequence"
-    )
-    states = [_EngineState() for _ in engines]
-    results = []
-    next_input = 0
-    for _ in range(sequences):
-        offered = [next_input + j for j in range(engines[0].steps)]
+    chain = _Chain(engines)
+    return [chain.sequence() for _ in range(sequences)]
+
+
+def initiation_interval(engines: Sequence[EngineTiming]) -> float:
+    """Return the mean time from a sequence's first beat to the next one's, in cycles, over a period of the steady state.
+
+    The intervals need not be equal: they repeat when all engines are, but for the time, as they were before.
+    """
+    chain = _Chain(engines)
+    seen: dict[tuple[object, ...], tuple[int, int]] = {}
+    count = 0
+    while (situation := chain.situation()) not in seen:
+        seen[situation] = count, chain.next_input
+        chain.sequence()
+        count += 1
+    count_before, cycle_before = seen[situation]
+    return (chain.next_input - cycle_before) / (count - count_before)
+
+
+class _Chain:
+    """Engines one after another; `next_input` is the first cycle in which the next sequence's first beat can come."""
+
+    def __init__(self, engines: Sequence[EngineTiming]) -> None:
+        assert all(engine.per_step for engine in engines[:-1]), (
+            "only the last engine of a chain gives one result a sequence"
+        )
+        self._engines = tuple((engine, _EngineState()) for engine in engines)
+        self.next_input = 0
+
+    def sequence(self) -> SequenceCycles:
+        """Return the cycles of the next sequence."""
+        offered = [self.next_input + j for j in range(self._engines[0][0].steps)]
         inputs: list[int] = []
-        for index, (engine, state) in enumerate(zip(engines, states, strict=True)):
+        before: _EngineState | None = None
+        for engine, state in self._engines:
             accepted, offered = _sequence(engine, state, offered)
             inputs = inputs or accepted
-            if index:
-                states[index - 1].returned[-1] = accepted[-1]
-        next_input = inputs[-1] + 1
-        results.append(SequenceCycles(inputs[0], inputs[-1], offered[0], offered[-1]))
-    return results
+            if before is not None:
+                before.returned[-1] = accepted[-1]
+            before = state
+        self.next_input = inputs[-1] + 1
+        return SequenceCycles(inputs[0], inputs[-1], offered[0], offered[-1])
+
+    def situation(self) -> tuple[object, ...]:
+        """Return all that the cycles of further sequences depend on, counted from `next_input`."""
+
+        def since(cycles: list[int]) -> tuple[int, ...]:
+            return tuple(max(cycle - self.next_input, -1) for cycle in cycles)
+
+        return tuple(
+            (
+                len(state.accepted) % engine.slots,
+                since(state.issued_last[-engine.slots :]),
+                since(state.returned[-engine.tickets :]),
+                (state.turn_origin - self.next_input) % engine.ring,
+            )
+            for engine, state in self._engines
+        )
 
 
 def _sequence(engine: EngineTiming, state: _EngineState, offered: list[int]) -> tuple[list[int], list[int]]:
@@ -74,7 +117,7 @@ def _sequence(engine: EngineTiming, state: _EngineState, offered: list[int]) -> 
     accepted = [first]
     for cycle in offered[1:]:
         accepted.append(max(cycle, accepted[-1] + 1))
-    if all(issued < first for issued in state.issued_last):
+    if all(issued < first for issued in state.issued_last[-engine.slots :]):
         state.turn_origin = first + 1 - slot
     issued: list[int] = []
     for arrival in [accepted[-1]] * engine.steps if engine.reverse else accepted:

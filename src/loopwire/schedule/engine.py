@@ -63,8 +63,18 @@ def engines(graph: Graph) -> tuple[Engine, ...]:
         name = "engine" if len(scans) == 1 else f"engine_{index + 1}"
         engine = _engine(graph, scan, producers, name, feed, is_last)
         chain.append(engine)
-        feed = scan.results[scan.op.states] if not is_last else feed  # type: ignore[union-attr]
+        feed = feed if is_last else _handed_on(graph, scan)
     return tuple(chain)
+
+
+def _handed_on(graph: Graph, scan: Node) -> Value:
+    """Return the one sequence that what follows a scan reads of it."""
+    assert isinstance(scan.op, ops.Scan)
+    users = graph.users()
+    read = [value for value in scan.results if users.get(value)]
+    if len(read) != 1 or read[0] not in scan.results[scan.op.states :]:
+        raise _unsupported(read[0])
+    return read[0]
 
 
 def _engine(graph: Graph, node: Node, producers: dict[Value, Node], name: str, feed: Value, is_last: bool) -> Engine:
@@ -92,7 +102,7 @@ def _engine(graph: Graph, node: Node, producers: dict[Value, Node], name: str, f
     finals = dict(zip(node.results[: scan.states], body.outputs, strict=False))
     stacked = dict(zip(node.results[scan.states :], body.outputs[scan.states :], strict=True))
     if not is_last:
-        (result,) = stacked.values() if len(stacked) == 1 else [body.outputs[scan.states]]
+        result = stacked[_handed_on(graph, node)]
         return Engine(name, scan.length, reverse, x, body.nodes, states, tuple(step_constants), {}, result, True)
     (output,) = graph.outputs
     if output in stacked:

@@ -325,7 +325,9 @@ class _Scheduler:
         for operation in self._datapath.operations:
             if rings is not None and not self._depends[operation.result] <= rings:
                 continue
-            given = max((times[operand] for operand in operation.operands if operand in times), default=BEFORE_ALL)
+            # A step's number is there when its input is.
+            reads = (self._datapath.x,) if isinstance(operation.kind, StepRom) else operation.operands
+            given = max((times[signal] for signal in reads if signal in times), default=BEFORE_ALL)
             if given == BEFORE_ALL:
                 placements[operation] = Placement(BEFORE_ALL[0], BEFORE_ALL)
                 continue

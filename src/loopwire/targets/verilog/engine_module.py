@@ -133,7 +133,7 @@ def _unused(active: bool, index: bool) -> list[str]:
 
 
 def _instance(module: LayerModule, name: str, valid: _Control, active: _Control, index: _Control) -> list[str]:
-    ports = [".aclk"]
+    ports = [".aclk"] if module.clocked else []
     ports += [f".step_valid_{s}({valid.in_stage(s)})" for s in sorted(set(module.valid_stages))]
     ports += [f".step_active_{s}({active.in_stage(s)})" for s in sorted(set(module.active_stages))]
     ports += [f".step_index_{s}({index.in_stage(s)})" for s in sorted(set(module.index_stages))]

@@ -22,7 +22,8 @@ PORTS = {"aclk", "cell_index", "y", "x", "k", "i", "j"}
 class LayerModule:
     """What one layer's module contains and how it is connected.
 
-    `valid_stages` are the stages whose step_valid it needs, `active_stages` and `index_stages` likewise.
+    `valid_stages` are the stages whose step_valid it needs, `active_stages` and `index_stages` likewise; `clocked` says
+    whether it holds any register.
     """
 
     layer: str
@@ -33,6 +34,7 @@ class LayerModule:
     valid_stages: list[int] = field(default_factory=list)
     active_stages: list[int] = field(default_factory=list)
     index_stages: list[int] = field(default_factory=list)
+    clocked: bool = False
 
 
 def layer_modules(pipeline: Pipeline) -> list[LayerModule]:
@@ -64,10 +66,18 @@ def layer_modules(pipeline: Pipeline) -> list[LayerModule]:
         for signal in module.inputs:
             if signal in owner and signal not in modules[owner[signal]].outputs:
                 modules[owner[signal]].outputs.append(signal)
+        module.clocked = bool(module.rings) or any(_is_clocked(op, pipeline) for op in module.operations)
     output = pipeline.datapath.output
     if output in owner and output not in modules[owner[output]].outputs:
         modules[owner[output]].outputs.append(output)
     return list(modules.values())
+
+
+def _is_clocked(operation: Operation, pipeline: Pipeline) -> bool:
+    """Return whether an operation reads anything of an earlier stage, or is a tree that spans several."""
+    placement, places = pipeline.placements[operation], pipeline.stage_of()
+    waits = any(places.get(v, placement.first_stage) < placement.first_stage for v in operation.operands)
+    return waits or placement.first_stage < placement.time[0]
 
 
 def port_name(signal: Signal) -> str:
@@ -145,7 +155,7 @@ class _Writer:
 
     def text(self) -> str:
         module = self._module
-        ports = ["input  logic aclk"]
+        ports = ["input  logic aclk"] if module.clocked else []
         ports += [f"input  logic step_valid_{s}" for s in sorted(set(module.valid_stages))]
         ports += [f"input  logic step_active_{s}" for s in sorted(set(module.active_stages))]
         bits = max(self._index_bits(), 1)

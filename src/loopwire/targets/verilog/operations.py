@@ -144,10 +144,13 @@ def statements(
             (cell,) = operation.operands
             module, y = library.table(kind.form), result_type(kind.form)
             index = resized(f"{text(cell)}[k]", cell.width, False, cell_bits(kind.form))
+            # A table holds results for all of its operand's type, whose ends the operand may never reach.
+            unused = [f"  wire unused = &{{1'b0, y[{y.width - 1}:{width}]}};"] if y.width > width else []
             return [
                 f"for (genvar k = 0; k < {out.count}; k++) begin : gen_{result}",
                 f"  logic [{y.width - 1}:0] y;",
                 f"  {module} lookup (.cell_index({index}), .y(y));",
+                *unused,
                 f"  assign {result}[k] = {resized('y', y.width, y.signed, width)};",
                 "end",
             ]
