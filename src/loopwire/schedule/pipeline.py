@@ -194,7 +194,7 @@ class _Scheduler:
         groups = self._groups()
         loop_latency = max([least_loop_latency, *(self._group_latency(group) for group in groups)])
         while True:
-            for patience in range(loop_latency):
+            for patience in range(loop_latency + 1):
                 pipeline = self._attempt(groups, loop_latency, patience)
                 if pipeline is not None:
                     return pipeline
