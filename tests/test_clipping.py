@@ -12,7 +12,7 @@ from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.layers.activation import SIGMOID, Activation
 from loopwire.layers.dense import Dense
 from loopwire.layers.model import Model
-from loopwire.report.clipping import _holding, _limits
+from loopwire.report.clipping import _holding, limits
 
 MODEL = Model("m", (1,), (Dense("last", np.array([[3.0], [40.0]]), np.zeros(2)),), "m.keras")
 
@@ -58,7 +58,7 @@ def test_losing_less_than_a_step_is_not_clipping() -> None:
 def test_a_type_that_wraps_clips_where_its_value_jumps(rounding: Rounding, signed: bool) -> None:
     type = FixedType(5, 3, signed, rounding, Overflow.WRAP)
     x = np.linspace(-9, 9, 1801)
-    least, most = _limits(type)
+    least, most = limits(type)
     jumps = np.abs(to_real(quantise(x, type), type.fraction) - x) > type.step
     np.testing.assert_array_equal((x < least) | (x > most), jumps)
 

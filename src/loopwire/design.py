@@ -23,7 +23,10 @@ from loopwire.layers.model import Model
 from loopwire.project import write_project
 from loopwire.project_files import project_files
 from loopwire.report.clipping import Clipping, ClippingMeter
+from loopwire.report.profile import TensorProfile, profile
+from loopwire.report.range_proof import RangeProof, range_proofs
 from loopwire.report.summary import Cycles, Report, Verification
+from loopwire.report.trace import TensorTrace, trace
 from loopwire.synth import verilator
 from loopwire.synth.simulation import SimulationResult, Simulator, Stimulus
 from loopwire.targets.evaluate import evaluate_integers, evaluate_real
@@ -117,6 +120,26 @@ class Design:
         meter = ClippingMeter()
         self.predict_float(x, meter=meter)
         return meter.rows(self.graph)
+
+    def profile(self, x: npt.ArrayLike) -> tuple[TensorProfile, ...]:
+        """Return range and distribution of every tensor on these inputs, in float and in fixed point.
+
+        Raises:
+            DataError: x does not fit the model.
+        """
+        return profile(self.graph, check_inputs("x", x, self.model.input_shape))
+
+    def trace(self, x: npt.ArrayLike) -> tuple[TensorTrace, ...]:
+        """Return every tensor's errors on these inputs, fixed point against float.
+
+        Raises:
+            DataError: x does not fit the model.
+        """
+        return trace(self.graph, check_inputs("x", x, self.model.input_shape))
+
+    def range_proofs(self) -> tuple[RangeProof, ...]:
+        """Return which tensors cannot overflow, whatever the input."""
+        return range_proofs(self.graph)
 
     @cached_property
     def firmware(self) -> Firmware:

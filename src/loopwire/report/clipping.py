@@ -88,7 +88,7 @@ class _Tally:
         self.type = type
         self.low, self.high = np.inf, -np.inf
         self.clipped = self.values = 0
-        self._least, self._most = _limits(type)
+        self._least, self._most = limits(type)
 
     def add(self, x: Reals) -> None:
         low, high = float(x.min()), float(x.max())
@@ -98,13 +98,19 @@ class _Tally:
             self.clipped += int(np.count_nonzero((x < self._least) | (x > self._most)))
 
     def row(self, value: Value) -> Clipping:
-        name = value.name.removeprefix(f"{value.layer}.")
-        tensor = f"{name} ({value.note})" if value.note else name
         suggestion = _holding(self.type, self.low, self.high)
-        return Clipping(value.layer, tensor, self.type, self.clipped, self.values, self.low, self.high, suggestion)
+        return Clipping(
+            value.layer, tensor_name(value), self.type, self.clipped, self.values, self.low, self.high, suggestion
+        )
 
 
-def _limits(type: FixedType) -> tuple[float, float]:
+def tensor_name(value: Value) -> str:
+    """Return a value's name in its layer, with its equation if it has one."""
+    name = value.name.removeprefix(f"{value.layer}.")
+    return f"{name} ({value.note})" if value.note else name
+
+
+def limits(type: FixedType) -> tuple[float, float]:
     """Return the range outside of which a value is clipped.
 
     A saturating type that loses less than one step is not said to clip: it holds that value as well as any other.

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 SIZE_INCHES = (7.0, 5.5)
 DPI = 150
 STYLE: dict[str, Any] = {
+    "font.family": ["TeX Gyre Heros", "DejaVu Sans"],
     "font.size": 12.0,
+    "axes.linewidth": 1.0,
     "axes.labelsize": 13.0,
     "axes.titlesize": 12.0,
     "xtick.labelsize": 11.0,

@@ -1,0 +1,71 @@
+"""Every tensor of a graph evaluated twice on the same inputs: in real numbers, and in fixed point."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from loopwire.ir import ops
+from loopwire.ir.fixed_point import quantise
+from loopwire.ir.graph import Graph, Node, Value
+from loopwire.targets.evaluate import Array, evaluate_integers, evaluate_real
+
+Reals = npt.NDArray[np.float64]
+Visit = Callable[[Value, int, Reals, Array], None]
+"""Told of a tensor in one step: the value, the step, its reals (N, …), and its integers (N, …) in steps of its type."""
+
+BATCH = 256
+"""Sequences at a time: what is kept of one batch decides the memory, not how many batches there are."""
+
+
+def is_shown(node: Node) -> bool:
+    """Say whether a reader knows a node's result: a weight, a value that was rounded, or one with an equation."""
+    return isinstance(node.op, ops.Const | ops.Cast | ops.Table) or bool(node.results[0].note)
+
+
+def shown_values(graph: Graph) -> list[Value]:
+    """Return the values that `visit_pairs` tells of, in the order of the graph."""
+    nodes = [node for node in graph.walk() if not isinstance(node.op, ops.Scan) and is_shown(node)]
+    return [*graph.inputs, *(node.result for node in nodes)]
+
+
+def visit_pairs(graph: Graph, x: npt.NDArray[np.generic], visit: Visit) -> None:
+    """Evaluate inputs x (N, *input shape) in batches, and tell of every shown tensor in every step.
+
+    Constants are told of once.
+    """
+    constants: set[Value] = set()
+    source = graph.inputs[0]
+    for start in range(0, len(x), BATCH):
+        part = x[start : start + BATCH].astype(np.float64)
+        integers = quantise(part, source.type.element)
+        visit(source, 0, part, integers)
+        _visit_batch(graph, part, integers, constants, visit)
+
+
+def _visit_batch(graph: Graph, reals: Reals, integers: Array, constants: set[Value], visit: Visit) -> None:
+    kept: list[Reals] = []
+
+    def keep(node: Node, _: Sequence[Array], result: Array) -> None:
+        if is_shown(node):
+            kept.append(result)
+
+    evaluate_real(graph, (reals,), observe=keep)
+    following = iter(kept)
+    steps: Counter[Value] = Counter()
+
+    def compare(node: Node, _: Sequence[Array], result: Array) -> None:
+        if not is_shown(node):
+            return
+        real, value = next(following), node.result
+        if isinstance(node.op, ops.Const):
+            if value in constants:
+                return
+            constants.add(value)
+        visit(value, steps[value], real, result)
+        steps[value] += 1
+
+    evaluate_integers(graph, (integers,), observe=compare)

@@ -1,0 +1,88 @@
+"""Which tensors cannot overflow, for any input: bounds from intervals alone, without data.
+
+The bound of a tensor is that of the value before it is brought into its type, given the weights and the types of all
+tensors before it: a state that enters a step is anything that its type holds and that the steps before can give.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from loopwire.ir import ops
+from loopwire.ir.functions import FUNCTIONS
+from loopwire.ir.graph import Graph, Value
+from loopwire.ir.interval import ranges
+from loopwire.ir.types import FixedType
+from loopwire.report.clipping import limits, tensor_name
+
+
+@dataclass(frozen=True)
+class RangeProof:
+    """What one tensor's value can be before it is brought into its type.
+
+    Attributes:
+        layer: the model's layer; empty for the model's input.
+        tensor: its name in the layer, with its equation if it has one.
+        type: its type.
+        low, high: bounds of the value; None for the model's input, of which nothing is known.
+        cannot_overflow: whether the type holds every value within the bounds, up to less than a step.
+    """
+
+    layer: str
+    tensor: str
+    type: FixedType
+    low: float | None
+    high: float | None
+    cannot_overflow: bool
+
+    def __str__(self) -> str:
+        least, most = self.type.min_integer * self.type.step, self.type.max_integer * self.type.step
+        if self.cannot_overflow:
+            return "cannot overflow, for any input"
+        if self.low is None or self.high is None:
+            return f"can, if the data leave {least:g} to {most:g}"
+        beyond = []
+        if self.low < least:
+            beyond.append(f"falls below {least:g} (bound: {self.low:.6g})")
+        if self.high > most:
+            beyond.append(f"rises above {most:g} (bound: {self.high:.6g})")
+        return f"can, if it {' or '.join(beyond)}"
+
+
+def range_proofs(graph: Graph) -> tuple[RangeProof, ...]:
+    """Return the proof of every tensor that is brought into a type, in the order of the graph."""
+    found = ranges(graph)
+    source = graph.inputs[0]
+    rows = [RangeProof(source.layer, tensor_name(source), source.type.element, None, None, False)]
+    for node in graph.walk():
+        match node.op:
+            case ops.Cast(to):
+                operand = node.operands[0]
+                step = operand.type.element.step
+                rows.append(_row(node.result, to, found[operand].low * step, found[operand].high * step))
+            case ops.Table(function, to):
+                operand = node.operands[0]
+                step = operand.type.element.step
+                rows.append(
+                    _row(node.result, to, *_bounds(function, found[operand].low * step, found[operand].high * step))
+                )
+            case ops.Const():
+                rows.append(_row(node.result, node.op.type, float(node.op.reals.min()), float(node.op.reals.max())))
+            case _:
+                pass
+    return tuple(rows)
+
+
+def _bounds(function: str, low: float, high: float) -> tuple[float, float]:
+    """Return the least and the greatest value of a function from low to high."""
+    known = FUNCTIONS[function]
+    points = [low, high, *(point for point in known.turning_points if low < point < high)]
+    values = known.real(np.array(points))
+    return float(values.min()), float(values.max())
+
+
+def _row(value: Value, type: FixedType, low: float, high: float) -> RangeProof:
+    least, most = limits(type)
+    return RangeProof(value.layer, tensor_name(value), type, low, high, least <= low and high <= most)
