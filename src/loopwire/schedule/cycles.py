@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class EngineTiming:
-    """What of an engine decides its cycles."""
+    """What of an engine decides its cycles: a slot has its turn every `ring` cycles, `spacing` after the slot before."""
 
     steps: int
     ring: int
     slots: int
+    spacing: int
     tickets: int
     depth: int
     reverse: bool
@@ -43,9 +44,6 @@ class SequenceCycles:
 
 def run(engines: tuple[EngineTiming, ...], sequences: int) -> list[SequenceCycles]:
     """Return the cycles of full-length sequences that follow without a gap, nothing holding up the output."""
-    assert all(engine.per_step for engine in engines[:-1]), (
-        "only the last engine of a chain gives one result a sequence"
-    )
     states = [_EngineState() for _ in engines]
     results = []
     next_input = 0
@@ -75,11 +73,11 @@ def _sequence(engine: EngineTiming, state: _EngineState, offered: list[int]) -> 
     for cycle in offered[1:]:
         accepted.append(max(cycle, accepted[-1] + 1))
     if all(issued < first for issued in state.issued_last):
-        state.turn_origin = first + 1 - slot
+        state.turn_origin = first + 1 - slot * engine.spacing
     issued: list[int] = []
     for arrival in [accepted[-1]] * engine.steps if engine.reverse else accepted:
         ready = max(arrival + 1, issued[-1] + engine.ring if issued else 0)
-        issued.append(ready + (state.turn_origin + slot - ready) % engine.ring)
+        issued.append(ready + (state.turn_origin + slot * engine.spacing - ready) % engine.ring)
     ready_results = issued if engine.per_step else issued[-1:]
     handed: list[int] = []
     free = state.returned[-1] + 1 if state.returned else 0
