@@ -4,6 +4,8 @@
 // A sequence arrives a beat a cycle and ends at s_last or at its STEPS-th beat. Its steps are kept in the slot's buffer and
 // issued one each RING cycles, in order (in reverse order, once all are there, where REVERSE is 1). A sequence is let in only
 // when its slot is free and a ticket, its place in the collector, is left; so nothing behind this module ever waits.
+// With no sequence inside, the turns stop at the slot that is filled next. Where WAITS is 1 they also stop at a slot whose
+// next step has not come: that is for a single slot, in a pipeline that keeps its states in memories.
 module loopwire_feeder #(
     parameter int STEPS = 20,
     parameter int RING = 5,
@@ -11,6 +13,7 @@ module loopwire_feeder #(
     parameter int SPACING = 1,
     parameter int TICKETS = 8,
     parameter bit REVERSE = 0,
+    parameter bit WAITS = 0,
     parameter int X_BITS = 96,
     localparam int COUNT_BITS = $clog2(STEPS + 1),
     localparam int STEP_BITS = STEPS > 1 ? $clog2(STEPS) : 1,
@@ -58,7 +61,6 @@ module loopwire_feeder #(
   // Whose turn it is.
   logic [PHASE_BITS-1:0] phase;
   logic [SLOTS-1:0] turn;                       // whose, one-hot; nobody's in cycles between
-  logic [PHASE_BITS-1:0] fill_phase;            // the turn of the slot that is filled
   logic issue_last;
   logic [SLOTS-1:0] leaving;                    // the slot issues its last step in this cycle
 
@@ -90,7 +92,6 @@ module loopwire_feeder #(
     step_ticket = '0;
     step_slot = '0;
     fill_address = '0;
-    fill_phase = '0;
     issue_address = '0;
     for (int k = 0; k < SLOTS; k++) begin
       if (turn[k]) begin
@@ -102,10 +103,7 @@ module loopwire_feeder #(
         step_slot = SLOT_BITS'(k);
         issue_address = ADDRESS_BITS'(k * STEPS) + ADDRESS_BITS'(issue_place[k]);
       end
-      if (fill_here[k]) begin
-        fill_address = ADDRESS_BITS'(k * STEPS) + ADDRESS_BITS'(fill_count);
-        fill_phase = PHASE_BITS'(k * SPACING);
-      end
+      if (fill_here[k]) fill_address = ADDRESS_BITS'(k * STEPS) + ADDRESS_BITS'(fill_count);
     end
     step_valid = issue_busy && (REVERSE ? issue_ended : issue_issued < issue_received);
     step_last = issue_ended && COUNT_BITS'(issue_issued + COUNT_BITS'(1)) == issue_received;
@@ -130,9 +128,9 @@ module loopwire_feeder #(
     end
     tickets_out <= tickets_out + (TICKET_BITS + 1)'(accepted_first) - (TICKET_BITS + 1)'(ticket_returned);
 
-    // With no sequence inside, the turns start over at the slot that is filled, so that its first step waits for none.
-    if (accepted_first && busy == '0) phase <= fill_phase;
-    else phase <= phase == PHASE_BITS'(RING - 1) ? '0 : phase + PHASE_BITS'(1);
+    if (!(|turn && !step_valid && (WAITS || (busy == '0 && |(turn & fill_here))))) begin
+      phase <= phase == PHASE_BITS'(RING - 1) ? '0 : phase + PHASE_BITS'(1);
+    end
 
     for (int k = 0; k < SLOTS; k++) begin
       if (leaving[k]) begin

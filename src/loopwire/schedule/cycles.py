@@ -20,6 +20,8 @@ class EngineTiming:
     depth: int
     reverse: bool
     per_step: bool
+    waits: bool
+    """The turns stop at a slot whose next step has not come."""
 
 
 @dataclass
@@ -60,6 +62,11 @@ def run(engines: tuple[EngineTiming, ...], sequences: int) -> list[SequenceCycle
     return results
 
 
+def _turn(state: _EngineState, place: int, earliest: int, ring: int) -> int:
+    """Return the first cycle, not before `earliest`, in which it is the turn of the slot at `place` in the ring."""
+    return earliest + (state.turn_origin + place - earliest) % ring
+
+
 def _sequence(engine: EngineTiming, state: _EngineState, offered: list[int]) -> tuple[list[int], list[int]]:
     """Return the cycles in which an engine accepts a sequence's beats, and in which it hands on its results."""
     number = len(state.accepted)
@@ -72,12 +79,17 @@ def _sequence(engine: EngineTiming, state: _EngineState, offered: list[int]) -> 
     accepted = [first]
     for cycle in offered[1:]:
         accepted.append(max(cycle, accepted[-1] + 1))
-    if all(issued < first for issued in state.issued_last):
-        state.turn_origin = first + 1 - slot * engine.spacing
+    place = slot * engine.spacing
+    latest = max(state.issued_last, default=-1)
+    if latest < first and _turn(state, place, latest + 1, engine.ring) <= first:
+        # Nothing was inside, and the turns had stopped at this slot.
+        state.turn_origin = first + 1 - place
     issued: list[int] = []
     for arrival in [accepted[-1]] * engine.steps if engine.reverse else accepted:
-        ready = max(arrival + 1, issued[-1] + engine.ring if issued else 0)
-        issued.append(ready + (state.turn_origin + slot * engine.spacing - ready) % engine.ring)
+        ready = max(arrival, issued[-1] if issued else latest) + 1
+        if engine.waits and ready > _turn(state, place, (issued[-1] if issued else latest) + 1, engine.ring):
+            state.turn_origin = ready - place
+        issued.append(_turn(state, place, ready, engine.ring))
     ready_results = issued if engine.per_step else issued[-1:]
     handed: list[int] = []
     free = state.returned[-1] + 1 if state.returned else 0

@@ -72,7 +72,7 @@ def engine_module(
         "  logic ticket_returned;",
         "  loopwire_feeder #(",
         f"      .STEPS({timing.steps}), .RING({timing.ring}), .SLOTS({timing.slots}), .SPACING({timing.spacing}),",
-        f"      .TICKETS({timing.tickets}), .REVERSE(1'b{int(timing.reverse)}), .X_BITS({x.bits})",
+        f"      .TICKETS({timing.tickets}), .REVERSE(1'b{int(timing.reverse)}), .WAITS(1'b{int(timing.waits)}), .X_BITS({x.bits})",
         "  ) feeder (",
         "      .aclk, .aresetn, .s_data, .s_valid, .s_ready, .s_last,",
         "      .step_valid(issue_valid), .step_active(issue_active), .step_first(issue_first),",

@@ -167,7 +167,8 @@ class _Design:
         held_cycles = engine.length * (1 + engine.per_step + engine.reverse) + ring * engine.length + pipeline.depth + 4
         tickets = 1 << (held_cycles // engine.length + 1).bit_length()
         depth, reverse, per_step = pipeline.depth, engine.reverse, engine.per_step
-        return EngineTiming(engine.length, ring, slots, spacing, tickets, depth, reverse, per_step)
+        waits = folding is not None and slots == 1
+        return EngineTiming(engine.length, ring, slots, spacing, tickets, depth, reverse, per_step, waits)
 
     def _solve(self, result: Value, matrix: Integers, x: Range) -> AdderTree | None:
         largest = int(abs(matrix).max())
@@ -186,7 +187,7 @@ class _Design:
         return blocks / max(device.dsps, 1) < tree.adder_bits / device.luts
 
     def _write_engine(self, name: str, pipeline: Pipeline, timing: EngineTiming) -> None:
-        modules = layer_modules(pipeline)
+        modules = layer_modules(pipeline, timing.slots)
         names = {}
         for module in modules:
             names[module.layer] = self._names.unique(f"{self.name}_{module.layer or 'model'}")

@@ -39,7 +39,7 @@ class LayerModule:
         self.controls.setdefault(control, set()).add(place)
 
 
-def layer_modules(pipeline: Pipeline) -> list[LayerModule]:
+def layer_modules(pipeline: Pipeline, slots: int) -> list[LayerModule]:
     """Divide a pipeline among its layers, in the order in which they compute."""
     modules: dict[str, LayerModule] = {}
     owner: dict[Signal, str] = {}
@@ -48,7 +48,8 @@ def layer_modules(pipeline: Pipeline) -> list[LayerModule]:
         module.rings.append(ring)
         owner[ring.read] = ring.read.layer
         for control, place in _ring_controls(ring, pipeline):
-            module.need(control, place)
+            if control != "slot" or slots > 1:
+                module.need(control, place)
     constants = {op.result: op for op in pipeline.datapath.operations if isinstance(op.kind, Constant)}
     for operation in pipeline.placements:
         if isinstance(operation.kind, Constant):
@@ -261,10 +262,7 @@ class _Writer:
         if not ring.gathered:
             depth = self._slots * chunks
             bits = max((depth - 1).bit_length(), 1)
-            read, write = (
-                f"{bits}'(slot_{s}) * {bits}'d{chunks} + {bits}'(chunk_{s})" if depth > 1 else "1'b0"
-                for s in (entry, end)
-            )
+            read, write = (self._address(s, chunks, bits) for s in (entry, end))
             first = "'0"
             lines = []
             if ring.initial.any():
@@ -294,12 +292,17 @@ class _Writer:
             ]
             whole = f"{{{value}, {name}_earlier}}"
             now += f" && chunk_{end} == {self._bits['chunk']}'d{chunks - 1}"
-        slot_read, slot_write = (f"slot_{s}" for s in (entry, end))
+        slot_read, slot_write = (f"slot_{s}" if self._slots > 1 else "0" for s in (entry, end))
         return [
             *lines,
             f"  assign {name} = step_first_{entry} ? {initial} : {name}_memory[{slot_read}];",
             f"  always_ff @(posedge aclk) if ({now}) {name}_memory[{slot_write}] <= {whole};",
         ]
+
+    def _address(self, place: int, chunks: int, bits: int) -> str:
+        """Return where the chunk of the step in a stage stands in a memory of all slots."""
+        chunk = f"{bits}'(chunk_{place})" if chunks > 1 else f"{bits}'d0"
+        return f"{bits}'(slot_{place}) * {bits}'d{chunks} + {chunk}" if self._slots > 1 else chunk
 
     def _widened(self, array_text: str, signal: Signal, width: int) -> str:
         if signal.width == width:
