@@ -59,10 +59,14 @@ def _start(case: str, name: str, core: int) -> Emulator:
         command = [str(HLS4ML_PYTHON), str(BENCH / "hls4ml_worker.py"), case, str(HLS4ML_PROJECTS / case)]
     else:
         command = [sys.executable, str(BENCH / "emulator_worker.py"), case, name]
-    if name != "fast-all-cores":
-        command = ["taskset", "--cpu-list", str(core), *command]
+    pinned = None if name == "fast-all-cores" else lambda: os.sched_setaffinity(0, {core})
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=pinned,
     )
     return Emulator(name, process)
 

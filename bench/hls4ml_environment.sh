@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv-hls4ml beside .venv: hls4ml, which the benchmark of the emulator is compared with. Takes about 1 GB.
+# Makes .venv-hls4ml beside .venv: hls4ml, which the benchmark of the emulator is compared with. It takes 0.7 GB.
 # Versions are those of the published figures.
 set -eu
 cd "$(dirname "$0")/.."

@@ -137,6 +137,8 @@ def test_binary_ops(op: str, a_type: FixedType, b_type: FixedType, shapes: str, 
     [
         ("fixed<16,6>", "fixed<16,6>", Opcode.MATVEC_INT16),
         ("fixed<20,6>", "fixed<9,3>", Opcode.MATVEC_INT32),
+        ("ufixed<16,6>", "fixed<12,3>", Opcode.MATVEC_INT32),
+        ("fixed<12,6>", "ufixed<16,3>", Opcode.MATVEC_INT32),
         ("fixed<8,3>", "fixed<20,3>", Opcode.MATVEC_INT32),
         ("fixed<24,6>", "fixed<24,6>", Opcode.MATVEC_FLOAT64),
         ("fixed<40,6>", "fixed<20,6>", Opcode.MATVEC_INT64),
@@ -164,6 +166,14 @@ def test_products_with_a_matrix(
     assert_equal_to_definition(graph, None, LANES * 2 + 3, 1)
 
 
+def test_a_product_added_to_itself() -> None:
+    def body(b: Builder, x: Value) -> Value:
+        square, product = b.mul(x, x), b.matvec(b.const(np.eye(3) * 1.5, INPUT), x)
+        return b.sub(b.add(square, square), b.add(product, product))
+
+    assert_equal_to_definition(vector_graph(INPUT, 3, body), None, LANES, 0)
+
+
 def test_a_product_with_a_computed_matrix_is_declined() -> None:
     graph = vector_graph(INPUT, 6, lambda b, x: b.matvec(b.reshape(x, (2, 3)), b.slice(x, 1, 4)))
     assert try_build(graph) is None
@@ -181,12 +191,14 @@ def test_table(element: str, to: str) -> None:
 def test_a_table_of_half_a_function_too(fold: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     def table_form(op: ops.Table, operand: FixedType) -> TableForm:
         limits = operand.min_integer, operand.max_integer
-        return design_table(op.function, *limits, operand.fraction, op.to, fold=fold)
+        form = design_table(op.function, *limits, operand.fraction, op.to, fold=fold)
+        assert (form.symmetry is not None) == fold and form.dropped_bits > 0, "or the test says nothing"
+        return form
 
     monkeypatch.setattr(vector_program, "table_form", table_form)
     monkeypatch.setattr(evaluate, "table_form", table_form)
-    element = FixedType.parse("fixed<13,4>")
-    graph = vector_graph(element, 1, lambda b, x: b.table("sigmoid", x, FixedType.parse("fixed<6,1,RND,SAT>")))
+    element = FixedType.parse("fixed<16,3>")
+    graph = vector_graph(element, 1, lambda b, x: b.table("tanh", x, FixedType.parse("fixed<10,1,RND,SAT>")))
     x = np.arange(element.min_integer, element.max_integer + 1).reshape(-1, 1)
     (expected,) = evaluate_integers(graph, [x])
     np.testing.assert_array_equal(built(graph).run(x), expected)
@@ -286,8 +298,6 @@ class Random:
                 total = product if total is None else b.add(total, product)
             assert total is not None
             mixed.append(b.cast(total, state.type.element))
-        if self.draw(st.booleans()) and states[0].type == states[1].type:
-            mixed = [states[1], mixed[0]]  # a shift register
         return mixed, [self.chain(b, mixed[0]), self.draw(st.sampled_from([*states, steps[0]]))]
 
 
@@ -329,6 +339,22 @@ def test_random_graphs(graph: Graph, count: int, short: bool, seed: int) -> None
     assert_equal_to_definition(graph, lengths, count, seed)
 
 
+@pytest.mark.parametrize("order", [[0, 1, 2], [1, 2, 0], [2, 0, 1], [1, 0, 2], [0, 0, 0]])
+def test_states_that_become_each_other(order: list[int]) -> None:
+    b = Builder()
+    x = b.input("x", TensorType((4, 2), INPUT))
+    initial = [b.const([k / 4, -k / 4], INPUT, "s") for k in range(3)]
+
+    def body(b: Builder, states: Sequence[Value], steps: Sequence[Value]) -> BodyResult:
+        return [states[k] for k in order], [b.add(states[0], steps[0])]
+
+    *finals, stacked = b.scan(initial, [x], body, names=("a", "b", "c", "y"))
+    wide = b.cast(b.concat(finals), stacked.type.element)
+    graph = b.graph((b.concat([wide, b.reshape(stacked, (8,))]),))
+    for lengths in (None, np.arange(LANES) % 4 + 1):
+        assert_equal_to_definition(graph, lengths, LANES, 0)
+
+
 def nested_graph() -> Graph:
     """A scan in a scan: the inner one runs over the features of a step, with a table of constants beside them."""
     b = Builder()
@@ -349,8 +375,9 @@ def nested_graph() -> Graph:
     return b.graph((y,))
 
 
-def test_scan_in_a_scan() -> None:
-    assert_equal_to_definition(nested_graph(), None, 2 * LANES, 3)
+@pytest.mark.parametrize("lengths", [None, np.arange(2 * LANES) % 3 + 1])
+def test_scan_in_a_scan(lengths: npt.NDArray[np.int64] | None) -> None:
+    assert_equal_to_definition(nested_graph(), lengths, 2 * LANES, 3)
 
 
 def random_layers(rng: np.random.Generator, kind: str) -> list[Layer]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,10 +91,12 @@ def compile_command(model_path: Path, data: Path | None, out: Path | None, **opt
 
 
 def _compile(model_path: Path, data_path: Path | None, out: Path | None, sequences: int | None, **options: Any) -> None:
-    from rich.console import Console
-
     # One step's matrices are small: more threads would spend their time waiting. Read when numpy is first imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from rich.console import Console
+
+    from loopwire.report.summary import AUCS, FACTS
+
     console = Console()
     out = out or Path("build") / model_path.stem
     config = _config(model_path.stem, **options)
@@ -106,7 +108,9 @@ def _compile(model_path: Path, data_path: Path | None, out: Path | None, sequenc
         with _step(progress, "Writing"):
             inputs = None if data is None else data.inputs
             design.write(out, inputs, {"report.json": report.to_json(), "report.md": report.to_markdown()})
-    _print(console, report)
+    if report.aucs:
+        _print_table(console, "Area under the ROC curve", AUCS, report.auc_rows())
+    _print_table(console, report.model, FACTS, report.rows())
     click.echo(f"Project: {out}")
     click.echo(f"Report: {out / 'report.md'}")
 
@@ -182,6 +186,7 @@ def _judge(progress: Progress, design: Design, data: Data) -> dict[str, Any]:
 
     from loopwire.report.agreement import agreement, class_aucs
     from loopwire.report.clipping import ClippingMeter
+    from loopwire.report.summary import CLIPPING, clipping_rows
 
     meter = ClippingMeter()
     real, fixed = [], []
@@ -193,7 +198,11 @@ def _judge(progress: Progress, design: Design, data: Data) -> dict[str, Any]:
             done += len(part)
             update(done, len(data.inputs))
     outputs = np.concatenate(real), np.concatenate(fixed)
-    judged: dict[str, Any] = {"agreement": agreement(*outputs), "clipping": tuple(meter.rows(design.graph))}
+    clipping = meter.rows(design.graph)
+    if clipping:  # told now, since who sees it may want to stop and choose other types
+        title = "Tensors that clip: some values do not fit their type"
+        _print_table(progress.console, title, CLIPPING, clipping_rows(clipping))
+    judged: dict[str, Any] = {"agreement": agreement(*outputs), "clipping": clipping}
     if data.labels is not None and outputs[0].ndim == 2:
         judged["aucs"] = class_aucs(data.labels, *outputs, data.class_names)
     return judged
@@ -216,20 +225,13 @@ def _step(progress: Progress, name: str) -> Iterator[Callable[[int, int], None]]
     progress.update(task, completed=total, total=total)
 
 
-def _print(console: Console, report: Report) -> None:
+def _print_table(console: Console, title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from loopwire.report.summary import AUCS, CLIPPING, FACTS
-
-    tables = (
-        ("Area under the ROC curve", AUCS, report.auc_rows()),
-        ("Tensors that clip: some values do not fit their type", CLIPPING, report.clipping_rows()),
-        (report.model, FACTS, report.rows()),
-    )
-    for title, head, rows in tables:
-        if rows:
-            table = Table(*head, title=title, title_justify="left")
-            for row in rows:
-                table.add_row(*map(Text, row))
-            console.print(table)
+    table = Table(title=title, title_justify="left")
+    for name in head:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)

@@ -12,7 +12,6 @@ import numpy as np
 from loopwire.ir import ops
 from loopwire.ir.builder import BodyResult, Builder
 from loopwire.ir.graph import Graph, Node, Value
-from loopwire.ir.interval import Range, range_of
 from loopwire.ir.types import FixedType
 from loopwire.passes.rewrite import drop_unused, rewrite
 
@@ -41,10 +40,10 @@ def accumulate_flattened(graph: Graph) -> Graph:
             product = producers.get(operands[0])
             sequence = flattened(product)
             if product is not None and sequence is not None:
-                return [_accumulate(b, producers, product, sequence, operands[1])]
+                return [_accumulate(b, producers, product, sequence, operands[1], node.result.type.element)]
         results: Sequence[Value] = b.copy(node, operands)
         if (sequence := flattened(new)) is not None and not _is_biased(graph, node):
-            results = [_accumulate(b, producers, new, sequence, None)]
+            results = [_accumulate(b, producers, new, sequence, None, node.result.type.element)]
         producers.update({result: Node(node.op, tuple(operands), tuple(results)) for result in results})
         return results
 
@@ -58,14 +57,23 @@ def _is_biased(graph: Graph, product: Node) -> bool:
 
 
 def _accumulate(
-    b: Builder, producers: Mapping[Value, Node], product: Node, sequence: Value, bias: Value | None
+    b: Builder,
+    producers: Mapping[Value, Node],
+    product: Node,
+    sequence: Value,
+    bias: Value | None,
+    accumulator: FixedType,
 ) -> Value:
+    """Add the scan.
+
+    `accumulator` is the type of the whole sum. It holds every partial sum too, since steps still to come, and steps
+    that a short sequence lacks, count as 0, which is among the values that the type was computed for.
+    """
     matrix = producers[product.operands[0]].op
     assert isinstance(matrix, ops.Const)
     length, features = sequence.type.shape
     rows = matrix.reals.shape[0]
     by_step = matrix.reals.reshape(rows, length, features).transpose(1, 0, 2)
-    accumulator = _accumulator(product, matrix, sequence, bias)
 
     def body(inner: Builder, states: Sequence[Value], steps: Sequence[Value]) -> BodyResult:
         (partial,), (x, weights) = states, steps
@@ -76,19 +84,3 @@ def _accumulate(
     columns = b.const(by_step, matrix.type, "W_by_step")
     (result,) = b.scan((start,), (sequence, columns), body, names=("sum_last",))
     return result
-
-
-def _accumulator(product: Node, matrix: ops.Const, sequence: Value, bias: Value | None) -> FixedType:
-    """Return a type for every partial sum: steps still to come, and steps that a short sequence lacks, add 0."""
-    element = sequence.type.element
-    fraction = matrix.type.fraction + element.fraction
-    operand = Range.of_type(element).join(Range(0, 0))
-    total = range_of(ops.MatVec(), product.operands, (range_of(matrix, (), ()), operand)).join(Range(0, 0))
-    low, high = total.low, total.high
-    if bias is not None:
-        given = bias.type.element
-        finest = max(fraction, given.fraction)
-        low = (low << (finest - fraction)) + (given.min_integer << (finest - given.fraction))
-        high = (high << (finest - fraction)) + (given.max_integer << (finest - given.fraction))
-        fraction = finest
-    return FixedType.holding(low, high, fraction)

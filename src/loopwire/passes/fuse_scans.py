@@ -21,12 +21,13 @@ def _fusible(graph: Graph) -> tuple[Node, Node] | None:
     for second in graph.nodes:
         if not isinstance(second.op, ops.Scan):
             continue
-        for sequence in second.operands[second.op.states :]:
+        states, sequences = second.operands[: second.op.states], second.operands[second.op.states :]
+        for sequence in sequences:
             first = producers.get(sequence)
             if first is None or not isinstance(first.op, ops.Scan):
                 continue
             stacked = set(first.results[first.op.states :])
-            others = [v for v in second.operands if v not in stacked]
+            others = [*states, *(v for v in sequences if v not in stacked)]
             if not any(_depends(producers, v, first) for v in others):
                 return first, second
     return None

@@ -95,20 +95,6 @@ class Report:
             for auc in self.aucs
         ]
 
-    def clipping_rows(self) -> Rows:
-        """Return (layer, tensor, type, share clipped, range met, type that holds it)."""
-        return [
-            (
-                row.layer or "(input)",
-                row.tensor,
-                str(row.type),
-                f"{row.share:.2%}" if row.share >= 5e-5 else f"{row.share:.1e}",
-                f"{row.low:.4g} to {row.high:.4g}",
-                str(row.suggestion),
-            )
-            for row in self.clipping
-        ]
-
     def to_json(self) -> str:
         """Return all facts; types as text."""
         return json.dumps(_plain(self), indent=2) + "\n"
@@ -119,7 +105,7 @@ class Report:
         if self.aucs:
             parts += ["## Area under the ROC curve", _table(AUCS, self.auc_rows())]
         if self.clipping:
-            parts += ["## Tensors that clip", _table(CLIPPING, self.clipping_rows())]
+            parts += ["## Tensors that clip", _table(CLIPPING, clipping_rows(self.clipping))]
         return "\n\n".join(parts) + "\n"
 
     def _time(self, cycles: float) -> str:
@@ -129,6 +115,21 @@ class Report:
 FACTS = ("Quantity", "Value", "Stage")
 AUCS = ("Class", "Float", "Fixed", "Fixed / float")
 CLIPPING = ("Layer", "Tensor", "Type", "Clipped", "Values met", "Would hold them")
+
+
+def clipping_rows(clipping: Sequence[Clipping]) -> Rows:
+    """Return (layer, tensor, type, share clipped, range met, type that holds it)."""
+    return [
+        (
+            row.layer or "(input)",
+            row.tensor,
+            str(row.type),
+            f"{row.share:.2%}" if row.share >= 5e-5 else f"{row.share:.1e}",
+            f"{row.low:.4g} to {row.high:.4g}",
+            str(row.suggestion),
+        )
+        for row in clipping
+    ]
 
 
 def _plain(value: Any) -> Any:

@@ -5,12 +5,13 @@ Ref: the modules loopwire_feeder and loopwire_collector, whose behaviour at full
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class EngineTiming:
-    """What of an engine decides its cycles: a slot has its turn every `ring` cycles, `spacing` after the slot before."""
+    """What of an engine decides its cycles: a slot's turn comes every `ring` cycles, `spacing` after the slot before."""
 
     steps: int
     ring: int
@@ -44,22 +45,64 @@ class SequenceCycles:
     last_output: int
 
 
-def run(engines: tuple[EngineTiming, ...], sequences: int) -> list[SequenceCycles]:
+def run(engines: Sequence[EngineTiming], sequences: int) -> list[SequenceCycles]:
     """Return the cycles of full-length sequences that follow without a gap, nothing holding up the output."""
-    states = [_EngineState() for _ in engines]
-    results = []
-    next_input = 0
-    for _ in range(sequences):
-        offered = [next_input + j for j in range(engines[0].steps)]
+    chain = _Chain(engines)
+    return [chain.sequence() for _ in range(sequences)]
+
+
+def initiation_interval(engines: Sequence[EngineTiming]) -> float:
+    """Return the mean time from a sequence's first beat to the next one's, in cycles, over a steady state's period.
+
+    The intervals need not be equal: they repeat when all engines are, but for the time, as they were before.
+    """
+    chain = _Chain(engines)
+    seen: dict[tuple[object, ...], tuple[int, int]] = {}
+    count = 0
+    while (situation := chain.situation()) not in seen:
+        seen[situation] = count, chain.next_input
+        chain.sequence()
+        count += 1
+    count_before, cycle_before = seen[situation]
+    return (chain.next_input - cycle_before) / (count - count_before)
+
+
+class _Chain:
+    """Engines one after another; `next_input` is the first cycle in which the next sequence's first beat can come."""
+
+    def __init__(self, engines: Sequence[EngineTiming]) -> None:
+        self._engines = tuple((engine, _EngineState()) for engine in engines)
+        self.next_input = 0
+
+    def sequence(self) -> SequenceCycles:
+        """Return the cycles of the next sequence."""
+        offered = [self.next_input + j for j in range(self._engines[0][0].steps)]
         inputs: list[int] = []
-        for index, (engine, state) in enumerate(zip(engines, states, strict=True)):
+        before: _EngineState | None = None
+        for engine, state in self._engines:
             accepted, offered = _sequence(engine, state, offered)
             inputs = inputs or accepted
-            if index:
-                states[index - 1].returned[-1] = accepted[-1]
-        next_input = inputs[-1] + 1
-        results.append(SequenceCycles(inputs[0], inputs[-1], offered[0], offered[-1]))
-    return results
+            if before is not None:
+                before.returned[-1] = accepted[-1]
+            before = state
+        self.next_input = inputs[-1] + 1
+        return SequenceCycles(inputs[0], inputs[-1], offered[0], offered[-1])
+
+    def situation(self) -> tuple[object, ...]:
+        """Return all that the cycles of further sequences depend on, counted from `next_input`."""
+
+        def since(cycles: list[int], longest: int = 1) -> tuple[int, ...]:
+            return tuple(max(cycle - self.next_input, -longest) for cycle in cycles)
+
+        return tuple(
+            (
+                len(state.accepted) % engine.slots,
+                since(state.issued_last[-engine.slots :], engine.ring + 1),
+                since(state.returned[-engine.tickets :]),
+                (state.turn_origin - self.next_input) % engine.ring,
+            )
+            for engine, state in self._engines
+        )
 
 
 def _turn(state: _EngineState, place: int, earliest: int, ring: int) -> int:
@@ -80,14 +123,15 @@ def _sequence(engine: EngineTiming, state: _EngineState, offered: list[int]) -> 
     for cycle in offered[1:]:
         accepted.append(max(cycle, accepted[-1] + 1))
     place = slot * engine.spacing
-    latest = max(state.issued_last, default=-1)
+    latest = max(state.issued_last[-engine.slots :], default=-1)
     if latest < first and _turn(state, place, latest + 1, engine.ring) <= first:
         # Nothing was inside, and the turns had stopped at this slot.
         state.turn_origin = first + 1 - place
     issued: list[int] = []
     for arrival in [accepted[-1]] * engine.steps if engine.reverse else accepted:
-        ready = max(arrival, issued[-1] if issued else latest) + 1
-        if engine.waits and ready > _turn(state, place, (issued[-1] if issued else latest) + 1, engine.ring):
+        before = issued[-1] if issued else state.issued_last[-engine.slots] if number >= engine.slots else -1
+        ready = max(arrival, before) + 1
+        if engine.waits and ready > _turn(state, place, before + 1, engine.ring):
             state.turn_origin = ready - place
         issued.append(_turn(state, place, ready, engine.ring))
     ready_results = issued if engine.per_step else issued[-1:]

@@ -105,8 +105,9 @@ def _engine(graph: Graph, node: Node, producers: dict[Value, Node], name: str, f
         result = stacked[_handed_on(graph, node)]
         return Engine(name, scan.length, reverse, x, body.nodes, (), states, tuple(step_constants), {}, result, True)
     (output,) = graph.outputs
+    tail: tuple[Node, ...] = ()
     if output in stacked:
-        tail, output, per_step = (), stacked[output], True
+        output, per_step = stacked[output], True
     else:
         tail, per_step = _tail(graph, node, finals), False
     constants = tuple(step_constants)
@@ -125,7 +126,9 @@ def one_layer_each(chain: tuple[Engine, ...]) -> tuple[Engine, ...]:
     for node in last.tail:
         if isinstance(node.op, ops.Const):
             continue
-        starts = isinstance(node.op, ops.MatVec) and (not groups or any(isinstance(n.op, ops.MatVec) for n in groups[-1]))
+        starts = isinstance(node.op, ops.MatVec) and (
+            not groups or any(isinstance(n.op, ops.MatVec) for n in groups[-1])
+        )
         if starts or not groups:
             groups.append([])
         groups[-1].append(node)

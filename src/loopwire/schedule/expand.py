@@ -63,7 +63,9 @@ class Expansion:
         self._solve = solve
         self._operations: list[Operation] = []
         self._signals: dict[Value, Signal] = {}
-        self._constants = {node.result: node.op for node in (*engine.nodes, *engine.tail) if isinstance(node.op, ops.Const)}
+        self._constants = {
+            node.result: node.op for node in (*engine.nodes, *engine.tail) if isinstance(node.op, ops.Const)
+        }
 
     def datapath(self) -> Datapath:
         engine = self._engine

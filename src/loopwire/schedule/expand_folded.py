@@ -172,9 +172,7 @@ class _FoldedExpansion(Expansion):
         if folding.passes > 1:
             selected = self._add(Columns(columns), (x,), self._signal(vector, suffix="_columns", count=columns))
         corners = [a * b for a in (words.low, words.high) for b in (min(x.low, 0), max(x.high, 0))]
-        products = self._signal(
-            node.result, Range(min(corners), max(corners)), "_products", count=lanes * columns
-        )
+        products = self._signal(node.result, Range(min(corners), max(corners)), "_products", count=lanes * columns)
         partial = self._add(Products(), (words, selected), products)
         while partial.count > lanes:
             members = -(-partial.count // lanes // 2)
@@ -195,9 +193,7 @@ class _FoldedExpansion(Expansion):
         folding = self._folding
         steps, rows, width = weights.shape
         blocks = rows // folding.units
-        padded = np.zeros(
-            (steps, blocks, folding.chunks * folding.lanes, folding.passes * columns), weights.dtype
-        )
+        padded = np.zeros((steps, blocks, folding.chunks * folding.lanes, folding.passes * columns), weights.dtype)
         padded[:, :, : folding.units, :width] = weights.reshape(steps, blocks, folding.units, width)
         split = padded.reshape(steps, blocks, folding.chunks, folding.lanes, folding.passes, columns)
         ordered = split.transpose(0, 2, 4, 1, 3, 5)

@@ -153,7 +153,8 @@ def _apply_exact(op: ops.Op, operands: Sequence[Array]) -> Array:
     match op:
         case ops.MatVec():
             matrix, vector = operands
-            result = vector @ matrix[0].T
+            shared = len(matrix) == 1
+            result = vector @ matrix[0].T if shared else (matrix @ vector[..., np.newaxis])[..., 0]
         case ops.Add() | ops.Sub() | ops.Max() | ops.Min() | ops.Mul():
             axes = max(x.ndim for x in operands)
             a, b = (x.reshape(x.shape + (1,) * (axes - x.ndim)) for x in operands)

@@ -72,7 +72,7 @@ class FastEmulator:
             ctypes.c_int64(self._output.type.size),
             None if lengths is None else _address(lengths),
             ctypes.c_int64(count),
-            ctypes.c_int64(threads or len(os.sched_getaffinity(0))),
+            ctypes.c_int64(threads or _cores()),
         )
         assert status == 0, f"an input lies outside {self._input.type.element}"
         return result
@@ -92,6 +92,11 @@ def try_build(graph: Graph) -> FastEmulator | None:
         return FastEmulator(graph, build_program(graph), machine)
     except UnsuitableError:
         return None
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _address(array: npt.NDArray[Any]) -> ctypes.c_void_p:

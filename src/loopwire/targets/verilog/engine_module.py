@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from loopwire.schedule.cycles import EngineTiming
 from loopwire.schedule.datapath import Folding
 from loopwire.schedule.pipeline import Pipeline
 from loopwire.targets.verilog.layer_module import LayerModule, array, port_name
 
-ISSUED = {
-    "step_valid": "valid",
-    "step_active": "active",
-    "step_first": "first",
-    "step_last": "last",
-    "step_index": "index",
-    "slot": "slot",
-    "ticket": "ticket",
-}
-"""Controls that come from the feeder, and its name for them; the others come from the sequencer."""
+FROM_FEEDER = ("step_valid", "step_active", "step_first", "step_last", "step_index", "slot", "ticket")
+FROM_SEQUENCER = {"word": "word", "chunk": "chunk", "pass_index": "pass"}
+"""Controls that count within a step, and the sequencer's ports."""
+RESET = ("step_valid", "step_active")
+
+
+@dataclass(frozen=True)
+class _Control:
+    """A number that accompanies each step down to stage `depth`: `name` in stage 0, `name_q[s]` in stage s."""
+
+    name: str
+    depth: int
+    bits: int
+
+    def in_stage(self, stage: int) -> str:
+        assert stage <= self.depth
+        return f"{self.name}_q[{stage}]" if stage else self.name
+
+    def declarations(self) -> list[str]:
+        lines = [f"  logic {_bus(self.bits)}{self.name};"]
+        return lines + ([f"  logic [{self.depth}:1]{_bus(self.bits).strip()} {self.name}_q;"] if self.depth else [])
+
+    def registers(self) -> list[str]:
+        kept = " && aresetn" if self.name in RESET else ""
+        first = f"    {self.name}_q[1] <= {self.name}{kept};"
+        further = f"    for (int s = 2; s <= {self.depth}; s++) {self.name}_q[s] <= {self.name}_q[s - 1]{kept};"
+        return [first, further][: min(self.depth, 2)]
 
 
 def control_bits(timing: EngineTiming, folding: Folding | None) -> dict[str, int]:
@@ -47,13 +65,15 @@ def engine_module(
         names: name of each layer's module.
     """
     x, y, folding = pipeline.datapath.x, pipeline.datapath.output, pipeline.datapath.folding
-    assert pipeline.stage_of().get(y, pipeline.depth) == pipeline.depth, f"%{y.name} leaves in a later stage"
+    depth = pipeline.depth
+    assert pipeline.stage_of().get(y, depth) == depth, f"%{y.name} leaves in a later stage"
     bits = control_bits(timing, folding)
-    last_stage = _last_stages(pipeline, timing, modules)
+    controls = {c: _Control(c, last, bits[c]) for c, last in _last_stages(pipeline, timing, modules).items()}
+    registers = [line for control in controls.values() for line in control.registers()]
     lines = [
         f"// {timing.steps} steps a sequence, {timing.slots} sequences in flight, a step of each every "
         f"{timing.ring} cycles;",
-        f"// a step takes {pipeline.depth + 1} cycles from the feeder to the collector.",
+        f"// a step takes {depth + 1} cycles from the feeder to the collector.",
         f"module {name} (",
         "    input  logic aclk,",
         "    input  logic aresetn,",
@@ -66,44 +86,30 @@ def engine_module(
         "    input  logic m_ready,",
         "    output logic m_last",
         ");",
-        "  // The step that the feeder issues.",
-        *(f"  logic {_bus(bits[control])}issue_{source};" for control, source in ISSUED.items()),
+        "  // What accompanies a step: name_q[s] belongs to the step in stage s.",
+        *(line for control in controls.values() for line in control.declarations()),
         f"  logic {array(x)} {port_name(x)};",
         "  logic ticket_returned;",
-        "  loopwire_feeder #(",
-        f"      .STEPS({timing.steps}), .RING({timing.ring}), .SLOTS({timing.slots}), .SPACING({timing.spacing}),",
-        f"      .TICKETS({timing.tickets}), .REVERSE(1'b{int(timing.reverse)}), .WAITS(1'b{int(timing.waits)}), .X_BITS({x.bits})",
-        "  ) feeder (",
-        "      .aclk, .aresetn, .s_data, .s_valid, .s_ready, .s_last,",
-        "      .step_valid(issue_valid), .step_active(issue_active), .step_first(issue_first),",
-        "      .step_last(issue_last), .step_index(issue_index), .step_slot(issue_slot),",
-        f"      .step_ticket(issue_ticket), .step_x({port_name(x)}), .ticket_returned",
-        "  );",
         "",
-        "  // What accompanies a step: [s] belongs to the one in stage s.",
-        *(f"  logic [{place}:0]{_bus(bits[control])[:-1]} {control};" for control, place in last_stage.items()),
-        *(_direct(last_stage) if folding is None else _sequenced(last_stage, folding, bits)),
-        "  always_ff @(posedge aclk) begin",
+        *_feeder(timing, controls, bits, x.bits, port_name(x), "" if folding is None else "issued_"),
+        *([] if folding is None else _sequencer(folding, controls, bits)),
+        *(["  always_ff @(posedge aclk) begin", *registers, "  end", ""] if registers else []),
     ]
-    for control, place in last_stage.items():
-        if place:
-            kept = f"{control}[s - 1]" + (" && aresetn" if control in ("step_valid", "step_active") else "")
-            lines.append(f"    for (int s = 1; s <= {place}; s++) {control}[s] <= {kept};")
-    lines += ["  end", ""]
     for module in modules:
-        lines += _instance(module, names[module.layer])
-    depth = pipeline.depth
-    done = [f"step_valid[{depth}]"]
-    done += [] if timing.per_step else [f"step_last[{depth}]"]
-    done += [] if folding is None else [f"word[{depth}] == '0"]
-    last = f"step_last[{depth}]" if timing.per_step else f"step_valid[{depth}]"
-    beat = f"step_index[{depth}]" if timing.per_step else "1'b0"
+        lines += _instance(module, names[module.layer], controls)
+    done = [controls["step_valid"].in_stage(depth)]
+    if not timing.per_step:
+        done.append(controls["step_last"].in_stage(depth))
+    if folding is not None:
+        done.append(f"{controls['word'].in_stage(depth)} == '0")
+    last = controls["step_last"].in_stage(depth) if timing.per_step else "1'b1"
+    beat = controls["step_index"].in_stage(depth) if timing.per_step else "1'b0"
     lines += [
         "  loopwire_collector #(",
         f"      .TICKETS({timing.tickets}), .BEATS({timing.steps if timing.per_step else 1}), .Y_BITS({y.bits})",
         "  ) collector (",
         f"      .aclk, .aresetn, .y_valid({' && '.join(done)}), .y_last({last}),",
-        f"      .y_ticket(ticket[{depth}]), .y_beat({beat}), .y({port_name(y)}),",
+        f"      .y_ticket({controls['ticket'].in_stage(depth)}), .y_beat({beat}), .y({port_name(y)}),",
         "      .m_data, .m_valid, .m_ready, .m_last, .ticket_returned",
         "  );",
         f"endmodule : {name}",
@@ -114,7 +120,7 @@ def engine_module(
 
 def _last_stages(pipeline: Pipeline, timing: EngineTiming, modules: Sequence[LayerModule]) -> dict[str, int]:
     """Return the last stage in which each control is needed."""
-    needed = {"step_valid": pipeline.depth, "ticket": pipeline.depth, "step_last": pipeline.depth}
+    needed = dict.fromkeys(("step_valid", "step_last", "ticket"), pipeline.depth)
     if timing.per_step:
         needed["step_index"] = pipeline.depth
     if pipeline.datapath.folding is not None:
@@ -125,51 +131,61 @@ def _last_stages(pipeline: Pipeline, timing: EngineTiming, modules: Sequence[Lay
     return needed
 
 
-def _direct(last_stage: Mapping[str, int]) -> list[str]:
-    """Connect a pipeline that takes one cycle a step to the feeder."""
-    lines = [f"  assign {control}[0] = issue_{ISSUED[control]};" for control in last_stage]
-    return lines + _unused([source for control, source in ISSUED.items() if control not in last_stage])
-
-
-def _sequenced(last_stage: Mapping[str, int], folding: Folding, bits: Mapping[str, int]) -> list[str]:
-    """Connect a folded pipeline to the feeder through a sequencer."""
-    carried = [control for control in last_stage if control in ISSUED and control != "step_valid"]
-    unused = [
-        source for control, source in ISSUED.items() if control not in carried and control != "step_valid"
+def _feeder(
+    timing: EngineTiming, controls: Mapping[str, _Control], bits: Mapping[str, int], x_bits: int, x: str, prefix: str
+) -> list[str]:
+    """Write the feeder, whose controls are those of stage 0, or get `prefix` and go to the sequencer."""
+    loose = [control for control in FROM_FEEDER if prefix or control not in controls]
+    unread = [f"{prefix}{control}" for control in FROM_FEEDER if control not in controls]
+    step = [f".{_feeder_port(c)}({prefix}{c})" for c in FROM_FEEDER]
+    return [
+        *(f"  logic {_bus(bits[control])}{prefix}{control};" for control in loose),
+        *([f"  wire unused_steps = &{{1'b0, {', '.join(unread)}}};"] if unread else []),
+        "  loopwire_feeder #(",
+        f"      .STEPS({timing.steps}), .RING({timing.ring}), .SLOTS({timing.slots}), .SPACING({timing.spacing}),",
+        f"      .TICKETS({timing.tickets}), .REVERSE(1'b{int(timing.reverse)}), .WAITS(1'b{int(timing.waits)}),",
+        f"      .X_BITS({x_bits})",
+        "  ) feeder (",
+        "      .aclk, .aresetn, .s_data, .s_valid, .s_ready, .s_last,",
+        f"      {', '.join(step[:4])},",
+        f"      {', '.join(step[4:])},",
+        f"      .step_x({x}), .ticket_returned",
+        "  );",
+        "",
     ]
-    counters = {"word": "word", "chunk": "chunk", "pass_index": "pass"}
-    ports = [f".{port}({control}[0])" for control, port in counters.items() if control in last_stage]
-    loose = [(control, port) for control, port in counters.items() if control not in last_stage]
-    lines = [f"  logic [{bits[control] - 1}:0] unused_{port};" for control, port in loose]
-    ports += [f".{port}(unused_{port})" for _, port in loose]
-    with_step = ", ".join(f"issue_{ISSUED[control]}" for control in carried)
-    repeated = ", ".join(f"{control}[0]" for control in carried)
-    lines += [
+
+
+def _feeder_port(control: str) -> str:
+    return control if control.startswith("step_") else f"step_{control}"
+
+
+def _sequencer(folding: Folding, controls: Mapping[str, _Control], bits: Mapping[str, int]) -> list[str]:
+    carried = [control for control in FROM_FEEDER if control in controls and control != "step_valid"]
+    unread = [control for control in FROM_SEQUENCER if control not in controls]
+    counters = ", ".join(f".{port}({control})" for control, port in FROM_SEQUENCER.items())
+    return [
+        *(f"  logic {_bus(bits[control])}{control};" for control in unread),
+        *([f"  wire unused_counters = &{{1'b0, {', '.join(unread)}}};"] if unread else []),
         "  loopwire_sequencer #(",
         f"      .CHUNKS({folding.chunks}), .PASSES({folding.passes}), .BITS({sum(bits[c] for c in carried)})",
         "  ) sequencer (",
-        f"      .aclk, .aresetn, .start(issue_valid), .start_with({{{with_step}}}),",
-        f"      .valid(step_valid[0]), .accompanying({{{repeated}}}),",
-        f"      {', '.join(ports)}",
+        "      .aclk, .aresetn, .start(issued_step_valid),",
+        f"      .start_with({{{', '.join(f'issued_{control}' for control in carried)}}}),",
+        f"      .valid(step_valid), .accompanying({{{', '.join(carried)}}}),",
+        f"      {counters}",
         "  );",
+        "",
     ]
-    return lines + _unused(unused, [f"unused_{port}" for _, port in loose])
-
-
-def _unused(issued: Sequence[str], others: Sequence[str] = ()) -> list[str]:
-    """Tell a linter which signals this engine does not need."""
-    names = [*(f"issue_{source}" for source in issued), *others]
-    return [f"  wire unused = &{{1'b0, {', '.join(names)}}};"] if names else []
 
 
 def _bus(width: int) -> str:
     return f"[{width - 1}:0] " if width > 1 else ""
 
 
-def _instance(module: LayerModule, name: str) -> list[str]:
+def _instance(module: LayerModule, name: str, controls: Mapping[str, _Control]) -> list[str]:
     ports = [".aclk"] if module.clocked else []
     for control, places in module.controls.items():
-        ports += [f".{control}_{s}({control}[{s}])" for s in sorted(places)]
+        ports += [f".{control}_{s}({controls[control].in_stage(s)})" for s in sorted(places)]
     ports += [f".{port_name(signal)}" for signal in (*module.inputs, *module.outputs)]
     declared = [f"  logic {array(signal)} {port_name(signal)};" for signal in module.outputs]
     lines, line = [], "     "

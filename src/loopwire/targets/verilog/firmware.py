@@ -21,7 +21,7 @@ from loopwire.ir.tables import TableForm
 from loopwire.ir.verify import verify
 from loopwire.passes.accumulate_flattened import accumulate_flattened
 from loopwire.passes.fuse_scans import fuse_scans
-from loopwire.schedule.cycles import EngineTiming, run
+from loopwire.schedule.cycles import EngineTiming, initiation_interval, run
 from loopwire.schedule.datapath import Signal
 from loopwire.schedule.delay import DelayModel
 from loopwire.schedule.engine import Engine, engines, one_layer_each
@@ -44,7 +44,8 @@ class Firmware:
 
     `latency_cycles` counts from the first input beat's acceptance to the (last) result beat's being valid, for a single
     full-length sequence whose beats come without gaps. `initiation_interval_cycles` is the time from a sequence's first
-    beat to the next one's at full rate, the mean over as many sequences as are in flight.
+    beat to the next one's at full rate, the mean over a period of the steady state. `schedule.cycles.run` gives every
+    sequence's cycles from `engines`, the timing of each engine.
     """
 
     files: Mapping[str, str]
@@ -57,6 +58,7 @@ class Firmware:
     initiation_interval_cycles: float
     loop_latency_cycles: int
     interleave: int
+    engines: tuple[EngineTiming, ...] = ()
 
 
 def generate(
@@ -127,8 +129,7 @@ class _Design:
         for static in STATIC_MODULES:
             self.files[static] = resources.files("loopwire.hdl").joinpath(static).read_text()
         slots = max(timing.slots for timing in timings)
-        steady = run(timings, 6 * slots + 6)
-        span = steady[-1].first_input - steady[-1 - slots].first_input
+        (alone,) = run(timings, 1)
         return Firmware(
             files=self.files,
             top=self.name,
@@ -136,10 +137,11 @@ class _Design:
             per_step=all(engine.per_step for engine in chain),
             input=beats_in,
             output=beats_out,
-            latency_cycles=steady[0].last_output - steady[0].first_input,
-            initiation_interval_cycles=span / slots,
+            latency_cycles=alone.last_output - alone.first_input,
+            initiation_interval_cycles=initiation_interval(timings),
             loop_latency_cycles=max(pipeline.loop_latency for pipeline in pipelines),
             interleave=slots,
+            engines=timings,
         )
 
     def _pipeline(self, engine: Engine) -> Pipeline:

@@ -41,6 +41,9 @@ class LayerModule:
 
 def layer_modules(pipeline: Pipeline, slots: int) -> list[LayerModule]:
     """Divide a pipeline among its layers, in the order in which they compute."""
+    folding = pipeline.datapath.folding
+    single = {"slot"} if slots == 1 else set()
+    single |= {"chunk"} if folding is not None and folding.chunks == 1 else set()
     modules: dict[str, LayerModule] = {}
     owner: dict[Signal, str] = {}
     for ring in pipeline.datapath.rings:
@@ -48,7 +51,7 @@ def layer_modules(pipeline: Pipeline, slots: int) -> list[LayerModule]:
         module.rings.append(ring)
         owner[ring.read] = ring.read.layer
         for control, place in _ring_controls(ring, pipeline):
-            if control != "slot" or slots > 1:
+            if control not in single:
                 module.need(control, place)
     constants = {op.result: op for op in pipeline.datapath.operations if isinstance(op.kind, Constant)}
     for operation in pipeline.placements:
@@ -61,7 +64,8 @@ def layer_modules(pipeline: Pipeline, slots: int) -> list[LayerModule]:
         module.operations.append(operation)
         owner[operation.result] = operation.result.layer
         for control in controls(operation.kind):
-            module.need(control, pipeline.placements[operation].first_stage)
+            if control not in single:
+                module.need(control, pipeline.placements[operation].first_stage)
     for module in modules.values():
         reads = [v for operation in module.operations for v in operation.operands if v not in constants]
         reads += [ring.following for ring in module.rings]
@@ -268,7 +272,7 @@ class _Writer:
             if ring.initial.any():
                 lines = [f"  logic [{chunks - 1}:0][{chunk_bits - 1}:0] {name}_initial;"]
                 lines += [f"  assign {name}_initial = {initial};"]
-                first = f"{name}_initial[chunk_{entry}]"
+                first = f"{name}_initial[{f'chunk_{entry}' if chunks > 1 else 0}]"
             return [
                 *lines,
                 f"  logic [{chunk_bits - 1}:0] {name}_memory [0:{depth - 1}];",

@@ -202,9 +202,7 @@ def statements(
             assert_never(kind)
 
 
-def _word_rom(
-    kind: WordRom, out: Signal, result: str, place: int, library: Library, folding: Folding
-) -> list[str]:
+def _word_rom(kind: WordRom, out: Signal, result: str, place: int, library: Library, folding: Folding) -> list[str]:
     rows = [_packed(row, out.width) for row in kind.rows]
     name = library.rom(result, rows, out.bits)
     depth = len(rows)
@@ -225,9 +223,7 @@ def _word_rom(
     ]
 
 
-def _columns(
-    kind: Columns, x: Signal, out: Signal, result: str, text: Text, place: int, folding: Folding
-) -> list[str]:
+def _columns(kind: Columns, x: Signal, out: Signal, result: str, text: Text, place: int, folding: Folding) -> list[str]:
     padded = folding.passes * kind.count
     source = text(x)
     filled = source if padded == x.count else f"{{{(padded - x.count) * x.width}'b0, {source}}}"
