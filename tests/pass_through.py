@@ -8,6 +8,7 @@ from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.ir.graph import Graph
 from loopwire.layers.activation import LINEAR, Activation
 from loopwire.layers.model import Model
+from loopwire.schedule.cycles import SteadyState
 from loopwire.targets.verilog import Firmware
 
 STEPS, FEATURES = 4, 2
@@ -57,4 +58,5 @@ def firmware_of(graph: Graph, device: Any, clock_period_ns: float, name: str, *o
     steps = shape[0] if len(shape) == 2 else 1
     beat = BeatFormat(FEATURES, 16, signed=True)
     text = HARDWARE.replace("STEPS = 4", f"STEPS = {steps}")
-    return Firmware({"pass_through.sv": text}, "pass_through", steps, True, beat, beat, steps, steps, 1, 1)
+    steady = SteadyState(0, 1, steps)
+    return Firmware({"pass_through.sv": text}, "pass_through", steps, True, beat, beat, steps, steps, 1, 1, steady, ())

@@ -347,7 +347,7 @@ def test_any_damage_to_the_configuration_is_read_or_refused(seed: int, tmp_path:
         ("return_state", True, "return_state=False"),
         ("stateful", True, "stateful=False"),
         ("time_major", True, "(batch, steps, features)"),
-        ("activation", "gelu", "Supported are linear, relu, relu6"),
+        ("activation", "mish", "Supported are linear, relu, relu6"),
         ("activation", "hard_sigmoi", "Did you mean 'hard_sigmoid'"),
         ("recurrent_activation", {"module": "builtins", "class_name": "function", "config": "relu"}, "Supported"),
         ("activation", {"code": "4wEAAA", "defaults": None, "closure": None}, "Supported are linear"),
@@ -370,9 +370,7 @@ def test_long_values_are_cut(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("class_name", "config", "problem", "remedy"),
     [
-        ("ReLU", {"max_value": 4.0}, "max_value=4.0", "max_value=6 alone"),
-        ("ReLU", {"max_value": 6.0, "negative_slope": 0.1}, "max_value=6.0", "negative_slope alone"),
-        ("ReLU", {"threshold": 1.0}, "threshold=1.0", "Supported are plain ReLU"),
+        ("ReLU", {"threshold": 1.0}, "threshold=1.0", "Supported is threshold=0: with another the function would jump"),
         ("Softmax", {"axis": 1}, "axis=1", "axis=-1"),
         ("BatchNormalization", {"axis": 1, "epsilon": 0.1}, "axis=1", "axis=-1"),
         ("BatchNormalization", {"renorm": True, "epsilon": 0.1}, "renorm=True", "renorm=False"),

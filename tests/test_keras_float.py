@@ -54,6 +54,10 @@ ACTIVATIONS = (
     "hard_sigmoid",
     "softsign",
     "softplus",
+    "selu",
+    "silu",
+    "swish",
+    "gelu",
     "softmax",
 )
 OTHERS: dict[str, Callable[[], list[Any]]] = {
@@ -65,6 +69,8 @@ OTHERS: dict[str, Callable[[], list[Any]]] = {
     "relu_layer": lambda: [L.ReLU()],
     "relu6_layer": lambda: [L.ReLU(max_value=6.0)],
     "relu_negative_slope": lambda: [L.ReLU(negative_slope=0.1)],
+    "relu_bounded": lambda: [L.ReLU(max_value=1.5)],
+    "relu_bounded_with_slope": lambda: [L.ReLU(max_value=2.0, negative_slope=0.25)],
     "leaky_relu_layer": lambda: [L.LeakyReLU(negative_slope=0.15)],
     "elu_layer": lambda: [L.ELU(alpha=0.7)],
     "softmax_layer": lambda: [L.Softmax()],

@@ -98,8 +98,10 @@ def test_hard_sigmoid_is_the_saving_versions(version: str, slope: float, tmp_pat
         ("LeakyReLU", {"alpha": 0.3}, Function("leaky_relu", slope=0.3)),
         ("ELU", {"alpha": 1.5}, Function("elu", slope=1.5)),
         ("ReLU", {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}, Function("relu")),
-        ("ReLU", {"max_value": 6.0, "negative_slope": 0.0, "threshold": 0.0}, Function("relu6")),
-        ("ReLU", {"negative_slope": 0.25}, Function("leaky_relu", slope=0.25)),
+        ("ReLU", {"max_value": 6.0, "negative_slope": 0.0, "threshold": 0.0}, Function("relu", maximum=6.0)),
+        ("ReLU", {"negative_slope": 0.25}, Function("relu", slope=0.25)),
+        ("ReLU", {"max_value": 2, "negative_slope": 0.25}, Function("relu", slope=0.25, maximum=2.0)),
+        ("Activation", {"activation": "swish"}, Function("silu")),
         ("Softmax", {"axis": -1}, Function("softmax")),
         ("Activation", {"activation": "softplus"}, Function("softplus")),
         (

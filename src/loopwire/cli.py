@@ -90,6 +90,46 @@ def compile_command(model_path: Path, data: Path | None, out: Path | None, **opt
         _compile(model_path, data, out, **options)
 
 
+_MODEL = click.argument("model_path", metavar="MODEL", type=click.Path(path_type=Path))
+_LABELS = click.option(
+    "--labels", type=click.Path(path_type=Path), help="Labels, .npy or .npz (y), if not in the data."
+)
+
+
+@main.command("precision")
+@_MODEL
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Inputs, .npz (X, and labels y) or .npy.")
+@_LABELS
+@click.option("--keep", help="What to keep. [default: auc>=0.995 with labels, else top1>=0.99]")
+@click.option(
+    "--check", type=click.Path(path_type=Path), help="Data for the final check. [default: a quarter of --data]"
+)
+@click.option("--integers", default="data", help="Integer bits from 'data' or from 'proof'. [default: data]")
+@click.option("--seed", default=1, help="Chooses the quarter. [default: 1]")
+@click.option("--out", type=click.Path(path_type=Path), help="TOML file to write. [default: <name of MODEL>.toml]")
+def precision_command(model_path: Path, **options: Any) -> None:
+    """Find the cheapest types for MODEL that keep its physics.
+
+    Writes a file for `loopwire compile --config`. Stopped with Ctrl-C, the same command goes on where it was.
+    """
+    with _errors_told():
+        _precision(model_path, **options)
+
+
+@main.command("scan")
+@_MODEL
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Inputs, .npz (X, and labels y) or .npy.")
+@_LABELS
+@click.option("--metric", default="auc", help="auc, mean_auc, top1 or mae. [default: auc]")
+@click.option("--integer", "integers", default="4,6,8", help="Integer bits. [default: 4,6,8]")
+@click.option("--fraction", "fractions", default="2-12", help="Fraction bits. [default: 2-12]")
+@click.option("--out", type=click.Path(path_type=Path), help="Figure, .png and .pdf. [default: <name of MODEL>-scan]")
+def scan_command(model_path: Path, **options: Any) -> None:
+    """Draw a metric of MODEL against fraction bits, for several integer widths."""
+    with _errors_told():
+        _scan(model_path, **options)
+
+
 def _compile(model_path: Path, data_path: Path | None, out: Path | None, sequences: int | None, **options: Any) -> None:
     # One step's matrices are small: more threads would spend their time waiting. Read when numpy is first imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -113,6 +153,82 @@ def _compile(model_path: Path, data_path: Path | None, out: Path | None, sequenc
     _print_table(console, report.model, FACTS, report.rows())
     click.echo(f"Project: {out}")
     click.echo(f"Report: {out / 'report.md'}")
+
+
+def _precision(
+    model_path: Path,
+    data: Path,
+    labels: Path | None,
+    keep: str | None,
+    check: Path | None,
+    integers: str,
+    seed: int,
+    out: Path | None,
+) -> None:
+    from rich.console import Console
+
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from loopwire.compiler import load
+    from loopwire.explore.criterion import Criterion
+    from loopwire.explore.events import read_events
+    from loopwire.explore.precision import Progress as Search
+    from loopwire.explore.precision import find_precision
+    from loopwire.explore.precision_file import summary, write_toml
+
+    out = out or Path(f"{model_path.stem}.toml")
+    state = out.with_name(f"{out.name}.state")
+    criterion = None if keep is None else Criterion.parse(keep)
+    with _progress(Console()) as progress:
+        with _step(progress, "Reading"):
+            model = load(model_path)
+            events = read_events(model, data, labels)
+            checked = None if check is None else read_events(model, check)
+        if criterion is None:
+            criterion = Criterion.parse("top1>=0.99" if events.labels is None else "auc>=0.995")
+        task = progress.add_task("Searching", total=None)
+
+        def update(search: Search) -> None:
+            share = f"{search.cost / search.baseline_cost:.0%} of fixed<16,6>"
+            progress.update(task, description=f"{search.judged:4} tried, {share}: {search.trying}")
+
+        try:
+            found = find_precision(
+                model, events, criterion, check=checked, integers=integers, seed=seed, state=state, progress=update
+            )
+        except KeyboardInterrupt:
+            raise click.ClickException(f"stopped; the same command goes on from {state}") from None
+        progress.update(task, completed=1, total=1)
+    write_toml(found, out)
+    for line in summary(found):
+        click.echo(line)
+    click.echo(f"Types: {out}")
+
+
+def _scan(
+    model_path: Path, data: Path, labels: Path | None, metric: str, integers: str, fractions: str, out: Path | None
+) -> None:
+    from rich.console import Console
+
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from loopwire.compiler import load
+    from loopwire.explore.events import read_events
+    from loopwire.explore.scan import numbers, scan, scan_figure
+    from loopwire.report.figures import save
+
+    widths, steps = numbers("--integer", integers), numbers("--fraction", fractions)
+    out = out or Path(f"{model_path.stem}-scan")
+    with _progress(Console()) as progress:
+        with _step(progress, "Reading"):
+            model = load(model_path)
+            events = read_events(model, data, labels)
+        with _step(progress, "Emulating") as update:
+            found = scan(model, events, widths, steps, metric, update)
+        with _step(progress, "Drawing"), scan_figure(found) as drawn:
+            written = save(drawn, out)
+    table = out.with_suffix(".json")
+    table.write_text(found.to_json())
+    for path in (*written, table):
+        click.echo(f"Scan: {path}")
 
 
 def _config(

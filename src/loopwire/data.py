@@ -31,7 +31,8 @@ def read_data(path: str | Path, input_shape: tuple[int, ...], outputs: int) -> D
 
     Args:
         path: a .npy file of inputs, or a .npz file with the inputs as `X`, or as its only array with one axis more than
-            `input_shape`, and if it has them the labels as `y`, whole numbers or one-hot, and their names as `classes`.
+            `input_shape`, and if it has them the labels as `y`, whole numbers or one-hot, and their names as `classes`
+            or `class_names`.
         input_shape: of the model, without the batch.
         outputs: numbers in the model's result.
 
@@ -39,25 +40,29 @@ def read_data(path: str | Path, input_shape: tuple[int, ...], outputs: int) -> D
         DataError: the file cannot be read, or does not fit the model.
     """
     where = str(path)
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        arrays = {key: loaded[key] for key in loaded.files} if isinstance(loaded, np.lib.npyio.NpzFile) else loaded
-    except FileNotFoundError:
-        raise DataError(where, "there is no such file", "Check the path") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        remedy = "Give a .npz or .npy file of plain numbers, written by numpy.savez or numpy.save"
-        raise DataError(where, f"it cannot be read as arrays ({reason})", remedy) from None
+    arrays = _load(where, path)
     if not isinstance(arrays, dict):
         return Data(check_inputs(where, arrays, input_shape))
     key = _inputs_key(where, arrays, input_shape)
     inputs = check_inputs(f"{where}, {key!r}", arrays[key], input_shape)
     if "y" not in arrays:
         return Data(inputs)
-    labels = _labels(f"{where}, 'y'", arrays["y"], len(inputs), outputs)
-    names = arrays.get("classes")
+    labels = check_labels(f"{where}, 'y'", arrays["y"], len(inputs), outputs)
+    names = arrays.get("classes", arrays.get("class_names"))
     named = names is not None and names.shape == (max(outputs, 2),) and names.dtype.kind == "U"
     return Data(inputs, labels, tuple(map(str, names)) if named else None)  # type: ignore[arg-type]
+
+
+def read_labels(path: str | Path, count: int, outputs: int) -> npt.NDArray[np.int64]:
+    """Read labels (N,) from 0, whole numbers or one-hot: a .npy file of nothing else, or `y` of a .npz file.
+
+    Raises:
+        DataError: the file cannot be read, or its labels do not fit `count` inputs and the model.
+    """
+    arrays = _load(str(path), path)
+    if isinstance(arrays, dict) and "y" not in arrays:
+        raise DataError(str(path), f"it has no 'y' (it holds {', '.join(arrays) or 'nothing'})", "Name the labels 'y'")
+    return check_labels(str(path), arrays["y"] if isinstance(arrays, dict) else arrays, count, outputs)
 
 
 def check_inputs(where: str, x: npt.ArrayLike, input_shape: tuple[int, ...]) -> Array:
@@ -97,6 +102,22 @@ def check_lengths(where: str, lengths: npt.ArrayLike, count: int, steps: int) ->
     return array.astype(np.int64)
 
 
+def _load(where: str, path: str | Path) -> Array | dict[str, Array]:
+    """Return the array of a .npy file, or those of a .npz file by their names."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.lib.npyio.NpzFile):
+            return {key: loaded[key] for key in loaded.files}
+        array: Array = loaded
+    except FileNotFoundError:
+        raise DataError(where, "there is no such file", "Check the path") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        remedy = "Give a .npz or .npy file of plain numbers, written by numpy.savez or numpy.save"
+        raise DataError(where, f"it cannot be read as arrays ({reason})", remedy) from None
+    return array
+
+
 def _inputs_key(where: str, arrays: dict[str, Array], input_shape: tuple[int, ...]) -> str:
     if "X" in arrays:
         return "X"
@@ -109,7 +130,12 @@ def _inputs_key(where: str, arrays: dict[str, Array], input_shape: tuple[int, ..
     raise DataError(where, f"it has no 'X' and {which} (it holds {held})", "Name the inputs 'X'")
 
 
-def _labels(where: str, y: Array, count: int, outputs: int) -> npt.NDArray[np.int64]:
+def check_labels(where: str, y: Array, count: int, outputs: int) -> npt.NDArray[np.int64]:
+    """Return whole numbers from 0 or one-hot rows as classes (N,).
+
+    Raises:
+        DataError: they are not, or there are not `count` of them.
+    """
     classes = max(outputs, 2)
     if len(y.shape) not in (1, 2) or len(y) != count:
         raise DataError(where, f"it has shape {y.shape}", f"Give one label for each of the {count} inputs")

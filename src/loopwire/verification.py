@@ -110,12 +110,12 @@ def _measure_cycles(design: Design, one: Integers) -> Cycles:
     alone = _simulate(design, one, _full(design, 1), Stimulus(seed=1), "of a lone sequence")
     latency = int(alone.latency_cycles[0])
     # The first sequences may come faster than the hardware can sustain, into its buffers.
-    in_flight = firmware.interleave
-    many = 6 * in_flight + 6
+    period = firmware.steady.period_sequences
+    many = firmware.steady.settled_sequences + period + 1
     stream = _simulate(
         design, np.repeat(one, many, axis=0), _full(design, many), Stimulus(seed=1), "of back-to-back sequences"
     )
-    interval = float(stream.interval_cycles[-in_flight:].mean())
+    interval = float(stream.interval_cycles[-period:].mean())
     for what, found, predicted in (
         ("a latency", latency, firmware.latency_cycles),
         ("an initiation interval", interval, firmware.initiation_interval_cycles),

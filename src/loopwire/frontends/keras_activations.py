@@ -23,6 +23,10 @@ FUNCTIONS = {
     "tanh": Function("tanh"),
     "softsign": Function("softsign"),
     "softplus": Function("softplus"),
+    "selu": Function("selu"),
+    "silu": Function("silu"),
+    "swish": Function("silu"),
+    "gelu": Function("gelu"),
     "softmax": Function("softmax"),
 }
 HARD_SIGMOID = {
@@ -31,7 +35,7 @@ HARD_SIGMOID = {
 }
 """clip(0.2 x + 0.5, 0, 1) in Keras 2, relu6(x + 3) / 6 in Keras 3."""
 
-SIMPLE_REMEDY = "Supported are plain ReLU, max_value=6 alone, and negative_slope alone"
+THRESHOLD_REMEDY = "Supported is threshold=0: with another the function would jump"
 
 
 def activation(saved: SavedLayer, key: str) -> Function:
@@ -94,11 +98,7 @@ def _named(saved: SavedLayer, key: str, name: Any) -> Function:
 
 
 def _relu(saved: SavedLayer) -> Function:
-    saved.only("threshold", 0, None, remedy=SIMPLE_REMEDY)
+    saved.only("threshold", 0, None, remedy=THRESHOLD_REMEDY)
     slope = saved.number("negative_slope", 0.0)
-    max_value = saved.option("max_value", None)
-    if max_value is None:
-        return Function("leaky_relu", slope=slope) if slope else Function("relu")
-    if max_value != 6 or slope:
-        saved.refuse("max_value", max_value, SIMPLE_REMEDY)
-    return Function("relu6")
+    maximum = None if saved.entry.config.get("max_value") is None else saved.number("max_value")
+    return Function("relu", slope=slope, maximum=maximum)

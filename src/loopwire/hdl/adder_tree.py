@@ -25,7 +25,7 @@ class Interval:
     def width(self) -> int:
         """Bits needed: two's complement where a value is negative, plain binary otherwise."""
         if self.signed:
-            return max((~self.low).bit_length(), self.high.bit_length()) + 1
+            return max((~self.low).bit_length(), max(self.high, 0).bit_length()) + 1
         return max(self.high.bit_length(), 1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -13,6 +14,13 @@ Reals = npt.NDArray[np.float64]
 
 LARGEST_EXPONENT = 700.0
 """exp of it is near the largest float64; no fixed-point type in use reaches so far."""
+SELU_SCALE = 1.0507009873554804934193349852946
+"""λ of selu, its slope where x is positive. Ref: arXiv:1706.02515, digits from its appendix."""
+SILU_LEAST, GELU_LEAST, GELU_TANH_LEAST = 1.2784645427610738, 0.7517915246935645, 0.7524614220710162
+"""|x| where silu, gelu and gelu's tanh form are least: zeros of their derivatives, by bisection."""
+RECIPROCAL_RATIO = 4
+RECIPROCAL_LOWS = tuple(RECIPROCAL_RATIO**k for k in range(8))
+"""Where the parts of a softmax's reciprocal begin; they reach to 65536."""
 
 
 class Symmetry(Enum):
@@ -53,9 +61,29 @@ def softplus_tail(x: Reals) -> Reals:
     return np.log1p(np.exp(-np.abs(x)))
 
 
-def silu(x: Reals) -> Reals:
-    """x · sigmoid(x), also called swish. Ref: arXiv:1702.03118."""
-    return x * sigmoid(x)
+def silu_tail(x: Reals) -> Reals:
+    """-|x| · sigmoid(-|x|), which is silu(x) - max(x, 0), silu(x) = x · sigmoid(x). Ref: arXiv:1702.03118."""
+    magnitude = np.abs(x)
+    return -magnitude * sigmoid(-magnitude)
+
+
+def gelu_tail(x: Reals) -> Reals:
+    """-|x| · Φ(-|x|), which is gelu(x) - max(x, 0), gelu(x) = x · Φ(x), Φ the normal one. Ref: arXiv:1606.08415."""
+    magnitude = np.abs(x)
+    tail: Reals = -0.5 * magnitude * _erfc(magnitude / np.sqrt(2.0))
+    return tail
+
+
+def gelu_tanh_tail(x: Reals) -> Reals:
+    """As gelu_tail, with (1 + tanh(√(2/π)·(x + 0.044715·x³))) / 2 for Φ(x). Ref: arXiv:1606.08415, section 2."""
+    magnitude = np.abs(x)
+    argument = np.sqrt(2.0 / np.pi) * (magnitude + 0.044715 * magnitude**3)
+    # (1 - tanh(u)) / 2 = 1 / (1 + exp(2u)), which loses no digits where tanh(u) is near 1.
+    tail: Reals = -magnitude / (1.0 + np.exp(np.minimum(2.0 * argument, LARGEST_EXPONENT)))
+    return tail
+
+
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])
 
 
 def elu(x: Reals) -> Reals:
@@ -63,10 +91,9 @@ def elu(x: Reals) -> Reals:
     return np.where(x > 0.0, x, np.expm1(np.minimum(x, 0.0)))
 
 
-def selu(x: Reals) -> Reals:
-    """λ·x where positive, else λ·α·(exp(x) - 1). Ref: arXiv:1706.02515, section 2 and its appendix's digits."""
-    alpha, scale = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
-    return scale * np.where(x > 0.0, x, alpha * np.expm1(np.minimum(x, 0.0)))
+def selu_nonpositive(x: Reals) -> Reals:
+    """λ·α·(exp(min(x, 0)) - 1): the negative side of selu. Ref: arXiv:1706.02515, digits from its appendix."""
+    return SELU_SCALE * 1.6732632423543772848170429916717 * np.expm1(np.minimum(x, 0.0))
 
 
 def exp(x: Reals) -> Reals:
@@ -85,7 +112,7 @@ def expm1(x: Reals) -> Reals:
 
 
 def expm1_nonpositive(x: Reals) -> Reals:
-    """exp(min(x, 0)) - 1: the negative side of elu and selu."""
+    """exp(min(x, 0)) - 1: the negative side of elu."""
     return np.expm1(np.minimum(x, 0.0))
 
 
@@ -94,9 +121,9 @@ def reciprocal(x: Reals) -> Reals:
     return 1.0 / x
 
 
-def reciprocal_from_one(x: Reals) -> Reals:
-    """1 / max(x, 1): the sum of a softmax's exponentials is never below 1."""
-    return 1.0 / np.maximum(x, 1.0)
+def reciprocal_between(low: float, high: float) -> Callable[[Reals], Reals]:
+    """Return 1 / x with x clipped to low…high: a part of the reciprocal of a softmax's sum."""
+    return lambda x: 1.0 / np.clip(x, low, high)
 
 
 FUNCTIONS: dict[str, RealFunction] = {
@@ -105,13 +132,20 @@ FUNCTIONS: dict[str, RealFunction] = {
     "softsign": RealFunction(softsign, Symmetry.ODD),
     "softplus": RealFunction(softplus),
     "softplus_tail": RealFunction(softplus_tail, Symmetry.EVEN, turning_points=(0.0,)),
-    "silu": RealFunction(silu, turning_points=(-1.2784645427610738,)),
+    "silu_tail": RealFunction(silu_tail, Symmetry.EVEN, turning_points=(-SILU_LEAST, 0.0, SILU_LEAST)),
+    "gelu_tail": RealFunction(gelu_tail, Symmetry.EVEN, turning_points=(-GELU_LEAST, 0.0, GELU_LEAST)),
+    "gelu_tanh_tail": RealFunction(
+        gelu_tanh_tail, Symmetry.EVEN, turning_points=(-GELU_TANH_LEAST, 0.0, GELU_TANH_LEAST)
+    ),
     "elu": RealFunction(elu),
-    "selu": RealFunction(selu),
+    "selu_nonpositive": RealFunction(selu_nonpositive),
     "exp": RealFunction(exp),
     "exp_nonpositive": RealFunction(exp_nonpositive),
     "expm1": RealFunction(expm1),
     "expm1_nonpositive": RealFunction(expm1_nonpositive),
     "reciprocal": RealFunction(reciprocal, defined_above=0.0),
-    "reciprocal_from_one": RealFunction(reciprocal_from_one),
+    **{
+        f"reciprocal_{low}_to_{low * RECIPROCAL_RATIO}": RealFunction(reciprocal_between(low, low * RECIPROCAL_RATIO))
+        for low in RECIPROCAL_LOWS
+    },
 }

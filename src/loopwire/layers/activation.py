@@ -5,26 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from loopwire.ir.functions import SELU_SCALE
 from loopwire.ir.graph import Value
-from loopwire.ir.types import FixedType
+from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.roles import Role
 from loopwire.layers.softmax import softmax
 
-TABLES = ("sigmoid", "tanh", "softsign", "softplus")
+TABLES = ("sigmoid", "tanh", "softsign")
+TAILS = ("softplus", "silu", "gelu", "gelu_tanh")
+"""Functions that are max(x, 0) and a table of what differs from it, which is small: the tail."""
 
 
 @dataclass(frozen=True)
 class Function:
     """An activation by name.
 
-    `slope` and `offset` are the parameters of those that have them: leaky_relu (slope of the negative side), elu
-    (alpha), hard_sigmoid (slope and offset of its ramp: Keras 2 has 0.2 and 0.5, Keras 3 has 1/6 and 0.5).
+    The others are the parameters of those that have them: `slope` of the negative side (relu, leaky_relu), alpha (elu),
+    slope and `offset` of the ramp (hard_sigmoid: Keras 2 has 0.2 and 0.5, Keras 3 has 1/6 and 0.5); relu's largest
+    result, `maximum`.
     """
 
     name: str
     slope: float = 0.0
     offset: float = 0.0
+    maximum: float | None = None
 
 
 LINEAR = Function("linear")
@@ -38,30 +43,49 @@ def activate(e: Emitter, function: Function, x: Value, to: FixedType, name: str,
     match function.name:
         case "linear":
             return x if x.type.element == to else b.cast(x, to, name, note)
-        case "relu":
-            return b.cast(b.max(x, e.scalar(0.0, "zero")), to, name, note)
+        case "relu" | "leaky_relu":
+            return b.cast(_rectified(e, x, function.slope, function.maximum), to, name, note)
         case "relu6":
-            bounded = b.min(b.max(x, e.scalar(0.0, "zero")), e.scalar(6.0, "six"))
-            return b.cast(bounded, to, name, note)
-        case "leaky_relu":
-            zero = e.scalar(0.0, "zero")
-            negative = b.mul(b.min(x, zero), e.scalar(function.slope, "slope"))
-            return b.cast(b.add(b.max(x, zero), negative), to, name, note)
+            return b.cast(_rectified(e, x, 0.0, 6.0), to, name, note)
         case "elu":
             zero = e.scalar(0.0, "zero")
             negative = e.table("expm1_nonpositive", x, to, f"{name}_expm1")
             scaled = b.mul(negative, e.scalar(function.slope, "alpha"))
             return b.cast(b.add(b.max(x, zero), scaled), to, name, note)
+        case "selu":
+            negative = e.table("selu_nonpositive", x, to, f"{name}_negative")
+            positive = b.mul(_rectified(e, x), e.scalar(SELU_SCALE, "lambda"))
+            return b.cast(b.add(positive, negative), to, name, note)
         case "hard_sigmoid":
             ramp = b.add(b.mul(x, e.scalar(function.slope, "slope")), e.scalar(function.offset, "offset"))
             bounded = b.min(b.max(ramp, e.scalar(0.0, "zero")), e.scalar(1.0, "one"))
             return b.cast(bounded, to, name, note)
         case "softmax":
             return softmax(e, x, to, name)
+        case tail if tail in TAILS:
+            curved = e.table(f"{tail}_tail", x, _tail_type(x.type.element, to), f"{name}_tail")
+            return b.cast(b.add(_rectified(e, x), curved), to, name, note)
         case table if table in TABLES:
             return e.table(table, x, to, name, note)
         case unknown:
             raise AssertionError(f"no frontend may hand on activation {unknown!r}")
+
+
+def _rectified(e: Emitter, x: Value, slope: float = 0.0, maximum: float | None = None) -> Value:
+    """Return min(max(x, 0), maximum) + slope · min(x, 0), exactly."""
+    zero = e.scalar(0.0, "zero")
+    result = e.b.max(x, zero)
+    if maximum is not None:
+        result = e.b.min(result, e.scalar(maximum, "maximum"))
+    if slope:
+        result = e.b.add(result, e.b.mul(e.b.min(x, zero), e.scalar(slope, "slope")))
+    return result
+
+
+def _tail_type(x: FixedType, to: FixedType) -> FixedType:
+    """Return the type of a tail, which lies in -1…1: as fine as `to`, or finer where the sum with x is rounded too."""
+    fraction = max(to.fraction, 1) + (x.fraction > to.fraction)
+    return FixedType(fraction + 1, 1, rounding=Rounding.RND, overflow=Overflow.SAT)
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,68 @@
-"""Softmax that keeps the ranking: exact differences to the largest element, then exp, sum, reciprocal, product.
+"""Softmax that keeps the largest element largest: exact differences to it, then exp, sum, reciprocal, product.
 
 softmax(x)_k = exp(x_k - max x) / Σ_j exp(x_j - max x). The largest element's exponential is exactly 1, so the sum
 lies in [1, n].
+
+The reciprocal bends sharply near 1 and hardly at all further out, so one table for all of [1, n] is mostly waste. It is
+a sum of small ones, each for a factor of 4 of its argument and constant beyond:
+
+    1/s = 1/clip(s, 1, 4) + (1/clip(s, 4, 16) - 1/4) + (1/clip(s, 16, 64) - 1/16) + …
 """
 
 from __future__ import annotations
 
+from loopwire.ir.functions import RECIPROCAL_LOWS, RECIPROCAL_RATIO
 from loopwire.ir.graph import Value
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.layers.emitter import Emitter
 
-GUARD_BITS = 2
-"""Fraction bits that exponentials and the reciprocal carry beyond the result's, to keep their errors below its step."""
+RECIPROCAL_GUARD_BITS = 1
+"""Fraction bits that the reciprocal carries beyond the result's."""
 
 
 def softmax(e: Emitter, x: Value, to: FixedType, name: str) -> Value:
     """Add softmax over the elements of vector `x` (n,), in type `to`."""
     b = e.b
-    fraction = max(to.fraction, 1) + GUARD_BITS
-    unit = FixedType(fraction + 1, 1, signed=False, rounding=Rounding.RND, overflow=Overflow.SAT)
+    fraction = max(to.fraction, 1)
     largest = b.reduce_max(x, f"{name}_largest", "m = max x")
     below = b.sub(x, largest, f"{name}_below", "d = x - m")
+    unit = _unit(fraction + _exponential_guard_bits(x.type.size))
     exponential = e.table("exp_nonpositive", below, unit, f"{name}_exp", "p = exp(d)")
     total = b.reduce_sum(exponential, f"{name}_total", "s = sum p")
-    inverse = e.table("reciprocal_from_one", total, unit, f"{name}_inverse", "v = 1 / s")
+    inverse = _reciprocal(e, total, x.type.size, fraction + RECIPROCAL_GUARD_BITS, name)
     return b.cast(b.mul(exponential, inverse, f"{name}_scaled"), to, name, "y = p v")
+
+
+def _exponential_guard_bits(n: int) -> int:
+    """Return the fraction bits that exponentials carry beyond the result's: their n errors add up in the sum."""
+    return max(n.bit_length() - 1, 1)
+
+
+def _unit(fraction: int, low: int = 1) -> FixedType:
+    """Return the narrowest unsigned type with `fraction` fraction bits that holds 0…1/low, `low` a power of 2."""
+    integer = 2 - low.bit_length()
+    return FixedType(fraction + integer, integer, signed=False, rounding=Rounding.RND, overflow=Overflow.SAT)
+
+
+def _reciprocal(e: Emitter, total: Value, n: int, fraction: int, name: str) -> Value:
+    """Add v = 1 / s for a sum s of n exponentials."""
+    lows = [low for low in RECIPROCAL_LOWS if low < max(n, 2)]
+    assert n <= lows[-1] * RECIPROCAL_RATIO, f"softmax over {n} elements"
+    # Where s is outside its part, a table gives the power of 4 that is taken off again: this must be exact.
+    fraction = max(fraction, lows[-1].bit_length() - 1)
+    inverse: Value | None = None
+    for low in lows:
+        high = low * RECIPROCAL_RATIO
+        part = e.table(
+            f"reciprocal_{low}_to_{high}",
+            total,
+            _unit(fraction, low),
+            f"{name}_inverse_{low}",
+            f"1 / clip(s, {low}, {high})",
+        )
+        inverse = part if inverse is None else e.b.add(inverse, part, f"{name}_inverse_{low}_sum")
+    assert inverse is not None
+    excess = sum(1.0 / low for low in lows[1:])
+    if not excess:
+        return inverse
+    return e.b.sub(inverse, e.scalar(excess, f"{name}_excess"), f"{name}_inverse", "v = 1 / s")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class EngineTiming:
-    """What of an engine decides its cycles: a slot's turn comes every `ring` cycles, `spacing` after the slot before."""
+    """What of an engine decides its cycles: a slot has a turn every `ring` cycles, `spacing` after the one before it."""
 
     steps: int
     ring: int
@@ -51,11 +51,25 @@ def run(engines: Sequence[EngineTiming], sequences: int) -> list[SequenceCycles]
     return [chain.sequence() for _ in range(sequences)]
 
 
-def initiation_interval(engines: Sequence[EngineTiming]) -> float:
-    """Return the mean time from a sequence's first beat to the next one's, in cycles, over a steady state's period.
+@dataclass(frozen=True)
+class SteadyState:
+    """After `settled_sequences`, sequences at full rate follow in a pattern: `period_sequences` in `period_cycles`.
 
-    The intervals need not be equal: they repeat when all engines are, but for the time, as they were before.
+    Intervals need not be equal: they repeat when all engines are, but for the time, as they were before.
     """
+
+    settled_sequences: int
+    period_sequences: int
+    period_cycles: int
+
+    @property
+    def initiation_interval_cycles(self) -> float:
+        """The mean time from a sequence's first beat to the next one's."""
+        return self.period_cycles / self.period_sequences
+
+
+def steady_state(engines: Sequence[EngineTiming]) -> SteadyState:
+    """Return what `run` settles into."""
     chain = _Chain(engines)
     seen: dict[tuple[object, ...], tuple[int, int]] = {}
     count = 0
@@ -63,8 +77,8 @@ def initiation_interval(engines: Sequence[EngineTiming]) -> float:
         seen[situation] = count, chain.next_input
         chain.sequence()
         count += 1
-    count_before, cycle_before = seen[situation]
-    return (chain.next_input - cycle_before) / (count - count_before)
+    settled, cycle = seen[situation]
+    return SteadyState(settled, count - settled, chain.next_input - cycle)
 
 
 class _Chain:

@@ -219,12 +219,13 @@ class _Scheduler:
         self._depends = self._dependences()
 
     def pipeline(self, least_loop_latency: int) -> Pipeline:
+        self._require_time(self._input_ns, f"choosing the sequence whose step %{self._datapath.x.name} is next")
         groups = self._groups()
         if self._folding is not None:
             least_loop_latency = max(least_loop_latency, self._folding.cycles)
         loop_latency = max([least_loop_latency, *(self._group_latency(group) for group in groups)])
         while True:
-            for patience in range(loop_latency):
+            for patience in range(loop_latency + 1):
                 pipeline = self._attempt(groups, loop_latency, patience)
                 if pipeline is not None:
                     return pipeline
@@ -368,12 +369,15 @@ class _Scheduler:
 
     def _placement(self, operation: Operation, given: Time) -> Placement:
         place, ns = given
+        widths = " by ".join(str(operand.width) for operand in operation.operands)
+        what = f"{type(operation.kind).__name__} of {widths} bits in %{operation.result.name}"
         if isinstance(operation.kind, ShiftAdd):
+            adder_widths = [node.adder_width for node in operation.kind.tree.nodes]
+            self._require_time(self._delays.adders(max(adder_widths), 1) if adder_widths else 0.0, what)
             staged = self._staged(operation, ns)
             return Placement(place, (place + staged.latency_stages, staged.end_ns), staged)
         delay_ns = operation_delay_ns(operation, self._delays)
-        if delay_ns > self._budget_ns:
-            raise self._too_slow(operation, delay_ns)
+        self._require_time(delay_ns, what)
         if ns + delay_ns > self._budget_ns:
             place, ns = place + 1, 0.0
         match operation.kind:
@@ -392,13 +396,13 @@ class _Scheduler:
         assert isinstance(operation.kind, ShiftAdd)
         return stage(operation.kind.tree, start_ns, self._budget_ns, self._delays.adders)
 
-    def _too_slow(self, operation: Operation, delay_ns: float) -> ConfigError:
+    def _require_time(self, delay_ns: float, what: str) -> None:
+        if delay_ns <= self._budget_ns:
+            return
         needed_ns = delay_ns + self._delays.register_overhead_ns
-        widths = " by ".join(str(operand.width) for operand in operation.operands)
-        return ConfigError(
+        raise ConfigError(
             f"clock period {self._clock_period_ns:g} ns",
-            f"{type(operation.kind).__name__} of {widths} bits in %{operation.result.name} needs {needed_ns:.2f} ns "
-            f"between two registers of {self._delays.device.name}",
+            f"{what} needs {needed_ns:.2f} ns between two registers of {self._delays.device.name}",
             "Give a longer clock period, narrower types or a faster part",
         )
 

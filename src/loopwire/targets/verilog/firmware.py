@@ -21,7 +21,7 @@ from loopwire.ir.tables import TableForm
 from loopwire.ir.verify import verify
 from loopwire.passes.accumulate_flattened import accumulate_flattened
 from loopwire.passes.fuse_scans import fuse_scans
-from loopwire.schedule.cycles import EngineTiming, initiation_interval, run
+from loopwire.schedule.cycles import EngineTiming, SteadyState, run, steady_state
 from loopwire.schedule.datapath import Signal
 from loopwire.schedule.delay import DelayModel
 from loopwire.schedule.engine import Engine, engines, one_layer_each
@@ -44,7 +44,7 @@ class Firmware:
 
     `latency_cycles` counts from the first input beat's acceptance to the (last) result beat's being valid, for a single
     full-length sequence whose beats come without gaps. `initiation_interval_cycles` is the time from a sequence's first
-    beat to the next one's at full rate, the mean over a period of the steady state. `schedule.cycles.run` gives every
+    beat to the next one's at full rate, the mean over a period of the `steady` state. `schedule.cycles.run` gives every
     sequence's cycles from `engines`, the timing of each engine.
     """
 
@@ -58,7 +58,8 @@ class Firmware:
     initiation_interval_cycles: float
     loop_latency_cycles: int
     interleave: int
-    engines: tuple[EngineTiming, ...] = ()
+    steady: SteadyState
+    engines: tuple[EngineTiming, ...]
 
 
 def generate(
@@ -130,6 +131,7 @@ class _Design:
             self.files[static] = resources.files("loopwire.hdl").joinpath(static).read_text()
         slots = max(timing.slots for timing in timings)
         (alone,) = run(timings, 1)
+        steady = steady_state(timings)
         return Firmware(
             files=self.files,
             top=self.name,
@@ -138,9 +140,10 @@ class _Design:
             input=beats_in,
             output=beats_out,
             latency_cycles=alone.last_output - alone.first_input,
-            initiation_interval_cycles=initiation_interval(timings),
+            initiation_interval_cycles=steady.initiation_interval_cycles,
             loop_latency_cycles=max(pipeline.loop_latency for pipeline in pipelines),
             interleave=slots,
+            steady=steady,
             engines=timings,
         )
 

@@ -1,0 +1,13 @@
+"""All measurements of docs/benchmarks.md: `make bench`."""
+
+from __future__ import annotations
+
+import os
+
+from compile import main as measure_compile
+from emulator import main as measure_emulators
+
+if __name__ == "__main__":
+    print(f"Load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
+    measure_compile()
+    measure_emulators()

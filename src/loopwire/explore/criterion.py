@@ -1,0 +1,239 @@
+"""What a precision must keep: 'auc>=0.995' and its like, judged with the statistical error of the events at hand."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from loopwire.errors import ConfigError, DataError, nearest
+from loopwire.report.auc import Placements, area_error, placements, ratio_influence
+
+Reals = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
+Metric = Callable[[Any, Reals], float]
+"""metric(y_true, y_fixed): of labels (N,), or the float outputs where there are none, and fixed-point outputs."""
+
+METRICS = {
+    "auc": "area under the ROC curve of each class, fixed over float",
+    "mean_auc": "the mean of the classes' areas, fixed over float",
+    "top1": "share of events whose largest output is the same, fixed and float",
+    "mae": "mean absolute difference of the outputs, fixed to float",
+}
+_KEEP = re.compile(r"^\s*(\w+)\s*(>=|<=)\s*([-+.\deE]+)\s*$")
+EXAMPLE = "Write it as 'auc>=0.995', 'mean_auc>=0.99', 'top1>=0.99' or 'mae<=0.01'"
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A metric and its bound: at least so much, or at most if not `at_least`."""
+
+    name: str
+    bound: float
+    at_least: bool = True
+    metric: Metric | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Criterion:
+        """Read 'auc>=0.995'.
+
+        Raises:
+            ConfigError: it is not a metric with a bound, or the bound is none of that metric.
+        """
+        where = f"keep {text!r}"
+        match = _KEEP.match(text)
+        try:
+            name, sign, bound = (match[1], match[2], float(match[3])) if match else ("", "", 0.0)
+        except ValueError:
+            match = None
+        if match is None:
+            raise ConfigError(where, "this is not a metric and its bound", EXAMPLE)
+        if name not in METRICS:
+            raise ConfigError(
+                where,
+                f"{name!r} is not a known metric",
+                f"Choose from {', '.join(METRICS)}.{nearest(name, METRICS)} "
+                "From Python, any function metric(y_true, y_fixed) will do",
+            )
+        if (sign == ">=") != (name != "mae"):
+            raise ConfigError(where, f"{name} is to be kept {'small' if name == 'mae' else 'large'}", EXAMPLE)
+        if not math.isfinite(bound) or bound <= 0 or (name != "mae" and bound > 1):
+            raise ConfigError(where, f"{bound:g} cannot be kept", EXAMPLE)
+        return cls(name, bound, name != "mae")
+
+    @property
+    def needs_classes(self) -> bool:
+        """Whether it is judged with a class for every event."""
+        return self.name in ("auc", "mean_auc") and self.metric is None
+
+    def __str__(self) -> str:
+        return f"{self.name}{'>=' if self.at_least else '<='}{self.bound:g}"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric's value, of one class or of all, with its statistical error (None where unknown)."""
+
+    name: str
+    value: float
+    error: float | None
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value:.4f}" + ("" if self.error is None else f" ± {self.error:.4f}")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a criterion says of some outputs.
+
+    Attributes:
+        measures: one, or one a class.
+        margin: how far the worst of them is inside the bound; negative outside.
+        safe_margin: the same, each value one standard error worse.
+        score: mean of all values; larger is better.
+    """
+
+    measures: tuple[Measure, ...]
+    margin: float
+    safe_margin: float
+    score: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the values themselves keep the bound."""
+        return self.margin >= 0
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether they keep it by their statistical error at least."""
+        return self.safe_margin >= 0
+
+
+class Judge:
+    """Judges fixed-point outputs of the same N events again and again."""
+
+    def __init__(
+        self, criterion: Criterion, real: Reals, labels: Labels | None, names: Sequence[str] | None, where: str
+    ) -> None:
+        """Look at the events.
+
+        Args:
+            criterion: what is asked.
+            real: the float outputs (N, …).
+            labels: class of each event (N,) from 0; None: the float outputs' own classes are taken.
+            names: of the classes.
+            where: the data, for messages.
+
+        Raises:
+            DataError: there are too few events for the tolerance.
+        """
+        self.criterion = criterion
+        self._real, self._where = real, where
+        self._labels = labels
+        self._classes: list[tuple[str, int, npt.NDArray[np.bool_], Placements]] = []
+        if criterion.needs_classes:
+            given = own_classes(real) if labels is None else labels
+            self._set_classes(given, names)
+        if criterion.needs_classes or (criterion.name == "top1" and criterion.metric is None):
+            self._refuse_too_few()
+
+    def judge(self, fixed: Reals) -> Judgement:
+        """Judge outputs of the shape of the float ones.
+
+        Raises:
+            DataError: the user's metric gives no finite number.
+        """
+        measures = self._measures(fixed)
+        sign = 1.0 if self.criterion.at_least else -1.0
+        margins = [sign * (m.value - self.criterion.bound) for m in measures]
+        safe = [margin - (m.error or 0.0) for margin, m in zip(margins, measures, strict=True)]
+        score = sign * sum(m.value for m in measures) / len(measures)
+        return Judgement(measures, min(margins), min(safe), score)
+
+    def _measures(self, fixed: Reals) -> tuple[Measure, ...]:
+        if self.criterion.metric is not None:
+            truth = self._real if self._labels is None else self._labels
+            value = float(self.criterion.metric(truth, fixed))
+            if not math.isfinite(value):
+                raise DataError(
+                    f"metric {self.criterion.name!r}",
+                    f"it returned {value} on {len(fixed)} events of {self._where}",
+                    "It must return a finite number for any outputs",
+                )
+            return (Measure(self.criterion.name, value, None),)
+        match self.criterion.name:
+            case "top1":
+                same = fixed.argmax(axis=-1) == self._real.argmax(axis=-1)
+                share = float(same.mean())
+                return (Measure("top1", share, math.sqrt(share * (1 - share) / same.size)),)
+            case "mae":
+                by_event = np.abs(fixed - self._real).reshape(len(fixed), -1).mean(axis=1)
+                return (Measure("mae", float(by_event.mean()), float(by_event.std() / math.sqrt(len(fixed)))),)
+            case _:
+                return self._areas(fixed)
+
+    def _areas(self, fixed: Reals) -> tuple[Measure, ...]:
+        measures = []
+        influences = []
+        areas = []
+        for name, column, is_class, real in self._classes:
+            found = placements(is_class, fixed[:, column])
+            influence = ratio_influence(is_class, real, found)
+            measures.append(Measure(name, found.area / real.area, float(np.sqrt(np.square(influence).sum()))))
+            influences.append(influence * real.area)
+            areas.append((found.area, real.area))
+        if self.criterion.name == "auc":
+            return tuple(measures)
+        fixed_sum, real_sum = (sum(column) for column in zip(*areas, strict=True))
+        error = float(np.sqrt(np.square(np.sum(influences, axis=0)).sum())) / real_sum
+        return (Measure("mean_auc", fixed_sum / real_sum, error),)
+
+    def _set_classes(self, labels: Labels, names: Sequence[str] | None) -> None:
+        if self._real.ndim != 2:
+            raise DataError(
+                self._where, f"outputs of shape {self._real.shape[1:]} are no classes", "Keep 'mae' or 'top1' instead"
+            )
+        single = self._real.shape[1] == 1
+        for column in range(self._real.shape[1]):
+            label = 1 if single else column
+            is_class = labels == label
+            if is_class.any() and not is_class.all():
+                name = names[label] if names is not None else f"class {label}"
+                self._classes.append((name, column, is_class, placements(is_class, self._real[:, column])))
+        if not self._classes:
+            raise DataError(self._where, "all its events are of one class", "Give events of two classes at least")
+
+    def _refuse_too_few(self) -> None:
+        """Refuse data of which a single event decides: an area moves by up to 1 / n when one of n events moves."""
+        tolerance = 1.0 - self.criterion.bound
+        if self.criterion.name == "top1":
+            events = int(np.prod(self._real.shape[:-1]))
+            if 1.0 / events > tolerance:
+                error = math.sqrt(self.criterion.bound * (1 - self.criterion.bound) / events)
+                self._too_few(f"{events} events", error, tolerance)
+            return
+        shared = len(self._classes) if self.criterion.name == "mean_auc" else 1
+        for name, _, is_class, real in self._classes:
+            signal, background = int(is_class.sum()), int((~is_class).sum())
+            if 1.0 / (min(signal, background) * shared * real.area) > tolerance:
+                error = area_error(real.area, signal, background)
+                self._too_few(f"{signal} events of {name} and {background} of others", error, tolerance)
+
+    def _too_few(self, events: str, error: float, tolerance: float) -> None:
+        raise DataError(
+            self._where,
+            f"{events} are too few to tell a loss of {tolerance:.3g}: one of them alone can make it, and the "
+            f"statistical error is {error:.2g}",
+            "Give more events or a wider tolerance",
+        )
+
+
+def own_classes(outputs: Reals) -> Labels:
+    """Return the class that each event's outputs (N, classes) tell; for one output (N, 1), whether it is above 0.5."""
+    classes = outputs[:, 0] > 0.5 if outputs.shape[-1] == 1 else outputs.argmax(axis=-1)
+    return np.asarray(classes, np.int64)

@@ -1,0 +1,94 @@
+"""What a search has judged, kept in a file so that a search that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TextIO
+
+from loopwire.errors import OutputError
+from loopwire.explore.criterion import Judgement, Measure
+
+Choice = tuple[int, ...]
+"""Fraction bits of every group."""
+
+
+class Journal:
+    """Judgements and costs by choice; every new one is written at once.
+
+    A search is deterministic: run again with the journal of its first half, it asks for the same choices and gets
+    their judgements from here. The first line of the file tells which search it belongs to.
+    """
+
+    def __init__(self, path: Path | None, search: str) -> None:
+        """Open or begin a journal.
+
+        Args:
+            path: the file; None: nothing is kept.
+            search: whatever decides the search's course, as a digest.
+
+        Raises:
+            OutputError: the file belongs to another search, or cannot be written.
+        """
+        self._known: dict[Choice, tuple[Judgement, float]] = {}
+        self._path = path
+        self._file: TextIO | None = None
+        if path is None:
+            return
+        try:
+            lines = path.read_text().splitlines() if path.exists() else []
+            whole = self._read(path, lines, search)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(f"{line}\n" for line in whole or [json.dumps({"search": search})]))
+            self._file = path.open("a")
+        except OSError as error:
+            raise OutputError(str(path), f"it cannot be written ({error.strerror})", "Choose another place") from None
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def get(self, choice: Choice) -> tuple[Judgement, float] | None:
+        """Return what is known of a choice."""
+        return self._known.get(choice)
+
+    def add(self, choice: Choice, judgement: Judgement, cost: float) -> None:
+        """Keep what was found out."""
+        self._known[choice] = judgement, cost
+        if self._file is not None:
+            self._file.write(json.dumps({"choice": choice, "judgement": asdict(judgement), "cost": cost}) + "\n")
+            self._file.flush()
+
+    def close(self, finished: bool) -> None:
+        """Close the file; of a finished search nothing is left."""
+        if self._file is not None and self._path is not None:
+            self._file.close()
+            if finished:
+                self._path.unlink()
+
+    def _read(self, path: Path, lines: Sequence[str], search: str) -> list[str]:
+        """Take over what the lines say, up to one that was cut off; return those taken."""
+        taken: list[str] = []
+        for line in lines:
+            try:
+                entry: dict[str, Any] = json.loads(line)
+                if not taken and entry["search"] != search:
+                    break
+                if taken:
+                    self._take(entry)
+            except (ValueError, LookupError, TypeError):
+                break
+            taken.append(line)
+        if lines and not taken:
+            raise OutputError(
+                str(path),
+                "it is not the state of this search: model, data or options differ",
+                "Remove it to begin anew, or give the same model, data and options to go on",
+            )
+        return taken
+
+    def _take(self, entry: dict[str, Any]) -> None:
+        told = entry["judgement"]
+        measures = tuple(Measure(**measure) for measure in told.pop("measures"))
+        self._known[tuple(entry["choice"])] = Judgement(measures, **told), float(entry["cost"])

@@ -1,0 +1,241 @@
+"""Automatic types: the least fixed-point precision that keeps what the user asks for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from loopwire.compiler import compile
+from loopwire.config import DEFAULT_TYPE, CompileConfig, PrecisionConfig
+from loopwire.design import Design
+from loopwire.errors import ConfigError, DataError, LoopwireError, nearest
+from loopwire.explore.cost import estimate
+from loopwire.explore.criterion import Criterion, Judge, Judgement
+from loopwire.explore.events import Events, checked_events
+from loopwire.explore.groups import Group, Probe, Types, configuration, fixed
+from loopwire.explore.integer_bits import bits_from_data, bits_from_proof
+from loopwire.explore.journal import Choice, Journal
+from loopwire.explore.search import descend
+from loopwire.layers.model import Model
+
+Array = npt.NDArray[np.generic]
+
+INTEGERS = ("data", "proof")
+START_FRACTION_BITS = (12, 14)
+"""Tried in turn for all groups: a search starts from what keeps the criterion with every group this fine."""
+LEAST_WIDTH = 2
+CHECK_SHARE = 0.25
+"""Of the data, kept out of the search where no other data are given for the final check."""
+
+
+class PrecisionError(LoopwireError):
+    """No precision keeps what was asked for."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a search is: what it tries, how many choices are judged, and the cheapest safe one's cost."""
+
+    trying: str
+    judged: int
+    cost: float
+    baseline_cost: float
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What a search found.
+
+    Attributes:
+        criterion: what is kept.
+        types: of every group of tensors.
+        searched: the criterion on the data that the search looked at.
+        checked: the criterion on other data.
+        steps_taken_back: the last steps of the search that were undone because the check failed; where it is not 0
+            the check is no longer independent of the choice.
+        cost, baseline_cost: in estimated LUTs (explore/cost.py), of these types and of `baseline` for all.
+        weight_bits, activation_bits: mean width over all weights, and over all other numbers of a step.
+        judged: choices that were judged.
+    """
+
+    criterion: Criterion
+    types: Types
+    searched: Judgement
+    checked: Judgement
+    steps_taken_back: int
+    cost: float
+    baseline_cost: float
+    weight_bits: float
+    activation_bits: float
+    judged: int
+
+    @property
+    def config(self) -> CompileConfig:
+        """The types as `loopwire.compile` takes them."""
+        return configuration(self.types)
+
+
+def find_precision(
+    model: Model,
+    data: Events,
+    keep: str | Criterion,
+    *,
+    check: Events | None = None,
+    integers: str = "data",
+    seed: int = 1,
+    state: Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Precision:
+    """Search the cheapest types that keep a criterion.
+
+    Args:
+        model: as `loopwire.load` returns it.
+        data: what the search looks at: ranges, and the criterion with the labels, or without any the float model's
+            own classes.
+        keep: such as 'auc>=0.995', or a `Criterion` with any function.
+        check: for the final check; by default a quarter of `data`, kept out of the search.
+        integers: integer bits that hold all values met ('data'), or all that any input can cause ('proof').
+        seed: chooses the quarter.
+        state: file by which a search that was stopped goes on.
+        progress: told of the progress.
+
+    Raises:
+        ConfigError: `keep` or `integers` is unknown.
+        DataError: the data do not fit the model, or are too few for the tolerance.
+        OutputError: `state` cannot be written, or belongs to another search.
+        PrecisionError: no types keep the criterion.
+    """
+    criterion = Criterion.parse(keep) if isinstance(keep, str) else keep
+    if integers not in INTEGERS:
+        remedy = f"Choose from {', '.join(INTEGERS)}.{nearest(integers, INTEGERS)}"
+        raise ConfigError("integers", f"{integers!r} is unknown", remedy)
+    data = checked_events(model, data)
+    probe = Probe(model)
+    looked_at, check = _split(data, seed) if check is None else (data, checked_events(model, check))
+    floating = compile(probe.model)
+    judge, check_judge = (_judge(floating, criterion, events) for events in (looked_at, check))
+    bits = bits_from_data(probe, data.inputs)
+    if integers == "proof":
+        bits = bits_from_proof(probe, bits[probe.groups[0]])
+    baseline = compile(probe.model, CompileConfig(model=PrecisionConfig(precision=DEFAULT_TYPE)))
+    journal = Journal(state, _digest(probe, looked_at, criterion, bits))
+    trial = _Trial(probe, bits, looked_at.inputs, judge, journal)
+    baseline_cost = estimate(baseline.graph).total
+    finished = False
+    try:
+
+        def tell(trying: str, choice: Choice) -> None:
+            if progress is not None:
+                progress(Progress(trying, len(journal), trial.evaluate(choice)[1], baseline_cost))
+
+        names = [str(group) for group in probe.groups]
+        path = descend(trial.evaluate, _wide(trial, criterion, tell), trial.floor, names, tell)
+        back = 0
+        checked = check_judge.judge(trial.design(path[-1]).predict(check.inputs))
+        while not checked.holds and back + 1 < len(path):
+            back += 1
+            checked = check_judge.judge(trial.design(path[-1 - back]).predict(check.inputs))
+        if not checked.holds:
+            raise _unreachable(criterion, checked, check.where)
+        choice = path[-1 - back]
+        judgement, cost = trial.evaluate(choice)
+        finished = True
+    finally:
+        journal.close(finished)
+    types = trial.types(choice)
+    weights, activations = _mean_widths(probe, types)
+    return Precision(
+        criterion, types, judgement, checked, back, cost, baseline_cost, weights, activations, len(journal)
+    )
+
+
+class _Trial:
+    """Designs, judgements and costs of choices of fraction bits."""
+
+    def __init__(self, probe: Probe, bits: Mapping[Group, int], x: Array, judge: Judge, journal: Journal) -> None:
+        self._probe, self._bits, self._x, self._judge, self._journal = probe, bits, x, judge, journal
+        self.floor: Choice = tuple(max(LEAST_WIDTH - bits[group], 0) for group in probe.groups)
+
+    def types(self, choice: Choice) -> Types:
+        pairs = zip(self._probe.groups, choice, strict=True)
+        return {group: fixed(self._bits[group] + fraction, self._bits[group]) for group, fraction in pairs}
+
+    def design(self, choice: Choice) -> Design:
+        return compile(self._probe.model, configuration(self.types(choice)))
+
+    def evaluate(self, choice: Choice) -> tuple[Judgement, float]:
+        known = self._journal.get(choice)
+        if known is None:
+            design = self.design(choice)
+            known = self._judge.judge(design.predict(self._x)), estimate(design.graph).total
+            self._journal.add(choice, *known)
+        return known
+
+
+def _wide(trial: _Trial, criterion: Criterion, tell: Callable[[str, Choice], None]) -> Choice:
+    """Return a choice from which a search can start."""
+    judgement = None
+    for fraction in START_FRACTION_BITS:
+        choice = tuple(max(fraction, least) for least in trial.floor)
+        tell(f"{fraction} fraction bits everywhere", choice)
+        judgement, _ = trial.evaluate(choice)
+        if judgement.is_safe:
+            return choice
+    assert judgement is not None
+    raise _unreachable(criterion, judgement, f"{START_FRACTION_BITS[-1]} fraction bits in every tensor")
+
+
+def _unreachable(criterion: Criterion, best: Judgement, where: str) -> PrecisionError:
+    found = ", ".join(map(str, best.measures))
+    return PrecisionError(
+        f"keep {str(criterion)!r}", f"nothing reaches it; the best found, on {where}, is {found}", "Ask for less"
+    )
+
+
+def _split(data: Events, seed: int) -> tuple[Events, Events]:
+    """Return the events for the search, and those for the check."""
+    rows = np.random.default_rng(seed).permutation(len(data.inputs))
+    kept_out = int(len(rows) * CHECK_SHARE)
+    if kept_out == 0:
+        raise DataError(data.where, f"{len(rows)} events leave none for the final check", "Give 4 or more")
+    check, search = np.sort(rows[:kept_out]), np.sort(rows[kept_out:])
+    return (
+        data.part(search, f"{data.where}, {len(search)} events for the search"),
+        data.part(check, f"{data.where}, {len(check)} events kept out for the check"),
+    )
+
+
+def _judge(floating: Design, criterion: Criterion, events: Events) -> Judge:
+    real = floating.predict_float(events.inputs)
+    return Judge(criterion, real, events.labels, events.class_names, events.where)
+
+
+def _digest(probe: Probe, events: Events, criterion: Criterion, bits: Mapping[Group, int]) -> str:
+    """Return what decides the course of a search."""
+    digest = hashlib.sha256(repr((str(criterion), [(str(group), bits[group]) for group in probe.groups])).encode())
+    for value, op in probe.typed():
+        digest.update(repr(value).encode())
+        reals = getattr(op, "reals", None)
+        digest.update(b"" if reals is None else np.ascontiguousarray(reals).tobytes())
+    digest.update(np.ascontiguousarray(events.inputs).tobytes())
+    digest.update(b"" if events.labels is None else events.labels.tobytes())
+    return digest.hexdigest()
+
+
+def _mean_widths(probe: Probe, types: Types) -> tuple[float, float]:
+    """Return the mean width of weights, and of all other numbers."""
+    elements = probe.elements()
+
+    def mean(groups: list[Group]) -> float:
+        count = sum(elements[group] for group in groups)
+        return sum(elements[group] * types[group].width for group in groups) / count if count else 0.0
+
+    return (
+        mean([group for group in types if group.is_weights]),
+        mean([group for group in types if not group.is_weights]),
+    )

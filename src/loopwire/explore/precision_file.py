@@ -1,0 +1,60 @@
+"""The types that a search found as a configuration file, with what they keep and cost as its comment."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from loopwire.errors import OutputError
+from loopwire.explore.precision import Precision
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def to_toml(precision: Precision) -> str:
+    """Return the text of a file that `loopwire compile --config` takes."""
+    config = precision.config
+    lines = [f"# {line}" for line in summary(precision)]
+    lines += ["", "[model]", *(f'{role} = "{type}"' for role, type in config.model.types.items())]
+    for layer, group in config.layer.items():
+        lines += ["", f"[layer.{_key(layer)}]", *(f'{role} = "{type}"' for role, type in group.types.items())]
+    return "\n".join(lines) + "\n"
+
+
+def write_toml(precision: Precision, path: Path) -> None:
+    """Write that text.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(to_toml(precision))
+    except OSError as error:
+        raise OutputError(str(path), f"it cannot be written ({error.strerror})", "Choose another place") from None
+
+
+def summary(precision: Precision) -> list[str]:
+    """Return what was kept, and what it costs, in lines."""
+    share = precision.cost / precision.baseline_cost
+    lines = [
+        f"Types that keep {precision.criterion}, found by `loopwire precision`; {precision.judged} choices judged.",
+        f"Search: {', '.join(map(str, precision.searched.measures))}",
+        f"Check:  {', '.join(map(str, precision.checked.measures))}",
+        f"Estimated cost: {precision.cost:.0f} LUTs, {share:.1%} of fixed<16,6> in every tensor",
+        f"Mean width: {precision.weight_bits:.1f} bits a weight, {precision.activation_bits:.1f} bits an activation",
+    ]
+    if precision.steps_taken_back:
+        lines.append(
+            f"The last {precision.steps_taken_back} steps of the search failed the check and were taken back: "
+            "the check is no longer independent of the choice"
+        )
+    return lines
+
+
+def _key(name: str) -> str:
+    """Return a layer's name as a TOML key."""
+    if _BARE_KEY.fullmatch(name):
+        return name
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

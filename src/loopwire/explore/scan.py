@@ -1,0 +1,145 @@
+"""A metric against fraction bits, for several integer widths: every tensor of the model in one and the same type.
+
+Ref: arXiv:2207.00559, section 4: the figures of the AUC's ratio, fixed over float.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from loopwire.compiler import compile
+from loopwire.errors import ConfigError
+from loopwire.explore.criterion import Criterion, Judge, Measure
+from loopwire.explore.events import Events, checked_events
+from loopwire.explore.groups import Probe, configuration, fixed
+from loopwire.layers.model import Model
+from loopwire.report.figures import figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_NUMBERS = re.compile(r"(\d+)(?:-(\d+))?")
+PANEL_INCHES = (3.6, 4.2)
+LOWEST_DRAWN = 0.5
+METRIC_NAMES = {
+    "auc": "AUC, fixed / float",
+    "mean_auc": "mean AUC, fixed / float",
+    "top1": "same class, fixed and float",
+    "mae": "mean absolute difference",
+}
+
+
+@dataclass(frozen=True)
+class ScanPoint:
+    """What fixed<integer + fraction, integer> for every tensor keeps."""
+
+    integer: int
+    fraction: int
+    measures: tuple[Measure, ...]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Points of one metric, integer widths and then fraction bits rising."""
+
+    metric: str
+    points: tuple[ScanPoint, ...]
+
+    def to_json(self) -> str:
+        """Return all points."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def numbers(where: str, text: str) -> list[int]:
+    """Read '4,6,8' or '2-12'.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        match = _NUMBERS.fullmatch(part.strip())
+        if match is None:
+            raise ConfigError(where, f"{text!r} is no list of numbers", "Write it as '4,6,8' or '2-12'")
+        found += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return found
+
+
+def scan(
+    model: Model,
+    data: Events,
+    integers: Iterable[int],
+    fractions: Iterable[int],
+    metric: str = "auc",
+    progress: Callable[[int, int], None] | None = None,
+) -> Scan:
+    """Evaluate a model with every tensor, pre-activations too, in each of the types.
+
+    Args:
+        model: as `loopwire.load` returns it.
+        data: inputs, and labels; without labels the float model's own classes are taken.
+        integers: integer bits, the sign included.
+        fractions: fraction bits.
+        metric: a name in `criterion.METRICS`.
+        progress: told how many types are done, of how many.
+
+    Raises:
+        ConfigError: the metric is unknown, or a type impossible.
+        DataError: the data do not fit the model.
+    """
+    criterion = Criterion.parse(f"{metric}{'<=1e300' if metric == 'mae' else '>=1e-9'}")
+    data = checked_events(model, data)
+    probe = Probe(model)
+    judge = Judge(criterion, compile(model).predict_float(data.inputs), data.labels, data.class_names, data.where)
+    pairs = [(i, f) for i in sorted(set(integers)) for f in sorted(set(fractions))]
+    for i, f in pairs:
+        if i + f < 1:
+            raise ConfigError("scan", f"{i} integer and {f} fraction bits are no type", "Give 1 bit in all or more")
+    points = []
+    for done, (integer, fraction) in enumerate(pairs, start=1):
+        types = dict.fromkeys(probe.groups, fixed(integer + fraction, integer))
+        outputs = compile(probe.model, configuration(types)).predict(data.inputs)
+        points.append(ScanPoint(integer, fraction, judge.judge(outputs).measures))
+        if progress is not None:
+            progress(done, len(pairs))
+    return Scan(metric, tuple(points))
+
+
+@contextmanager
+def scan_figure(scan: Scan) -> Iterator[Figure]:
+    """Draw a scan: a panel for each integer width, a curve for each class, error bars of one standard error.
+
+    Raises:
+        ToolError: matplotlib or mplhep is not installed.
+    """
+    integers = sorted({point.integer for point in scan.points})
+    with figure((1.0 + PANEL_INCHES[0] * len(integers), PANEL_INCHES[1])) as drawn:
+        panels: Sequence = drawn.subplots(1, len(integers), sharey=True, squeeze=False)[0]  # type: ignore[type-arg]
+        for integer, axes in zip(integers, panels, strict=True):
+            points = [point for point in scan.points if point.integer == integer]
+            for index, first in enumerate(points[0].measures):
+                measures = [point.measures[index] for point in points]
+                axes.errorbar(
+                    [point.fraction for point in points],
+                    [measure.value for measure in measures],
+                    [measure.error or 0.0 for measure in measures],
+                    marker="o",
+                    markersize=4,
+                    color=f"C{index}",
+                    label=first.name,
+                )
+            axes.set_title(f"{integer} integer bits")
+            axes.set_xlabel("fraction bits")
+            axes.grid(alpha=0.3)
+            if scan.metric != "mae":
+                axes.axhline(1.0, color="grey", linewidth=0.8)
+                lowest = min(measure.value for point in scan.points for measure in point.measures)
+                axes.set_ylim(max(lowest - 0.02, LOWEST_DRAWN), 1.02)
+        panels[0].set_ylabel(METRIC_NAMES[scan.metric])
+        panels[-1].legend(loc="lower right", frameon=True)
+        yield drawn

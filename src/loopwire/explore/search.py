@@ -1,0 +1,81 @@
+"""The search for fraction bits: what each group can do alone, then all together, then one bit after the other.
+
+Ref: W. Sung and K.-I. Kum, "Simulation-based word-length optimization method for fixed-point digital signal processing
+     systems", IEEE Trans. Signal Process. 43 (1995) 3087-3090 (least word lengths alone bound those together).
+Ref: M.-A. Cantin, Y. Savaria and P. Lavoie, "A comparison of automatic word length optimization procedures", ISCAS 2002
+     (greedy reduction).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from loopwire.explore.criterion import Judgement
+from loopwire.explore.journal import Choice
+
+Evaluate = Callable[[Choice], tuple[Judgement, float]]
+"""The judgement and the cost of a choice."""
+Tell = Callable[[str, Choice], None]
+"""Told what is being done, and the best choice so far."""
+
+LEAST_LOSS = 0.01
+"""A loss below this share of the margin at the start is as good as none: the events cannot tell it from 0."""
+
+
+def descend(evaluate: Evaluate, wide: Choice, floor: Choice, names: Sequence[str], tell: Tell) -> list[Choice]:
+    """Return choices that are all safe, each cheaper than the one before; the last cannot lose a bit anywhere.
+
+    Args:
+        evaluate: gives judgement and cost.
+        wide: a safe choice to start from.
+        floor: the fewest bits that each group may have.
+        names: of the groups.
+        tell: told of the progress.
+    """
+    assert evaluate(wide)[0].is_safe
+    least = []
+    for group, name in enumerate(names):
+        tell(f"{name} alone", wide)
+        least.append(_least_alone(evaluate, wide, group, floor[group]))
+    path = [wide]
+    for guard in range(max(w - low for w, low in zip(wide, least, strict=True)) + 1):
+        start = tuple(min(low + guard, w) for low, w in zip(least, wide, strict=True))
+        tell(f"least alone + {guard} bits", path[-1])
+        if evaluate(start)[0].is_safe:
+            path.append(start)
+            break
+    slack = evaluate(wide)[0].safe_margin * LEAST_LOSS
+    open_groups = [group for group in range(len(wide)) if path[-1][group] > least[group]]
+    while open_groups:
+        current = path[-1]
+        judgement, cost = evaluate(current)
+        ranked: list[tuple[float, int]] = []
+        for group in open_groups:
+            tell(f"{names[group]}, a bit less", current)
+            narrower, cheaper = evaluate(_changed(current, group, current[group] - 1))
+            if narrower.is_safe:
+                lost = max(judgement.score - narrower.score, slack, 1e-12)
+                ranked.append(((cost - cheaper) / lost, group))
+        if not ranked:
+            break
+        best = max(ranked, key=lambda entry: (entry[0], -entry[1]))[1]
+        path.append(_changed(current, best, current[best] - 1))
+        still_safe = {group for _, group in ranked}
+        open_groups = [group for group in open_groups if group in still_safe and path[-1][group] > least[group]]
+    return path
+
+
+def _least_alone(evaluate: Evaluate, wide: Choice, group: int, floor: int) -> int:
+    """Return the fewest bits of one group that are safe while all others are wide, taking more bits to be safer."""
+    unsafe, safe = floor - 1, wide[group]
+    while safe - unsafe > 1:
+        middle = (safe + unsafe) // 2
+        if evaluate(_changed(wide, group, middle))[0].is_safe:
+            safe = middle
+        else:
+            unsafe = middle
+    return safe
+
+
+def _changed(choice: Choice, group: int, bits: int) -> Choice:
+    return (*choice[:group], bits, *choice[group + 1 :])

@@ -1,0 +1,70 @@
+"""What all figures share: the style of the field, and how they become files or part of a page.
+
+matplotlib and mplhep are the extra `plots`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loopwire.errors import ToolError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SIZE_INCHES = (7.0, 5.5)
+DPI = 150
+STYLE: dict[str, Any] = {
+    "font.size": 12.0,
+    "axes.labelsize": 13.0,
+    "axes.titlesize": 12.0,
+    "xtick.labelsize": 11.0,
+    "ytick.labelsize": 11.0,
+    "legend.fontsize": 10.5,
+    "lines.linewidth": 1.6,
+    "svg.hashsalt": "loopwire",
+}
+"""Smaller than mplhep's, which are made for slides."""
+FIXED_DATE = {"CreationDate": None}
+"""Metadata of a PDF without the time, so that the same figure gives the same bytes."""
+
+
+@contextmanager
+def figure(size_inches: tuple[float, float] = SIZE_INCHES) -> Iterator[Figure]:
+    """Give an empty figure in mplhep's style.
+
+    Raises:
+        ToolError: matplotlib or mplhep is not installed.
+    """
+    try:
+        import matplotlib as mpl
+        import mplhep
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ToolError(
+            "figures", f"the Python package {error.name!r} is missing", "Install it: pip install 'loopwire[plots]'"
+        ) from None
+    with mpl.rc_context():
+        mplhep.style.use("CMS")
+        mpl.rcParams.update(STYLE)
+        yield Figure(figsize=size_inches, layout="constrained")
+
+
+def save(drawn: Figure, path: Path) -> list[Path]:
+    """Write a figure as PNG and as PDF beside it; return both paths."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    png, pdf = path.with_suffix(".png"), path.with_suffix(".pdf")
+    drawn.savefig(png, dpi=DPI)
+    drawn.savefig(pdf, metadata=FIXED_DATE)
+    return [png, pdf]
+
+
+def svg(drawn: Figure) -> str:
+    """Return a figure as an SVG element, to stand in a page."""
+    text = io.StringIO()
+    drawn.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return text.getvalue()[text.getvalue().index("<svg") :]

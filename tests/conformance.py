@@ -1,0 +1,159 @@
+"""What a target must prove of a model: bits, cycles, and that no gap, stall, reset or short sequence disturbs it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ensembles import Ensemble, write_files
+from loopwire.devices import find_part
+from loopwire.ir.fixed_point import Integers, integer_dtype
+from loopwire.ir.graph import Graph
+from loopwire.ir.types import FixedType, TensorType
+from loopwire.layers.model import Layer, Model
+from loopwire.layers.roles import LayerTypes, Role
+from loopwire.passes.lower import lower
+from loopwire.schedule.cycles import run
+from loopwire.synth import verilator
+from loopwire.synth.simulation import Counts, Stimulus
+from loopwire.targets.evaluate import evaluate_integers
+from loopwire.targets.verilog import Firmware, generate
+from loopwire.targets.verilog.firmware import Multipliers
+
+Types = LayerTypes | dict[str, LayerTypes]
+"""Of all layers, or of each by its name."""
+
+
+def types(spec: str = "fixed<8,3,RND,SAT>", max_error_steps: float = 2.0, **roles: str) -> LayerTypes:
+    """Return types of all tensors; preactivations are exact unless given."""
+    chosen = {role: FixedType.parse(spec) for role in Role if role is not Role.PREACTIVATION}
+    chosen |= {Role(role): FixedType.parse(given) for role, given in roles.items()}
+    return LayerTypes(chosen, max_error_steps)
+
+
+EIGHT_BITS = types()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model with its types and the knobs of `generate`. `name` becomes its top module's."""
+
+    name: str
+    input_shape: tuple[int, ...]
+    layers: Sequence[Layer]
+    types: Types = EIGHT_BITS
+    input_type: str = "fixed<8,3>"
+    part: str = "xcku115"
+    clock_period_ns: float = 5.0
+    interleave: int | None = None
+    multipliers: Multipliers = "auto"
+
+    def graph(self) -> Graph:
+        """Return the lowered model."""
+        model = Model(self.name, self.input_shape, tuple(self.layers), "test")
+        of: Callable[[Layer], LayerTypes] = (
+            (lambda layer: self.types[layer.name]) if isinstance(self.types, dict) else lambda layer: self.types
+        )
+        return lower(model, FixedType.parse(self.input_type), of)
+
+    def firmware(self, graph: Graph) -> Firmware:
+        """Return the hardware."""
+        part = find_part(self.part)
+        return generate(graph, part, self.clock_period_ns, self.name, self.interleave, self.multipliers)
+
+
+def prove(cases: Sequence[Case], folder: Path, seed: int = 1) -> None:
+    """Build the cases' hardware into one simulation and hold each against its definition and its predictions."""
+    graphs = [case.graph() for case in cases]
+    designs = [case.firmware(graph) for case, graph in zip(cases, graphs, strict=True)]
+    rtl = folder / "rtl"
+    rtl.mkdir(parents=True)
+    for design in designs:
+        warnings = verilator.lint(design.top, write_files(design, rtl))
+        assert warnings == "", f"{design.top}: {warnings}"
+    ensemble = Ensemble(designs, rtl)
+    for index, (graph, design) in enumerate(zip(graphs, designs, strict=True)):
+        _Proof(ensemble, index, graph, design, random.Random(f"{seed} {design.top}")).all()
+
+
+def random_beats(type: TensorType, count: int, source: random.Random) -> Integers:
+    """Return inputs (count, *shape): a third the ends of the type, a third near zero, the rest from all of it."""
+    low, high = type.element.min_integer, type.element.max_integer
+
+    def value() -> int:
+        near = source.randint(max(low, -2), min(high, 2))
+        return source.choice((source.choice((low, high)), near, source.randint(low, high)))
+
+    values = [value() for _ in range(count * type.size)]
+    return np.array(values, integer_dtype(type.element.width + 1)).reshape(count, *type.shape)
+
+
+class _Proof:
+    def __init__(self, ensemble: Ensemble, index: int, graph: Graph, design: Firmware, source: random.Random) -> None:
+        self._ensemble = ensemble
+        self._index = index
+        self._graph = graph
+        self._design = design
+        self._random = source
+
+    def all(self) -> None:
+        self.latency()
+        self.interval()
+        count = 3 * self._design.interleave + 12
+        for _ in range(2):
+            self.disturb(count, short=True, valid_probability=0.7, ready_probability=0.6)
+            self.disturb(count, short=True, valid_probability=1.0, ready_probability=0.2)
+        self.disturb(count, short=False, valid_probability=0.3, ready_probability=1.0)
+        self.disturb(count, short=True, valid_probability=1.0, ready_probability=1.0)
+
+    def latency(self) -> None:
+        """A lone sequence's last result is valid when predicted, at any phase of the modules' counters."""
+        found = self.simulate(np.array([self._design.length]), Stimulus(seed=self._seed())).latency_cycles[0]
+        assert found == self._design.latency_cycles, (
+            f"{self._design.top}: latency {found}, not {self._design.latency_cycles}"
+        )
+
+    def interval(self) -> None:
+        """Sequences without a gap are accepted and answered in the very cycles predicted."""
+        design = self._design
+        steady = design.steady
+        count = steady.settled_sequences + max(2 * steady.period_sequences, 6 * design.interleave) + 1
+        found = self.simulate(np.full(count, design.length), Stimulus(seed=self._seed()))
+        origin = found.first_input_cycle[0]
+        columns = (found.first_input_cycle, found.last_input_cycle, found.first_output_cycle, found.last_output_cycle)
+        simulated = np.stack(columns, axis=1) - origin
+        intervals = found.interval_cycles[steady.settled_sequences :][: steady.period_sequences]
+        assert intervals.mean() == design.initiation_interval_cycles, f"{design.top}: intervals {intervals}"
+        predicted = np.array([astuple(cycles) for cycles in run(design.engines, count)])
+        assert np.array_equal(simulated, predicted), (
+            f"{design.top}: cycles of each sequence {simulated.tolist()}, not {predicted.tolist()}"
+        )
+
+    def disturb(self, count: int, short: bool, valid_probability: float, ready_probability: float) -> None:
+        """Every bit is right under gaps, stalls, short sequences, lacking TLAST and a reset."""
+        longest = self._design.length
+        lengths = np.array([self._random.randint(1, longest) if short else longest for _ in range(count)])
+        lengths[[self._random.random() < 0.4 for _ in lengths]] = longest
+        reset_after = self._random.randint(1, int(lengths.sum()) - 1)
+        stimulus = Stimulus(self._seed(), valid_probability, ready_probability, 0.5, reset_after)
+        self.simulate(lengths, stimulus)
+
+    def simulate(self, lengths: Counts, stimulus: Stimulus):  # type: ignore[no-untyped-def]
+        x = random_beats(self._graph.inputs[0].type, len(lengths), self._random)
+        steps = x.reshape(len(x), self._design.length, -1)  # a view: what a short sequence lacks is 0
+        given = np.arange(self._design.length) < lengths[:, np.newaxis]
+        steps[~given] = 0
+        (expected,) = evaluate_integers(self._graph, (x,), lengths)
+        counts = lengths if self._design.per_step else np.ones_like(lengths)
+        beats = expected.reshape(len(x), -1, self._design.output.count)
+        beats = beats[np.arange(beats.shape[1]) < counts[:, np.newaxis]]
+        result = self._ensemble.run(self._index, steps[given], lengths, stimulus)
+        result.require_equal(f"{self._design.top}, {stimulus}", beats, counts)
+        return result
+
+    def _seed(self) -> int:
+        return self._random.randint(0, 1 << 60)

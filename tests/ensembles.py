@@ -1,0 +1,90 @@
+"""Many small designs in one simulation: compiling each one by itself would take most of a test's time.
+
+An ensemble is a module with the ports of one design, wide enough for all, that passes beats to the design whose number
+stands in selected.hex; the clocks of the others stand still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from loopwire.hdl.axi_stream import BeatFormat
+from loopwire.ir.fixed_point import Integers
+from loopwire.synth import verilator
+from loopwire.synth.simulation import Counts, SimulationResult, Simulator, Stimulus
+from loopwire.targets.verilog import Firmware
+
+
+def write_files(firmware: Firmware, folder: Path) -> list[Path]:
+    """Write a design's files; return those that are SystemVerilog."""
+    for name, text in firmware.files.items():
+        (folder / name).write_text(text)
+    return [folder / name for name in firmware.files if name.endswith(".sv")]
+
+
+class Ensemble:
+    """Designs, whose names differ, compiled to one simulation in `folder`."""
+
+    def __init__(self, designs: Sequence[Firmware], folder: Path) -> None:
+        assert len({design.top for design in designs}) == len(designs), "designs of one name"
+        self._designs = designs
+        self._in_bytes = max(design.input.bits for design in designs) // 8
+        self._out_bytes = max(design.output.bits for design in designs) // 8
+        sources = list(dict.fromkeys(path for design in designs for path in write_files(design, folder)))
+        top = folder / "ensemble.sv"
+        top.write_text(self._text())
+        self._simulator: Simulator = verilator.build(
+            "ensemble",
+            [top, *sources],
+            BeatFormat(self._in_bytes, 8, signed=False),
+            BeatFormat(self._out_bytes, 8, signed=False),
+            max_steps=1,
+            directory=folder / "simulation",
+        )
+
+    def run(self, index: int, beats: Integers, lengths: Counts, stimulus: Stimulus) -> SimulationResult:
+        """Stream sequences through one of the designs, as `Simulator.run` does."""
+        design = self._designs[index]
+        (self._simulator.directory / "selected.hex").write_text(f"{index:x}\n")
+        data = np.zeros((len(beats), self._in_bytes), np.int64)
+        data[:, : design.input.bits // 8] = design.input.pack(beats)
+        result = replace(self._simulator, max_steps=design.length).run(data, lengths, stimulus, timeout_cycles=5_000)
+
+        def unpacked(bytes_out: Integers) -> Integers:
+            return design.output.unpack(bytes_out.astype(np.uint8)[:, : design.output.bits // 8])
+
+        return replace(result, beats=unpacked(result.beats), beats_before_reset=unpacked(result.beats_before_reset))
+
+    def _text(self) -> str:
+        count = len(self._designs)
+        lines = [
+            "module ensemble (",
+            "    input  logic aclk, aresetn, s_axis_tvalid, s_axis_tlast, m_axis_tready,",
+            "    output logic s_axis_tready, m_axis_tvalid, m_axis_tlast,",
+            f"    input  logic [{8 * self._in_bytes - 1}:0] s_axis_tdata,",
+            f"    output logic [{8 * self._out_bytes - 1}:0] m_axis_tdata",
+            ");",
+            "  logic [7:0] selected [0:0];",
+            '  initial $readmemh("selected.hex", selected);',
+            f"  logic [{count - 1}:0] ready, valid, last;",
+            f"  logic [{count - 1}:0][{8 * self._out_bytes - 1}:0] data;",
+            "  assign s_axis_tready = ready[selected[0]];",
+            "  assign m_axis_tvalid = valid[selected[0]];",
+            "  assign m_axis_tlast = last[selected[0]];",
+            "  assign m_axis_tdata = data[selected[0]];",
+        ]
+        for k, design in enumerate(self._designs):
+            lines += [
+                f"  logic [{design.output.bits - 1}:0] data_{k};",
+                f"  assign data[{k}] = {8 * self._out_bytes}'(data_{k});",
+                f"  {design.top} design_{k} (",
+                f"      .aclk(aclk & selected[0] == {k}), .aresetn, .s_axis_tvalid, .s_axis_tlast, .m_axis_tready,",
+                f"      .s_axis_tdata(s_axis_tdata[{design.input.bits - 1}:0]), .s_axis_tready(ready[{k}]),",
+                f"      .m_axis_tdata(data_{k}), .m_axis_tvalid(valid[{k}]), .m_axis_tlast(last[{k}])",
+                "  );",
+            ]
+        return "\n".join([*lines, "endmodule", ""])

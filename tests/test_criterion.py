@@ -1,0 +1,142 @@
+"""What must be kept: how it is written, and how outputs are judged with their statistical error."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from loopwire.errors import ConfigError, DataError
+from loopwire.explore.criterion import Criterion, Judge
+from loopwire.report.auc import area_error, placements, ratio_influence
+
+RANDOM = np.random.default_rng(3)
+LABELS = np.repeat([0, 1, 2], 700)
+REAL = np.exp(RANDOM.normal(0.0, 1.0, (2100, 3)) + 1.5 * np.eye(3)[LABELS])
+REAL /= REAL.sum(axis=1, keepdims=True)
+
+
+def rounded(bits: int) -> np.ndarray:
+    return np.round(REAL * 2**bits) / 2**bits
+
+
+@pytest.mark.parametrize("bits", [2, 5, 30])
+def test_areas_are_those_of_scikit_learn(bits: int) -> None:
+    is_signal = LABELS == 1
+    assert placements(is_signal, rounded(bits)[:, 1]).area == pytest.approx(
+        roc_auc_score(is_signal, rounded(bits)[:, 1]), abs=1e-12
+    )
+
+
+def test_the_error_of_a_ratio_is_that_of_repeated_samples() -> None:
+    """Bootstrap of the same events, an estimate that shares no code with the influences."""
+    is_signal, fixed = LABELS == 0, rounded(3)[:, 0]
+    influence = ratio_influence(is_signal, *(placements(is_signal, s) for s in (REAL[:, 0], fixed)))
+    ratios = []
+    for _ in range(120):
+        rows = RANDOM.integers(0, len(LABELS), len(LABELS))
+        areas = [roc_auc_score(is_signal[rows], scores[rows]) for scores in (fixed, REAL[:, 0])]
+        ratios.append(areas[0] / areas[1])
+    assert np.sqrt(np.square(influence).sum()) == pytest.approx(np.std(ratios), rel=0.25)
+
+
+def test_the_error_of_an_area() -> None:
+    areas = []
+    for _ in range(120):
+        scores = RANDOM.normal(0.0, 1.0, 150)
+        scores[:60] += 1.0
+        areas.append(roc_auc_score(np.arange(150) < 60, scores))
+    assert area_error(float(np.mean(areas)), 60, 90) == pytest.approx(np.std(areas), rel=0.25)
+
+
+def judge(keep: str, labels: np.ndarray | None = LABELS) -> Judge:
+    return Judge(Criterion.parse(keep), REAL, labels, ["b", "c", "l"], "data")
+
+
+def test_each_class_is_judged() -> None:
+    judgement = judge("auc>=0.99").judge(rounded(2))
+    assert [measure.name for measure in judgement.measures] == ["b", "c", "l"]
+    ratios = [roc_auc_score(k == LABELS, rounded(2)[:, k]) / roc_auc_score(k == LABELS, REAL[:, k]) for k in range(3)]
+    assert [measure.value for measure in judgement.measures] == pytest.approx(ratios)
+    assert judgement.margin == pytest.approx(min(ratios) - 0.99)
+    assert judgement.safe_margin < judgement.margin
+    exact = judge("auc>=0.99").judge(REAL)
+    assert exact.is_safe and exact.margin == pytest.approx(0.01) == exact.safe_margin
+
+
+def test_one_bad_class_is_not_outweighed() -> None:
+    fixed = REAL.copy()
+    fixed[:, 2] = RANDOM.random(len(fixed))
+    assert not judge("auc>=0.99").judge(fixed).holds
+    assert not judge("mean_auc>=0.99").judge(fixed).holds
+    assert judge("mean_auc>=0.7").judge(fixed).holds
+
+
+def test_float_agreement() -> None:
+    top1 = judge("top1>=0.9").judge(rounded(3))
+    assert top1.measures[0].value == np.mean(rounded(3).argmax(1) == REAL.argmax(1))
+    mae = judge("mae<=0.05").judge(rounded(3))
+    assert mae.measures[0].value == pytest.approx(np.abs(rounded(3) - REAL).mean())
+    assert mae.is_safe and not judge("mae<=0.001").judge(rounded(3)).holds
+    assert mae.score == -mae.measures[0].value
+
+
+def test_without_labels_the_float_models_classes_are_taken() -> None:
+    own = judge("auc>=0.9", None).judge(rounded(4))
+    given = Judge(Criterion.parse("auc>=0.9"), REAL, REAL.argmax(1), ["b", "c", "l"], "data").judge(rounded(4))
+    assert own == given
+
+
+def test_any_function() -> None:
+    criterion = Criterion("tails", 0.5, metric=lambda y, fixed: float(fixed[y == 0, 0].mean()))
+    judgement = Judge(criterion, REAL, LABELS, None, "data").judge(REAL)
+    assert judgement.measures[0].value == pytest.approx(REAL[LABELS == 0, 0].mean())
+    assert judgement.measures[0].error is None and judgement.margin == judgement.safe_margin
+
+
+def test_a_metric_that_returns_nan() -> None:
+    criterion = Criterion("mine", 0.5, metric=lambda y, fixed: float("nan"))
+    with pytest.raises(DataError) as error:
+        Judge(criterion, REAL, LABELS, None, "jets.npz").judge(REAL)
+    assert str(error.value) == (
+        "metric 'mine': it returned nan on 2100 events of jets.npz. It must return a finite number for any outputs"
+    )
+
+
+@pytest.mark.parametrize(
+    ("keep", "text"),
+    [
+        ("auc", "keep 'auc': this is not a metric and its bound. Write it as 'auc>=0.995', "),
+        ("auc>=1e", "this is not a metric and its bound"),
+        ("acu>=0.9", "'acu' is not a known metric. Choose from auc, mean_auc, top1, mae. Did you mean 'auc'"),
+        ("auc<=0.9", "auc is to be kept large. Write it as"),
+        ("mae>=0.9", "mae is to be kept small. Write it as"),
+        ("auc>=1.01", "1.01 cannot be kept. Write it as"),
+        ("mae<=0", "0 cannot be kept. Write it as"),
+    ],
+)
+def test_what_cannot_be_kept(keep: str, text: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        Criterion.parse(keep)
+    assert text in str(error.value)
+
+
+def test_too_few_events() -> None:
+    rows = slice(0, 2100, 70)
+    with pytest.raises(DataError) as error:
+        Judge(Criterion.parse("auc>=0.995"), REAL[rows], LABELS[rows], ["b", "c", "l"], "few.npz")
+    told = str(error.value)
+    assert told.startswith("few.npz: 10 events of b and 20 of others are too few to tell a loss of 0.005: one of them")
+    assert "the statistical error is 0." in told and told.endswith("Give more events or a wider tolerance")
+    with pytest.raises(DataError, match=r"few.npz: 30 events are too few to tell a loss of 0.01"):
+        Judge(Criterion.parse("top1>=0.99"), REAL[rows], None, None, "few.npz")
+
+
+def test_events_of_one_class() -> None:
+    with pytest.raises(DataError, match=r"all its events are of one class. Give events of two classes"):
+        Judge(Criterion.parse("auc>=0.9"), REAL, np.zeros(2100, np.int64), None, "data")
+
+
+def test_outputs_that_are_no_classes() -> None:
+    with pytest.raises(DataError, match=r"outputs of shape \(4, 3\) are no classes. Keep 'mae' or 'top1'"):
+        Judge(Criterion.parse("auc>=0.9"), np.zeros((5, 4, 3)), np.zeros(5, np.int64), None, "data")

@@ -1,0 +1,193 @@
+"""Datapaths compute what their graphs mean, bit for bit, and no signal ever leaves its range."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from datapath_interpreter import run_sequence
+from loopwire.hdl.adder_tree import AdderTree
+from loopwire.ir import ops
+from loopwire.ir.builder import Builder
+from loopwire.ir.fixed_point import Integers
+from loopwire.ir.graph import Graph, Value
+from loopwire.ir.interval import Range, ranges
+from loopwire.ir.types import FixedType, Overflow, Rounding, TensorType
+from loopwire.layers.activation import Activation, Function
+from loopwire.layers.model import Layer, Model
+from loopwire.layers.roles import LayerTypes, Role
+from loopwire.layers.shape import Flatten
+from loopwire.passes.accumulate_flattened import accumulate_flattened
+from loopwire.passes.fuse_scans import fuse_scans
+from loopwire.passes.lower import lower
+from loopwire.schedule.datapath import AddSub, Constant, Datapath, Multiply, Round
+from loopwire.schedule.engine import engines
+from loopwire.schedule.expand import Solver, expand
+from loopwire.schedule.shift_add import solve
+from loopwire.targets.evaluate import evaluate_integers
+from random_graphs import random_inputs
+from test_passes import dense, gru, lstm, simple
+
+STEPS, FEATURES = 3, 2
+
+
+def as_trees(result: Value, matrix: Integers, x: Range) -> AdderTree:
+    return solve(matrix, [(x.low, x.high)] * matrix.shape[1])
+
+
+SOLVERS: dict[str, Solver] = {"trees": as_trees, "multipliers": lambda result, matrix, x: None}
+
+
+def only_datapath(graph: Graph, solver: Solver = SOLVERS["multipliers"]) -> Datapath:
+    graph = fuse_scans(accumulate_flattened(graph))
+    (engine,) = engines(graph)
+    return expand(engine, ranges(graph), solver)
+
+
+def assert_computes(graph: Graph, datapath: Datapath, seed: int, batch: int = 4) -> None:
+    (x,) = random_inputs(graph, seed, batch)
+    (y,) = evaluate_integers(graph, (x,))
+    for sequence, expected in zip(x, y, strict=True):
+        steps = sequence if sequence.ndim == 2 else sequence[np.newaxis]
+        outputs = [known[datapath.output] for known in run_sequence(datapath, steps)]
+        assert (outputs if expected.ndim == 2 else outputs[-1]) == expected.tolist()
+
+
+def random_types(source: random.Random) -> Callable[[Layer], LayerTypes]:
+    """Types of 2 to 8 bits and any modes for every role; the pre-activation is sometimes exact."""
+
+    def element() -> FixedType:
+        width = source.randint(2, 8)
+        rounding, overflow = source.choice(list(Rounding)), source.choice(list(Overflow))
+        return FixedType(width, source.randint(-1, width + 1), True, rounding, overflow)
+
+    def types_of(layer: Layer) -> LayerTypes:
+        roles = [role for role in Role if role is not Role.PREACTIVATION or source.random() < 0.5]
+        return LayerTypes({role: element() for role in roles})
+
+    return types_of
+
+
+def random_model(source: random.Random) -> Model:
+    rng = np.random.default_rng(source.randrange(1 << 30))
+    recurrent = source.choice([lstm, gru, simple])
+    name = source.choice(["relu", "linear", "sigmoid", "softmax", "leaky_relu", "softplus", "hard_sigmoid"])
+    function = Function(name, slope=0.25, offset=0.5)
+    chains: list[list[Layer]] = [
+        [recurrent(rng, FEATURES), dense(rng, 2)],
+        [recurrent(rng, FEATURES, return_sequences=True), Flatten("flat"), dense(rng, 2 * STEPS)],
+        [recurrent(rng, FEATURES, "first", return_sequences=True), gru(rng, 2, "second"), Activation("a", function)],
+        [dense(rng, FEATURES), Activation("a", function), recurrent(rng, 3, return_sequences=True)],
+        [Flatten("flat"), dense(rng, FEATURES * STEPS), Activation("a", function)],
+        [Activation("a", function), recurrent(rng, FEATURES, go_backwards=False)],
+    ]
+    return Model("m", (STEPS, FEATURES), tuple(source.choice(chains)), "test")
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1 << 30))
+def test_datapaths_of_random_models_compute_their_graphs(solver: str, seed: int) -> None:
+    source = random.Random(seed)
+    input_type = FixedType(source.randint(1, 8), 3, source.random() < 0.8)
+    graph = lower(random_model(source), input_type, random_types(source))
+    assert_computes(graph, only_datapath(graph, SOLVERS[solver]), seed)
+
+
+BYTE = FixedType(8, 4)
+
+
+@pytest.mark.parametrize("rounding", Rounding)
+@pytest.mark.parametrize("overflow", Overflow)
+def test_casts_of_every_mode(rounding: Rounding, overflow: Overflow) -> None:
+    b = Builder()
+    x = b.input("x", TensorType((6,), BYTE))
+    to = FixedType(5, 3, rounding=rounding, overflow=overflow)
+    product = b.mul(x, b.const([-1.5, 0.25, 1.0, -0.125, 3.0, 0.0], FixedType(8, 4)))
+    graph = b.graph([b.cast(b.add(product, b.const(0.5, BYTE)), to)])
+    assert_computes(graph, only_datapath(graph), 1, batch=40)
+
+
+def folded(datapath: Datapath) -> list[Round]:
+    return [op.kind for op in datapath.operations if isinstance(op.kind, Round)]
+
+
+ROUNDED = FixedType(6, 3, rounding=Rounding.RND, overflow=Overflow.SAT)
+
+
+def test_rounding_rides_along_with_a_product() -> None:
+    b = Builder()
+    x = b.input("x", TensorType((4,), BYTE))
+    graph = b.graph([b.cast(b.mul(x, x), ROUNDED)])
+    datapath = only_datapath(graph)
+    assert [kind.mode for kind in folded(datapath)] == [Rounding.TRN]
+    assert [op.kind.added for op in datapath.operations if isinstance(op.kind, Multiply)] == [1 << 4]
+    assert_computes(graph, datapath, 0, batch=50)
+
+
+def test_rounding_rides_along_with_one_product_of_a_sum() -> None:
+    b = Builder()
+    x = b.input("x", TensorType((4,), BYTE))
+    graph = b.graph([b.cast(b.sub(b.mul(x, x), b.mul(x, b.const([0.5] * 4, BYTE))), ROUNDED)])
+    datapath = only_datapath(graph)
+    assert sorted(op.kind.added for op in datapath.operations if isinstance(op.kind, Multiply)) == [0, 1 << 4]
+    assert_computes(graph, datapath, 0, batch=50)
+
+
+def test_rounding_rides_along_with_a_bias() -> None:
+    b = Builder()
+    x = b.input("x", TensorType((2,), BYTE))
+    weights = b.const([[0.5, -1.0], [0.25, 2.0]], BYTE)
+    bias = b.const([1.0, -0.5], FixedType(12, 4))
+    graph = b.graph([b.cast(b.add(b.matvec(weights, x), bias), ROUNDED)])
+    datapath = only_datapath(graph, as_trees)
+    assert [kind.mode for kind in folded(datapath)] == [Rounding.TRN]
+    (constant,) = (op.kind for op in datapath.operations if isinstance(op.kind, Constant))
+    assert constant.integers.tolist() == [256 + 16, -128 + 16]
+    assert_computes(graph, datapath, 0, batch=50)
+
+
+@pytest.mark.parametrize("mode", [Rounding.RND_ZERO, Rounding.RND_INF, Rounding.RND_CONV, Rounding.TRN_ZERO])
+def test_rounding_that_depends_on_the_number_stays(mode: Rounding) -> None:
+    b = Builder()
+    x = b.input("x", TensorType((4,), BYTE))
+    graph = b.graph([b.cast(b.mul(x, x), ROUNDED.with_modes(mode, Overflow.SAT))])
+    datapath = only_datapath(graph)
+    assert [kind.mode for kind in folded(datapath)] == [mode]
+    assert_computes(graph, datapath, 0, batch=50)
+
+
+def test_what_others_read_too_is_not_raised() -> None:
+    b = Builder()
+    x = b.input("x", TensorType((4,), BYTE))
+    product = b.mul(x, x)
+    graph = b.graph([b.add(b.cast(product, ROUNDED), product)])
+    datapath = only_datapath(graph)
+    assert [kind.mode for kind in folded(datapath)] == [Rounding.RND]
+    assert_computes(graph, datapath, 0, batch=50)
+
+
+def test_a_half_finer_than_the_operand_is_not_folded_into_it() -> None:
+    b = Builder()
+    x = b.input("x", TensorType((3,), FixedType(12, 4)))
+    coarse = b.const([1.0, 2.0, -3.0], FixedType(6, 6))
+    total = b.add(coarse, x)
+    graph = b.graph([b.cast(total, FixedType(11, 4, rounding=Rounding.RND, overflow=Overflow.SAT))])
+    datapath = only_datapath(graph)
+    assert any(isinstance(op.kind, AddSub) for op in datapath.operations)
+    assert [kind.mode for kind in folded(datapath)] == [Rounding.RND]
+    assert_computes(graph, datapath, 0, batch=50)
+
+
+def test_unused_operations_are_left_out() -> None:
+    b = Builder()
+    x = b.input("x", TensorType((2,), BYTE))
+    b.mul(x, x, "unused")
+    graph = b.graph([b.add(x, x, "y")])
+    assert [op.result.name for op in only_datapath(graph).operations] == ["y"]
+    assert not any(isinstance(node.op, ops.Scan) for node in graph.nodes)

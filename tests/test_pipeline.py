@@ -1,0 +1,160 @@
+"""Schedules, checked from nothing but delays: everything is there before it is read, fits its stage and comes round."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loopwire.devices import find_part
+from loopwire.errors import ConfigError
+from loopwire.ir.types import FixedType
+from loopwire.passes.lower import lower
+from loopwire.schedule.datapath import Constant, Datapath, Operation, Ring, ShiftAdd, Signal
+from loopwire.schedule.delay import DelayModel
+from loopwire.schedule.pipeline import Pipeline, operation_delay_ns, schedule
+from test_expand import SOLVERS, only_datapath, random_model, random_types
+
+DELAYS = DelayModel(find_part("xcku115-flvb2104-2-i"))
+EPSILON_NS = 1e-9
+
+
+def some_datapath(seed: int, solver: str) -> Datapath:
+    source = random.Random(seed)
+    graph = lower(random_model(source), FixedType(source.randint(1, 8), 3), random_types(source))
+    return only_datapath(graph, SOLVERS[solver])
+
+
+def assert_in_time(pipeline: Pipeline, budget_ns: float, input_ns: float) -> None:
+    there = {pipeline.datapath.x: (0, input_ns)}
+    there.update({ring.read: (entry, 0.0) for ring, entry in pipeline.entry.items()})
+    for operation, placement in pipeline.placements.items():
+        if isinstance(operation.kind, Constant):
+            continue
+        start_ns = 0.0
+        for operand in operation.operands:
+            if operand in there:
+                stage, ns = there[operand]
+                assert stage <= placement.first_stage, f"{operand.name} is late for {operation.result.name}"
+                start_ns = max(start_ns, ns if stage == placement.first_stage else 0.0)
+        if isinstance(operation.kind, ShiftAdd):
+            assert placement.staged is not None
+            assert placement.time[0] == placement.first_stage + placement.staged.latency_stages
+        else:
+            end_ns = start_ns + operation_delay_ns(operation, DELAYS)
+            assert placement.time[0] == placement.first_stage
+            assert end_ns <= placement.time[1] + EPSILON_NS, f"{operation.result.name} is there sooner than it can be"
+        assert placement.time[1] <= budget_ns + EPSILON_NS
+        there[operation.result] = placement.time
+    for ring in pipeline.datapath.rings:
+        stage, _ = there[ring.following]
+        assert stage <= pipeline.entry[ring] + pipeline.loop_latency - 1, f"{ring.read.name} returns late"
+    stage, _ = there.get(pipeline.datapath.output, (0, 0.0))
+    assert stage <= pipeline.depth
+
+
+def loop_of(datapath: Datapath, ring: Ring) -> list[Operation]:
+    """Return the operations that a state's next value is computed with."""
+    producers = {operation.result: operation for operation in datapath.operations}
+    needed: dict[Operation, None] = {}
+    waiting = [ring.following]
+    while waiting:
+        operation = producers.get(waiting.pop())
+        if operation is not None and operation not in needed and not isinstance(operation.kind, Constant):
+            needed[operation] = None
+            waiting += operation.operands
+    return list(needed)
+
+
+def assert_cuts_hold(pipeline: Pipeline) -> None:
+    """Whatever is computed behind a cut for a state's next value must depend on nothing but what the cut holds."""
+    places = pipeline.stage_of()
+    for ring in pipeline.datapath.rings:
+        cut, entry = pipeline.cuts[ring], pipeline.entry[ring]
+        assert entry <= cut.stage < entry + pipeline.loop_latency
+        for operation in loop_of(pipeline.datapath, ring):
+            placement = pipeline.placements[operation]
+            if placement.first_stage > cut.stage:
+                for operand in operation.operands:
+                    held = operand in cut.signals or places.get(operand, cut.stage + 1) > cut.stage
+                    assert held or operand not in places, f"{operand.name} is not held for {operation.result.name}"
+            else:
+                assert placement.time[0] <= cut.stage, f"the cut goes through the tree of {operation.result.name}"
+        assert places[ring.following] > cut.stage or ring.following in cut.signals
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1 << 30), st.sampled_from([3.0, 4.0, 5.0, 8.0, 30.0]), st.integers(1, 12))
+def test_schedules_of_random_models_hold(solver: str, seed: int, period_ns: float, least_loop_latency: int) -> None:
+    datapath = some_datapath(seed, solver)
+    input_ns = DELAYS.gate()
+    pipeline = schedule(datapath, DELAYS, period_ns, input_ns, least_loop_latency)
+    assert pipeline.loop_latency >= least_loop_latency
+    assert_in_time(pipeline, DELAYS.stage_budget_ns(period_ns), input_ns)
+    assert_cuts_hold(pipeline)
+
+
+def fewest_stages(datapath: Datapath, ring: Ring, budget_ns: float, extra_ns: float) -> int:
+    """Return the least stages from a state to its next value, over all ways to put registers before operations.
+
+    `extra_ns` is what must still fit behind the next value. All else that the loop reads counts as there.
+    """
+    depends: set[Signal] = {ring.read}
+    loop = []
+    needed = set(loop_of(datapath, ring))
+    for operation in datapath.operations:
+        if operation in needed and depends.intersection(operation.operands):
+            depends.add(operation.result)
+            loop.append(operation)
+    best = 1 << 30
+    for registered in itertools.product((False, True), repeat=len(loop) + 1):
+        times = {ring.read: (0, 0.0)}
+        fits = True
+        for operation, begins in zip(loop, registered, strict=False):
+            stage, ns = max(times[v] for v in operation.operands if v in times)
+            stage, ns = (stage + 1, 0.0) if begins else (stage, ns)
+            ns += operation_delay_ns(operation, DELAYS)
+            fits &= ns <= budget_ns
+            times[operation.result] = stage, ns
+        stage, ns = times[ring.following]
+        stage, ns = (stage + 1, 0.0) if registered[-1] else (stage, ns)
+        if fits and ns + extra_ns <= budget_ns:
+            best = min(best, stage + 1)
+    return best
+
+
+@pytest.mark.parametrize("period_ns", [3.0, 4.0, 5.0, 7.0])
+def test_no_placement_has_a_shorter_loop(period_ns: float) -> None:
+    checked = 0
+    for seed in range(40):
+        datapath = some_datapath(seed, "multipliers")
+        if len(datapath.rings) != 1 or len(loop_of(datapath, datapath.rings[0])) > 9:
+            continue
+        (ring,) = datapath.rings
+        budget_ns = DELAYS.stage_budget_ns(period_ns)
+        least = fewest_stages(datapath, ring, budget_ns, extra_ns=0.0)
+        with_hold = fewest_stages(datapath, ring, budget_ns, extra_ns=DELAYS.gate())
+        assert least <= schedule(datapath, DELAYS, period_ns, 0.0).loop_latency <= with_hold
+        checked += 1
+    assert checked >= 5
+
+
+def test_a_clock_too_fast_for_an_operation_is_refused() -> None:
+    datapath = some_datapath(3, "multipliers")
+    with pytest.raises(ConfigError) as caught:
+        schedule(datapath, DELAYS, 1.2, 0.0)
+    where, problem = str(caught.value).split(": ", 1)
+    assert where == "clock period 1.2 ns"
+    assert " bits in %" in problem and "ns between two registers of xcku115" in problem
+    assert problem.endswith("Give a longer clock period, narrower types or a faster part")
+
+
+def test_a_longer_clock_period_never_lengthens_the_loop() -> None:
+    for seed in range(12):
+        datapath = some_datapath(seed, "multipliers")
+        latencies = [schedule(datapath, DELAYS, period, 0.0).loop_latency for period in (3.0, 4.0, 5.0, 8.0, 30.0)]
+        assert latencies == sorted(latencies, reverse=True)
