@@ -48,9 +48,14 @@ class SimulatedEngine:
         """Say whether a result is valid at the output."""
         return self.read_count < self.written.get(self.read_ticket, 0)
 
+    def _turn(self) -> Slot | None:
+        """Return the slot whose turn it is."""
+        number, between = divmod(self.phase, self.timing.spacing)
+        return self.slots[number] if number < len(self.slots) and not between else None
+
     def _issuing(self) -> Slot | None:
         """Return the slot whose step enters the pipeline in this cycle."""
-        slot = self.slots[self.phase] if self.phase < len(self.slots) else None
+        slot = self._turn()
         if slot is None or not slot.busy:
             return None
         return slot if (slot.ended if self.timing.reverse else slot.issued < slot.received) else None
@@ -72,6 +77,10 @@ class SimulatedEngine:
             entering = (issuing.ticket, issuing.issued, leaving)
         first = accepted and self.fill_count == 0
         idle = not any(slot.busy for slot in self.slots)
+        turn = self._turn()
+        stops = timing.waits or (idle and turn is self.slots[self.fill_slot])
+        if turn is None or issuing is not None or not stops:
+            self.phase = (self.phase + 1) % timing.ring
 
         was_last = False
         if handed_on:
@@ -94,7 +103,6 @@ class SimulatedEngine:
             issuing.issued += 1
         if leaving and issuing is not None:
             issuing.received, issuing.issued, issuing.ended = 0, 0, False
-        self.phase = self.fill_slot if first and idle else (self.phase + 1) % timing.ring
         if accepted:
             slot = self.slots[self.fill_slot]
             if first:
@@ -133,20 +141,23 @@ def simulated(timings: tuple[EngineTiming, ...], sequences: int) -> tuple[list[i
 
 @st.composite
 def timings(draw: st.DrawFn, steps: int, per_step: bool, reverse: bool) -> EngineTiming:
-    ring = draw(st.integers(1, 9))
-    slots = draw(st.integers(1, ring))
-    return EngineTiming(
-        steps, ring, slots, draw(st.sampled_from([2, 4, 8, 16])), draw(st.integers(0, 30)), reverse, per_step
-    )
+    slots, spacing = draw(st.integers(1, 6)), draw(st.integers(1, 7))
+    ring = slots * spacing + draw(st.integers(0, 5))
+    tickets, depth = draw(st.sampled_from([2, 4, 8, 16])), draw(st.integers(0, 30))
+    waits = slots == 1 and draw(st.booleans())
+    return EngineTiming(steps, ring, slots, spacing, tickets, depth, reverse, per_step, waits)
 
 
 @st.composite
 def chains(draw: st.DrawFn) -> tuple[EngineTiming, ...]:
-    steps, count = draw(st.integers(1, 6)), draw(st.integers(1, 3))
-    return tuple(
-        draw(timings(steps, draw(st.booleans()) if k == count - 1 else True, draw(st.booleans()) if k == 0 else True))
-        for k in range(count)
-    )
+    """Engines for each step, then one that gives a result a sequence, then engines for that result."""
+    steps = draw(st.integers(1, 6))
+    each_step = [draw(timings(steps, True, draw(st.booleans()))) for _ in range(draw(st.integers(0, 2)))]
+    if each_step and draw(st.booleans()):
+        return tuple(each_step)
+    once = draw(timings(steps, False, draw(st.booleans())))
+    tail = [draw(timings(1, False, False)) for _ in range(draw(st.integers(0, 2)))]
+    return (*each_step, once, *tail)
 
 
 @settings(max_examples=300, deadline=None)
@@ -160,11 +171,11 @@ def test_predicted_cycles_are_those_of_the_modules(chain: tuple[EngineTiming, ..
 
 
 def test_a_single_sequence_takes_a_turn_of_the_ring_a_step() -> None:
-    (cycles,) = run((EngineTiming(20, 5, 5, 16, 12, False, False),), 1)
+    (cycles,) = run((EngineTiming(20, 5, 5, 1, 16, 12, False, False, False),), 1)
     # The beat is stored, then issued; the last of 20 steps enters 19 turns later, and its result is stored in turn.
     assert (cycles.first_input, cycles.last_output) == (0, 1 + 19 * 5 + 12 + 1)
 
 
 def test_a_full_ring_takes_a_beat_every_cycle() -> None:
-    cycles = run((EngineTiming(20, 5, 5, 16, 12, False, False),), 40)
+    cycles = run((EngineTiming(20, 5, 5, 1, 16, 12, False, False, False),), 40)
     assert cycles[-1].first_input - cycles[-2].first_input == 20

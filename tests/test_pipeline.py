@@ -53,7 +53,7 @@ def assert_in_time(pipeline: Pipeline, budget_ns: float, input_ns: float) -> Non
         stage, _ = there[ring.following]
         assert stage <= pipeline.entry[ring] + pipeline.loop_latency - 1, f"{ring.read.name} returns late"
     stage, _ = there.get(pipeline.datapath.output, (0, 0.0))
-    assert stage <= pipeline.depth < pipeline.stages
+    assert stage <= pipeline.depth
 
 
 def loop_of(datapath: Datapath, ring: Ring) -> list[Operation]:

@@ -54,9 +54,7 @@ class BeatFormat:
         if self._fits_int64:
             words = np.ascontiguousarray(integers, "<i8").view(np.uint8)
             return np.ascontiguousarray(words.reshape(-1, 8)[:, :lane_bytes]).reshape(shape)
-        lanes = b"".join(
-            int(value).to_bytes(lane_bytes, "little", signed=self.signed) for value in integers.flat
-        )
+        lanes = b"".join(int(value).to_bytes(lane_bytes, "little", signed=self.signed) for value in integers.flat)
         return np.frombuffer(lanes, np.uint8).reshape(shape).copy()
 
     def unpack(self, data: Bytes) -> Integers:
@@ -64,9 +62,7 @@ class BeatFormat:
 
         A lane is read whole, so that wrong padding shows as a value outside the elements' range.
         """
-        assert data.shape[-1:] == (self.bits // 8,), (
-            f"shape {data.shape} is no beat of {self.bits // 8} bytes"
-        )
+        assert data.shape[-1:] == (self.bits // 8,), f"shape {data.shape} is no beat of {self.bits // 8} bytes"
         lane_bytes = self.lane_bits // 8
         shape = (*data.shape[:-1], self.count)
         lanes = np.ascontiguousarray(data).reshape(-1, lane_bytes)

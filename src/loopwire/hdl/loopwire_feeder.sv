@@ -1,18 +1,24 @@
-// Gives an engine's pipeline a step each cycle: RING time slots take turns, SLOTS of them hold a sequence each.
+// Gives an engine's pipeline its steps: SLOTS slots hold a sequence each and take turns, one each SPACING cycles, the same
+// one again after RING cycles.
 //
 // A sequence arrives a beat a cycle and ends at s_last or at its STEPS-th beat. Its steps are kept in the slot's buffer and
 // issued one each RING cycles, in order (in reverse order, once all are there, where REVERSE is 1). A sequence is let in only
 // when its slot is free and a ticket, its place in the collector, is left; so nothing behind this module ever waits.
+// With no sequence inside, the turns stop at the slot that is filled next. Where WAITS is 1 they also stop at a slot whose
+// next step has not come: that is for a single slot, in a pipeline that keeps its states in memories.
 module loopwire_feeder #(
     parameter int STEPS = 20,
     parameter int RING = 5,
     parameter int SLOTS = 5,
+    parameter int SPACING = 1,
     parameter int TICKETS = 8,
     parameter bit REVERSE = 0,
+    parameter bit WAITS = 0,
     parameter int X_BITS = 96,
     localparam int COUNT_BITS = $clog2(STEPS + 1),
     localparam int STEP_BITS = STEPS > 1 ? $clog2(STEPS) : 1,
     localparam int PHASE_BITS = RING > 1 ? $clog2(RING) : 1,
+    localparam int SLOT_BITS = SLOTS > 1 ? $clog2(SLOTS) : 1,
     localparam int TICKET_BITS = $clog2(TICKETS)
 ) (
     input  logic aclk,
@@ -25,7 +31,9 @@ module loopwire_feeder #(
 
     output logic step_valid,                    // a step enters the pipeline in this cycle
     output logic step_active,                   // its sequence goes on: the state is needed again
+    output logic step_first,                    // it is the sequence's first
     output logic step_last,                     // it is the sequence's last
+    output logic [SLOT_BITS-1:0] step_slot,
     output logic [STEP_BITS-1:0] step_index,    // counted in the order in which steps are issued
     output logic [TICKET_BITS-1:0] step_ticket,
     output logic [X_BITS-1:0] step_x,
@@ -44,7 +52,7 @@ module loopwire_feeder #(
   logic [SLOTS-1:0][TICKET_BITS-1:0] ticket;
 
   // Where the next beat goes.
-  logic [PHASE_BITS-1:0] fill_slot;
+  logic [SLOT_BITS-1:0] fill_slot;
   logic fill_inside;                            // not its sequence's first beat
   logic [COUNT_BITS-1:0] fill_count;
   logic [TICKET_BITS-1:0] fill_ticket;
@@ -52,14 +60,14 @@ module loopwire_feeder #(
 
   // Whose turn it is.
   logic [PHASE_BITS-1:0] phase;
-  logic [RING-1:0] turn;                        // one-hot
+  logic [SLOTS-1:0] turn;                       // whose, one-hot; nobody's in cycles between
   logic issue_last;
   logic [SLOTS-1:0] leaving;                    // the slot issues its last step in this cycle
 
   logic accepted, accepted_first, accepted_last;
   logic [SLOTS-1:0] fill_here;
   always_comb begin
-    for (int k = 0; k < SLOTS; k++) fill_here[k] = fill_slot == PHASE_BITS'(k);
+    for (int k = 0; k < SLOTS; k++) fill_here[k] = fill_slot == SLOT_BITS'(k);
     s_ready = fill_inside
         || (|(fill_here & (~busy | leaving)) && tickets_out < (TICKET_BITS + 1)'(TICKETS));
     accepted = s_valid && s_ready;
@@ -76,13 +84,13 @@ module loopwire_feeder #(
       if (REVERSE) issue_place[k] = received[k] - issued[k] - COUNT_BITS'(1);
       else issue_place[k] = issued[k];
     end
-    turn = '0;
-    turn[phase] = 1'b1;
+    for (int k = 0; k < SLOTS; k++) turn[k] = phase == PHASE_BITS'(k * SPACING);
     issue_busy = 1'b0;
     issue_ended = 1'b0;
     issue_received = '0;
     issue_issued = '0;
     step_ticket = '0;
+    step_slot = '0;
     fill_address = '0;
     issue_address = '0;
     for (int k = 0; k < SLOTS; k++) begin
@@ -92,6 +100,7 @@ module loopwire_feeder #(
         issue_received = received[k];
         issue_issued = issued[k];
         step_ticket = ticket[k];
+        step_slot = SLOT_BITS'(k);
         issue_address = ADDRESS_BITS'(k * STEPS) + ADDRESS_BITS'(issue_place[k]);
       end
       if (fill_here[k]) fill_address = ADDRESS_BITS'(k * STEPS) + ADDRESS_BITS'(fill_count);
@@ -99,6 +108,7 @@ module loopwire_feeder #(
     step_valid = issue_busy && (REVERSE ? issue_ended : issue_issued < issue_received);
     step_last = issue_ended && COUNT_BITS'(issue_issued + COUNT_BITS'(1)) == issue_received;
     step_active = step_valid ? !step_last : issue_issued != '0;
+    step_first = issue_issued == '0;
     step_index = STEP_BITS'(issue_issued);
     issue_last = step_valid && step_last;
     for (int k = 0; k < SLOTS; k++) leaving[k] = turn[k] && issue_last;
@@ -112,15 +122,15 @@ module loopwire_feeder #(
       fill_inside <= !accepted_last;
       fill_count <= accepted_last ? '0 : fill_count + COUNT_BITS'(1);
       if (accepted_last) begin
-        fill_slot <= fill_slot == PHASE_BITS'(SLOTS - 1) ? '0 : fill_slot + PHASE_BITS'(1);
+        fill_slot <= fill_slot == SLOT_BITS'(SLOTS - 1) ? '0 : fill_slot + SLOT_BITS'(1);
         fill_ticket <= fill_ticket == TICKET_BITS'(TICKETS - 1) ? '0 : fill_ticket + TICKET_BITS'(1);
       end
     end
     tickets_out <= tickets_out + (TICKET_BITS + 1)'(accepted_first) - (TICKET_BITS + 1)'(ticket_returned);
 
-    // With no sequence inside, the turns start over at the slot that is filled, so that its first step waits for none.
-    if (accepted_first && busy == '0) phase <= fill_slot;
-    else phase <= phase == PHASE_BITS'(RING - 1) ? '0 : phase + PHASE_BITS'(1);
+    if (!(|turn && !step_valid && (WAITS || (busy == '0 && |(turn & fill_here))))) begin
+      phase <= phase == PHASE_BITS'(RING - 1) ? '0 : phase + PHASE_BITS'(1);
+    end
 
     for (int k = 0; k < SLOTS; k++) begin
       if (leaving[k]) begin

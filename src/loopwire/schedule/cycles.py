@@ -11,15 +11,18 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class EngineTiming:
-    """What of an engine decides its cycles."""
+    """What of an engine decides its cycles: a slot has a turn every `ring` cycles, `spacing` after the one before it."""
 
     steps: int
     ring: int
     slots: int
+    spacing: int
     tickets: int
     depth: int
     reverse: bool
     per_step: bool
+    waits: bool
+    """The turns stop at a slot whose next step has not come."""
 
 
 @dataclass
@@ -82,9 +85,6 @@ class _Chain:
     """Engines one after another; `next_input` is the first cycle in which the next sequence's first beat can come."""
 
     def __init__(self, engines: Sequence[EngineTiming]) -> None:
-        assert all(engine.per_step for engine in engines[:-1]), (
-            "only the last engine of a chain gives one result a sequence"
-        )
         self._engines = tuple((engine, _EngineState()) for engine in engines)
         self.next_input = 0
 
@@ -105,18 +105,23 @@ class _Chain:
     def situation(self) -> tuple[object, ...]:
         """Return all that the cycles of further sequences depend on, counted from `next_input`."""
 
-        def since(cycles: list[int]) -> tuple[int, ...]:
-            return tuple(max(cycle - self.next_input, -1) for cycle in cycles)
+        def since(cycles: list[int], longest: int = 1) -> tuple[int, ...]:
+            return tuple(max(cycle - self.next_input, -longest) for cycle in cycles)
 
         return tuple(
             (
                 len(state.accepted) % engine.slots,
-                since(state.issued_last[-engine.slots :]),
+                since(state.issued_last[-engine.slots :], engine.ring + 1),
                 since(state.returned[-engine.tickets :]),
                 (state.turn_origin - self.next_input) % engine.ring,
             )
             for engine, state in self._engines
         )
+
+
+def _turn(state: _EngineState, place: int, earliest: int, ring: int) -> int:
+    """Return the first cycle, not before `earliest`, in which it is the turn of the slot at `place` in the ring."""
+    return earliest + (state.turn_origin + place - earliest) % ring
 
 
 def _sequence(engine: EngineTiming, state: _EngineState, offered: list[int]) -> tuple[list[int], list[int]]:
@@ -131,12 +136,18 @@ def _sequence(engine: EngineTiming, state: _EngineState, offered: list[int]) -> 
     accepted = [first]
     for cycle in offered[1:]:
         accepted.append(max(cycle, accepted[-1] + 1))
-    if all(issued < first for issued in state.issued_last[-engine.slots :]):
-        state.turn_origin = first + 1 - slot
+    place = slot * engine.spacing
+    latest = max(state.issued_last[-engine.slots :], default=-1)
+    if latest < first and _turn(state, place, latest + 1, engine.ring) <= first:
+        # Nothing was inside, and the turns had stopped at this slot.
+        state.turn_origin = first + 1 - place
     issued: list[int] = []
     for arrival in [accepted[-1]] * engine.steps if engine.reverse else accepted:
-        ready = max(arrival + 1, issued[-1] + engine.ring if issued else 0)
-        issued.append(ready + (state.turn_origin + slot - ready) % engine.ring)
+        before = issued[-1] if issued else state.issued_last[-engine.slots] if number >= engine.slots else -1
+        ready = max(arrival, before) + 1
+        if engine.waits and ready > _turn(state, place, before + 1, engine.ring):
+            state.turn_origin = ready - place
+        issued.append(_turn(state, place, ready, engine.ring))
     ready_results = issued if engine.per_step else issued[-1:]
     handed: list[int] = []
     free = state.returned[-1] + 1 if state.returned else 0

@@ -67,6 +67,40 @@ class StepRom:
 
 
 @dataclass(frozen=True)
+class Hold:
+    """(a) → a as it was when its step came, kept until the next step's; a register."""
+
+
+@dataclass(frozen=True, eq=False)
+class WordRom:
+    """() → row t of `rows` (…, count), read with a register: the same row for `cycles` cycles of a step, then the next.
+
+    With `by_step`, each step of a sequence has rows of its own, one step's after another's.
+    """
+
+    rows: Integers
+    cycles: int
+    by_step: bool
+
+
+@dataclass(frozen=True)
+class Columns:
+    """(x of n) → the `count` elements of x whose turn it is: from pass · count on; zeros beyond the last."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Accumulate:
+    """(a) → the sum of a over the passes of a chunk, in a register."""
+
+
+@dataclass(frozen=True)
+class Gather:
+    """(chunk) → all chunks of a step, one after another, in registers."""
+
+
+@dataclass(frozen=True)
 class View:
     """(a) → elements start…stop-1."""
 
@@ -156,6 +190,11 @@ class TableLookup:
 Kind = (
     Constant
     | StepRom
+    | Hold
+    | WordRom
+    | Columns
+    | Accumulate
+    | Gather
     | View
     | Join
     | ShiftAdd
@@ -184,12 +223,36 @@ class Operation:
 class Ring:
     """A state's way round the loop: `read` in a step is what `following` was in the sequence's step before.
 
-    `initial` holds its elements at a sequence's start.
+    `initial` holds its elements at a sequence's start. In a folded datapath `following` is a chunk; `read` is a chunk
+    too, or with `gathered` the whole vector.
     """
 
     read: Signal
     following: Signal
     initial: Integers
+    gathered: bool = False
+
+
+@dataclass(frozen=True)
+class Folding:
+    """How a step is spread over cycles: `chunks` groups of units one after another, each in `passes` over its products.
+
+    A multiplier serves chunks · passes products: the reuse factor.
+    """
+
+    units: int
+    chunks: int
+    passes: int
+
+    @property
+    def lanes(self) -> int:
+        """Units of a chunk; the last chunk may be padded."""
+        return -(-self.units // self.chunks)
+
+    @property
+    def cycles(self) -> int:
+        """Cycles in which a step occupies the multipliers."""
+        return self.chunks * self.passes
 
 
 @dataclass(frozen=True)
@@ -200,6 +263,7 @@ class Datapath:
     operations: tuple[Operation, ...]
     rings: tuple[Ring, ...]
     output: Signal
+    folding: Folding | None = None
 
 
 def signal_like(name: str, count: int, given: Range, fraction: int, layer: str, note: str) -> Signal:

@@ -6,8 +6,7 @@ could be fused; what is left are chains of engines, cut where a layer reads back
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from loopwire.errors import UnsupportedError
 from loopwire.ir import ops
@@ -26,7 +25,7 @@ class State:
 
 @dataclass(frozen=True)
 class Engine:
-    """One scan with its tail, as one flat list of nodes that a single step runs through.
+    """One scan, whose body is `nodes`, with the `tail` of nodes that follow its last step.
 
     `x` is one step of the input (F,), `step_constants` are values that depend on the step's number only, `output` is
     the vector handed on: in every step where `per_step`, else once a sequence, from its last step. `aliases` names
@@ -38,6 +37,7 @@ class Engine:
     reverse: bool
     x: Value
     nodes: tuple[Node, ...]
+    tail: tuple[Node, ...]
     states: tuple[State, ...]
     step_constants: tuple[tuple[Value, ops.Const], ...]
     aliases: dict[Value, Value]
@@ -55,7 +55,7 @@ def engines(graph: Graph) -> tuple[Engine, ...]:
     scans = [node for node in graph.nodes if isinstance(node.op, ops.Scan)]
     if not scans:
         (x,), (output,) = graph.inputs, graph.outputs
-        return (Engine("engine", 1, False, x, graph.nodes, (), (), {}, output, per_step=False),)
+        return (Engine("engine", 1, False, x, (), graph.nodes, (), (), {}, output, per_step=False),)
     chain = []
     feed = graph.inputs[0]
     for index, scan in enumerate(scans):
@@ -103,13 +103,51 @@ def _engine(graph: Graph, node: Node, producers: dict[Value, Node], name: str, f
     stacked = dict(zip(node.results[scan.states :], body.outputs[scan.states :], strict=True))
     if not is_last:
         result = stacked[_handed_on(graph, node)]
-        return Engine(name, scan.length, reverse, x, body.nodes, states, tuple(step_constants), {}, result, True)
+        return Engine(name, scan.length, reverse, x, body.nodes, (), states, tuple(step_constants), {}, result, True)
     (output,) = graph.outputs
+    tail: tuple[Node, ...] = ()
     if output in stacked:
-        nodes, output, per_step = body.nodes, stacked[output], True
+        output, per_step = stacked[output], True
     else:
-        nodes, per_step = (*body.nodes, *_tail(graph, node, finals)), False
-    return Engine(name, scan.length, reverse, x, nodes, states, tuple(step_constants), finals, output, per_step)
+        tail, per_step = _tail(graph, node, finals), False
+    constants = tuple(step_constants)
+    return Engine(name, scan.length, reverse, x, body.nodes, tail, states, constants, finals, output, per_step)
+
+
+def one_layer_each(chain: tuple[Engine, ...]) -> tuple[Engine, ...]:
+    """Give each matrix product after the last step an engine of its own, so that it can take its time.
+
+    What follows a product up to the next one stays with it.
+    """
+    *scans, last = chain
+    if not last.tail:
+        return chain
+    groups: list[list[Node]] = []
+    for node in last.tail:
+        if isinstance(node.op, ops.Const):
+            continue
+        starts = isinstance(node.op, ops.MatVec) and (
+            not groups or any(isinstance(n.op, ops.MatVec) for n in groups[-1])
+        )
+        if starts or not groups:
+            groups.append([])
+        groups[-1].append(node)
+    constants = {node.result: node for node in last.tail if isinstance(node.op, ops.Const)}
+    engines_after = []
+    for index, group in enumerate(groups):
+        own = {node.result for node in group}
+        reads = dict.fromkeys(v for node in group for v in node.operands if v not in own)
+        given = [v for v in reads if v not in constants]
+        if len(given) != 1:
+            raise _unsupported(given[-1])
+        nodes = (*(constants[v] for v in reads if v in constants), *group)
+        output = last.output if group is groups[-1] else group[-1].result
+        name = f"{last.name}_tail_{index + 1}"
+        engines_after.append(Engine(name, 1, False, given[0], (), nodes, (), (), {}, output, per_step=False))
+    if not last.nodes:
+        return (*scans, *engines_after)
+    scan = replace(last, tail=(), output=last.aliases[engines_after[0].x], aliases={})
+    return (*scans, scan, *engines_after)
 
 
 def _constant(producers: dict[Value, Node], value: Value, scan: Node) -> Integers:
@@ -135,7 +173,7 @@ def _source(sequence: Value, producers: dict[Value, Node]) -> tuple[Value, bool]
     return sequence, False
 
 
-def _tail(graph: Graph, scan: Node, finals: dict[Value, Value]) -> Sequence[Node]:
+def _tail(graph: Graph, scan: Node, finals: dict[Value, Value]) -> tuple[Node, ...]:
     """Return the nodes of the graph that work on the final states, refusing those that need anything else."""
     known = set(finals)
     tail = []
@@ -152,7 +190,7 @@ def _tail(graph: Graph, scan: Node, finals: dict[Value, Value]) -> Sequence[Node
             known.add(node.result)
             tail.append(node)
     assert graph.outputs[0] in known, f"output of the scan {scan.results}"
-    return tail
+    return tuple(tail)
 
 
 def _unsupported(value: Value) -> UnsupportedError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import assert_never
 
 import numpy as np
@@ -50,17 +51,21 @@ def expand(engine: Engine, found: Mapping[Value, Range], solve: Solver) -> Datap
         found: the range of every value.
         solve: chooses how each constant matrix is multiplied.
     """
-    return _Expansion(engine, found, solve).datapath()
+    return Expansion(engine, found, solve).datapath()
 
 
-class _Expansion:
+class Expansion:
+    """Expands node by node; `_signals` holds what each value has become."""
+
     def __init__(self, engine: Engine, found: Mapping[Value, Range], solve: Solver) -> None:
         self._engine = engine
         self._found = found
         self._solve = solve
         self._operations: list[Operation] = []
         self._signals: dict[Value, Signal] = {}
-        self._constants = {node.result: node.op for node in engine.nodes if isinstance(node.op, ops.Const)}
+        self._constants = {
+            node.result: node.op for node in (*engine.nodes, *engine.tail) if isinstance(node.op, ops.Const)
+        }
 
     def datapath(self) -> Datapath:
         engine = self._engine
@@ -68,14 +73,14 @@ class _Expansion:
         reads = [self._input(state.read) for state in engine.states]
         for value, rom in engine.step_constants:
             self._emit(StepRom(rom.integers.reshape(engine.length, -1)), (), value)
-        for node in engine.nodes:
+        for node in (*engine.nodes, *engine.tail):
             self._expand(node)
         rings = tuple(
             Ring(read, self._of(state.following), np.broadcast_to(state.initial.reshape(-1), (read.count,)))
             for read, state in zip(reads, engine.states, strict=True)
         )
         datapath = Datapath(x, tuple(self._operations), rings, self._of(engine.output))
-        return fold_rounding(_without_unused(datapath))
+        return fold_rounding(without_unused(datapath))
 
     def _of(self, value: Value) -> Signal:
         return self._signals[self._engine.aliases.get(value, value)]
@@ -84,13 +89,16 @@ class _Expansion:
         given = given or self._found[value]
         return Signal(
             name=value.name + suffix,
-            count=changes.get("count", value.type.size),
+            count=changes.get("count", self._count(value)),
             low=given.low,
             high=given.high,
             fraction=changes.get("fraction", value.type.element.fraction),
             layer=value.layer,
             note=value.note,
         )
+
+    def _count(self, value: Value) -> int:
+        return value.type.size
 
     def _input(self, value: Value) -> Signal:
         self._signals[value] = self._signal(value)
@@ -190,11 +198,12 @@ class _Expansion:
         self._signals[result] = a
 
 
-def _without_unused(datapath: Datapath) -> Datapath:
+def without_unused(datapath: Datapath) -> Datapath:
+    """Return the datapath without operations whose results nothing reads."""
     live = {datapath.output, *(ring.following for ring in datapath.rings)}
     kept = []
     for operation in reversed(datapath.operations):
         if operation.result in live:
             live.update(operation.operands)
             kept.append(operation)
-    return Datapath(datapath.x, tuple(reversed(kept)), datapath.rings, datapath.output)
+    return replace(datapath, operations=tuple(reversed(kept)))

@@ -18,11 +18,16 @@ from loopwire.errors import ConfigError
 from loopwire.hdl.adder_tree import StagedTree
 from loopwire.ir.types import Overflow, Rounding
 from loopwire.schedule.datapath import (
+    Accumulate,
     AddSub,
     Bound,
+    Columns,
     Constant,
     Datapath,
     Extreme,
+    Folding,
+    Gather,
+    Hold,
     Join,
     Multiply,
     Operation,
@@ -36,6 +41,7 @@ from loopwire.schedule.datapath import (
     TableIndex,
     TableLookup,
     View,
+    WordRom,
 )
 from loopwire.schedule.delay import DelayModel
 from loopwire.schedule.shift_add import stage
@@ -87,11 +93,6 @@ class Pipeline:
     placements: Mapping[Operation, Placement]
     depth: int
 
-    @property
-    def stages(self) -> int:
-        """Number of stages that a step passes."""
-        return 1 + max([self.depth, *(entry + self.loop_latency - 1 for entry in self.entry.values())])
-
     def stage_of(self) -> dict[Signal, int]:
         """Return the stage in which each signal is first there; constants, which are always there, are left out."""
         places = {self.datapath.x: 0}
@@ -101,15 +102,25 @@ class Pipeline:
                 places[operation.result] = placement.time[0]
         return places
 
+    def write_stage(self, ring: Ring) -> int:
+        """Return the stage at whose end a ring's following state is stored.
+
+        A folded datapath has memories for its states; otherwise the register that is read again ends the loop.
+        """
+        if self.datapath.folding is not None:
+            return self.stage_of()[ring.following]
+        return self.entry[ring] + self.loop_latency - 1
+
     def reads(self) -> Iterable[tuple[Signal, int]]:
         """Yield every signal with each stage in which something reads it."""
         for operation, placement in self.placements.items():
             for operand in operation.operands:
                 yield operand, placement.first_stage
-        for ring, entry in self.entry.items():
-            yield ring.following, entry + self.loop_latency - 1
-            for signal in self.cuts[ring].signals:
-                yield signal, self.cuts[ring].stage
+        for ring in self.entry:
+            yield ring.following, self.write_stage(ring)
+        for cut in self.cuts.values():
+            for signal in cut.signals:
+                yield signal, cut.stage
         yield self.datapath.output, self.depth
 
     def register_bits(self) -> int:
@@ -175,8 +186,22 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
                 # The larger ROM's last multiplexer shares the adder's look-up tables: two data, a select, the addend.
                 larger = (-(-larger[0] // 2), larger[1])
             return max(delays.rom(*larger), delays.rom(*smaller)) + delays.adder(form.base_bits)
+        case Hold() | Gather():
+            return 0.0
+        case WordRom():
+            return delays.device.delays.bram_clock_to_out_ns
+        case Columns():
+            choices = -(-operation.operands[0].count // kind.count)
+            return delays.gate() * -(-(choices - 1).bit_length() // 2)
+        case Accumulate():
+            return delays.adder(result.width)
         case ShiftAdd():
             raise AssertionError("a shift-add tree is staged, not timed as one")
+
+
+def _gather_cycles(folding: Folding) -> int:
+    """Return the cycles from a step's first chunk to all of them standing in registers."""
+    return (folding.chunks - 1) * folding.passes + 1
 
 
 class _Scheduler:
@@ -186,6 +211,9 @@ class _Scheduler:
         self._clock_period_ns = clock_period_ns
         self._budget_ns = delays.stage_budget_ns(clock_period_ns)
         self._input_ns = input_ns
+        self._folding = datapath.folding
+        # A folded state is read from a memory of few words, or is the initial one.
+        self._read_ns = 0.0 if self._folding is None else delays.gate() + delays.gate()
         self._hold_ns = delays.gate()
         self._staged = cache(self._stage)
         self._depends = self._dependences()
@@ -193,6 +221,8 @@ class _Scheduler:
     def pipeline(self, least_loop_latency: int) -> Pipeline:
         self._require_time(self._input_ns, f"choosing the sequence whose step %{self._datapath.x.name} is next")
         groups = self._groups()
+        if self._folding is not None:
+            least_loop_latency = max(least_loop_latency, self._folding.cycles)
         loop_latency = max([least_loop_latency, *(self._group_latency(group) for group in groups)])
         while True:
             for patience in range(loop_latency + 1):
@@ -207,12 +237,12 @@ class _Scheduler:
         late = dict.fromkeys(groups, 0)
         while True:
             entry = self._entries(late, loop_latency)
-            arrivals = {ring.read: (entry[ring], 0.0) for ring in self._datapath.rings}
+            arrivals = {ring.read: (entry[ring], self._read_ns) for ring in self._datapath.rings}
             placements = self._place(arrivals | {self._datapath.x: (0, self._input_ns)})
             placements = self._sink(placements, entry, loop_latency)
             times = {op.result: placement.time for op, placement in placements.items()} | arrivals
             cuts: dict[Ring, Cut] = {}
-            for group in groups:
+            for group in groups if self._folding is None else ():
                 cut = self._cut(group, entry[group[0]], loop_latency, placements, times)
                 if cut is None and late[group] == patience:
                     return None
@@ -303,18 +333,19 @@ class _Scheduler:
 
     def _group_latency(self, group: tuple[Ring, ...]) -> int:
         """Return the fewest cycles round the loop of a group if all else that it reads is there in time."""
-        placements = self._place({ring.read: (0, 0.0) for ring in group})
+        placements = self._place({ring.read: (0, self._read_ns) for ring in group})
         return 1 + max(self._state_stage(ring, placements) for ring in group)
 
     def _fits(self, group: tuple[Ring, ...], entry: Mapping[Ring, int], last_stage: int) -> bool:
-        arrivals = {ring.read: (place, 0.0) for ring, place in entry.items()}
+        arrivals = {ring.read: (place, self._read_ns) for ring, place in entry.items()}
         placements = self._place(arrivals | {self._datapath.x: (0, self._input_ns)}, set(entry))
         return all(self._state_stage(ring, placements) <= last_stage for ring in group)
 
     def _state_stage(self, ring: Ring, placements: Mapping[Operation, Placement]) -> int:
-        """Return the stage at whose end a ring's following state can be registered."""
+        """Return the stage at whose end all of a ring's following state can be registered."""
         times = [placement.time for op, placement in placements.items() if op.result is ring.following]
-        return times[0][0] if times else 0
+        waits = _gather_cycles(self._folding) - 1 if self._folding is not None and ring.gathered else 0
+        return (times[0][0] if times else 0) + waits
 
     def _place(self, arrivals: Mapping[Signal, Time], rings: set[Ring] | None = None) -> dict[Operation, Placement]:
         """Place operations as soon as possible; operands that have no arrival are taken to be there in time.
@@ -327,7 +358,7 @@ class _Scheduler:
             if rings is not None and not self._depends[operation.result] <= rings:
                 continue
             # A step's number is there when its input is.
-            reads = (self._datapath.x,) if isinstance(operation.kind, StepRom) else operation.operands
+            reads = (self._datapath.x,) if isinstance(operation.kind, StepRom | WordRom) else operation.operands
             given = max((times[signal] for signal in reads if signal in times), default=BEFORE_ALL)
             if given == BEFORE_ALL:
                 placements[operation] = Placement(BEFORE_ALL[0], BEFORE_ALL)
@@ -349,7 +380,17 @@ class _Scheduler:
         self._require_time(delay_ns, what)
         if ns + delay_ns > self._budget_ns:
             place, ns = place + 1, 0.0
-        return Placement(place, (place, ns + delay_ns))
+        match operation.kind:
+            case WordRom():
+                return Placement(place, (place + 1, delay_ns))
+            case Hold():
+                return Placement(place, (place + 1, 0.0))
+            case Accumulate() if self._folding is not None:
+                return Placement(place, (place + self._folding.passes, 0.0))
+            case Gather() if self._folding is not None:
+                return Placement(place, (place + _gather_cycles(self._folding), 0.0))
+            case _:
+                return Placement(place, (place, ns + delay_ns))
 
     def _stage(self, operation: Operation, start_ns: float) -> StagedTree:
         assert isinstance(operation.kind, ShiftAdd)

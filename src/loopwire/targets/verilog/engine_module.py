@@ -6,9 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from loopwire.schedule.cycles import EngineTiming
-from loopwire.schedule.datapath import Signal
+from loopwire.schedule.datapath import Folding
 from loopwire.schedule.pipeline import Pipeline
 from loopwire.targets.verilog.layer_module import LayerModule, array, port_name
+
+FROM_FEEDER = ("step_valid", "step_active", "step_first", "step_last", "step_index", "slot", "ticket")
+FROM_SEQUENCER = {"word": "word", "chunk": "chunk", "pass_index": "pass"}
+"""Controls that count within a step, and the sequencer's ports."""
+RESET = ("step_valid", "step_active")
 
 
 @dataclass(frozen=True)
@@ -17,23 +22,34 @@ class _Control:
 
     name: str
     depth: int
-    bits: int = 1
-    reset: bool = False
+    bits: int
 
     def in_stage(self, stage: int) -> str:
         assert stage <= self.depth
         return f"{self.name}_q[{stage}]" if stage else self.name
 
-    def declaration(self) -> str:
-        element = f" [{self.bits - 1}:0]" if self.bits > 1 else ""
-        stages = f"\n  logic [{self.depth}:1]{element.strip()} {self.name}_q;" if self.depth else ""
-        return f"  logic{element} {self.name};{stages}"
+    def declarations(self) -> list[str]:
+        lines = [f"  logic {_bus(self.bits)}{self.name};"]
+        return lines + ([f"  logic [{self.depth}:1]{_bus(self.bits).strip()} {self.name}_q;"] if self.depth else [])
 
     def registers(self) -> list[str]:
-        kept = " && aresetn" if self.reset else ""
+        kept = " && aresetn" if self.name in RESET else ""
         first = f"    {self.name}_q[1] <= {self.name}{kept};"
         further = f"    for (int s = 2; s <= {self.depth}; s++) {self.name}_q[s] <= {self.name}_q[s - 1]{kept};"
         return [first, further][: min(self.depth, 2)]
+
+
+def control_bits(timing: EngineTiming, folding: Folding | None) -> dict[str, int]:
+    """Return the width of every control of an engine."""
+
+    def bits(count: int) -> int:
+        return max((count - 1).bit_length(), 1)
+
+    widths = dict.fromkeys(("step_valid", "step_active", "step_first", "step_last"), 1)
+    widths |= {"step_index": bits(timing.steps), "slot": bits(timing.slots), "ticket": bits(timing.tickets)}
+    if folding is not None:
+        widths |= {"word": bits(folding.cycles), "chunk": bits(folding.chunks), "pass_index": bits(folding.passes)}
+    return widths
 
 
 def engine_module(
@@ -48,21 +64,12 @@ def engine_module(
         modules: the layers.
         names: name of each layer's module.
     """
-    x, y = pipeline.datapath.x, pipeline.datapath.output
+    x, y, folding = pipeline.datapath.x, pipeline.datapath.output, pipeline.datapath.folding
     depth = pipeline.depth
-    index_bits = max((timing.steps - 1).bit_length(), 1)
-    ticket_bits = max((timing.tickets - 1).bit_length(), 1)
-    valid_depth = max([depth, *(s for m in modules for s in m.valid_stages)])
-    active_depth = max([0, *(s for m in modules for s in m.active_stages)])
-    index_depth = max([depth if timing.per_step else 0, *(s for m in modules for s in m.index_stages)])
-    valid = _Control("step_valid", valid_depth, reset=True)
-    active = _Control("step_active", active_depth, reset=True)
-    last = _Control("step_last", depth)
-    index = _Control("step_index", index_depth, index_bits)
-    ticket = _Control("step_ticket", depth, ticket_bits)
-    controls = (valid, active, last, index, ticket)
-    indexed = timing.per_step or any(m.index_stages for m in modules)
-    unused = _unused(active=any(m.active_stages for m in modules), index=indexed)
+    assert pipeline.stage_of().get(y, depth) == depth, f"%{y.name} leaves in a later stage"
+    bits = control_bits(timing, folding)
+    controls = {c: _Control(c, last, bits[c]) for c, last in _last_stages(pipeline, timing, modules).items()}
+    registers = [line for control in controls.values() for line in control.registers()]
     lines = [
         f"// {timing.steps} steps a sequence, {timing.slots} sequences in flight, a step of each every "
         f"{timing.ring} cycles;",
@@ -80,39 +87,29 @@ def engine_module(
         "    output logic m_last",
         ");",
         "  // What accompanies a step: name_q[s] belongs to the step in stage s.",
-        *(control.declaration() for control in controls),
+        *(line for control in controls.values() for line in control.declarations()),
         f"  logic {array(x)} {port_name(x)};",
         "  logic ticket_returned;",
-        *unused,
         "",
-        "  loopwire_feeder #(",
-        f"      .STEPS({timing.steps}), .RING({timing.ring}), .SLOTS({timing.slots}), .TICKETS({timing.tickets}),",
-        f"      .REVERSE(1'b{int(timing.reverse)}), .X_BITS({x.bits})",
-        "  ) feeder (",
-        "      .aclk, .aresetn, .s_data, .s_valid, .s_ready, .s_last,",
-        "      .step_valid, .step_active, .step_last, .step_index, .step_ticket,",
-        f"      .step_x({port_name(x)}), .ticket_returned",
-        "  );",
-        "",
-        "  always_ff @(posedge aclk) begin",
-        *(line for control in controls for line in control.registers()),
-        "  end",
-        "",
+        *_feeder(timing, controls, bits, x.bits, port_name(x), "" if folding is None else "issued_"),
+        *([] if folding is None else _sequencer(folding, controls, bits)),
+        *(["  always_ff @(posedge aclk) begin", *registers, "  end", ""] if registers else []),
     ]
     for module in modules:
-        lines += _instance(module, names[module.layer], valid, active, index)
-    result = port_name(y)
-    done = valid.in_stage(depth)
-    if timing.per_step:
-        y_valid, y_last, y_beat = done, last.in_stage(depth), index.in_stage(depth)
-    else:
-        y_valid, y_last, y_beat = f"{done} && {last.in_stage(depth)}", "1'b1", "1'b0"
+        lines += _instance(module, names[module.layer], controls)
+    done = [controls["step_valid"].in_stage(depth)]
+    if not timing.per_step:
+        done.append(controls["step_last"].in_stage(depth))
+    if folding is not None:
+        done.append(f"{controls['word'].in_stage(depth)} == '0")
+    last = controls["step_last"].in_stage(depth) if timing.per_step else "1'b1"
+    beat = controls["step_index"].in_stage(depth) if timing.per_step else "1'b0"
     lines += [
         "  loopwire_collector #(",
         f"      .TICKETS({timing.tickets}), .BEATS({timing.steps if timing.per_step else 1}), .Y_BITS({y.bits})",
         "  ) collector (",
-        f"      .aclk, .aresetn, .y_valid({y_valid}), .y_last({y_last}),",
-        f"      .y_ticket({ticket.in_stage(depth)}), .y_beat({y_beat}), .y({_delayed(y, pipeline, result)}),",
+        f"      .aclk, .aresetn, .y_valid({' && '.join(done)}), .y_last({last}),",
+        f"      .y_ticket({controls['ticket'].in_stage(depth)}), .y_beat({beat}), .y({port_name(y)}),",
         "      .m_data, .m_valid, .m_ready, .m_last, .ticket_returned",
         "  );",
         f"endmodule : {name}",
@@ -121,22 +118,74 @@ def engine_module(
     return "\n".join(lines)
 
 
-def _delayed(y: Signal, pipeline: Pipeline, name: str) -> str:
-    assert pipeline.stage_of().get(y, pipeline.depth) == pipeline.depth, f"%{y.name} leaves in a later stage"
-    return name
+def _last_stages(pipeline: Pipeline, timing: EngineTiming, modules: Sequence[LayerModule]) -> dict[str, int]:
+    """Return the last stage in which each control is needed."""
+    needed = dict.fromkeys(("step_valid", "step_last", "ticket"), pipeline.depth)
+    if timing.per_step:
+        needed["step_index"] = pipeline.depth
+    if pipeline.datapath.folding is not None:
+        needed["word"] = pipeline.depth
+    for module in modules:
+        for control, places in module.controls.items():
+            needed[control] = max(needed.get(control, 0), *places)
+    return needed
 
 
-def _unused(active: bool, index: bool) -> list[str]:
-    """Return what tells a linter that a control bit is not needed by this engine."""
-    signals = [name for name, used in (("step_active", active), ("step_index", index)) if not used]
-    return [f"  wire unused = &{{1'b0, {', '.join(signals)}}};"] if signals else []
+def _feeder(
+    timing: EngineTiming, controls: Mapping[str, _Control], bits: Mapping[str, int], x_bits: int, x: str, prefix: str
+) -> list[str]:
+    """Write the feeder, whose controls are those of stage 0, or get `prefix` and go to the sequencer."""
+    loose = [control for control in FROM_FEEDER if prefix or control not in controls]
+    unread = [f"{prefix}{control}" for control in FROM_FEEDER if control not in controls]
+    step = [f".{_feeder_port(c)}({prefix}{c})" for c in FROM_FEEDER]
+    return [
+        *(f"  logic {_bus(bits[control])}{prefix}{control};" for control in loose),
+        *([f"  wire unused_steps = &{{1'b0, {', '.join(unread)}}};"] if unread else []),
+        "  loopwire_feeder #(",
+        f"      .STEPS({timing.steps}), .RING({timing.ring}), .SLOTS({timing.slots}), .SPACING({timing.spacing}),",
+        f"      .TICKETS({timing.tickets}), .REVERSE(1'b{int(timing.reverse)}), .WAITS(1'b{int(timing.waits)}),",
+        f"      .X_BITS({x_bits})",
+        "  ) feeder (",
+        "      .aclk, .aresetn, .s_data, .s_valid, .s_ready, .s_last,",
+        f"      {', '.join(step[:4])},",
+        f"      {', '.join(step[4:])},",
+        f"      .step_x({x}), .ticket_returned",
+        "  );",
+        "",
+    ]
 
 
-def _instance(module: LayerModule, name: str, valid: _Control, active: _Control, index: _Control) -> list[str]:
+def _feeder_port(control: str) -> str:
+    return control if control.startswith("step_") else f"step_{control}"
+
+
+def _sequencer(folding: Folding, controls: Mapping[str, _Control], bits: Mapping[str, int]) -> list[str]:
+    carried = [control for control in FROM_FEEDER if control in controls and control != "step_valid"]
+    unread = [control for control in FROM_SEQUENCER if control not in controls]
+    counters = ", ".join(f".{port}({control})" for control, port in FROM_SEQUENCER.items())
+    return [
+        *(f"  logic {_bus(bits[control])}{control};" for control in unread),
+        *([f"  wire unused_counters = &{{1'b0, {', '.join(unread)}}};"] if unread else []),
+        "  loopwire_sequencer #(",
+        f"      .CHUNKS({folding.chunks}), .PASSES({folding.passes}), .BITS({sum(bits[c] for c in carried)})",
+        "  ) sequencer (",
+        "      .aclk, .aresetn, .start(issued_step_valid),",
+        f"      .start_with({{{', '.join(f'issued_{control}' for control in carried)}}}),",
+        f"      .valid(step_valid), .accompanying({{{', '.join(carried)}}}),",
+        f"      {counters}",
+        "  );",
+        "",
+    ]
+
+
+def _bus(width: int) -> str:
+    return f"[{width - 1}:0] " if width > 1 else ""
+
+
+def _instance(module: LayerModule, name: str, controls: Mapping[str, _Control]) -> list[str]:
     ports = [".aclk"] if module.clocked else []
-    ports += [f".step_valid_{s}({valid.in_stage(s)})" for s in sorted(set(module.valid_stages))]
-    ports += [f".step_active_{s}({active.in_stage(s)})" for s in sorted(set(module.active_stages))]
-    ports += [f".step_index_{s}({index.in_stage(s)})" for s in sorted(set(module.index_stages))]
+    for control, places in module.controls.items():
+        ports += [f".{control}_{s}({controls[control].in_stage(s)})" for s in sorted(places)]
     ports += [f".{port_name(signal)}" for signal in (*module.inputs, *module.outputs)]
     declared = [f"  logic {array(signal)} {port_name(signal)};" for signal in module.outputs]
     lines, line = [], "     "

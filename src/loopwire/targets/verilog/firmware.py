@@ -24,16 +24,18 @@ from loopwire.passes.fuse_scans import fuse_scans
 from loopwire.schedule.cycles import EngineTiming, SteadyState, run, steady_state
 from loopwire.schedule.datapath import Signal
 from loopwire.schedule.delay import DelayModel
-from loopwire.schedule.engine import Engine, engines
+from loopwire.schedule.engine import Engine, engines, one_layer_each
 from loopwire.schedule.expand import expand
+from loopwire.schedule.expand_folded import expand_folded
+from loopwire.schedule.fold import fold
 from loopwire.schedule.pipeline import Pipeline, Placement, schedule
 from loopwire.schedule.shift_add import SOLVER_BITS, minimal_depth, solve
-from loopwire.targets.verilog.engine_module import engine_module
+from loopwire.targets.verilog.engine_module import control_bits, engine_module
 from loopwire.targets.verilog.layer_module import layer_module, layer_modules
 from loopwire.targets.verilog.table_module import table_module
 
 Multipliers = Literal["auto", "shift_add", "dsp"]
-STATIC_MODULES = ("loopwire_feeder.sv", "loopwire_collector.sv")
+STATIC_MODULES = ("loopwire_feeder.sv", "loopwire_sequencer.sv", "loopwire_collector.sv")
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,9 @@ def generate(
     name: str,
     interleave: int | None = None,
     multipliers: Multipliers = "auto",
+    reuse_factor: int = 1,
 ) -> Firmware:
-    """Return fully parallel firmware for a lowered graph.
+    """Return firmware for a lowered graph.
 
     Args:
         graph: one input and one output, as `passes.lower` makes it.
@@ -78,15 +81,19 @@ def generate(
         interleave: sequences in the loop at once; by default as many as fit without adding latency.
         multipliers: products with constants as shift-add trees, in DSP blocks, or whichever takes the smaller share of
             the device.
+        reuse_factor: products that a multiplier serves in each step, R: 1 is fully parallel. Layers with fewer products
+            a unit use what they have.
 
     Raises:
         UnsupportedError: the layers are connected in a way that firmware does not carry.
         ConfigError: the clock is too fast for an operation, or `interleave` is impossible.
     """
-    graph = verify(fuse_scans(accumulate_flattened(graph)))
+    graph = accumulate_flattened(graph)
+    graph = verify(fuse_scans(graph) if reuse_factor == 1 else graph)
     found = ranges(graph)
+    delays = DelayModel(device)
     return _Design(
-        graph, found, DelayModel(device), clock_period_ns, identifier(name), interleave, multipliers
+        graph, found, delays, clock_period_ns, identifier(name), interleave, multipliers, reuse_factor
     ).firmware()
 
 
@@ -99,12 +106,15 @@ class _Design:
     name: str
     interleave: int | None
     multipliers: Multipliers
+    reuse_factor: int
     files: dict[str, str] = field(default_factory=dict)
     _tables: dict[TableForm, str] = field(default_factory=dict)
     _names: Names = field(default_factory=Names)
 
     def firmware(self) -> Firmware:
         chain = engines(self.graph)
+        if self.reuse_factor > 1:
+            chain = one_layer_each(chain)
         self._names.unique(self.name)
         pipelines = [self._pipeline(engine) for engine in chain]
         timings = tuple(self._timing(engine, pipeline) for engine, pipeline in zip(chain, pipelines, strict=True))
@@ -126,7 +136,7 @@ class _Design:
             files=self.files,
             top=self.name,
             length=chain[0].length,
-            per_step=chain[-1].per_step,
+            per_step=all(engine.per_step for engine in chain),
             input=beats_in,
             output=beats_out,
             latency_cycles=alone.last_output - alone.first_input,
@@ -138,24 +148,32 @@ class _Design:
         )
 
     def _pipeline(self, engine: Engine) -> Pipeline:
-        datapath = expand(engine, self.found, self._solve)
+        folding = fold(engine, self.reuse_factor)
+        if folding is None:
+            datapath = expand(engine, self.found, self._solve)
+        else:
+            datapath = expand_folded(engine, self.found, folding)
         # Stage 0 begins with choosing a slot and reading its buffer, taken to hold eight sequences.
         input_ns = self.delays.gate() + self.delays.rom(8 * engine.length, datapath.x.bits)
         return schedule(datapath, self.delays, self.clock_period_ns, input_ns)
 
     def _timing(self, engine: Engine, pipeline: Pipeline) -> EngineTiming:
-        ring = pipeline.loop_latency
-        slots = self.interleave or ring
-        if not 1 <= slots <= ring:
+        folding = pipeline.datapath.folding
+        ring, spacing = pipeline.loop_latency, folding.cycles if folding else 1
+        room = ring // spacing
+        slots = self.interleave or room
+        if not 1 <= slots <= room:
             raise ConfigError(
                 "interleave",
                 f"{slots} sequences do not fit in a loop of {ring} cycles",
-                f"Give a number from 1 to {ring}, or leave it out for {ring}",
+                f"Give a number from 1 to {room}, or leave it out for {room}",
             )
         # A sequence holds its ticket from its first beat to its last result; a new one comes every `steps` cycles.
         held_cycles = engine.length * (1 + engine.per_step + engine.reverse) + ring * engine.length + pipeline.depth + 4
         tickets = 1 << (held_cycles // engine.length + 1).bit_length()
-        return EngineTiming(engine.length, ring, slots, tickets, pipeline.depth, engine.reverse, engine.per_step)
+        depth, reverse, per_step = pipeline.depth, engine.reverse, engine.per_step
+        waits = folding is not None and slots == 1
+        return EngineTiming(engine.length, ring, slots, spacing, tickets, depth, reverse, per_step, waits)
 
     def _solve(self, result: Value, matrix: Integers, x: Range) -> AdderTree | None:
         largest = int(abs(matrix).max())
@@ -174,11 +192,13 @@ class _Design:
         return blocks / max(device.dsps, 1) < tree.adder_bits / device.luts
 
     def _write_engine(self, name: str, pipeline: Pipeline, timing: EngineTiming) -> None:
-        modules = layer_modules(pipeline)
+        modules = layer_modules(pipeline, timing.slots)
         names = {}
         for module in modules:
             names[module.layer] = self._names.unique(f"{self.name}_{module.layer or 'model'}")
-            text = layer_module(names[module.layer], module, pipeline, _LayerLibrary(self, names[module.layer]))
+            library = _LayerLibrary(self, names[module.layer])
+            bits = control_bits(timing, pipeline.datapath.folding)
+            text = layer_module(names[module.layer], module, pipeline, library, bits, timing.slots)
             self.files[f"{names[module.layer]}.sv"] = text
         self.files[f"{name}.sv"] = engine_module(name, pipeline, timing, modules, names)
 

@@ -6,14 +6,14 @@ d stages later.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from loopwire.hdl.expressions import concatenation, resized
 from loopwire.hdl.names import Names, identifier
-from loopwire.schedule.datapath import Constant, Operation, Ring, Signal, StepRom
+from loopwire.schedule.datapath import Constant, Folding, Operation, Ring, Signal
 from loopwire.schedule.pipeline import Pipeline, Placement
-from loopwire.targets.verilog.operations import Library, statements
+from loopwire.targets.verilog.operations import Library, controls, statements
 
 PORTS = {"aclk", "cell_index", "y", "x", "k", "i", "j"}
 
@@ -22,8 +22,8 @@ PORTS = {"aclk", "cell_index", "y", "x", "k", "i", "j"}
 class LayerModule:
     """What one layer's module contains and how it is connected.
 
-    `valid_stages` are the stages whose step_valid it needs, `active_stages` and `index_stages` likewise; `clocked` says
-    whether it holds any register.
+    `controls` tells in which stages it needs which of the bits that accompany a step; `clocked` says whether it holds
+    any register.
     """
 
     layer: str
@@ -31,22 +31,28 @@ class LayerModule:
     rings: list[Ring] = field(default_factory=list)
     inputs: list[Signal] = field(default_factory=list)
     outputs: list[Signal] = field(default_factory=list)
-    valid_stages: list[int] = field(default_factory=list)
-    active_stages: list[int] = field(default_factory=list)
-    index_stages: list[int] = field(default_factory=list)
+    controls: dict[str, set[int]] = field(default_factory=dict)
     clocked: bool = False
 
+    def need(self, control: str, place: int) -> None:
+        """Ask for a control in a stage."""
+        self.controls.setdefault(control, set()).add(place)
 
-def layer_modules(pipeline: Pipeline) -> list[LayerModule]:
+
+def layer_modules(pipeline: Pipeline, slots: int) -> list[LayerModule]:
     """Divide a pipeline among its layers, in the order in which they compute."""
+    folding = pipeline.datapath.folding
+    single = {"slot"} if slots == 1 else set()
+    single |= {"chunk"} if folding is not None and folding.chunks == 1 else set()
     modules: dict[str, LayerModule] = {}
     owner: dict[Signal, str] = {}
     for ring in pipeline.datapath.rings:
         module = modules.setdefault(ring.read.layer, LayerModule(ring.read.layer))
         module.rings.append(ring)
         owner[ring.read] = ring.read.layer
-        module.active_stages.append(pipeline.entry[ring] + pipeline.loop_latency - 1)
-        module.valid_stages.append(pipeline.cuts[ring].stage)
+        for control, place in _ring_controls(ring, pipeline):
+            if control not in single:
+                module.need(control, place)
     constants = {op.result: op for op in pipeline.datapath.operations if isinstance(op.kind, Constant)}
     for operation in pipeline.placements:
         if isinstance(operation.kind, Constant):
@@ -57,8 +63,9 @@ def layer_modules(pipeline: Pipeline) -> list[LayerModule]:
         ]
         module.operations.append(operation)
         owner[operation.result] = operation.result.layer
-        if isinstance(operation.kind, StepRom):
-            module.index_stages.append(pipeline.placements[operation].first_stage)
+        for control in controls(operation.kind):
+            if control not in single:
+                module.need(control, pipeline.placements[operation].first_stage)
     for module in modules.values():
         reads = [v for operation in module.operations for v in operation.operands if v not in constants]
         reads += [ring.following for ring in module.rings]
@@ -80,6 +87,15 @@ def _is_clocked(operation: Operation, pipeline: Pipeline) -> bool:
     return waits or placement.first_stage < placement.time[0]
 
 
+def _ring_controls(ring: Ring, pipeline: Pipeline) -> list[tuple[str, int]]:
+    end = pipeline.write_stage(ring)
+    if pipeline.datapath.folding is None:
+        return [("step_active", end), ("step_valid", pipeline.cuts[ring].stage)]
+    entry = pipeline.entry[ring]
+    needed = [("step_first", entry), ("slot", entry), ("step_valid", end), ("slot", end), ("chunk", end)]
+    return [*needed, ("pass_index", end) if ring.gathered else ("chunk", entry)]
+
+
 def port_name(signal: Signal) -> str:
     """Return the name a signal has where modules are connected."""
     return identifier(signal.name)
@@ -90,18 +106,38 @@ def array(signal: Signal) -> str:
     return f"[{signal.count - 1}:0][{signal.width - 1}:0]"
 
 
-def layer_module(name: str, module: LayerModule, pipeline: Pipeline, library: Library) -> str:
+def layer_module(
+    name: str, module: LayerModule, pipeline: Pipeline, library: Library, bits: Mapping[str, int], slots: int
+) -> str:
     """Return the module's text.
 
-    Ports: aclk, the signals of other layers that it reads and those of its own that others read; `step_index_<s>`, the
-    step's number in stage s; `step_valid_<s>` and `step_active_<s>`, whether a step is in stage s and whether its
-    sequence goes on after it.
+    Ports: aclk, the signals of other layers that it reads and those of its own that others read, and the controls that
+    it needs, `<control>_<s>` of the step in stage s.
+
+    Args:
+        name: of the module.
+        module: what it contains.
+        pipeline: what it is part of.
+        library: where tables, trees and memory files go.
+        bits: width of each control.
+        slots: sequences in flight.
     """
-    return _Writer(name, module, pipeline, library).text()
+    return _Writer(name, module, pipeline, library, bits, slots).text()
 
 
 class _Writer:
-    def __init__(self, name: str, module: LayerModule, pipeline: Pipeline, library: Library) -> None:
+    def __init__(
+        self,
+        name: str,
+        module: LayerModule,
+        pipeline: Pipeline,
+        library: Library,
+        bits: Mapping[str, int],
+        slots: int,
+    ) -> None:
+        self._bits = bits
+        self._slots = slots
+        self._folding = pipeline.datapath.folding
         self._name = name
         self._module = module
         self._pipeline = pipeline
@@ -119,19 +155,16 @@ class _Writer:
             for operand in operation.operands:
                 self._read(operand, pipeline.placements[operation].first_stage)
         for ring in module.rings:
-            self._read(ring.following, self._end(ring))
+            self._read(ring.following, pipeline.write_stage(ring))
         self._held: dict[Signal, int] = {}
-        for ring in module.rings:
+        for ring in module.rings if self._folding is None else ():
             cut = pipeline.cuts[ring]
-            if cut.stage == self._end(ring):
+            if cut.stage == pipeline.write_stage(ring):
                 self._read(ring.read, cut.stage)
                 continue
             for signal in cut.signals:
                 self._read(signal, cut.stage + 1)
                 self._held[signal] = cut.stage
-
-    def _end(self, ring: Ring) -> int:
-        return self._pipeline.entry[ring] + self._pipeline.loop_latency - 1
 
     def _read(self, signal: Signal, place: int) -> None:
         self._last_read[signal] = max(self._last_read.get(signal, place), place)
@@ -156,10 +189,10 @@ class _Writer:
     def text(self) -> str:
         module = self._module
         ports = ["input  logic aclk"] if module.clocked else []
-        ports += [f"input  logic step_valid_{s}" for s in sorted(set(module.valid_stages))]
-        ports += [f"input  logic step_active_{s}" for s in sorted(set(module.active_stages))]
-        bits = max(self._index_bits(), 1)
-        ports += [f"input  logic [{bits - 1}:0] step_index_{s}" for s in sorted(set(module.index_stages))]
+        for control, places in module.controls.items():
+            width = self._bits[control]
+            bus = f" [{width - 1}:0]" if width > 1 else ""
+            ports += [f"input  logic{bus} {control}_{s}" for s in sorted(places)]
         ports += [f"input  logic {array(v)} {self._identifiers[v]}" for v in module.inputs]
         ports += [f"output logic {array(v)} {self._identifiers[v]}" for v in module.outputs]
         lines = [f"module {self._name} (", *(f"    {port}{',' if port != ports[-1] else ''}" for port in ports), ");"]
@@ -170,7 +203,7 @@ class _Writer:
         for operation in module.operations:
             lines += self._operation(operation)
         for ring in module.rings:
-            lines += self._ring(ring)
+            lines += self._ring(ring) if self._folding is None else self._memory(ring, self._folding)
         return "\n".join([*self._header(), *lines, f"endmodule : {self._name}", ""])
 
     def _header(self) -> list[str]:
@@ -188,10 +221,6 @@ class _Writer:
             (op, self._pipeline.placements[op]) for op in self._module.operations if not isinstance(op.kind, Constant)
         ]
 
-    def _index_bits(self) -> int:
-        roms = (op.kind for op in self._module.operations if isinstance(op.kind, StepRom))
-        return max(((len(rom.rows) - 1).bit_length() for rom in roms), default=1)
-
     def _operation(self, operation: Operation) -> list[str]:
         signal, placement = operation.result, self._pipeline.placements[operation]
         name = self._identifiers[signal]
@@ -206,7 +235,7 @@ class _Writer:
             name,
             self._in_stage(placement.first_stage),
             self._library,
-            f"step_index_{placement.first_stage}",
+            self._folding,
         )
         return [*lines, *(f"  {line}" for line in body), *self._delays(signal)]
 
@@ -225,6 +254,66 @@ class _Writer:
         declared = [] if ring.read in self._module.outputs else [f"  logic {array(ring.read)} {name};"]
         return [state, *declared, *self._delays(ring.read)]
 
+    def _memory(self, ring: Ring, folding: Folding) -> list[str]:
+        """Write the memory of a folded state: written chunk by chunk, read by chunk or whole."""
+        end, entry = self._pipeline.write_stage(ring), self._pipeline.entry[ring]
+        name, given = self._identifiers[ring.read], ring.following
+        value = self._widened(self._in_stage(end)(given), given, ring.read.width)
+        chunk_bits, chunks = given.count * ring.read.width, folding.chunks
+        initial = "'0"
+        if ring.initial.any():
+            initial = concatenation((int(v) for v in ring.initial), ring.read.width, "      ")
+        if not ring.gathered:
+            depth = self._slots * chunks
+            bits = max((depth - 1).bit_length(), 1)
+            read, write = (self._address(s, chunks, bits) for s in (entry, end))
+            first = "'0"
+            lines = []
+            if ring.initial.any():
+                lines = [f"  logic [{chunks - 1}:0][{chunk_bits - 1}:0] {name}_initial;"]
+                lines += [f"  assign {name}_initial = {initial};"]
+                first = f"{name}_initial[{f'chunk_{entry}' if chunks > 1 else 0}]"
+            return [
+                *lines,
+                f"  logic [{chunk_bits - 1}:0] {name}_memory [0:{depth - 1}];",
+                f"  logic [{bits - 1}:0] {name}_read, {name}_write;",
+                f"  assign {name}_read = {read};",
+                f"  assign {name}_write = {write};",
+                f"  assign {name} = step_first_{entry} ? {first} : {name}_memory[{name}_read];",
+                f"  always_ff @(posedge aclk) if (step_valid_{end}) {name}_memory[{name}_write] <= {value};",
+            ]
+        lines = [f"  logic [{chunks * chunk_bits - 1}:0] {name}_memory [0:{self._slots - 1}];"]
+        whole = value
+        now = f"step_valid_{end} && pass_index_{end} == '0"
+        if chunks > 1:
+            lines += [
+                f"  logic [{chunks - 2}:0][{chunk_bits - 1}:0] {name}_earlier;",
+                "  always_ff @(posedge aclk) begin",
+                f"    for (int k = 0; k < {chunks - 1}; k++) begin",
+                f"      if ({now} && chunk_{end} == {self._bits['chunk']}'(k)) {name}_earlier[k] <= {value};",
+                "    end",
+                "  end",
+            ]
+            whole = f"{{{value}, {name}_earlier}}"
+            now += f" && chunk_{end} == {self._bits['chunk']}'d{chunks - 1}"
+        slot_read, slot_write = (f"slot_{s}" if self._slots > 1 else "0" for s in (entry, end))
+        return [
+            *lines,
+            f"  assign {name} = step_first_{entry} ? {initial} : {name}_memory[{slot_read}];",
+            f"  always_ff @(posedge aclk) if ({now}) {name}_memory[{slot_write}] <= {whole};",
+        ]
+
+    def _address(self, place: int, chunks: int, bits: int) -> str:
+        """Return where the chunk of the step in a stage stands in a memory of all slots."""
+        chunk = f"{bits}'(chunk_{place})" if chunks > 1 else f"{bits}'d0"
+        return f"{bits}'(slot_{place}) * {bits}'d{chunks} + {chunk}" if self._slots > 1 else chunk
+
+    def _widened(self, array_text: str, signal: Signal, width: int) -> str:
+        if signal.width == width:
+            return array_text
+        elements = [resized(f"{array_text}[{k}]", signal.width, signal.signed, width) for k in range(signal.count)]
+        return f"{{{', '.join(reversed(elements))}}}"
+
     def _hold(self, signal: Signal) -> list[str]:
         """Write the registers that keep a signal while its sequence waits: it comes round until the next step."""
         end, name = self._held[signal], self._identifiers[signal]
@@ -238,13 +327,10 @@ class _Writer:
 
     def _ring(self, ring: Ring) -> list[str]:
         """Write the register that ends the loop: the following state, the one held, or the initial one."""
-        end, name = self._end(ring), self._identifiers[ring.read]
+        end, name = self._pipeline.write_stage(ring), self._identifiers[ring.read]
         read, given = ring.read, ring.following
         following = self._in_stage(end)(given)
-        values = following
-        if given.width != read.width:
-            elements = (resized(f"{following}[{k}]", given.width, given.signed, read.width) for k in range(read.count))
-            values = f"{{{', '.join(reversed(list(elements)))}}}"
+        values = self._widened(following, given, read.width)
         initial = "'0"
         if ring.initial.any():
             initial = concatenation((int(v) for v in ring.initial), read.width, "        ")

@@ -15,11 +15,17 @@ from loopwire.hdl.shift_add import output_interval
 from loopwire.ir.tables import TableForm
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.schedule.datapath import (
+    Accumulate,
     AddSub,
     Bound,
+    Columns,
     Constant,
     Extreme,
+    Folding,
+    Gather,
+    Hold,
     Join,
+    Kind,
     Multiply,
     Operation,
     Pairs,
@@ -31,6 +37,7 @@ from loopwire.schedule.datapath import (
     TableIndex,
     TableLookup,
     View,
+    WordRom,
 )
 from loopwire.schedule.pipeline import Placement
 from loopwire.targets.verilog.table_module import cell_bits, result_type
@@ -56,8 +63,30 @@ Text = Callable[[Signal], str]
 """The expression of an operand, as an array, in the operation's stage."""
 
 
+def controls(kind: Kind) -> tuple[str, ...]:
+    """Return which of the bits that accompany a step an operation needs in its stage."""
+    match kind:
+        case StepRom():
+            return ("step_index",)
+        case Hold():
+            return ("step_valid", "word")
+        case WordRom():
+            return (("word",) if kind.cycles == 1 else ("chunk",)) + (("step_index",) if kind.by_step else ())
+        case Columns() | Accumulate():
+            return ("pass_index",)
+        case Gather():
+            return ("step_valid", "chunk", "pass_index")
+        case _:
+            return ()
+
+
 def statements(
-    operation: Operation, placement: Placement, result: str, text: Text, library: Library, step: str
+    operation: Operation,
+    placement: Placement,
+    result: str,
+    text: Text,
+    library: Library,
+    folding: Folding | None,
 ) -> list[str]:
     """Return the lines that drive the array `result`, which the caller declares.
 
@@ -67,10 +96,10 @@ def statements(
         result: identifier of the result.
         text: expression of each operand.
         library: where modules come from.
-        step: expression of the step's number in the operation's stage.
+        folding: how the datapath is folded, if it is.
     """
     kind, out = operation.kind, operation.result
-    width = out.width
+    width, place = out.width, placement.first_stage
 
     def element(operand: Signal, index: str, to_width: int) -> str:
         single = "0" if operand.count == 1 else index
@@ -92,8 +121,23 @@ def statements(
             return [
                 f"logic [{out.bits - 1}:0] {result}_rom [0:{len(rows) - 1}];",
                 f'initial $readmemh("{name}", {result}_rom);',
-                f"assign {result} = {result}_rom[{step}];",
+                f"assign {result} = {result}_rom[step_index_{place}];",
             ]
+        case Hold():
+            (x,) = operation.operands
+            return [f"always_ff @(posedge aclk) if (step_valid_{place} && word_{place} == '0) {result} <= {text(x)};"]
+        case WordRom():
+            assert folding is not None
+            return _word_rom(kind, out, result, place, library, folding)
+        case Columns():
+            assert folding is not None
+            return _columns(kind, operation.operands[0], out, result, text, place, folding)
+        case Accumulate():
+            assert folding is not None
+            return _accumulate(operation.operands[0], out, result, text, place, folding)
+        case Gather():
+            assert folding is not None
+            return _gather(operation.operands[0], result, text, place, folding)
         case View():
             return _view(kind, operation.operands[0], out, result, text)
         case Join():
@@ -156,6 +200,70 @@ def statements(
             ]
         case _:
             assert_never(kind)
+
+
+def _word_rom(kind: WordRom, out: Signal, result: str, place: int, library: Library, folding: Folding) -> list[str]:
+    rows = [_packed(row, out.width) for row in kind.rows]
+    name = library.rom(result, rows, out.bits)
+    depth = len(rows)
+    bits = max((depth - 1).bit_length(), 1)
+    index = f"word_{place}" if kind.cycles == 1 else f"chunk_{place}"
+    count = folding.cycles if kind.cycles == 1 else folding.chunks
+    address = f"{bits}'({index})" if count > 1 else f"{bits}'d0"
+    if kind.by_step:
+        address = f"{bits}'(step_index_{place}) * {bits}'d{count} + {address}"
+    if depth == 1:
+        address = "1'b0"
+    return [
+        f'(* rom_style = "block" *) logic [{out.bits - 1}:0] {result}_rom [0:{depth - 1}];',
+        f'initial $readmemh("{name}", {result}_rom);',
+        f"logic [{bits - 1}:0] {result}_address;",
+        f"assign {result}_address = {address};",
+        f"always_ff @(posedge aclk) {result} <= {result}_rom[{result}_address];",
+    ]
+
+
+def _columns(kind: Columns, x: Signal, out: Signal, result: str, text: Text, place: int, folding: Folding) -> list[str]:
+    padded = folding.passes * kind.count
+    source = text(x)
+    filled = source if padded == x.count else f"{{{(padded - x.count) * x.width}'b0, {source}}}"
+    return [
+        f"logic [{folding.passes - 1}:0][{kind.count - 1}:0][{x.width - 1}:0] {result}_passes;",
+        f"assign {result}_passes = {filled};",
+        f"assign {result} = {result}_passes[pass_index_{place}];",
+    ]
+
+
+def _accumulate(a: Signal, out: Signal, result: str, text: Text, place: int, folding: Folding) -> list[str]:
+    array = f"[{out.count - 1}:0][{out.width - 1}:0]"
+    term = resized(f"{text(a)}[k]", a.width, a.signed, out.width)
+    last = f"{(folding.passes - 1).bit_length()}'d{folding.passes - 1}"
+    return [
+        f"logic {array} {result}_partial, {result}_total;",
+        f"for (genvar k = 0; k < {out.count}; k++) begin : gen_{result}",
+        f"  assign {result}_total[k] = (pass_index_{place} == '0 ? {out.width}'h0 : {result}_partial[k]) + {term};",
+        "end",
+        "always_ff @(posedge aclk) begin",
+        f"  {result}_partial <= {result}_total;",
+        f"  if (pass_index_{place} == {last}) {result} <= {result}_total;",
+        "end",
+    ]
+
+
+def _gather(a: Signal, result: str, text: Text, place: int, folding: Folding) -> list[str]:
+    now = f"step_valid_{place} && pass_index_{place} == '0"
+    if folding.chunks == 1:
+        return [f"always_ff @(posedge aclk) if ({now}) {result} <= {text(a)};"]
+    bits = (folding.chunks - 1).bit_length()
+    return [
+        f"logic [{folding.chunks - 2}:0][{a.bits - 1}:0] {result}_earlier;",
+        "always_ff @(posedge aclk) begin",
+        f"  for (int k = 0; k < {folding.chunks - 1}; k++) begin",
+        f"    if ({now} && chunk_{place} == {bits}'(k)) {result}_earlier[k] <= {text(a)};",
+        "  end",
+        f"  if ({now} && chunk_{place} == {bits}'d{folding.chunks - 1}) {result} <= {{{text(a)}, {result}_earlier}};",
+        "end",
+    ]
 
 
 def _view(kind: View, a: Signal, out: Signal, result: str, text: Text) -> list[str]:
