@@ -181,6 +181,14 @@ def test_the_readme_tells_how_to_run_the_testbench(
     assert f"PASS: {32 if data is None else 5} sequences, 0 errors" in done.stdout, done
 
 
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+def test_icarus_runs_what_is_generated(tmp_path: Path) -> None:
+    bench = tagger().write(tmp_path / "out", X[:8]) / "testbench"
+    command = "iverilog -g2012 -o simulate *.sv ../rtl/*.sv && vvp simulate"
+    done = subprocess.run(command, shell=True, cwd=bench, capture_output=True, text=True, timeout=120)
+    assert "PASS: 8 sequences, 0 errors" in done.stdout, done
+
+
 def test_report_names_the_stage_of_each_number(passing: Design, without_generator: None) -> None:
     predicted = passing.report()
     assert ("Latency", "4 cycles, 20 ns", "predicted") in predicted.rows()

@@ -1,6 +1,8 @@
 """The SystemVerilog statements of one datapath operation.
 
 Arrays are packed, element 0 lowest. All arithmetic is modulo two to the result's width, which holds the exact result.
+One process drives all elements of an array: as a continuous assignment each, they take an event-driven simulator a time
+that grows with the square of their number.
 """
 
 from __future__ import annotations
@@ -151,11 +153,9 @@ def statements(
             weight = _signed_factor(matrix, f"{text(matrix)}[i * {n} + j]", width)
             factor = _signed_factor(x, f"{text(x)}[j]", width)
             return [
-                f"for (genvar i = 0; i < {matrix.count // n}; i++) begin : gen_{result}",
-                f"  for (genvar j = 0; j < {n}; j++) begin : gen_column",
-                f"    assign {result}[i * {n} + j] = {weight} * {factor};",
-                "  end",
-                "end",
+                "always_comb",
+                f"  for (int i = 0; i < {matrix.count // n}; i++)",
+                f"    for (int j = 0; j < {n}; j++) {result}[i * {n} + j] = {weight} * {factor};",
             ]
         case Multiply():
             a, b = (_signed_factor(v, f"{text(v)}[{'0' if v.count == 1 else 'k'}]", width) for v in operation.operands)
@@ -279,9 +279,8 @@ def _each(out: Signal, result: str, expression: str) -> list[str]:
         first = re.sub(r"\bk\b", "0", expression)
         return [f"assign {result}[0] = {first};"]
     return [
-        f"for (genvar k = 0; k < {out.count}; k++) begin : gen_{result}",
-        f"  assign {result}[k] = {expression};",
-        "end",
+        "always_comb",
+        f"  for (int k = 0; k < {out.count}; k++) {result}[k] = {expression};",
     ]
 
 
@@ -335,15 +334,14 @@ def _pairs(kind: Pairs, operation: Operation, result: str, text: Text) -> list[s
         left, right = (as_signed(member(i), a.width, a.signed, wide) for i in ("2 * j", "2 * j + 1"))
         joined = f"{left} > {right} ? {first} : {second}"
     lines = [
-        f"for (genvar i = 0; i < {kind.groups}; i++) begin : gen_{result}",
-        f"  for (genvar j = 0; j < {members // 2}; j++) begin : gen_pair",
-        f"    assign {result}[i * {pairs} + j] = {joined};",
-        "  end",
+        "always_comb",
+        f"  for (int i = 0; i < {kind.groups}; i++) begin",
+        f"    for (int j = 0; j < {members // 2}; j++) {result}[i * {pairs} + j] = {joined};",
     ]
     if members % 2:
         last = resized(member(str(members - 1)), a.width, a.signed, out.width)
-        lines.append(f"  assign {result}[i * {pairs} + {pairs - 1}] = {last};")
-    return [*lines, "end"]
+        lines.append(f"    {result}[i * {pairs} + {pairs - 1}] = {last};")
+    return [*lines, "  end"]
 
 
 def _rounded(kind: Round, a: Signal, expression: str, width: int) -> str:
