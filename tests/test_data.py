@@ -87,7 +87,7 @@ def test_files_that_are_no_arrays(tmp_path: Path) -> None:
 
 def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
     path = saved(tmp_path, X=np.array([print, None], dtype=object))
-    with pytest.raises(DataError, match="it cannot be read as arrays"):
+    with pytest.raises(DataError, match=r"it cannot be read as arrays \(it is no array, or a pickle\)"):
         read_data(path, (4, 2), 3)
 
 

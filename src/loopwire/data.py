@@ -112,7 +112,9 @@ def _load(where: str, path: str | Path) -> Array | dict[str, Array]:
     except FileNotFoundError:
         raise DataError(where, "there is no such file", "Check the path") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        # Numpy takes any unknown file for a pickle, and tells how to load it "unsafely".
+        pickled = "allow_pickle" in str(error)
+        reason = "it is no array, or a pickle" if pickled else " ".join(str(error).split()) or type(error).__name__
         remedy = "Give a .npz or .npy file of plain numbers, written by numpy.savez or numpy.save"
         raise DataError(where, f"it cannot be read as arrays ({reason})", remedy) from None
     return array
