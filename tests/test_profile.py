@@ -98,9 +98,9 @@ def test_trace() -> None:
     assert row.relative_error == pytest.approx(np.sqrt(np.square(error).mean() / np.square(real).mean()))
     by_step = np.sqrt(np.square(error).mean(axis=(0, 2)) / np.square(real).mean(axis=(0, 2)))
     assert row.first_drift_step == np.flatnonzero(by_step > 0.1)[0]
-    fine = design(keras.layers.LSTM(4, name="lstm"), {"precision": "fixed<28,8,RND,SAT>"}).trace(X)
+    fine = design(keras.layers.LSTM(4, name="lstm"), {"precision": "fixed<20,8,RND,SAT>"}).trace(X)
     assert all(row.first_drift_step is None for row in fine)
-    assert max(row.max_error for row in fine) < 1e-3
+    assert max(row.max_error for row in fine) < 0.02
 
 
 def test_proofs() -> None:
@@ -136,7 +136,7 @@ def test_weights_that_do_not_fit() -> None:
     made = design(keras.layers.LSTM(4), {"weight": "fixed<8,0,RND,SAT>"})
     (row,) = (row for row in made.range_proofs() if row.tensor == "W")
     kernel = made.model.layers[0].kernel  # type: ignore[attr-defined]
-    assert row.cannot_overflow == (np.abs(kernel).max() < 0.5) is False
+    assert not row.cannot_overflow and row.high == kernel.max() > 0.5
 
 
 def test_figure() -> None:

@@ -65,9 +65,8 @@ def range_proofs(graph: Graph) -> tuple[RangeProof, ...]:
             case ops.Table(function, to):
                 operand = node.operands[0]
                 step = operand.type.element.step
-                rows.append(
-                    _row(node.result, to, *_bounds(function, found[operand].low * step, found[operand].high * step))
-                )
+                bounds = _bounds(function, found[operand].low * step, found[operand].high * step)
+                rows.append(_row(node.result, to, *bounds))
             case ops.Const():
                 rows.append(_row(node.result, node.op.type, float(node.op.reals.min()), float(node.op.reals.max())))
             case _:

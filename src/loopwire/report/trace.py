@@ -71,16 +71,8 @@ class _Tally:
         real, fixed = (np.ravel(np.broadcast_to(values, real.shape)) for values in (real, fixed))
         error = np.abs(fixed - real)
         self._max_error = max(self._max_error, float(error.max()))
-        sums = (
-            real.size,
-            error.sum(),
-            error @ error,
-            real.sum(),
-            fixed.sum(),
-            real @ real,
-            fixed @ fixed,
-            real @ fixed,
-        )
+        plain = [real.size, error.sum(), error @ error, real.sum(), fixed.sum()]
+        sums = np.array([*plain, real @ real, fixed @ fixed, real @ fixed], np.float64)
         if step == len(self.steps):
             self.steps.append(np.zeros(len(sums)))
         self.steps[step] += sums
