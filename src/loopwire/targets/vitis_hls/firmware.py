@@ -1,0 +1,258 @@
+"""From a lowered graph to an HLS project: its firmware, test bench, vectors and scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+
+from loopwire.errors import ConfigError, UnsupportedError
+from loopwire.hdl.names import Names, identifier
+from loopwire.ir import ops
+from loopwire.ir.fixed_point import Integers, integer_dtype
+from loopwire.ir.graph import Graph, Value
+from loopwire.ir.verify import verify
+from loopwire.passes.accumulate_flattened import accumulate_flattened
+from loopwire.targets.evaluate import evaluate_integers
+from loopwire.targets.vitis_hls import project_text
+from loopwire.targets.vitis_hls.cxx import KEYWORDS, ap_type, indented
+from loopwire.targets.vitis_hls.knobs import Io, Knobs
+from loopwire.targets.vitis_hls.library import Library
+from loopwire.targets.vitis_hls.ports import Ports
+from loopwire.targets.vitis_hls.process_function import process_function
+from loopwire.targets.vitis_hls.processes import Channel, Plan, plan
+
+STATIC_HEADER = "loopwire_hls.h"
+VECTORS = 8
+"""Sequences of the test bench: two full loops of four, written in milliseconds."""
+PORT_BITS = 63
+"""What the test bench and the bridge carry a number's integer in, besides the sign."""
+
+
+@dataclass(frozen=True)
+class HlsProject:
+    """The files of a project by their paths in its folder, and the name of the top function."""
+
+    files: Mapping[str, str]
+    top: str
+
+
+def generate(
+    graph: Graph,
+    name: str,
+    *,
+    part: str,
+    clock_period_ns: float,
+    io: Io,
+    reuse_factor: int = 1,
+    interleave: int = 1,
+    copies: int = 1,
+    vectors: Integers | None = None,
+) -> HlsProject:
+    """Return an HLS project of a lowered graph, for Vitis HLS and Vivado HLS.
+
+    Args:
+        graph: one input and one output, as `passes.lower` makes it.
+        name: of the top function.
+        part: the FPGA, as AMD names it.
+        clock_period_ns: time between two clock edges.
+        io: the ports are arrays of whole sequences, or streams of steps, of which a short sequence has fewer.
+        reuse_factor: passes in which products are made; 1: fully parallel.
+        interleave: sequences that one call takes and that go through every loop together.
+        copies: 1: one cell for all steps; as many as steps: each step has a cell of its own.
+        vectors: integers (N, *input shape) for the test bench; random ones if None.
+
+    Raises:
+        ConfigError: a knob is not a positive number.
+        UnsupportedError: HLS cannot express this graph or this combination of knobs; the message says which would do.
+    """
+    knobs = _check(graph, io, reuse_factor, interleave, copies)
+    graph = verify(graph if knobs.unrolled else accumulate_flattened(graph))
+    processes = plan(graph)
+    _check_plan(processes, knobs)
+    top = Names(set(KEYWORDS)).unique(identifier(name))
+    library = Library()
+    layers: dict[str, list[str]] = {}
+    for process in processes.processes:
+        layers.setdefault(process.layer, []).append(process_function(process, library, knobs))
+    files = {f"firmware/layers/{_layer_file(layer)}.h": "\n".join(texts) for layer, texts in layers.items()}
+    files |= {f"firmware/{path}": text for path, text in library.files.items()}
+    ports = Ports(library.types, knobs)
+    files[f"firmware/{STATIC_HEADER}"] = resources.files(__package__).joinpath(STATIC_HEADER).read_text()
+    files[f"firmware/{top}.h"] = _header(top, processes, ports)
+    files[f"firmware/{top}.cpp"] = _source(top, processes, ports, library, [_layer_file(layer) for layer in layers])
+    files["firmware/defines.h"] = _defines(top, processes, library)
+    facts = project_text.Facts(top, part, clock_period_ns, knobs, processes.input, processes.output, ports)
+    files |= project_text.project_files(facts)
+    files |= _vectors(graph, facts, vectors)
+    return HlsProject(dict(sorted(files.items())), top)
+
+
+def _check(graph: Graph, io: Io, reuse_factor: int, interleave: int, copies: int) -> Knobs:
+    for knob, number in (("reuse_factor", reuse_factor), ("interleave", interleave), ("copies", copies)):
+        if number < 1:
+            raise ConfigError(knob, f"{number} is impossible", "Give 1 or more")
+    if io not in ("parallel", "stream"):
+        raise ConfigError("io", f"{io!r} is unknown", "Give 'parallel' or 'stream'")
+    lengths = {node.op.length for node in graph.walk() if isinstance(node.op, ops.Scan)}
+    if copies > 1 and lengths != {copies}:
+        steps = " and ".join(map(str, sorted(lengths))) or "no"
+        raise UnsupportedError(
+            "copies",
+            f"HLS loops are rolled or unrolled: {copies} copies of a cell cannot share {steps} steps",
+            f"Give copies=1 (one cell), or as many as steps ({steps}) for a cell each",
+        )
+    if copies > 1 and interleave > 1:
+        raise UnsupportedError(
+            "interleave",
+            f"{interleave} sequences are to share a loop over steps that {copies} copies have unrolled",
+            "Give interleave=1 (unrolled steps wait for nothing), or copies=1",
+        )
+    for value in (*graph.inputs, *graph.outputs):
+        if value.type.element.width > PORT_BITS:
+            raise UnsupportedError(
+                f"%{value.name}",
+                f"its elements {value.type.element} are wider than the {PORT_BITS} bits of a test bench's numbers",
+                "Give the model's input and result narrower types",
+            )
+    return Knobs(io, reuse_factor, interleave, copies > 1)
+
+
+def _check_plan(processes: Plan, knobs: Knobs) -> None:
+    for process in processes.processes:
+        written = [(value, c) for value, c in (*process.writes, *process.finals) if c.beats > 1]
+        if written and process.length == 1 and knobs.io == "stream":
+            value, channel = written[0]
+            raise UnsupportedError(
+                f"layer {value.layer!r}" if value.layer else "the model",
+                f"it makes {channel.beats} steps of %{value.name}, of which a stream cannot tell which are the last",
+                "Use io='parallel', where every sequence is full, or leave the reshaping out",
+            )
+
+
+def _layer_file(layer: str) -> str:
+    return identifier(layer) if layer else "model"
+
+
+def _namespace(top: str, lines: list[str]) -> list[str]:
+    return [f"namespace {top}_design {{", *lines, f"}} // namespace {top}_design"]
+
+
+def _defines(top: str, processes: Plan, library: Library) -> str:
+    guard = f"{top.upper()}_DEFINES_H_"
+    x, y = (library.types.of(channel.value) for channel in (processes.input, processes.output))
+    lines = [f"using {name} = {ap_type(element)};" for name, element in library.types.definitions.items()]
+    lines += ["", "// The top function's.", f"using input_t = {x};", f"using result_t = {y};"]
+    about = f"// Types of {top}, one for each tensor and named after it."
+    head = [about, f"#ifndef {guard}", f"#define {guard}", "", f'#include "{STATIC_HEADER}"', ""]
+    return "\n".join([*head, *_namespace(top, lines), "", "#endif", ""])
+
+
+def _parameters(processes: Plan, ports: Ports, top: str) -> list[str]:
+    texts = []
+    for channel, name, writes in ((processes.input, "x", False), (processes.output, "y", True)):
+        text = ports.parameter(channel, name, writes)
+        type_name = ports.types.of(channel.value)
+        texts.append(text.replace(type_name, f"{top}_design::{'result_t' if writes else 'input_t'}", 1))
+    return texts
+
+
+def _header(top: str, processes: Plan, ports: Ports) -> str:
+    guard = f"{top.upper()}_H_"
+    return "\n".join(
+        [
+            *_about(top, processes, ports.knobs),
+            f"#ifndef {guard}",
+            f"#define {guard}",
+            "",
+            '#include "defines.h"',
+            "",
+            f"void {top}(",
+            f"    {_parameters(processes, ports, top)[0]},",
+            f"    {_parameters(processes, ports, top)[1]});",
+            "",
+            "#endif",
+            "",
+        ]
+    )
+
+
+def _about(top: str, processes: Plan, knobs: Knobs) -> list[str]:
+    x, y = processes.input, processes.output
+    kind = "as a stream, a beat at a time" if knobs.io == "stream" else "all at once, in an array"
+    several = f" of {knobs.interleave} sequences in turn" if knobs.interleave > 1 else ""
+    return [
+        f"// {top}: in {x.beats} beats of {x.size} elements {x.value.type.element}, out {y.beats} of {y.size} "
+        f"{y.value.type.element},",
+        f"// {kind}{several}.",
+    ]
+
+
+def _source(top: str, processes: Plan, ports: Ports, library: Library, layers: list[str]) -> str:
+    lines = [*_about(top, processes, ports.knobs), f'#include "{top}.h"', "", f"namespace {top}_design {{"]
+    lines += [
+        "using loopwire::" + name + ";"
+        for name in ("fixed_of", "integer", "integer_of", "larger", "multiply", "smaller")
+    ]
+    lines += [f'#include "{path}"' for path in library.includes()]
+    lines += [f'#include "layers/{layer}.h"' for layer in layers]
+    lines += [f"}} // namespace {top}_design", "", f"void {top}("]
+    x, y = _parameters(processes, ports, top)
+    lines += [f"    {x},", f"    {y}) {{"]
+    lines += _interface(processes, ports)
+    names = {processes.input: "x", processes.output: "y"}
+    body = [f"using namespace {top}_design;"]
+    for channel in processes.channels:
+        names[channel] = channel.name
+        body += _declare(channel, processes, ports)
+    for process in processes.processes:
+        channels = [c for _, c in (*process.reads, *process.writes, *process.finals)]
+        body.append(f"{top}_design::{process.name}({', '.join(names[c] for c in channels)});")
+    return "\n".join([*lines, *indented(body), "}", ""])
+
+
+def _interface(processes: Plan, ports: Ports) -> list[str]:
+    lines = []
+    for channel, name in ((processes.input, "x"), (processes.output, "y")):
+        if ports.is_stream(channel):
+            lines.append(f"#pragma HLS INTERFACE axis port={name}")
+        else:
+            lines.append(f"#pragma HLS ARRAY_PARTITION variable={name} type=complete dim=0")
+            lines.append(f"#pragma HLS INTERFACE ap_vld port={name}")
+    return [*lines, "#pragma HLS DATAFLOW"]
+
+
+def _declare(channel: Channel, processes: Plan, ports: Ports) -> list[str]:
+    if not ports.is_stream(channel):
+        return [
+            f"{ports.types.of(channel.value)} {channel.name}{ports.array_dimensions(channel)};",
+            f"#pragma HLS ARRAY_PARTITION variable={channel.name} type=complete dim=0",
+        ]
+    # A process that gathers a whole sequence lets the others that read the same value wait for all its steps.
+    readers = sum(other.value is channel.value for other in processes.channels)
+    depth = max(2, ports.knobs.interleave * (channel.beats if readers > 1 else 1))
+    return [
+        f'hls::stream<{ports.beat_type(channel)}> {channel.name}("{channel.name}");',
+        f"#pragma HLS STREAM variable={channel.name} depth={depth}",
+    ]
+
+
+def _vectors(graph: Graph, facts: project_text.Facts, given: Integers | None) -> dict[str, str]:
+    (x,) = graph.inputs
+    count = VECTORS if given is None else len(given)
+    inputs = _random_inputs(x, count) if given is None else given
+    lengths = np.full(count, facts.input.beats)
+    if facts.knobs.short_sequences:
+        lengths[1::2] = np.random.default_rng(1).integers(1, facts.input.beats, len(lengths[1::2]), endpoint=True)
+    (outputs,) = evaluate_integers(graph, (inputs,), lengths)
+    return project_text.vector_files(facts, inputs, lengths, outputs)
+
+
+def _random_inputs(x: Value, count: int) -> Integers:
+    """Return integers, half of the sequences small, half from all of the type's range."""
+    element, random = x.type.element, np.random.default_rng(1)
+    numbers = random.integers(element.min_integer, element.max_integer, (count, *x.type.shape), endpoint=True)
+    numbers[::2] >>= element.width // 3
+    return numbers.astype(integer_dtype(element.width + 1))

@@ -1,0 +1,361 @@
+"""Cutting a graph into processes: functions that run side by side, joined by channels, each in a loop over the steps.
+
+A scan becomes two: what depends on its sequences alone (the input projection) and the recurrence. What is no scan is
+one process for each layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from math import prod
+
+import numpy as np
+
+from loopwire.errors import UnsupportedError
+from loopwire.hdl.names import identifier
+from loopwire.ir import ops
+from loopwire.ir.fixed_point import Integers
+from loopwire.ir.graph import Graph, Node, Value
+from loopwire.targets.evaluate import evaluate_integers
+from loopwire.targets.vitis_hls.cxx import local_names
+
+View = ops.Slice | ops.Reshape
+
+
+@dataclass(eq=False)
+class Channel:
+    """Carries `value` from one process to another: `beats` of `size` elements for each sequence.
+
+    `port` marks the design's input and output.
+    """
+
+    name: str
+    value: Value
+    size: int
+    beats: int
+    port: bool = False
+
+
+@dataclass(eq=False)
+class State:
+    """`read` holds in each step what `following` was in the step before, and `initial` in the first."""
+
+    read: Value
+    following: Value
+    initial: Integers
+
+
+@dataclass(eq=False)
+class Process:
+    """A function that computes `nodes` in each of `length` steps.
+
+    Attributes:
+        reads: values that a channel brings: a beat in each step, or all beats at once where `length` is 1.
+        writes: values and the channel each goes to, likewise; of states in `finals`, once after the last step.
+        constants: integers of values that are the same in all steps.
+        step_constants: integers of values (length, ...) that depend on the step's number only.
+        reverse: hands on the steps of its only input, the last one first.
+    """
+
+    name: str
+    layer: str
+    length: int
+    nodes: tuple[Node, ...] = ()
+    reads: list[tuple[Value, Channel]] = field(default_factory=list)
+    states: tuple[State, ...] = ()
+    writes: list[tuple[Value, Channel]] = field(default_factory=list)
+    finals: list[tuple[Value, Channel]] = field(default_factory=list)
+    constants: dict[Value, Integers] = field(default_factory=dict)
+    step_constants: dict[Value, Integers] = field(default_factory=dict)
+    reverse: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All processes in an order in which each comes after those it reads from, and the channels between them."""
+
+    processes: tuple[Process, ...]
+    channels: tuple[Channel, ...]
+    input: Channel
+    output: Channel
+
+
+def fold_constants(graph: Graph) -> dict[Value, Integers]:
+    """Return the integers of all values that depend on constants only, scan bodies excluded."""
+    known: dict[Value, Integers] = {}
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        constant = all(operand in known for operand in node.operands)
+        if constant and not isinstance(node.op, ops.Scan | ops.Reverse):
+            nodes.append(node)
+            (integers,) = evaluate_integers(Graph((), tuple(nodes), (node.result,)), ())
+            known[node.result] = integers[0]
+    return known
+
+
+def plan(graph: Graph) -> Plan:
+    """Cut a graph of one input and one output.
+
+    Raises:
+        UnsupportedError: an initial state is computed by the model, or the result does not depend on the input.
+    """
+    return _Planner(graph).plan()
+
+
+@dataclass
+class _Source:
+    """Who writes a value, and how: `steps` beats a sequence, or as many as the reader wants where None."""
+
+    steps: int | None
+    writes: list[tuple[Value, Channel]]
+    inner: Value
+
+
+class _Planner:
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._constants = fold_constants(graph)
+        self._producers = graph.producers()
+        self._processes: list[Process] = []
+        self._channels: list[Channel] = []
+        self._sources: dict[Value, _Source] = {}
+        self._process_names = local_names()
+        self._channel_names = local_names()
+
+    def plan(self) -> Plan:
+        (x,), (y,) = self._graph.inputs, self._graph.outputs
+        x_writes: list[tuple[Value, Channel]] = []
+        length = x.type.shape[0] if len(x.type.shape) == 2 else 1
+        self._sources[x] = _Source(length, x_writes, x)
+        vector: Process | None = None
+        for node in self._graph.nodes:
+            if node.results[0] in self._constants or isinstance(node.op, ops.Reshape):
+                continue
+            layer = node.results[0].layer
+            if isinstance(node.op, ops.Scan):
+                vector = None
+                self._scan(node, node.op)
+            elif isinstance(node.op, ops.Reverse):
+                vector = None
+                self._reverse(node)
+            else:
+                if vector is None or vector.layer != layer:
+                    vector = self._process(layer or "model", layer, 1)
+                self._add_to_vector(vector, node)
+        self._output(y)
+        input_channel = self._input(x_writes)
+        inner = tuple(channel for channel in self._channels if not channel.port)
+        return Plan(_ordered(self._processes, input_channel), inner, input_channel, self._out)
+
+    def _input(self, readers: list[tuple[Value, Channel]]) -> Channel:
+        """Return the design's input; where several processes read it, a process of its own hands it on."""
+        if len(readers) == 1:
+            readers[0][1].port = True
+            return readers[0][1]
+        (x,) = self._graph.inputs
+        if not readers:
+            raise UnsupportedError("the model", "its result does not depend on its input", "Check its layers")
+        beats = readers[0][1].beats
+        channel = Channel("x_port", x, x.type.size // beats, beats, port=True)
+        fan_out = Process("distribute_input", "", channel.beats, reads=[(x, channel)], writes=readers)
+        self._processes.insert(0, fan_out)
+        return channel
+
+    def _output(self, y: Value) -> None:
+        root = self._root(y)
+        if root in self._constants:
+            raise UnsupportedError("the model", "its result does not depend on its input", "Check its layers")
+        if root in self._graph.inputs:
+            process = self._process("model", "", 1)
+            self._read(process, root, root, 1)
+            self._sources[root] = _Source(None, process.writes, root)
+        self._out = self._channel(y, self._sources[root].steps or 1)
+        self._out.port = True
+
+    def _process(self, name: str, layer: str, length: int) -> Process:
+        process = Process(self._process_names.unique(identifier(name)), layer, length)
+        self._processes.append(process)
+        return process
+
+    def _root(self, value: Value) -> Value:
+        """Return the value that this one is the same elements of."""
+        producer = self._producers.get(value)
+        while producer is not None and isinstance(producer.op, ops.Reshape) and value not in self._constants:
+            (value,) = producer.operands
+            producer = self._producers.get(value)
+        return value
+
+    def _channel(self, value: Value, beats: int) -> Channel:
+        """Return a new channel of a value that a process before writes, in this many beats a sequence."""
+        root = self._root(value)
+        source = self._sources[root]
+        if source.steps is not None and source.steps != beats:
+            copy = self._process(f"{identifier(root.name)}_gathered", root.layer, 1)
+            self._connect(copy, root, root, source.steps)
+            self._sources[root] = source = _Source(None, copy.writes, root)
+        return self._write(source.inner, root.type.size // beats, beats, source.writes)
+
+    def _write(self, inner: Value, size: int, beats: int, writes: list[tuple[Value, Channel]]) -> Channel:
+        channel = Channel(self._channel_names.unique(f"{identifier(inner.name)}_channel"), inner, size, beats)
+        writes.append((inner, channel))
+        self._channels.append(channel)
+        return channel
+
+    def _connect(self, process: Process, inner: Value, outer: Value, beats: int) -> None:
+        process.reads.append((inner, self._channel(outer, beats)))
+
+    def _read(self, process: Process, inner: Value, outer: Value, beats: int) -> None:
+        """Let a process read a value: a beat in each step, or whole."""
+        steps = self._sources[self._root(outer)].steps
+        whole = process.length == 1 and steps is not None
+        self._connect(process, inner, outer, steps if whole and steps is not None else beats)
+
+    def _add_to_vector(self, process: Process, node: Node) -> None:
+        for operand in node.operands:
+            root = self._root(operand)
+            if operand in self._constants:
+                process.constants[operand] = self._constants[operand]
+                continue
+            known = {inner for inner, _ in process.reads} | {r for n in process.nodes for r in n.results}
+            if root not in known:
+                self._read(process, root, root, 1)
+            process.nodes += self._reshapes(operand, process.nodes)
+        process.nodes += (node,)
+        self._sources[node.result] = _Source(None, process.writes, node.result)
+
+    def _reshapes(self, value: Value, known: Sequence[Node]) -> tuple[Node, ...]:
+        found: list[Node] = []
+        root = self._root(value)
+        while value is not root:
+            node = self._producers[value]
+            if node not in known:
+                found.append(node)
+            (value,) = node.operands
+        return tuple(reversed(found))
+
+    def _reverse(self, node: Node) -> None:
+        (sequence,) = node.operands
+        length = sequence.type.shape[0]
+        process = self._process(identifier(node.result.name), node.result.layer, length)
+        process.reverse = True
+        self._connect(process, sequence, sequence, length)
+        self._sources[node.result] = _Source(length, process.writes, sequence)
+
+    def _scan(self, node: Node, scan: ops.Scan) -> None:
+        body = scan.body
+        layer = node.results[0].layer
+        if any(isinstance(inner.op, ops.Scan) for inner in body.nodes):
+            raise UnsupportedError(f"layer {layer!r}", "a scan runs inside a scan", "Give the layers one after another")
+        name = identifier(layer or node.results[0].name)
+        if layer and any(p.layer == layer for p in self._processes):
+            name = identifier(node.results[-1].name)
+        constants = fold_constants(body)
+        given = list(zip(node.operands, body.inputs, strict=True))
+        states = self._states(node, scan)
+        step_constants = {i: self._constants[o] for o, i in given[scan.states :] if o in self._constants}
+        sequences = {i: o for o, i in given[scan.states :] if o not in self._constants}
+        nodes = tuple(n for n in body.nodes if n.results[0] not in constants)
+        early, late = _split(nodes, {state.read for state in states})
+        results = dict(zip(node.results[scan.states :], body.outputs[scan.states :], strict=True))
+        first: Process | None = None
+        if states and any(not isinstance(n.op, View) for n in early):
+            first = self._process(f"{name}_input", layer, scan.length)
+            first.nodes, first.constants, first.step_constants = early, constants, step_constants
+        process = self._process(f"{name}_recurrence" if states else name, layer, scan.length)
+        process.states, process.constants, process.step_constants = states, constants, step_constants
+        views = tuple(n for n in early if isinstance(n.op, View))
+        process.nodes = (*views, *late) if first else nodes
+        wanted = _roots_read(process, (*(s.following for s in states), *results.values()))
+        for inner, outer in sequences.items():
+            if first and any(inner in n.operands for n in early):
+                self._connect(first, inner, outer, scan.length)
+            if inner in wanted:
+                self._connect(process, inner, outer, scan.length)
+        if first:
+            for inner in wanted:
+                if any(inner in n.results for n in early):
+                    process.reads.append((inner, self._write(inner, inner.type.size, scan.length, first.writes)))
+        for outer, inner in results.items():
+            self._sources[outer] = _Source(scan.length, process.writes, inner)
+        for outer, state in zip(node.results, states, strict=False):
+            self._sources[outer] = _Source(None, process.finals, state.read)
+
+    def _states(self, node: Node, scan: ops.Scan) -> tuple[State, ...]:
+        states = []
+        for outer, read, following in zip(
+            node.operands[: scan.states], scan.body.inputs, scan.body.outputs, strict=False
+        ):
+            if outer not in self._constants:
+                raise UnsupportedError(
+                    f"layer {node.results[0].layer!r}",
+                    f"its initial state %{outer.name} is computed by the model",
+                    "Firmware starts from constant states; leave the initial state at its default",
+                )
+            initial = np.broadcast_to(self._constants[outer], read.type.shape)
+            states.append(State(read, following, initial.reshape(-1)))
+        return tuple(states)
+
+
+def _ordered(processes: Sequence[Process], input_channel: Channel) -> tuple[Process, ...]:
+    """Return the processes in an order in which each comes after those it reads from."""
+    ordered: list[Process] = []
+    written = {input_channel}
+    while len(ordered) < len(processes):
+        ready = (p for p in processes if p not in ordered and all(channel in written for _, channel in p.reads))
+        ordered.append(next(ready))
+        written.update(channel for _, channel in (*ordered[-1].writes, *ordered[-1].finals))
+    return tuple(ordered)
+
+
+def _split(nodes: Sequence[Node], reads: Iterable[Value]) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
+    """Return the nodes that depend on no state, and those that do."""
+    late_values = set(reads)
+    early, late = [], []
+    for node in nodes:
+        if late_values.isdisjoint(node.operands):
+            early.append(node)
+        else:
+            late.append(node)
+            late_values.update(node.results)
+    return tuple(early), tuple(late)
+
+
+def _roots_read(process: Process, outputs: Iterable[Value]) -> list[Value]:
+    """Return the values from outside that a process needs, looking through its views."""
+    computed = {result: node for node in process.nodes for result in node.results}
+    live, wanted = list(outputs), dict[Value, None]()
+    seen: set[Value] = set()
+    states = {state.read for state in process.states}
+    while live:
+        value = live.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        if value in computed:
+            live += computed[value].operands
+        elif value not in process.constants and value not in process.step_constants and value not in states:
+            wanted[value] = None
+    return list(wanted)
+
+
+def live_nodes(nodes: Sequence[Node], outputs: Iterable[Value]) -> list[Node]:
+    """Return the nodes that the outputs depend on, in their order."""
+    live = set(outputs)
+    kept = []
+    for node in reversed(nodes):
+        if not live.isdisjoint(node.results):
+            live.update(node.operands)
+            kept.append(node)
+    return kept[::-1]
+
+
+def count_products(process: Process) -> int:
+    """Return the multiplications of one step of a process."""
+    total = 0
+    for node in process.nodes:
+        if isinstance(node.op, ops.MatVec):
+            total += prod(node.operands[0].type.shape)
+        elif isinstance(node.op, ops.Mul):
+            total += node.result.type.size
+    return total

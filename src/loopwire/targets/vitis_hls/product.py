@@ -1,0 +1,126 @@
+"""The loops of a product of a matrix and a vector: exact integers, all at once or in passes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from loopwire.hdl.names import Names
+from loopwire.ir.fixed_point import Integers
+from loopwire.ir.graph import Value
+from loopwire.targets.vitis_hls.cxx import indented, loop, short_name, signed_bits
+from loopwire.targets.vitis_hls.knobs import Knobs, Passes
+from loopwire.targets.vitis_hls.library import rom_memory
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A matrix (rows, columns) of integers of so many bits.
+
+    `text` reads the weight of `column` and of the row that replaces $row; a constant's array is `name`, with `integers`
+    of shape (rows, columns) or (steps, rows, columns).
+    """
+
+    matrix: Value
+    text: str
+    bits: int
+    name: str = ""
+    integers: Integers | None = None
+
+
+def product_lines(
+    result: Value,
+    weights: Weights,
+    vector: Value,
+    x: str,
+    target: str,
+    type_name: str,
+    names: Names,
+    knobs: Knobs,
+) -> list[str]:
+    """Return declarations and loops of a product.
+
+    Args:
+        result: what is computed.
+        weights: the matrix.
+        vector: the factor.
+        x: its element of `column`.
+        target: the result's element of `row`.
+        type_name: of the result.
+        names: of the function.
+        knobs: decide the number of passes, and whether each loop runs over several sequences.
+    """
+    rows, columns = weights.matrix.type.shape
+    cut = Passes.of(rows, columns, knobs.reuse_factor if knobs.in_passes else 1)
+    lanes = knobs.interleave if knobs.lanes_in_statements else 0
+    base = short_name(result)
+    total = names.unique(f"{base}_total")
+    totals = f"{total}[s]" if lanes else total
+    element, factor = result.type.element, vector.type.element
+    bits = signed_bits(element.min_integer, element.max_integer)
+    x_bits = signed_bits(factor.min_integer, factor.max_integer)
+
+    row = "row" if cut.groups == 1 else f"group * {cut.group_rows} + row"
+    accumulate = [f"{totals}[{row}] += multiply<{weights.bits + x_bits}>({weights.text.replace('$row', row)}, x_j);"]
+    if cut.groups * cut.group_rows > rows:
+        accumulate = _only_if(f"{row} < {rows}", accumulate)
+    column = [f"const integer<{x_bits}> x_j = integer_of({x});"]
+    column += loop(names.unique(f"{base}_rows"), "row", cut.group_rows, accumulate, "UNROLL")
+    passes = _columns(column, cut, names.unique(f"{base}_columns"))
+    clear = loop(names.unique(f"{base}_clear"), "row", rows, [f"{totals}[row] = 0;"], "UNROLL")
+    give = [f"{target} = fixed_of<{type_name}>({totals}[row]);"]
+    give = loop(names.unique(f"{base}_results"), "row", rows, give, "UNROLL")
+    innermost = ["PIPELINE II=1"] if knobs.in_passes else []
+    if lanes:
+        clear, passes, give = (
+            loop(names.unique(f"{base}_{label}"), "s", lanes, lines, *innermost)
+            for label, lines in (("clear_sequences", clear), ("sequences", passes), ("result_sequences", give))
+        )
+        innermost = []
+    if cut.blocks > 1:
+        variable = "column" if cut.block_columns == 1 else "pass"
+        passes = loop(names.unique(f"{base}_passes"), variable, cut.blocks, passes, *innermost)
+        innermost = []
+    if cut.groups > 1:
+        passes = loop(names.unique(f"{base}_groups"), "group", cut.groups, passes, *innermost)
+    return [
+        f"integer<{bits}> {total}{f'[{lanes}]' if lanes else ''}[{rows}];",
+        f"#pragma HLS ARRAY_PARTITION variable={total} type=complete dim={2 if lanes else 0}",
+        *_storage(weights, cut),
+        *clear,
+        *passes,
+        *give,
+    ]
+
+
+def _columns(column: list[str], cut: Passes, label: str) -> list[str]:
+    """Return the work of one pass: all columns, a block of them, or the one that the loop around it names."""
+    if cut.blocks == 1:
+        return loop(label, "column", cut.columns, column, "UNROLL")
+    if cut.block_columns == 1:
+        return column
+    if cut.blocks * cut.block_columns > cut.columns:
+        column = _only_if(f"column < {cut.columns}", column)
+    column = [f"const int column = pass * {cut.block_columns} + part;", *column]
+    return loop(label, "part", cut.block_columns, column, "UNROLL")
+
+
+def _only_if(condition: str, lines: list[str]) -> list[str]:
+    return [f"if ({condition}) {{", *indented(lines), "}"]
+
+
+def _storage(weights: Weights, cut: Passes) -> list[str]:
+    """Return how a constant matrix is kept: in the logic itself, or in ROMs that give a pass's weights at once."""
+    if weights.integers is None:
+        return []
+    name, first = weights.name, weights.integers.ndim - 1
+    if cut.groups * cut.blocks == 1:
+        if first == 1:
+            return [f"#pragma HLS ARRAY_PARTITION variable={name} type=complete dim=0"]
+        return [f"#pragma HLS ARRAY_RESHAPE variable={name} type=complete dim={dim}" for dim in (first, first + 1)]
+    lines = []
+    if cut.block_columns > 1:
+        lines.append(f"#pragma HLS ARRAY_RESHAPE variable={name} type=cyclic factor={cut.block_columns} dim={first}")
+    kind = f"type=block factor={cut.groups}" if cut.groups > 1 else "type=complete"
+    lines.append(f"#pragma HLS ARRAY_RESHAPE variable={name} {kind} dim={first + 1}")
+    lines.append(f"#pragma HLS BIND_STORAGE variable={name} type=rom_1p impl={rom_memory(weights.integers)}")
+    return lines

@@ -1,0 +1,313 @@
+"""What surrounds the firmware: test bench with vectors, bridge to Python, script of the tools, README."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from string import Template
+
+import numpy as np
+
+from loopwire.ir.fixed_point import Integers
+from loopwire.targets.vitis_hls.cxx import indented, loop
+from loopwire.targets.vitis_hls.knobs import Knobs
+from loopwire.targets.vitis_hls.ports import Ports
+from loopwire.targets.vitis_hls.processes import Channel
+
+INPUTS = "tb_data/tb_input_features.dat"
+OUTPUTS = "tb_data/tb_output_predictions.dat"
+CALL_HEADER = "test_call.h"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the texts tell of a design."""
+
+    top: str
+    part: str
+    clock_period_ns: float
+    knobs: Knobs
+    input: Channel
+    output: Channel
+    ports: Ports
+
+    @property
+    def output_per_step(self) -> bool:
+        """Whether a short sequence gives fewer output beats."""
+        return self.output.beats > 1
+
+
+def project_files(facts: Facts) -> dict[str, str]:
+    """Return the files that hold no numbers."""
+    return {
+        CALL_HEADER: _call(facts),
+        f"{facts.top}_test.cpp": TEST_BENCH.substitute(
+            top=facts.top,
+            x_size=facts.input.beats * facts.input.size,
+            y_size=facts.output.beats * facts.output.size,
+            lanes=facts.knobs.interleave,
+            inputs=INPUTS,
+            outputs=OUTPUTS,
+        ),
+        f"{facts.top}_bridge.cpp": BRIDGE.substitute(
+            top=facts.top,
+            x_size=facts.input.beats * facts.input.size,
+            y_size=facts.output.beats * facts.output.size,
+            lanes=facts.knobs.interleave,
+            beats=facts.input.beats,
+        ),
+        "build_prj.tcl": TCL.substitute(top=facts.top, part=facts.part, period=f"{facts.clock_period_ns:g}"),
+        "README.md": _readme(facts),
+    }
+
+
+def vector_files(facts: Facts, inputs: Integers, lengths: Integers, outputs: Integers) -> dict[str, str]:
+    """Return the test bench's vectors, a sequence a line: its length and all elements of its input; of its result."""
+    sent = (" ".join(map(str, (n, *x.reshape(-1).tolist()))) for n, x in zip(lengths.tolist(), inputs, strict=True))
+    due = (" ".join(map(str, np.asarray(y).reshape(-1).tolist())) for y in outputs)
+    return {INPUTS: "\n".join([*sent, ""]), OUTPUTS: "\n".join([*due, ""])}
+
+
+def _call(facts: Facts) -> str:
+    """Return the function that runs as many sequences as one call takes, given as integers."""
+    lanes, x, y = facts.knobs.interleave, facts.input, facts.output
+    stream = facts.ports.is_stream(x)
+    lane = "[c]" if lanes > 1 else ""
+    if stream:
+        send = [f"beat<input_t, {x.size}> step;"]
+        send += loop("elements", "k", x.size, [f"step.value[k] = fixed_of<input_t>(numbers[c][t * {x.size} + k]);"])
+        send += ["step.last = t + 1 == lengths[c];", "x.write(step);"]
+        send = ["if (t < lengths[c]) {", *indented(send), "}"]
+        before = [f"hls::stream<beat<input_t, {x.size}>> x;", f"hls::stream<beat<result_t, {y.size}>> y;"]
+        take = [f"const beat<result_t, {y.size}> step = y.read();"]
+        take += loop("results_of_step", "k", y.size, [f"results[c][t * {y.size} + k] = integer_of(step.value[k]);"])
+        if facts.output_per_step:
+            zero = loop("missing", "k", y.size, [f"results[c][t * {y.size} + k] = 0;"])
+            take = ["if (t < lengths[c]) {", *indented(take), "} else {", *indented(zero), "}"]
+    else:
+        before = [
+            f"static input_t x{f'[{lanes}]' if lanes > 1 else ''}[{x.beats}][{x.size}];",
+            f"static result_t y{f'[{lanes}]' if lanes > 1 else ''}[{y.beats}][{y.size}];",
+        ]
+        send = loop("elements", "k", x.size, [f"x{lane}[t][k] = fixed_of<input_t>(numbers[c][t * {x.size} + k]);"])
+        take = loop("results_of_step", "k", y.size, [f"results[c][t * {y.size} + k] = integer_of(y{lane}[t][k]);"])
+    body = [
+        f"using namespace {facts.top}_design;",
+        "using loopwire::beat;" if stream else "using loopwire::integer_of;",
+        "using loopwire::fixed_of;",
+        *(["using loopwire::integer_of;"] if stream else ["(void)lengths; // sequences are full"]),
+        *before,
+        *loop("send_steps", "t", x.beats, loop("send", "c", lanes, send)),
+        f"{facts.top}(x, y);",
+        *loop("take_steps", "t", y.beats, loop("take", "c", lanes, take)),
+    ]
+    guard = f"{facts.top.upper()}_CALL_H_"
+    x_size, y_size = x.beats * x.size, y.beats * y.size
+    return "\n".join(
+        [
+            f"// One call of {facts.top}, with numbers as integers in steps of their types.",
+            f"#ifndef {guard}",
+            f"#define {guard}",
+            "",
+            f'#include "firmware/{facts.top}.h"',
+            "",
+            f"inline void {facts.top}_call(",
+            f"    const long long (&numbers)[{lanes}][{x_size}], const long long (&lengths)[{lanes}],",
+            f"    long long (&results)[{lanes}][{y_size}]) {{",
+            *indented(body),
+            "}",
+            "",
+            "#endif",
+            "",
+        ]
+    )
+
+
+def _readme(facts: Facts) -> str:
+    x, y, knobs = facts.input, facts.output, facts.knobs
+    return README.substitute(
+        top=facts.top,
+        part=facts.part,
+        period=f"{facts.clock_period_ns:g}",
+        io=knobs.io,
+        reuse_factor=knobs.reuse_factor,
+        interleave=knobs.interleave,
+        copies="each step a cell of its own" if knobs.unrolled else "one cell for all steps",
+        x=f"{x.beats} beats of {x.size} elements `{x.value.type.element}`",
+        y=f"{y.beats} beats of {y.size} elements `{y.value.type.element}`",
+        order="beat 0 of every sequence, then beat 1 of every one, and so on" if knobs.interleave > 1 else "one by one",
+        short="The beat with `last` ends a sequence, as does its last possible beat."
+        if knobs.short_sequences
+        else "All sequences are full.",
+    )
+
+
+TEST_BENCH = Template("""\
+// Runs the vectors of tb_data through $top and compares every bit; returns 0 if all agree.
+#include "test_call.h"
+
+#include <fstream>
+#include <iostream>
+
+int main() {
+  std::ifstream inputs("$inputs");
+  std::ifstream expected("$outputs");
+  if (!inputs || !expected) {
+    std::cerr << "$inputs or $outputs cannot be read" << std::endl;
+    return 2;
+  }
+  static long long numbers[$lanes][$x_size];
+  static long long results[$lanes][$y_size];
+  long long lengths[$lanes];
+  int sequences = 0;
+  int different = 0;
+  while (true) {
+    int filled = 0;
+    while (filled < $lanes && inputs >> lengths[filled]) {
+      for (int k = 0; k < $x_size; k++) {
+        inputs >> numbers[filled][k];
+      }
+      filled++;
+    }
+    if (filled == 0) {
+      break;
+    }
+    for (int c = filled; c < $lanes; c++) { // the last call is filled up with its first sequence
+      lengths[c] = lengths[0];
+      for (int k = 0; k < $x_size; k++) {
+        numbers[c][k] = numbers[0][k];
+      }
+    }
+    ${top}_call(numbers, lengths, results);
+    for (int c = 0; c < filled; c++, sequences++) {
+      for (int k = 0; k < $y_size; k++) {
+        long long due = 0;
+        expected >> due;
+        if (results[c][k] != due) {
+          std::cerr << "sequence " << sequences << ", element " << k << ": " << results[c][k] << " instead of " << due
+                    << std::endl;
+          different++;
+        }
+      }
+    }
+  }
+  std::cout << (different == 0 && sequences > 0 ? "PASS: " : "FAIL: ") << sequences << " sequences, " << different
+            << " elements differ" << std::endl;
+  return different == 0 && sequences > 0 ? 0 : 1;
+}
+""")
+
+BRIDGE = Template("""\
+// $top for Python: a shared library's functions, with numbers as integers in steps of their types.
+#include "test_call.h"
+
+#include <exception>
+#include <iostream>
+
+extern "C" void ${top}_sizes(long long *sizes) {
+  sizes[0] = $beats;
+  sizes[1] = $x_size;
+  sizes[2] = $y_size;
+}
+
+// Runs `count` sequences: numbers (count, $x_size), lengths (count), results (count, $y_size). Returns 0, or 1 where
+// the simulation waits for ever.
+extern "C" int ${top}_predict(
+    const long long *numbers, const long long *lengths, long long count, long long *results) try {
+  static long long sent[$lanes][$x_size];
+  static long long taken[$lanes][$y_size];
+  long long steps[$lanes];
+  for (long long first = 0; first < count; first += $lanes) {
+    for (int c = 0; c < $lanes; c++) { // the last call is filled up with the last sequence
+      const long long n = first + c < count ? first + c : count - 1;
+      steps[c] = lengths[n];
+      for (int k = 0; k < $x_size; k++) {
+        sent[c][k] = numbers[n * $x_size + k];
+      }
+    }
+    ${top}_call(sent, steps, taken);
+    for (int c = 0; c < $lanes && first + c < count; c++) {
+      for (int k = 0; k < $y_size; k++) {
+        results[(first + c) * $y_size + k] = taken[c][k];
+      }
+    }
+  }
+  return 0;
+} catch (const std::exception &error) {
+  std::cerr << "$top: " << error.what() << std::endl;
+  return 1;
+}
+""")
+
+TCL = Template("""\
+# Builds $top with Vitis HLS or Vivado HLS:
+#   vitis_hls -f build_prj.tcl "csim=1 synth=1 cosim=1 export=1"     (before 2020.2: vivado_hls; from 2024.2: vitis-run
+#   --mode hls --tcl build_prj.tcl, which takes no arguments and runs the defaults below)
+array set options {reset 1 csim 1 synth 1 cosim 0 export 0}
+foreach argument $$::argv {
+  foreach pair [split $$argument] {
+    if {[regexp {^(\\w+)=(\\d+)$$} $$pair -> key setting] && [info exists options($$key)]} {
+      set options($$key) $$setting
+    }
+  }
+}
+
+if {$$options(reset)} {
+  open_project -reset ${top}_prj
+} else {
+  open_project ${top}_prj
+}
+set_top $top
+add_files firmware/$top.cpp -cflags "-std=c++14"
+add_files -tb ${top}_test.cpp -cflags "-std=c++14 -Wno-unknown-pragmas -Wno-unused-label"
+add_files -tb test_call.h
+add_files -tb tb_data
+if {$$options(reset)} {
+  open_solution -reset solution1
+} else {
+  open_solution solution1
+}
+set_part {$part}
+create_clock -period $period -name default
+
+if {$$options(csim)} { csim_design }
+if {$$options(synth)} { csynth_design }
+if {$$options(cosim)} { cosim_design -trace_level none }
+if {$$options(export)} { export_design -format ip_catalog }
+exit
+""")
+
+README = Template("""\
+# $top
+
+HLS C++ of the network `$top`, made by Loopwire.
+
+| | |
+|---|---|
+| Part | $part |
+| Clock | $period ns |
+| Ports | $io: in $x, out $y |
+| Sequences a call | $interleave; beats come $order |
+| Reuse factor | $reuse_factor |
+| Steps | $copies |
+
+$short
+
+## Files
+
+* `firmware/$top.cpp`, `.h`: the top function; its processes run side by side (DATAFLOW), joined by channels.
+* `firmware/layers/`: the functions of each layer. `firmware/defines.h`: the type of every tensor.
+* `firmware/weights/`, `firmware/tables/`: constants and activation tables, as integers in steps of their types.
+* `firmware/loopwire_hls.h`: exact integers behind `ap_fixed`, and the beats of streams.
+* `${top}_test.cpp`, `tb_data/`: test bench; a line is a sequence's length and elements, as integers.
+* `${top}_bridge.cpp`: the same for Python. `build_prj.tcl`: C simulation, synthesis, cosimulation, export.
+
+## Build
+
+    vitis_hls -f build_prj.tcl "csim=1 synth=1 cosim=1 export=1"
+
+Vivado HLS: `vivado_hls -f build_prj.tcl`. Without either, with g++ and the headers `ap_fixed.h` and `hls_stream.h`:
+
+    g++ -std=c++17 -O2 -isystem <headers> firmware/$top.cpp ${top}_test.cpp -o simulate && ./simulate
+
+`-DLOOPWIRE_EXACT_WIDTHS` simulates accumulators in the synthesised widths, slowly; the numbers are the same.
+""")

@@ -1,0 +1,94 @@
+"""Small designs for the tests of the HLS target: models lowered with given types, written out, compiled together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from loopwire.ir.fixed_point import Integers, integer_dtype
+from loopwire.ir.graph import Graph, Value
+from loopwire.ir.types import FixedType
+from loopwire.layers.model import Layer, Model
+from loopwire.layers.roles import LayerTypes, Role
+from loopwire.passes.lower import lower
+from loopwire.synth.hls_compile import HlsEmulator, compile_all
+from loopwire.targets.evaluate import evaluate_integers
+from loopwire.targets.vitis_hls import generate
+
+PART = "xcku115-flvb2104-2-i"
+DEFAULT = FixedType.parse("fixed<12,4,RND,SAT>")
+ROLES = tuple(role for role in Role if role not in (Role.INPUT, Role.PREACTIVATION))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A graph and the knobs it is built with."""
+
+    name: str
+    graph: Graph
+    knobs: Mapping[str, Any]
+
+
+def lowered(
+    shape: tuple[int, ...],
+    layers: Sequence[Layer],
+    types: Mapping[Role, FixedType] | None = None,
+    input_type: FixedType = DEFAULT,
+    table_size: int | None = None,
+) -> Graph:
+    """Return the graph of a chain of layers, all tensors of one type but those in `types`."""
+    given = {**dict.fromkeys(ROLES, DEFAULT), **(types or {})}
+    model = Model("model", shape, tuple(layers), "test")
+    return lower(model, input_type, lambda _: LayerTypes(given, table_size=table_size))
+
+
+def write(files: Mapping[str, str], folder: Path) -> Path:
+    """Write a project's files."""
+    for name, text in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    return folder
+
+
+def built(cases: Sequence[Case], folder: Path, **options: Any) -> list[HlsEmulator]:
+    """Generate and compile all cases; their names become those of the top functions."""
+    projects = []
+    for case in cases:
+        knobs = {"io": "parallel", **case.knobs}
+        project = generate(case.graph, case.name, part=PART, clock_period_ns=5.0, **knobs)
+        assert project.top == case.name
+        projects.append(write(project.files, folder / case.name))
+    return compile_all(projects, **{"optimise": False, **options})
+
+
+def random_integers(x: Value, count: int, seed: int) -> Integers:
+    """Return integers (count, *shape): the ends of the type, small numbers, and all between."""
+    random, element = np.random.default_rng(seed), x.type.element
+    shape = (count, *x.type.shape)
+    anything = random.integers(element.min_integer, element.max_integer, shape, endpoint=True)
+    ends = random.choice([element.min_integer, element.max_integer], shape)
+    kind = random.integers(0, 4, shape)
+    numbers = np.select([kind == 0, kind == 1], [ends, anything], anything >> (element.width // 3))
+    return numbers.astype(integer_dtype(element.width + 1))
+
+
+def random_lengths(case: Case, count: int) -> npt.NDArray[np.int64] | None:
+    """Return lengths where the case takes short sequences."""
+    shape = case.graph.inputs[0].type.shape
+    if case.knobs.get("io") != "stream" or len(shape) < 2:
+        return None
+    return np.random.default_rng(count).integers(1, shape[0], count, endpoint=True)
+
+
+def assert_equal_to_emulator(case: Case, emulator: HlsEmulator, count: int = 40, seed: int = 0) -> None:
+    """Compare every bit of `count` random sequences, short ones among them where the design takes them."""
+    x = random_integers(case.graph.inputs[0], count, seed)
+    lengths = random_lengths(case, count)
+    (expected,) = evaluate_integers(case.graph, (x,), lengths)
+    np.testing.assert_array_equal(emulator.predict(x, lengths), expected.reshape(count, -1), case.name)

@@ -1,0 +1,214 @@
+"""Every layer and option, as HLS C++ under all knobs, gives the emulator's bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hls_designs import DEFAULT, ROLES, Case, assert_equal_to_emulator, built, lowered
+from loopwire.ir.builder import Builder
+from loopwire.ir.graph import Graph, Value
+from loopwire.ir.types import FixedType, Overflow, Rounding, TensorType
+from loopwire.layers.activation import Activation, Function
+from loopwire.layers.batch_normalization import BatchNormalization
+from loopwire.layers.dense import Dense
+from loopwire.layers.gru import Gru
+from loopwire.layers.lstm import Lstm
+from loopwire.layers.roles import Role
+from loopwire.layers.shape import Flatten, Reshape
+from loopwire.layers.simple_rnn import SimpleRnn
+
+STEPS, FEATURES, UNITS = 4, 3, 2
+FUNCTIONS = (
+    Function("linear"),
+    Function("relu"),
+    Function("relu", slope=0.1, maximum=2.5),
+    Function("relu6"),
+    Function("leaky_relu", slope=0.3),
+    Function("elu", slope=0.7),
+    Function("hard_sigmoid", slope=1 / 6, offset=0.5),
+    Function("softmax"),
+    Function("sigmoid"),
+    Function("tanh"),
+    Function("softsign"),
+    Function("selu"),
+    Function("softplus"),
+    Function("silu"),
+    Function("gelu"),
+    Function("gelu_tanh"),
+)
+BY_NAME = {function.name: function for function in FUNCTIONS}
+KNOBS: tuple[dict[str, Any], ...] = (
+    {"io": "parallel"},
+    {"io": "stream"},
+    {"io": "parallel", "reuse_factor": 2},
+    {"io": "stream", "reuse_factor": 5},
+    {"io": "parallel", "interleave": 3},
+    {"io": "stream", "interleave": 3},
+    {"io": "stream", "interleave": 2, "reuse_factor": 3},
+    {"io": "parallel", "copies": STEPS},
+    {"io": "stream", "copies": STEPS, "reuse_factor": 3},
+    {"io": "parallel", "interleave": 2, "reuse_factor": 100},
+)
+
+
+def weights(*shapes: tuple[int, ...]) -> list[np.ndarray[Any, np.dtype[np.float64]]]:
+    random = np.random.default_rng(sum(map(sum, shapes)))
+    return [random.normal(0, 0.7, shape) for shape in shapes]
+
+
+def lstm(features: int = FEATURES, name: str = "lstm", **options: Any) -> Lstm:
+    return Lstm(name, *weights((4 * UNITS, features), (4 * UNITS, UNITS), (4 * UNITS,)), **options)
+
+
+def gru(features: int = FEATURES, name: str = "gru", **options: Any) -> Gru:
+    shapes = (3 * UNITS, features), (3 * UNITS, UNITS), (3 * UNITS,), (3 * UNITS,)
+    return Gru(name, *weights(*shapes), **options)
+
+
+def simple(features: int = FEATURES, name: str = "rnn", **options: Any) -> SimpleRnn:
+    return SimpleRnn(name, *weights((UNITS, features), (UNITS, UNITS), (UNITS,)), **options)
+
+
+def dense(columns: int, name: str = "head", function: Function = FUNCTIONS[0]) -> Dense:
+    return Dense(name, *weights((3, columns), (3,)), activation=function)
+
+
+def normalization(features: int = FEATURES) -> BatchNormalization:
+    return BatchNormalization("norm", *weights((features,), (features,)))
+
+
+def layer_graphs() -> dict[str, Graph]:
+    sequence = (STEPS, FEATURES)
+    last, every = {"return_sequences": False}, {"return_sequences": True}
+    narrow = {Role.RESULT: FixedType.parse("ufixed<6,2,RND_CONV,SAT>")}
+    wide = dict.fromkeys(ROLES, FixedType.parse("fixed<36,12>")) | {Role.PREACTIVATION: DEFAULT, Role.RESULT: DEFAULT}
+    gates = FixedType.parse("fixed<10,2,RND,SAT>")
+    wide |= {Role.GATE: gates, Role.STATE: gates}
+    return {
+        "lstm_last": lowered(sequence, [lstm(**last)]),
+        "lstm_every": lowered(sequence, [lstm(**every)], narrow),
+        "lstm_backwards": lowered(sequence, [lstm(go_backwards=True, **last)]),
+        "lstm_wide": lowered(sequence, [lstm(**last)], wide),
+        "gru_after": lowered(sequence, [gru(**last), dense(UNITS, function=Function("softmax"))]),
+        "gru_before": lowered(sequence, [gru(reset_after=False, **every)], narrow),
+        "gru_backwards": lowered(sequence, [gru(go_backwards=True, **every), lstm(UNITS, go_backwards=True)]),
+        "rnn_last": lowered(sequence, [simple(**last)]),
+        "rnn_hard": lowered(sequence, [simple(activation=BY_NAME["hard_sigmoid"], **every)]),
+        "stacked": lowered(sequence, [lstm(**every), gru(UNITS, **every), simple(UNITS), dense(UNITS)]),
+        "flattened": lowered(sequence, [gru(**every), Flatten("flat"), dense(STEPS * UNITS, function=BY_NAME["elu"])]),
+        "each_step": lowered(sequence, [dense(FEATURES, "each"), normalization(3), Activation("act", BY_NAME["tanh"])]),
+        "flat_softmax": lowered(sequence, [simple(**every), Flatten("flat"), Activation("act", Function("softmax"))]),
+    }
+
+
+def vector_graphs() -> dict[str, Graph]:
+    graphs = {}
+    for number, function in enumerate(FUNCTIONS):
+        layers = [dense(5), Activation("act", function)]
+        graphs[f"act_{function.name}_{number}"] = lowered((5,), layers, table_size=40 if number % 2 else None)
+    return graphs | {
+        "from_vector": lowered((STEPS * FEATURES,), [Reshape("steps", (STEPS, FEATURES)), lstm()]),
+        "resized": lowered((STEPS, 6), [Reshape("steps", (2 * STEPS, 3)), gru(return_sequences=True)]),
+        "normalized": lowered((FEATURES,), [normalization(), dense(FEATURES)]),
+        "unchanged": lowered((STEPS, FEATURES), [Flatten("flat")]),
+    }
+
+
+def cases_with_one_knob_each() -> list[Case]:
+    cases = []
+    for number, (name, graph) in enumerate(layer_graphs().items()):
+        cases.append(Case(name, graph, KNOBS[number % len(KNOBS)]))
+    fitting = [knobs for knobs in KNOBS if knobs["io"] == "parallel" and "copies" not in knobs]
+    for number, (name, graph) in enumerate(vector_graphs().items()):
+        cases.append(Case(name, graph, fitting[number % len(fitting)]))
+    return cases
+
+
+def cases_with_all_knobs() -> list[Case]:
+    return [
+        Case(f"{name}_{number}", graph, knobs)
+        for name, graph in layer_graphs().items()
+        for number, knobs in enumerate(KNOBS)
+    ]
+
+
+def together(cases: list[Case], count: int = 9) -> list[list[Case]]:
+    """Divide cases into groups that are compiled as one: the headers are read once for all of a group."""
+    return [cases[start : start + count] for start in range(0, len(cases), count)]
+
+
+def prove(cases: list[Case], folder: Path, **options: Any) -> None:
+    for case, emulator in zip(cases, built(cases, folder, **options), strict=True):
+        assert_equal_to_emulator(case, emulator)
+
+
+@pytest.mark.parametrize("cases", together(cases_with_one_knob_each()), ids=lambda cases: f"from_{cases[0].name}")
+def test_equal_to_the_emulator(cases: list[Case], tmp_path: Path) -> None:
+    prove(cases, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cases", together(cases_with_all_knobs()), ids=lambda cases: f"from_{cases[0].name}")
+def test_equal_to_the_emulator_under_all_knobs(cases: list[Case], tmp_path: Path) -> None:
+    prove(cases, tmp_path)
+
+
+def test_synthesised_widths_give_the_same_numbers(tmp_path: Path) -> None:
+    graphs = layer_graphs() | vector_graphs()
+    names = ("lstm_wide", "gru_after", "flattened", "gru_backwards")
+    prove([Case(name, graphs[name], KNOBS[3 * k]) for k, name in enumerate(names)], tmp_path, exact_widths=True)
+
+
+@st.composite
+def types(draw: st.DrawFn, widths: tuple[int, int]) -> FixedType:
+    width = draw(st.integers(*widths))
+    modes = draw(st.sampled_from(Rounding)), draw(st.sampled_from(Overflow))
+    return FixedType(width, draw(st.integers(-2, width + 2)), draw(st.booleans()), *modes)
+
+
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_layers_of_random_types(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    cases = []
+    for number, layer in enumerate([lstm(), gru(), gru(reset_after=False), simple(activation=BY_NAME["leaky_relu"])]):
+        given_types = {role: data.draw(types((2, 12))) for role in (*ROLES, Role.PREACTIVATION)}
+        graph = lowered((STEPS, FEATURES), [layer], given_types, data.draw(types((2, 10))), table_size=16)
+        cases.append(Case(f"random_{number}", graph, data.draw(st.sampled_from(KNOBS))))
+    prove(cases, tmp_path_factory.mktemp("random"))
+
+
+def casts(source: FixedType, targets: list[FixedType]) -> Graph:
+    """Return the graph that casts one number to all targets, and each result to a type that holds them all."""
+    b = Builder()
+    x = b.input("x", TensorType((1,), source))
+    common = FixedType(63, 31)
+    return b.graph((b.concat([b.cast(b.cast(x, to), common) for to in targets]),))
+
+
+def operations(left: FixedType, right: FixedType) -> Graph:
+    """Return the graph of all exact operations on numbers of two types."""
+    b = Builder()
+    x = b.input("x", TensorType((2,), FixedType(40, 20)))
+    common = FixedType(63, 33)
+    p, q = b.cast(b.slice(x, 0, 1), left), b.cast(b.slice(x, 1, 2), right)
+    results: list[Value] = [b.add(p, q), b.sub(p, q), b.mul(p, q), b.max(p, q), b.min(p, q), b.sub(q, p)]
+    return b.graph((b.concat([b.cast(value, common) for value in results]),))
+
+
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_ap_fixed_of_random_types(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """ap_fixed itself rounds, saturates and widens as our definition does."""
+    cases = []
+    for number in range(5):
+        targets = data.draw(st.lists(types((1, 24)), min_size=8, max_size=8))
+        cases.append(Case(f"casts_{number}", casts(data.draw(types((1, 30))), targets), {}))
+        cases.append(Case(f"operations_{number}", operations(data.draw(types((1, 14))), data.draw(types((1, 14)))), {}))
+    for case, emulator in zip(cases, built(cases, tmp_path_factory.mktemp("random")), strict=True):
+        assert_equal_to_emulator(case, emulator, count=200)

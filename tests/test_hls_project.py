@@ -1,0 +1,258 @@
+"""HLS projects: what is refused, what is written, the test bench's verdict, and the tools' reports."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hls_designs import PART, lowered, write
+from loopwire.errors import ConfigError, ToolError, UnsupportedError
+from loopwire.ir.builder import Builder
+from loopwire.ir.graph import Graph
+from loopwire.ir.types import FixedType, TensorType
+from loopwire.layers.dense import Dense
+from loopwire.layers.lstm import Lstm
+from loopwire.layers.shape import Reshape
+from loopwire.synth import hls_compile, hls_tool
+from loopwire.synth.verilator import cxx_compiler
+from loopwire.targets.vitis_hls import HlsProject, generate
+from loopwire.targets.vitis_hls.cxx import KEYWORDS
+from loopwire.targets.vitis_hls.knobs import Passes
+
+STEPS, FEATURES, UNITS = 4, 3, 2
+RANDOM = np.random.default_rng(3)
+
+
+def lstm(return_sequences: bool = False) -> Lstm:
+    shapes = (4 * UNITS, FEATURES), (4 * UNITS, UNITS), (4 * UNITS,)
+    return Lstm("lstm", *(RANDOM.normal(0, 0.7, shape) for shape in shapes), return_sequences=return_sequences)
+
+
+def tagger() -> Graph:
+    return lowered((STEPS, FEATURES), [lstm(), Dense("head", RANDOM.normal(0, 1, (2, UNITS)), np.zeros(2))])
+
+
+def project(graph: Graph, **knobs: Any) -> HlsProject:
+    return generate(graph, "tagger", part=PART, clock_period_ns=5.0, **{"io": "parallel", **knobs})
+
+
+# --- refused before anything is written ---
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"reuse_factor": 0}, "reuse_factor: 0 is impossible. Give 1 or more"),
+        ({"interleave": -1}, "interleave: -1 is impossible. Give 1 or more"),
+        ({"copies": 0}, "copies: 0 is impossible. Give 1 or more"),
+        ({"io": "axi"}, "io: 'axi' is unknown. Give 'parallel' or 'stream'"),
+    ],
+)
+def test_impossible_knobs(knobs: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        project(tagger(), **knobs)
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        (
+            {"copies": 2},
+            "copies: HLS loops are rolled or unrolled: 2 copies of a cell cannot share 4 steps. "
+            "Give copies=1 (one cell), or as many as steps (4) for a cell each",
+        ),
+        (
+            {"copies": STEPS, "interleave": 3},
+            "interleave: 3 sequences are to share a loop over steps that 4 copies have unrolled. "
+            "Give interleave=1 (unrolled steps wait for nothing), or copies=1",
+        ),
+    ],
+)
+def test_knobs_that_hls_cannot_express_together(knobs: dict[str, Any], message: str) -> None:
+    with pytest.raises(UnsupportedError, match=re.escape(message)):
+        project(tagger(), **knobs)
+
+
+def test_copies_of_a_model_without_steps() -> None:
+    head = lowered((3,), [Dense("head", np.ones((2, 3)), np.zeros(2))])
+    with pytest.raises(UnsupportedError, match="2 copies of a cell cannot share no steps"):
+        project(head, copies=2)
+
+
+def test_a_stream_of_steps_made_from_a_vector() -> None:
+    graph = lowered((STEPS * FEATURES,), [Reshape("steps", (STEPS, FEATURES)), lstm()])
+    message = "the model: it makes 4 steps of %x, of which a stream cannot tell which are the last. Use io='parallel'"
+    with pytest.raises(UnsupportedError, match=re.escape(message)):
+        project(graph, io="stream")
+
+
+def test_ports_wider_than_the_vectors() -> None:
+    b = Builder()
+    x = b.input("x", TensorType((1,), FixedType(80, 40)))
+    graph = b.graph((b.cast(x, FixedType(8, 4)),))
+    with pytest.raises(UnsupportedError, match=re.escape("%x: its elements fixed<80,40> are wider than the 63 bits")):
+        project(graph)
+
+
+def test_an_initial_state_that_is_computed() -> None:
+    b = Builder()
+    x = b.input("x", TensorType((STEPS, 2), FixedType(8, 4)))
+    first = b.slice(b.reshape(x, (STEPS * 2,)), 0, 2)
+    (last,) = b.scan([first], [x], lambda i, s, v: ([i.cast(i.add(s[0], v[0]), FixedType(8, 4))], []), names=("h",))
+    with pytest.raises(UnsupportedError, match="its initial state %slice is computed by the model"):
+        project(b.graph((last,)))
+
+
+def test_a_result_that_does_not_depend_on_the_input() -> None:
+    b = Builder()
+    b.input("x", TensorType((2,), FixedType(8, 4)))
+    with pytest.raises(UnsupportedError, match="its result does not depend on its input"):
+        project(b.graph((b.const([1.0, 2.0], FixedType(8, 4)),)))
+
+
+# --- what is written ---
+
+
+def test_same_input_same_bytes() -> None:
+    graph = tagger()
+    assert project(graph).files == project(graph).files
+
+
+def test_layout_and_readable_names() -> None:
+    files = project(tagger()).files
+    expected = {"README.md", "build_prj.tcl", "tagger_test.cpp", "tagger_bridge.cpp", "tb_data/tb_input_features.dat"}
+    expected |= {"firmware/tagger.cpp", "firmware/tagger.h", "firmware/defines.h", "firmware/layers/lstm.h"}
+    assert expected <= files.keys()
+    assert "using lstm_c_next_t = ap_fixed<12, 4, AP_RND, AP_SAT>;" in files["firmware/defines.h"]
+    assert "c_next[k] = c_exact;  // c' = f∘c + i∘g: fixed<12,4,RND,SAT>" in files["firmware/layers/lstm.h"]
+    assert f"set_part {{{PART}}}" in files["build_prj.tcl"] and "create_clock -period 5 " in files["build_prj.tcl"]
+
+
+def test_names_that_cxx_keeps_for_itself(tmp_path: Path) -> None:
+    graph = lowered((3,), [Dense("double", np.ones((2, 3)), np.zeros(2)), Dense("case", np.ones((2, 2)), np.zeros(2))])
+    made = generate(graph, "register", part=PART, clock_period_ns=5.0, io="parallel")
+    emulator = hls_compile.compile(write(made.files, tmp_path))
+    assert emulator.output_size == 2 and made.top not in KEYWORDS
+
+
+def test_directives_follow_the_knobs() -> None:
+    graph = tagger()
+    parallel = project(graph).files["firmware/layers/lstm.h"]
+    assert "ARRAY_PARTITION variable=lstm_U type=complete dim=0" in parallel and "BIND_STORAGE" not in parallel
+    reused = project(graph, reuse_factor=2).files["firmware/layers/lstm.h"]
+    assert "Uh_passes: for (int column = 0; column < 2; column++) {\n#pragma HLS PIPELINE II=1" in reused
+    assert "BIND_STORAGE variable=lstm_U type=rom_1p impl=lutram" in reused
+    woven = project(graph, interleave=5).files["firmware/layers/lstm.h"]
+    assert "for (int s = 0; s < 5; s++)" in woven
+    assert "DEPENDENCE variable=h_prev inter RAW distance=5 true" in woven
+    unrolled = project(graph, copies=STEPS, reuse_factor=3).files["firmware/layers/lstm.h"]
+    products = STEPS * (4 * UNITS * UNITS + 3 * UNITS)
+    assert f"ALLOCATION operation instances=mul limit={-(-products // 3)}" in unrolled
+    assert "PIPELINE II=3" in unrolled and "steps: for (int t = 0; t < 4; t++) {\n#pragma HLS UNROLL" in unrolled
+
+
+def test_the_input_projection_stands_outside_the_recurrence() -> None:
+    text = project(tagger()).files["firmware/layers/lstm.h"]
+    before, recurrence = text.split("inline void lstm_recurrence")
+    assert "lstm_W[" in before and "lstm_W[" not in recurrence and "lstm_U[" in recurrence
+
+
+@pytest.mark.parametrize("reuse_factor", [1, 2, 3, 7, 8, 30, 10_000])
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (5, 7), (12, 4)])
+def test_passes_cover_the_matrix_and_are_not_too_many(rows: int, columns: int, reuse_factor: int) -> None:
+    cut = Passes.of(rows, columns, reuse_factor)
+    assert cut.groups * cut.group_rows >= rows and cut.blocks * cut.block_columns >= columns
+    assert (cut.groups - 1) * cut.group_rows < rows and (cut.blocks - 1) * cut.block_columns < columns
+    assert cut.groups * cut.blocks <= reuse_factor
+
+
+# --- test bench ---
+
+
+@pytest.mark.parametrize("knobs", [{"io": "parallel"}, {"io": "stream", "interleave": 3}])
+def test_the_test_bench_passes_and_can_fail(knobs: dict[str, Any], tmp_path: Path) -> None:
+    folder = write(project(tagger(), **knobs).files, tmp_path)
+    headers = [part for path in (hls_compile.ap_headers(), hls_compile.STREAM_HEADERS) for part in ("-isystem", path)]
+    sources = ["firmware/tagger.cpp", "tagger_test.cpp"]
+    command = [*cxx_compiler(), "-std=c++17", *hls_compile.WARNINGS, "-Werror", *headers, *sources, "-o", "simulate"]
+    subprocess.run([str(part) for part in command], cwd=folder, check=True)
+    passed = subprocess.run(["./simulate"], cwd=folder, capture_output=True, text=True)
+    assert passed.returncode == 0 and passed.stdout == "PASS: 8 sequences, 0 elements differ\n"
+    due = folder / "tb_data" / "tb_output_predictions.dat"
+    first, rest = due.read_text().split(" ", 1)
+    due.write_text(f"{int(first) + 1} {rest}")
+    failed = subprocess.run(["./simulate"], cwd=folder, capture_output=True, text=True)
+    assert failed.returncode == 1 and failed.stdout == "FAIL: 8 sequences, 1 elements differ\n"
+    assert f"sequence 0, element 0: {first} instead of {int(first) + 1}" in failed.stderr
+
+
+def test_a_folder_without_a_project(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match=r"0 files \*_bridge.cpp, where an HLS project has one. Name its folder"):
+        hls_compile.compile(tmp_path)
+
+
+def test_missing_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hls_compile, "AP_HEADERS", Path("nowhere"))
+    with pytest.raises(ToolError, match=r"the header ap_fixed.h is not found. Install it: pip install alkaid"):
+        hls_compile.ap_headers()
+
+
+# --- tools ---
+
+REPORT = """<profile>
+  <PerformanceEstimates>
+    <SummaryOfTimingAnalysis><unit>ns</unit><EstimatedClockPeriod>3.612</EstimatedClockPeriod></SummaryOfTimingAnalysis>
+    <SummaryOfOverallLatency>
+      <Worst-caseLatency>110</Worst-caseLatency><Interval-max>undef</Interval-max>
+    </SummaryOfOverallLatency>
+  </PerformanceEstimates>
+  <AreaEstimates><Resources><BRAM_18K>2</BRAM_18K><DSP>7</DSP><FF>900</FF><LUT>1200</LUT></Resources></AreaEstimates>
+</profile>
+"""
+"""In the form of a csynth report, with numbers made up."""
+
+
+def fake_tool(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir()
+    tool = folder / "vitis_hls"
+    tool.write_text(f"#!/bin/sh\n{script}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_without_a_tool_the_message_says_what_to_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    message = (
+        f"none of vitis_hls, vitis-run, vivado_hls is on PATH. Where one is, run in {tmp_path}: vitis_hls -f build_prj"
+    )
+    with pytest.raises(ToolError, match=re.escape(message)):
+        hls_tool.run(tmp_path)
+
+
+def test_the_report_of_a_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "report.xml").write_text(REPORT)
+    place = "tagger_prj/solution1/syn/report"
+    script = f'[ "$*" = "-f build_prj.tcl csim=1 synth=1" ] && mkdir -p {place} && touch {place}/lstm_csynth.xml'
+    fake_tool(tmp_path / "bin", f"{script} && cp report.xml {place}/tagger_csynth.xml", monkeypatch)
+    found = hls_tool.run(tmp_path)
+    assert found == {"clock_period_ns": 3.612, "latency_cycles": 110, "lut": 1200, "ff": 900, "dsp": 7, "bram_18k": 2}
+
+
+def test_a_tool_that_fails_or_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake_tool(tmp_path / "bin", "echo ERROR: no licence; exit 1", monkeypatch)
+    with pytest.raises(ToolError, match="it failed: ERROR: no licence"):
+        hls_tool.run(tmp_path)
+    fake_tool(tmp_path / "other", "true", monkeypatch)
+    with pytest.raises(ToolError, match=r"it left no report of its synthesis. Read its log"):
+        hls_tool.run(tmp_path)
+
+
+def test_a_damaged_report(tmp_path: Path) -> None:
+    (tmp_path / "x.xml").write_text("<profile>")
+    with pytest.raises(ToolError, match="it is no report of HLS synthesis"):
+        hls_tool.read_report(tmp_path / "x.xml")
