@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
     from loopwire.config import CompileConfig
     from loopwire.data import Data
     from loopwire.design import Design
+    from loopwire.report.html import Evidence
     from loopwire.report.summary import Report
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 CHUNKS = 40
 """Updates of a progress bar."""
+PROFILED_SEQUENCES = 2000
+"""Of the data, looked at tensor by tensor: seconds for the largest models."""
 
 
 class _Failure(click.ClickException):
@@ -79,6 +83,7 @@ def main() -> None:
 @click.option("--part", help="FPGA. [default: xcku115-flvb2104-2-i]")
 @click.option("--clock-ns", type=float, help="Clock period in ns. [default: 5]")
 @click.option("--precision", help="Type of all tensors. [default: fixed<16,6,RND,SAT>]")
+@click.option("--reuse-factor", type=int, help="Products that a multiplier serves in each step. [default: 1]")
 @click.option("--interleave", type=int, help="Sequences in the loop at once. [default: as many as fill it]")
 @click.option("--multipliers", help="auto, shift_add or dsp. [default: auto]")
 @click.option(
@@ -135,6 +140,7 @@ def _compile(model_path: Path, data_path: Path | None, out: Path | None, sequenc
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from rich.console import Console
 
+    from loopwire.report.html import page
     from loopwire.report.summary import AUCS, FACTS
 
     console = Console()
@@ -144,15 +150,21 @@ def _compile(model_path: Path, data_path: Path | None, out: Path | None, sequenc
     _check_early(out, sequences)
     with _progress(console) as progress:
         design, data = _read(progress, model_path, data_path, config)
-        report = _report(progress, design, data, sequences)
+        report, evidence = _report(progress, design, data, sequences)
         with _step(progress, "Writing"):
             inputs = None if data is None else data.inputs
-            design.write(out, inputs, {"report.json": report.to_json(), "report.md": report.to_markdown()})
+            command = " ".join(map(shlex.quote, _command()))
+            reports = {
+                "report.json": report.to_json(),
+                "report.md": report.to_markdown(),
+                "report.html": page(report, design.firmware, command, evidence),
+            }
+            design.write(out, inputs, reports)
     if report.aucs:
         _print_table(console, "Area under the ROC curve", AUCS, report.auc_rows())
     _print_table(console, report.model, FACTS, report.rows())
     click.echo(f"Project: {out}")
-    click.echo(f"Report: {out / 'report.md'}")
+    click.echo(f"Report: {out / 'report.html'}")
 
 
 def _precision(
@@ -238,6 +250,7 @@ def _config(
     clock_ns: float | None,
     precision: str | None,
     interleave: int | None,
+    reuse_factor: int | None,
     multipliers: str | None,
 ) -> CompileConfig:
     """Return the file's settings with the options' in their place."""
@@ -247,7 +260,13 @@ def _config(
     from loopwire.ir.types import FixedType
 
     config = CompileConfig() if config_path is None else CompileConfig.from_toml(config_path)
-    options = {"part": part, "clock_period_ns": clock_ns, "interleave": interleave, "multipliers": multipliers}
+    options = {
+        "part": part,
+        "clock_period_ns": clock_ns,
+        "interleave": interleave,
+        "reuse_factor": reuse_factor,
+        "multipliers": multipliers,
+    }
     given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
     if precision is not None:
         given["model"] = replace(config.model, precision=FixedType.parse(precision))
@@ -278,30 +297,33 @@ def _read(
         return compile(model, config), data
 
 
-def _report(progress: Progress, design: Design, data: Data | None, sequences: int) -> Report:
+def _report(progress: Progress, design: Design, data: Data | None, sequences: int) -> tuple[Report, Evidence]:
     """Judge the design with the data, plan its hardware, and simulate it."""
     from dataclasses import replace
 
+    from loopwire.report.html import Evidence
     from loopwire.verification import verify
 
-    judged = {} if data is None else _judge(progress, design, data)
+    judged, evidence = ({}, Evidence()) if data is None else _judge(progress, design, data)
     with _step(progress, "Solving"):
         report = replace(design.report(), **judged)
     if not sequences:
-        return report
+        return report, evidence
     with _step(progress, "Building the simulation"):
         _ = design.simulator
     inputs = design.random_inputs(sequences) if data is None else data.inputs
     with _step(progress, "Simulating") as update:
-        return replace(report, verification=verify(design, inputs, sequences, progress=update))
+        return replace(report, verification=verify(design, inputs, sequences, progress=update)), evidence
 
 
-def _judge(progress: Progress, design: Design, data: Data) -> dict[str, Any]:
-    """Compare fixed point with float, and look for tensors that clip."""
+def _judge(progress: Progress, design: Design, data: Data) -> tuple[dict[str, Any], Evidence]:
+    """Compare fixed point with float, and look at the range of every tensor."""
     import numpy as np
 
     from loopwire.report.agreement import agreement, class_aucs
     from loopwire.report.clipping import ClippingMeter
+    from loopwire.report.html import Evidence
+    from loopwire.report.roc import class_rocs, confusion, working_points
     from loopwire.report.summary import CLIPPING, clipping_rows
 
     meter = ClippingMeter()
@@ -319,9 +341,31 @@ def _judge(progress: Progress, design: Design, data: Data) -> dict[str, Any]:
         title = "Tensors that clip: some values do not fit their type"
         _print_table(progress.console, title, CLIPPING, clipping_rows(clipping))
     judged: dict[str, Any] = {"agreement": agreement(*outputs), "clipping": clipping}
+    evidence = Evidence()
     if data.labels is not None and outputs[0].ndim == 2:
+        rocs = class_rocs(data.labels, *outputs, data.class_names)
+        evidence = Evidence(rocs, data.class_names or ())
         judged["aucs"] = class_aucs(data.labels, *outputs, data.class_names)
-    return judged
+        judged["working_points"] = working_points(rocs)
+        judged["confusion"] = tuple(map(tuple, confusion(data.labels, outputs[1]).tolist()))
+    with _step(progress, "Profiling"):
+        profiled = data.inputs[:PROFILED_SEQUENCES]
+        judged["profiled_sequences"] = len(profiled)
+        judged["profile"], judged["trace"] = design.profile(profiled), design.trace(profiled)
+    return judged, evidence
+
+
+def _command() -> list[str]:
+    """Return the command line as it was given."""
+    context = click.get_current_context()
+    parameters = {parameter.name: parameter for parameter in context.command.params}
+    words = ["loopwire", str(context.info_name)]
+    for name, value in context.params.items():
+        if isinstance(parameters[name], click.Argument):
+            words.append(str(value))
+        elif value is not None:
+            words += [parameters[name].opts[0], str(value)]
+    return words
 
 
 def _progress(console: Console) -> Progress:

@@ -61,6 +61,7 @@ class CompileConfig:
         part: the FPGA, as `devices.find_part` knows it.
         clock_period_ns: what every stage must fit in.
         interleave: sequences that are in the loop at once; None: as many as fill it.
+        reuse_factor: products that a multiplier serves in each step; 1: fully parallel.
         multipliers: how products with constants are made: 'shift_add', 'dsp', or 'auto', as the cost model favours.
         name: of the top module; None: the model's.
         simulate_sequences: how many sequences `Design.verify` simulates at most, if not told otherwise.
@@ -75,6 +76,7 @@ class CompileConfig:
     part: str = "xcku115-flvb2104-2-i"
     clock_period_ns: float = 5.0
     interleave: int | None = None
+    reuse_factor: int = 1
     multipliers: Multipliers = "auto"
     name: str | None = None
     simulate_sequences: int = SIMULATED_SEQUENCES
@@ -89,6 +91,8 @@ class CompileConfig:
             )
         if self.interleave is not None and self.interleave < 1:
             raise ConfigError("interleave", f"{self.interleave} sequences are impossible", "Give 1 or more")
+        if self.reuse_factor < 1:
+            raise ConfigError("reuse_factor", f"{self.reuse_factor} is impossible", "Give 1 (fully parallel) or more")
         if self.multipliers not in MULTIPLIERS:
             raise ConfigError(
                 "multipliers",
@@ -307,6 +311,7 @@ _READERS: dict[str, Reader] = {
     "part": _text,
     "clock_period_ns": _number,
     "interleave": _count,
+    "reuse_factor": _count,
     "multipliers": _text,
     "name": _text,
     "simulate_sequences": _count,

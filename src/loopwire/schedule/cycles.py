@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class EngineTiming:
-    """What of an engine decides its cycles: a slot has a turn every `ring` cycles, `spacing` after the one before it."""
+    """What of an engine decides its cycles: a slot has a turn every `ring` cycles, `spacing` after the one before."""
 
     steps: int
     ring: int

@@ -83,7 +83,9 @@ class _FoldedExpansion(Expansion):
             case ops.Slice():
                 self._want_chunks = node.operands[0] in self._chunked and self._aligned(node.op)
             case _:
-                self._want_chunks = any(v in self._chunked for v in node.operands)
+                # Beside a vector that is whole already, as behind a softmax's sum, chunks would only wait for it.
+                whole = any(v not in self._chunked and v not in self._constants for v in node.operands)
+                self._want_chunks = not whole and any(v in self._chunked for v in node.operands)
         if self._want_chunks:
             self._chunked.add(node.result)
         if self._want_chunks and isinstance(node.op, ops.Slice):
