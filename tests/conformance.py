@@ -19,7 +19,7 @@ from loopwire.layers.roles import LayerTypes, Role
 from loopwire.passes.lower import lower
 from loopwire.schedule.cycles import run
 from loopwire.synth import verilator
-from loopwire.synth.simulation import Counts, Stimulus
+from loopwire.synth.simulation import Counts, SimulationResult, Stimulus
 from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.verilog import Firmware, generate
 from loopwire.targets.verilog.firmware import Multipliers
@@ -92,6 +92,17 @@ def random_beats(type: TensorType, count: int, source: random.Random) -> Integer
     return np.array(values, integer_dtype(type.element.width + 1)).reshape(count, *type.shape)
 
 
+def beats_of(graph: Graph, design: Firmware, x: Integers, lengths: Counts) -> tuple[Integers, Integers, Counts]:
+    """Return input beats, the output beats due, and the beats of each result; what a short sequence lacks is 0."""
+    steps = x.reshape(len(x), design.length, -1)
+    given = np.arange(design.length) < lengths[:, np.newaxis]
+    steps = np.where(given[..., np.newaxis], steps, 0)
+    (expected,) = evaluate_integers(graph, (steps.reshape(x.shape),), lengths)
+    counts = lengths if design.per_step else np.ones_like(lengths)
+    due = expected.reshape(len(x), -1, design.output.count)
+    return steps[given], due[np.arange(due.shape[1]) < counts[:, np.newaxis]], counts
+
+
 class _Proof:
     def __init__(self, ensemble: Ensemble, index: int, graph: Graph, design: Firmware, source: random.Random) -> None:
         self._ensemble = ensemble
@@ -142,17 +153,11 @@ class _Proof:
         stimulus = Stimulus(self._seed(), valid_probability, ready_probability, 0.5, reset_after)
         self.simulate(lengths, stimulus)
 
-    def simulate(self, lengths: Counts, stimulus: Stimulus):  # type: ignore[no-untyped-def]
+    def simulate(self, lengths: Counts, stimulus: Stimulus) -> SimulationResult:
         x = random_beats(self._graph.inputs[0].type, len(lengths), self._random)
-        steps = x.reshape(len(x), self._design.length, -1)  # a view: what a short sequence lacks is 0
-        given = np.arange(self._design.length) < lengths[:, np.newaxis]
-        steps[~given] = 0
-        (expected,) = evaluate_integers(self._graph, (x,), lengths)
-        counts = lengths if self._design.per_step else np.ones_like(lengths)
-        beats = expected.reshape(len(x), -1, self._design.output.count)
-        beats = beats[np.arange(beats.shape[1]) < counts[:, np.newaxis]]
-        result = self._ensemble.run(self._index, steps[given], lengths, stimulus)
-        result.require_equal(f"{self._design.top}, {stimulus}", beats, counts)
+        beats, due, counts = beats_of(self._graph, self._design, x, lengths)
+        result = self._ensemble.run(self._index, beats, lengths, stimulus)
+        result.require_equal(f"{self._design.top}, {stimulus}", due, counts)
         return result
 
     def _seed(self) -> int:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pkgutil
 import random
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
@@ -17,8 +20,10 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 import loopwire.layers
-from conformance import Case, prove, types
-from loopwire.errors import ConfigError
+from conformance import Case, beats_of, prove, random_beats, types
+from ensembles import write_files
+from loopwire.errors import ConfigError, UnsupportedError
+from loopwire.hdl.testbench import Vectors, write_testbench
 from loopwire.ir.types import Overflow, Rounding
 from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
@@ -28,6 +33,7 @@ from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Layer
 from loopwire.layers.shape import Flatten, Reshape
 from loopwire.layers.simple_rnn import SimpleRnn
+from loopwire.synth import verilator
 from random_models import FUNCTIONS, PARTS, SOFTMAX, Weights, random_case
 
 w = Weights(1)
@@ -139,6 +145,8 @@ def once_wrong_cases() -> Iterator[Case]:
     # A signal that is always negative, at a power of two, into a tree.
     negative = BatchNormalization("a", np.array([0.0]), np.array([-4.0]))
     yield Case("always_negative", (1,), [negative, dense("b", 1, 2)], multipliers="shift_add")
+    # A vector that the model hands on as a sequence: one beat.
+    yield Case("vector_as_sequence", (2,), [dense("a", 2, 6), Reshape("b", (3, 2))])
     # Intervals that repeat after more sequences than are in flight.
     yield Case("uneven_intervals", (4, 1), [rnn("a", 1, 1, **BACKWARDS)], part="LFE5U-85F", multipliers="shift_add")
 
@@ -183,6 +191,103 @@ def test_every_layer_has_a_case() -> None:
     modules = [import_module(f"loopwire.layers.{name}") for name in names]
     classes = {v for m in modules for v in vars(m).values() if hasattr(v, "emit") and v.__module__ == m.__name__}
     assert kinds == classes - {Layer}
+
+
+UNSUPPORTED: dict[str, tuple[tuple[int, ...], list[Layer], str]] = {
+    "sequence from a vector": (
+        (2,),
+        [dense("a", 2, 6), Reshape("b", (3, 2)), rnn("c", 2, 1)],
+        "layer 'b': %b.y (3, 2)",
+    ),
+    "other steps": ((4, 2), [Reshape("b", (2, 4)), rnn("c", 4, 1)], "layer 'b': %b.y (2, 4)"),
+    "other steps between": (
+        (4, 1),
+        [rnn("a", 1, 2, **SEQUENCES), Reshape("b", (2, 4)), rnn("c", 4, 1)],
+        "layer 'b': %b.y (2, 4)",
+    ),
+    "whole input sequence": ((4, 2), [Flatten("a"), Activation("b", SOFTMAX)], "the model's input: %x (4, 2)"),
+    "whole result sequence": ((4, 1), [rnn("a", 1, 2, **SEQUENCES), Flatten("b")], "layer 'a': %a.h_sequence (4, 2)"),
+}
+
+
+@pytest.mark.parametrize("structure", UNSUPPORTED)
+def test_unsupported_structures_are_refused(structure: str) -> None:
+    shape, layers, met = UNSUPPORTED[structure]
+    where, value = met.split(": ")
+    name, value_shape = value.split(" ", 1)
+    case = Case("refused", shape, layers)
+    with pytest.raises(UnsupportedError) as refused:
+        case.firmware(case.graph())
+    assert str(refused.value) == (
+        f"{where}: firmware cannot pass {name}, of shape {value_shape}, to the next layer. Supported are chains in "
+        "which each layer reads the previous one's steps in order or in reverse, or its last step; a sequence made "
+        "from a vector, or cut into other steps, is not"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        (
+            {"clock_period_ns": 2.5},
+            r"clock period 2.5 ns: Multiply of \d+ by \d+ bits in %a\.\w+ needs \d\.\d\d ns between",
+        ),
+        ({"interleave": 99}, "interleave: 99 sequences do not fit in a loop of"),
+    ],
+)
+def test_impossible_knobs_are_refused(changes: dict[str, Any], problem: str) -> None:
+    case = replace(Case("refused", (30, 2), [gru("a", 2, 2)]), **changes)
+    with pytest.raises(ConfigError, match=problem):
+        case.firmware(case.graph())
+
+
+TOOL_CASES = [
+    Case("checked_flat", (3, 2), [lstm("a", 2, 2, **SEQUENCES), Flatten("b"), dense("c", 6, 2, "softmax")]),
+    Case(
+        "checked_turned",
+        (3, 1),
+        [gru("a", 1, 2, **SEQUENCES), rnn("b", 2, 1, **SEQUENCES, **BACKWARDS)],
+        multipliers="dsp",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", TOOL_CASES, ids=lambda case: case.name)
+def test_testbenches_pass_in_every_simulator(case: Case, tmp_path: Path) -> None:
+    graph = case.graph()
+    design = case.firmware(graph)
+    sources = write_files(design, tmp_path)
+    source = random.Random(case.name)
+    lengths = np.array([source.randint(1, design.length) for _ in range(12)])
+    x = random_beats(graph.inputs[0].type, len(lengths), source)
+    beats, due, counts = beats_of(graph, design, x, lengths)
+    sent, expected = Vectors(design.input, beats, lengths), Vectors(design.output, due, counts)
+    bench, *_ = write_testbench(tmp_path, design.top, sent, expected, case.clock_period_ns)
+    assert verilator.run_testbench(f"{design.top}_tb", [bench, *sources]).startswith("PASS: 12 sequences, 0 errors\n")
+    if shutil.which("iverilog") is None:
+        pytest.skip("Icarus Verilog is not installed (apt install iverilog)")
+    compiled = subprocess.run(
+        ["iverilog", "-g2012", "-o", "simulate", bench.name, *(path.name for path in sources)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert compiled.returncode == 0, compiled.stderr
+    run = subprocess.run(["vvp", "simulate"], cwd=tmp_path, capture_output=True, text=True)
+    assert "PASS: 12 sequences, 0 errors" in run.stdout, run.stdout
+
+
+@pytest.mark.parametrize("case", TOOL_CASES, ids=lambda case: case.name)
+def test_yosys_accepts_the_files(case: Case, tmp_path: Path) -> None:
+    pytest.importorskip("pyosys", reason="Yosys is not installed (pip install pyosys)")
+    design = case.firmware(case.graph())
+    names = " ".join(path.name for path in write_files(design, tmp_path))
+    script = f"read_verilog -sv {names}; hierarchy -check -top {design.top}; proc; check -assert"
+    commands = "; ".join(f"ys.run_pass({command!r}, d)" for command in script.split("; "))
+    program = f"from pyosys import libyosys as ys; d = ys.Design(); {commands}"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    printed = done.stdout + done.stderr
+    assert done.returncode == 0 and "Warning" not in printed, printed[-3000:]
 
 
 def buildable(case: Case) -> Case:

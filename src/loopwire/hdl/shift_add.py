@@ -80,7 +80,8 @@ def _sum(staged: StagedTree, source: int) -> str:
     place, width = staged.stages[source], staged.tree.widths[source]
     right = _operand(staged, node.right, node.right_shift, place, width)
     if node.left is None:
-        return f"-{right}"
+        # Yosys reads -8'(x) as a cast to -8 bits.
+        return f"-({right})"
     left = _operand(staged, node.left, node.left_shift, place, width)
     return f"{left} {'-' if node.subtract else '+'} {right}"
 

@@ -55,6 +55,8 @@ def engines(graph: Graph) -> tuple[Engine, ...]:
     scans = [node for node in graph.nodes if isinstance(node.op, ops.Scan)]
     if not scans:
         (x,), (output,) = graph.inputs, graph.outputs
+        if len(x.type.shape) != 1:
+            raise _unsupported(x)
         return (Engine("engine", 1, False, x, (), graph.nodes, (), (), {}, output, per_step=False),)
     chain = []
     feed = graph.inputs[0]

@@ -123,9 +123,9 @@ class _Design:
             modules.append(self._names.unique(f"{self.name}_{engine.name}"))
             self._write_engine(modules[-1], pipeline, timing)
         (x,), (y,) = self.graph.inputs, self.graph.outputs
-        width = x.type.shape[-1]
-        beats_in = BeatFormat(width, x.type.element.width, x.type.element.signed)
-        beats_out = BeatFormat(y.type.shape[-1], y.type.element.width, y.type.element.signed)
+        first, last = pipelines[0].datapath.x, pipelines[-1].datapath.output
+        beats_in = BeatFormat(first.count, x.type.element.width, x.type.element.signed)
+        beats_out = BeatFormat(last.count, y.type.element.width, y.type.element.signed)
         self.files[f"{self.name}.sv"] = self._top(modules, pipelines, beats_in, beats_out)
         for static in STATIC_MODULES:
             self.files[static] = resources.files("loopwire.hdl").joinpath(static).read_text()
