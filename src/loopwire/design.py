@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from loopwire.project_files import project_files
 from loopwire.report.clipping import Clipping, ClippingMeter
 from loopwire.report.profile import TensorProfile, profile
 from loopwire.report.range_proof import RangeProof, range_proofs
-from loopwire.report.summary import Cycles, Report, Verification
+from loopwire.report.summary import Cycles, LayerFacts, Report, Verification
 from loopwire.report.trace import TensorTrace, trace
 from loopwire.synth import verilator
 from loopwire.synth.simulation import SimulationResult, Simulator, Stimulus
@@ -150,7 +151,13 @@ class Design:
         """
         config = self.config
         return generate(
-            self.graph, self.device, config.clock_period_ns, self.name, config.interleave, config.multipliers
+            self.graph,
+            self.device,
+            config.clock_period_ns,
+            self.name,
+            interleave=config.interleave,
+            multipliers=config.multipliers,
+            reuse_factor=config.reuse_factor,
         )
 
     @cached_property
@@ -228,7 +235,25 @@ class Design:
             firmware.loop_latency_cycles,
             Cycles(firmware.latency_cycles, firmware.initiation_interval_cycles),
             verification,
+            loopwire_version=version("loopwire"),
+            source=self.source_name,
+            layers=self._layers(),
+            range_proofs=self.range_proofs(),
         )
+
+    @property
+    def source_name(self) -> str:
+        """The model file's name without its folder, so that the same input gives the same bytes anywhere."""
+        return self.model.source.replace("\\", "/").rsplit("/", 1)[-1]
+
+    def _layers(self) -> tuple[LayerFacts, ...]:
+        shape = self.model.input_shape
+        rows = []
+        for layer in self.model.layers:
+            shape = layer.output_shape(shape)
+            arrays = [array for array in vars(layer).values() if isinstance(array, np.ndarray)]
+            rows.append(LayerFacts(layer.name, layer.kind, shape, sum(array.size for array in arrays)))
+        return tuple(rows)
 
     def random_inputs(self, count: int, seed: int = 1) -> npt.NDArray[np.float64]:
         """Return inputs (count, *input shape): half of the sequences near 0, half from all of the type's range."""
