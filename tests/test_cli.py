@@ -51,7 +51,7 @@ def test_from_a_model_file_to_verified_firmware(model: Path, data: Path, tmp_pat
     assert result.exit_code == 0, result.output
     for text in ("charm", "predicted and simulated", "delay model", "on 40 sequences", "0 bits differ"):
         assert text in " ".join(result.stdout.replace("│", " ").split()), result.stdout
-    assert result.stdout.splitlines()[-1] == f"Report: {out / 'report.md'}"
+    assert result.stdout.splitlines()[-1] == f"Report: {out / 'report.html'}"
     report = json.loads((out / "report.json").read_text())
     assert report["verification"]["sequences"] == 40
     assert report["predicted"] == report["verification"]["simulated"]

@@ -95,7 +95,7 @@ def _readme(design: Design, vectors: int) -> str:
     return README.substitute(
         name=design.name,
         version=version("loopwire"),
-        source=_source(design),
+        source=design.source_name,
         part=design.device.name,
         clock_period_ns=f"{design.config.clock_period_ns:g}",
         latency_cycles=firmware.latency_cycles,
@@ -123,17 +123,12 @@ def _beat(format: BeatFormat) -> str:
     return f"{format.count} {sign} elements of {format.width} bits, {format.lane_bits} bits apart"
 
 
-def _source(design: Design) -> str:
-    """The file's name without its folder, so that the same input gives the same bytes anywhere."""
-    return design.model.source.replace("\\", "/").rsplit("/", 1)[-1]
-
-
 def _facts(design: Design) -> dict[str, object]:
     firmware = design.firmware
     values = [*design.graph.inputs, *(result for node in design.graph.walk() for result in node.results)]
     return {
         "loopwire": {"version": version("loopwire")},
-        "model": {"name": design.name, "source": _source(design), "input_shape": list(design.model.input_shape)},
+        "model": {"name": design.name, "source": design.source_name, "input_shape": list(design.model.input_shape)},
         "part": design.device.name,
         "speed_grade": design.device.speed_grade,
         "clock_period_ns": design.config.clock_period_ns,

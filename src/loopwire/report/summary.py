@@ -10,6 +10,10 @@ from typing import Any
 from loopwire.ir.types import FixedType
 from loopwire.report.agreement import Agreement, ClassAuc
 from loopwire.report.clipping import Clipping
+from loopwire.report.profile import TensorProfile
+from loopwire.report.range_proof import RangeProof
+from loopwire.report.roc import WorkingPoint
+from loopwire.report.trace import TensorTrace
 
 Rows = Sequence[tuple[str, ...]]
 
@@ -51,8 +55,22 @@ class Verification:
 
 
 @dataclass(frozen=True)
+class LayerFacts:
+    """A layer: its kind, the shape of its result, and how many weights it has."""
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    weights: int
+
+
+@dataclass(frozen=True)
 class Report:
-    """All facts of one design. `predicted` comes from the schedule, `verification.simulated` from the simulation."""
+    """All facts of one design. `predicted` comes from the schedule, `verification.simulated` from the simulation.
+
+    `confusion` counts fixed-point outputs: rows are true classes, columns those told. `profile` and `trace` are of the
+    first `profiled_sequences` of the data.
+    """
 
     model: str
     part: str
@@ -64,6 +82,15 @@ class Report:
     agreement: Agreement | None = None
     aucs: tuple[ClassAuc, ...] = ()
     clipping: tuple[Clipping, ...] = ()
+    loopwire_version: str = ""
+    source: str = ""
+    layers: tuple[LayerFacts, ...] = ()
+    range_proofs: tuple[RangeProof, ...] = ()
+    working_points: tuple[WorkingPoint, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
+    profiled_sequences: int = 0
+    profile: tuple[TensorProfile, ...] = ()
+    trace: tuple[TensorTrace, ...] = ()
 
     def rows(self) -> Rows:
         """Return (quantity, value, stage) of each fact but AUCs and clipping."""

@@ -45,7 +45,7 @@ class Firmware:
     `latency_cycles` counts from the first input beat's acceptance to the (last) result beat's being valid, for a single
     full-length sequence whose beats come without gaps. `initiation_interval_cycles` is the time from a sequence's first
     beat to the next one's at full rate, the mean over a period of the `steady` state. `schedule.cycles.run` gives every
-    sequence's cycles from `engines`, the timing of each engine.
+    sequence's cycles from `engines`, the timing of each engine; `pipelines` tell where each of its operations works.
     """
 
     files: Mapping[str, str]
@@ -60,6 +60,7 @@ class Firmware:
     interleave: int
     steady: SteadyState
     engines: tuple[EngineTiming, ...]
+    pipelines: tuple[Pipeline, ...]
 
 
 def generate(
@@ -145,6 +146,7 @@ class _Design:
             interleave=slots,
             steady=steady,
             engines=timings,
+            pipelines=tuple(pipelines),
         )
 
     def _pipeline(self, engine: Engine) -> Pipeline:

@@ -1,0 +1,191 @@
+"""The report page: one HTML file that needs nothing else, for a screen, a phone or paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib import resources
+from math import prod
+from typing import TYPE_CHECKING
+
+from loopwire.errors import ToolError
+from loopwire.report.figures import svg
+from loopwire.report.profile import profile_figure
+from loopwire.report.roc import ClassRoc, confusion_figure, roc_figure
+from loopwire.report.summary import AUCS, CLIPPING, FACTS, Report, clipping_rows
+from loopwire.report.timeline import occupancy_svg, sequences_svg
+from loopwire.report.trace import DRIFT
+
+if TYPE_CHECKING:
+    import numpy as np
+    from markupsafe import Markup
+    from matplotlib.figure import Figure
+
+    from loopwire.targets.verilog import Firmware
+
+INPUT = "(input)"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What figures are drawn from, beside the report's facts: ROC curves, and the classes' names."""
+
+    rocs: tuple[ClassRoc, ...] = ()
+    class_names: tuple[str, ...] = ()
+
+
+def page(report: Report, firmware: Firmware, repeat: str, evidence: Evidence | None = None) -> str:
+    """Return the page.
+
+    Figures are left out, and the page says so, where the extra `plots` is not installed.
+
+    Args:
+        report: all facts.
+        firmware: whose schedule is drawn.
+        repeat: the commands that lead to the same design.
+        evidence: for the ROC curves.
+    """
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    template = resources.files("loopwire.report").joinpath("page.html.j2").read_text()
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    timeline = [sequences_svg(firmware.engines)]
+    timeline += [occupancy_svg(*pair) for pair in zip(firmware.pipelines, firmware.engines, strict=True)]
+    missing = ""
+    physics: list[tuple[Markup, str]] = []
+    profiles: list[tuple[Markup, str]] = []
+    try:
+        physics = _physics(report, evidence or Evidence())
+        profiles = _profiles(report)
+    except ToolError as error:
+        missing = f"Without figures: {error}"
+    return environment.from_string(template).render(
+        report=report,
+        key=_key_figures(report),
+        layers=[(row.name, row.kind, _shape(row.output_shape), row.weights) for row in report.layers],
+        weights=sum(row.weights for row in report.layers),
+        proofs=[(row.layer or INPUT, row.tensor, str(row.type), str(row)) for row in report.range_proofs],
+        agreement=_agreement(report),
+        facts_head=FACTS,
+        aucs_head=AUCS,
+        clipping_head=CLIPPING,
+        clipping=clipping_rows(report.clipping),
+        timeline=[Markup(text) for text in timeline],
+        physics=physics,
+        profiles=profiles,
+        working_points=_working_points(report),
+        profile=_profile_rows(report),
+        trace=_trace_rows(report),
+        drift=DRIFT,
+        repeat=repeat,
+        missing_figures=missing,
+    )
+
+
+def _key_figures(report: Report) -> list[tuple[str, str]]:
+    latency, interval = report.predicted.latency_cycles, report.predicted.initiation_interval_cycles
+    rate = 1e3 / (interval * report.clock_period_ns)
+    key = [
+        (f"{latency * report.clock_period_ns / 1e3:.3g} µs", f"latency, {latency} cycles"),
+        (f"{interval:g} cycles", f"initiation interval, {rate:.3g} million sequences a second"),
+    ]
+    if report.agreement is not None and report.agreement.top1 is not None:
+        key.append((f"{report.agreement.top1:.2%}", "same class, float and fixed"))
+    ratios = [auc.fixed / auc.real for auc in report.aucs if auc.real and auc.fixed is not None]
+    if ratios:
+        key.append((f"{min(ratios):.4f}", "AUC fixed / float, worst class"))
+    if report.verification is not None:
+        key.append((f"{report.verification.sequences}", "sequences simulated, 0 bits differ"))
+    return key
+
+
+def _agreement(report: Report) -> list[tuple[str, str]]:
+    if report.agreement is None:
+        return []
+    rows = [("Sequences", str(report.agreement.sequences))]
+    if report.agreement.top1 is not None:
+        rows.append(("Same class, float and fixed", f"{report.agreement.top1:.2%}"))
+    rows.append(("Largest difference of outputs", f"{report.agreement.max_difference:.4g}"))
+    rows.append(("Mean difference of outputs", f"{report.agreement.mean_difference:.4g}"))
+    return rows
+
+
+def _physics(report: Report, evidence: Evidence) -> list[tuple[Markup, str]]:
+    import numpy as np
+
+    figures = []
+    if evidence.rocs:
+        caption = (
+            "Background against signal efficiency of each class against all others; solid: float, dash-dot: fixed."
+        )
+        figures.append(_drawn(roc_figure(evidence.rocs), caption))
+    if report.confusion:
+        names = evidence.class_names or tuple(str(k) for k in range(len(report.confusion)))
+        counts: np.ndarray[tuple[int, ...], np.dtype[np.int64]] = np.array(report.confusion)
+        caption = "Confusion matrix in fixed point: share of each true class by the class told."
+        figures.append(_drawn(confusion_figure(counts, names), caption))
+    return figures
+
+
+def _profiles(report: Report) -> list[tuple[Markup, str]]:
+    caption = (
+        f"|value| of every tensor over the first {report.profiled_sequences} sequences; boxes: 25 % to 75 %, "
+        "lines: 1 % to 99 %, dots: largest; grey: from the type's step to its largest value."
+    )
+    return [_drawn(profile_figure(report.profile), caption)] if report.profile else []
+
+
+def _drawn(figure: AbstractContextManager[Figure], caption: str) -> tuple[Markup, str]:
+    from markupsafe import Markup
+
+    with figure as drawn:
+        return Markup(svg(drawn)), caption
+
+
+def _working_points(report: Report) -> list[tuple[str, str, str, str]]:
+    return [
+        (
+            point.name,
+            f"{point.background_efficiency:.0%}",
+            f"{point.real_signal_efficiency:.4f}",
+            f"{point.fixed_signal_efficiency:.4f}",
+        )
+        for point in report.working_points
+    ]
+
+
+def _profile_rows(report: Report) -> list[Sequence[str]]:
+    return [
+        (
+            row.layer or INPUT,
+            row.tensor,
+            str(row.type),
+            str(row.values),
+            f"{row.real.low:.4g}",
+            f"{row.real.high:.4g}",
+            str(row.clipped),
+            str(row.underflowed),
+        )
+        for row in report.profile
+    ]
+
+
+def _trace_rows(report: Report) -> list[Sequence[str]]:
+    return [
+        (
+            row.layer or INPUT,
+            row.tensor,
+            f"{row.max_error:.3g}",
+            f"{row.mean_error:.3g}",
+            "-" if row.relative_error is None else f"{row.relative_error:.2%}",
+            "-" if row.correlation is None else f"{row.correlation:.5f}",
+            "-" if row.first_drift_step is None else str(row.first_drift_step),
+        )
+        for row in report.trace
+    ]
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return f"{' × '.join(map(str, shape))} = {prod(shape)}" if len(shape) > 1 else str(shape[0])
