@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
 
+from keras_models import sequential
+from loopwire.cli import main
 from loopwire.report.figures import save, svg
 from loopwire.report.roc import class_rocs, confusion, confusion_figure, roc_figure, working_points
 
@@ -60,3 +64,17 @@ def test_figures(tmp_path: Path) -> None:
     assert element.startswith("<svg") and element.rstrip().endswith("</svg>")
     with confusion_figure(confusion(LABELS, FIXED), NAMES) as drawn:
         assert sum(float(text.get_text()) for text in drawn.axes[0].texts) == pytest.approx(3, abs=0.02)
+
+
+def test_the_command(tmp_path: Path) -> None:
+    pytest.importorskip("mplhep")
+    layers = [keras.layers.GRU(3), keras.layers.Dense(3, activation="softmax")]
+    sequential((4, 2), layers).save(tmp_path / "m.keras")
+    np.savez(tmp_path / "x.npz", X=RANDOM.normal(0.0, 1.0, (300, 4, 2)), y=np.arange(300) % 3)
+    arguments = ["figures", tmp_path / "m.keras", "--data", tmp_path / "x.npz", "--out", tmp_path / "out"]
+    result = CliRunner().invoke(main, [*map(str, arguments), "--precision", "fixed<10,4>"])
+    assert result.exit_code == 0, result.output
+    names = [f"{name}.{kind}" for name in ("roc", "confusion", "profile") for kind in ("png", "pdf")]
+    lines = [line for line in result.stdout.splitlines() if line.startswith("Figure")]
+    assert lines == [f"Figure: {tmp_path / 'out' / name}" for name in names]
+    assert all((tmp_path / "out" / name).stat().st_size > 1000 for name in names)

@@ -135,6 +135,19 @@ def scan_command(model_path: Path, **options: Any) -> None:
         _scan(model_path, **options)
 
 
+@main.command("figures")
+@_MODEL
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Inputs, .npz (X, and labels y) or .npy.")
+@_LABELS
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file of settings.")
+@click.option("--precision", help="Type of all tensors. [default: fixed<16,6,RND,SAT>]")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder. [default: build/<name of MODEL>-figures]")
+def figures_command(model_path: Path, **options: Any) -> None:
+    """Draw ROC curves, confusion matrix and profile of MODEL, float against fixed, as PNG and PDF."""
+    with _errors_told():
+        _figures(model_path, **options)
+
+
 def _compile(model_path: Path, data_path: Path | None, out: Path | None, sequences: int | None, **options: Any) -> None:
     # One step's matrices are small: more threads would spend their time waiting. Read when numpy is first imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -243,15 +256,50 @@ def _scan(
         click.echo(f"Scan: {path}")
 
 
+def _figures(
+    model_path: Path, data: Path, labels: Path | None, config_path: Path | None, precision: str | None, out: Path | None
+) -> None:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from rich.console import Console
+
+    from loopwire.compiler import compile, load
+    from loopwire.explore.events import read_events
+    from loopwire.report.figures import save
+    from loopwire.report.profile import profile_figure
+    from loopwire.report.roc import class_rocs, confusion, confusion_figure, roc_figure
+
+    config = _config(model_path.stem, config_path=config_path, precision=precision)
+    out = out or Path("build") / f"{model_path.stem}-figures"
+    written: list[Path] = []
+    with _progress(Console()) as progress:
+        with _step(progress, "Reading"):
+            model = load(model_path)
+            events = read_events(model, data, labels)
+            design = compile(model, config)
+        if events.labels is not None:
+            with _step(progress, "Emulating"):
+                real, fixed = design.predict_float(events.inputs), design.predict(events.inputs)
+            names = events.class_names or [str(k) for k in range(max(real.shape[-1], 2))]
+            with _step(progress, "Drawing"):
+                with roc_figure(class_rocs(events.labels, real, fixed, names)) as drawn:
+                    written += save(drawn, out / "roc")
+                with confusion_figure(confusion(events.labels, fixed), names) as drawn:
+                    written += save(drawn, out / "confusion")
+        with _step(progress, "Profiling"), profile_figure(design.profile(events.inputs)) as drawn:
+            written += save(drawn, out / "profile")
+    for path in written:
+        click.echo(f"Figure: {path}")
+
+
 def _config(
     name: str,
     config_path: Path | None,
-    part: str | None,
-    clock_ns: float | None,
-    precision: str | None,
-    interleave: int | None,
-    reuse_factor: int | None,
-    multipliers: str | None,
+    part: str | None = None,
+    clock_ns: float | None = None,
+    precision: str | None = None,
+    interleave: int | None = None,
+    reuse_factor: int | None = None,
+    multipliers: str | None = None,
 ) -> CompileConfig:
     """Return the file's settings with the options' in their place."""
     from dataclasses import replace
