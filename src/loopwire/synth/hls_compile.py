@@ -30,8 +30,9 @@ WARNINGS = (
     "-Wno-uninitialized",
     "-Wno-maybe-uninitialized",
 )
-"""All warnings but those of what only HLS tools read: their directives, and labels of loops, which name them there."""
-FLAGS = ("-std=c++17", "-shared", "-fPIC")
+"""All warnings but those of what only HLS tools read (their directives, and labels, by which they name loops), and
+those that g++ sees through the default constructor of the `ap_fixed` headers' numbers: it trims bits not yet set."""
+FLAGS = ("-std=c++11", "-shared", "-fPIC")
 OPTIMISED, QUICKLY_COMPILED = "-O3", "-O0"
 BRIDGE = "_bridge.cpp"
 

@@ -219,7 +219,7 @@ def _interface(processes: Plan, ports: Ports) -> list[str]:
         if ports.is_stream(channel):
             lines.append(f"#pragma HLS INTERFACE axis port={name}")
         else:
-            lines.append(f"#pragma HLS ARRAY_PARTITION variable={name} type=complete dim=0")
+            lines.append(f"#pragma HLS ARRAY_PARTITION variable={name} complete dim=0")
             lines.append(f"#pragma HLS INTERFACE ap_vld port={name}")
     return [*lines, "#pragma HLS DATAFLOW"]
 
@@ -228,7 +228,7 @@ def _declare(channel: Channel, processes: Plan, ports: Ports) -> list[str]:
     if not ports.is_stream(channel):
         return [
             f"{ports.types.of(channel.value)} {channel.name}{ports.array_dimensions(channel)};",
-            f"#pragma HLS ARRAY_PARTITION variable={channel.name} type=complete dim=0",
+            f"#pragma HLS ARRAY_PARTITION variable={channel.name} complete dim=0",
         ]
     # A process that gathers a whole sequence lets the others that read the same value wait for all its steps.
     readers = sum(other.value is channel.value for other in processes.channels)

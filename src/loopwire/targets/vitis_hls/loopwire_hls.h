@@ -17,11 +17,13 @@ namespace loopwire {
 template <int bits> using integer = ap_int<bits>;
 #else
 template <int bits>
-using integer = std::conditional_t<
+using integer = typename std::conditional<
     (bits <= 8), std::int8_t,
-    std::conditional_t<
+    typename std::conditional<
         (bits <= 16), std::int16_t,
-        std::conditional_t<(bits <= 32), std::int32_t, std::conditional_t<(bits <= 64), std::int64_t, ap_int<bits>>>>>;
+        typename std::conditional<
+            (bits <= 32), std::int32_t,
+            typename std::conditional<(bits <= 64), std::int64_t, ap_int<bits>>::type>::type>::type>::type;
 #endif
 
 // Bits of the signed integer that counts the steps of a fixed-point type.
@@ -34,11 +36,23 @@ template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> struct integer_bits<ap_
 };
 
 // The bits of an integer of either kind, as ap_int and ap_fixed hold them in V.
-template <class native_t> inline const native_t &bits_of(const native_t &number) { return number; }
-template <int bits> inline const auto &bits_of(const ap_int<bits> &number) { return number.V; }
+template <class native_t> inline const native_t &bits_of(const native_t &number) {
+#pragma HLS INLINE
+  return number;
+}
+template <int bits> inline auto bits_of(const ap_int<bits> &number) -> const decltype(number.V) & {
+#pragma HLS INLINE
+  return number.V;
+}
 
-template <class native_t, class bits_t> inline void set_bits(native_t &number, const bits_t &bits) { number = bits; }
-template <int width, class bits_t> inline void set_bits(ap_int<width> &number, const bits_t &bits) { number.V = bits; }
+template <class native_t, class bits_t> inline void set_bits(native_t &number, const bits_t &bits) {
+#pragma HLS INLINE
+  number = bits;
+}
+template <int width, class bits_t> inline void set_bits(ap_int<width> &number, const bits_t &bits) {
+#pragma HLS INLINE
+  number.V = bits;
+}
 
 // The integer that a number is, counted in steps of its type.
 template <class fixed_t> inline integer<integer_bits<fixed_t>::value> integer_of(const fixed_t &number) {

@@ -181,7 +181,7 @@ class _Writer:
             return ["bool last = false;"]
         clear = loop(self._names.unique("begin"), "s", self._knobs.interleave, ["ended[s] = false;"], "UNROLL")
         count = self._knobs.interleave
-        return [f"bool ended[{count}];", "#pragma HLS ARRAY_PARTITION variable=ended type=complete dim=0", *clear]
+        return [f"bool ended[{count}];", "#pragma HLS ARRAY_PARTITION variable=ended complete dim=0", *clear]
 
     def _is_last(self) -> str:
         """Return the expression that says whether this step is the sequence's last."""
@@ -257,7 +257,7 @@ class _Writer:
         declared = [f"{self._library.types.of(channel.value)} {buffer}{lanes}[{channel.beats * channel.size}];"]
         if self._knobs.unrolled or not self._knobs.in_passes:
             dim = 2 if self._lanes else 0
-            declared.append(f"#pragma HLS ARRAY_PARTITION variable={buffer} type=complete dim={dim}")
+            declared.append(f"#pragma HLS ARRAY_PARTITION variable={buffer} complete dim={dim}")
         target = f"{self.ports.lane(buffer)}[b * {channel.size} + k]"
         label = self._names.unique(f"{name}_elements")
         if not self.ports.is_stream(channel):
@@ -308,7 +308,7 @@ class _Writer:
         lines = [f"{type_name} {name}{lanes}{'' if scalar else f'[{read.type.size}]'};  // state: {read.type.element}"]
         if not scalar:
             dim = 2 if self._lanes else 0
-            lines.append(f"#pragma HLS ARRAY_PARTITION variable={name} type=complete dim={dim}")
+            lines.append(f"#pragma HLS ARRAY_PARTITION variable={name} complete dim={dim}")
         if len(set(initial)) == 1:
             value = (
                 "0" if initial[0] == 0 else f"fixed_of<{type_name}>({literal(initial[0], read.type.element.width + 1)})"

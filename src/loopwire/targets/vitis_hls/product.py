@@ -84,7 +84,7 @@ def product_lines(
         passes = loop(names.unique(f"{base}_groups"), "group", cut.groups, passes, *innermost)
     return [
         f"integer<{bits}> {total}{f'[{lanes}]' if lanes else ''}[{rows}];",
-        f"#pragma HLS ARRAY_PARTITION variable={total} type=complete dim={2 if lanes else 0}",
+        f"#pragma HLS ARRAY_PARTITION variable={total} complete dim={2 if lanes else 0}",
         *_storage(weights, cut),
         *clear,
         *passes,
@@ -115,12 +115,12 @@ def _storage(weights: Weights, cut: Passes) -> list[str]:
     name, first = weights.name, weights.integers.ndim - 1
     if cut.groups * cut.blocks == 1:
         if first == 1:
-            return [f"#pragma HLS ARRAY_PARTITION variable={name} type=complete dim=0"]
-        return [f"#pragma HLS ARRAY_RESHAPE variable={name} type=complete dim={dim}" for dim in (first, first + 1)]
+            return [f"#pragma HLS ARRAY_PARTITION variable={name} complete dim=0"]
+        return [f"#pragma HLS ARRAY_RESHAPE variable={name} complete dim={dim}" for dim in (first, first + 1)]
     lines = []
     if cut.block_columns > 1:
-        lines.append(f"#pragma HLS ARRAY_RESHAPE variable={name} type=cyclic factor={cut.block_columns} dim={first}")
-    kind = f"type=block factor={cut.groups}" if cut.groups > 1 else "type=complete"
+        lines.append(f"#pragma HLS ARRAY_RESHAPE variable={name} cyclic factor={cut.block_columns} dim={first}")
+    kind = f"block factor={cut.groups}" if cut.groups > 1 else "complete"
     lines.append(f"#pragma HLS ARRAY_RESHAPE variable={name} {kind} dim={first + 1}")
     lines.append(f"#pragma HLS BIND_STORAGE variable={name} type=rom_1p impl={rom_memory(weights.integers)}")
     return lines

@@ -257,8 +257,8 @@ if {$$options(reset)} {
   open_project ${top}_prj
 }
 set_top $top
-add_files firmware/$top.cpp -cflags "-std=c++14"
-add_files -tb ${top}_test.cpp -cflags "-std=c++14 -Wno-unknown-pragmas -Wno-unused-label"
+add_files firmware/$top.cpp -cflags "-std=c++11"
+add_files -tb ${top}_test.cpp -cflags "-std=c++11 -Wno-unknown-pragmas -Wno-unused-label"
 add_files -tb test_call.h
 add_files -tb tb_data
 if {$$options(reset)} {
@@ -307,7 +307,7 @@ $short
 
 Vivado HLS: `vivado_hls -f build_prj.tcl`. Without either, with g++ and the headers `ap_fixed.h` and `hls_stream.h`:
 
-    g++ -std=c++17 -O2 -isystem <headers> firmware/$top.cpp ${top}_test.cpp -o simulate && ./simulate
+    g++ -std=c++11 -O2 -isystem <headers> firmware/$top.cpp ${top}_test.cpp -o simulate && ./simulate
 
 `-DLOOPWIRE_EXACT_WIDTHS` simulates accumulators in the synthesised widths, slowly; the numbers are the same.
 """)

@@ -198,7 +198,7 @@ class Step:
         )
         lines = [f"{self._library.types.of(value)} {name}{dimensions};"]
         if value.type.shape:
-            lines.append(f"#pragma HLS ARRAY_PARTITION variable={name} type=complete dim={2 if lanes else 0}")
+            lines.append(f"#pragma HLS ARRAY_PARTITION variable={name} complete dim={2 if lanes else 0}")
         return lines
 
     def _element(self, node: Node) -> list[str]:
