@@ -62,6 +62,7 @@ class CompileConfig:
         clock_period_ns: what every stage must fit in.
         interleave: sequences that are in the loop at once; None: as many as fill it.
         reuse_factor: products that a multiplier serves in each step; 1: fully parallel.
+        layer_reuse_factor: the same for single layers, by name.
         multipliers: how products with constants are made: 'shift_add', 'dsp', or 'auto', as the cost model favours.
         name: of the top module; None: the model's.
         simulate_sequences: how many sequences `Design.verify` simulates at most, if not told otherwise.
@@ -77,6 +78,7 @@ class CompileConfig:
     clock_period_ns: float = 5.0
     interleave: int | None = None
     reuse_factor: int = 1
+    layer_reuse_factor: Mapping[str, int] = field(default_factory=dict)
     multipliers: Multipliers = "auto"
     name: str | None = None
     simulate_sequences: int = SIMULATED_SEQUENCES
@@ -91,8 +93,11 @@ class CompileConfig:
             )
         if self.interleave is not None and self.interleave < 1:
             raise ConfigError("interleave", f"{self.interleave} sequences are impossible", "Give 1 or more")
-        if self.reuse_factor < 1:
-            raise ConfigError("reuse_factor", f"{self.reuse_factor} is impossible", "Give 1 (fully parallel) or more")
+        factors = {"reuse_factor": self.reuse_factor}
+        factors |= {f"layer_reuse_factor.{name}": factor for name, factor in self.layer_reuse_factor.items()}
+        for where, factor in factors.items():
+            if factor < 1:
+                raise ConfigError(where, f"{factor} is impossible", "Give 1 (fully parallel) or more")
         if self.multipliers not in MULTIPLIERS:
             raise ConfigError(
                 "multipliers",
@@ -148,6 +153,15 @@ class TypeChoice:
         by_name: dict[str, Layer] = {layer.name: layer for layer in model.layers}
         _check_groups("kind", "kind", config.kind, by_kind)
         _check_groups("layer", "name", config.layer, by_name)
+        for name in config.layer_reuse_factor:
+            layer = by_name.get(name)
+            if layer is None or Role.WEIGHT not in layer.roles:
+                known = [name for name, layer in by_name.items() if Role.WEIGHT in layer.roles]
+                raise ConfigError(
+                    f"configuration, [layer_reuse_factor] {name}",
+                    "no layer of this name multiplies",
+                    f"Choose from {', '.join(known)}.{nearest(name, known)}",
+                )
         self._groups = {
             "model": config.model,
             **{f"kind.{name}": group for name, group in config.kind.items()},
@@ -297,6 +311,12 @@ def _groups(where: str, values: Any) -> dict[str, PrecisionConfig]:
     return {str(name): _precision(f"{where}.{name}", group) for name, group in values.items()}
 
 
+def _counts(where: str, values: Any) -> dict[str, int]:
+    if not isinstance(values, Mapping):
+        raise ConfigError(where, f"{values!r} is not a table", "Give one number for each layer's name")
+    return {str(name): _count(f"{where}.{name}", value) for name, value in values.items()}
+
+
 Reader = Callable[[str, Any], Any]
 """Turns what stands at a place into a value, or raises."""
 
@@ -312,6 +332,7 @@ _READERS: dict[str, Reader] = {
     "clock_period_ns": _number,
     "interleave": _count,
     "reuse_factor": _count,
+    "layer_reuse_factor": _counts,
     "multipliers": _text,
     "name": _text,
     "simulate_sequences": _count,

@@ -158,6 +158,7 @@ class Design:
             interleave=config.interleave,
             multipliers=config.multipliers,
             reuse_factor=config.reuse_factor,
+            layer_reuse_factor=config.layer_reuse_factor,
         )
 
     @cached_property

@@ -14,6 +14,7 @@ from loopwire.hdl.adder_tree import AdderTree
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.hdl.expressions import hex_file, resized
 from loopwire.hdl.names import Names, identifier
+from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Graph, Value
 from loopwire.ir.interval import Range, ranges
@@ -71,6 +72,7 @@ def generate(
     interleave: int | None = None,
     multipliers: Multipliers = "auto",
     reuse_factor: int = 1,
+    layer_reuse_factor: Mapping[str, int] | None = None,
 ) -> Firmware:
     """Return firmware for a lowered graph.
 
@@ -82,20 +84,39 @@ def generate(
         interleave: sequences in the loop at once; by default as many as fit without adding latency.
         multipliers: products with constants as shift-add trees, in DSP blocks, or whichever takes the smaller share of
             the device.
-        reuse_factor: products that a multiplier serves in each step, R: 1 is fully parallel. Layers with fewer products
-            a unit use what they have.
+        reuse_factor: products that a multiplier serves in each step, R: 1 is fully parallel. A layer with fewer
+            products reuses as often as it can.
+        layer_reuse_factor: R of single layers, by name.
 
     Raises:
         UnsupportedError: the layers are connected in a way that firmware does not carry.
         ConfigError: the clock is too fast for an operation, or `interleave` is impossible.
     """
+    reuse = _Reuse(reuse_factor, layer_reuse_factor or {})
     graph = accumulate_flattened(graph)
-    graph = verify(fuse_scans(graph) if reuse_factor == 1 else graph)
+    graph = verify(graph if reuse.folds else fuse_scans(graph))
     found = ranges(graph)
     delays = DelayModel(device)
-    return _Design(
-        graph, found, delays, clock_period_ns, identifier(name), interleave, multipliers, reuse_factor
-    ).firmware()
+    return _Design(graph, found, delays, clock_period_ns, identifier(name), interleave, multipliers, reuse).firmware()
+
+
+@dataclass(frozen=True)
+class _Reuse:
+    """The reuse factor of every layer."""
+
+    factor: int
+    by_layer: Mapping[str, int]
+
+    @property
+    def folds(self) -> bool:
+        """Whether any layer reuses its multipliers: then each has an engine of its own."""
+        return max(self.factor, *self.by_layer.values(), 1) > 1
+
+    def of(self, engine: Engine) -> int:
+        """Return the reuse factor of an engine of one layer."""
+        nodes = (*engine.nodes, *engine.tail)
+        layers = [node.result.layer for node in nodes if isinstance(node.op, ops.MatVec)]
+        return self.by_layer.get(layers[0], self.factor) if layers else 1
 
 
 @dataclass
@@ -107,14 +128,14 @@ class _Design:
     name: str
     interleave: int | None
     multipliers: Multipliers
-    reuse_factor: int
+    reuse: _Reuse
     files: dict[str, str] = field(default_factory=dict)
     _tables: dict[TableForm, str] = field(default_factory=dict)
     _names: Names = field(default_factory=Names)
 
     def firmware(self) -> Firmware:
         chain = engines(self.graph)
-        if self.reuse_factor > 1:
+        if self.reuse.folds:
             chain = one_layer_each(chain)
         self._names.unique(self.name)
         pipelines = [self._pipeline(engine) for engine in chain]
@@ -150,7 +171,7 @@ class _Design:
         )
 
     def _pipeline(self, engine: Engine) -> Pipeline:
-        folding = fold(engine, self.reuse_factor)
+        folding = fold(engine, self.reuse.of(engine)) if self.reuse.folds else None
         if folding is None:
             datapath = expand(engine, self.found, self._solve)
         else:
