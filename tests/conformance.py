@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +51,8 @@ class Case:
     clock_period_ns: float = 5.0
     interleave: int | None = None
     multipliers: Multipliers = "auto"
+    reuse_factor: int = 1
+    layer_reuse_factor: Mapping[str, int] = field(default_factory=dict)
 
     def graph(self) -> Graph:
         """Return the lowered model."""
@@ -63,7 +65,16 @@ class Case:
     def firmware(self, graph: Graph) -> Firmware:
         """Return the hardware."""
         part = find_part(self.part)
-        return generate(graph, part, self.clock_period_ns, self.name, self.interleave, self.multipliers)
+        return generate(
+            graph,
+            part,
+            self.clock_period_ns,
+            self.name,
+            self.interleave,
+            self.multipliers,
+            self.reuse_factor,
+            self.layer_reuse_factor,
+        )
 
 
 def prove(cases: Sequence[Case], folder: Path, seed: int = 1) -> None:

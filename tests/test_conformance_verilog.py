@@ -151,6 +151,26 @@ def once_wrong_cases() -> Iterator[Case]:
     yield Case("uneven_intervals", (4, 1), [rnn("a", 1, 1, **BACKWARDS)], part="LFE5U-85F", multipliers="shift_add")
 
 
+def folded_cases() -> Iterator[Case]:
+    yield Case("fold_lstm", (4, 3), [lstm("a", 3, 4)], reuse_factor=4)
+    yield Case("fold_passes", (4, 5), [lstm("a", 5, 2, **SEQUENCES)], reuse_factor=3)
+    yield Case("fold_padded", (3, 2), [lstm("a", 2, 5), dense("b", 5, 3, "softmax")], reuse_factor=6)
+    yield Case("fold_most", (3, 2), [rnn("a", 2, 3), dense("b", 3, 2)], reuse_factor=1000, clock_period_ns=10)
+    yield Case("fold_gru_after", (4, 2), [gru("a", 2, 4)], reuse_factor=2, interleave=2)
+    yield Case("fold_gru_before", (4, 2), [gru("a", 2, 4, after=False)], reuse_factor=8)
+    yield Case(
+        "fold_one_unit", (3, 3), [lstm("a", 3, 1, **BACKWARDS)], reuse_factor=3, part="LFE5U-85F", clock_period_ns=10
+    )
+    yield Case("fold_stack", (4, 2), [lstm("a", 2, 3, **SEQUENCES), gru("b", 3, 4)], reuse_factor=4)
+    flat = [gru("a", 2, 3, **SEQUENCES), Flatten("b"), dense("c", 12, 2, "relu")]
+    yield Case("fold_flattened", (4, 2), flat, reuse_factor=3, clock_period_ns=2.5, part="xcvu13p")
+    yield Case("fold_each_step", (4, 2), [gru("a", 2, 3, **SEQUENCES), dense("b", 3, 2, "softmax")], reuse_factor=2)
+    tail = [lstm("a", 2, 3), dense("b", 3, 4, "relu"), dense("c", 4, 3, "softmax")]
+    yield Case("fold_by_layer", (3, 2), tail, layer_reuse_factor={"a": 3, "c": 12})
+    yield Case("fold_no_scan", (4,), [dense("a", 4, 3, "tanh"), dense("b", 3, 2)], reuse_factor=4)
+    yield Case("fold_normalised", (3, 2), [BatchNormalization("n", w(2), w(2)), rnn("a", 2, 4)], reuse_factor=4)
+
+
 def knob_cases() -> Iterator[Case]:
     layers = [gru("a", 2, 2), dense("b", 2, 2, "softmax")]
     periods_ns = {"xcku115": (3.5, 5.0), "xcvu13p": (2.5, 5.0), "xc7a100t": (5.0, 7.0), "LFE5U-85F": (7.5, 9.0)}
@@ -177,6 +197,7 @@ GROUPS = {
     "types": type_cases,
     "once wrong": once_wrong_cases,
     "knobs": knob_cases,
+    "folded": folded_cases,
 }
 
 

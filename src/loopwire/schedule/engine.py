@@ -148,7 +148,8 @@ def one_layer_each(chain: tuple[Engine, ...]) -> tuple[Engine, ...]:
         engines_after.append(Engine(name, 1, False, given[0], (), nodes, (), (), {}, output, per_step=False))
     if not last.nodes:
         return (*scans, *engines_after)
-    scan = replace(last, tail=(), output=last.aliases[engines_after[0].x], aliases={})
+    handed_on = engines_after[0].x if engines_after else last.output
+    scan = replace(last, tail=(), output=last.aliases[handed_on], aliases={})
     return (*scans, scan, *engines_after)
 
 
