@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from loopwire.compiler import compile
-from loopwire.errors import ConfigError
-from loopwire.explore.criterion import Criterion, Judge, Measure
+from loopwire.errors import ConfigError, nearest
+from loopwire.explore.criterion import METRICS, Criterion, Judge, Measure
 from loopwire.explore.events import Events, checked_events
 from loopwire.explore.groups import Probe, configuration, fixed
 from loopwire.layers.model import Model
@@ -92,7 +92,10 @@ def scan(
         ConfigError: the metric is unknown, or a type impossible.
         DataError: the data do not fit the model.
     """
-    criterion = Criterion.parse(f"{metric}{'<=1e300' if metric == 'mae' else '>=1e-9'}")
+    if metric not in METRICS:
+        remedy = f"Choose from {', '.join(METRICS)}.{nearest(metric, METRICS)}"
+        raise ConfigError("metric", f"{metric!r} is not known", remedy)
+    criterion = Criterion(metric, 0.0)
     data = checked_events(model, data)
     probe = Probe(model)
     judge = Judge(criterion, compile(model).predict_float(data.inputs), data.labels, data.class_names, data.where)
