@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hls_designs import PART, lowered, write
+from hls_designs import PART, Case, assert_equal_to_emulator, lowered, write
 from loopwire.errors import ConfigError, ToolError, UnsupportedError
 from loopwire.ir.builder import Builder
 from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, TensorType
+from loopwire.layers.activation import Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.shape import Reshape
@@ -189,6 +190,15 @@ def test_the_test_bench_passes_and_can_fail(knobs: dict[str, Any], tmp_path: Pat
     failed = subprocess.run(["./simulate"], cwd=folder, capture_output=True, text=True)
     assert failed.returncode == 1 and failed.stdout == "FAIL: 8 sequences, 1 elements differ\n"
     assert f"sequence 0, element 0: {first} instead of {int(first) + 1}" in failed.stderr
+
+
+def test_two_designs_of_one_name_stay_apart(tmp_path: Path) -> None:
+    head = Dense("head", np.eye(2), np.zeros(2), Function("sigmoid"))
+    graphs = [lowered((2,), [head], table_size=size) for size in (8, None)]
+    folders = [write(project(graph).files, tmp_path / str(number)) for number, graph in enumerate(graphs)]
+    made = [hls_compile.compile_all([folder], optimise=False)[0] for folder in folders]
+    for graph, emulator in zip(graphs, made, strict=True):
+        assert_equal_to_emulator(Case("tagger", graph, {}), emulator)
 
 
 def test_a_folder_without_a_project(tmp_path: Path) -> None:

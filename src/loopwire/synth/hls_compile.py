@@ -32,7 +32,8 @@ WARNINGS = (
 )
 """All warnings but those of what only HLS tools read (their directives, and labels, by which they name loops), and
 those that g++ sees through the default constructor of the `ap_fixed` headers' numbers: it trims bits not yet set."""
-FLAGS = ("-std=c++11", "-shared", "-fPIC")
+FLAGS = ("-std=c++11", "-shared", "-fPIC", "-fvisibility=hidden")
+"""Hidden, so that the tables of two designs of one name stay apart when both are loaded."""
 OPTIMISED, QUICKLY_COMPILED = "-O3", "-O0"
 BRIDGE = "_bridge.cpp"
 

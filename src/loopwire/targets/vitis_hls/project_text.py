@@ -203,7 +203,7 @@ BRIDGE = Template("""\
 #include <exception>
 #include <iostream>
 
-extern "C" void ${top}_sizes(long long *sizes) {
+extern "C" __attribute__((visibility("default"))) void ${top}_sizes(long long *sizes) {
   sizes[0] = $beats;
   sizes[1] = $x_size;
   sizes[2] = $y_size;
@@ -211,7 +211,7 @@ extern "C" void ${top}_sizes(long long *sizes) {
 
 // Runs `count` sequences: numbers (count, $x_size), lengths (count), results (count, $y_size). Returns 0, or 1 where
 // the simulation waits for ever.
-extern "C" int ${top}_predict(
+extern "C" __attribute__((visibility("default"))) int ${top}_predict(
     const long long *numbers, const long long *lengths, long long count, long long *results) try {
   static long long sent[$lanes][$x_size];
   static long long taken[$lanes][$y_size];
