@@ -154,11 +154,12 @@ def assert_defined_as(graph: Graph, seed: int, lengths: Sequence[int] | None, ba
     longest = graph.inputs[-1].type.shape[0]
     outputs = evaluate_integers(graph, inputs, None if lengths is None else np.array(lengths))
     for k in range(batch):
-        exact = one_sequence(
-            graph,
-            [as_fractions(x[k : k + 1], v) for x, v in zip(inputs, graph.inputs, strict=True)],
-            longest if lengths is None else lengths[k],
-        )
+        length = longest if lengths is None else lengths[k]
+        given = [as_fractions(x[k : k + 1], v) for x, v in zip(inputs, graph.inputs, strict=True)]
+        for value, numbers in zip(graph.inputs, given, strict=True):
+            if lengths is not None and len(value.type.shape) > 1:
+                numbers[length:] = [each(lambda _: Fraction(0), row) for row in numbers[length:]]
+        exact = one_sequence(graph, given, length)
         for value, integers, numbers in zip(graph.outputs, outputs, exact, strict=True):
             assert integers.shape == (batch, *value.type.shape)
             assert as_fractions(integers[k : k + 1], value) == numbers, f"{value!r} of sequence {k}"
@@ -228,3 +229,11 @@ def test_what_lies_beyond_a_short_sequence_is_ignored_by_scans() -> None:
     steps = np.array([[[1], [2], [99]], [[3], [98], [99]]])
     (y,) = evaluate_integers(b.graph([total]), (steps,), np.array([2, 1]))
     assert y.tolist() == [[3], [3]]
+
+
+def test_what_lies_beyond_a_short_sequence_counts_as_zero() -> None:
+    b = Builder()
+    x = b.input("x", TensorType((3, 2), FixedType(8, 4)))
+    graph = b.graph((b.reshape(x, (6,)),))
+    (y,) = evaluate_integers(graph, (np.arange(1, 13).reshape(2, 3, 2),), np.array([1, 2]))
+    assert y.tolist() == [[1, 2, 0, 0, 0, 0], [7, 8, 9, 10, 0, 0]]

@@ -35,13 +35,13 @@ def evaluate_integers(
     Args:
         graph: any graph.
         inputs: integers (N, *shape) for each input.
-        lengths: (N,) steps of each sequence, from 1 to T, where some are shorter than T; what lies beyond is ignored.
+        lengths: (N,) steps of each sequence, from 1 to T, where some are shorter than T; what lies beyond counts as 0.
         observe: called with every node evaluated.
 
     Returns:
         Integers (N, *shape) for each output.
     """
-    return _evaluate(graph, inputs, lengths, _apply_integer, observe)
+    return _evaluate(graph, [shortened(x, lengths) for x in inputs], lengths, _apply_integer, observe)
 
 
 def evaluate_real(
@@ -51,7 +51,15 @@ def evaluate_real(
     observe: Observer | None = None,
 ) -> tuple[npt.NDArray[np.float64], ...]:
     """Evaluate a graph on real numbers: weights as trained, casts without effect, tables as their functions."""
-    return _evaluate(graph, inputs, lengths, _apply_real, observe)
+    return _evaluate(graph, [shortened(x, lengths) for x in inputs], lengths, _apply_real, observe)
+
+
+def shortened(x: Array, lengths: npt.NDArray[np.int64] | None) -> Array:
+    """Return sequences (N, T, …) with zeros beyond their lengths (N,); vectors (N, n) as they are."""
+    if lengths is None or x.ndim < 3:
+        return x
+    given = np.arange(x.shape[1]) < lengths[:, np.newaxis]
+    return np.where(_expand(given, x), x, np.zeros_like(x))
 
 
 def _evaluate(

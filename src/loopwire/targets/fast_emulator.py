@@ -13,6 +13,7 @@ import numpy.typing as npt
 from loopwire.ir.graph import Graph
 from loopwire.targets import native_library
 from loopwire.targets.vector_assembler import LANES, TILE_ROWS, Opcode, Program
+from loopwire.targets.evaluate import shortened
 from loopwire.targets.vector_program import UnsuitableError, build_program
 
 _SOURCE = Path(__file__).with_suffix(".cpp")
@@ -59,6 +60,7 @@ class FastEmulator:
             lengths = np.ascontiguousarray(lengths, np.int64)
             steps = self._input.type.shape[0]
             assert lengths.shape == (count,) and (count == 0 or 1 <= lengths.min() <= lengths.max() <= steps)
+            x = shortened(x, lengths)
         result = np.empty((count, *self._output.type.shape), np.int64)
         program = self._program
         status = self._machine.loopwire_run(
