@@ -51,6 +51,10 @@ class ToolError(LoopwireError):
     """An external tool that is missing or failed."""
 
 
+class PrecisionError(LoopwireError):
+    """No precision keeps what was asked for."""
+
+
 class VerificationError(LoopwireError):
     """Simulated firmware whose bits or cycles differ from what was predicted."""
 

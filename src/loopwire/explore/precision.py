@@ -13,7 +13,7 @@ import numpy.typing as npt
 from loopwire.compiler import compile
 from loopwire.config import DEFAULT_TYPE, CompileConfig, PrecisionConfig
 from loopwire.design import Design
-from loopwire.errors import ConfigError, DataError, LoopwireError, nearest
+from loopwire.errors import ConfigError, DataError, PrecisionError, nearest
 from loopwire.explore.cost import estimate
 from loopwire.explore.criterion import Criterion, Judge, Judgement
 from loopwire.explore.events import Events, checked_events
@@ -31,10 +31,6 @@ START_FRACTION_BITS = (12, 14)
 LEAST_WIDTH = 2
 CHECK_SHARE = 0.25
 """Of the data, kept out of the search where no other data are given for the final check."""
-
-
-class PrecisionError(LoopwireError):
-    """No precision keeps what was asked for."""
 
 
 @dataclass(frozen=True)
