@@ -12,14 +12,15 @@ from loopwire.schedule.engine import Engine
 def fold(engine: Engine, reuse_factor: int) -> Folding | None:
     """Return the folding with the fewest multipliers whose cycles a step do not exceed the reuse factor.
 
-    None where the engine stays parallel: at a reuse factor of 1, and where it multiplies no matrix.
+    Of equals, the one with the fewest units a chunk, for which all that is not a matrix is built. None where the engine
+    stays parallel: at a reuse factor of 1, and where it multiplies no matrix.
     """
     shapes = matrix_shapes(engine)
     if reuse_factor == 1 or not shapes:
         return None
     units = engine.states[0].read.type.size if engine.states else shapes[0][0]
     fitting = [folding for folding in foldings(units, shapes) if folding.cycles <= reuse_factor]
-    return min(fitting, key=lambda folding: (multipliers(folding, shapes), folding.cycles))
+    return min(fitting, key=lambda folding: (multipliers(folding, shapes), folding.lanes, folding.cycles))
 
 
 def matrix_shapes(engine: Engine) -> list[tuple[int, int]]:

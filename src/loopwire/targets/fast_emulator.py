@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from loopwire.ir.graph import Graph
 from loopwire.targets import native_library
-from loopwire.targets.vector_assembler import LANES, TILE_ROWS, Opcode, Program
 from loopwire.targets.evaluate import shortened
+from loopwire.targets.vector_assembler import LANES, TILE_ROWS, Opcode, Program
 from loopwire.targets.vector_program import UnsuitableError, build_program
 
 _SOURCE = Path(__file__).with_suffix(".cpp")
