@@ -52,11 +52,13 @@ def pass_through(steps: int = STEPS) -> Model:
     return Model("pass through", shape, (Activation("same", LINEAR),), "folder/same.keras")
 
 
-def firmware_of(graph: Graph, device: Any, clock_period_ns: float, name: str, *options: Any) -> Firmware:
+def firmware_of(graph: Graph, device: Any, clock_period_ns: float, name: str, **options: Any) -> Firmware:
     """Return hand-written hardware, in place of the generator's."""
     shape = graph.inputs[0].type.shape
     steps = shape[0] if len(shape) == 2 else 1
     beat = BeatFormat(FEATURES, 16, signed=True)
     text = HARDWARE.replace("STEPS = 4", f"STEPS = {steps}")
     steady = SteadyState(0, 1, steps)
-    return Firmware({"pass_through.sv": text}, "pass_through", steps, True, beat, beat, steps, steps, 1, 1, steady, ())
+    return Firmware(
+        {"pass_through.sv": text}, "pass_through", steps, True, beat, beat, steps, steps, 1, 1, steady, (), ()
+    )
