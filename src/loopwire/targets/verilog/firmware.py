@@ -191,9 +191,10 @@ class _Design:
                 f"{slots} sequences do not fit in a loop of {ring} cycles",
                 f"Give a number from 1 to {room}, or leave it out for {room}",
             )
-        # A sequence holds its ticket from its first beat to its last result; a new one comes every `steps` cycles.
+        # A sequence holds its ticket from its first beat to its last result; a new one comes every interval at most.
         held_cycles = engine.length * (1 + engine.per_step + engine.reverse) + ring * engine.length + pipeline.depth + 4
-        tickets = 1 << (held_cycles // engine.length + 1).bit_length()
+        interval_cycles = max(engine.length, engine.length * ring // slots)
+        tickets = 1 << (held_cycles // interval_cycles + 1).bit_length()
         depth, reverse, per_step = pipeline.depth, engine.reverse, engine.per_step
         waits = folding is not None and slots == 1
         return EngineTiming(engine.length, ring, slots, spacing, tickets, depth, reverse, per_step, waits)
