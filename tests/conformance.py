@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from loopwire.devices import find_part
 from loopwire.ir.fixed_point import Integers, integer_dtype
 from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, TensorType
+from loopwire.knobs import Knobs
 from loopwire.layers.model import Layer, Model
 from loopwire.layers.roles import LayerTypes, Role
 from loopwire.passes.lower import lower
@@ -22,7 +23,6 @@ from loopwire.synth import verilator
 from loopwire.synth.simulation import Counts, SimulationResult, Stimulus
 from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.verilog import Firmware, generate
-from loopwire.targets.verilog.firmware import Multipliers
 
 Types = LayerTypes | dict[str, LayerTypes]
 """Of all layers, or of each by its name."""
@@ -39,8 +39,8 @@ EIGHT_BITS = types()
 
 
 @dataclass(frozen=True)
-class Case:
-    """A model with its types and the knobs of `generate`. `name` becomes its top module's."""
+class Case(Knobs):
+    """A model with its types and the knobs of its hardware. `name` becomes its top module's."""
 
     name: str
     input_shape: tuple[int, ...]
@@ -49,10 +49,6 @@ class Case:
     input_type: str = "fixed<8,3>"
     part: str = "xcku115"
     clock_period_ns: float = 5.0
-    interleave: int | None = None
-    multipliers: Multipliers = "auto"
-    reuse_factor: int = 1
-    layer_reuse_factor: Mapping[str, int] = field(default_factory=dict)
 
     def graph(self) -> Graph:
         """Return the lowered model."""
@@ -64,17 +60,7 @@ class Case:
 
     def firmware(self, graph: Graph) -> Firmware:
         """Return the hardware."""
-        part = find_part(self.part)
-        return generate(
-            graph,
-            part,
-            self.clock_period_ns,
-            self.name,
-            self.interleave,
-            self.multipliers,
-            self.reuse_factor,
-            self.layer_reuse_factor,
-        )
+        return generate(graph, find_part(self.part), self.clock_period_ns, self.name, self)
 
 
 def prove(cases: Sequence[Case], folder: Path, seed: int = 1) -> None:

@@ -52,7 +52,7 @@ def pass_through(steps: int = STEPS) -> Model:
     return Model("pass through", shape, (Activation("same", LINEAR),), "folder/same.keras")
 
 
-def firmware_of(graph: Graph, device: Any, clock_period_ns: float, name: str, **options: Any) -> Firmware:
+def firmware_of(graph: Graph, device: Any, clock_period_ns: float, name: str, knobs: Any) -> Firmware:
     """Return hand-written hardware, in place of the generator's."""
     shape = graph.inputs[0].type.shape
     steps = shape[0] if len(shape) == 2 else 1

@@ -12,12 +12,13 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from loopwire.errors import ConfigError, FixedTypeError, nearest
 from loopwire.ir import ops
 from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, Overflow, Rounding
+from loopwire.knobs import Knobs
 from loopwire.layers.roles import LayerTypes, Role
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 DEFAULT_TYPE = FixedType(16, 6, rounding=Rounding.RND, overflow=Overflow.SAT)
 """The widths that hls4ml users start with, but rounded and saturated, so that no value is silently wrapped."""
-Multipliers = Literal["auto", "shift_add", "dsp"]
-MULTIPLIERS: tuple[str, ...] = get_args(Multipliers)
 SIMULATED_SEQUENCES = 1000
 
 
@@ -54,16 +53,12 @@ class PrecisionConfig:
 
 
 @dataclass(frozen=True)
-class CompileConfig:
-    """All choices of a compilation.
+class CompileConfig(Knobs):
+    """All choices of a compilation: the knobs of the hardware, and what follows.
 
     Attributes:
         part: the FPGA, as `devices.find_part` knows it.
         clock_period_ns: what every stage must fit in.
-        interleave: sequences that are in the loop at once; None: as many as fill it.
-        reuse_factor: products that a multiplier serves in each step; 1: fully parallel.
-        layer_reuse_factor: the same for single layers, by name.
-        multipliers: how products with constants are made: 'shift_add', 'dsp', or 'auto', as the cost model favours.
         name: of the top module; None: the model's.
         simulate_sequences: how many sequences `Design.verify` simulates at most, if not told otherwise.
         model: types of all tensors.
@@ -76,10 +71,6 @@ class CompileConfig:
 
     part: str = "xcku115-flvb2104-2-i"
     clock_period_ns: float = 5.0
-    interleave: int | None = None
-    reuse_factor: int = 1
-    layer_reuse_factor: Mapping[str, int] = field(default_factory=dict)
-    multipliers: Multipliers = "auto"
     name: str | None = None
     simulate_sequences: int = SIMULATED_SEQUENCES
     model: PrecisionConfig = PrecisionConfig()
@@ -87,22 +78,10 @@ class CompileConfig:
     layer: Mapping[str, PrecisionConfig] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not (math.isfinite(self.clock_period_ns) and self.clock_period_ns > 0):
             raise ConfigError(
                 "clock_period_ns", f"{self.clock_period_ns} is no period", "Give nanoseconds above 0, such as 5"
-            )
-        if self.interleave is not None and self.interleave < 1:
-            raise ConfigError("interleave", f"{self.interleave} sequences are impossible", "Give 1 or more")
-        factors = {"reuse_factor": self.reuse_factor}
-        factors |= {f"layer_reuse_factor.{name}": factor for name, factor in self.layer_reuse_factor.items()}
-        for where, factor in factors.items():
-            if factor < 1:
-                raise ConfigError(where, f"{factor} is impossible", "Give 1 (fully parallel) or more")
-        if self.multipliers not in MULTIPLIERS:
-            raise ConfigError(
-                "multipliers",
-                f"{self.multipliers!r} is unknown",
-                f"Choose from {', '.join(MULTIPLIERS)}.{nearest(self.multipliers, MULTIPLIERS)}",
             )
         if self.simulate_sequences < 0:
             raise ConfigError(

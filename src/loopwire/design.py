@@ -149,17 +149,7 @@ class Design:
         Raises:
             UnsupportedError: no hardware can be made of this model.
         """
-        config = self.config
-        return generate(
-            self.graph,
-            self.device,
-            config.clock_period_ns,
-            self.name,
-            interleave=config.interleave,
-            multipliers=config.multipliers,
-            reuse_factor=config.reuse_factor,
-            layer_reuse_factor=config.layer_reuse_factor,
-        )
+        return generate(self.graph, self.device, self.config.clock_period_ns, self.name, self.config)
 
     @cached_property
     def simulator(self) -> Simulator:

@@ -1,0 +1,30 @@
+"""The command line: a file a command; each imports what is heavy when it runs."""
+
+from __future__ import annotations
+
+import click
+
+from loopwire.cli.compile import compile_command
+from loopwire.cli.figures import figures_command
+from loopwire.cli.precision import precision_command
+from loopwire.cli.scan import scan_command
+
+
+def _print_version(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"loopwire {version('loopwire')}")
+        context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
+)
+def main() -> None:
+    """Compile trained recurrent neural networks into verified, ultra-low-latency FPGA firmware."""
+
+
+for command in (compile_command, precision_command, scan_command, figures_command):
+    main.add_command(command)

@@ -1,0 +1,180 @@
+"""`loopwire compile`: a model file to verified firmware."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from loopwire.cli.console import print_table, progress_bars, step
+from loopwire.cli.failures import errors_told
+from loopwire.cli.settings import read_settings
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from loopwire.config import CompileConfig
+    from loopwire.data import Data
+    from loopwire.design import Design
+    from loopwire.report.html import Evidence
+    from loopwire.report.summary import Report
+
+CHUNKS = 40
+"""Updates of a progress bar."""
+PROFILED_SEQUENCES = 2000
+"""Of the data, looked at tensor by tensor: seconds for the largest models."""
+
+
+@click.command("compile")
+@click.argument("model_path", metavar="MODEL", type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), help="Inputs, .npz (X, and labels y) or .npy.")
+@click.option("--out", type=click.Path(path_type=Path), help="Project folder. [default: build/<name of MODEL>]")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="TOML file of settings; options given here override it.",
+)
+@click.option("--part", help="FPGA. [default: xcku115-flvb2104-2-i]")
+@click.option("--clock-ns", type=float, help="Clock period in ns. [default: 5]")
+@click.option("--precision", help="Type of all tensors. [default: fixed<16,6,RND,SAT>]")
+@click.option("--reuse-factor", type=int, help="Products that a multiplier serves in each step. [default: 1]")
+@click.option("--interleave", type=int, help="Sequences in the loop at once. [default: as many as fill it]")
+@click.option("--multipliers", help="auto, shift_add or dsp. [default: auto]")
+@click.option(
+    "--simulate", "sequences", type=click.IntRange(min=0), help="Sequences to verify; 0: none. [default: 1000]"
+)
+def compile_command(model_path: Path, data: Path | None, out: Path | None, **options: Any) -> None:
+    """Compile MODEL, a Keras .h5 or .keras file, to verified SystemVerilog."""
+    with errors_told():
+        _compile(model_path, data, out, **options)
+
+
+def _compile(model_path: Path, data_path: Path | None, out: Path | None, sequences: int | None, **options: Any) -> None:
+    # One step's matrices are small: more threads would spend their time waiting. Read when numpy is first imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from rich.console import Console
+
+    from loopwire.report.html import page
+    from loopwire.report.summary import AUCS, FACTS
+
+    console = Console()
+    out = out or Path("build") / model_path.stem
+    config = read_settings(model_path.stem, **options)
+    sequences = config.simulate_sequences if sequences is None else sequences
+    _check_early(out, sequences)
+    with progress_bars(console) as progress:
+        design, data = _read(progress, model_path, data_path, config)
+        report, evidence = _report(progress, design, data, sequences)
+        with step(progress, "Writing"):
+            inputs = None if data is None else data.inputs
+            command = " ".join(map(shlex.quote, _command()))
+            reports = {
+                "report.json": report.to_json(),
+                "report.md": report.to_markdown(),
+                "report.html": page(report, design.firmware, command, evidence),
+            }
+            design.write(out, inputs, reports)
+    if report.aucs:
+        print_table(console, "Area under the ROC curve", AUCS, report.auc_rows())
+    print_table(console, report.model, FACTS, report.rows())
+    click.echo(f"Project: {out}")
+    click.echo(f"Report: {out / 'report.html'}")
+
+
+def _check_early(out: Path, sequences: int) -> None:
+    """Meet what would stop the command after minutes in its first second."""
+    from loopwire.project import check_project
+    from loopwire.synth.verilator import cxx_compiler
+
+    check_project(out)
+    if sequences:
+        cxx_compiler()
+
+
+def _read(
+    progress: Progress, model_path: Path, data_path: Path | None, config: CompileConfig
+) -> tuple[Design, Data | None]:
+    from loopwire.compiler import compile, load
+    from loopwire.data import read_data
+
+    with step(progress, "Reading"):
+        model = load(model_path)
+        data = None
+        if data_path is not None:
+            data = read_data(data_path, model.input_shape, model.output_shape()[-1])
+        return compile(model, config), data
+
+
+def _report(progress: Progress, design: Design, data: Data | None, sequences: int) -> tuple[Report, Evidence]:
+    """Judge the design with the data, plan its hardware, and simulate it."""
+    from dataclasses import replace
+
+    from loopwire.report.html import Evidence
+    from loopwire.verification import verify
+
+    judged, evidence = ({}, Evidence()) if data is None else _judge(progress, design, data)
+    with step(progress, "Solving"):
+        report = replace(design.report(), **judged)
+    if not sequences:
+        return report, evidence
+    with step(progress, "Building the simulation"):
+        _ = design.simulator
+    inputs = design.random_inputs(sequences) if data is None else data.inputs
+    with step(progress, "Simulating") as update:
+        return replace(report, verification=verify(design, inputs, sequences, progress=update)), evidence
+
+
+def _judge(progress: Progress, design: Design, data: Data) -> tuple[dict[str, Any], Evidence]:
+    """Compare fixed point with float, and look at the range of every tensor."""
+    import numpy as np
+
+    from loopwire.report.agreement import agreement, class_aucs
+    from loopwire.report.clipping import ClippingMeter
+    from loopwire.report.html import Evidence
+    from loopwire.report.roc import class_rocs, confusion, working_points
+    from loopwire.report.summary import CLIPPING, clipping_rows
+
+    meter = ClippingMeter()
+    real, fixed = [], []
+    with step(progress, "Emulating") as update:
+        done = 0
+        for part in np.array_split(data.inputs, min(CHUNKS, len(data.inputs))):
+            real.append(design.predict_float(part, meter=meter))
+            fixed.append(design.predict(part))
+            done += len(part)
+            update(done, len(data.inputs))
+    outputs = np.concatenate(real), np.concatenate(fixed)
+    clipping = meter.rows(design.graph)
+    if clipping:  # told now, since who sees it may want to stop and choose other types
+        title = "Tensors that clip: some values do not fit their type"
+        print_table(progress.console, title, CLIPPING, clipping_rows(clipping))
+    judged: dict[str, Any] = {"agreement": agreement(*outputs), "clipping": clipping}
+    evidence = Evidence()
+    if data.labels is not None and outputs[0].ndim == 2:
+        rocs = class_rocs(data.labels, *outputs, data.class_names)
+        evidence = Evidence(rocs, data.class_names or ())
+        judged["aucs"] = class_aucs(data.labels, *outputs, data.class_names)
+        judged["working_points"] = working_points(rocs)
+        judged["confusion"] = tuple(map(tuple, confusion(data.labels, outputs[1]).tolist()))
+    with step(progress, "Profiling"):
+        profiled = data.inputs[:PROFILED_SEQUENCES]
+        judged["profiled_sequences"] = len(profiled)
+        judged["profile"], judged["trace"] = design.profile(profiled), design.trace(profiled)
+    return judged, evidence
+
+
+def _command() -> list[str]:
+    """Return the command line as it was given."""
+    context = click.get_current_context()
+    parameters = {parameter.name: parameter for parameter in context.command.params}
+    words = ["loopwire", str(context.info_name)]
+    for name, value in context.params.items():
+        if isinstance(parameters[name], click.Argument):
+            words.append(str(value))
+        elif value is not None:
+            words += [parameters[name].opts[0], str(value)]
+    return words

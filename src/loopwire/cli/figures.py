@@ -1,0 +1,61 @@
+"""`loopwire figures`: ROC curves, confusion matrix and profile as files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from loopwire.cli.console import progress_bars, step
+from loopwire.cli.failures import errors_told
+from loopwire.cli.settings import LABELS, MODEL, read_settings
+
+
+@click.command("figures")
+@MODEL
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Inputs, .npz (X, and labels y) or .npy.")
+@LABELS
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file of settings.")
+@click.option("--precision", help="Type of all tensors. [default: fixed<16,6,RND,SAT>]")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder. [default: build/<name of MODEL>-figures]")
+def figures_command(model_path: Path, **options: Any) -> None:
+    """Draw ROC curves, confusion matrix and profile of MODEL, float against fixed, as PNG and PDF."""
+    with errors_told():
+        _figures(model_path, **options)
+
+
+def _figures(
+    model_path: Path, data: Path, labels: Path | None, config_path: Path | None, precision: str | None, out: Path | None
+) -> None:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from rich.console import Console
+
+    from loopwire.compiler import compile, load
+    from loopwire.explore.events import read_events
+    from loopwire.report.figures import save
+    from loopwire.report.profile import profile_figure
+    from loopwire.report.roc import class_rocs, confusion, confusion_figure, roc_figure
+
+    config = read_settings(model_path.stem, config_path=config_path, precision=precision)
+    out = out or Path("build") / f"{model_path.stem}-figures"
+    written: list[Path] = []
+    with progress_bars(Console()) as progress:
+        with step(progress, "Reading"):
+            model = load(model_path)
+            events = read_events(model, data, labels)
+            design = compile(model, config)
+        if events.labels is not None:
+            with step(progress, "Emulating"):
+                real, fixed = design.predict_float(events.inputs), design.predict(events.inputs)
+            names = events.class_names or [str(k) for k in range(max(real.shape[-1], 2))]
+            with step(progress, "Drawing"):
+                with roc_figure(class_rocs(events.labels, real, fixed, names)) as drawn:
+                    written += save(drawn, out / "roc")
+                with confusion_figure(confusion(events.labels, fixed), names) as drawn:
+                    written += save(drawn, out / "confusion")
+        with step(progress, "Profiling"), profile_figure(design.profile(events.inputs)) as drawn:
+            written += save(drawn, out / "profile")
+    for path in written:
+        click.echo(f"Figure: {path}")

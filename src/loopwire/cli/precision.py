@@ -1,0 +1,82 @@
+"""`loopwire precision`: the cheapest types that keep the physics."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from loopwire.cli.console import progress_bars, step
+from loopwire.cli.failures import errors_told
+from loopwire.cli.settings import LABELS, MODEL
+
+
+@click.command("precision")
+@MODEL
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Inputs, .npz (X, and labels y) or .npy.")
+@LABELS
+@click.option("--keep", help="What to keep. [default: auc>=0.995 with labels, else top1>=0.99]")
+@click.option(
+    "--check", type=click.Path(path_type=Path), help="Data for the final check. [default: a quarter of --data]"
+)
+@click.option("--integers", default="data", help="Integer bits from 'data' or from 'proof'. [default: data]")
+@click.option("--seed", default=1, help="Chooses the quarter. [default: 1]")
+@click.option("--out", type=click.Path(path_type=Path), help="TOML file to write. [default: <name of MODEL>.toml]")
+def precision_command(model_path: Path, **options: Any) -> None:
+    """Find the cheapest types for MODEL that keep its physics.
+
+    Writes a file for `loopwire compile --config`. Stopped with Ctrl-C, the same command goes on where it was.
+    """
+    with errors_told():
+        _precision(model_path, **options)
+
+
+def _precision(
+    model_path: Path,
+    data: Path,
+    labels: Path | None,
+    keep: str | None,
+    check: Path | None,
+    integers: str,
+    seed: int,
+    out: Path | None,
+) -> None:
+    from rich.console import Console
+
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from loopwire.compiler import load
+    from loopwire.explore.criterion import Criterion
+    from loopwire.explore.events import read_events
+    from loopwire.explore.precision import Progress as Search
+    from loopwire.explore.precision import find_precision
+    from loopwire.explore.precision_file import summary, write_toml
+
+    out = out or Path(f"{model_path.stem}.toml")
+    state = out.with_name(f"{out.name}.state")
+    criterion = None if keep is None else Criterion.parse(keep)
+    with progress_bars(Console()) as progress:
+        with step(progress, "Reading"):
+            model = load(model_path)
+            events = read_events(model, data, labels)
+            checked = None if check is None else read_events(model, check)
+        if criterion is None:
+            criterion = Criterion.parse("top1>=0.99" if events.labels is None else "auc>=0.995")
+        task = progress.add_task("Searching", total=None)
+
+        def update(search: Search) -> None:
+            share = f"{search.cost / search.baseline_cost:.0%} of fixed<16,6>"
+            progress.update(task, description=f"{search.judged:4} tried, {share}: {search.trying}")
+
+        try:
+            found = find_precision(
+                model, events, criterion, check=checked, integers=integers, seed=seed, state=state, progress=update
+            )
+        except KeyboardInterrupt:
+            raise click.ClickException(f"stopped; the same command goes on from {state}") from None
+        progress.update(task, completed=1, total=1)
+    write_toml(found, out)
+    for line in summary(found):
+        click.echo(line)
+    click.echo(f"Types: {out}")

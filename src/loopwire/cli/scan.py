@@ -1,0 +1,54 @@
+"""`loopwire scan`: a metric against fraction bits."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from loopwire.cli.console import progress_bars, step
+from loopwire.cli.failures import errors_told
+from loopwire.cli.settings import LABELS, MODEL
+
+
+@click.command("scan")
+@MODEL
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Inputs, .npz (X, and labels y) or .npy.")
+@LABELS
+@click.option("--metric", default="auc", help="auc, mean_auc, top1 or mae. [default: auc]")
+@click.option("--integer", "integers", default="4,6,8", help="Integer bits. [default: 4,6,8]")
+@click.option("--fraction", "fractions", default="2-12", help="Fraction bits. [default: 2-12]")
+@click.option("--out", type=click.Path(path_type=Path), help="Figure, .png and .pdf. [default: <name of MODEL>-scan]")
+def scan_command(model_path: Path, **options: Any) -> None:
+    """Draw a metric of MODEL against fraction bits, for several integer widths."""
+    with errors_told():
+        _scan(model_path, **options)
+
+
+def _scan(
+    model_path: Path, data: Path, labels: Path | None, metric: str, integers: str, fractions: str, out: Path | None
+) -> None:
+    from rich.console import Console
+
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from loopwire.compiler import load
+    from loopwire.explore.events import read_events
+    from loopwire.explore.scan import numbers, scan, scan_figure
+    from loopwire.report.figures import save
+
+    widths, steps = numbers("--integer", integers), numbers("--fraction", fractions)
+    out = out or Path(f"{model_path.stem}-scan")
+    with progress_bars(Console()) as progress:
+        with step(progress, "Reading"):
+            model = load(model_path)
+            events = read_events(model, data, labels)
+        with step(progress, "Emulating") as update:
+            found = scan(model, events, widths, steps, metric, update)
+        with step(progress, "Drawing"), scan_figure(found) as drawn:
+            written = save(drawn, out)
+    table = out.with_suffix(".json")
+    table.write_text(found.to_json())
+    for path in (*written, table):
+        click.echo(f"Scan: {path}")

@@ -1,0 +1,139 @@
+"""What a design is before it is written: engines with their pipelines, and when each result will come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from loopwire.devices import Device
+from loopwire.errors import ConfigError
+from loopwire.hdl.adder_tree import AdderTree
+from loopwire.ir import ops
+from loopwire.ir.fixed_point import Integers
+from loopwire.ir.graph import Graph, Value
+from loopwire.ir.interval import Range, ranges
+from loopwire.ir.verify import verify
+from loopwire.knobs import Knobs
+from loopwire.passes.accumulate_flattened import accumulate_flattened
+from loopwire.passes.fuse_scans import fuse_scans
+from loopwire.schedule.cycles import EngineTiming, SteadyState, run, steady_state
+from loopwire.schedule.datapath import Signal
+from loopwire.schedule.delay import DelayModel
+from loopwire.schedule.engine import Engine, engines, one_layer_each
+from loopwire.schedule.expand import expand
+from loopwire.schedule.expand_folded import expand_folded
+from loopwire.schedule.fold import fold
+from loopwire.schedule.pipeline import Pipeline, schedule
+from loopwire.schedule.shift_add import SOLVER_BITS, minimal_depth, solve
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Engines one after another, each with the pipeline that it runs and what decides its cycles.
+
+    `graph` is what they were made from: the lowered graph after the passes that serve the hardware.
+    """
+
+    graph: Graph
+    chain: tuple[Engine, ...]
+    pipelines: tuple[Pipeline, ...]
+    timings: tuple[EngineTiming, ...]
+
+    @cached_property
+    def latency_cycles(self) -> int:
+        """From the first input beat's acceptance to the (last) result beat's being valid.
+
+        For a single full-length sequence whose beats come without gaps.
+        """
+        (alone,) = run(self.timings, 1)
+        return alone.last_output - alone.first_input
+
+    @cached_property
+    def steady(self) -> SteadyState:
+        """What sequences at full rate settle into."""
+        return steady_state(self.timings)
+
+
+def plan(graph: Graph, device: Device, clock_period_ns: float, knobs: Knobs) -> Plan:
+    """Plan the hardware of a lowered graph.
+
+    Args:
+        graph: one input and one output, as `passes.lower` makes it.
+        device: whose delays place the registers.
+        clock_period_ns: time between two clock edges.
+        knobs: the user's choices.
+
+    Raises:
+        UnsupportedError: the layers are connected in a way that firmware does not carry.
+        ConfigError: the clock is too fast for an operation, or a knob is set to what cannot be.
+    """
+    graph = accumulate_flattened(graph)
+    graph = verify(graph if knobs.folds else fuse_scans(graph))
+    chain = engines(graph)
+    if knobs.folds:
+        chain = one_layer_each(chain)
+    planner = _Planner(ranges(graph), DelayModel(device), clock_period_ns, knobs)
+    pipelines = tuple(planner.pipeline(engine) for engine in chain)
+    timings = tuple(planner.timing(engine, pipeline) for engine, pipeline in zip(chain, pipelines, strict=True))
+    return Plan(graph, chain, pipelines, timings)
+
+
+@dataclass(frozen=True)
+class _Planner:
+    found: Mapping[Value, Range]
+    delays: DelayModel
+    clock_period_ns: float
+    knobs: Knobs
+
+    def pipeline(self, engine: Engine) -> Pipeline:
+        folding = fold(engine, _reuse_factor(self.knobs, engine)) if self.knobs.folds else None
+        if folding is None:
+            datapath = expand(engine, self.found, self._solve)
+        else:
+            datapath = expand_folded(engine, self.found, folding)
+        # Stage 0 begins with choosing a slot and reading its buffer, taken to hold eight sequences.
+        input_ns = self.delays.gate() + self.delays.rom(8 * engine.length, datapath.x.bits)
+        return schedule(datapath, self.delays, self.clock_period_ns, input_ns)
+
+    def timing(self, engine: Engine, pipeline: Pipeline) -> EngineTiming:
+        folding = pipeline.datapath.folding
+        ring, spacing = pipeline.loop_latency, folding.cycles if folding else 1
+        room = ring // spacing
+        slots = self.knobs.interleave or room
+        if not 1 <= slots <= room:
+            raise ConfigError(
+                "interleave",
+                f"{slots} sequences do not fit in a loop of {ring} cycles",
+                f"Give a number from 1 to {room}, or leave it out for {room}",
+            )
+        # A sequence holds its ticket from its first beat to its last result; a new one comes every interval at most.
+        held_cycles = engine.length * (1 + engine.per_step + engine.reverse) + ring * engine.length + pipeline.depth + 4
+        interval_cycles = max(engine.length, engine.length * ring // slots)
+        tickets = 1 << (held_cycles // interval_cycles + 1).bit_length()
+        depth, reverse, per_step = pipeline.depth, engine.reverse, engine.per_step
+        waits = folding is not None and slots == 1
+        return EngineTiming(engine.length, ring, slots, spacing, tickets, depth, reverse, per_step, waits)
+
+    def _solve(self, result: Value, matrix: Integers, x: Range) -> AdderTree | None:
+        largest = int(abs(matrix).max())
+        if self.knobs.multipliers == "dsp" or largest >= 1 << SOLVER_BITS:
+            return None
+        tree = solve(matrix, [(x.low, x.high)] * matrix.shape[1], minimal_depth(matrix))
+        if self.knobs.multipliers == "auto" and self._prefers_multipliers(tree, matrix, x):
+            return None
+        return tree
+
+    def _prefers_multipliers(self, tree: AdderTree, matrix: Integers, x: Range) -> bool:
+        """Say whether multipliers would take a smaller share of the device than the tree."""
+        device = self.delays.device
+        width = Signal("x", 1, x.low, x.high, 0, "", "").width + 1
+        blocks = self.delays.dsp_blocks(int(abs(matrix).max()).bit_length() + 1, width) * int((matrix != 0).sum())
+        return blocks / max(device.dsps, 1) < tree.adder_bits / device.luts
+
+
+def _reuse_factor(knobs: Knobs, engine: Engine) -> int:
+    """Return the reuse factor of an engine of one layer."""
+    nodes = (*engine.nodes, *engine.tail)
+    layers = [node.result.layer for node in nodes if isinstance(node.op, ops.MatVec)]
+    return knobs.layer_reuse_factor.get(layers[0], knobs.reuse_factor) if layers else 1
