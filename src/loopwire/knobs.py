@@ -10,6 +10,8 @@ from loopwire.errors import ConfigError, nearest
 
 Multipliers = Literal["auto", "shift_add", "dsp"]
 MULTIPLIERS: tuple[str, ...] = get_args(Multipliers)
+Io = Literal["stream", "parallel"]
+IO: tuple[str, ...] = get_args(Io)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,9 @@ class Knobs:
         layer_reuse_factor: the same for single layers, by name.
         multipliers: how products with constants are made: 'shift_add', 'dsp', or 'auto', whichever takes the smaller
             share of the device.
+        copies: cells that share the sequences or their steps, U.
+        io: a time step a beat, or a whole sequence in one.
+        bus_bits: width of the data at the ports; None: a step's or a sequence's, as `io` says.
 
     Raises:
         ConfigError: a value is impossible.
@@ -31,6 +36,9 @@ class Knobs:
     reuse_factor: int = 1
     layer_reuse_factor: Mapping[str, int] = field(default_factory=dict)
     multipliers: Multipliers = "auto"
+    copies: int = 1
+    io: Io = "stream"
+    bus_bits: int | None = None
 
     def __post_init__(self) -> None:
         if self.interleave is not None and self.interleave < 1:
@@ -40,12 +48,13 @@ class Knobs:
         for where, factor in factors.items():
             if factor < 1:
                 raise ConfigError(where, f"{factor} is impossible", "Give 1 (fully parallel) or more")
-        if self.multipliers not in MULTIPLIERS:
-            raise ConfigError(
-                "multipliers",
-                f"{self.multipliers!r} is unknown",
-                f"Choose from {', '.join(MULTIPLIERS)}.{nearest(self.multipliers, MULTIPLIERS)}",
-            )
+        if self.copies < 1:
+            raise ConfigError("copies", f"{self.copies} copies are impossible", "Give 1 or more")
+        for where, word, known in (("multipliers", self.multipliers, MULTIPLIERS), ("io", self.io, IO)):
+            if word not in known:
+                raise ConfigError(
+                    where, f"{word!r} is unknown", f"Choose from {', '.join(known)}.{nearest(word, known)}"
+                )
 
     @property
     def folds(self) -> bool:
