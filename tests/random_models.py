@@ -85,8 +85,8 @@ def random_case(source: random.Random, name: str) -> Case:
         _spec(source, 2, 12),
         source.choice(PARTS),
         source.choice((2.5, 5.0, 5.0, 10.0)),
-        source.choice((None, None, 1, 2, 3)),
-        source.choice(("auto", "shift_add", "dsp")),
+        interleave=source.choice((None, None, 1, 2, 3)),
+        multipliers=source.choice(("auto", "shift_add", "dsp")),
     )
 
 

@@ -160,22 +160,22 @@ def test_the_modules_compute_the_products(tmp_path: Path) -> None:
         instances += f"""
   logic [{x_bits - 1}:0] {name}_x, {name}_xs [0:{count - 1}];
   logic [{y_bits - 1}:0] {name}_y, {name}_ys [0:{count - 1}];
-  {name} {name}_product ({".clk, " if latency else ""}.x({name}_x), .y({name}_y));
+  {name} {name}_product ({".aclk, " if latency else ""}.x({name}_x), .y({name}_y));
   initial begin
     $readmemh("{name}_x.mem", {name}_xs);
     $readmemh("{name}_y.mem", {name}_ys);
   end
-  always @(negedge clk) if (cycle < {count}) {name}_x <= {name}_xs[cycle];
-  always @(posedge clk) if (cycle > {latency} && cycle <= {count} + {latency}) begin
+  always @(negedge aclk) if (cycle < {count}) {name}_x <= {name}_xs[cycle];
+  always @(posedge aclk) if (cycle > {latency} && cycle <= {count} + {latency}) begin
     if ({name}_y === {name}_ys[cycle - {latency + 1}]) good = good + 1;
     else $display("{name} %0d: %h, not %h", cycle, {name}_y, {name}_ys[cycle - {latency + 1}]);
   end
 """
     bench = f"""module bench;
-  logic clk = 0;
+  logic aclk = 0;
   int cycle = 0, good = 0;
-  always #5 clk = !clk;
-  always @(negedge clk) cycle <= cycle + 1;
+  always #5 aclk = !aclk;
+  always @(negedge aclk) cycle <= cycle + 1;
 {instances}
   initial begin
     #{10 * (count + 20)};

@@ -30,7 +30,7 @@ def module_text(name: str, staged: StagedTree, comment: str) -> str:
     tree = staged.tree
     n, m = len(tree.inputs), len(tree.outputs)
     x_width, y_width = input_interval(tree).width, output_interval(tree).width
-    ports = ["input  logic clk"] if staged.latency_stages else []
+    ports = ["input  logic aclk"] if staged.latency_stages else []
     ports += [f"input  logic [{n - 1}:0][{x_width - 1}:0] x", f"output logic [{m - 1}:0][{y_width - 1}:0] y"]
     lines = [*(f"// {line}" for line in textwrap.wrap(comment, LINE_LENGTH - 3)), f"module {name} ("]
     lines += [f"  {port}{',' if port != ports[-1] else ''}" for port in ports]
@@ -103,7 +103,7 @@ def _registers(staged: StagedTree) -> list[str]:
     ]
     if not statements:
         return []
-    return ["  always_ff @(posedge clk) begin", *_packed(statements, indent=4), "  end"]
+    return ["  always_ff @(posedge aclk) begin", *_packed(statements, indent=4), "  end"]
 
 
 def _outputs(staged: StagedTree, y_width: int) -> Iterable[str]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from loopwire.hdl.expressions import concatenation, resized
 from loopwire.hdl.names import Names, identifier
-from loopwire.schedule.datapath import Constant, Folding, Operation, Ring, Signal
+from loopwire.schedule.datapath import Constant, Folding, Operation, Ring, Signal, TableIndex
 from loopwire.schedule.pipeline import Pipeline, Placement
 from loopwire.targets.verilog.operations import Library, controls, statements
 
-PORTS = {"aclk", "cell_index", "y", "x", "k", "i", "j"}
+PORTS = {"aclk", "cell_index", "y", "x", "k", "row", "col", "group", "pair"}
 
 
 @dataclass
@@ -226,7 +226,8 @@ class _Writer:
         name = self._identifiers[signal]
         place = "" if isinstance(operation.kind, Constant) else f", stage {self._span(operation)}"
         note = f"{signal.note}: " if signal.note else ""
-        lines = [f"  // {note}{signal.type}{place}"]
+        what = f"cell of the table, {signal.width} bits" if isinstance(operation.kind, TableIndex) else signal.type
+        lines = [f"  // {note}{what}{place}"]
         if signal not in self._module.outputs:
             lines.append(f"  logic {array(signal)} {name};")
         body = statements(
@@ -335,16 +336,18 @@ class _Writer:
         if ring.initial.any():
             initial = concatenation((int(v) for v in ring.initial), read.width, "        ")
         if self._pipeline.cuts[ring].stage == end:
-            values = f"step_valid_{end} ? {values} : {self._in_stage(end)(read)}"
-        return [f"  always_ff @(posedge aclk) {name} <= step_active_{end} ? ({values}) : {initial};"]
+            values = f"(step_valid_{end} ? {values} : {self._in_stage(end)(read)})"
+        return [f"  always_ff @(posedge aclk) {name} <= step_active_{end} ? {values} : {initial};"]
 
 
 def _registers(name: str, dimensions: str, count: int) -> list[str]:
     """Write a signal's delays: name_q[d] is d cycles later."""
     if not count:
         return []
-    lines = [f"  logic [{count}:1]{dimensions} {name}_q;", "  always_ff @(posedge aclk) begin"]
-    lines.append(f"    {name}_q[1] <= {name};")
-    if count > 1:
-        lines.append(f"    for (int d = 2; d <= {count}; d++) {name}_q[d] <= {name}_q[d - 1];")
-    return [*lines, "  end"]
+    declared, first = f"  logic [{count}:1]{dimensions} {name}_q;", f"{name}_q[1] <= {name};"
+    if count == 1:
+        return [declared, f"  always_ff @(posedge aclk) {first}"]
+    further = f"{name}_q[2] <= {name}_q[1];"
+    if count > 2:
+        further = f"for (int d = 2; d <= {count}; d++) {name}_q[d] <= {name}_q[d - 1];"
+    return [declared, "  always_ff @(posedge aclk) begin", f"    {first}", f"    {further}", "  end"]

@@ -13,6 +13,7 @@ from typing import Protocol, assert_never
 
 from loopwire.hdl.adder_tree import AdderTree
 from loopwire.hdl.expressions import as_signed, concatenation, literal, resized
+from loopwire.hdl.layout import element_of, loop, nested, wrapped
 from loopwire.hdl.shift_add import output_interval
 from loopwire.ir.tables import TableForm
 from loopwire.ir.types import FixedType, Overflow, Rounding
@@ -148,15 +149,7 @@ def statements(
         case ShiftAdd():
             return _tree(kind.tree, operation, placement, result, text, library)
         case Products():
-            matrix, x = operation.operands
-            n = x.count
-            weight = _signed_factor(matrix, f"{text(matrix)}[i * {n} + j]", width)
-            factor = _signed_factor(x, f"{text(x)}[j]", width)
-            return [
-                "always_comb",
-                f"  for (int i = 0; i < {matrix.count // n}; i++)",
-                f"    for (int j = 0; j < {n}; j++) {result}[i * {n} + j] = {weight} * {factor};",
-            ]
+            return _products(operation, result, text)
         case Multiply():
             a, b = (_signed_factor(v, f"{text(v)}[{'0' if v.count == 1 else 'k'}]", width) for v in operation.operands)
             added = f" + {literal(kind.added, width)}" if kind.added else ""
@@ -169,7 +162,7 @@ def statements(
             return each(f"{left} {'-' if kind.subtract else '+'} {right}")
         case Extreme():
             shifted = tuple(zip(operation.operands, (kind.left_shift, kind.right_shift), strict=True))
-            wide = max(v.width + shift for v, shift in shifted) + 1
+            wide = max(v.width + shift + (not v.signed) for v, shift in shifted)
             left, right = (f"$signed({_shifted(element(v, 'k', wide), shift)})" for v, shift in shifted)
             relation = ">" if kind.largest else "<"
             return each(f"{width}'({left} {relation} {right} ? {left} : {right})")
@@ -276,12 +269,11 @@ def _view(kind: View, a: Signal, out: Signal, result: str, text: Text) -> list[s
 def _each(out: Signal, result: str, expression: str) -> list[str]:
     """Drive every element, of index k."""
     if out.count == 1:
-        first = re.sub(r"\bk\b", "0", expression)
-        return [f"assign {result}[0] = {first};"]
-    return [
-        "always_comb",
-        f"  for (int k = 0; k < {out.count}; k++) {result}[k] = {expression};",
-    ]
+        only = re.sub(r"\bk\b", "0", expression)
+        first, *further = wrapped(f"assign {result}[0] = {only};")
+        return [first, *(f"    {part}" for part in further)]
+    head = f"for (int k = 0; k < {out.count}; k++)"
+    return ["always_comb", *nested([head], f"{result}[k] = {expression};")]
 
 
 def _resized_array(part: Signal, array: str, width: int) -> str:
@@ -297,7 +289,7 @@ def _tree(
     (x,), out = operation.operands, operation.result
     assert placement.staged is not None
     module = library.tree(result, placement, f"{out.note or out.name}: {len(tree.nodes)} adders")
-    clock = ".clk(aclk), " if placement.staged.latency_stages else ""
+    clock = ".aclk, " if placement.staged.latency_stages else ""
     y = output_interval(tree)
     if y.width == out.width:
         return [f"{module} {result}_tree ({clock}.x({text(x)}), .y({result}));"]
@@ -320,35 +312,49 @@ def _signed_factor(operand: Signal, expression: str, width: int) -> str:
     return f"{width}'($signed({{1'b0, {expression}}}))"
 
 
+def _products(operation: Operation, result: str, text: Text) -> list[str]:
+    (matrix, x), out = operation.operands, operation.result
+    n = x.count
+    row, rows = loop("row", matrix.count // n)
+    col, cols = loop("col", n)
+    place = element_of(row, n, col)
+    weight = _signed_factor(matrix, f"{text(matrix)}[{place}]", out.width)
+    factor = _signed_factor(x, f"{text(x)}[{col}]", out.width)
+    return ["always_comb", *nested([*rows, *cols], f"{result}[{place}] = {weight} * {factor};")]
+
+
 def _pairs(kind: Pairs, operation: Operation, result: str, text: Text) -> list[str]:
     (a,), out = operation.operands, operation.result
     members, pairs = a.count // kind.groups, out.count // kind.groups
+    group, groups = loop("group", kind.groups)
+    pair, inner = loop("pair", members // 2)
 
     def member(index: str) -> str:
-        return f"{text(a)}[i * {members} + {index}]"
+        return f"{text(a)}[{element_of(group, members, index)}]"
 
-    first, second = (resized(member(index), a.width, a.signed, out.width) for index in ("2 * j", "2 * j + 1"))
+    left, right = ("0", "1") if pair == "0" else ("2 * pair", "2 * pair + 1")
+    first, second = (resized(member(index), a.width, a.signed, out.width) for index in (left, right))
     joined = f"{first} + {second}"
     if kind.largest:
-        wide = a.width + 1
-        left, right = (as_signed(member(i), a.width, a.signed, wide) for i in ("2 * j", "2 * j + 1"))
-        joined = f"{left} > {right} ? {first} : {second}"
-    lines = [
-        "always_comb",
-        f"  for (int i = 0; i < {kind.groups}; i++) begin",
-        f"    for (int j = 0; j < {members // 2}; j++) {result}[i * {pairs} + j] = {joined};",
-    ]
+        wide = a.width + (not a.signed)
+        compared = " > ".join(as_signed(member(index), a.width, a.signed, wide) for index in (left, right))
+        joined = f"{compared} ? {first} : {second}"
+    assignment = f"{result}[{element_of(group, pairs, pair)}] = {joined};"
+    body = nested(inner, assignment)
     if members % 2:
         last = resized(member(str(members - 1)), a.width, a.signed, out.width)
-        lines.append(f"    {result}[i * {pairs} + {pairs - 1}] = {last};")
-    return [*lines, "  end"]
+        body.append(f"  {result}[{element_of(group, pairs, str(pairs - 1))}] = {last};")
+    elif not groups or not inner:
+        return ["always_comb", *nested([*groups, *inner], assignment)]
+    return [f"always_comb {' '.join([*groups, 'begin'])}", *body, "end"]
 
 
 def _rounded(kind: Round, a: Signal, expression: str, width: int) -> str:
     dropped = kind.dropped
     if dropped < 0:
         return _shifted(resized(expression, a.width, a.signed, width), -dropped)
-    wide = max(a.width, dropped + 1) + 1
+    # A bit more than the number, for what is added; where that is nothing, none.
+    wide = max(a.width, dropped + 1) + (kind.mode is not Rounding.TRN or not a.signed)
     value = resized(expression, a.width, a.signed, wide)
     half, sign = 1 << (dropped - 1), f"{expression}[{a.width - 1}]" if a.signed else "1'b0"
     match kind.mode:
@@ -376,11 +382,9 @@ def _rounded(kind: Round, a: Signal, expression: str, width: int) -> str:
 
 def _bounded(kind: Bound, a: Signal, expression: str, width: int) -> str:
     to = kind.to
-    wide = max(a.width, to.width) + 1
-    value = as_signed(expression, a.width, a.signed, wide)
     kept = resized(expression, a.width, a.signed, width)
-    below = f"{value} < $signed({literal(to.min_integer, wide)})"
-    above = f"{value} > $signed({literal(to.max_integer, wide)})"
+    below = _beyond(a, expression, "<", _lowest(to))
+    above = _beyond(a, expression, ">", to.max_integer)
     match to.overflow:
         case Overflow.WRAP:
             return kept
@@ -389,9 +393,7 @@ def _bounded(kind: Bound, a: Signal, expression: str, width: int) -> str:
         case Overflow.SAT_ZERO:
             low = high = literal(0, width)
         case Overflow.SAT_SYM:
-            lowest = _lowest(to)
-            below = f"{value} < $signed({literal(lowest, wide)})"
-            low, high = literal(lowest, width), literal(to.max_integer, width)
+            low, high = literal(_lowest(to), width), literal(to.max_integer, width)
         case _:
             assert_never(to.overflow)
     if a.high > to.max_integer:
@@ -406,17 +408,25 @@ def _lowest(to: FixedType) -> int:
     return max(to.min_integer, -to.max_integer) if symmetric else to.min_integer
 
 
+def _beyond(a: Signal, expression: str, relation: str, limit: int) -> str:
+    both = FixedType.holding(min(a.low, limit), max(a.high, limit), 0)
+    value = resized(expression, a.width, a.signed, both.width)
+    if not both.signed:
+        return f"{value} {relation} {both.width}'d{limit}"
+    return f"$signed({value}) {relation} {'-' if limit < 0 else ''}{both.width}'sd{abs(limit)}"
+
+
 def _cell(form: TableForm, a: Signal, expression: str, width: int) -> str:
-    reach = max(abs(form.clamp_low), abs(form.clamp_high), abs(form.clamp_high - form.clamp_low))
-    wide = max(a.width, reach.bit_length()) + 2
-    value = as_signed(expression, a.width, a.signed, wide)
-    counted = value if form.clamp_low == 0 else f"({value} - $signed({literal(form.clamp_low, wide)}))"
-    kept = f"{width}'({counted} >>> {form.dropped_bits})"
+    wide = max(a.width, (form.clamp_high - form.clamp_low).bit_length(), width + form.dropped_bits)
+    value = resized(expression, a.width, a.signed, wide)
+    counted = value if form.clamp_low == 0 else f"({value} - {literal(form.clamp_low, wide)})"
+    kept = f"{counted} >> {form.dropped_bits}" if form.dropped_bits else counted
+    kept = f"{width}'({kept})"
     last = (form.clamp_high - form.clamp_low) >> form.dropped_bits
     if a.high > form.clamp_high:
-        kept = f"{value} > $signed({literal(form.clamp_high, wide)}) ? {literal(last, width)} : {kept}"
+        kept = f"{_beyond(a, expression, '>', form.clamp_high)} ? {literal(last, width)} : {kept}"
     if a.low < form.clamp_low:
-        kept = f"{value} < $signed({literal(form.clamp_low, wide)}) ? {literal(0, width)} : {kept}"
+        kept = f"{_beyond(a, expression, '<', form.clamp_low)} ? {literal(0, width)} : {kept}"
     return kept
 
 
