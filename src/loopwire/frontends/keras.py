@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from loopwire.frontends.keras_activations import ACTIVATION_LAYERS, activation, 
 from loopwire.frontends.keras_archive import LayerEntry, LiveModel, layer_entry, read_saved
 from loopwire.frontends.keras_chain import chain_of, input_shape_of
 from loopwire.frontends.keras_layer import Context, SavedLayer, Weights
-from loopwire.layers.activation import Activation
+from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
@@ -92,9 +93,8 @@ def _lstm(saved: SavedLayer) -> Lstm:
         kernel,
         recurrent_kernel,
         bias,
-        activation(saved, "activation"),
-        activation(saved, "recurrent_activation"),
-        *_recurrent_options(saved),
+        recurrent_activation=activation(saved, "recurrent_activation"),
+        **_recurrent_options(saved),
     )
 
 
@@ -109,16 +109,14 @@ def _gru(saved: SavedLayer) -> Gru:
         input_bias,
         recurrent_bias,
         reset_after,
-        activation(saved, "activation"),
-        activation(saved, "recurrent_activation"),
-        *_recurrent_options(saved),
+        recurrent_activation=activation(saved, "recurrent_activation"),
+        **_recurrent_options(saved),
     )
 
 
 def _simple_rnn(saved: SavedLayer) -> SimpleRnn:
     kernel, recurrent_kernel, bias = _recurrent_weights(saved, gates=1)
-    function = activation(saved, "activation")
-    return SimpleRnn(saved.name, kernel, recurrent_kernel, bias, function, *_recurrent_options(saved))
+    return SimpleRnn(saved.name, kernel, recurrent_kernel, bias, **_recurrent_options(saved))
 
 
 def _recurrent_weights(saved: SavedLayer, gates: int, biases: int = 1) -> tuple[Weights, Weights, Weights]:
@@ -135,13 +133,23 @@ def _recurrent_weights(saved: SavedLayer, gates: int, biases: int = 1) -> tuple[
     return kernel.T, recurrent_kernel.T, bias
 
 
-def _recurrent_options(saved: SavedLayer) -> tuple[bool, bool]:
-    """Return return_sequences and go_backwards; refuse what no recurrent layer of Loopwire does."""
+class _RecurrentOptions(TypedDict):
+    activation: Function
+    return_sequences: bool
+    go_backwards: bool
+
+
+def _recurrent_options(saved: SavedLayer) -> _RecurrentOptions:
+    """Return what all recurrent layers choose; refuse what none of Loopwire's does."""
     saved.only("return_state", False, remedy="Return the output alone, return_state=False")
     saved.only("stateful", False, remedy="Save the model with stateful=False")
     saved.only("time_major", False, remedy="Give sequences as (batch, steps, features)")
     saved.ignore("dropout", "recurrent_dropout", "seed", "unroll", "implementation", "zero_output_for_mask")
-    return saved.boolean("return_sequences", False), saved.boolean("go_backwards", False)
+    return {
+        "activation": activation(saved, "activation"),
+        "return_sequences": saved.boolean("return_sequences", False),
+        "go_backwards": saved.boolean("go_backwards", False),
+    }
 
 
 def _dense(saved: SavedLayer) -> Dense:

@@ -11,7 +11,7 @@ Ref: Cho et al. 2014, arXiv:1406.1078, eq. 5-8, in the form of Keras and PyTorch
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -19,30 +19,23 @@ import numpy.typing as npt
 
 from loopwire.ir.builder import BodyResult
 from loopwire.ir.graph import Value
-from loopwire.layers.activation import SIGMOID, TANH, Function, activate
+from loopwire.layers.activation import SIGMOID, Function, activate
 from loopwire.layers.emitter import Emitter
-from loopwire.layers.recurrent import hand_on, recurrent_output_shape, sequence_in
+from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.roles import Role
 
 
 @dataclass(frozen=True, eq=False)
-class Gru:
-    """A GRU of U units on F features; rows of the matrices are the gates z r n, U rows each.
+class Gru(Recurrent):
+    """A GRU, whose gates are z r n.
 
-    kernel (3U, F), recurrent_kernel (3U, U), bias (3U,). `recurrent_bias` (3U,) is added to the recurrent product (the
-    d of the equations; its z and r rows simply add to the bias); zeros unless `reset_after`.
+    `recurrent_bias` (3U,) is added to the recurrent product (the d of the equations; its z and r rows simply add to the
+    bias); zeros unless `reset_after`. `recurrent_activation` is σ.
     """
 
-    name: str
-    kernel: npt.NDArray[np.float64]
-    recurrent_kernel: npt.NDArray[np.float64]
-    bias: npt.NDArray[np.float64]
     recurrent_bias: npt.NDArray[np.float64]
     reset_after: bool = True
-    activation: Function = TANH
-    recurrent_activation: Function = SIGMOID
-    return_sequences: bool = False
-    go_backwards: bool = False
+    recurrent_activation: Function = field(default=SIGMOID, kw_only=True)
 
     kind: ClassVar[str] = "GRU"
     roles: ClassVar[tuple[Role, ...]] = (
@@ -55,22 +48,8 @@ class Gru:
         Role.RESULT,
     )
 
-    @property
-    def units(self) -> int:
-        """U."""
-        return int(self.recurrent_kernel.shape[1])
-
-    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return (T, U) or (U,)."""
-        return recurrent_output_shape(self, input_shape)
-
-    def emit(self, e: Emitter, x: Value) -> Value:
-        """Add the scan over the steps."""
-        h = e.zeros((self.units,), Role.STATE, "h")
-        last, sequence = e.scan((h,), (sequence_in(self, e, x),), self._step, names=("h_last", "h_sequence"))
-        return hand_on(self, e, sequence, last)
-
-    def _step(self, e: Emitter, states: Sequence[Value], steps: Sequence[Value]) -> BodyResult:
+    def step(self, e: Emitter, states: Sequence[Value], steps: Sequence[Value]) -> BodyResult:
+        """Write the equations."""
         (h,), (x,) = states, steps
         units = self.units
         gate = e.type_of(Role.GATE)

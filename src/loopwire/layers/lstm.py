@@ -10,35 +10,22 @@ Ref: Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000; th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
-
-import numpy as np
-import numpy.typing as npt
 
 from loopwire.ir.builder import BodyResult
 from loopwire.ir.graph import Value
-from loopwire.layers.activation import SIGMOID, TANH, Function, activate
+from loopwire.layers.activation import SIGMOID, Function, activate
 from loopwire.layers.emitter import Emitter
-from loopwire.layers.recurrent import hand_on, recurrent_output_shape, sequence_in
+from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.roles import Role
 
 
 @dataclass(frozen=True, eq=False)
-class Lstm:
-    """An LSTM of U units on F features; rows of the matrices are the gates i f g o, U rows each.
+class Lstm(Recurrent):
+    """An LSTM, whose gates are i f g o; `recurrent_activation` is σ."""
 
-    kernel (4U, F), recurrent_kernel (4U, U), bias (4U,). `activation` is φ, `recurrent_activation` is σ.
-    """
-
-    name: str
-    kernel: npt.NDArray[np.float64]
-    recurrent_kernel: npt.NDArray[np.float64]
-    bias: npt.NDArray[np.float64]
-    activation: Function = TANH
-    recurrent_activation: Function = SIGMOID
-    return_sequences: bool = False
-    go_backwards: bool = False
+    recurrent_activation: Function = field(default=SIGMOID, kw_only=True)
 
     kind: ClassVar[str] = "LSTM"
     roles: ClassVar[tuple[Role, ...]] = (
@@ -51,26 +38,10 @@ class Lstm:
         Role.STATE,
         Role.RESULT,
     )
+    states: ClassVar[dict[str, Role]] = {"h": Role.STATE, "c": Role.CELL}
 
-    @property
-    def units(self) -> int:
-        """U."""
-        return int(self.recurrent_kernel.shape[1])
-
-    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return (T, U) or (U,)."""
-        return recurrent_output_shape(self, input_shape)
-
-    def emit(self, e: Emitter, x: Value) -> Value:
-        """Add the scan over the steps."""
-        h = e.zeros((self.units,), Role.STATE, "h")
-        c = e.zeros((self.units,), Role.CELL, "c")
-        last, _, sequence = e.scan(
-            (h, c), (sequence_in(self, e, x),), self._step, names=("h_last", "c_last", "h_sequence")
-        )
-        return hand_on(self, e, sequence, last)
-
-    def _step(self, e: Emitter, states: Sequence[Value], steps: Sequence[Value]) -> BodyResult:
+    def step(self, e: Emitter, states: Sequence[Value], steps: Sequence[Value]) -> BodyResult:
+        """Write the equations."""
         (h, c), (x,) = states, steps
         gate = e.type_of(Role.GATE)
         weights = e.weights(self.kernel, Role.WEIGHT, "W")

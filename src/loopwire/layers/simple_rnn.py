@@ -6,28 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
-
 from loopwire.ir.builder import BodyResult
 from loopwire.ir.graph import Value
-from loopwire.layers.activation import TANH, Function, activate
+from loopwire.layers.activation import activate
 from loopwire.layers.emitter import Emitter
-from loopwire.layers.recurrent import hand_on, recurrent_output_shape, sequence_in
+from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.roles import Role
 
 
 @dataclass(frozen=True, eq=False)
-class SimpleRnn:
-    """A simple RNN of U units on F features: kernel (U, F), recurrent_kernel (U, U), bias (U,)."""
-
-    name: str
-    kernel: npt.NDArray[np.float64]
-    recurrent_kernel: npt.NDArray[np.float64]
-    bias: npt.NDArray[np.float64]
-    activation: Function = TANH
-    return_sequences: bool = False
-    go_backwards: bool = False
+class SimpleRnn(Recurrent):
+    """A simple RNN, of one gate."""
 
     kind: ClassVar[str] = "SimpleRNN"
     roles: ClassVar[tuple[Role, ...]] = (
@@ -39,22 +28,8 @@ class SimpleRnn:
         Role.RESULT,
     )
 
-    @property
-    def units(self) -> int:
-        """U."""
-        return int(self.recurrent_kernel.shape[1])
-
-    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return (T, U) or (U,)."""
-        return recurrent_output_shape(self, input_shape)
-
-    def emit(self, e: Emitter, x: Value) -> Value:
-        """Add the scan over the steps."""
-        h = e.zeros((self.units,), Role.STATE, "h")
-        last, sequence = e.scan((h,), (sequence_in(self, e, x),), self._step, names=("h_last", "h_sequence"))
-        return hand_on(self, e, sequence, last)
-
-    def _step(self, e: Emitter, states: Sequence[Value], steps: Sequence[Value]) -> BodyResult:
+    def step(self, e: Emitter, states: Sequence[Value], steps: Sequence[Value]) -> BodyResult:
+        """Write the equations."""
         (h,), (x,) = states, steps
         weights = e.weights(self.kernel, Role.WEIGHT, "W")
         recurrent_weights = e.weights(self.recurrent_kernel, Role.RECURRENT_WEIGHT, "U")

@@ -11,11 +11,9 @@ import numpy.typing as npt
 from loopwire.layers.activation import LINEAR
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
-from loopwire.layers.gru import Gru
-from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Layer, Model
+from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.shape import Flatten
-from loopwire.layers.simple_rnn import SimpleRnn
 
 Weights = npt.NDArray[np.float64]
 
@@ -57,12 +55,12 @@ def _into_after(layers: Sequence[Layer], position: int, normalization: BatchNorm
             steps = dense.kernel.shape[1] // scale.size
             scale, offset = np.tile(scale, steps), np.tile(offset, steps)
             return position + 2, _scaled(dense, scale, offset)
-        case [Dense() | Lstm() | Gru() | SimpleRnn() as after, *_]:
+        case [Dense() | Recurrent() as after, *_]:
             return position + 1, _scaled(after, scale, offset)
         case _:
             return None
 
 
-def _scaled(layer: Dense | Lstm | Gru | SimpleRnn, scale: Weights, offset: Weights) -> Layer:
+def _scaled(layer: Dense | Recurrent, scale: Weights, offset: Weights) -> Layer:
     """Return the layer that does to x what `layer` does to scale∘x + offset."""
     return replace(layer, kernel=layer.kernel * scale, bias=layer.bias + layer.kernel @ offset)
