@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from loopwire.devices import find_part
 from loopwire.ir.fixed_point import Integers, integer_dtype
 from loopwire.ir.graph import Graph, Value
 from loopwire.ir.types import FixedType
+from loopwire.knobs import Knobs
 from loopwire.layers.model import Layer, Model
 from loopwire.layers.roles import LayerTypes, Role
 from loopwire.passes.lower import lower
 from loopwire.synth.hls_compile import HlsEmulator, compile_all
 from loopwire.targets.evaluate import evaluate_integers
-from loopwire.targets.vitis_hls import generate
+from loopwire.targets.vitis_hls import HlsProject, generate
 
 PART = "xcku115-flvb2104-2-i"
 DEFAULT = FixedType.parse("fixed<12,4,RND,SAT>")
@@ -47,6 +49,11 @@ def lowered(
     return lower(model, input_type, lambda _: LayerTypes(given, table_size=table_size))
 
 
+def project_of(graph: Graph, name: str = "tagger", part: str = PART, **knobs: Any) -> HlsProject:
+    """Return a project with arrays at its ports, unless the knobs say otherwise."""
+    return generate(graph, find_part(part), 5.0, name, Knobs(**{"io": "parallel", **knobs}))
+
+
 def write(files: Mapping[str, str], folder: Path) -> Path:
     """Write a project's files."""
     for name, text in files.items():
@@ -60,8 +67,7 @@ def built(cases: Sequence[Case], folder: Path, **options: Any) -> list[HlsEmulat
     """Generate and compile all cases; their names become those of the top functions."""
     projects = []
     for case in cases:
-        knobs = {"io": "parallel", **case.knobs}
-        project = generate(case.graph, case.name, part=PART, clock_period_ns=5.0, **knobs)
+        project = project_of(case.graph, case.name, **case.knobs)
         assert project.top == case.name
         projects.append(write(project.files, folder / case.name))
     return compile_all(projects, **{"optimise": False, **options})

@@ -126,7 +126,7 @@ def test_types_reach_the_graph() -> None:
 
 
 BAD_VALUES = [
-    ({"clok": 5}, "configuration: 'clok' is not a setting. Choose from 'part', 'clock_period_ns'"),
+    ({"clok": 5}, "configuration: 'clok' is not a setting. Choose from 'target', 'part'"),
     ({"multiplier": "dsp"}, " Did you mean 'multipliers'"),
     ({"clock_period_ns": "5"}, "configuration, clock_period_ns: '5' is not a number. Give a number, such as 5.0"),
     ({"clock_period_ns": -1}, "clock_period_ns: -1.0 is no period. Give nanoseconds above 0, such as 5"),

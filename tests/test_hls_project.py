@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hls_designs import PART, Case, assert_equal_to_emulator, lowered, write
-from loopwire.errors import ConfigError, ToolError, UnsupportedError
+from hls_designs import PART, Case, assert_equal_to_emulator, lowered, project_of, random_integers, write
+from loopwire.errors import LoopwireError, ToolError, UnsupportedError
 from loopwire.ir.builder import Builder
 from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, TensorType
@@ -21,7 +21,9 @@ from loopwire.layers.lstm import Lstm
 from loopwire.layers.shape import Reshape
 from loopwire.synth import hls_compile, hls_tool
 from loopwire.synth.verilator import cxx_compiler
-from loopwire.targets.vitis_hls import HlsProject, generate
+from loopwire.targets.evaluate import evaluate_integers
+from loopwire.targets.vitis_hls import knobs as hls
+from loopwire.targets.vitis_hls import vector_files
 from loopwire.targets.vitis_hls.cxx import KEYWORDS
 from loopwire.targets.vitis_hls.knobs import Passes
 
@@ -38,25 +40,7 @@ def tagger() -> Graph:
     return lowered((STEPS, FEATURES), [lstm(), Dense("head", RANDOM.normal(0, 1, (2, UNITS)), np.zeros(2))])
 
 
-def project(graph: Graph, **knobs: Any) -> HlsProject:
-    return generate(graph, "tagger", part=PART, clock_period_ns=5.0, **{"io": "parallel", **knobs})
-
-
 # --- refused before anything is written ---
-
-
-@pytest.mark.parametrize(
-    ("knobs", "message"),
-    [
-        ({"reuse_factor": 0}, "reuse_factor: 0 is impossible. Give 1 or more"),
-        ({"interleave": -1}, "interleave: -1 is impossible. Give 1 or more"),
-        ({"copies": 0}, "copies: 0 is impossible. Give 1 or more"),
-        ({"io": "axi"}, "io: 'axi' is unknown. Give 'parallel' or 'stream'"),
-    ],
-)
-def test_impossible_knobs(knobs: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=re.escape(message)):
-        project(tagger(), **knobs)
 
 
 @pytest.mark.parametrize(
@@ -65,31 +49,73 @@ def test_impossible_knobs(knobs: dict[str, Any], message: str) -> None:
         (
             {"copies": 2},
             "copies: HLS loops are rolled or unrolled: 2 copies of a cell cannot share 4 steps. "
-            "Give copies=1 (one cell), or as many as steps (4) for a cell each",
+            "Give copies = 1 (one cell for all), or copies = 4 (each step a cell), or take target = 'verilog'",
         ),
         (
             {"copies": STEPS, "interleave": 3},
             "interleave: 3 sequences are to share a loop over steps that 4 copies have unrolled. "
-            "Give interleave=1 (unrolled steps wait for nothing), or copies=1",
+            "Give interleave = 1 (unrolled steps wait for nothing), or copies = 1",
+        ),
+        (
+            {"multipliers": "dsp"},
+            "multipliers: HLS C++ does not carry 'dsp': the HLS tool chooses between DSP blocks and logic. "
+            "Leave it out, or take target = 'verilog'",
+        ),
+        (
+            {"bus_bits": 64},
+            "bus_bits: HLS C++ does not carry 64: a beat of a stream is one step, and io = 'parallel' takes a whole "
+            "sequence at once. Leave it out, or take target = 'verilog'",
         ),
     ],
 )
-def test_knobs_that_hls_cannot_express_together(knobs: dict[str, Any], message: str) -> None:
+def test_knobs_that_hls_cannot_express(knobs: dict[str, Any], message: str) -> None:
     with pytest.raises(UnsupportedError, match=re.escape(message)):
-        project(tagger(), **knobs)
+        project_of(tagger(), **knobs)
+
+
+def test_a_knob_of_other_targets_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hls, "CARRIED", hls.CARRIED - {"interleave"})
+    with pytest.raises(UnsupportedError, match=re.escape("interleave: HLS C++ does not carry 2. Leave it out, or")):
+        project_of(tagger(), interleave=2)
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        (
+            "LFE5U-85F-8BG381C",
+            "part 'LFE5U-85F-8BG381C': Vitis HLS and Vivado HLS know parts of AMD only. "
+            "Choose one of AMD's, such as 'xcku115-flvb2104-2-i', or take target = 'verilog'",
+        ),
+        (
+            "xcku115-2-i",
+            "part 'xcku115-2-i': HLS tools want the package and the speed grade as well. "
+            "Give the whole name, such as 'xcku115-flvb2104-2-i'",
+        ),
+    ],
+)
+def test_parts_that_no_hls_tool_knows(part: str, message: str) -> None:
+    with pytest.raises(LoopwireError, match=re.escape(message)):
+        project_of(tagger(), part=part)
+
+
+@pytest.mark.parametrize("part", ["xc7a100tcsg324-1", "xcvu13p-fhga2104-2L-e", "xcu250-figd2104-2L-e"])
+def test_parts_as_hls_tools_want_them(part: str) -> None:
+    assert f"set_part {{{part}}}" in project_of(tagger(), part=part).files["build_prj.tcl"]
 
 
 def test_copies_of_a_model_without_steps() -> None:
     head = lowered((3,), [Dense("head", np.ones((2, 3)), np.zeros(2))])
-    with pytest.raises(UnsupportedError, match="2 copies of a cell cannot share no steps"):
-        project(head, copies=2)
+    message = "2 copies of a cell cannot share no steps. Give copies = 1 (one cell for all), or take target = 'verilog'"
+    with pytest.raises(UnsupportedError, match=re.escape(message)):
+        project_of(head, copies=2)
 
 
 def test_a_stream_of_steps_made_from_a_vector() -> None:
     graph = lowered((STEPS * FEATURES,), [Reshape("steps", (STEPS, FEATURES)), lstm()])
     message = "the model: it makes 4 steps of %x, of which a stream cannot tell which are the last. Use io='parallel'"
     with pytest.raises(UnsupportedError, match=re.escape(message)):
-        project(graph, io="stream")
+        project_of(graph, io="stream")
 
 
 def test_ports_wider_than_the_vectors() -> None:
@@ -97,7 +123,7 @@ def test_ports_wider_than_the_vectors() -> None:
     x = b.input("x", TensorType((1,), FixedType(80, 40)))
     graph = b.graph((b.cast(x, FixedType(8, 4)),))
     with pytest.raises(UnsupportedError, match=re.escape("%x: its elements fixed<80,40> are wider than the 63 bits")):
-        project(graph)
+        project_of(graph)
 
 
 def test_an_initial_state_that_is_computed() -> None:
@@ -106,14 +132,14 @@ def test_an_initial_state_that_is_computed() -> None:
     first = b.slice(b.reshape(x, (STEPS * 2,)), 0, 2)
     (last,) = b.scan([first], [x], lambda i, s, v: ([i.cast(i.add(s[0], v[0]), FixedType(8, 4))], []), names=("h",))
     with pytest.raises(UnsupportedError, match="its initial state %slice is computed by the model"):
-        project(b.graph((last,)))
+        project_of(b.graph((last,)))
 
 
 def test_a_result_that_does_not_depend_on_the_input() -> None:
     b = Builder()
     b.input("x", TensorType((2,), FixedType(8, 4)))
     with pytest.raises(UnsupportedError, match="its result does not depend on its input"):
-        project(b.graph((b.const([1.0, 2.0], FixedType(8, 4)),)))
+        project_of(b.graph((b.const([1.0, 2.0], FixedType(8, 4)),)))
 
 
 # --- what is written ---
@@ -121,12 +147,12 @@ def test_a_result_that_does_not_depend_on_the_input() -> None:
 
 def test_same_input_same_bytes() -> None:
     graph = tagger()
-    assert project(graph).files == project(graph).files
+    assert project_of(graph).files == project_of(graph).files
 
 
 def test_layout_and_readable_names() -> None:
-    files = project(tagger()).files
-    expected = {"README.md", "build_prj.tcl", "tagger_test.cpp", "tagger_bridge.cpp", "tb_data/tb_input_features.dat"}
+    files = project_of(tagger()).files
+    expected = {"README.md", "build_prj.tcl", "tagger_test.cpp", "tagger_bridge.cpp"}
     expected |= {"firmware/tagger.cpp", "firmware/tagger.h", "firmware/defines.h", "firmware/layers/lstm.h"}
     assert expected <= files.keys()
     assert "using lstm_c_next_t = ap_fixed<12, 4, AP_RND, AP_SAT>;" in files["firmware/defines.h"]
@@ -136,29 +162,35 @@ def test_layout_and_readable_names() -> None:
 
 def test_names_that_cxx_keeps_for_itself(tmp_path: Path) -> None:
     graph = lowered((3,), [Dense("double", np.ones((2, 3)), np.zeros(2)), Dense("case", np.ones((2, 2)), np.zeros(2))])
-    made = generate(graph, "register", part=PART, clock_period_ns=5.0, io="parallel")
+    made = project_of(graph, "register")
     emulator = hls_compile.compile(write(made.files, tmp_path))
     assert emulator.output_size == 2 and made.top not in KEYWORDS
 
 
 def test_directives_follow_the_knobs() -> None:
     graph = tagger()
-    parallel = project(graph).files["firmware/layers/lstm.h"]
+    parallel = project_of(graph).files["firmware/layers/lstm.h"]
     assert "ARRAY_PARTITION variable=lstm_U complete dim=0" in parallel and "BIND_STORAGE" not in parallel
-    reused = project(graph, reuse_factor=2).files["firmware/layers/lstm.h"]
+    reused = project_of(graph, reuse_factor=2).files["firmware/layers/lstm.h"]
     assert "Uh_passes: for (int column = 0; column < 2; column++) {\n#pragma HLS PIPELINE II=1" in reused
     assert "BIND_STORAGE variable=lstm_U type=rom_1p impl=lutram" in reused
-    woven = project(graph, interleave=5).files["firmware/layers/lstm.h"]
+    woven = project_of(graph, interleave=5).files["firmware/layers/lstm.h"]
     assert "for (int s = 0; s < 5; s++)" in woven
     assert "DEPENDENCE variable=h_prev inter RAW distance=5 true" in woven
-    unrolled = project(graph, copies=STEPS, reuse_factor=3).files["firmware/layers/lstm.h"]
+    unrolled = project_of(graph, copies=STEPS, reuse_factor=3).files["firmware/layers/lstm.h"]
     products = STEPS * (4 * UNITS * UNITS + 3 * UNITS)
     assert f"ALLOCATION operation instances=mul limit={-(-products // 3)}" in unrolled
     assert "PIPELINE II=3" in unrolled and "steps: for (int t = 0; t < 4; t++) {\n#pragma HLS UNROLL" in unrolled
 
 
+def test_a_layer_has_a_reuse_factor_of_its_own() -> None:
+    files = project_of(tagger(), reuse_factor=2, layer_reuse_factor={"head": 4}).files
+    assert "group < 2" in files["firmware/layers/head.h"] and "group <" not in files["firmware/layers/lstm.h"]
+    assert "| Reuse factor | 2, layer `head`: 4 |" in files["README.md"]
+
+
 def test_the_input_projection_stands_outside_the_recurrence() -> None:
-    text = project(tagger()).files["firmware/layers/lstm.h"]
+    text = project_of(tagger()).files["firmware/layers/lstm.h"]
     before, recurrence = text.split("inline void lstm_recurrence")
     assert "lstm_W[" in before and "lstm_W[" not in recurrence and "lstm_U[" in recurrence
 
@@ -177,7 +209,12 @@ def test_passes_cover_the_matrix_and_are_not_too_many(rows: int, columns: int, r
 
 @pytest.mark.parametrize("knobs", [{"io": "parallel"}, {"io": "stream", "interleave": 3}])
 def test_the_test_bench_passes_and_can_fail(knobs: dict[str, Any], tmp_path: Path) -> None:
-    folder = write(project(tagger(), **knobs).files, tmp_path)
+    graph = tagger()
+    x, lengths = random_integers(graph.inputs[0], 8, seed=1), np.full(8, STEPS)
+    if knobs["io"] == "stream":
+        lengths[1::2] = (1, 2, 3, 4)
+    vectors = vector_files(x, lengths, evaluate_integers(graph, (x,), lengths)[0])
+    folder = write({**project_of(graph, **knobs).files, **vectors}, tmp_path)
     headers = [part for path in (hls_compile.ap_headers(), hls_compile.STREAM_HEADERS) for part in ("-isystem", path)]
     sources = ["firmware/tagger.cpp", "tagger_test.cpp"]
     command = [*cxx_compiler(), "-std=c++11", *hls_compile.WARNINGS, "-Werror", *headers, *sources, "-o", "simulate"]
@@ -195,7 +232,7 @@ def test_the_test_bench_passes_and_can_fail(knobs: dict[str, Any], tmp_path: Pat
 def test_two_designs_of_one_name_stay_apart(tmp_path: Path) -> None:
     head = Dense("head", np.eye(2), np.zeros(2), Function("sigmoid"))
     graphs = [lowered((2,), [head], table_size=size) for size in (8, None)]
-    folders = [write(project(graph).files, tmp_path / str(number)) for number, graph in enumerate(graphs)]
+    folders = [write(project_of(graph).files, tmp_path / str(number)) for number, graph in enumerate(graphs)]
     made = [hls_compile.compile_all([folder], optimise=False)[0] for folder in folders]
     for graph, emulator in zip(graphs, made, strict=True):
         assert_equal_to_emulator(Case("tagger", graph, {}), emulator)

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from loopwire.errors import ConfigError, FixedTypeError, nearest
 from loopwire.ir import ops
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 DEFAULT_TYPE = FixedType(16, 6, rounding=Rounding.RND, overflow=Overflow.SAT)
 """The widths that hls4ml users start with, but rounded and saturated, so that no value is silently wrapped."""
 SIMULATED_SEQUENCES = 1000
+Target = Literal["verilog", "vitis_hls"]
+TARGETS: tuple[str, ...] = get_args(Target)
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class CompileConfig(Knobs):
     """All choices of a compilation: the knobs of the hardware, and what follows.
 
     Attributes:
+        target: what the model is compiled to.
         part: the FPGA, as `devices.find_part` knows it.
         clock_period_ns: what every stage must fit in.
         name: of the top module; None: the model's.
@@ -69,6 +72,7 @@ class CompileConfig(Knobs):
         ConfigError: a value is impossible.
     """
 
+    target: Target = "verilog"
     part: str = "xcku115-flvb2104-2-i"
     clock_period_ns: float = 5.0
     name: str | None = None
@@ -79,6 +83,12 @@ class CompileConfig(Knobs):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.target not in TARGETS:
+            raise ConfigError(
+                "target",
+                f"{self.target!r} is unknown",
+                f"Choose from {', '.join(TARGETS)}.{nearest(self.target, TARGETS)}",
+            )
         if not (math.isfinite(self.clock_period_ns) and self.clock_period_ns > 0):
             raise ConfigError(
                 "clock_period_ns", f"{self.clock_period_ns} is no period", "Give nanoseconds above 0, such as 5"
@@ -307,12 +317,15 @@ _PRECISION_READERS: dict[str, Reader] = {
 }
 
 _READERS: dict[str, Reader] = {
+    "target": _text,
     "part": _text,
     "clock_period_ns": _number,
     "interleave": _count,
     "reuse_factor": _count,
     "layer_reuse_factor": _counts,
     "multipliers": _text,
+    "copies": _count,
+    "io": _text,
     "name": _text,
     "simulate_sequences": _count,
     "model": _precision,

@@ -26,10 +26,11 @@ from loopwire.project_files import project_files
 from loopwire.report.clipping import Clipping, ClippingMeter
 from loopwire.report.profile import TensorProfile, profile
 from loopwire.report.range_proof import RangeProof, range_proofs
-from loopwire.report.summary import Cycles, LayerFacts, Report, Verification
+from loopwire.report.summary import CSimulation, Cycles, LayerFacts, Report, Verification
 from loopwire.report.trace import TensorTrace, trace
-from loopwire.synth import verilator
+from loopwire.synth import hls_compile, verilator
 from loopwire.synth.simulation import SimulationResult, Simulator, Stimulus
+from loopwire.targets import vitis_hls
 from loopwire.targets.evaluate import evaluate_integers, evaluate_real
 from loopwire.targets.fast_emulator import FastEmulator, try_build
 from loopwire.targets.verilog import Firmware, generate
@@ -152,6 +153,27 @@ class Design:
         return generate(self.graph, self.device, self.config.clock_period_ns, self.name, self.config)
 
     @cached_property
+    def hls(self) -> vitis_hls.HlsProject:
+        """The HLS C++, written when first asked for.
+
+        Raises:
+            ConfigError: the part is not named as HLS tools want it.
+            UnsupportedError: HLS cannot express this model with these knobs.
+        """
+        return vitis_hls.generate(self.graph, self.device, self.config.clock_period_ns, self.name, self.config)
+
+    @cached_property
+    def c_simulation(self) -> hls_compile.HlsEmulator:
+        """The HLS C++ compiled for this computer, when first asked for.
+
+        Raises:
+            ToolError: a C++ compiler or the `ap_fixed` headers are missing, or compiling fails.
+        """
+        with tempfile.TemporaryDirectory(prefix="loopwire-") as folder:
+            _write_files(Path(folder), self.hls.files)
+            return hls_compile.compile(Path(folder))
+
+    @cached_property
     def simulator(self) -> Simulator:
         """The hardware compiled to a simulation, when first asked for.
 
@@ -159,14 +181,8 @@ class Design:
             ToolError: Verilator or a C++ compiler is missing or fails.
         """
         folder = Path(tempfile.mkdtemp(prefix="loopwire-"))
-        sources = []
-        for name, text in self.firmware.files.items():
-            path = folder / "rtl" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-            if path.suffix == ".sv":
-                sources.append(path)
         firmware = self.firmware
+        sources = [path for path in _write_files(folder / "rtl", firmware.files) if path.suffix == ".sv"]
         simulator = verilator.build(
             firmware.top, sources, firmware.input, firmware.output, firmware.length, folder / "simulation"
         )
@@ -199,7 +215,7 @@ class Design:
         return Simulation(to_real(outputs.reshape(len(steps), *shape), element.fraction), result)
 
     def write(self, path: str | Path, x: npt.ArrayLike | None = None, more: Mapping[str, str] | None = None) -> Path:
-        """Write the project folder: SystemVerilog, testbench with vectors, README, facts.
+        """Write the project folder: SystemVerilog or HLS C++, testbench with vectors, README, facts.
 
         The folder appears when it is complete. One that is there already is replaced only if Loopwire wrote it; other
         files in it stay.
@@ -215,21 +231,22 @@ class Design:
         """
         return write_project(Path(path), {**project_files(self, x), **(more or {})})
 
-    def report(self, verification: Verification | None = None) -> Report:
+    def report(self, verification: Verification | CSimulation | None = None) -> Report:
         """Return what is known of the design, each number with the stage that it comes from."""
-        firmware = self.firmware
+        firmware = None if self.config.target == "vitis_hls" else self.firmware
         return Report(
             self.name,
             self.device.name,
             self.config.clock_period_ns,
-            firmware.interleave,
-            firmware.loop_latency_cycles,
-            Cycles(firmware.latency_cycles, firmware.initiation_interval_cycles),
+            self.hls.knobs.interleave if firmware is None else firmware.interleave,
+            None if firmware is None else firmware.loop_latency_cycles,
+            None if firmware is None else Cycles(firmware.latency_cycles, firmware.initiation_interval_cycles),
             verification,
             loopwire_version=version("loopwire"),
             source=self.source_name,
             layers=self._layers(),
             range_proofs=self.range_proofs(),
+            target=self.config.target,
         )
 
     @property
@@ -292,6 +309,15 @@ class Design:
         for start in range(0, len(array), size):
             part = array[start : start + size].astype(np.float64)
             yield part, None if steps is None else steps[start : start + size]
+
+
+def _write_files(folder: Path, files: Mapping[str, str]) -> list[Path]:
+    paths = []
+    for name, text in files.items():
+        paths.append(folder / name)
+        paths[-1].parent.mkdir(parents=True, exist_ok=True)
+        paths[-1].write_text(text)
+    return paths
 
 
 def _beats(sequences: Integers, lengths: Lengths) -> Integers:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.hdl.testbench import Vectors, testbench_text
+from loopwire.hls_project_files import hls_facts, hls_project_files
 
 if TYPE_CHECKING:
     from loopwire.design import Design
@@ -62,15 +63,20 @@ integer times the step of its type: $input_type has steps of 2^$input_exponent, 
 
 def project_files(design: Design, x: npt.ArrayLike | None) -> dict[str, str]:
     """Return the files of a design; its testbench's vectors are the first of `x`, or random if None."""
+    vectors = design.random_inputs(TESTBENCH_SEQUENCES) if x is None else np.asarray(x)[:TESTBENCH_SEQUENCES]
+    if design.config.target == "vitis_hls":
+        files, hardware = hls_project_files(design, vectors), hls_facts(design)
+    else:
+        files, hardware = _verilog_files(design, vectors), _verilog_facts(design)
+    return {**files, "design.json": json.dumps({**_facts(design), **hardware}, indent=2) + "\n"}
+
+
+def _verilog_files(design: Design, x: npt.NDArray[np.float64]) -> dict[str, str]:
     firmware = design.firmware
     files = {f"rtl/{name}": text for name, text in firmware.files.items()}
     # Simulators look for memory files where they run: beside the vectors.
     files |= {f"testbench/{name}": text for name, text in firmware.files.items() if not name.endswith(".sv")}
-    vectors = design.random_inputs(TESTBENCH_SEQUENCES) if x is None else np.asarray(x)[:TESTBENCH_SEQUENCES]
-    files |= _testbench(design, vectors)
-    files["README.md"] = _readme(design, len(vectors))
-    files["design.json"] = json.dumps(_facts(design), indent=2) + "\n"
-    return files
+    return {**files, **_testbench(design, x), "README.md": _readme(design, len(x))}
 
 
 def _testbench(design: Design, x: npt.NDArray[np.float64]) -> dict[str, str]:
@@ -124,14 +130,22 @@ def _beat(format: BeatFormat) -> str:
 
 
 def _facts(design: Design) -> dict[str, object]:
-    firmware = design.firmware
+    """Return what is true of a design on every target."""
     values = [*design.graph.inputs, *(result for node in design.graph.walk() for result in node.results)]
     return {
         "loopwire": {"version": version("loopwire")},
+        "target": design.config.target,
         "model": {"name": design.name, "source": design.source_name, "input_shape": list(design.model.input_shape)},
         "part": design.device.name,
         "speed_grade": design.device.speed_grade,
         "clock_period_ns": design.config.clock_period_ns,
+        "tensors": {value.name: str(value.type) for value in values},
+    }
+
+
+def _verilog_facts(design: Design) -> dict[str, object]:
+    firmware = design.firmware
+    return {
         "top": firmware.top,
         "predicted": {
             "latency_cycles": firmware.latency_cycles,
@@ -149,5 +163,4 @@ def _facts(design: Design) -> dict[str, object]:
             "per_step": firmware.per_step,
             "bits": firmware.output.bits,
         },
-        "tensors": {value.name: str(value.type) for value in values},
     }

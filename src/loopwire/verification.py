@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from loopwire.design import Design
 from loopwire.errors import DataError, VerificationError
+from loopwire.hls_verification import verify_c_simulation
 from loopwire.ir.fixed_point import Integers
-from loopwire.report.summary import Cycles, Verification
+from loopwire.report.summary import CSimulation, Cycles, Verification
 from loopwire.synth.simulation import SimulationResult, Stimulus
 
 Lengths = npt.NDArray[np.int64]
@@ -50,12 +51,12 @@ def verify(
     sequences: int | None = None,
     seed: int = 1,
     progress: Progress | None = None,
-) -> Verification:
+) -> Verification | CSimulation:
     """Simulate the hardware and compare every bit with the emulator, and latency and interval with the prediction.
 
     Runs at full rate, with gaps in the input, with stalls of the output, and with both take turns. In all but those at
     full rate, half of the sequences are short, some full ones end without TLAST, and a reset strikes in the middle of a
-    sequence.
+    sequence. Of HLS C++, the C simulation's bits are compared.
 
     Args:
         design: whose hardware is simulated.
@@ -73,6 +74,8 @@ def verify(
     count = design.config.simulate_sequences if sequences is None else sequences
     if count < 1:
         raise DataError("verification", f"{count} sequences prove nothing", "Simulate at least 1")
+    if design.config.target == "vitis_hls":
+        return verify_c_simulation(design, np.asarray(x)[:count], seed, progress)
     integers, full = design.input_integers(np.asarray(x)[:count], None)
     simulated = _measure_cycles(design, integers[:1])
     random = np.random.default_rng(seed)

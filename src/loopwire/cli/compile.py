@@ -38,17 +38,20 @@ PROFILED_SEQUENCES = 2000
     type=click.Path(path_type=Path),
     help="TOML file of settings; options given here override it.",
 )
+@click.option("--target", help="verilog or vitis_hls. [default: verilog]")
 @click.option("--part", help="FPGA. [default: xcku115-flvb2104-2-i]")
 @click.option("--clock-ns", type=float, help="Clock period in ns. [default: 5]")
 @click.option("--precision", help="Type of all tensors. [default: fixed<16,6,RND,SAT>]")
 @click.option("--reuse-factor", type=int, help="Products that a multiplier serves in each step. [default: 1]")
 @click.option("--interleave", type=int, help="Sequences in the loop at once. [default: as many as fill it]")
 @click.option("--multipliers", help="auto, shift_add or dsp. [default: auto]")
+@click.option("--copies", type=int, help="Cells that share the sequences or their steps. [default: 1]")
+@click.option("--io", help="stream (a step a beat) or parallel (a sequence a beat). [default: stream]")
 @click.option(
     "--simulate", "sequences", type=click.IntRange(min=0), help="Sequences to verify; 0: none. [default: 1000]"
 )
 def compile_command(model_path: Path, data: Path | None, out: Path | None, **options: Any) -> None:
-    """Compile MODEL, a Keras .h5 or .keras file, to verified SystemVerilog."""
+    """Compile MODEL, a Keras .h5 or .keras file, to verified SystemVerilog or HLS C++."""
     with errors_told():
         _compile(model_path, data, out, **options)
 
@@ -64,6 +67,7 @@ def _compile(model_path: Path, data_path: Path | None, out: Path | None, sequenc
     console = Console()
     out = out or Path("build") / model_path.stem
     config = read_settings(model_path.stem, **options)
+    hls = config.target == "vitis_hls"
     sequences = config.simulate_sequences if sequences is None else sequences
     _check_early(out, sequences)
     with progress_bars(console) as progress:
@@ -75,7 +79,7 @@ def _compile(model_path: Path, data_path: Path | None, out: Path | None, sequenc
             reports = {
                 "report.json": report.to_json(),
                 "report.md": report.to_markdown(),
-                "report.html": page(report, design.firmware, command, evidence),
+                "report.html": page(report, None if hls else design.firmware, command, evidence),
             }
             design.write(out, inputs, reports)
     if report.aucs:
@@ -122,7 +126,7 @@ def _report(progress: Progress, design: Design, data: Data | None, sequences: in
     if not sequences:
         return report, evidence
     with step(progress, "Building the simulation"):
-        _ = design.simulator
+        _ = design.c_simulation if design.config.target == "vitis_hls" else design.simulator
     inputs = design.random_inputs(sequences) if data is None else data.inputs
     with step(progress, "Simulating") as update:
         return replace(report, verification=verify(design, inputs, sequences, progress=update)), evidence

@@ -17,12 +17,15 @@ LABELS = click.option("--labels", type=click.Path(path_type=Path), help="Labels,
 def read_settings(
     name: str,
     config_path: Path | None,
+    target: str | None = None,
     part: str | None = None,
     clock_ns: float | None = None,
     precision: str | None = None,
     interleave: int | None = None,
     reuse_factor: int | None = None,
     multipliers: str | None = None,
+    copies: int | None = None,
+    io: str | None = None,
 ) -> CompileConfig:
     """Return the file's settings with the options' in their place."""
     from dataclasses import replace
@@ -32,11 +35,14 @@ def read_settings(
 
     config = CompileConfig() if config_path is None else CompileConfig.from_toml(config_path)
     options = {
+        "target": target,
         "part": part,
         "clock_period_ns": clock_ns,
         "interleave": interleave,
         "reuse_factor": reuse_factor,
         "multipliers": multipliers,
+        "copies": copies,
+        "io": io,
     }
     given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
     if precision is not None:

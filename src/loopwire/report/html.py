@@ -35,14 +35,14 @@ class Evidence:
     class_names: tuple[str, ...] = ()
 
 
-def page(report: Report, firmware: Firmware, repeat: str, evidence: Evidence | None = None) -> str:
+def page(report: Report, firmware: Firmware | None, repeat: str, evidence: Evidence | None = None) -> str:
     """Return the page.
 
     Figures are left out, and the page says so, where the extra `plots` is not installed.
 
     Args:
         report: all facts.
-        firmware: whose schedule is drawn.
+        firmware: whose schedule is drawn; None: of HLS C++ only its tool knows the schedule.
         repeat: the commands that lead to the same design.
         evidence: for the ROC curves.
     """
@@ -51,8 +51,7 @@ def page(report: Report, firmware: Firmware, repeat: str, evidence: Evidence | N
 
     template = resources.files("loopwire.report").joinpath("page.html.j2").read_text()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    timeline = [sequences_svg(firmware.engines)]
-    timeline += [occupancy_svg(*pair) for pair in zip(firmware.pipelines, firmware.engines, strict=True)]
+    timeline = [] if firmware is None else _timeline(firmware)
     missing = ""
     physics: list[tuple[Markup, str]] = []
     profiles: list[tuple[Markup, str]] = []
@@ -84,13 +83,20 @@ def page(report: Report, firmware: Firmware, repeat: str, evidence: Evidence | N
     )
 
 
+def _timeline(firmware: Firmware) -> list[str]:
+    pairs = zip(firmware.pipelines, firmware.engines, strict=True)
+    return [sequences_svg(firmware.engines), *(occupancy_svg(*pair) for pair in pairs)]
+
+
 def _key_figures(report: Report) -> list[tuple[str, str]]:
-    latency, interval = report.predicted.latency_cycles, report.predicted.initiation_interval_cycles
-    rate = 1e3 / (interval * report.clock_period_ns)
-    key = [
-        (f"{latency * report.clock_period_ns / 1e3:.3g} µs", f"latency, {latency} cycles"),
-        (f"{interval:g} cycles", f"initiation interval, {rate:.3g} million sequences a second"),
-    ]
+    key = []
+    if report.predicted is not None:
+        latency, interval = report.predicted.latency_cycles, report.predicted.initiation_interval_cycles
+        rate = 1e3 / (interval * report.clock_period_ns)
+        key += [
+            (f"{latency * report.clock_period_ns / 1e3:.3g} µs", f"latency, {latency} cycles"),
+            (f"{interval:g} cycles", f"initiation interval, {rate:.3g} million sequences a second"),
+        ]
     if report.agreement is not None and report.agreement.top1 is not None:
         key.append((f"{report.agreement.top1:.2%}", "same class, float and fixed"))
     ratios = [auc.fixed / auc.real for auc in report.aucs if auc.real and auc.fixed is not None]

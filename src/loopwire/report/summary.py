@@ -46,11 +46,45 @@ class Verification:
     resets: int
     simulated: Cycles
 
+    @property
+    def method(self) -> str:
+        """What was compared with what."""
+        return (
+            "Every output bit of the simulated SystemVerilog was compared with the integer emulator. Latency and "
+            "initiation interval were counted in the simulation and equal the schedule's prediction."
+        )
+
     def __str__(self) -> str:
         return (
             f"RTL equals the emulator on {self.sequences} sequences "
             f"({self.stressed_sequences} with random gaps or stalls, {self.short_sequences} of them short, "
             f"{self.resets} resets): 0 bits differ"
+        )
+
+
+@dataclass(frozen=True)
+class CSimulation:
+    """A C simulation of HLS C++ whose every output bit was as predicted.
+
+    Attributes:
+        sequences: simulated, of which `short_sequences` ended before their last step.
+    """
+
+    sequences: int
+    short_sequences: int
+
+    @property
+    def method(self) -> str:
+        """What was compared with what."""
+        return (
+            "Every output bit of the HLS C++, compiled with the ap_fixed headers and a C++ compiler, was compared with "
+            "the integer emulator. What an HLS tool makes of the C++ is for its own cosimulation to prove."
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"HLS C++ equals the emulator on {self.sequences} sequences ({self.short_sequences} of them short): "
+            "0 bits differ"
         )
 
 
@@ -68,6 +102,7 @@ class LayerFacts:
 class Report:
     """All facts of one design. `predicted` comes from the schedule, `verification.simulated` from the simulation.
 
+    Of HLS C++ there is no prediction: only its tool knows cycles, and `predicted` and `loop_latency_cycles` are None.
     `confusion` counts fixed-point outputs: rows are true classes, columns those told. `profile` and `trace` are of the
     first `profiled_sequences` of the data.
     """
@@ -76,9 +111,9 @@ class Report:
     part: str
     clock_period_ns: float
     interleave: int
-    loop_latency_cycles: int
-    predicted: Cycles
-    verification: Verification | None = None
+    loop_latency_cycles: int | None
+    predicted: Cycles | None
+    verification: Verification | CSimulation | None = None
     agreement: Agreement | None = None
     aucs: tuple[ClassAuc, ...] = ()
     clipping: tuple[Clipping, ...] = ()
@@ -91,17 +126,11 @@ class Report:
     profiled_sequences: int = 0
     profile: tuple[TensorProfile, ...] = ()
     trace: tuple[TensorTrace, ...] = ()
+    target: str = "verilog"
 
     def rows(self) -> Rows:
         """Return (quantity, value, stage) of each fact but AUCs and clipping."""
-        stage = "predicted" if self.verification is None else "predicted and simulated"
-        rows: list[tuple[str, ...]] = [
-            ("Latency", self._time(self.predicted.latency_cycles), stage),
-            ("Initiation interval", self._time(self.predicted.initiation_interval_cycles), stage),
-            ("Latency of the loop", self._time(self.loop_latency_cycles), "predicted"),
-            ("Sequences interleaved", str(self.interleave), "scheduled"),
-            ("Clock", f"{self.clock_period_ns:g} ns on {self.part}", "delay model"),
-        ]
+        rows = self._cycle_rows()
         if self.agreement is not None:
             stage = f"emulated, {self.agreement.sequences} sequences"
             if self.agreement.top1 is not None:
@@ -110,6 +139,20 @@ class Report:
         verified = "not verified" if self.verification is None else str(self.verification)
         rows.append(("Verification", verified, "" if self.verification is None else "simulated"))
         return rows
+
+    def _cycle_rows(self) -> list[tuple[str, ...]]:
+        clock = f"{self.clock_period_ns:g} ns on {self.part}"
+        interleaved = ("Sequences interleaved", str(self.interleave), "scheduled")
+        if self.predicted is None or self.loop_latency_cycles is None:
+            return [("Latency and initiation interval", UNKNOWN, ""), interleaved, ("Clock", clock, "asked for")]
+        stage = "predicted" if self.verification is None else "predicted and simulated"
+        return [
+            ("Latency", self._time(self.predicted.latency_cycles), stage),
+            ("Initiation interval", self._time(self.predicted.initiation_interval_cycles), stage),
+            ("Latency of the loop", self._time(self.loop_latency_cycles), "predicted"),
+            interleaved,
+            ("Clock", clock, "delay model"),
+        ]
 
     def auc_rows(self) -> Rows:
         """Return (class, float AUC, fixed AUC, fixed / float)."""
@@ -139,6 +182,7 @@ class Report:
         return f"{cycles:g} cycles, {cycles * self.clock_period_ns:g} ns"
 
 
+UNKNOWN = "not known without Vitis HLS: run loopwire build"
 FACTS = ("Quantity", "Value", "Stage")
 AUCS = ("Class", "Float", "Fixed", "Fixed / float")
 CLIPPING = ("Layer", "Tensor", "Type", "Clipped", "Values met", "Would hold them")

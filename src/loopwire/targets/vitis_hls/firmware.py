@@ -1,114 +1,99 @@
-"""From a lowered graph to an HLS project: its firmware, test bench, vectors and scripts."""
+"""From a lowered graph to an HLS project: its firmware, test bench and scripts."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
-import numpy as np
-
+from loopwire.devices import Device
 from loopwire.errors import ConfigError, UnsupportedError
 from loopwire.hdl.names import Names, identifier
-from loopwire.ir import ops
-from loopwire.ir.fixed_point import Integers, integer_dtype
-from loopwire.ir.graph import Graph, Value
+from loopwire.ir.graph import Graph
 from loopwire.ir.verify import verify
+from loopwire.knobs import Knobs
 from loopwire.passes.accumulate_flattened import accumulate_flattened
-from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.vitis_hls import project_text
 from loopwire.targets.vitis_hls.cxx import KEYWORDS, ap_type, indented
-from loopwire.targets.vitis_hls.knobs import Io, Knobs
+from loopwire.targets.vitis_hls.knobs import HlsKnobs, hls_knobs
 from loopwire.targets.vitis_hls.library import Library
 from loopwire.targets.vitis_hls.ports import Ports
 from loopwire.targets.vitis_hls.process_function import process_function
 from loopwire.targets.vitis_hls.processes import Channel, Plan, plan
 
 STATIC_HEADER = "loopwire_hls.h"
-VECTORS = 8
-"""Sequences of the test bench: two full loops of four, written in milliseconds."""
 PORT_BITS = 63
 """What the test bench and the bridge carry a number's integer in, besides the sign."""
+PACKAGE = re.compile(r"[a-z]{3,4}\d{3,4}-\d")
+"""Package and speed grade in the name of a part of AMD: xcku115-flvb2104-2-i, xc7a100tcsg324-1."""
+FAMILY_LETTERS = 4
 
 
 @dataclass(frozen=True)
 class HlsProject:
-    """The files of a project by their paths in its folder, and the name of the top function."""
+    """The files of a project by their paths in its folder, but the vectors; the top function, and the knobs carried."""
 
     files: Mapping[str, str]
     top: str
+    knobs: HlsKnobs
 
 
-def generate(
-    graph: Graph,
-    name: str,
-    *,
-    part: str,
-    clock_period_ns: float,
-    io: Io,
-    reuse_factor: int = 1,
-    interleave: int = 1,
-    copies: int = 1,
-    vectors: Integers | None = None,
-) -> HlsProject:
+def generate(graph: Graph, device: Device, clock_period_ns: float, name: str, knobs: Knobs) -> HlsProject:
     """Return an HLS project of a lowered graph, for Vitis HLS and Vivado HLS.
 
     Args:
         graph: one input and one output, as `passes.lower` makes it.
-        name: of the top function.
-        part: the FPGA, as AMD names it.
+        device: the part.
         clock_period_ns: time between two clock edges.
-        io: the ports are arrays of whole sequences, or streams of steps, of which a short sequence has fewer.
-        reuse_factor: passes in which products are made; 1: fully parallel.
-        interleave: sequences that one call takes and that go through every loop together.
-        copies: 1: one cell for all steps; as many as steps: each step has a cell of its own.
-        vectors: integers (N, *input shape) for the test bench; random ones if None.
+        name: of the top function.
+        knobs: how the graph becomes loops. With `copies` = 1 there is one cell for all steps; with as many as steps,
+            each has a cell of its own.
 
     Raises:
-        ConfigError: a knob is not a positive number.
+        ConfigError: the part is not named as HLS tools want it.
         UnsupportedError: HLS cannot express this graph or this combination of knobs; the message says which would do.
     """
-    knobs = _check(graph, io, reuse_factor, interleave, copies)
-    graph = verify(graph if knobs.unrolled else accumulate_flattened(graph))
+    carried = check(graph, device, knobs)
+    graph = verify(graph if carried.unrolled else accumulate_flattened(graph))
     processes = plan(graph)
-    _check_plan(processes, knobs)
+    _check_plan(processes, carried)
     top = Names(set(KEYWORDS)).unique(identifier(name))
     library = Library()
     layers: dict[str, list[str]] = {}
     for process in processes.processes:
-        layers.setdefault(process.layer, []).append(process_function(process, library, knobs))
+        text = process_function(process, library, carried.of_layer(process.layer))
+        layers.setdefault(process.layer, []).append(text)
     files = {f"firmware/layers/{_layer_file(layer)}.h": "\n".join(texts) for layer, texts in layers.items()}
     files |= {f"firmware/{path}": text for path, text in library.files.items()}
-    ports = Ports(library.types, knobs)
+    ports = Ports(library.types, carried)
     files[f"firmware/{STATIC_HEADER}"] = resources.files(__package__).joinpath(STATIC_HEADER).read_text()
     files[f"firmware/{top}.h"] = _header(top, processes, ports)
     files[f"firmware/{top}.cpp"] = _source(top, processes, ports, library, [_layer_file(layer) for layer in layers])
     files["firmware/defines.h"] = _defines(top, processes, library)
-    facts = project_text.Facts(top, part, clock_period_ns, knobs, processes.input, processes.output, ports)
+    facts = project_text.Facts(top, device.name, clock_period_ns, carried, processes.input, processes.output, ports)
     files |= project_text.project_files(facts)
-    files |= _vectors(graph, facts, vectors)
-    return HlsProject(dict(sorted(files.items())), top)
+    return HlsProject(dict(sorted(files.items())), top, carried)
 
 
-def _check(graph: Graph, io: Io, reuse_factor: int, interleave: int, copies: int) -> Knobs:
-    for knob, number in (("reuse_factor", reuse_factor), ("interleave", interleave), ("copies", copies)):
-        if number < 1:
-            raise ConfigError(knob, f"{number} is impossible", "Give 1 or more")
-    if io not in ("parallel", "stream"):
-        raise ConfigError("io", f"{io!r} is unknown", "Give 'parallel' or 'stream'")
-    lengths = {node.op.length for node in graph.walk() if isinstance(node.op, ops.Scan)}
-    if copies > 1 and lengths != {copies}:
-        steps = " and ".join(map(str, sorted(lengths))) or "no"
+def check(graph: Graph, device: Device, knobs: Knobs) -> HlsKnobs:
+    """Return the knobs as HLS C++ carries them, where graph, part and knobs can become HLS C++.
+
+    Raises:
+        ConfigError: the part is not named as HLS tools want it.
+        UnsupportedError: HLS cannot express a port, a knob or a combination of knobs.
+    """
+    if device.vendor != "amd":
         raise UnsupportedError(
-            "copies",
-            f"HLS loops are rolled or unrolled: {copies} copies of a cell cannot share {steps} steps",
-            f"Give copies=1 (one cell), or as many as steps ({steps}) for a cell each",
+            f"part {device.name!r}",
+            "Vitis HLS and Vivado HLS know parts of AMD only",
+            "Choose one of AMD's, such as 'xcku115-flvb2104-2-i', or take target = 'verilog'",
         )
-    if copies > 1 and interleave > 1:
-        raise UnsupportedError(
-            "interleave",
-            f"{interleave} sequences are to share a loop over steps that {copies} copies have unrolled",
-            "Give interleave=1 (unrolled steps wait for nothing), or copies=1",
+    if not PACKAGE.search(device.name.lower(), FAMILY_LETTERS):
+        raise ConfigError(
+            f"part {device.name!r}",
+            "HLS tools want the package and the speed grade as well",
+            "Give the whole name, such as 'xcku115-flvb2104-2-i'",
         )
     for value in (*graph.inputs, *graph.outputs):
         if value.type.element.width > PORT_BITS:
@@ -117,10 +102,10 @@ def _check(graph: Graph, io: Io, reuse_factor: int, interleave: int, copies: int
                 f"its elements {value.type.element} are wider than the {PORT_BITS} bits of a test bench's numbers",
                 "Give the model's input and result narrower types",
             )
-    return Knobs(io, reuse_factor, interleave, copies > 1)
+    return hls_knobs(graph, knobs)
 
 
-def _check_plan(processes: Plan, knobs: Knobs) -> None:
+def _check_plan(processes: Plan, knobs: HlsKnobs) -> None:
     for process in processes.processes:
         written = [(value, c) for value, c in (*process.writes, *process.finals) if c.beats > 1]
         if written and process.length == 1 and knobs.io == "stream":
@@ -179,7 +164,7 @@ def _header(top: str, processes: Plan, ports: Ports) -> str:
     )
 
 
-def _about(top: str, processes: Plan, knobs: Knobs) -> list[str]:
+def _about(top: str, processes: Plan, knobs: HlsKnobs) -> list[str]:
     x, y = processes.input, processes.output
     kind = "as a stream, a beat at a time" if knobs.io == "stream" else "all at once, in an array"
     several = f" of {knobs.interleave} sequences in turn" if knobs.interleave > 1 else ""
@@ -237,22 +222,3 @@ def _declare(channel: Channel, processes: Plan, ports: Ports) -> list[str]:
         f'hls::stream<{ports.beat_type(channel)}> {channel.name}("{channel.name}");',
         f"#pragma HLS STREAM variable={channel.name} depth={depth}",
     ]
-
-
-def _vectors(graph: Graph, facts: project_text.Facts, given: Integers | None) -> dict[str, str]:
-    (x,) = graph.inputs
-    count = VECTORS if given is None else len(given)
-    inputs = _random_inputs(x, count) if given is None else given
-    lengths = np.full(count, facts.input.beats)
-    if facts.knobs.short_sequences:
-        lengths[1::2] = np.random.default_rng(1).integers(1, facts.input.beats, len(lengths[1::2]), endpoint=True)
-    (outputs,) = evaluate_integers(graph, (inputs,), lengths)
-    return project_text.vector_files(facts, inputs, lengths, outputs)
-
-
-def _random_inputs(x: Value, count: int) -> Integers:
-    """Return integers, half of the sequences small, half from all of the type's range."""
-    element, random = x.type.element, np.random.default_rng(1)
-    numbers = random.integers(element.min_integer, element.max_integer, (count, *x.type.shape), endpoint=True)
-    numbers[::2] >>= element.width // 3
-    return numbers.astype(integer_dtype(element.width + 1))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loopwire.targets.vitis_hls.cxx import TypeNames, loop
-from loopwire.targets.vitis_hls.knobs import Knobs
+from loopwire.targets.vitis_hls.knobs import HlsKnobs
 from loopwire.targets.vitis_hls.processes import Channel
 
 
@@ -15,7 +15,7 @@ class Ports:
     """Text for channels, under the same knobs."""
 
     types: TypeNames
-    knobs: Knobs
+    knobs: HlsKnobs
 
     def is_stream(self, channel: Channel) -> bool:
         """Say whether a channel is a stream: ports as the user asked, others unless all steps exist at once."""

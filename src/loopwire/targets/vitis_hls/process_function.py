@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import prod
 
 from loopwire.hdl.names import Names
-from loopwire.ir import ops
 from loopwire.ir.graph import Value
 from loopwire.targets.vitis_hls.cxx import indented, literal, local_names, loop, short_name
-from loopwire.targets.vitis_hls.knobs import Knobs
+from loopwire.targets.vitis_hls.knobs import HlsKnobs
 from loopwire.targets.vitis_hls.library import Library
 from loopwire.targets.vitis_hls.ports import Ports
-from loopwire.targets.vitis_hls.processes import Channel, Process, live_nodes
+from loopwire.targets.vitis_hls.processes import Channel, Process, count_products, live_nodes
 from loopwire.targets.vitis_hls.statements import Place, Step
 
 
-def process_function(process: Process, library: Library, knobs: Knobs) -> str:
+def process_function(process: Process, library: Library, knobs: HlsKnobs) -> str:
     """Return the text of a process's function; its parameters are the channels it reads, then those it writes."""
     writer = _Writer(process, library, knobs)
     body = writer.reverse() if process.reverse else writer.steps()
@@ -42,7 +40,7 @@ def _about(process: Process) -> list[str]:
 
 
 class _Writer:
-    def __init__(self, process: Process, library: Library, knobs: Knobs) -> None:
+    def __init__(self, process: Process, library: Library, knobs: HlsKnobs) -> None:
         self._process = process
         self._library = library
         self._knobs = knobs
@@ -67,11 +65,7 @@ class _Writer:
         if self._knobs.unrolled:
             beats = max((c.beats for c in self.channel_names if self.ports.is_stream(c)), default=1)
             lines.append(f"#pragma HLS PIPELINE II={max(self._knobs.reuse_factor, beats)}")
-            products = self._process.length * sum(
-                prod(n.operands[0].type.shape) if isinstance(n.op, ops.MatVec) else n.result.type.size
-                for n in self._process.nodes
-                if isinstance(n.op, ops.MatVec | ops.Mul)
-            )
+            products = self._process.length * count_products(self._process)
             if self._knobs.reuse_factor > 1 and products:
                 limit = -(-products // self._knobs.reuse_factor)
                 lines.append(f"#pragma HLS ALLOCATION operation instances=mul limit={limit}")

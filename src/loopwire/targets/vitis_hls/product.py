@@ -8,7 +8,7 @@ from loopwire.hdl.names import Names
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Value
 from loopwire.targets.vitis_hls.cxx import indented, loop, short_name, signed_bits
-from loopwire.targets.vitis_hls.knobs import Knobs, Passes
+from loopwire.targets.vitis_hls.knobs import HlsKnobs, Passes
 from loopwire.targets.vitis_hls.library import rom_memory
 
 
@@ -35,7 +35,7 @@ def product_lines(
     target: str,
     type_name: str,
     names: Names,
-    knobs: Knobs,
+    knobs: HlsKnobs,
 ) -> list[str]:
     """Return declarations and loops of a product.
 

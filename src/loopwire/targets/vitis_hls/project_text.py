@@ -9,7 +9,7 @@ import numpy as np
 
 from loopwire.ir.fixed_point import Integers
 from loopwire.targets.vitis_hls.cxx import indented, loop
-from loopwire.targets.vitis_hls.knobs import Knobs
+from loopwire.targets.vitis_hls.knobs import HlsKnobs
 from loopwire.targets.vitis_hls.ports import Ports
 from loopwire.targets.vitis_hls.processes import Channel
 
@@ -25,7 +25,7 @@ class Facts:
     top: str
     part: str
     clock_period_ns: float
-    knobs: Knobs
+    knobs: HlsKnobs
     input: Channel
     output: Channel
     ports: Ports
@@ -60,8 +60,14 @@ def project_files(facts: Facts) -> dict[str, str]:
     }
 
 
-def vector_files(facts: Facts, inputs: Integers, lengths: Integers, outputs: Integers) -> dict[str, str]:
-    """Return the test bench's vectors, a sequence a line: its length and all elements of its input; of its result."""
+def vector_files(inputs: Integers, lengths: Integers, outputs: Integers) -> dict[str, str]:
+    """Return the test bench's vectors, a sequence a line: its length and all elements of its input; of its result.
+
+    Args:
+        inputs: integers (N, ...).
+        lengths: (N,) steps of each sequence.
+        outputs: integers (N, ...) that the emulator gives.
+    """
     sent = (" ".join(map(str, (n, *x.reshape(-1).tolist()))) for n, x in zip(lengths.tolist(), inputs, strict=True))
     due = (" ".join(map(str, np.asarray(y).reshape(-1).tolist())) for y in outputs)
     return {INPUTS: "\n".join([*sent, ""]), OUTPUTS: "\n".join([*due, ""])}
@@ -124,12 +130,13 @@ def _call(facts: Facts) -> str:
 
 def _readme(facts: Facts) -> str:
     x, y, knobs = facts.input, facts.output, facts.knobs
+    own = [f"layer `{name}`: {factor}" for name, factor in knobs.layer_reuse_factor.items()]
     return README.substitute(
         top=facts.top,
         part=facts.part,
         period=f"{facts.clock_period_ns:g}",
         io=knobs.io,
-        reuse_factor=knobs.reuse_factor,
+        reuse_factor=", ".join([str(knobs.reuse_factor), *own]),
         interleave=knobs.interleave,
         copies="each step a cell of its own" if knobs.unrolled else "one cell for all steps",
         x=f"{x.beats} beats of {x.size} elements `{x.value.type.element}`",

@@ -14,7 +14,7 @@ from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Node, Value
 from loopwire.ir.interval import table_form
 from loopwire.targets.vitis_hls.cxx import LINE, array_bits, literal, loop, short_name, signed_bits
-from loopwire.targets.vitis_hls.knobs import Knobs
+from loopwire.targets.vitis_hls.knobs import HlsKnobs
 from loopwire.targets.vitis_hls.library import Library
 from loopwire.targets.vitis_hls.product import Weights, product_lines
 
@@ -76,7 +76,7 @@ class Step:
         step_constants: Mapping[Value, Integers],
         names: Names,
         library: Library,
-        knobs: Knobs,
+        knobs: HlsKnobs,
     ) -> None:
         self._place = place
         self._constants = constants
