@@ -56,7 +56,7 @@ $(PY):
 	@$(PYTHON) -m venv $(VENV)
 	@$(INSTALL) --upgrade pip
 
-$(VENV)/installed: EXTRAS :=
+$(VENV)/installed: EXTRAS := [plots]
 $(VENV)/installed-test: EXTRAS := [test,train]
 $(VENV)/installed-lint: EXTRAS := [lint]
 $(VENV)/installed $(VENV)/installed-test $(VENV)/installed-lint: pyproject.toml | $(PY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pkgutil
 import random
 import shutil
@@ -134,6 +135,16 @@ def type_cases() -> Iterator[Case]:
         )
 
 
+def bound_cases() -> Iterator[Case]:
+    """Numbers of few bits brought into a narrower type, so that every one of them is met, on both sides of a bound."""
+    modes = itertools.product(Overflow, ("fixed<4,2", "ufixed<4,2"))
+    for index, (overflow, result) in enumerate(modes):
+        rounding = list(Rounding)[index % len(Rounding)]
+        same = [Activation("a", Function("linear"))]
+        narrow = types(result=f"{result},{rounding},{overflow}>")
+        yield Case(f"bound_{index + 1}", (12, 6), same, narrow, "fixed<7,4>")
+
+
 def once_wrong_cases() -> Iterator[Case]:
     """Small forms of what random models found."""
     # Without any register in a layer; with a table whose last results its operand never reaches.
@@ -195,6 +206,7 @@ GROUPS = {
     "feed forward": feed_forward_cases,
     "stacked": stacked_cases,
     "types": type_cases,
+    "bounds": bound_cases,
     "once wrong": once_wrong_cases,
     "knobs": knob_cases,
     "folded": folded_cases,

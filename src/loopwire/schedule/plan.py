@@ -49,6 +49,11 @@ class Plan:
         (alone,) = run(self.timings, 1)
         return alone.last_output - alone.first_input
 
+    @property
+    def loop_latency_cycles(self) -> int:
+        """From a state to the following one, in the engine in which that takes longest; 1 where there is no state."""
+        return max((pipeline.loop_latency for pipeline in self.pipelines if pipeline.datapath.rings), default=1)
+
     @cached_property
     def steady(self) -> SteadyState:
         """What sequences at full rate settle into."""

@@ -98,7 +98,7 @@ class _Writer:
             output=beats_out,
             latency_cycles=plan.latency_cycles,
             initiation_interval_cycles=plan.steady.initiation_interval_cycles,
-            loop_latency_cycles=max(pipeline.loop_latency for pipeline in plan.pipelines),
+            loop_latency_cycles=plan.loop_latency_cycles,
             interleave=max(timing.slots for timing in plan.timings),
             steady=plan.steady,
             engines=plan.timings,
