@@ -1,4 +1,4 @@
-"""HLS projects: what is refused, what is written, the test bench's verdict, and the tools' reports."""
+"""HLS projects: what is refused, what is written, and the test bench's verdict."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from loopwire.layers.activation import Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.shape import Reshape
-from loopwire.synth import hls_compile, hls_tool
+from loopwire.synth import hls_compile
 from loopwire.synth.verilator import cxx_compiler
 from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.vitis_hls import knobs as hls
@@ -247,59 +247,3 @@ def test_missing_headers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hls_compile, "AP_HEADERS", Path("nowhere"))
     with pytest.raises(ToolError, match=r"the header ap_fixed.h is not found. Install it: pip install alkaid"):
         hls_compile.ap_headers()
-
-
-# --- tools ---
-
-REPORT = """<profile>
-  <PerformanceEstimates>
-    <SummaryOfTimingAnalysis><unit>ns</unit><EstimatedClockPeriod>3.612</EstimatedClockPeriod></SummaryOfTimingAnalysis>
-    <SummaryOfOverallLatency>
-      <Worst-caseLatency>110</Worst-caseLatency><Interval-max>undef</Interval-max>
-    </SummaryOfOverallLatency>
-  </PerformanceEstimates>
-  <AreaEstimates><Resources><BRAM_18K>2</BRAM_18K><DSP>7</DSP><FF>900</FF><LUT>1200</LUT></Resources></AreaEstimates>
-</profile>
-"""
-"""In the form of a csynth report, with numbers made up."""
-
-
-def fake_tool(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder.mkdir()
-    tool = folder / "vitis_hls"
-    tool.write_text(f"#!/bin/sh\n{script}\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-
-
-def test_without_a_tool_the_message_says_what_to_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    message = (
-        f"none of vitis_hls, vitis-run, vivado_hls is on PATH. Where one is, run in {tmp_path}: vitis_hls -f build_prj"
-    )
-    with pytest.raises(ToolError, match=re.escape(message)):
-        hls_tool.run(tmp_path)
-
-
-def test_the_report_of_a_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "report.xml").write_text(REPORT)
-    place = "tagger_prj/solution1/syn/report"
-    script = f'[ "$*" = "-f build_prj.tcl csim=1 synth=1" ] && mkdir -p {place} && touch {place}/lstm_csynth.xml'
-    fake_tool(tmp_path / "bin", f"{script} && cp report.xml {place}/tagger_csynth.xml", monkeypatch)
-    found = hls_tool.run(tmp_path)
-    assert found == {"clock_period_ns": 3.612, "latency_cycles": 110, "lut": 1200, "ff": 900, "dsp": 7, "bram_18k": 2}
-
-
-def test_a_tool_that_fails_or_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    fake_tool(tmp_path / "bin", "echo ERROR: no licence; exit 1", monkeypatch)
-    with pytest.raises(ToolError, match="it failed: ERROR: no licence"):
-        hls_tool.run(tmp_path)
-    fake_tool(tmp_path / "other", "true", monkeypatch)
-    with pytest.raises(ToolError, match=r"it left no report of its synthesis. Read its log"):
-        hls_tool.run(tmp_path)
-
-
-def test_a_damaged_report(tmp_path: Path) -> None:
-    (tmp_path / "x.xml").write_text("<profile>")
-    with pytest.raises(ToolError, match="it is no report of HLS synthesis"):
-        hls_tool.read_report(tmp_path / "x.xml")

@@ -64,6 +64,26 @@ def write_project(path: Path, files: Mapping[str, str]) -> Path:
     return path
 
 
+def replace_files(path: Path, files: Mapping[str, str]) -> None:
+    """Replace some of a project's own files; the others stay as they are.
+
+    Raises:
+        OutputError: there is no project, a file of it was changed since it was written, or it cannot be written.
+    """
+    with _failures_reported(path):
+        own = check_project(path)
+        assert files.keys() <= own.keys() - {MARKER}, f"files of the project: {sorted(files)}"
+        facts: dict[str, Any] = json.loads((path / MARKER).read_text())
+        facts["loopwire"]["files"] |= {name: _digest(text.encode()) for name, text in files.items()}
+        fresh = {**files, MARKER: json.dumps(facts, indent=2) + "\n"}
+        # All are written before any takes its place, so that a full disk changes nothing.
+        with tempfile.TemporaryDirectory(prefix=".loopwire-", dir=path.resolve().parent) as place:
+            for number, text in enumerate(fresh.values()):
+                Path(place, str(number)).write_text(text)
+            for number, name in enumerate(fresh):
+                Path(place, str(number)).replace(path / name)
+
+
 def check_project(path: Path) -> Mapping[str, str]:
     """Return the files that Loopwire wrote into a folder, with their digests: none where it is empty or not there.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from loopwire.cli.build import build_command
 from loopwire.cli.compile import compile_command
 from loopwire.cli.figures import figures_command
 from loopwire.cli.precision import precision_command
@@ -26,5 +27,5 @@ def main() -> None:
     """Compile trained recurrent neural networks into verified, ultra-low-latency FPGA firmware."""
 
 
-for command in (compile_command, precision_command, scan_command, figures_command):
+for command in (compile_command, build_command, precision_command, scan_command, figures_command):
     main.add_command(command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from math import prod
 from typing import TYPE_CHECKING
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from loopwire.targets.verilog import Firmware
 
 INPUT = "(input)"
+FACTS_BEGIN, FACTS_END = "<!-- facts -->", "<!-- end of facts -->"
+"""Around what tools that run later add to."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,15 @@ def page(report: Report, firmware: Firmware | None, repeat: str, evidence: Evide
         repeat=repeat,
         missing_figures=missing,
     )
+
+
+def with_facts_of(old: str, report: Report) -> str:
+    """Return an older page of a design with the key figures, the verification and the facts of this report."""
+    fresh = page(replace(report, profile=(), confusion=()), None, "")
+    head, begin, rest = old.partition(FACTS_BEGIN)
+    _, end, tail = rest.partition(FACTS_END)
+    inside, _, _ = fresh.partition(FACTS_BEGIN)[2].partition(FACTS_END)
+    return head + begin + inside + end + tail
 
 
 def _timeline(firmware: Firmware) -> list[str]:

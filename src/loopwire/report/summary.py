@@ -9,6 +9,7 @@ from typing import Any
 
 from loopwire.ir.types import FixedType
 from loopwire.report.agreement import Agreement, ClassAuc
+from loopwire.report.built import Built
 from loopwire.report.clipping import Clipping
 from loopwire.report.profile import TensorProfile
 from loopwire.report.range_proof import RangeProof
@@ -103,6 +104,7 @@ class Report:
     """All facts of one design. `predicted` comes from the schedule, `verification.simulated` from the simulation.
 
     Of HLS C++ there is no prediction: only its tool knows cycles, and `predicted` and `loop_latency_cycles` are None.
+    `built` is what tools reported, added when they have run.
     `confusion` counts fixed-point outputs: rows are true classes, columns those told. `profile` and `trace` are of the
     first `profiled_sequences` of the data.
     """
@@ -127,10 +129,11 @@ class Report:
     profile: tuple[TensorProfile, ...] = ()
     trace: tuple[TensorTrace, ...] = ()
     target: str = "verilog"
+    built: tuple[Built, ...] = ()
 
     def rows(self) -> Rows:
         """Return (quantity, value, stage) of each fact but AUCs and clipping."""
-        rows = self._cycle_rows()
+        rows = [*self._cycle_rows(), *(row for built in self.built for row in built.rows(self.clock_period_ns))]
         if self.agreement is not None:
             stage = f"emulated, {self.agreement.sequences} sequences"
             if self.agreement.top1 is not None:
@@ -144,7 +147,8 @@ class Report:
         clock = f"{self.clock_period_ns:g} ns on {self.part}"
         interleaved = ("Sequences interleaved", str(self.interleave), "scheduled")
         if self.predicted is None or self.loop_latency_cycles is None:
-            return [("Latency and initiation interval", UNKNOWN, ""), interleaved, ("Clock", clock, "asked for")]
+            unknown = [] if self.built else [("Latency and initiation interval", UNKNOWN, "")]
+            return [*unknown, interleaved, ("Clock", clock, "asked for")]
         stage = "predicted" if self.verification is None else "predicted and simulated"
         return [
             ("Latency", self._time(self.predicted.latency_cycles), stage),

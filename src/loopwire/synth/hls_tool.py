@@ -6,61 +6,69 @@ Ref: AMD UG1399, "vitis_hls", "vitis-run", csynth report; Xilinx UG902 for Vivad
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 from loopwire.errors import ToolError
+from loopwire.report.built import Built, ResourceUse
 from loopwire.synth.tools import run_tool
 
 SCRIPT = "build_prj.tcl"
-COMMANDS: Mapping[str, tuple[str, ...]] = {
-    "vitis_hls": ("-f", SCRIPT, "csim=1 synth=1"),
-    "vitis-run": ("--mode", "hls", "--tcl", SCRIPT),
-    "vivado_hls": ("-f", SCRIPT, "csim=1 synth=1"),
-}
-"""How each tool runs the script, the preferred one first."""
-FIGURES = {
-    "clock_period_ns": "PerformanceEstimates/SummaryOfTimingAnalysis/EstimatedClockPeriod",
-    "latency_cycles": "PerformanceEstimates/SummaryOfOverallLatency/Worst-caseLatency",
-    "initiation_interval_cycles": "PerformanceEstimates/SummaryOfOverallLatency/Interval-max",
-    "lut": "AreaEstimates/Resources/LUT",
-    "ff": "AreaEstimates/Resources/FF",
-    "dsp": "AreaEstimates/Resources/DSP",
-    "dsp48e": "AreaEstimates/Resources/DSP48E",
-    "bram_18k": "AreaEstimates/Resources/BRAM_18K",
-    "uram": "AreaEstimates/Resources/URAM",
-}
-"""Where the report has them; Vivado HLS calls DSP blocks DSP48E."""
+LOG = "loopwire_build.log"
 
 
-def run(project: Path) -> dict[str, float]:
-    """Simulate and synthesise an HLS project with the tool on PATH, and return the figures of its report.
+@dataclass(frozen=True)
+class HlsTool:
+    """A program that runs the script of a project."""
+
+    program: str
+    name: str
+    arguments: tuple[str, ...]
+
+
+TOOLS = (
+    HlsTool("vitis_hls", "Vitis HLS", ("-f", SCRIPT, "csim=1 synth=1")),
+    HlsTool("vitis-run", "Vitis HLS", ("--mode", "hls", "--tcl", SCRIPT)),
+    HlsTool("vivado_hls", "Vivado HLS", ("-f", SCRIPT, "csim=1 synth=1")),
+)
+"""The preferred one first."""
+PERFORMANCE, LATENCY = "PerformanceEstimates/SummaryOfTimingAnalysis", "PerformanceEstimates/SummaryOfOverallLatency"
+RESOURCES = {"LUT": "LUTs", "FF": "FFs", "DSP": "DSPs", "DSP48E": "DSPs", "BRAM_18K": "BRAM 18k", "URAM": "URAMs"}
+"""What the report calls them, and what we do; Vivado HLS calls DSP blocks DSP48E."""
+
+
+def run(project: Path, top: str) -> Built:
+    """Simulate and synthesise an HLS project with the tool on PATH.
+
+    Args:
+        project: the folder.
+        top: the top function's name.
 
     Returns:
-        What of `FIGURES` the report gives: estimates of HLS synthesis, before place and route.
+        The tool's estimates, before place and route.
 
     Raises:
         ToolError: there is no such tool, it fails, or it leaves no report.
     """
-    tool = next((name for name in COMMANDS if shutil.which(name)), None)
+    tool = next((tool for tool in TOOLS if shutil.which(tool.program)), None)
     if tool is None:
-        command = " ".join(("vitis_hls", "-f", SCRIPT))
+        where = project.resolve()
         raise ToolError(
             "HLS synthesis",
-            f"none of {', '.join(COMMANDS)} is on PATH",
-            f"Where one is, run in {project}: {command} (vivado_hls -f {SCRIPT} before 2020.2)",
+            f"none of {', '.join(tool.program for tool in TOOLS)} is on PATH",
+            f"Where one is: cd {where} && vitis_hls -f {SCRIPT} (from 2024.2: vitis-run --mode hls --tcl {SCRIPT})",
         )
-    run_tool(tool, (tool, *COMMANDS[tool]), project / f"{tool}.log", directory=project)
-    reports = sorted(project.glob("*_prj/solution1/syn/report/*_csynth.xml"))
-    top = next((report for report in reports if report.parents[3].name == _project_of(report)), None)
-    if top is None:
-        raise ToolError(tool, "it left no report of its synthesis", f"Read its log, {project / f'{tool}.log'}")
-    return read_report(top)
+    report = project / f"{top}_prj" / "solution1" / "syn" / "report" / f"{top}_csynth.xml"
+    report.unlink(missing_ok=True)
+    run_tool(tool.name, (tool.program, *tool.arguments), project / LOG, directory=project)
+    if not report.exists():
+        raise ToolError(tool.name, "it left no report of its synthesis", f"Read its log, {project / LOG}")
+    return read_report(report, tool.name)
 
 
-def read_report(report: Path) -> dict[str, float]:
-    """Return the figures of a csynth report; what a tool left undefined ('undef', '?') is left out.
+def read_report(report: Path, tool: str) -> Built:
+    """Return what a csynth report tells; what a tool left undefined ('undef', '?', '-') is left out.
 
     Raises:
         ToolError: the file is no such report.
@@ -69,10 +77,22 @@ def read_report(report: Path) -> dict[str, float]:
         root = ElementTree.parse(report).getroot()
     except (OSError, ElementTree.ParseError) as error:
         raise ToolError(str(report), f"it is no report of HLS synthesis ({error})", "Run the synthesis again") from None
-    found = {name: root.findtext(place, "") for name, place in FIGURES.items()}
-    return {name: float(text) for name, text in found.items() if text.replace(".", "", 1).isdigit()}
+    period = root.findtext(f"{PERFORMANCE}/EstimatedClockPeriod", "")
+    resources = []
+    for name, ours in RESOURCES.items():
+        used = _count(root, f"AreaEstimates/Resources/{name}")
+        if used is not None:
+            resources.append(ResourceUse(ours, used, _count(root, f"AreaEstimates/AvailableResources/{name}")))
+    return Built(
+        f"{tool} {root.findtext('ReportVersion/Version', '')}".strip(),
+        "synthesised",
+        float(period) if period.replace(".", "", 1).isdigit() else None,
+        _count(root, f"{LATENCY}/Worst-caseLatency"),
+        _count(root, f"{LATENCY}/Interval-max"),
+        tuple(resources),
+    )
 
 
-def _project_of(report: Path) -> str:
-    """Return the name of the project whose top function a report is about."""
-    return f"{report.name.removesuffix('_csynth.xml')}_prj"
+def _count(root: ElementTree.Element, place: str) -> int | None:
+    text = root.findtext(place, "")
+    return int(text) if text.isdigit() else None

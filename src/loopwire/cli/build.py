@@ -1,0 +1,74 @@
+"""`loopwire build`: the vendor's tool on a written project, and its figures in the project's report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from loopwire.cli.console import print_table, progress_bars, step
+from loopwire.cli.failures import errors_told
+
+if TYPE_CHECKING:
+    from loopwire.report.built import Built
+
+
+@dataclass(frozen=True)
+class Tool:
+    """What takes projects of one `target`; `run` gets the project's folder and its facts."""
+
+    target: str
+    run: Callable[[Path, Mapping[str, Any]], Built]
+
+
+def _vitis_hls(project: Path, facts: Mapping[str, Any]) -> Built:
+    from loopwire.synth import hls_tool
+
+    return hls_tool.run(project, facts["top"])
+
+
+TOOLS = {"vitis_hls": Tool("vitis_hls", _vitis_hls)}
+"""By what `--tool` calls them; the first that takes a project's target is the default."""
+
+
+@click.command("build")
+@click.argument("project", type=click.Path(path_type=Path))
+@click.option("--tool", help=f"{', '.join(TOOLS)}. [default: the first that takes the project]")
+def build_command(project: Path, tool: str | None) -> None:
+    """Run the vendor's tool on PROJECT, a folder that `loopwire compile` has written, and report what it finds."""
+    with errors_told():
+        _build(project, tool)
+
+
+def _build(project: Path, name: str | None) -> None:
+    from rich.console import Console
+
+    from loopwire.report.summary import FACTS
+    from loopwire.written_project import add_built, read_facts, read_report
+
+    facts = read_facts(project)
+    read_report(project)  # what has no report to add to is told now, not after hours
+    tool = _choose(name, facts.get("target", "verilog"))
+    console = Console()
+    with progress_bars(console) as progress, step(progress, "Building"):
+        built = tool.run(project, facts)
+        report = add_built(project, built)
+    print_table(console, report.model, FACTS, report.rows())
+    click.echo(f"Report: {project / 'report.html'}")
+
+
+def _choose(name: str | None, target: str) -> Tool:
+    from loopwire.errors import ConfigError, nearest
+
+    fitting = [tool for tool, properties in TOOLS.items() if properties.target == target]
+    if name is not None and name not in TOOLS:
+        raise ConfigError("--tool", f"{name!r} is unknown", f"Choose from {', '.join(TOOLS)}.{nearest(name, TOOLS)}")
+    chosen = name or next(iter(fitting), None)
+    if chosen not in fitting:
+        remedy = f"Choose from {', '.join(fitting)}" if fitting else "Compile with --target vitis_hls for Vitis HLS"
+        what = f"{name} does not take" if name else "no tool here takes"
+        raise ConfigError("the project", f"{what} a project of target {target!r}", remedy)
+    return TOOLS[chosen]

@@ -1,0 +1,53 @@
+"""Reading back a report from its JSON."""
+
+from __future__ import annotations
+
+import json
+import types
+from dataclasses import fields, is_dataclass
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from loopwire.ir.types import FixedType
+from loopwire.report.summary import Report
+
+
+def from_json(text: str) -> Report:
+    """Return the report whose `to_json` a text is.
+
+    Raises:
+        ValueError: it is none, or one with other facts, of another version of Loopwire.
+    """
+    report = _read(Report, json.loads(text))
+    if not isinstance(report, Report):
+        raise ValueError("it is no report")
+    return report
+
+
+def _read(hint: Any, value: Any) -> Any:
+    """Return a value of the type that `hint` says, from what JSON makes of it."""
+    if hint is FixedType:
+        return FixedType.parse(value)
+    if get_origin(hint) in (Union, types.UnionType):
+        return None if value is None else _read(_member(get_args(hint), value), value)
+    if get_origin(hint) is tuple:
+        (element, _) = get_args(hint)
+        return tuple(_read(element, item) for item in value)
+    if is_dataclass(hint) and isinstance(hint, type):
+        _require_fields(hint, value)
+        hints = get_type_hints(hint)
+        return hint(**{name: _read(hints[name], item) for name, item in value.items()})
+    return value
+
+
+def _member(members: tuple[Any, ...], value: Any) -> Any:
+    """Return the member of a union that a value is of: of several dataclasses, the one with these fields."""
+    classes = [member for member in members if member is not types.NoneType]
+    if len(classes) == 1:
+        return classes[0]
+    return next((c for c in classes if {field.name for field in fields(c)} == value.keys()), classes[0])
+
+
+def _require_fields(hint: type, value: Any) -> None:
+    expected = {field.name for field in fields(hint)}
+    if not isinstance(value, dict) or value.keys() != expected:
+        raise ValueError(f"it holds other facts than a {hint.__name__}")

@@ -1,0 +1,65 @@
+"""A project that was written before: its facts, and its report, to which tools add what they find."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from loopwire.errors import OutputError
+from loopwire.project import MARKER, check_project, replace_files
+from loopwire.report.built import Built
+from loopwire.report.html import with_facts_of
+from loopwire.report.stored import from_json
+from loopwire.report.summary import Report
+
+REPORT = "report.json"
+
+
+def read_facts(project: Path) -> Mapping[str, Any]:
+    """Return what `design.json` tells of a project whose files are as Loopwire wrote them.
+
+    Raises:
+        OutputError: there is no project in the folder, or a file of it was changed since.
+    """
+    if MARKER not in check_project(project):
+        raise OutputError(str(project), "there is no project", "Give the folder that loopwire compile has written")
+    facts: dict[str, Any] = json.loads((project / MARKER).read_text())
+    return facts
+
+
+def read_report(project: Path) -> Report:
+    """Return a project's report.
+
+    Raises:
+        OutputError: the project has none, or one of another version of Loopwire.
+    """
+    try:
+        return from_json((project / REPORT).read_text())
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            str(project / REPORT),
+            f"it is not this version's report ({getattr(error, 'strerror', None) or error})",
+            "Compile the model again",
+        ) from None
+
+
+def add_built(project: Path, built: Built) -> Report:
+    """Return a project's report with what a tool found, in place of what it found before, and write it there.
+
+    Raises:
+        OutputError: the project has no report, a file of it was changed, or it cannot be written.
+    """
+    before = read_report(project)
+    others = (other for other in before.built if other.stage != built.stage)
+    report = replace(before, built=(*others, built))
+    page = (project / "report.html").read_text()
+    reports = {
+        REPORT: report.to_json(),
+        "report.md": report.to_markdown(),
+        "report.html": with_facts_of(page, report),
+    }
+    replace_files(project, reports)
+    return report
