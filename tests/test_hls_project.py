@@ -156,7 +156,7 @@ def test_layout_and_readable_names() -> None:
     expected |= {"firmware/tagger.cpp", "firmware/tagger.h", "firmware/defines.h", "firmware/layers/lstm.h"}
     assert expected <= files.keys()
     assert "using lstm_c_next_t = ap_fixed<12, 4, AP_RND, AP_SAT>;" in files["firmware/defines.h"]
-    assert "c_next[k] = c_exact;  // c' = f∘c + i∘g: fixed<12,4,RND,SAT>" in files["firmware/layers/lstm.h"]
+    assert "c_next[k] = c_exact; // c' = f∘c + i∘g: fixed<12,4,RND,SAT>" in files["firmware/layers/lstm.h"]
     assert f"set_part {{{PART}}}" in files["build_prj.tcl"] and "create_clock -period 5 " in files["build_prj.tcl"]
 
 
@@ -170,17 +170,17 @@ def test_names_that_cxx_keeps_for_itself(tmp_path: Path) -> None:
 def test_directives_follow_the_knobs() -> None:
     graph = tagger()
     parallel = project_of(graph).files["firmware/layers/lstm.h"]
-    assert "ARRAY_PARTITION variable=lstm_U complete dim=0" in parallel and "BIND_STORAGE" not in parallel
+    assert "ARRAY_PARTITION variable = lstm_U complete dim = 0" in parallel and "BIND_STORAGE" not in parallel
     reused = project_of(graph, reuse_factor=2).files["firmware/layers/lstm.h"]
-    assert "Uh_passes: for (int column = 0; column < 2; column++) {\n#pragma HLS PIPELINE II=1" in reused
-    assert "BIND_STORAGE variable=lstm_U type=rom_1p impl=lutram" in reused
+    assert "Uh_passes:\n    for (int column = 0; column < 2; column++) {\n#pragma HLS PIPELINE II = 1" in reused
+    assert "BIND_STORAGE variable = lstm_U type = rom_1p impl = lutram" in reused
     woven = project_of(graph, interleave=5).files["firmware/layers/lstm.h"]
     assert "for (int s = 0; s < 5; s++)" in woven
-    assert "DEPENDENCE variable=h_prev inter RAW distance=5 true" in woven
+    assert "DEPENDENCE variable = h_prev inter RAW distance = 5 true" in woven
     unrolled = project_of(graph, copies=STEPS, reuse_factor=3).files["firmware/layers/lstm.h"]
     products = STEPS * (4 * UNITS * UNITS + 3 * UNITS)
-    assert f"ALLOCATION operation instances=mul limit={-(-products // 3)}" in unrolled
-    assert "PIPELINE II=3" in unrolled and "steps: for (int t = 0; t < 4; t++) {\n#pragma HLS UNROLL" in unrolled
+    assert f"ALLOCATION operation instances = mul limit = {-(-products // 3)}" in unrolled
+    assert "PIPELINE II = 3" in unrolled and "steps:\n  for (int t = 0; t < 4; t++) {\n#pragma HLS UNROLL" in unrolled
 
 
 def test_a_layer_has_a_reuse_factor_of_its_own() -> None:

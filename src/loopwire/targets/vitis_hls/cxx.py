@@ -83,7 +83,8 @@ def braced(array: Integers, bits: int, indent: str = "") -> Iterator[str]:
 def constant_array(name: str, array: Integers, bits: int) -> str:
     """Return the definition of a constant array of integers."""
     dimensions = "".join(f"[{length}]" for length in array.shape)
-    return "\n".join([f"static const integer<{bits}> {name}{dimensions} =", *braced(array, bits)]) + ";\n"
+    lines = [f"static const integer<{bits}> {name}{dimensions} =", *braced(array, bits)]
+    return "\n".join(["// clang-format off", *lines[:-1], f"{lines[-1]};", "// clang-format on"])
 
 
 def array_bits(array: Integers) -> int:
@@ -98,8 +99,8 @@ def indented(lines: Iterable[str], levels: int = 1) -> list[str]:
 
 def loop(label: str, variable: str, count: int | str, body: Iterable[str], *pragmas: str) -> list[str]:
     """Return a labelled loop over 0…count-1, its directives first in its body."""
-    head = f"{label}: for (int {variable} = 0; {variable} < {count}; {variable}++) {{"
-    return [head, *(f"#pragma HLS {pragma}" for pragma in pragmas), *indented(body), "}"]
+    head = f"for (int {variable} = 0; {variable} < {count}; {variable}++) {{"
+    return [f"{label}:", head, *(f"#pragma HLS {pragma}" for pragma in pragmas), *indented(body), "}"]
 
 
 @dataclass

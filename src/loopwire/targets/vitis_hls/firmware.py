@@ -17,12 +17,15 @@ from loopwire.passes.accumulate_flattened import accumulate_flattened
 from loopwire.targets.vitis_hls import project_text
 from loopwire.targets.vitis_hls.cxx import KEYWORDS, ap_type, indented
 from loopwire.targets.vitis_hls.knobs import HlsKnobs, hls_knobs
+from loopwire.targets.vitis_hls.layout import header_file, llvm_style
 from loopwire.targets.vitis_hls.library import Library
 from loopwire.targets.vitis_hls.ports import Ports
 from loopwire.targets.vitis_hls.process_function import process_function
 from loopwire.targets.vitis_hls.processes import Channel, Plan, plan
 
 STATIC_HEADER = "loopwire_hls.h"
+FUNCTIONS = ("fixed_of", "integer", "integer_of", "larger", "multiply", "smaller")
+"""Of that header, used without its namespace."""
 PORT_BITS = 63
 """What the test bench and the bridge carry a number's integer in, besides the sign."""
 PACKAGE = re.compile(r"[a-z]{3,4}\d{3,4}-\d")
@@ -60,20 +63,28 @@ def generate(graph: Graph, device: Device, clock_period_ns: float, name: str, kn
     _check_plan(processes, carried)
     top = Names(set(KEYWORDS)).unique(identifier(name))
     library = Library()
-    layers: dict[str, list[str]] = {}
-    for process in processes.processes:
-        text = process_function(process, library, carried.of_layer(process.layer))
-        layers.setdefault(process.layer, []).append(text)
-    files = {f"firmware/layers/{_layer_file(layer)}.h": "\n".join(texts) for layer, texts in layers.items()}
-    files |= {f"firmware/{path}": text for path, text in library.files.items()}
     ports = Ports(library.types, carried)
-    files[f"firmware/{STATIC_HEADER}"] = resources.files(__package__).joinpath(STATIC_HEADER).read_text()
-    files[f"firmware/{top}.h"] = _header(top, processes, ports)
-    files[f"firmware/{top}.cpp"] = _source(top, processes, ports, library, [_layer_file(layer) for layer in layers])
-    files["firmware/defines.h"] = _defines(top, processes, library)
+    functions: dict[str, list[list[str]]] = {}
+    needed: dict[str, set[str]] = {}
+    for process in processes.processes:
+        path = f"layers/{identifier(process.layer) if process.layer else 'model'}.h"
+        functions.setdefault(path, []).append(process_function(process, library, carried.of_layer(process.layer)))
+        needed.setdefault(path, set()).update(library.asked_files())
+    files = {STATIC_HEADER: resources.files(__package__).joinpath(STATIC_HEADER).read_text()}
+    for path, texts in functions.items():
+        body = [line for text in texts for line in (*text, "")][:-1]
+        files[path] = header_file(
+            top, path, [], ["../defines.h", *(f"../{file}" for file in sorted(needed[path]))], body
+        )
+    files |= {path: header_file(top, path, [], ["../defines.h"], body) for path, body in library.files.items()}
+    files["defines.h"] = _defines(top, processes, library)
+    files[f"{top}.h"] = _header(top, processes, ports)
+    files[f"{top}.cpp"] = _source(top, processes, ports, list(functions))
+    files = {f"firmware/{path}": text for path, text in files.items()}
     facts = project_text.Facts(top, device.name, clock_period_ns, carried, processes.input, processes.output, ports)
     files |= project_text.project_files(facts)
-    return HlsProject(dict(sorted(files.items())), top, carried)
+    styled = {path: llvm_style(text) if path.endswith((".h", ".cpp")) else text for path, text in files.items()}
+    return HlsProject(dict(sorted(styled.items())), top, carried)
 
 
 def check(graph: Graph, device: Device, knobs: Knobs) -> HlsKnobs:
@@ -117,22 +128,13 @@ def _check_plan(processes: Plan, knobs: HlsKnobs) -> None:
             )
 
 
-def _layer_file(layer: str) -> str:
-    return identifier(layer) if layer else "model"
-
-
-def _namespace(top: str, lines: list[str]) -> list[str]:
-    return [f"namespace {top}_design {{", *lines, f"}} // namespace {top}_design"]
-
-
 def _defines(top: str, processes: Plan, library: Library) -> str:
-    guard = f"{top.upper()}_DEFINES_H_"
     x, y = (library.types.of(channel.value) for channel in (processes.input, processes.output))
-    lines = [f"using {name} = {ap_type(element)};" for name, element in library.types.definitions.items()]
+    lines = [f"using loopwire::{name};" for name in FUNCTIONS]
+    lines += ["", *(f"using {name} = {ap_type(element)};" for name, element in library.types.definitions.items())]
     lines += ["", "// The top function's.", f"using input_t = {x};", f"using result_t = {y};"]
     about = f"// Types of {top}, one for each tensor and named after it."
-    head = [about, f"#ifndef {guard}", f"#define {guard}", "", f'#include "{STATIC_HEADER}"', ""]
-    return "\n".join([*head, *_namespace(top, lines), "", "#endif", ""])
+    return header_file(top, "defines.h", [about], [STATIC_HEADER], lines)
 
 
 def _parameters(processes: Plan, ports: Ports, top: str) -> list[str]:
@@ -145,23 +147,11 @@ def _parameters(processes: Plan, ports: Ports, top: str) -> list[str]:
 
 
 def _header(top: str, processes: Plan, ports: Ports) -> str:
-    guard = f"{top.upper()}_H_"
-    return "\n".join(
-        [
-            *_about(top, processes, ports.knobs),
-            f"#ifndef {guard}",
-            f"#define {guard}",
-            "",
-            '#include "defines.h"',
-            "",
-            f"void {top}(",
-            f"    {_parameters(processes, ports, top)[0]},",
-            f"    {_parameters(processes, ports, top)[1]});",
-            "",
-            "#endif",
-            "",
-        ]
-    )
+    guard = f"{top}_h_"
+    x, y = _parameters(processes, ports, top)
+    declared = [f"void {top}(", f"    {x},", f"    {y});"]
+    head = [*_about(top, processes, ports.knobs), f"#ifndef {guard}", f"#define {guard}", ""]
+    return "\n".join([*head, '#include "defines.h"', "", *declared, "", "#endif", ""])
 
 
 def _about(top: str, processes: Plan, knobs: HlsKnobs) -> list[str]:
@@ -175,17 +165,11 @@ def _about(top: str, processes: Plan, knobs: HlsKnobs) -> list[str]:
     ]
 
 
-def _source(top: str, processes: Plan, ports: Ports, library: Library, layers: list[str]) -> str:
-    lines = [*_about(top, processes, ports.knobs), f'#include "{top}.h"', "", f"namespace {top}_design {{"]
-    lines += [
-        "using loopwire::" + name + ";"
-        for name in ("fixed_of", "integer", "integer_of", "larger", "multiply", "smaller")
-    ]
-    lines += [f'#include "{path}"' for path in library.includes()]
-    lines += [f'#include "layers/{layer}.h"' for layer in layers]
-    lines += [f"}} // namespace {top}_design", "", f"void {top}("]
+def _source(top: str, processes: Plan, ports: Ports, layers: list[str]) -> str:
+    lines = [*_about(top, processes, ports.knobs), f'#include "{top}.h"', ""]
+    lines += [*(f'#include "{path}"' for path in layers), ""]
     x, y = _parameters(processes, ports, top)
-    lines += [f"    {x},", f"    {y}) {{"]
+    lines += [f"void {top}(", f"    {x},", f"    {y}) {{"]
     lines += _interface(processes, ports)
     names = {processes.input: "x", processes.output: "y"}
     body = [f"using namespace {top}_design;"]

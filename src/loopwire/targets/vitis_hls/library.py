@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,10 +28,11 @@ LUTRAM_BITS = 8192
 
 @dataclass
 class Library:
-    """Collects what processes ask for; `types` are the types of all tensors."""
+    """Collects what processes ask for; `types` are the types of all tensors, `asked` the files' paths."""
 
     types: TypeNames = field(default_factory=TypeNames)
-    files: dict[str, str] = field(default_factory=dict)
+    files: dict[str, Sequence[str]] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
     _names: Names = field(default_factory=local_names)
     _arrays: dict[tuple[Value, bool], str] = field(default_factory=dict)
     _tables: dict[tuple[TableForm, str], str] = field(default_factory=dict)
@@ -49,7 +50,8 @@ class Library:
             counted = f"// in steps of 2^{-element.fraction}{order}."
             given = np.swapaxes(integers, -1, -2) if columns_first else integers
             text = constant_array(name, given, array_bits(integers))
-            self.files[f"weights/{name}.h"] = f"{about}\n{counted}\n{text}"
+            self.files[f"weights/{name}.h"] = [about, counted, text]
+        self.asked.add(f"weights/{self._arrays[key]}.h")
         return self._arrays[key]
 
     def table(self, form: TableForm, operand: Value, result: Value) -> str:
@@ -59,14 +61,16 @@ class Library:
             name = self._names.unique(f"{identifier(result.layer)}_{form.function}" if result.layer else form.function)
             self._tables[key] = name
             self.files[f"tables/{name}.h"] = table_text(name, form, self.types.of(operand), self.types.of(result))
+        self.asked.add(f"tables/{self._tables[key]}.h")
         return self._tables[key]
 
-    def includes(self) -> Mapping[str, str]:
-        """Return the files in the order in which they may be included."""
-        return dict(sorted(self.files.items()))
+    def asked_files(self) -> set[str]:
+        """Return the files asked for since the last call."""
+        asked, self.asked = self.asked, set()
+        return asked
 
 
-def table_text(name: str, form: TableForm, x_type: str, y_type: str) -> str:
+def table_text(name: str, form: TableForm, x_type: str, y_type: str) -> list[str]:
     """Return the function that evaluates a table, with its ROMs: the equations of `TableForm`."""
     step_in, step_out = 2.0**-form.fraction_in, form.out.step
     held = (form.low, form.high, form.clamp_low, form.clamp_high, 0)
@@ -108,7 +112,7 @@ def table_text(name: str, form: TableForm, x_type: str, y_type: str) -> str:
         lines += indented(constant_array(rom, array, array_bits(array)).splitlines())
         lines.append(f"#pragma HLS BIND_STORAGE variable={rom} type=rom_1p impl={rom_memory(array)}")
     lines += indented([*body, f"return fixed_of<{y_type}>({result});"])
-    return "\n".join([*lines, "}", ""])
+    return [*lines, "}"]
 
 
 def _absolute(bits: int) -> str:
@@ -120,9 +124,9 @@ def _bounded(form: TableForm, bits: int) -> str:
     low, high = (0, max(-form.low, form.high)) if form.symmetry else (form.low, form.high)
     text = "m"
     if high > form.clamp_high:
-        text = f"m > {form.clamp_high} ? integer<{bits}>({form.clamp_high}) : {text}"
+        text = f"smaller<integer<{bits}>>({text}, {form.clamp_high})"
     if low < form.clamp_low:
-        text = f"m < {form.clamp_low} ? integer<{bits}>({form.clamp_low}) : {text}"
+        text = f"larger<integer<{bits}>>({text}, {form.clamp_low})"
     return text
 
 

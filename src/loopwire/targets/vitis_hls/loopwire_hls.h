@@ -14,7 +14,8 @@ namespace loopwire {
 // A signed integer of so many bits. No number leaves its range, so in C simulation the next wider integer of the
 // processor holds the same numbers, much faster; LOOPWIRE_EXACT_WIDTHS simulates the synthesised widths instead.
 #if defined(__SYNTHESIS__) || defined(LOOPWIRE_EXACT_WIDTHS)
-template <int bits> using integer = ap_int<bits>;
+template <int bits>
+using integer = ap_int<bits>;
 #else
 template <int bits>
 using integer = typename std::conditional<
@@ -27,35 +28,43 @@ using integer = typename std::conditional<
 #endif
 
 // Bits of the signed integer that counts the steps of a fixed-point type.
-template <class fixed_t> struct integer_bits;
-template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> struct integer_bits<ap_fixed<W, I, Q, O, N>> {
+template <class fixed_t>
+struct integer_bits;
+template <int W, int I, ap_q_mode Q, ap_o_mode O, int N>
+struct integer_bits<ap_fixed<W, I, Q, O, N>> {
   static constexpr int value = W;
 };
-template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> struct integer_bits<ap_ufixed<W, I, Q, O, N>> {
+template <int W, int I, ap_q_mode Q, ap_o_mode O, int N>
+struct integer_bits<ap_ufixed<W, I, Q, O, N>> {
   static constexpr int value = W + 1;
 };
 
 // The bits of an integer of either kind, as ap_int and ap_fixed hold them in V.
-template <class native_t> inline const native_t &bits_of(const native_t &number) {
+template <class native_t>
+inline const native_t &bits_of(const native_t &number) {
 #pragma HLS INLINE
   return number;
 }
-template <int bits> inline auto bits_of(const ap_int<bits> &number) -> const decltype(number.V) & {
+template <int bits>
+inline auto bits_of(const ap_int<bits> &number) -> const decltype(number.V) & {
 #pragma HLS INLINE
   return number.V;
 }
 
-template <class native_t, class bits_t> inline void set_bits(native_t &number, const bits_t &bits) {
+template <class native_t, class bits_t>
+inline void set_bits(native_t &number, const bits_t &bits) {
 #pragma HLS INLINE
   number = bits;
 }
-template <int width, class bits_t> inline void set_bits(ap_int<width> &number, const bits_t &bits) {
+template <int width, class bits_t>
+inline void set_bits(ap_int<width> &number, const bits_t &bits) {
 #pragma HLS INLINE
   number.V = bits;
 }
 
 // The integer that a number is, counted in steps of its type.
-template <class fixed_t> inline integer<integer_bits<fixed_t>::value> integer_of(const fixed_t &number) {
+template <class fixed_t>
+inline integer<integer_bits<fixed_t>::value> integer_of(const fixed_t &number) {
 #pragma HLS INLINE
   integer<integer_bits<fixed_t>::value> steps;
   set_bits(steps, number.V);
@@ -63,7 +72,8 @@ template <class fixed_t> inline integer<integer_bits<fixed_t>::value> integer_of
 }
 
 // The number of a type that is so many of its steps.
-template <class fixed_t, class integer_t> inline fixed_t fixed_of(const integer_t &steps) {
+template <class fixed_t, class integer_t>
+inline fixed_t fixed_of(const integer_t &steps) {
 #pragma HLS INLINE
   fixed_t number;
   number.V = bits_of(steps);
@@ -71,7 +81,8 @@ template <class fixed_t, class integer_t> inline fixed_t fixed_of(const integer_
 }
 
 // a · b, which fits so many bits.
-template <int bits, class a_t, class b_t> inline integer<bits> multiply(const a_t &a, const b_t &b) {
+template <int bits, class a_t, class b_t>
+inline integer<bits> multiply(const a_t &a, const b_t &b) {
 #pragma HLS INLINE
 #if defined(__SYNTHESIS__) || defined(LOOPWIRE_EXACT_WIDTHS)
   return a * b;
@@ -81,18 +92,21 @@ template <int bits, class a_t, class b_t> inline integer<bits> multiply(const a_
 }
 
 // The larger and the smaller of two numbers, in a type that holds it.
-template <class result_t, class a_t, class b_t> inline result_t larger(const a_t &a, const b_t &b) {
+template <class result_t, class a_t, class b_t>
+inline result_t larger(const a_t &a, const b_t &b) {
 #pragma HLS INLINE
   return a > b ? result_t(a) : result_t(b);
 }
 
-template <class result_t, class a_t, class b_t> inline result_t smaller(const a_t &a, const b_t &b) {
+template <class result_t, class a_t, class b_t>
+inline result_t smaller(const a_t &a, const b_t &b) {
 #pragma HLS INLINE
   return a < b ? result_t(a) : result_t(b);
 }
 
 // What a stream carries at a time: one step of a sequence, or a whole vector. `last` ends a sequence.
-template <class element_t, int size> struct beat {
+template <class element_t, int size>
+struct beat {
   element_t value[size];
   bool last;
 };

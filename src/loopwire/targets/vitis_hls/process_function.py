@@ -14,8 +14,8 @@ from loopwire.targets.vitis_hls.processes import Channel, Process, count_product
 from loopwire.targets.vitis_hls.statements import Place, Step
 
 
-def process_function(process: Process, library: Library, knobs: HlsKnobs) -> str:
-    """Return the text of a process's function; its parameters are the channels it reads, then those it writes."""
+def process_function(process: Process, library: Library, knobs: HlsKnobs) -> list[str]:
+    """Return the lines of a process's function; its parameters are the channels it reads, then those it writes."""
     writer = _Writer(process, library, knobs)
     body = writer.reverse() if process.reverse else writer.steps()
     channels = [(c, False) for _, c in process.reads] + [(c, True) for _, c in (*process.writes, *process.finals)]
@@ -26,7 +26,7 @@ def process_function(process: Process, library: Library, knobs: HlsKnobs) -> str
             f"inline void {process.name}(",
             *(f"    {p}{',' if p is not parameters[-1] else ') {'}" for p in parameters),
         ]
-    return "\n".join([*_about(process), *head, *writer.directives(), *indented(body), "}", ""])
+    return [*_about(process), *head, *writer.directives(), *indented(body), "}"]
 
 
 def _about(process: Process) -> list[str]:
@@ -165,7 +165,7 @@ class _Writer:
         label = self._names.unique("steps")
         lines = loop(label, "t", self._process.length, body, *pragmas)
         if self._may_end and not self._lanes and not self._knobs.unrolled:
-            lines[0] = f"{label}: for (int t = 0; t < {self._process.length} && !last; t++) {{"
+            lines[1] = f"for (int t = 0; t < {self._process.length} && !last; t++) {{"
         return lines
 
     def _flags(self) -> list[str]:
@@ -299,7 +299,7 @@ class _Writer:
         self._place[read] = Place(self.ports.lane(name), scalar=scalar)
         lanes = f"[{self._knobs.interleave}]" if self._lanes else ""
         type_name = self._library.types.of(read)
-        lines = [f"{type_name} {name}{lanes}{'' if scalar else f'[{read.type.size}]'};  // state: {read.type.element}"]
+        lines = [f"{type_name} {name}{lanes}{'' if scalar else f'[{read.type.size}]'}; // state: {read.type.element}"]
         if not scalar:
             dim = 2 if self._lanes else 0
             lines.append(f"#pragma HLS ARRAY_PARTITION variable={name} complete dim={dim}")

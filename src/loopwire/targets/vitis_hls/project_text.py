@@ -10,6 +10,7 @@ import numpy as np
 from loopwire.ir.fixed_point import Integers
 from loopwire.targets.vitis_hls.cxx import indented, loop
 from loopwire.targets.vitis_hls.knobs import HlsKnobs
+from loopwire.targets.vitis_hls.layout import CLANG_FORMAT
 from loopwire.targets.vitis_hls.ports import Ports
 from loopwire.targets.vitis_hls.processes import Channel
 
@@ -39,6 +40,7 @@ class Facts:
 def project_files(facts: Facts) -> dict[str, str]:
     """Return the files that hold no numbers."""
     return {
+        ".clang-format": CLANG_FORMAT,
         CALL_HEADER: _call(facts),
         f"{facts.top}_test.cpp": TEST_BENCH.substitute(
             top=facts.top,
@@ -98,9 +100,7 @@ def _call(facts: Facts) -> str:
         take = loop("results_of_step", "k", y.size, [f"results[c][t * {y.size} + k] = integer_of(y{lane}[t][k]);"])
     body = [
         f"using namespace {facts.top}_design;",
-        "using loopwire::beat;" if stream else "using loopwire::integer_of;",
-        "using loopwire::fixed_of;",
-        *(["using loopwire::integer_of;"] if stream else ["(void)lengths; // sequences are full"]),
+        "using loopwire::beat;" if stream else "(void)lengths; // sequences are full",
         *before,
         *loop("send_steps", "t", x.beats, loop("send", "c", lanes, send)),
         f"{facts.top}(x, y);",

@@ -13,7 +13,7 @@ from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Node, Value
 from loopwire.ir.interval import table_form
-from loopwire.targets.vitis_hls.cxx import LINE, array_bits, literal, loop, short_name, signed_bits
+from loopwire.targets.vitis_hls.cxx import LINE, array_bits, indented, literal, loop, short_name, signed_bits
 from loopwire.targets.vitis_hls.knobs import HlsKnobs
 from loopwire.targets.vitis_hls.library import Library
 from loopwire.targets.vitis_hls.product import Weights, product_lines
@@ -164,7 +164,7 @@ class Step:
     def _text(self, statement: Statement) -> list[str]:
         declared: list[str] = []
         for node in statement.nodes:
-            if node.result in self._arrays:
+            if node.result in self._arrays and not self._is_plain(statement):
                 declared += self._declare(node.result)
         if not statement.elementwise:
             (node,) = statement.nodes
@@ -181,6 +181,10 @@ class Step:
                 return [*declared, *body]
             body = loop(label, "s", self._knobs.interleave, body, f"PIPELINE II={self._knobs.reuse_factor}")
         return [*declared, *body]
+
+    def _is_plain(self, statement: Statement) -> bool:
+        """Say whether a statement's results are declared with their values: scalars outside of any loop."""
+        return statement.elementwise and statement.size == 0 and not self._knobs.lanes_in_statements
 
     def _unroll(self, size: int) -> list[str]:
         """Return the directives of a loop over elements: all at once, or in as many passes as products take."""
@@ -205,7 +209,7 @@ class Step:
         """Return one result's line, for element k, with its equation and type as a comment."""
         value = node.result
         expression = self._expression(node, [self.where(operand).at("k") for operand in node.operands])
-        if value in self._arrays:
+        if value in self._place:
             line = f"{self._place[value].at('k')} = {expression};"
         else:
             name = self._names.unique(short_name(value))
@@ -266,8 +270,15 @@ class Step:
         first = f"{result} = {source.at('0')};"
         label = self._names.unique(f"{short_name(node.result)}_terms")
         body = [f"{result} = {following};"]
-        head = f"{label}: for (int k = 1; k < {operand.type.size}; k++) {{"
-        return [*commented(first, node.result), head, "#pragma HLS UNROLL", *(f"  {line}" for line in body), "}"]
+        head = f"for (int k = 1; k < {operand.type.size}; k++) {{"
+        return [
+            *commented(first, node.result),
+            f"{label}:",
+            head,
+            "#pragma HLS UNROLL",
+            *indented(body),
+            "}",
+        ]
 
     def _product(self, node: Node) -> list[str]:
         matrix, vector = node.operands
@@ -281,7 +292,8 @@ class Step:
             self._names,
             self._knobs,
         )
-        return [*commented("", node.result), *lines]
+        equation = f"{short_name(node.result)} = {short_name(matrix)} · {short_name(vector)}"
+        return [f"// {node.result.note or equation}: {node.result.type.element}", *lines]
 
     def _weights(self, matrix: Value) -> Weights:
         if matrix in self._constants:
@@ -305,5 +317,5 @@ def commented(line: str, value: Value) -> list[str]:
     """Return a line with its value's equation and type: behind it if both fit, else above it."""
     about = f"// {value.note}: {value.type.element}" if value.note else f"// {value.type.element}"
     if line and len(line) + len(about) + 10 <= LINE:
-        return [f"{line}  {about}"]
+        return [f"{line} {about}"]
     return [about, *([line] if line else [])]
