@@ -8,6 +8,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from ensembles import Ensemble, write_files
 from loopwire.devices import find_part
@@ -17,13 +18,16 @@ from loopwire.ir.types import FixedType, TensorType
 from loopwire.knobs import Knobs
 from loopwire.layers.model import Layer, Model
 from loopwire.layers.roles import LayerTypes, Role
+from loopwire.passes.carry_states import carry_states
 from loopwire.passes.lower import lower
 from loopwire.schedule.cycles import run
 from loopwire.synth import verilator
 from loopwire.synth.simulation import Counts, SimulationResult, Stimulus
+from loopwire.targets.calls import evaluate_calls
 from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.verilog import Firmware, generate
 
+Flags = npt.NDArray[np.bool_]
 Types = LayerTypes | dict[str, LayerTypes]
 """Of all layers, or of each by its name."""
 
@@ -56,7 +60,8 @@ class Case(Knobs):
         of: Callable[[Layer], LayerTypes] = (
             (lambda layer: self.types[layer.name]) if isinstance(self.types, dict) else lambda layer: self.types
         )
-        return lower(model, FixedType.parse(self.input_type), of)
+        graph = lower(model, FixedType.parse(self.input_type), of)
+        return carry_states(graph) if self.stateful else graph
 
     def firmware(self, graph: Graph) -> Firmware:
         """Return the hardware."""
@@ -74,7 +79,7 @@ def prove(cases: Sequence[Case], folder: Path, seed: int = 1) -> None:
         assert warnings == "", f"{design.top}: {warnings}"
     ensemble = Ensemble(designs, rtl)
     for index, (graph, design) in enumerate(zip(graphs, designs, strict=True)):
-        _Proof(ensemble, index, graph, design, random.Random(f"{seed} {design.top}")).all()
+        _Proof(ensemble, index, graph, design, cases[index].channels, random.Random(f"{seed} {design.top}")).all()
 
 
 def random_beats(type: TensorType, count: int, source: random.Random) -> Integers:
@@ -89,23 +94,41 @@ def random_beats(type: TensorType, count: int, source: random.Random) -> Integer
     return np.array(values, integer_dtype(type.element.width + 1)).reshape(count, *type.shape)
 
 
-def beats_of(graph: Graph, design: Firmware, x: Integers, lengths: Counts) -> tuple[Integers, Integers, Counts]:
-    """Return input beats, the output beats due, and the beats of each result; what a short sequence lacks is 0."""
+def beats_of(
+    graph: Graph, design: Firmware, x: Integers, lengths: Counts, fresh: Flags | None = None, channels: int = 1
+) -> tuple[Integers, Integers, Counts]:
+    """Return input beats, the output beats due, and the beats of each result; what a short sequence lacks is 0.
+
+    In a stateful design a sequence of `fresh` starts from the initial states.
+    """
     steps = x.reshape(len(x), design.length, -1)
     given = np.arange(design.length) < lengths[:, np.newaxis]
     steps = np.where(given[..., np.newaxis], steps, 0)
-    (expected,) = evaluate_integers(graph, (steps.reshape(x.shape),), lengths)
+    if design.stateful:
+        assert fresh is not None
+        expected = evaluate_calls(evaluate_integers, graph, steps.reshape(x.shape), fresh, channels, lengths)
+    else:
+        (expected,) = evaluate_integers(graph, (steps.reshape(x.shape),), lengths)
     counts = lengths if design.per_step else np.ones_like(lengths)
     due = expected.reshape(len(x), -1, design.output.count)
     return steps[given], due[np.arange(due.shape[1]) < counts[:, np.newaxis]], counts
 
 
 class _Proof:
-    def __init__(self, ensemble: Ensemble, index: int, graph: Graph, design: Firmware, source: random.Random) -> None:
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        index: int,
+        graph: Graph,
+        design: Firmware,
+        channels: int,
+        source: random.Random,
+    ) -> None:
         self._ensemble = ensemble
         self._index = index
         self._graph = graph
         self._design = design
+        self._channels = channels
         self._random = source
 
     def all(self) -> None:
@@ -152,8 +175,9 @@ class _Proof:
 
     def simulate(self, lengths: Counts, stimulus: Stimulus) -> SimulationResult:
         x = random_beats(self._graph.inputs[0].type, len(lengths), self._random)
-        beats, due, counts = beats_of(self._graph, self._design, x, lengths)
-        result = self._ensemble.run(self._index, beats, lengths, stimulus)
+        fresh = np.array([self._random.random() < 0.2 for _ in lengths]) if self._design.stateful else None
+        beats, due, counts = beats_of(self._graph, self._design, x, lengths, fresh, self._channels)
+        result = self._ensemble.run(self._index, beats, lengths, stimulus, fresh)
         result.require_equal(f"{self._design.top}, {stimulus}", due, counts)
         return result
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.ir.fixed_point import Integers
@@ -44,15 +45,25 @@ class Ensemble:
             BeatFormat(self._out_bytes, 8, signed=False),
             max_steps=1,
             directory=folder / "simulation",
+            has_user=True,
         )
 
-    def run(self, index: int, beats: Integers, lengths: Counts, stimulus: Stimulus) -> SimulationResult:
+    def run(
+        self,
+        index: int,
+        beats: Integers,
+        lengths: Counts,
+        stimulus: Stimulus,
+        fresh: npt.NDArray[np.bool_] | None = None,
+    ) -> SimulationResult:
         """Stream sequences through one of the designs, as `Simulator.run` does."""
         design = self._designs[index]
         (self._simulator.directory / "selected.hex").write_text(f"{index:x}\n")
         data = np.zeros((len(beats), self._in_bytes), np.int64)
         data[:, : design.input.bits // 8] = design.input.pack(beats)
-        result = replace(self._simulator, max_steps=design.length).run(data, lengths, stimulus, timeout_cycles=5_000)
+        result = replace(self._simulator, max_steps=design.length).run(
+            data, lengths, stimulus, timeout_cycles=5_000, fresh=fresh
+        )
 
         def unpacked(bytes_out: Integers) -> Integers:
             return design.output.unpack(bytes_out.astype(np.uint8)[:, : design.output.bits // 8])
@@ -63,7 +74,8 @@ class Ensemble:
         count = len(self._designs)
         lines = [
             "module ensemble (",
-            "    input  logic aclk, aresetn, s_axis_tvalid, s_axis_tlast, m_axis_tready,",
+            "    input  logic aclk, aresetn, s_axis_tvalid, s_axis_tlast, s_axis_tuser,",
+            "    input  logic m_axis_tready,",
             "    output logic s_axis_tready, m_axis_tvalid, m_axis_tlast,",
             f"    input  logic [{8 * self._in_bytes - 1}:0] s_axis_tdata,",
             f"    output logic [{8 * self._out_bytes - 1}:0] m_axis_tdata",
@@ -84,6 +96,7 @@ class Ensemble:
                 f"  {design.top} design_{k} (",
                 f"      .aclk(aclk & selected[0] == {k}), .aresetn, .s_axis_tvalid, .s_axis_tlast, .m_axis_tready,",
                 f"      .s_axis_tdata(s_axis_tdata[{design.input.bits - 1}:0]), .s_axis_tready(ready[{k}]),",
+                *(["      .s_axis_tuser,"] if design.stateful else []),
                 f"      .m_axis_tdata(data_{k}), .m_axis_tvalid(valid[{k}]), .m_axis_tlast(last[{k}])",
                 "  );",
             ]

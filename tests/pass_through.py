@@ -60,5 +60,5 @@ def firmware_of(graph: Graph, device: Any, clock_period_ns: float, name: str, kn
     text = HARDWARE.replace("STEPS = 4", f"STEPS = {steps}")
     steady = SteadyState(0, 1, steps)
     return Firmware(
-        {"pass_through.sv": text}, "pass_through", steps, True, beat, beat, steps, steps, 1, 1, steady, (), ()
+        {"pass_through.sv": text}, "pass_through", steps, True, beat, beat, steps, steps, 1, 1, False, steady, (), ()
     )

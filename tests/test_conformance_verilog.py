@@ -182,6 +182,23 @@ def folded_cases() -> Iterator[Case]:
     yield Case("fold_normalised", (3, 2), [BatchNormalization("n", w(2), w(2)), rnn("a", 2, 4)], reuse_factor=4)
 
 
+def stateful_cases() -> Iterator[Case]:
+    yield Case("state_lstm", (4, 2), [lstm("a", 2, 3)], stateful=True)
+    yield Case("state_gru_steps", (3, 2), [gru("a", 2, 2, **SEQUENCES)], stateful=True, channels=3)
+    yield Case("state_rnn_step", (1, 1), [rnn("a", 1, 2), dense("b", 2, 2)], stateful=True, channels=28)
+    stack = [lstm("a", 2, 2, **SEQUENCES), gru("b", 2, 2), dense("c", 2, 2, "softmax")]
+    yield Case("state_stack", (4, 2), stack, stateful=True, channels=7)
+    flat = [gru("a", 2, 2, after=False, **SEQUENCES), Flatten("b"), dense("c", 6, 2)]
+    yield Case("state_flattened", (3, 2), flat, stateful=True, channels=2, multipliers="dsp")
+    yield Case("state_fast_clock", (2, 2), [lstm("a", 2, 2)], stateful=True, part="xcvu13p", clock_period_ns=2.5)
+    yield Case("state_fold", (3, 2), [lstm("a", 2, 4)], stateful=True, reuse_factor=4)
+    yield Case("state_fold_channels", (2, 3), [gru("a", 3, 4)], stateful=True, channels=28, reuse_factor=2)
+    folded = [dense("d", 2, 3, "relu"), lstm("a", 3, 3, **SEQUENCES), rnn("b", 3, 2), dense("c", 2, 2)]
+    yield Case("state_fold_stack", (3, 2), folded, stateful=True, channels=3, reuse_factor=6)
+    flat = [rnn("a", 2, 3, **SEQUENCES), Flatten("b"), dense("c", 9, 2)]
+    yield Case("state_fold_flattened", (3, 2), flat, stateful=True, channels=2, reuse_factor=3)
+
+
 def knob_cases() -> Iterator[Case]:
     layers = [gru("a", 2, 2), dense("b", 2, 2, "softmax")]
     periods_ns = {"xcku115": (3.5, 5.0), "xcvu13p": (2.5, 5.0), "xc7a100t": (5.0, 7.0), "LFE5U-85F": (7.5, 9.0)}
@@ -210,6 +227,7 @@ GROUPS = {
     "once wrong": once_wrong_cases,
     "knobs": knob_cases,
     "folded": folded_cases,
+    "stateful": stateful_cases,
 }
 
 

@@ -9,6 +9,7 @@ from loopwire.config import CompileConfig, TypeChoice
 from loopwire.design import Design
 from loopwire.devices import find_part
 from loopwire.ir.verify import verify
+from loopwire.passes.carry_states import carry_states
 from loopwire.passes.fold_batch_normalization import fold_batch_normalization
 from loopwire.passes.lower import lower
 from loopwire.targets import vitis_hls
@@ -44,7 +45,8 @@ def compile(model: Model, config: CompileConfig | None = None) -> Design:
 
     Raises:
         ConfigError: the configuration does not fit the model, or asks for what cannot be.
-        UnsupportedError: a layer cannot take what the one before it hands on, or the target cannot express a knob.
+        UnsupportedError: a layer cannot take what the one before it hands on or carry its states, or the target cannot
+            express a knob.
     """
     config = config or CompileConfig()
     device = find_part(config.part)
@@ -52,6 +54,8 @@ def compile(model: Model, config: CompileConfig | None = None) -> Design:
     types = TypeChoice(config, folded)
     graph = verify(lower(folded, types.input_type(), types.layer_types))
     types.refuse_unread(graph)
+    if config.stateful:
+        graph = carry_states(graph)
     if config.target == "vitis_hls":
         vitis_hls.check(graph, device, config)
     return Design(folded, config, device, graph)

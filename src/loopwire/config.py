@@ -273,6 +273,12 @@ def _count(where: str, value: Any) -> int:
     return value
 
 
+def _flag(where: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigError(where, f"{value!r} is neither true nor false", "Give true or false")
+    return value
+
+
 def _text(where: str, value: Any) -> str:
     if not isinstance(value, str):
         raise ConfigError(where, f"{value!r} is not a text", "Give it in quotes")
@@ -326,6 +332,8 @@ _READERS: dict[str, Reader] = {
     "multipliers": _text,
     "copies": _count,
     "io": _text,
+    "stateful": _flag,
+    "channels": _count,
     "name": _text,
     "simulate_sequences": _count,
     "model": _precision,

@@ -102,6 +102,22 @@ def check_lengths(where: str, lengths: npt.ArrayLike, count: int, steps: int) ->
     return array.astype(np.int64)
 
 
+def check_fresh(where: str, fresh: npt.ArrayLike | None, count: int, stateful: bool) -> npt.NDArray[np.bool_]:
+    """Return which sequences start from the initial states (N,): none where `fresh` is None.
+
+    Raises:
+        DataError: there are not `count` truth values, or they are given to a design that carries no states.
+    """
+    if fresh is None:
+        return np.zeros(count, np.bool_)
+    if not stateful:
+        raise DataError(where, "every sequence of this design starts from the initial states", "Compile it 'stateful'")
+    array = np.asarray(fresh)
+    if array.shape != (count,) or array.dtype != np.bool_:
+        raise DataError(where, f"its shape is {array.shape}, its dtype {array.dtype}", f"Give {count} truth values")
+    return array
+
+
 def _load(where: str, path: str | Path) -> Array | dict[str, Array]:
     """Return the array of a .npy file, or those of a .npz file by their names."""
     try:

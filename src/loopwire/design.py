@@ -7,7 +7,7 @@ import tempfile
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwire.config import CompileConfig
-from loopwire.data import check_inputs, check_lengths
+from loopwire.data import check_fresh, check_inputs, check_lengths
 from loopwire.devices import Device
 from loopwire.ir.fixed_point import Integers, integer_dtype, quantise, to_real
 from loopwire.ir.graph import Graph
@@ -31,10 +31,12 @@ from loopwire.report.trace import TensorTrace, trace
 from loopwire.synth import hls_compile, verilator
 from loopwire.synth.simulation import SimulationResult, Simulator, Stimulus
 from loopwire.targets import vitis_hls
+from loopwire.targets.calls import evaluate_calls
 from loopwire.targets.evaluate import evaluate_integers, evaluate_real
 from loopwire.targets.fast_emulator import FastEmulator, try_build
 from loopwire.targets.verilog import Firmware, generate
 
+Fresh = npt.NDArray[np.bool_]
 Lengths = npt.NDArray[np.int64]
 
 FAST_BATCH = 8192
@@ -61,6 +63,9 @@ class Design:
 
     Inputs `x` are real numbers (N, *model.input_shape). Where `lengths` (N,) is given, sequence k ends after
     `lengths[k]` steps, and what x holds beyond is ignored.
+
+    In a stateful design sequence k is one of channel k mod `config.channels` and goes on from the states that the
+    channel's last one left. The first of a channel, and those that `fresh` (N,) marks, start from the initial states.
     """
 
     model: Model
@@ -78,23 +83,31 @@ class Design:
         """Steps T of a full sequence; 1 for a model without sequences."""
         return self.model.input_shape[0] if len(self.model.input_shape) == 2 else 1
 
-    def predict(self, x: npt.ArrayLike, lengths: npt.ArrayLike | None = None) -> npt.NDArray[np.float64]:
+    def predict(
+        self, x: npt.ArrayLike, lengths: npt.ArrayLike | None = None, fresh: npt.ArrayLike | None = None
+    ) -> npt.NDArray[np.float64]:
         """Return the fixed-point outputs (N, *output shape), bit for bit those of the hardware.
 
         Raises:
-            DataError: x or lengths do not fit the model.
+            DataError: x, lengths or fresh do not fit the model.
         """
-        return to_real(self.predict_integers(x, lengths), self.graph.outputs[0].type.element.fraction)
+        return to_real(self.predict_integers(x, lengths, fresh), self.graph.outputs[0].type.element.fraction)
 
-    def predict_integers(self, x: npt.ArrayLike, lengths: npt.ArrayLike | None = None) -> Integers:
+    def predict_integers(
+        self, x: npt.ArrayLike, lengths: npt.ArrayLike | None = None, fresh: npt.ArrayLike | None = None
+    ) -> Integers:
         """Return the same outputs counted in steps of their type."""
         element = self.graph.inputs[0].type.element
-        batch = DEFINITION_BATCH if self._fast_emulator is None else FAST_BATCH
-        results = [self._evaluate(quantise(part, element), n) for part, n in self._batches(x, lengths, batch)]
-        return np.concatenate(results)
+        size = DEFINITION_BATCH if self._fast_emulator is None else FAST_BATCH
+        batches = self._batches(x, lengths, fresh, size)
+        return np.concatenate([self._evaluate(quantise(part, element), n, anew) for part, n, anew in batches])
 
     def predict_float(
-        self, x: npt.ArrayLike, lengths: npt.ArrayLike | None = None, meter: ClippingMeter | None = None
+        self,
+        x: npt.ArrayLike,
+        lengths: npt.ArrayLike | None = None,
+        meter: ClippingMeter | None = None,
+        fresh: npt.ArrayLike | None = None,
     ) -> npt.NDArray[np.float64]:
         """Return the outputs (N, *output shape) of the model in floating point.
 
@@ -102,15 +115,20 @@ class Design:
             x: inputs.
             lengths: steps of each sequence.
             meter: told of all values on the way.
+            fresh: which sequences of a stateful design start from the initial states.
 
         Raises:
-            DataError: x or lengths do not fit the model.
+            DataError: x, lengths or fresh do not fit the model.
         """
+        evaluate = evaluate_real if meter is None else partial(evaluate_real, observe=meter.observe)
         results: list[npt.NDArray[np.float64]] = []
-        for part, n in self._batches(x, lengths, DEFINITION_BATCH):
+        for part, n, anew in self._batches(x, lengths, fresh, DEFINITION_BATCH):
             if meter is not None:
                 meter.observe_input(self.graph.inputs[0], part)
-            results += evaluate_real(self.graph, (part,), n, None if meter is None else meter.observe)
+            if self.config.stateful:
+                results.append(evaluate_calls(evaluate, self.graph, part, anew, self.config.channels, n))
+            else:
+                results += evaluate(self.graph, (part,), n)
         return np.concatenate(results)
 
     def clipping(self, x: npt.ArrayLike) -> tuple[Clipping, ...]:
@@ -184,14 +202,24 @@ class Design:
         firmware = self.firmware
         sources = [path for path in _write_files(folder / "rtl", firmware.files) if path.suffix == ".sv"]
         simulator = verilator.build(
-            firmware.top, sources, firmware.input, firmware.output, firmware.length, folder / "simulation"
+            firmware.top,
+            sources,
+            firmware.input,
+            firmware.output,
+            firmware.length,
+            folder / "simulation",
+            firmware.stateful,
         )
         # Where building fails, the folder stays: the error names a log in it.
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         return simulator
 
     def simulate(
-        self, x: npt.ArrayLike, lengths: npt.ArrayLike | None = None, stimulus: Stimulus | None = None
+        self,
+        x: npt.ArrayLike,
+        lengths: npt.ArrayLike | None = None,
+        stimulus: Stimulus | None = None,
+        fresh: npt.ArrayLike | None = None,
     ) -> Simulation:
         """Run inputs through the hardware, cycle by cycle.
 
@@ -199,14 +227,17 @@ class Design:
             x: inputs.
             lengths: steps of each sequence.
             stimulus: random gaps, stalls and a reset; none of them if None.
+            fresh: which sequences of a stateful design start from the initial states.
 
         Raises:
-            DataError: x or lengths do not fit the model.
+            DataError: x, lengths or fresh do not fit the model.
             ToolError: Verilator or a C++ compiler is missing or fails.
             VerificationError: the hardware hangs or breaks a rule of AXI4-Stream.
         """
         integers, steps = self.input_integers(x, lengths)
-        result = self.simulator.run(self.input_beats(integers, steps), steps, stimulus or Stimulus(seed=1))
+        anew = check_fresh("fresh", fresh, len(steps), self.config.stateful)
+        beats = self.input_beats(integers, steps)
+        result = self.simulator.run(beats, steps, stimulus or Stimulus(seed=1), fresh=anew)
         shape, element = self.graph.outputs[0].type.shape, self.graph.outputs[0].type.element
         per_sequence = self.firmware.length if self.firmware.per_step else 1
         outputs = np.zeros((len(steps), per_sequence, self.firmware.output.count), integer_dtype(element.width + 1))
@@ -247,6 +278,8 @@ class Design:
             layers=self._layers(),
             range_proofs=self.range_proofs(),
             target=self.config.target,
+            stateful=self.config.stateful,
+            channels=self.config.channels,
         )
 
     @property
@@ -284,31 +317,37 @@ class Design:
         """Return the input beats [n_beats, count] of sequences (N, *input shape)."""
         return _beats(integers.reshape(len(integers), self.firmware.length, self.firmware.input.count), lengths)
 
-    def expected_beats(self, integers: Integers, lengths: Lengths) -> tuple[Integers, Lengths]:
+    def expected_beats(self, integers: Integers, lengths: Lengths, fresh: Fresh) -> tuple[Integers, Lengths]:
         """Return the emulator's result as output beats [n_beats, count], and the beats of each sequence's result."""
         full = bool((lengths == self.steps).all())
-        outputs = self._evaluate(integers, None if full else lengths)
+        outputs = self._evaluate(integers, None if full else lengths, fresh)
         counts = lengths if self.firmware.per_step else np.ones_like(lengths)
         return _beats(outputs.reshape(len(outputs), -1, self.firmware.output.count), counts), counts
 
     @cached_property
     def _fast_emulator(self) -> FastEmulator | None:
-        return try_build(self.graph)
+        return None if self.config.stateful else try_build(self.graph)
 
-    def _evaluate(self, integers: Integers, lengths: Lengths | None) -> Integers:
+    def _evaluate(self, integers: Integers, lengths: Lengths | None, fresh: Fresh) -> Integers:
+        if self.config.stateful:
+            return evaluate_calls(evaluate_integers, self.graph, integers, fresh, self.config.channels, lengths)
         if self._fast_emulator is not None:
             return self._fast_emulator.run(integers, lengths)
         (outputs,) = evaluate_integers(self.graph, (integers,), lengths)
         return outputs
 
     def _batches(
-        self, x: npt.ArrayLike, lengths: npt.ArrayLike | None, size: int
-    ) -> Iterator[tuple[npt.NDArray[Any], Lengths | None]]:
+        self, x: npt.ArrayLike, lengths: npt.ArrayLike | None, fresh: npt.ArrayLike | None, size: int
+    ) -> Iterator[tuple[npt.NDArray[Any], Lengths | None, Fresh]]:
+        """Yield inputs, lengths and which are fresh, of `size` sequences at a time that need nothing of each other."""
         array = check_inputs("x", x, self.model.input_shape)
         steps = None if lengths is None else check_lengths("lengths", lengths, len(array), self.steps)
+        anew = check_fresh("fresh", fresh, len(array), self.config.stateful)
+        if self.config.stateful:
+            size = len(array)
         for start in range(0, len(array), size):
-            part = array[start : start + size].astype(np.float64)
-            yield part, None if steps is None else steps[start : start + size]
+            part = slice(start, start + size)
+            yield array[part].astype(np.float64), None if steps is None else steps[part], anew[part]
 
 
 def _write_files(folder: Path, files: Mapping[str, str]) -> list[Path]:

@@ -27,6 +27,8 @@ class Knobs:
         copies: cells that share the sequences or their steps, U.
         io: a time step a beat, or a whole sequence in one.
         bus_bits: width of the data at the ports; None: a step's or a sequence's, as `io` says.
+        stateful: whether a sequence starts from the states that its channel's last one left.
+        channels: streams that take turns, sequence by sequence, each with states of its own.
 
     Raises:
         ConfigError: a value is impossible.
@@ -39,6 +41,8 @@ class Knobs:
     copies: int = 1
     io: Io = "stream"
     bus_bits: int | None = None
+    stateful: bool = False
+    channels: int = 1
 
     def __post_init__(self) -> None:
         if self.interleave is not None and self.interleave < 1:
@@ -50,11 +54,37 @@ class Knobs:
                 raise ConfigError(where, f"{factor} is impossible", "Give 1 (fully parallel) or more")
         if self.copies < 1:
             raise ConfigError("copies", f"{self.copies} copies are impossible", "Give 1 or more")
+        if self.channels < 1:
+            raise ConfigError("channels", f"{self.channels} channels are impossible", "Give 1 or more")
+        if self.channels > 1 and not self.stateful:
+            raise ConfigError(
+                "channels",
+                f"nothing is kept from sequence to sequence that {self.channels} channels could have of their own",
+                "Set 'stateful', or leave 'channels' out: sequences of any origin may follow one another",
+            )
+        if self.stateful:
+            self._check_stateful()
         for where, word, known in (("multipliers", self.multipliers, MULTIPLIERS), ("io", self.io, IO)):
             if word not in known:
                 raise ConfigError(
                     where, f"{word!r} is unknown", f"Choose from {', '.join(known)}.{nearest(word, known)}"
                 )
+
+    def _check_stateful(self) -> None:
+        if self.interleave is not None:
+            raise ConfigError(
+                "interleave",
+                f"{self.interleave} sequences in a loop contradict 'stateful': the next one of a channel needs the "
+                "states that the last one leaves",
+                f"Leave 'interleave' out: the {self.channels} channels share the loop",
+            )
+        if self.copies > 1:
+            raise ConfigError(
+                "copies",
+                f"{self.copies} copies contradict 'stateful': each would hold the states of sequences that the others "
+                "go on with",
+                "Set 'copies' to 1",
+            )
 
     @property
     def folds(self) -> bool:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 TESTBENCH_SEQUENCES = 32
 """Enough for every slot of the loop, and vectors of some 100 kB."""
 
+USER = Template("""\
+| `s_axis_tuser` | 1 | with a sequence's first beat: high to start afresh from the initial states, low to go on from \
+the states that its channel's last sequence left; after a reset each channel starts afresh. The $channels channel(s) \
+take turns, a sequence each, always in the same order; the first one after a reset is channel 0's |
+""")
 README = Template("""\
 # $name
 
@@ -41,7 +46,7 @@ Firmware of the network `$name`, made by Loopwire $version from `$source`.
 | `aresetn` | 1 | synchronous reset, active low; what is on its way is dropped |
 | `s_axis_tdata` | $in_bits | $in_beat |
 | `s_axis_tlast` | 1 | ends a sequence, of $length beats at most; the last possible beat ends it too |
-| `s_axis_tvalid`, `s_axis_tready` | 1 | AXI4-Stream handshake |
+$user| `s_axis_tvalid`, `s_axis_tready` | 1 | AXI4-Stream handshake |
 | `m_axis_tdata` | $out_bits | $out_beat |
 | `m_axis_tlast` | 1 | ends a result, of $out_length |
 | `m_axis_tvalid`, `m_axis_tready` | 1 | AXI4-Stream handshake |
@@ -84,8 +89,12 @@ def _testbench(design: Design, x: npt.NDArray[np.float64]) -> dict[str, str]:
     integers, lengths = design.input_integers(x, None)
     lengths = lengths.copy()
     lengths[1::2] = np.random.default_rng(1).integers(1, design.steps, len(lengths[1::2]), endpoint=True)
-    sent = Vectors(firmware.input, design.input_beats(integers, lengths), lengths)
-    due = Vectors(firmware.output, *design.expected_beats(integers, lengths))
+    fresh = np.zeros(len(lengths), np.bool_)
+    fresh[3::5] = design.config.stateful
+    sent = Vectors(
+        firmware.input, design.input_beats(integers, lengths), lengths, fresh if design.config.stateful else None
+    )
+    due = Vectors(firmware.output, *design.expected_beats(integers, lengths, fresh))
     sent_file, due_file = f"{firmware.top}_input.hex", f"{firmware.top}_expected.hex"
     text = testbench_text(firmware.top, sent, due, sent_file, due_file, design.config.clock_period_ns, seed=1)
     return {
@@ -109,6 +118,7 @@ def _readme(design: Design, vectors: int) -> str:
         interleave=firmware.interleave,
         top=firmware.top,
         length=firmware.length,
+        user=USER.substitute(channels=design.config.channels) if firmware.stateful else "",
         in_bits=firmware.input.bits,
         out_bits=firmware.output.bits,
         in_beat=f"one time step: {_beat(firmware.input)}"
@@ -153,6 +163,8 @@ def _verilog_facts(design: Design) -> dict[str, object]:
             "loop_latency_cycles": firmware.loop_latency_cycles,
         },
         "interleave": firmware.interleave,
+        "stateful": firmware.stateful,
+        "channels": design.config.channels,
         "input": {
             "type": str(design.graph.inputs[0].type.element),
             "beats": firmware.length,

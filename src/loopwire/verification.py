@@ -15,6 +15,7 @@ from loopwire.ir.fixed_point import Integers
 from loopwire.report.summary import CSimulation, Cycles, Verification
 from loopwire.synth.simulation import SimulationResult, Stimulus
 
+Fresh = npt.NDArray[np.bool_]
 Lengths = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
 """Told how many sequences are done, of how many."""
@@ -56,7 +57,7 @@ def verify(
 
     Runs at full rate, with gaps in the input, with stalls of the output, and with both take turns. In all but those at
     full rate, half of the sequences are short, some full ones end without TLAST, and a reset strikes in the middle of a
-    sequence. Of HLS C++, the C simulation's bits are compared.
+    sequence; in a stateful design, a tenth start afresh by TUSER. Of HLS C++, the C simulation's bits are compared.
 
     Args:
         design: whose hardware is simulated.
@@ -84,11 +85,14 @@ def verify(
     done = 0
     for index, part in enumerate(np.array_split(integers, runs)):
         regime = REGIMES[index % len(REGIMES)]
+        fresh = np.zeros(len(part), np.bool_)
         lengths = full[done : done + len(part)].copy()
         reset_after = None
         if regime.is_stressed:
             chosen = random.random(len(part)) < 0.5
             lengths[chosen] = random.integers(1, design.steps, chosen.sum(), endpoint=True)
+            if design.config.stateful:
+                fresh = random.random(len(part)) < 0.1
             reset_after = _inside_a_sequence(lengths)
             stressed += len(part)
         stimulus = Stimulus(
@@ -98,7 +102,7 @@ def verify(
             last_probability=0.5 if regime.is_stressed else 1.0,
             reset_after_beats=reset_after,
         )
-        _simulate(design, part, lengths, stimulus, f"{regime.name}, data from sequence {done} on")
+        _simulate(design, part, lengths, fresh, stimulus, f"{regime.name}, data from sequence {done} on")
         done += len(part)
         short += int(np.count_nonzero(lengths < design.steps))
         resets += reset_after is not None
@@ -110,14 +114,12 @@ def verify(
 def _measure_cycles(design: Design, one: Integers) -> Cycles:
     """Return latency and interval as simulated, which must be those predicted."""
     firmware = design.firmware
-    alone = _simulate(design, one, _full(design, 1), Stimulus(seed=1), "of a lone sequence")
+    alone = _full_rate(design, one, "of a lone sequence")
     latency = int(alone.latency_cycles[0])
     # The first sequences may come faster than the hardware can sustain, into its buffers.
     period = firmware.steady.period_sequences
     many = firmware.steady.settled_sequences + period + 1
-    stream = _simulate(
-        design, np.repeat(one, many, axis=0), _full(design, many), Stimulus(seed=1), "of back-to-back sequences"
-    )
+    stream = _full_rate(design, np.repeat(one, many, axis=0), "of back-to-back sequences")
     interval = float(stream.interval_cycles[-period:].mean())
     for what, found, predicted in (
         ("a latency", latency, firmware.latency_cycles),
@@ -130,13 +132,18 @@ def _measure_cycles(design: Design, one: Integers) -> Cycles:
     return Cycles(latency, interval)
 
 
-def _full(design: Design, count: int) -> Lengths:
-    return np.full(count, design.steps, np.int64)
+def _full_rate(design: Design, integers: Integers, what: str) -> SimulationResult:
+    count = len(integers)
+    lengths, fresh = np.full(count, design.steps, np.int64), np.zeros(count, np.bool_)
+    return _simulate(design, integers, lengths, fresh, Stimulus(seed=1), what)
 
 
-def _simulate(design: Design, integers: Integers, lengths: Lengths, stimulus: Stimulus, what: str) -> SimulationResult:
-    result = design.simulator.run(design.input_beats(integers, lengths), lengths, stimulus)
-    result.require_equal(f"simulation of {design.firmware.top} {what}", *design.expected_beats(integers, lengths))
+def _simulate(
+    design: Design, integers: Integers, lengths: Lengths, fresh: Fresh, stimulus: Stimulus, what: str
+) -> SimulationResult:
+    result = design.simulator.run(design.input_beats(integers, lengths), lengths, stimulus, fresh=fresh)
+    due = design.expected_beats(integers, lengths, fresh)
+    result.require_equal(f"simulation of {design.firmware.top} {what}", *due)
     return result
 
 

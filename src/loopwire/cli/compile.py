@@ -47,6 +47,8 @@ PROFILED_SEQUENCES = 2000
 @click.option("--multipliers", help="auto, shift_add or dsp. [default: auto]")
 @click.option("--copies", type=int, help="Cells that share the sequences or their steps. [default: 1]")
 @click.option("--io", help="stream (a step a beat) or parallel (a sequence a beat). [default: stream]")
+@click.option("--stateful", is_flag=True, default=None, help="Carry states from sequence to sequence.")
+@click.option("--channels", type=int, help="Streams that take turns, each with its own states. [default: 1]")
 @click.option(
     "--simulate", "sequences", type=click.IntRange(min=0), help="Sequences to verify; 0: none. [default: 1000]"
 )
@@ -146,7 +148,8 @@ def _judge(progress: Progress, design: Design, data: Data) -> tuple[dict[str, An
     real, fixed = [], []
     with step(progress, "Emulating") as update:
         done = 0
-        for part in np.array_split(data.inputs, min(CHUNKS, len(data.inputs))):
+        parts = 1 if design.config.stateful else min(CHUNKS, len(data.inputs))
+        for part in np.array_split(data.inputs, parts):
             real.append(design.predict_float(part, meter=meter))
             fixed.append(design.predict(part))
             done += len(part)
@@ -180,5 +183,5 @@ def _command() -> list[str]:
         if isinstance(parameters[name], click.Argument):
             words.append(str(value))
         elif value is not None:
-            words += [parameters[name].opts[0], str(value)]
+            words += [parameters[name].opts[0], *([] if value is True else [str(value)])]
     return words

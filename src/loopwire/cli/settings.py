@@ -26,6 +26,8 @@ def read_settings(
     multipliers: str | None = None,
     copies: int | None = None,
     io: str | None = None,
+    stateful: bool | None = None,
+    channels: int | None = None,
 ) -> CompileConfig:
     """Return the file's settings with the options' in their place."""
     from dataclasses import replace
@@ -43,6 +45,8 @@ def read_settings(
         "multipliers": multipliers,
         "copies": copies,
         "io": io,
+        "stateful": stateful,
+        "channels": channels,
     }
     given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
     if precision is not None:

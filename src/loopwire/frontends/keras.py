@@ -142,7 +142,7 @@ class _RecurrentOptions(TypedDict):
 def _recurrent_options(saved: SavedLayer) -> _RecurrentOptions:
     """Return what all recurrent layers choose; refuse what none of Loopwire's does."""
     saved.only("return_state", False, remedy="Return the output alone, return_state=False")
-    saved.only("stateful", False, remedy="Save the model with stateful=False")
+    saved.only("stateful", False, remedy="Save the model with stateful=False, and compile it stateful")
     saved.only("time_major", False, remedy="Give sequences as (batch, steps, features)")
     saved.ignore("dropout", "recurrent_dropout", "seed", "unroll", "implementation", "zero_output_for_mask")
     return {

@@ -4,6 +4,8 @@
 // A sequence arrives a beat a cycle and ends at s_last or at its STEPS-th beat. Its steps are kept in the slot's buffer and
 // issued one each RING cycles, in order (in reverse order, once all are there, where REVERSE is 1). A sequence is let in only
 // when its slot is free and a ticket, its place in the collector, is left; so nothing behind this module ever waits.
+// A sequence starts afresh, from the initial states, if s_fresh says so with its first beat or if it is its slot's first
+// since the reset; others may go on from the states that their slot's last one left.
 // With no sequence inside, the turns stop at the slot that is filled next. Where WAITS is 1 they also stop at a slot whose
 // next step has not come: that is for a single slot, in a pipeline that keeps its states in memories.
 module loopwire_feeder #(
@@ -28,10 +30,12 @@ module loopwire_feeder #(
     input  logic s_valid,
     output logic s_ready,
     input  logic s_last,
+    input  logic s_fresh,
 
     output logic step_valid,                    // a step enters the pipeline in this cycle
     output logic step_active,                   // its sequence goes on: the state is needed again
     output logic step_first,                    // it is the sequence's first
+    output logic step_fresh,                    // it is the first of a sequence that starts afresh
     output logic step_last,                     // it is the sequence's last
     output logic [SLOT_BITS-1:0] step_slot,
     output logic [STEP_BITS-1:0] step_index,    // counted in the order in which steps are issued
@@ -47,6 +51,8 @@ module loopwire_feeder #(
 
   logic [SLOTS-1:0] busy;                       // from the first beat to the issue of the last step
   logic [SLOTS-1:0] ended;                      // all beats are there
+  logic [SLOTS-1:0] used;                       // since the reset
+  logic [SLOTS-1:0] fresh;                      // the sequence starts afresh
   logic [SLOTS-1:0][COUNT_BITS-1:0] received;   // beats in the buffer
   logic [SLOTS-1:0][COUNT_BITS-1:0] issued;     // steps issued
   logic [SLOTS-1:0][TICKET_BITS-1:0] ticket;
@@ -78,7 +84,7 @@ module loopwire_feeder #(
   logic [ADDRESS_BITS-1:0] fill_address, issue_address;
   logic [COUNT_BITS-1:0] issue_received, issue_issued;
   logic [SLOTS-1:0][COUNT_BITS-1:0] issue_place;
-  logic issue_busy, issue_ended;
+  logic issue_busy, issue_ended, issue_fresh;
   always_comb begin
     for (int k = 0; k < SLOTS; k++) begin
       if (REVERSE) issue_place[k] = received[k] - issued[k] - COUNT_BITS'(1);
@@ -87,6 +93,7 @@ module loopwire_feeder #(
     for (int k = 0; k < SLOTS; k++) turn[k] = phase == PHASE_BITS'(k * SPACING);
     issue_busy = 1'b0;
     issue_ended = 1'b0;
+    issue_fresh = 1'b0;
     issue_received = '0;
     issue_issued = '0;
     step_ticket = '0;
@@ -97,6 +104,7 @@ module loopwire_feeder #(
       if (turn[k]) begin
         issue_busy = busy[k];
         issue_ended = ended[k];
+        issue_fresh = fresh[k];
         issue_received = received[k];
         issue_issued = issued[k];
         step_ticket = ticket[k];
@@ -109,6 +117,7 @@ module loopwire_feeder #(
     step_last = issue_ended && COUNT_BITS'(issue_issued + COUNT_BITS'(1)) == issue_received;
     step_active = step_valid ? !step_last : issue_issued != '0;
     step_first = issue_issued == '0;
+    step_fresh = step_first && issue_fresh;
     step_index = STEP_BITS'(issue_issued);
     issue_last = step_valid && step_last;
     for (int k = 0; k < SLOTS; k++) leaving[k] = turn[k] && issue_last;
@@ -143,13 +152,18 @@ module loopwire_feeder #(
         busy[k] <= 1'b1;
         ended[k] <= accepted_last;
         received[k] <= fill_count + COUNT_BITS'(1);
-        if (accepted_first) ticket[k] <= fill_ticket;
+        if (accepted_first) begin
+          ticket[k] <= fill_ticket;
+          fresh[k] <= s_fresh || !used[k];
+          used[k] <= 1'b1;
+        end
       end
     end
 
     if (!aresetn) begin
       busy <= '0;
       ended <= '0;
+      used <= '0;
       received <= '0;
       issued <= '0;
       fill_slot <= '0;

@@ -28,18 +28,23 @@ class Vectors:
         format: how a beat's integers lie in TDATA.
         beats: integers [n_beats, count].
         lengths: beats of each sequence [n_sequences].
+        fresh: TUSER of each sequence's first beat, for a module that has it [n_sequences].
     """
 
     format: BeatFormat
     beats: Integers
     lengths: npt.NDArray[np.int64]
+    fresh: npt.NDArray[np.bool_] | None = None
 
     def text(self) -> str:
-        """Return the lines of a $readmemh file: a beat a line, TLAST in the bit above TDATA."""
+        """Return the lines of a $readmemh file: a beat a line, TLAST and TUSER in the bits above TDATA."""
         data = self.format.pack(self.beats)[:, ::-1]
-        last = np.zeros(len(data), np.int64)
-        last[np.cumsum(self.lengths) - 1] = 1
-        return "".join(f"{flag}{row.tobytes().hex()}\n" for flag, row in zip(last, data, strict=True))
+        ends = np.cumsum(self.lengths)
+        flags = np.zeros(len(data), np.int64)
+        flags[ends - 1] = 1
+        if self.fresh is not None:
+            flags[ends - self.lengths] += 2 * self.fresh
+        return "".join(f"{flag}{row.tobytes().hex()}\n" for flag, row in zip(flags, data, strict=True))
 
 
 def write_testbench(
@@ -74,6 +79,7 @@ def testbench_text(
         top=top,
         in_bits=input.format.bits,
         out_bits=expected.format.bits,
+        user_port="" if input.fresh is None else "      .s_axis_tuser(s_axis_tuser),\n",
         n_sequences=len(input.lengths),
         n_inputs=len(input.beats),
         n_outputs=len(expected.beats),

@@ -23,6 +23,7 @@ module ${top}_tb;
   logic s_axis_tvalid = 1'b0;
   logic s_axis_tready;
   logic s_axis_tlast = 1'b0;
+  logic s_axis_tuser = 1'b0;
   logic [OUT_BITS-1:0] m_axis_tdata;
   logic m_axis_tvalid;
   logic m_axis_tready = 1'b0;
@@ -35,7 +36,7 @@ module ${top}_tb;
       .s_axis_tvalid(s_axis_tvalid),
       .s_axis_tready(s_axis_tready),
       .s_axis_tlast(s_axis_tlast),
-      .m_axis_tdata(m_axis_tdata),
+$user_port      .m_axis_tdata(m_axis_tdata),
       .m_axis_tvalid(m_axis_tvalid),
       .m_axis_tready(m_axis_tready),
       .m_axis_tlast(m_axis_tlast)
@@ -43,8 +44,8 @@ module ${top}_tb;
 
   always #($half_period_ns) aclk = ~aclk;
 
-  // A beat is {TLAST, TDATA}.
-  logic [IN_BITS:0] inputs[0:INPUTS-1];
+  // An input beat is {TUSER, TLAST, TDATA}, an output beat {TLAST, TDATA}.
+  logic [IN_BITS+1:0] inputs[0:INPUTS-1];
   logic [OUT_BITS:0] expected[0:OUTPUTS-1];
   initial begin
     $$readmemh("$input_file", inputs);
@@ -110,11 +111,11 @@ module ${top}_tb;
     if (offered == accepted) begin
       if (offered < INPUTS && random[1:0] != 2'd0) begin
         s_axis_tvalid <= 1'b1;
-        {s_axis_tlast, s_axis_tdata} <= inputs[offered];
+        {s_axis_tuser, s_axis_tlast, s_axis_tdata} <= inputs[offered];
         offered = offered + 1;
       end else begin
         s_axis_tvalid <= 1'b0;
-        {s_axis_tlast, s_axis_tdata} <= {(IN_BITS + 1) {random[2]}};
+        {s_axis_tuser, s_axis_tlast, s_axis_tdata} <= {(IN_BITS + 2) {random[2]}};
       end
     end
   endtask

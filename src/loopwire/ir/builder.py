@@ -132,7 +132,7 @@ class Builder:
             inner = self.nested()
             inputs = [inner.input_like(value) for value in node.op.body.inputs]
             body = inner.graph(inner.inline(node.op.body, inputs))
-            return self.add_scan(body, operands, node.op.states, node.op.length, like=node.results)
+            return self.add_scan(body, operands, node.op.states, node.op.length, node.results, node.op.carried)
         operands = tuple(operands)
         type = result_type(node.op, operands, self._constants)
         result = self._new(node.result.name, type, node.result.layer, node.result.note)
@@ -265,7 +265,13 @@ class Builder:
         return self.add_scan(graph, (*states, *sequences), len(states), length, like)
 
     def add_scan(
-        self, body: Graph, operands: Sequence[Value], states: int, length: int, like: Sequence[Value]
+        self,
+        body: Graph,
+        operands: Sequence[Value],
+        states: int,
+        length: int,
+        like: Sequence[Value],
+        carried: frozenset[int] = frozenset(),
     ) -> tuple[Value, ...]:
         """Add a Scan whose body is built already; return the final states, then the stacked results.
 
@@ -274,7 +280,7 @@ class Builder:
         types = [value.type for value in body.outputs[:states]]
         types += [TensorType((length, *v.type.shape), v.type.element) for v in body.outputs[states:]]
         results = [self._new(v.name, type, v.layer, v.note) for v, type in zip(like, types, strict=True)]
-        return self._append(ops.Scan(body, states, length), tuple(operands), *results)
+        return self._append(ops.Scan(body, states, length, carried), tuple(operands), *results)
 
     def graph(self, outputs: Sequence[Value]) -> Graph:
         """Finish the graph."""

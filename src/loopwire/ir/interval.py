@@ -240,20 +240,23 @@ def _update(graph: Graph, inputs: tuple[Range, ...], found: dict[Value, Range]) 
 def _update_scan(node: Node, scan: ops.Scan, found: dict[Value, Range]) -> None:
     """Follow the states from step to step, each joined with those before, until nothing is new.
 
-    A scan that ends after any of its steps, then, leaves states within the ranges found.
+    A scan that ends after any of its steps, then, leaves states within the ranges found. Where states are carried from
+    sequence to sequence the steps have no end: those that still grow are taken to be all that their types hold.
     """
     operands = tuple(Range(found[v].low, found[v].high) for v in node.operands)
     states, steps = operands[: scan.states], operands[scan.states :]
-    for _ in range(min(scan.length, MAX_SCAN_ITERATIONS)):
+    endless = bool(scan.carried) or scan.length > MAX_SCAN_ITERATIONS
+    iterations = 0
+    while endless or iterations < scan.length:
         entering = states
         _update(scan.body, entering + steps, found)
         states = tuple(a.join(found[v]) for a, v in zip(entering, scan.body.outputs, strict=False))
         if states == entering:
             break
-    else:
-        if scan.length > MAX_SCAN_ITERATIONS:
-            states = tuple(Range.of_type(v.type.element) for v in scan.body.inputs[: scan.states])
-            _update(scan.body, states + steps, found)
+        iterations += 1
+        if endless and iterations >= MAX_SCAN_ITERATIONS:
+            full = (Range.of_type(v.type.element) for v in scan.body.inputs)
+            states = tuple(a if a == b else c for a, b, c in zip(states, entering, full, strict=False))
     results = (found[v] for v in scan.body.outputs[scan.states :])
     stacked = tuple(Range(min(r.low, 0), max(r.high, 0)) for r in results)
     found.update(zip(node.results, states + stacked, strict=True))

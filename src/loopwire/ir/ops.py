@@ -129,11 +129,15 @@ class Scan:
     Body inputs are the `states` carried values, then one step of each sequence; body outputs are the next states, then
     one step of each result. A sequence has shape (length, …). A short sequence of n steps ends after n: states keep
     their values, further results are 0.
+
+    The states whose numbers stand in `carried` are those of a stream: its next sequence starts from what they are at
+    the end of this one. The operands are what its first starts from.
     """
 
     body: Graph
     states: int
     length: int
+    carried: frozenset[int] = frozenset()
 
 
 Op = (

@@ -103,7 +103,8 @@ def _node_lines(node: Node, indent: str) -> Iterator[str]:
             yield f"{result} = reshape {operands}{note}"
         case ops.Scan():
             start = f"{result} = scan {operands}".rstrip()
-            yield f"{start} states={op.states} length={op.length} {{{note}"
+            carried = "".join(f" carried={state}" for state in sorted(op.carried))
+            yield f"{start} states={op.states} length={op.length}{carried} {{{note}"
             yield from _block_lines(op.body, indent + "  ")
             yield f"{indent}}}"
         case (
@@ -263,9 +264,12 @@ class _Parser:
                 op = ops.Reshape(type.shape)
             case "scan":
                 states, length = _integer(self._parameter("states")), _integer(self._parameter("length"))
+                carried = set()
+                while self._token.text == "carried":
+                    carried.add(_integer(self._parameter("carried")))
                 self._sign("{")
                 note = self._note()
-                return ops.Scan(self._block(), states, length), operands, note
+                return ops.Scan(self._block(), states, length, frozenset(carried)), operands, note
             case name if name in _PLAIN_OPS:
                 op = _PLAIN_OPS[name]
             case name:

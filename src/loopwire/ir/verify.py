@@ -88,6 +88,9 @@ def _verify_scan(node: Node, scan: ops.Scan) -> None:
             shape = inner.type.shape if index < scan.states else (scan.length, *inner.type.shape)
             expected = TensorType(shape, inner.type.element)
             assert outer.type == expected, f"{outer!r} {verb} the scan as {inner!r}"
+    assert scan.carried <= set(range(scan.states)), (
+        f"{node.results} carries {set(scan.carried)} of {scan.states} states"
+    )
     states = zip_longest(body.inputs[: scan.states], body.outputs[: scan.states])
     for state, following in states:
         assert state and following and state.type == following.type, f"state {state} is followed by {following}"

@@ -83,5 +83,6 @@ def _add_fused(builder: Builder, first: Node, second: Node, new: dict[Value, Val
         *first.results[a.states :],
         *second.results[b.states :],
     )
-    fused = builder.add_scan(body, [new[v] for v in operands], a.states + b.states, a.length, like=results)
+    carried = a.carried | {a.states + state for state in b.carried}
+    fused = builder.add_scan(body, [new[v] for v in operands], a.states + b.states, a.length, results, carried)
     return dict(zip(results, fused, strict=True))

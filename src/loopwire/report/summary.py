@@ -130,6 +130,8 @@ class Report:
     trace: tuple[TensorTrace, ...] = ()
     target: str = "verilog"
     built: tuple[Built, ...] = ()
+    stateful: bool = False
+    channels: int = 1
 
     def rows(self) -> Rows:
         """Return (quantity, value, stage) of each fact but AUCs and clipping."""
@@ -155,6 +157,7 @@ class Report:
             ("Initiation interval", self._time(self.predicted.initiation_interval_cycles), stage),
             ("Latency of the loop", self._time(self.loop_latency_cycles), "predicted"),
             interleaved,
+            *([("Channels, whose states last", str(self.channels), "scheduled")] if self.stateful else []),
             ("Clock", clock, "delay model"),
         ]
 

@@ -223,13 +223,15 @@ class Operation:
 class Ring:
     """A state's way round the loop: `read` in a step is what `following` was in the sequence's step before.
 
-    `initial` holds its elements at a sequence's start. In a folded datapath `following` is a chunk; `read` is a chunk
-    too, or with `gathered` the whole vector.
+    `initial` holds its elements at a sequence's start, or with `carried` at the start of a sequence that does not go on
+    from its channel's last one. In a folded datapath `following` is a chunk; `read` is a chunk too, or with `gathered`
+    the whole vector.
     """
 
     read: Signal
     following: Signal
     initial: Integers
+    carried: bool
     gathered: bool = False
 
 
@@ -257,13 +259,22 @@ class Folding:
 
 @dataclass(frozen=True)
 class Datapath:
-    """Operations in an order in which every operand is known: the input `x`, a ring's `read` or an earlier result."""
+    """Operations in an order in which every operand is known: the input `x`, a ring's `read` or an earlier result.
+
+    `channels` is the number of streams whose states last from sequence to sequence; None where none do.
+    """
 
     x: Signal
     operations: tuple[Operation, ...]
     rings: tuple[Ring, ...]
     output: Signal
     folding: Folding | None = None
+    channels: int | None = None
+
+    @property
+    def in_memories(self) -> bool:
+        """Whether states stand in memories, instead of going round in the registers of the loop."""
+        return self.folding is not None or self.channels is not None
 
 
 def signal_like(name: str, count: int, given: Range, fraction: int, layer: str, note: str) -> Signal:

@@ -16,11 +16,15 @@ from loopwire.ir.graph import Graph, Node, Value
 
 @dataclass(frozen=True)
 class State:
-    """A carried value: `read` in a step holds what `following` was in the step before, and `initial` in the first."""
+    """A carried value: `read` in a step holds what `following` was in the step before, and `initial` in the first.
+
+    With `carried`, `initial` is for sequences that start afresh; others go on from what their channel's last one left.
+    """
 
     read: Value
     following: Value
     initial: Integers
+    carried: bool
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,11 @@ class Engine:
     aliases: dict[Value, Value]
     output: Value
     per_step: bool
+
+    @property
+    def stateful(self) -> bool:
+        """Whether any state lasts from sequence to sequence."""
+        return any(state.carried for state in self.states)
 
 
 def engines(graph: Graph) -> tuple[Engine, ...]:
@@ -98,8 +107,8 @@ def _engine(graph: Graph, node: Node, producers: dict[Value, Node], name: str, f
         x = inner
     assert x is not None, "a scan without an input sequence"
     states = tuple(
-        State(read, following, initial)
-        for read, following, initial in zip(body.inputs, body.outputs, initials, strict=False)
+        State(read, following, initial, index in scan.carried)
+        for index, (read, following, initial) in enumerate(zip(body.inputs, body.outputs, initials, strict=False))
     )
     finals = dict(zip(node.results[: scan.states], body.outputs, strict=False))
     stacked = dict(zip(node.results[scan.states :], body.outputs[scan.states :], strict=True))

@@ -76,7 +76,12 @@ class Expansion:
         for node in (*engine.nodes, *engine.tail):
             self._expand(node)
         rings = tuple(
-            Ring(read, self._of(state.following), np.broadcast_to(state.initial.reshape(-1), (read.count,)))
+            Ring(
+                read,
+                self._of(state.following),
+                np.broadcast_to(state.initial.reshape(-1), (read.count,)),
+                state.carried,
+            )
             for read, state in zip(reads, engine.states, strict=True)
         )
         datapath = Datapath(x, tuple(self._operations), rings, self._of(engine.output))

@@ -30,7 +30,7 @@ from loopwire.schedule.datapath import (
     View,
     WordRom,
 )
-from loopwire.schedule.engine import Engine
+from loopwire.schedule.engine import Engine, State
 from loopwire.schedule.expand import Expansion, without_unused
 from loopwire.schedule.fold_rounding import fold_rounding
 
@@ -48,7 +48,7 @@ class _FoldedExpansion(Expansion):
         self._step_constants = dict(engine.step_constants)
         self._chunked = {state.read for state in engine.states if state.read.type.size == folding.units}
         self._chunks: dict[Value, Signal] = {}
-        self._rings: list[tuple[Signal, Value, Integers, bool]] = []
+        self._rings: list[tuple[Signal, State, Integers, bool]] = []
         self._want_chunks = False
 
     def datapath(self) -> Datapath:
@@ -59,7 +59,8 @@ class _FoldedExpansion(Expansion):
             self._expand(node)
         output = self._whole(engine.output)
         rings = tuple(
-            Ring(read, self._chunk(following), initial, gathered) for read, following, initial, gathered in self._rings
+            Ring(read, self._chunk(state.following), initial, state.carried, gathered)
+            for read, state, initial, gathered in self._rings
         )
         datapath = Datapath(x, tuple(self._operations), rings, output, self._folding)
         return fold_rounding(without_unused(datapath))
@@ -131,7 +132,7 @@ class _FoldedExpansion(Expansion):
         count = folding.chunks * folding.lanes if gathered else folding.lanes
         read = self._signal(value, suffix="_whole" if gathered else "", count=count)
         initial = self._in_chunks(np.broadcast_to(state.initial.reshape(-1), (value.type.size,))).reshape(-1)
-        self._rings.append((read, state.following, initial, gathered))
+        self._rings.append((read, state, initial, gathered))
         return read
 
     def _gather(self, value: Value) -> Signal:

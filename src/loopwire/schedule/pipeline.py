@@ -105,9 +105,9 @@ class Pipeline:
     def write_stage(self, ring: Ring) -> int:
         """Return the stage at whose end a ring's following state is stored.
 
-        A folded datapath has memories for its states; otherwise the register that is read again ends the loop.
+        Where states stand in no memories, the register that is read again ends the loop.
         """
-        if self.datapath.folding is not None:
+        if self.datapath.in_memories:
             return self.stage_of()[ring.following]
         return self.entry[ring] + self.loop_latency - 1
 
@@ -212,8 +212,7 @@ class _Scheduler:
         self._budget_ns = delays.stage_budget_ns(clock_period_ns)
         self._input_ns = input_ns
         self._folding = datapath.folding
-        # A folded state is read from a memory of few words, or is the initial one.
-        self._read_ns = 0.0 if self._folding is None else delays.gate() + delays.gate()
+        self._read_ns = self._state_read_ns()
         self._hold_ns = delays.gate()
         self._staged = cache(self._stage)
         self._depends = self._dependences()
@@ -232,6 +231,18 @@ class _Scheduler:
             # One more stage, at whose end the states arrive with all of a cycle left to choose between new and held.
             loop_latency += 1
 
+    def _state_read_ns(self) -> float:
+        """Return when a state that stands in a memory is there, or the initial one in its place."""
+        if not self._datapath.in_memories:
+            return 0.0
+        channels, folding = self._datapath.channels, self._folding
+        widest = max((ring.read.bits for ring in self._datapath.rings), default=1)
+        read_ns = self._delays.gate()
+        if channels is not None:
+            words = channels if folding is None else channels * folding.chunks
+            read_ns = self._delays.rom(words, widest) if words > 1 else 0.0
+        return read_ns + self._delays.gate()
+
     def _attempt(self, groups: list[tuple[Ring, ...]], loop_latency: int, patience: int) -> Pipeline | None:
         """Place everything, states read up to `patience` stages later than they could be so that each loop can hold."""
         late = dict.fromkeys(groups, 0)
@@ -242,7 +253,7 @@ class _Scheduler:
             placements = self._sink(placements, entry, loop_latency)
             times = {op.result: placement.time for op, placement in placements.items()} | arrivals
             cuts: dict[Ring, Cut] = {}
-            for group in groups if self._folding is None else ():
+            for group in () if self._datapath.in_memories else groups:
                 cut = self._cut(group, entry[group[0]], loop_latency, placements, times)
                 if cut is None and late[group] == patience:
                     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from loopwire.devices import Device
@@ -39,6 +39,11 @@ class Plan:
     chain: tuple[Engine, ...]
     pipelines: tuple[Pipeline, ...]
     timings: tuple[EngineTiming, ...]
+
+    @property
+    def told_fresh(self) -> int:
+        """How many engines, from the first to the last stateful one, are told which sequences start afresh."""
+        return max((index + 1 for index, engine in enumerate(self.chain) if engine.stateful), default=0)
 
     @cached_property
     def latency_cycles(self) -> int:
@@ -97,15 +102,21 @@ class _Planner:
             datapath = expand(engine, self.found, self._solve)
         else:
             datapath = expand_folded(engine, self.found, folding)
-        # Stage 0 begins with choosing a slot and reading its buffer, taken to hold eight sequences.
-        input_ns = self.delays.gate() + self.delays.rom(8 * engine.length, datapath.x.bits)
+        slots = 8
+        if engine.stateful:
+            datapath = replace(datapath, channels=self.knobs.channels)
+            slots = max(slots, self.knobs.channels)
+        # Stage 0 begins with choosing a slot and reading its buffer, taken to hold at least eight sequences.
+        input_ns = self.delays.gate() + self.delays.rom(slots * engine.length, datapath.x.bits)
         return schedule(datapath, self.delays, self.clock_period_ns, input_ns)
 
     def timing(self, engine: Engine, pipeline: Pipeline) -> EngineTiming:
         folding = pipeline.datapath.folding
         ring, spacing = pipeline.loop_latency, folding.cycles if folding else 1
+        if engine.stateful:
+            ring = max(ring, self.knobs.channels * spacing)
         room = ring // spacing
-        slots = self.knobs.interleave or room
+        slots = self.knobs.channels if engine.stateful else self.knobs.interleave or room
         if not 1 <= slots <= room:
             raise ConfigError(
                 "interleave",
@@ -117,7 +128,7 @@ class _Planner:
         interval_cycles = max(engine.length, engine.length * ring // slots)
         tickets = 1 << (held_cycles // interval_cycles + 1).bit_length()
         depth, reverse, per_step = pipeline.depth, engine.reverse, engine.per_step
-        waits = folding is not None and slots == 1
+        waits = pipeline.datapath.in_memories and slots == 1
         return EngineTiming(engine.length, ring, slots, spacing, tickets, depth, reverse, per_step, waits)
 
     def _solve(self, result: Value, matrix: Integers, x: Range) -> AdderTree | None:

@@ -3,7 +3,8 @@
 //     simulate <stimulus file> <result file>
 //
 // Both files are written and read by loopwire.synth.simulation, which explains their contents; all integers in them are
-// int64, little-endian. IN_BYTES and OUT_BYTES, the widths of TDATA in bytes, are defined on the compiler's command line.
+// int64, little-endian. IN_BYTES and OUT_BYTES, the widths of TDATA in bytes, and HAS_USER, whether there is an
+// s_axis_tuser, are defined on the compiler's command line.
 
 #include <cstdint>
 #include <cstdio>
@@ -54,7 +55,7 @@ struct Header {
 
 struct Stimulus {
     Header header;
-    std::vector<int64_t> lengths;
+    std::vector<int64_t> lengths, fresh;
     std::vector<uint8_t> data;
 };
 
@@ -71,8 +72,10 @@ Stimulus read_stimulus(const char* path) {
     Stimulus stimulus;
     if (!file || std::fread(&stimulus.header, sizeof(Header), 1, file) != 1) fail("read", path);
     stimulus.lengths.resize(stimulus.header.sequences);
+    stimulus.fresh.resize(stimulus.header.sequences);
     stimulus.data.resize(stimulus.header.beats * IN_BYTES);
     if (std::fread(stimulus.lengths.data(), 8, stimulus.lengths.size(), file) != stimulus.lengths.size() ||
+        std::fread(stimulus.fresh.data(), 8, stimulus.fresh.size(), file) != stimulus.fresh.size() ||
         std::fread(stimulus.data.data(), 1, stimulus.data.size(), file) != stimulus.data.size())
         fail("read", path);
     std::fclose(file);
@@ -118,6 +121,8 @@ class Driver {
                 std::memcpy(static_cast<void*>(&top_.s_axis_tdata), &stimulus_.data[beat * IN_BYTES], IN_BYTES);
                 top_.s_axis_tlast =
                     step + 1 == length && (length < header_.max_steps || random_.chance(header_.last_odds));
+                if (step == 0) set_user(stimulus_.fresh[sequence]);
+                else disturb_user();
             }
             if (!offered) disturb_input();
             top_.s_axis_tvalid = offered;
@@ -186,7 +191,20 @@ class Driver {
         ++cycle_;
     }
 
-    // No module may look at TDATA and TLAST while TVALID is low.
+    void set_user(bool user) {
+#if HAS_USER
+        top_.s_axis_tuser = user;
+#else
+        (void)user;
+#endif
+    }
+
+    // No module may look at TUSER but with a sequence's first beat.
+    void disturb_user() {
+        if (HAS_USER) set_user(random_.next() & 1);
+    }
+
+    // No module may look at TDATA, TLAST and TUSER while TVALID is low.
     void disturb_input() {
         uint8_t noise[IN_BYTES + 8];
         for (int i = 0; i < IN_BYTES; i += 8) {
@@ -195,6 +213,7 @@ class Driver {
         }
         std::memcpy(static_cast<void*>(&top_.s_axis_tdata), noise, IN_BYTES);
         top_.s_axis_tlast = random_.next() & 1;
+        disturb_user();
     }
 
     static Record ended(Record& record, Status status) {

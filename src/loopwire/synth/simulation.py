@@ -175,7 +175,12 @@ class Simulator:
     max_steps: int
 
     def run(
-        self, beats: Integers, lengths: Counts, stimulus: Stimulus, timeout_cycles: int = 100_000
+        self,
+        beats: Integers,
+        lengths: Counts,
+        stimulus: Stimulus,
+        timeout_cycles: int = 100_000,
+        fresh: npt.NDArray[np.bool_] | None = None,
     ) -> SimulationResult:
         """Stream sequences through the module until each has given its result, and some cycles longer.
 
@@ -184,6 +189,7 @@ class Simulator:
             lengths: beats of each sequence, from 1 to `max_steps` [n_sequences].
             stimulus: gaps, stalls and reset.
             timeout_cycles: the most cycles that may pass without a beat accepted on either side.
+            fresh: TUSER of each sequence's first beat, for a module that has it [n_sequences]; None: low.
 
         Raises:
             VerificationError: the module hangs, breaks a rule of AXI4-Stream or gives too many beats.
@@ -194,6 +200,7 @@ class Simulator:
         assert lengths.sum() == len(beats), f"{lengths.sum()} beats in the sequences, {len(beats)} given"
         reset_after_beats = -1 if stimulus.reset_after_beats is None else stimulus.reset_after_beats
         assert reset_after_beats == -1 or 0 < reset_after_beats < len(beats)
+        users = np.zeros(len(lengths), np.int64) if fresh is None else fresh
         probabilities = (stimulus.valid_probability, stimulus.ready_probability, stimulus.last_probability)
         header = [len(lengths), len(beats), self.max_steps, stimulus.seed]
         header += [round(probability * 2**32) for probability in probabilities]
@@ -203,7 +210,7 @@ class Simulator:
         with TemporaryDirectory(prefix="loopwire-run-") as folder:
             sent, received = Path(folder, "stimulus"), Path(folder, "result")
             with sent.open("wb") as file:
-                file.write(np.array([*header, *lengths], "<i8").tobytes())
+                file.write(np.array([*header, *lengths, *users], "<i8").tobytes())
                 file.write(self.input.pack(beats).tobytes())
             printed = run_tool("simulation", [self.program, sent, received], log, self.directory)
             if "%Warning" in printed:

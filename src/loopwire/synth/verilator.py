@@ -50,6 +50,7 @@ def build(
     output: BeatFormat,
     max_steps: int,
     directory: Path | None = None,
+    has_user: bool = False,
 ) -> Simulator:
     """Compile a module with one AXI4-Stream input and one output to a simulation.
 
@@ -61,13 +62,14 @@ def build(
         input, output: formats of the beats.
         max_steps: beats after which a sequence ends without TLAST.
         directory: where to build; a temporary folder, removed with the Simulator, if None.
+        has_user: whether there is a port s_axis_tuser.
 
     Raises:
         ToolError: Verilator or a C++ compiler is missing or fails.
     """
     place = _build_directory(directory)
     _verilate(top, sources, place, "--cc", *_RANDOM_START, "-Wno-fatal")
-    sizes = {"IN_BYTES": input.bits // 8, "OUT_BYTES": output.bits // 8}
+    sizes = {"IN_BYTES": input.bits // 8, "OUT_BYTES": output.bits // 8, "HAS_USER": int(has_user)}
     program = _compile_model(place, [_DRIVER], sizes)
     simulator = Simulator(top, program, Path(sources[0]).resolve().parent, input, output, max_steps)
     if directory is None:

@@ -17,7 +17,7 @@ from loopwire.knobs import Knobs
 from loopwire.schedule.cycles import EngineTiming, SteadyState
 from loopwire.schedule.pipeline import Pipeline, Placement
 from loopwire.schedule.plan import Plan, plan
-from loopwire.targets.verilog.engine_module import control_bits, engine_module
+from loopwire.targets.verilog.engine_module import Fresh, control_bits, engine_module
 from loopwire.targets.verilog.layer_module import layer_module, layer_modules
 from loopwire.targets.verilog.table_module import table_module
 from loopwire.targets.verilog.top_module import top_module
@@ -33,6 +33,7 @@ class Firmware:
     full-length sequence whose beats come without gaps. `initiation_interval_cycles` is the time from a sequence's first
     beat to the next one's at full rate, the mean over a period of the `steady` state. `schedule.cycles.run` gives every
     sequence's cycles from `engines`, the timing of each engine; `pipelines` tell where each of its operations works.
+    A `stateful` design has a port `s_axis_tuser`.
     """
 
     files: Mapping[str, str]
@@ -45,6 +46,7 @@ class Firmware:
     initiation_interval_cycles: float
     loop_latency_cycles: int
     interleave: int
+    stateful: bool
     steady: SteadyState
     engines: tuple[EngineTiming, ...]
     pipelines: tuple[Pipeline, ...]
@@ -79,9 +81,10 @@ class _Writer:
         plan = self.plan
         self._names.unique(self.name)
         modules = []
-        for engine, pipeline, timing in zip(plan.chain, plan.pipelines, plan.timings, strict=True):
+        for index, (engine, pipeline, timing) in enumerate(zip(plan.chain, plan.pipelines, plan.timings, strict=True)):
             modules.append(self._names.unique(f"{self.name}_{engine.name}"))
-            self._write_engine(modules[-1], pipeline, timing)
+            fresh = Fresh(index < plan.told_fresh, index + 1 < plan.told_fresh)
+            self._write_engine(modules[-1], pipeline, timing, fresh)
         (x,), (y,) = plan.graph.inputs, plan.graph.outputs
         first, last = plan.pipelines[0].datapath.x, plan.pipelines[-1].datapath.output
         beats_in = BeatFormat(first.count, x.type.element.width, x.type.element.signed)
@@ -100,12 +103,13 @@ class _Writer:
             initiation_interval_cycles=plan.steady.initiation_interval_cycles,
             loop_latency_cycles=plan.loop_latency_cycles,
             interleave=max(timing.slots for timing in plan.timings),
+            stateful=plan.told_fresh > 0,
             steady=plan.steady,
             engines=plan.timings,
             pipelines=plan.pipelines,
         )
 
-    def _write_engine(self, name: str, pipeline: Pipeline, timing: EngineTiming) -> None:
+    def _write_engine(self, name: str, pipeline: Pipeline, timing: EngineTiming, fresh: Fresh) -> None:
         modules = layer_modules(pipeline, timing.slots)
         names = {}
         for module in modules:
@@ -114,7 +118,7 @@ class _Writer:
             bits = control_bits(timing, pipeline.datapath.folding)
             text = layer_module(names[module.layer], module, pipeline, library, bits, timing.slots)
             self.files[f"{names[module.layer]}.sv"] = text
-        self.files[f"{name}.sv"] = engine_module(name, pipeline, timing, modules, names)
+        self.files[f"{name}.sv"] = engine_module(name, pipeline, timing, modules, names, fresh)
 
     def table(self, form: TableForm) -> str:
         """Return the name of a table's module, writing it at first use."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from loopwire.hdl.expressions import concatenation, resized
 from loopwire.hdl.names import Names, identifier
-from loopwire.schedule.datapath import Constant, Folding, Operation, Ring, Signal, TableIndex
+from loopwire.schedule.datapath import Constant, Operation, Ring, Signal, TableIndex
 from loopwire.schedule.pipeline import Pipeline, Placement
 from loopwire.targets.verilog.operations import Library, controls, statements
 
@@ -89,11 +89,19 @@ def _is_clocked(operation: Operation, pipeline: Pipeline) -> bool:
 
 def _ring_controls(ring: Ring, pipeline: Pipeline) -> list[tuple[str, int]]:
     end = pipeline.write_stage(ring)
-    if pipeline.datapath.folding is None:
+    if not pipeline.datapath.in_memories:
         return [("step_active", end), ("step_valid", pipeline.cuts[ring].stage)]
     entry = pipeline.entry[ring]
-    needed = [("step_first", entry), ("slot", entry), ("step_valid", end), ("slot", end), ("chunk", end)]
+    needed = [(_first(ring), entry), ("slot", entry), ("step_valid", end), ("slot", end)]
+    if pipeline.datapath.folding is None:
+        return needed
+    needed.append(("chunk", end))
     return [*needed, ("pass_index", end) if ring.gathered else ("chunk", entry)]
+
+
+def _first(ring: Ring) -> str:
+    """Return the control of a step that starts from a ring's initial state."""
+    return "step_fresh" if ring.carried else "step_first"
 
 
 def port_name(signal: Signal) -> str:
@@ -157,7 +165,7 @@ class _Writer:
         for ring in module.rings:
             self._read(ring.following, pipeline.write_stage(ring))
         self._held: dict[Signal, int] = {}
-        for ring in module.rings if self._folding is None else ():
+        for ring in () if pipeline.datapath.in_memories else module.rings:
             cut = pipeline.cuts[ring]
             if cut.stage == pipeline.write_stage(ring):
                 self._read(ring.read, cut.stage)
@@ -203,7 +211,7 @@ class _Writer:
         for operation in module.operations:
             lines += self._operation(operation)
         for ring in module.rings:
-            lines += self._ring(ring) if self._folding is None else self._memory(ring, self._folding)
+            lines += self._memory(ring) if self._pipeline.datapath.in_memories else self._ring(ring)
         return "\n".join([*self._header(), *lines, f"endmodule : {self._name}", ""])
 
     def _header(self) -> list[str]:
@@ -255,12 +263,13 @@ class _Writer:
         declared = [] if ring.read in self._module.outputs else [f"  logic {array(ring.read)} {name};"]
         return [state, *declared, *self._delays(ring.read)]
 
-    def _memory(self, ring: Ring, folding: Folding) -> list[str]:
-        """Write the memory of a folded state: written chunk by chunk, read by chunk or whole."""
+    def _memory(self, ring: Ring) -> list[str]:
+        """Write the memory of a state: written chunk by chunk, read by chunk or whole."""
         end, entry = self._pipeline.write_stage(ring), self._pipeline.entry[ring]
+        first_step = f"{_first(ring)}_{entry}"
         name, given = self._identifiers[ring.read], ring.following
         value = self._widened(self._in_stage(end)(given), given, ring.read.width)
-        chunk_bits, chunks = given.count * ring.read.width, folding.chunks
+        chunk_bits, chunks = given.count * ring.read.width, 1 if self._folding is None else self._folding.chunks
         initial = "'0"
         if ring.initial.any():
             initial = concatenation((int(v) for v in ring.initial), ring.read.width, "      ")
@@ -280,7 +289,7 @@ class _Writer:
                 f"  logic [{bits - 1}:0] {name}_read, {name}_write;",
                 f"  assign {name}_read = {read};",
                 f"  assign {name}_write = {write};",
-                f"  assign {name} = step_first_{entry} ? {first} : {name}_memory[{name}_read];",
+                f"  assign {name} = {first_step} ? {first} : {name}_memory[{name}_read];",
                 f"  always_ff @(posedge aclk) if (step_valid_{end}) {name}_memory[{name}_write] <= {value};",
             ]
         lines = [f"  logic [{chunks * chunk_bits - 1}:0] {name}_memory [0:{self._slots - 1}];"]
@@ -300,7 +309,7 @@ class _Writer:
         slot_read, slot_write = (f"slot_{s}" if self._slots > 1 else "0" for s in (entry, end))
         return [
             *lines,
-            f"  assign {name} = step_first_{entry} ? {initial} : {name}_memory[{slot_read}];",
+            f"  assign {name} = {first_step} ? {initial} : {name}_memory[{slot_read}];",
             f"  always_ff @(posedge aclk) if ({now}) {name}_memory[{slot_write}] <= {whole};",
         ]
 

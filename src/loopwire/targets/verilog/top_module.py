@@ -9,6 +9,11 @@ from loopwire.hdl.expressions import resized
 from loopwire.schedule.datapath import Signal
 from loopwire.schedule.plan import Plan
 
+FRESH = (
+    "// tuser with a sequence's first beat starts it afresh, from the initial states; else it goes on from those that",
+    "// its channel's last sequence left.",
+)
+
 
 def top_module(name: str, modules: Sequence[str], plan: Plan, beats_in: BeatFormat, beats_out: BeatFormat) -> str:
     """Return the module's text.
@@ -26,6 +31,7 @@ def top_module(name: str, modules: Sequence[str], plan: Plan, beats_in: BeatForm
         f"// {name}: AXI4-Stream in and out.",
         f"// Input beat, one a step: {first.count} elements {x.type.element}, {beats_in.lane_bits} bits apart,",
         "// element 0 lowest; tlast ends a sequence, as does its last possible step.",
+        *(FRESH if plan.told_fresh else []),
         f"// Output beat: {last.count} elements {y.type.element}, {beats_out.lane_bits} bits apart.",
         f"module {name} (",
         "    input  logic aclk,",
@@ -36,6 +42,7 @@ def top_module(name: str, modules: Sequence[str], plan: Plan, beats_in: BeatForm
         "    input  logic s_axis_tvalid,",
         "    output logic s_axis_tready,",
         "    input  logic s_axis_tlast,",
+        *(["    input  logic s_axis_tuser,"] if plan.told_fresh else []),
         f"    output logic [{beats_out.bits - 1}:0] m_axis_tdata,",
         "    output logic m_axis_tvalid,",
         "    input  logic m_axis_tready,",
@@ -46,18 +53,22 @@ def top_module(name: str, modules: Sequence[str], plan: Plan, beats_in: BeatForm
         before = pipelines[index - 1].datapath.output if index else None
         after = pipelines[index].datapath.x if index < len(modules) else None
         lines += _link(index, before, after, beats_in, beats_out)
+    lines += [f"  logic fresh_{index};" for index in range(plan.told_fresh)]
     for index, module in enumerate(modules):
         lines += [
             f"  {module} {module}_i (",
             f"      .aclk, .aresetn, .s_data(data_{index}), .s_valid(valid_{index}), .s_ready(ready_{index}),",
             f"      .s_last(last_{index}), .m_data(result_{index + 1}), .m_valid(valid_{index + 1}),",
-            f"      .m_ready(ready_{index + 1}), .m_last(last_{index + 1})",
+            f"      .m_ready(ready_{index + 1}), .m_last(last_{index + 1})"
+            + (f", .s_fresh(fresh_{index})" if index < plan.told_fresh else "")
+            + (f", .m_fresh(fresh_{index + 1})" if index + 1 < plan.told_fresh else ""),
             "  );",
         ]
     lines += [
         "  assign valid_0 = s_axis_tvalid;",
         "  assign s_axis_tready = ready_0;",
         "  assign last_0 = s_axis_tlast;",
+        *(["  assign fresh_0 = s_axis_tuser;"] if plan.told_fresh else []),
         f"  assign m_axis_tvalid = valid_{len(modules)};",
         f"  assign ready_{len(modules)} = m_axis_tready;",
         f"  assign m_axis_tlast = last_{len(modules)};",
