@@ -1,4 +1,4 @@
-"""Trained and published models as HLS C++, bit for bit; on real data, `bench/hls.py bits` does the same."""
+"""Trained and published models as HLS C++, bit for bit; on real data, `bench/hls_bits.py` does the same."""
 
 from __future__ import annotations
 
