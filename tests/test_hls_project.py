@@ -62,6 +62,11 @@ def tagger() -> Graph:
             "Leave it out, or take target = 'verilog'",
         ),
         (
+            {"stateful": True, "channels": 2},
+            "stateful: HLS C++ does not carry True: a call starts from the initial states. "
+            "Leave it out, or take target = 'verilog'",
+        ),
+        (
             {"bus_bits": 64},
             "bus_bits: HLS C++ does not carry 64: a beat of a stream is one step, and io = 'parallel' takes a whole "
             "sequence at once. Leave it out, or take target = 'verilog'",

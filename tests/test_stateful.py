@@ -179,7 +179,8 @@ def refusals() -> dict[str, tuple[Any, type[LoopwireError], str]]:
         "HLS": (
             lambda: loopwire.compile(model(), CompileConfig(stateful=True, target="vitis_hls")),
             UnsupportedError,
-            "stateful: HLS C++ starts every sequence from the initial states. Take target = 'verilog'",
+            "stateful: HLS C++ does not carry True: a call starts from the initial states. Leave it out, "
+            "or take target = 'verilog'",
         ),
         "fresh without states": (
             lambda: design.predict(np.zeros((3, FEATURES)), fresh=np.ones(3, np.bool_)),

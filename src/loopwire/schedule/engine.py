@@ -169,12 +169,17 @@ def _constant(producers: dict[Value, Node], value: Value, scan: Node) -> Integer
         integers = _constant(producers, producer.operands[0], scan)
         return cast(integers, producer.operands[0].type.element.fraction, producer.op.to)
     if producer is None or not isinstance(producer.op, ops.Const):
-        raise UnsupportedError(
-            f"layer {scan.results[0].layer!r}",
-            f"its initial state %{value.name} is computed by the model",
-            "Firmware starts from constant states; leave the initial state at its default",
-        )
+        raise computed_initial_state(scan, value)
     return producer.op.integers
+
+
+def computed_initial_state(scan: Node, initial: Value) -> UnsupportedError:
+    """Return the error of a scan whose initial state is no constant."""
+    return UnsupportedError(
+        f"layer {scan.results[0].layer!r}",
+        f"its initial state %{initial.name} is computed by the model",
+        "Firmware starts from constant states; leave the initial state at its default",
+    )
 
 
 def _source(sequence: Value, producers: dict[Value, Node]) -> tuple[Value, bool]:

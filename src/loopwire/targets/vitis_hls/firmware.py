@@ -106,10 +106,6 @@ def check(graph: Graph, device: Device, knobs: Knobs) -> HlsKnobs:
             "HLS tools want the package and the speed grade as well",
             "Give the whole name, such as 'xcku115-flvb2104-2-i'",
         )
-    if knobs.stateful:
-        raise UnsupportedError(
-            "stateful", "HLS C++ starts every sequence from the initial states", "Take target = 'verilog'"
-        )
     for value in (*graph.inputs, *graph.outputs):
         if value.type.element.width > PORT_BITS:
             raise UnsupportedError(

@@ -17,6 +17,7 @@ from loopwire.hdl.names import identifier
 from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Graph, Node, Value
+from loopwire.schedule.engine import computed_initial_state
 from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.vitis_hls.cxx import local_names
 
@@ -244,6 +245,7 @@ class _Planner:
 
     def _scan(self, node: Node, scan: ops.Scan) -> None:
         body = scan.body
+        assert not scan.carried, "a function call starts from the initial states"
         layer = node.results[0].layer
         if any(isinstance(inner.op, ops.Scan) for inner in body.nodes):
             raise UnsupportedError(f"layer {layer!r}", "a scan runs inside a scan", "Give the layers one after another")
@@ -287,11 +289,7 @@ class _Planner:
             node.operands[: scan.states], scan.body.inputs, scan.body.outputs, strict=False
         ):
             if outer not in self._constants:
-                raise UnsupportedError(
-                    f"layer {node.results[0].layer!r}",
-                    f"its initial state %{outer.name} is computed by the model",
-                    "Firmware starts from constant states; leave the initial state at its default",
-                )
+                raise computed_initial_state(node, outer)
             initial = np.broadcast_to(self._constants[outer], read.type.shape)
             states.append(State(read, following, initial.reshape(-1)))
         return tuple(states)
