@@ -166,7 +166,8 @@ def folded_cases() -> Iterator[Case]:
     yield Case("fold_lstm", (4, 3), [lstm("a", 3, 4)], reuse_factor=4)
     yield Case("fold_passes", (4, 5), [lstm("a", 5, 2, **SEQUENCES)], reuse_factor=3)
     yield Case("fold_padded", (3, 2), [lstm("a", 2, 5), dense("b", 5, 3, "softmax")], reuse_factor=6)
-    yield Case("fold_most", (3, 2), [rnn("a", 2, 3), dense("b", 3, 2)], reuse_factor=1000, clock_period_ns=10)
+    most = {"a": 9, "b": 6}
+    yield Case("fold_most", (3, 2), [rnn("a", 2, 3), dense("b", 3, 2)], layer_reuse_factor=most, clock_period_ns=10)
     yield Case("fold_gru_after", (4, 2), [gru("a", 2, 4)], reuse_factor=2, interleave=2)
     yield Case("fold_gru_before", (4, 2), [gru("a", 2, 4, after=False)], reuse_factor=8)
     yield Case(
@@ -194,7 +195,9 @@ def stateful_cases() -> Iterator[Case]:
     yield Case("state_fold", (3, 2), [lstm("a", 2, 4)], stateful=True, reuse_factor=4)
     yield Case("state_fold_channels", (2, 3), [gru("a", 3, 4)], stateful=True, channels=28, reuse_factor=2)
     folded = [dense("d", 2, 3, "relu"), lstm("a", 3, 3, **SEQUENCES), rnn("b", 3, 2), dense("c", 2, 2)]
-    yield Case("state_fold_stack", (3, 2), folded, stateful=True, channels=3, reuse_factor=6)
+    yield Case(
+        "state_fold_stack", (3, 2), folded, stateful=True, channels=3, reuse_factor=6, layer_reuse_factor={"c": 4}
+    )
     flat = [rnn("a", 2, 3, **SEQUENCES), Flatten("b"), dense("c", 9, 2)]
     yield Case("state_fold_flattened", (3, 2), flat, stateful=True, channels=2, reuse_factor=3)
 

@@ -44,12 +44,18 @@ def tagger() -> Model:
             "no layer of this name multiplies. Choose from cell, head. Did you mean 'head'",
         ),
         ({"layer_reuse_factor": {"head": 0}}, "layer_reuse_factor.head: 0 is impossible"),
+        (
+            {"reuse_factor": 5},
+            "layer 'cell': a reuse factor of 5 does not share its products evenly, 16 being the most. "
+            "Nearest are 4 and 8. [layer_reuse_factor] sets that of one layer",
+        ),
+        ({"layer_reuse_factor": {"head": 12}}, "8 being the most. Nearest is 8."),
         ({"layer_reuse_factor": 3}, "3 is not a table. Give one number for each layer's name"),
     ],
 )
 def test_impossible_reuse_factors_are_refused(settings: dict[str, object], text: str) -> None:
     with pytest.raises(ConfigError) as error:
-        loopwire.compile(tagger(), loopwire.CompileConfig.from_dict(settings))
+        _ = loopwire.compile(tagger(), loopwire.CompileConfig.from_dict(settings)).firmware
     assert text in str(error.value)
 
 

@@ -86,6 +86,10 @@ class Knobs:
                 "Set 'copies' to 1",
             )
 
+    def reuse_factor_of(self, layer: str) -> int:
+        """Return a layer's own reuse factor, or that of all."""
+        return self.layer_reuse_factor.get(layer, self.reuse_factor)
+
     @property
     def folds(self) -> bool:
         """Whether any layer reuses its multipliers: then each has an engine of its own."""

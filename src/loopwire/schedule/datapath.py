@@ -97,7 +97,7 @@ class Accumulate:
 
 @dataclass(frozen=True)
 class Gather:
-    """(chunk) → all chunks of a step, one after another, in registers."""
+    """(chunk) → all chunks of a step, one after another, in registers, without what pads the last one."""
 
 
 @dataclass(frozen=True)

@@ -122,31 +122,25 @@ class _FoldedExpansion(Expansion):
             if value in self._constants:
                 super()._expand(Node(self._constants[value], (), (value,)))
             elif value in self._states:
-                self._signals[value] = self._cut(value, self._read(value, gathered=True))
+                self._signals[value] = self._read(value, gathered=True)
             else:
                 self._signals[value] = self._gather(value)
         return self._signals[value]
 
     def _read(self, value: Value, gathered: bool) -> Signal:
-        state, folding = self._states[value], self._folding
-        count = folding.chunks * folding.lanes if gathered else folding.lanes
-        read = self._signal(value, suffix="_whole" if gathered else "", count=count)
-        initial = self._in_chunks(np.broadcast_to(state.initial.reshape(-1), (value.type.size,))).reshape(-1)
+        state = self._states[value]
+        initial = np.broadcast_to(state.initial.reshape(-1), (value.type.size,))
+        if gathered:
+            read = self._signal(value, suffix="_whole", count=value.type.size)
+        else:
+            read = self._signal(value, count=self._folding.lanes)
+            initial = self._in_chunks(initial).reshape(-1)
         self._rings.append((read, state, initial, gathered))
         return read
 
     def _gather(self, value: Value) -> Signal:
-        chunk = self._chunk(value)
         assert value.type.size == self._folding.units, f"{value!r} of several blocks is needed whole"
-        count = self._folding.chunks * chunk.count
-        gathered = self._add(Gather(), (chunk,), self._signal(value, suffix="_whole", count=count))
-        return self._cut(value, gathered)
-
-    def _cut(self, value: Value, padded: Signal) -> Signal:
-        if padded.count == value.type.size:
-            return padded
-        whole = self._signal(value, suffix="_all", count=value.type.size)
-        return self._add(View(0, value.type.size), (padded,), whole)
+        return self._add(Gather(), (self._chunk(value),), self._signal(value, suffix="_whole", count=value.type.size))
 
     def _in_chunks(self, integers: Integers) -> Integers:
         """Return the elements (blocks · units,) by chunk (chunks, blocks · lanes), padded with zeros."""

@@ -2,25 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
+from loopwire.errors import ConfigError
 from loopwire.ir import ops
 from loopwire.schedule.datapath import Folding
 from loopwire.schedule.engine import Engine
 
 
 def fold(engine: Engine, reuse_factor: int) -> Folding | None:
-    """Return the folding with the fewest multipliers whose cycles a step do not exceed the reuse factor.
+    """Return the folding with the fewest multipliers in which a step takes `reuse_factor` cycles.
 
     Of equals, the one with the fewest units a chunk, for which all that is not a matrix is built. None where the engine
     stays parallel: at a reuse factor of 1, and where it multiplies no matrix.
+
+    Raises:
+        ConfigError: no folding of the layer takes so many cycles without an idle one.
     """
     shapes = matrix_shapes(engine)
     if reuse_factor == 1 or not shapes:
         return None
-    units = engine.states[0].read.type.size if engine.states else shapes[0][0]
-    fitting = [folding for folding in foldings(units, shapes) if folding.cycles <= reuse_factor]
-    return min(fitting, key=lambda folding: (multipliers(folding, shapes), folding.lanes, folding.cycles))
+    possible = list(foldings(_units(engine, shapes), shapes))
+    fitting = [folding for folding in possible if folding.cycles == reuse_factor]
+    if not fitting:
+        raise _impossible(engine, reuse_factor, {folding.cycles for folding in possible})
+    return min(fitting, key=lambda folding: (multipliers(folding, shapes), folding.lanes))
+
+
+def reuse_factors(engine: Engine) -> list[int]:
+    """Return every reuse factor that the engine can have: from 1 to its units times its widest matrix's columns."""
+    shapes = matrix_shapes(engine)
+    return sorted({folding.cycles for folding in foldings(_units(engine, shapes), shapes)}) if shapes else [1]
+
+
+def _units(engine: Engine, shapes: Sequence[tuple[int, int]]) -> int:
+    return engine.states[0].read.type.size if engine.states else shapes[0][0]
+
+
+def layer_of(engine: Engine) -> str:
+    """Return the layer whose matrices an engine multiplies; nothing where it has none."""
+    nodes = (*engine.nodes, *engine.tail)
+    return next((node.result.layer for node in nodes if isinstance(node.op, ops.MatVec)), "")
+
+
+def _impossible(engine: Engine, asked: int, possible: Collection[int]) -> ConfigError:
+    below = max((factor for factor in possible if factor < asked), default=None)
+    above = min((factor for factor in possible if factor > asked), default=None)
+    nearest = " and ".join(str(factor) for factor in (below, above) if factor is not None)
+    return ConfigError(
+        f"layer {layer_of(engine)!r}",
+        f"a reuse factor of {asked} does not share its products evenly, {max(possible)} being the most",
+        f"Nearest {'are' if ' ' in nearest else 'is'} {nearest}. [layer_reuse_factor] sets that of one layer",
+    )
 
 
 def matrix_shapes(engine: Engine) -> list[tuple[int, int]]:

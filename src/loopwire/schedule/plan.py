@@ -9,7 +9,6 @@ from functools import cached_property
 from loopwire.devices import Device
 from loopwire.errors import ConfigError
 from loopwire.hdl.adder_tree import AdderTree
-from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Graph, Value
 from loopwire.ir.interval import Range, ranges
@@ -23,7 +22,7 @@ from loopwire.schedule.delay import DelayModel
 from loopwire.schedule.engine import Engine, engines, one_layer_each
 from loopwire.schedule.expand import expand
 from loopwire.schedule.expand_folded import expand_folded
-from loopwire.schedule.fold import fold
+from loopwire.schedule.fold import fold, layer_of
 from loopwire.schedule.pipeline import Pipeline, schedule
 from loopwire.schedule.shift_add import SOLVER_BITS, minimal_depth, solve
 
@@ -78,15 +77,30 @@ def plan(graph: Graph, device: Device, clock_period_ns: float, knobs: Knobs) -> 
         UnsupportedError: the layers are connected in a way that firmware does not carry.
         ConfigError: the clock is too fast for an operation, or a knob is set to what cannot be.
     """
-    graph = accumulate_flattened(graph)
-    graph = verify(graph if knobs.folds else fuse_scans(graph))
-    chain = engines(graph)
-    if knobs.folds:
-        chain = one_layer_each(chain)
+    graph, chain = _chain(graph, knobs)
     planner = _Planner(ranges(graph), DelayModel(device), clock_period_ns, knobs)
     pipelines = tuple(planner.pipeline(engine) for engine in chain)
     timings = tuple(planner.timing(engine, pipeline) for engine, pipeline in zip(chain, pipelines, strict=True))
     return Plan(graph, chain, pipelines, timings)
+
+
+def check_reuse_factors(graph: Graph, knobs: Knobs) -> None:
+    """Refuse what `plan` would refuse later.
+
+    Raises:
+        UnsupportedError: the layers are connected in a way that firmware does not carry.
+        ConfigError: a layer cannot have its reuse factor.
+    """
+    for engine in _chain(graph, knobs)[1]:
+        fold(engine, knobs.reuse_factor_of(layer_of(engine)))
+
+
+def _chain(graph: Graph, knobs: Knobs) -> tuple[Graph, tuple[Engine, ...]]:
+    """Return the graph that the hardware is made from, and its engines."""
+    graph = accumulate_flattened(graph)
+    graph = verify(graph if knobs.folds else fuse_scans(graph))
+    chain = engines(graph)
+    return graph, one_layer_each(chain) if knobs.folds else chain
 
 
 @dataclass(frozen=True)
@@ -97,7 +111,7 @@ class _Planner:
     knobs: Knobs
 
     def pipeline(self, engine: Engine) -> Pipeline:
-        folding = fold(engine, _reuse_factor(self.knobs, engine)) if self.knobs.folds else None
+        folding = fold(engine, self.knobs.reuse_factor_of(layer_of(engine))) if self.knobs.folds else None
         if folding is None:
             datapath = expand(engine, self.found, self._solve)
         else:
@@ -146,10 +160,3 @@ class _Planner:
         width = Signal("x", 1, x.low, x.high, 0, "", "").width + 1
         blocks = self.delays.dsp_blocks(int(abs(matrix).max()).bit_length() + 1, width) * int((matrix != 0).sum())
         return blocks / max(device.dsps, 1) < tree.adder_bits / device.luts
-
-
-def _reuse_factor(knobs: Knobs, engine: Engine) -> int:
-    """Return the reuse factor of an engine of one layer."""
-    nodes = (*engine.nodes, *engine.tail)
-    layers = [node.result.layer for node in nodes if isinstance(node.op, ops.MatVec)]
-    return knobs.layer_reuse_factor.get(layers[0], knobs.reuse_factor) if layers else 1

@@ -292,7 +292,7 @@ class _Writer:
                 f"  assign {name} = {first_step} ? {first} : {name}_memory[{name}_read];",
                 f"  always_ff @(posedge aclk) if (step_valid_{end}) {name}_memory[{name}_write] <= {value};",
             ]
-        lines = [f"  logic [{chunks * chunk_bits - 1}:0] {name}_memory [0:{self._slots - 1}];"]
+        lines = [f"  logic [{ring.read.bits - 1}:0] {name}_memory [0:{self._slots - 1}];"]
         whole = value
         now = f"step_valid_{end} && pass_index_{end} == '0"
         if chunks > 1:
@@ -304,7 +304,7 @@ class _Writer:
                 "    end",
                 "  end",
             ]
-            whole = f"{{{value}, {name}_earlier}}"
+            whole = resized(f"{{{value}, {name}_earlier}}", chunks * chunk_bits, False, ring.read.bits)
             now += f" && chunk_{end} == {self._bits['chunk']}'d{chunks - 1}"
         slot_read, slot_write = (f"slot_{s}" if self._slots > 1 else "0" for s in (entry, end))
         return [

@@ -140,7 +140,7 @@ def statements(
             return _accumulate(operation.operands[0], out, result, text, place, folding)
         case Gather():
             assert folding is not None
-            return _gather(operation.operands[0], result, text, place, folding)
+            return _gather(operation.operands[0], out, result, text, place, folding)
         case View():
             return _view(kind, operation.operands[0], out, result, text)
         case Join():
@@ -243,18 +243,19 @@ def _accumulate(a: Signal, out: Signal, result: str, text: Text, place: int, fol
     ]
 
 
-def _gather(a: Signal, result: str, text: Text, place: int, folding: Folding) -> list[str]:
+def _gather(a: Signal, out: Signal, result: str, text: Text, place: int, folding: Folding) -> list[str]:
     now = f"step_valid_{place} && pass_index_{place} == '0"
     if folding.chunks == 1:
         return [f"always_ff @(posedge aclk) if ({now}) {result} <= {text(a)};"]
     bits = (folding.chunks - 1).bit_length()
+    whole = resized(f"{{{text(a)}, {result}_earlier}}", folding.chunks * a.bits, False, out.bits)
     return [
         f"logic [{folding.chunks - 2}:0][{a.bits - 1}:0] {result}_earlier;",
         "always_ff @(posedge aclk) begin",
         f"  for (int k = 0; k < {folding.chunks - 1}; k++) begin",
         f"    if ({now} && chunk_{place} == {bits}'(k)) {result}_earlier[k] <= {text(a)};",
         "  end",
-        f"  if ({now} && chunk_{place} == {bits}'d{folding.chunks - 1}) {result} <= {{{text(a)}, {result}_earlier}};",
+        f"  if ({now} && chunk_{place} == {bits}'d{folding.chunks - 1}) {result} <= {whole};",
         "end",
     ]
 
