@@ -160,7 +160,7 @@ def test_written_project(passing: Design, without_generator: None, tmp_path: Pat
     path = passing.write(tmp_path / "out", X, {"report.md": "all is well\n"})
     files = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
     bench = {f"testbench/pass_through_{end}" for end in ("tb.sv", "input.hex", "expected.hex")}
-    assert files == {"README.md", "design.json", "report.md", "rtl/pass_through.sv", *bench}
+    assert files == {"README.md", "design.json", "graph.txt", "report.md", "rtl/pass_through.sv", *bench}
     facts = json.loads((path / "design.json").read_text())
     assert facts["predicted"] == {"latency_cycles": 4, "initiation_interval_cycles": 4, "loop_latency_cycles": 1}
     assert facts["model"] == {"name": "pass through", "source": "same.keras", "input_shape": [4, 2]}

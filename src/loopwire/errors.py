@@ -44,11 +44,15 @@ class DataError(LoopwireError):
 
 
 class OutputError(LoopwireError):
-    """An output folder that cannot be written or holds something else."""
+    """A project folder that cannot be written or read, or holds something else."""
 
 
 class ToolError(LoopwireError):
     """An external tool that is missing or failed."""
+
+
+class BoardError(LoopwireError):
+    """A board that does not answer, or not as it should."""
 
 
 class PrecisionError(LoopwireError):

@@ -13,10 +13,13 @@ import numpy.typing as npt
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.hdl.testbench import Vectors, testbench_text
 from loopwire.hls_project_files import hls_facts, hls_project_files
+from loopwire.ir.text import print_graph
 
 if TYPE_CHECKING:
     from loopwire.design import Design
 
+GRAPH = "graph.txt"
+"""The lowered graph: what the emulator runs."""
 TESTBENCH_SEQUENCES = 32
 """Enough for every slot of the loop, and vectors of some 100 kB."""
 
@@ -62,6 +65,7 @@ integer times the step of its type: $input_type has steps of 2^$input_exponent, 
       cd testbench
       iverilog -g2012 -o simulate *.sv ../rtl/*.sv && vvp simulate
 
+* `graph.txt`: the network as operations on fixed-point numbers, with all weights: what the emulator runs.
 * `design.json`: these facts and the type of every tensor, for scripts.
 """)
 
@@ -73,6 +77,7 @@ def project_files(design: Design, x: npt.ArrayLike | None) -> dict[str, str]:
         files, hardware = hls_project_files(design, vectors), hls_facts(design)
     else:
         files, hardware = _verilog_files(design, vectors), _verilog_facts(design)
+    files[GRAPH] = print_graph(design.graph)
     return {**files, "design.json": json.dumps({**_facts(design), **hardware}, indent=2) + "\n"}
 
 

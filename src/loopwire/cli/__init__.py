@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
+from loopwire.cli.board import board_command
 from loopwire.cli.build import build_command
 from loopwire.cli.compile import compile_command
 from loopwire.cli.figures import figures_command
 from loopwire.cli.precision import precision_command
+from loopwire.cli.run import run_command
 from loopwire.cli.scan import scan_command
 
 
@@ -27,5 +29,14 @@ def main() -> None:
     """Compile trained recurrent neural networks into verified, ultra-low-latency FPGA firmware."""
 
 
-for command in (compile_command, build_command, precision_command, scan_command, figures_command):
+COMMANDS = (
+    compile_command,
+    build_command,
+    board_command,
+    run_command,
+    precision_command,
+    scan_command,
+    figures_command,
+)
+for command in COMMANDS:
     main.add_command(command)

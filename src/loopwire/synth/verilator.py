@@ -77,6 +77,17 @@ def build(
     return simulator
 
 
+def build_program(top: str, sources: Sequence[Path], driver: Path, directory: Path) -> Path:
+    """Compile a module, and a C++ file with `main` that drives its model `Vtop`, to a program in a folder.
+
+    Raises:
+        ToolError: Verilator or a C++ compiler is missing or fails.
+    """
+    place = _build_directory(directory)
+    _verilate(top, sources, place, "--cc", *_RANDOM_START, "-Wno-fatal")
+    return _compile_model(place, [driver], {})
+
+
 def run_testbench(top: str, sources: Sequence[Path], directory: Path | None = None) -> str:
     """Compile and run a testbench, in the folder of its first source, and return what it printed.
 

@@ -1,0 +1,1 @@
+"""Designs on real boards: the top module, the link to a host computer, and the host's side of it."""

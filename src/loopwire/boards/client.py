@@ -1,0 +1,165 @@
+"""Sequences to a board, results back."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from loopwire.boards.identity import Identity
+from loopwire.boards.link import IDENTIFY, IDENTITY, RESULT, TRY_AGAIN, WRITE, WRITE_LAST, Frame, Link, Port
+from loopwire.errors import BoardError
+from loopwire.ir.fixed_point import Integers
+
+Counts = npt.NDArray[np.int64]
+Progress = Callable[[int, int], None]
+
+TIMEOUT_S = 2.0
+FRAME_BYTES = 512
+"""Of input beats in a frame: some ten bytes surround them."""
+FRAME_HEADER_BYTES = 2
+FRAMES_ON_THEIR_WAY = 100
+"""Their numbers, of 8 bits, must tell them apart."""
+RESULT_BYTES_ON_THEIR_WAY = 2048
+"""The board cannot be stopped, so what is asked of it at a time must fit the buffers on the way."""
+
+
+class BoardClient:
+    """A board that holds a design.
+
+    Attributes:
+        identity: what the board tells of the design.
+
+    Raises:
+        BoardError: nothing answers, or not as Loopwire's boards do.
+    """
+
+    def __init__(self, port: Port, timeout_s: float = TIMEOUT_S) -> None:
+        self._link = Link(port, timeout_s)
+        self._link.begin()
+        number = self._link.send(IDENTIFY)
+        frame = self._link.receive("it answers, but does not tell what it holds", "Build the bitstream anew")
+        if frame.kind != IDENTITY or frame.consumed != number:
+            raise BoardError(self._link.where, "it answers, but not to what it is asked", TRY_AGAIN)
+        self.identity = Identity.from_bytes(frame.content, self._link.where)
+
+    def run(self, integers: Integers, lengths: Counts, progress: Progress | None = None) -> Integers:
+        """Return the results of sequences, counted in steps of the output type.
+
+        Args:
+            integers: (N, *input shape), counted in steps of the input type.
+            lengths: beats of each sequence (N,).
+            progress: told how many results have come, and of how many.
+
+        Returns:
+            integers (N, output beats, elements); the beats that a short sequence lacks are 0.
+
+        Raises:
+            BoardError: the board fails, or the line to it.
+        """
+        identity = self.identity
+        beats = integers.reshape(len(integers), identity.input_beats, identity.input_elements)
+        counts = lengths if identity.per_step else np.ones_like(lengths)
+        beat_bytes = identity.output.bits // 8
+        exchange = _Exchange(self._link, identity.buffer_bytes, np.cumsum(counts * beat_bytes))
+        exchange.run(_frames(identity.input.pack(beats), lengths), progress)
+        values = identity.output.unpack(np.frombuffer(exchange.results, np.uint8).reshape(-1, beat_bytes))
+        per_sequence = identity.input_beats if identity.per_step else 1
+        results = np.zeros((len(beats), per_sequence, identity.output_elements), values.dtype)
+        results[np.arange(per_sequence) < counts[:, np.newaxis]] = values
+        return results
+
+
+@dataclass(frozen=True)
+class _Outgoing:
+    """A frame of input beats; `complete` sequences end in it or before."""
+
+    command: int
+    content: bytes
+    complete: int
+
+    @property
+    def buffered_bytes(self) -> int:
+        return FRAME_HEADER_BYTES + len(self.content)
+
+
+class _Exchange:
+    """Frames sent as the board has room for them, and what comes back.
+
+    Args:
+        link: to the board.
+        buffer_bytes: of the board.
+        due: bytes of all results up to and with each sequence's (N,).
+    """
+
+    def __init__(self, link: Link, buffer_bytes: int, due: Counts) -> None:
+        self._link = link
+        self._buffer_bytes = buffer_bytes
+        self._due = due
+        self._on_their_way: deque[tuple[int, int]] = deque()  # numbers and bytes of frames
+        self._asked_bytes = 0
+        self.results = bytearray()
+
+    def run(self, frames: Iterator[_Outgoing], progress: Progress | None) -> None:
+        """Send all frames and gather all results."""
+        following = next(frames, None)
+        while following is not None or self._on_their_way or len(self.results) < self._due[-1]:
+            while following is not None and self._has_room(following):
+                number = self._link.send(following.command, following.content)
+                self._on_their_way.append((number, following.buffered_bytes))
+                self._asked_bytes = int(self._due[following.complete - 1]) if following.complete else 0
+                following = next(frames, None)
+            silence = (
+                f"the board gave {self._complete} of {len(self._due)} results and then nothing "
+                f"for {self._link.timeout_s:g} s"
+            )
+            self._take(self._link.receive(silence, "Try again; if it stays so, build the bitstream for a slower clock"))
+            if progress is not None:
+                progress(self._complete, len(self._due))
+
+    @property
+    def _complete(self) -> int:
+        return int(np.searchsorted(self._due, len(self.results), side="right"))
+
+    def _has_room(self, frame: _Outgoing) -> bool:
+        return (
+            sum(size for _, size in self._on_their_way) + frame.buffered_bytes <= self._buffer_bytes
+            and len(self._on_their_way) < FRAMES_ON_THEIR_WAY
+            and self._asked_bytes - len(self.results) < RESULT_BYTES_ON_THEIR_WAY
+        )
+
+    def _take(self, frame: Frame) -> None:
+        while any(number == frame.consumed for number, _ in self._on_their_way):
+            self._on_their_way.popleft()
+        if frame.kind != RESULT:
+            return
+        current = self._complete
+        lacking = int(self._due[current]) - len(self.results) if current < len(self._due) else 0
+        if len(frame.content) > lacking:
+            raise BoardError(
+                self._link.where,
+                f"the board gave {len(frame.content)} bytes where {lacking} were due of result {current}",
+                "Build the bitstream anew",
+            )
+        self.results += frame.content
+
+
+def _frames(packed: npt.NDArray[np.uint8], lengths: Counts) -> Iterator[_Outgoing]:
+    """Cut the bytes of sequences (N, beats, bytes) into frames.
+
+    A full sequence ends by itself, so several may share a frame; a short one ends with its frame.
+    """
+    pending = bytearray()
+    for index, (sequence, length) in enumerate(zip(packed, lengths, strict=True)):
+        pending += sequence[:length].tobytes()
+        while len(pending) > FRAME_BYTES:
+            yield _Outgoing(WRITE, bytes(pending[:FRAME_BYTES]), index)
+            del pending[:FRAME_BYTES]
+        if length < len(sequence):
+            yield _Outgoing(WRITE_LAST, bytes(pending), index + 1)
+            pending.clear()
+    if pending:
+        yield _Outgoing(WRITE, bytes(pending), len(packed))

@@ -1,0 +1,87 @@
+"""A design together with what serves it to a host: bytes in, bytes out, the same on every board."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from loopwire.boards.identity import Identity
+
+BUFFER_BYTES = 4096
+"""Of frames on their way to the board: what comes in while an answer waits 13 ms in a USB bridge, at 3 MBd."""
+MODULES = (
+    "loopwire_crc32.sv",
+    "loopwire_frame_buffer.sv",
+    "loopwire_hdlc_receiver.sv",
+    "loopwire_hdlc_sender.sv",
+    "loopwire_host.sv",
+)
+
+
+def hosted_files(identity: Identity) -> dict[str, str]:
+    """Return the files that stand beside those of the design; the top module is `hosted_module(identity)`."""
+    files = {name: static_text(name) for name in MODULES}
+    identity_file, content = f"{identity.name}_identity.hex", identity.to_bytes()
+    files[identity_file] = "".join(f"{byte:02x}\n" for byte in content)
+    files[f"{hosted_module(identity)}.sv"] = _text(identity, identity_file, len(content))
+    return files
+
+
+def hosted_module(identity: Identity) -> str:
+    """Return the name of the module that holds design and host."""
+    return f"{identity.name}_hosted"
+
+
+def static_text(name: str) -> str:
+    """Return one of the files that are the same in every design."""
+    return resources.files("loopwire.hdl").joinpath(name).read_text()
+
+
+def _text(identity: Identity, identity_file: str, identity_bytes: int) -> str:
+    bits_in, bits_out = identity.input.bits, identity.output.bits
+    return f"""\
+// {identity.name} and what serves it to a host computer.
+module {hosted_module(identity)} (
+    input  logic aclk,
+    input  logic aresetn,
+
+    input  logic [7:0] rx_data,
+    input  logic rx_valid,
+    input  logic rx_broken,
+    output logic [7:0] tx_data,
+    output logic tx_valid,
+    input  logic tx_ready,
+
+    output logic [2:0] errors
+);
+  logic design_resetn;
+  logic [{bits_in - 1}:0] to_design_data;
+  logic to_design_valid, to_design_ready, to_design_last;
+  logic [{bits_out - 1}:0] from_design_data;
+  logic from_design_valid, from_design_ready, from_design_last;
+
+  loopwire_host #(
+      .IN_BYTES({bits_in // 8}),
+      .OUT_BYTES({bits_out // 8}),
+      .BUFFER_BYTES({identity.buffer_bytes}),
+      .IDENTITY_BYTES({identity_bytes}),
+      .IDENTITY_FILE("{identity_file}")
+  ) host_i (
+      .aclk, .aresetn, .rx_data, .rx_valid, .rx_broken, .tx_data, .tx_valid, .tx_ready, .design_resetn,
+      .to_design_data, .to_design_valid, .to_design_ready, .to_design_last,
+      .from_design_data, .from_design_valid, .from_design_ready, .from_design_last, .errors
+  );
+
+  {identity.name} design_i (
+      .aclk,
+      .aresetn(design_resetn),
+      .s_axis_tdata(to_design_data),
+      .s_axis_tvalid(to_design_valid),
+      .s_axis_tready(to_design_ready),
+      .s_axis_tlast(to_design_last),
+      .m_axis_tdata(from_design_data),
+      .m_axis_tvalid(from_design_valid),
+      .m_axis_tready(from_design_ready),
+      .m_axis_tlast(from_design_last)
+  );
+endmodule : {hosted_module(identity)}
+"""

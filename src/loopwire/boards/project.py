@@ -1,0 +1,79 @@
+"""The folder of a design on a board: all sources, the pins, and what the board is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loopwire.boards.hosted import BUFFER_BYTES, hosted_files
+from loopwire.boards.identity import Identity, identity_of
+from loopwire.boards.ulx3s import board_files, board_part, design_clock, top_module
+from loopwire.errors import ConfigError
+from loopwire.project import MARKER, write_project
+from loopwire.written_project import read_facts
+
+
+@dataclass(frozen=True)
+class WrittenBoard:
+    """What stands in a board's folder."""
+
+    identity: Identity
+    top: str
+    part: str
+    clock_mhz: float
+
+
+def hosted_sources(project: Path) -> tuple[Identity, dict[str, str]]:
+    """Return a written project's design with the modules that serve it to a host, by file name.
+
+    Raises:
+        OutputError: the project cannot be read.
+        ConfigError: a board cannot carry it.
+    """
+    facts = read_facts(project)
+    return _hosted(project, facts)
+
+
+def write_board(project: Path, board: str, folder: Path, clock_mhz: float | None, baud: int) -> WrittenBoard:
+    """Write the sources of a written project's design on a board.
+
+    Args:
+        project: the folder that `Design.write` made.
+        board: its name.
+        folder: to write to, which appears when it is complete.
+        clock_mhz: the fastest clock; None: the one that the design was compiled for.
+        baud: of the serial line.
+
+    Raises:
+        OutputError: the project cannot be read, or the folder not be written.
+        ConfigError: the board is unknown or cannot carry the design, or has no such clock or line.
+    """
+    part = board_part(board)
+    facts = read_facts(project)
+    identity, sources = _hosted(project, facts)
+    clock = design_clock(1e3 / facts["clock_period_ns"] if clock_mhz is None else clock_mhz)
+    sources |= board_files(identity, clock, baud)
+    written = WrittenBoard(identity, top_module(identity), part, clock.output_mhz)
+    board_facts = {"name": board, "design": identity.digest, "clock_mhz": clock.output_mhz, "baud": baud}
+    facts = {**facts, "part": part, "top": written.top, "board": board_facts}
+    write_project(folder, {**sources, MARKER: json.dumps(facts)})
+    return written
+
+
+def _hosted(project: Path, facts: Mapping[str, Any]) -> tuple[Identity, dict[str, str]]:
+    if facts["target"] != "verilog":
+        raise ConfigError(
+            str(project), f"it is a project of target {facts['target']!r}", "Compile the model with --target verilog"
+        )
+    if facts["stateful"]:
+        raise ConfigError(
+            str(project),
+            "its states go on from sequence to sequence, which no board does",
+            "Compile it without --stateful",
+        )
+    identity = identity_of(facts, BUFFER_BYTES)
+    names = [name for name in facts["loopwire"]["files"] if name.startswith("rtl/")]
+    return identity, {Path(name).name: (project / name).read_text() for name in names} | hosted_files(identity)

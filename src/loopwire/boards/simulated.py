@@ -1,0 +1,53 @@
+"""A board in simulation: a design and its host module behind a pseudo-terminal, for the client of real ones."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from loopwire.errors import ToolError
+from loopwire.synth import verilator
+
+_DRIVER = Path(__file__).with_name("pty_driver.cpp")
+
+
+def build_model(top: str, sources: Sequence[Path], directory: Path) -> Path:
+    """Compile a module with the byte-wide ports of `loopwire_host` to a program that `simulated_board` runs.
+
+    Args:
+        top: name of the module.
+        sources: SystemVerilog files; memory files are looked for where the program runs.
+        directory: where to build.
+
+    Raises:
+        ToolError: Verilator or a C++ compiler is missing or fails.
+    """
+    return verilator.build_program(top, sources, _DRIVER, directory)
+
+
+@contextmanager
+def simulated_board(
+    program: Path, directory: Path, cycles_per_byte: int = 1
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run a simulated board and yield its process and the name of its terminal.
+
+    Args:
+        program: what `build_model` made.
+        directory: of the design's memory files.
+        cycles_per_byte: least distance of two bytes to the board; no serial line holds bytes back.
+
+    Raises:
+        ToolError: the program does not start.
+    """
+    command = [str(program), str(cycles_per_byte)]
+    with subprocess.Popen(command, cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        name = process.stdout.readline().strip()
+        if not name:
+            raise ToolError("simulation", f"{program} gave no terminal", "Start it by hand to see why")
+        try:
+            yield process, name
+        finally:
+            process.stdin.close()

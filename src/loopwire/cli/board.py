@@ -1,0 +1,62 @@
+"""`loopwire board`: a written project's design on a board, real or simulated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from loopwire.cli.console import progress_bars, step
+from loopwire.cli.failures import errors_told
+
+BAUD = 3_000_000
+
+
+@click.command("board")
+@click.argument("project", type=click.Path(path_type=Path))
+@click.option("--board", default="ulx3s-85f", show_default=True, help="Its name.")
+@click.option("--clock-mhz", type=float, help="The fastest clock. [default: the one that PROJECT was compiled for]")
+@click.option("--baud", type=int, default=BAUD, show_default=True, help="Of the serial line.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder. [default: PROJECT/boards/<board>]")
+@click.option("--simulate", is_flag=True, help="Run a simulated board on a pseudo-terminal instead, until Ctrl-C.")
+def board_command(
+    project: Path, board: str, clock_mhz: float | None, baud: int, out: Path | None, simulate: bool
+) -> None:
+    """Put the design of PROJECT, a folder that `loopwire compile` has written, on a board."""
+    with errors_told():
+        if simulate:
+            _simulate(project)
+        else:
+            _write(project, board, clock_mhz, baud, out or project / "boards" / board)
+
+
+def _write(project: Path, board: str, clock_mhz: float | None, baud: int, out: Path) -> None:
+    from loopwire.boards.project import write_board
+
+    written = write_board(project, board, out, clock_mhz, baud)
+    click.echo(f"Design: {written.identity.name} {written.identity.digest}, clock {written.clock_mhz:g} MHz, {baud} Bd")
+    click.echo(f"Sources: {out}")
+
+
+def _simulate(project: Path) -> None:
+    import tempfile
+
+    from rich.console import Console
+
+    from loopwire.boards.hosted import hosted_module
+    from loopwire.boards.project import hosted_sources
+    from loopwire.boards.simulated import build_model, simulated_board
+
+    with tempfile.TemporaryDirectory(prefix="loopwire-") as place:
+        folder = Path(place)
+        with progress_bars(Console()) as progress, step(progress, "Building the simulation"):
+            identity, sources = hosted_sources(project)
+            for name, text in sources.items():
+                (folder / name).write_text(text)
+            program = build_model(hosted_module(identity), sorted(folder.glob("*.sv")), folder / "simulation")
+        with simulated_board(program, folder) as (process, terminal):
+            click.echo(f"Simulated board: loopwire run --port {terminal} DATA")
+            try:
+                process.wait()
+            except KeyboardInterrupt:
+                click.echo("Stopped")

@@ -1,0 +1,94 @@
+"""`loopwire run`: data to a board, results back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from loopwire.cli.board import BAUD
+from loopwire.cli.console import print_table, progress_bars, step
+from loopwire.cli.failures import errors_told
+
+if TYPE_CHECKING:
+    from loopwire.boards.session import Outcome
+    from loopwire.data import Data
+
+
+@click.command("run")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--port", required=True, help="Serial port of the board, such as /dev/ttyUSB0.")
+@click.option("--baud", type=int, default=BAUD, show_default=True, help="Of the serial line.")
+@click.option(
+    "--project", type=click.Path(path_type=Path), help="Refuse the board if it holds another design than this."
+)
+@click.option("--check", is_flag=True, help="Compare every bit with the emulator of --project.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the results to a .npz file, as 'outputs'.")
+def run_command(data: Path, port: str, baud: int, project: Path | None, check: bool, out: Path | None) -> None:
+    """Classify DATA, .npz (X, and labels y) or .npy, on a board."""
+    with errors_told():
+        _run(data, port, baud, project, check, out)
+
+
+def _run(data_path: Path, port_name: str, baud: int, project: Path | None, check: bool, out: Path | None) -> None:
+    from rich.console import Console
+
+    from loopwire.boards.client import BoardClient
+    from loopwire.boards.link import open_port
+    from loopwire.boards.session import classify, require_design, require_equal
+    from loopwire.data import read_data
+    from loopwire.errors import ConfigError
+
+    if check and project is None:
+        raise ConfigError("--check", "there is nothing to compare with", "Give --project as well")
+    console = Console()
+    with progress_bars(console) as progress:
+        with open_port(port_name, baud) as port:
+            client = BoardClient(port)
+            if project is not None:
+                require_design(port_name, client.identity, project)
+            data = read_data(data_path, client.identity.input_shape, client.identity.output_elements)
+            with step(progress, "Classifying") as update:
+                outcome = classify(client, data.inputs, update)
+        if check and project is not None:
+            with step(progress, "Emulating"):
+                require_equal(port_name, outcome, project)
+    if out is not None:
+        _save(out, outcome)
+    _tell(console, outcome, data, check)
+
+
+def _save(path: Path, outcome: Outcome) -> None:
+    import numpy as np
+
+    from loopwire.errors import OutputError
+
+    try:
+        with path.open("wb") as file:
+            np.savez(file, outputs=outcome.outputs)
+    except OSError as error:
+        raise OutputError(str(path), f"it cannot be written ({error.strerror})", "Choose another path") from None
+
+
+def _tell(console: object, outcome: Outcome, data: Data, check: bool) -> None:
+    from rich.console import Console
+
+    assert isinstance(console, Console)
+    identity = outcome.identity
+    rows = [
+        ("Design", f"{identity.name} {identity.digest}"),
+        ("Sequences", str(len(outcome.outputs))),
+        ("Rate, with the serial line", f"{len(outcome.outputs) / outcome.seconds:.0f} sequences/s"),
+    ]
+    if check:
+        rows.append(("Bits that differ from the emulator's", "0"))
+    if data.labels is not None and outcome.outputs.ndim == 2:
+        from loopwire.report.agreement import class_aucs
+
+        if outcome.outputs.shape[1] > 1:
+            correct = float((outcome.outputs.argmax(axis=1) == data.labels).mean())
+            rows.append(("Right class", f"{correct:.2%}"))
+        aucs = class_aucs(data.labels, outcome.outputs, outcome.outputs, data.class_names)
+        rows += [(f"AUC of {auc.name}", f"{auc.fixed:.4f}") for auc in aucs if auc.fixed is not None]
+    print_table(console, "On the board", ("Quantity", "Value"), rows)
