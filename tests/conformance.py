@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ensembles import Ensemble, write_files
 from loopwire.devices import find_part
+from loopwire.hdl.axi_stream import Counts
 from loopwire.ir.fixed_point import Integers, integer_dtype
 from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, TensorType
@@ -22,7 +23,7 @@ from loopwire.passes.carry_states import carry_states
 from loopwire.passes.lower import lower
 from loopwire.schedule.cycles import run
 from loopwire.synth import verilator
-from loopwire.synth.simulation import Counts, SimulationResult, Stimulus
+from loopwire.synth.simulation import SimulationResult, Stimulus
 from loopwire.targets.calls import evaluate_calls
 from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.verilog import Firmware, generate
@@ -94,10 +95,10 @@ def random_beats(type: TensorType, count: int, source: random.Random) -> Integer
     return np.array(values, integer_dtype(type.element.width + 1)).reshape(count, *type.shape)
 
 
-def beats_of(
+def vectors_of(
     graph: Graph, design: Firmware, x: Integers, lengths: Counts, fresh: Flags | None = None, channels: int = 1
 ) -> tuple[Integers, Integers, Counts]:
-    """Return input beats, the output beats due, and the beats of each result; what a short sequence lacks is 0.
+    """Return input vectors, the results due, and the vectors of each result; what a short sequence lacks is 0.
 
     In a stateful design a sequence of `fresh` starts from the initial states.
     """
@@ -134,7 +135,7 @@ class _Proof:
     def all(self) -> None:
         self.latency()
         self.interval()
-        count = 3 * self._design.interleave + 12
+        count = 3 * self._design.interleave * self._design.copies + 12
         for _ in range(2):
             self.disturb(count, short=True, valid_probability=0.7, ready_probability=0.6)
             self.disturb(count, short=True, valid_probability=1.0, ready_probability=0.2)
@@ -152,14 +153,14 @@ class _Proof:
         """Sequences without a gap are accepted and answered in the very cycles predicted."""
         design = self._design
         steady = design.steady
-        count = steady.settled_sequences + max(2 * steady.period_sequences, 6 * design.interleave) + 1
+        count = steady.settled_sequences + max(2 * steady.period_sequences, 6 * design.interleave * design.copies) + 1
         found = self.simulate(np.full(count, design.length), Stimulus(seed=self._seed()))
         origin = found.first_input_cycle[0]
         columns = (found.first_input_cycle, found.last_input_cycle, found.first_output_cycle, found.last_output_cycle)
         simulated = np.stack(columns, axis=1) - origin
         intervals = found.interval_cycles[steady.settled_sequences :][: steady.period_sequences]
         assert intervals.mean() == design.initiation_interval_cycles, f"{design.top}: intervals {intervals}"
-        predicted = np.array([astuple(cycles) for cycles in run(design.engines, count)])
+        predicted = np.array([astuple(cycles) for cycles in run(design.timing, count)])
         assert np.array_equal(simulated, predicted), (
             f"{design.top}: cycles of each sequence {simulated.tolist()}, not {predicted.tolist()}"
         )
@@ -169,15 +170,15 @@ class _Proof:
         longest = self._design.length
         lengths = np.array([self._random.randint(1, longest) if short else longest for _ in range(count)])
         lengths[[self._random.random() < 0.4 for _ in lengths]] = longest
-        reset_after = self._random.randint(1, int(lengths.sum()) - 1)
+        reset_after = self._random.randint(1, int(self._design.input.beat_counts(lengths).sum()) - 1)
         stimulus = Stimulus(self._seed(), valid_probability, ready_probability, 0.5, reset_after)
         self.simulate(lengths, stimulus)
 
     def simulate(self, lengths: Counts, stimulus: Stimulus) -> SimulationResult:
         x = random_beats(self._graph.inputs[0].type, len(lengths), self._random)
         fresh = np.array([self._random.random() < 0.2 for _ in lengths]) if self._design.stateful else None
-        beats, due, counts = beats_of(self._graph, self._design, x, lengths, fresh, self._channels)
-        result = self._ensemble.run(self._index, beats, lengths, stimulus, fresh)
+        vectors, due, counts = vectors_of(self._graph, self._design, x, lengths, fresh, self._channels)
+        result = self._ensemble.run(self._index, vectors, lengths, stimulus, fresh)
         result.require_equal(f"{self._design.top}, {stimulus}", due, counts)
         return result
 

@@ -1,7 +1,7 @@
 """Many small designs in one simulation: compiling each one by itself would take most of a test's time.
 
 An ensemble is a module with the ports of one design, wide enough for all, that passes beats to the design whose number
-stands in selected.hex; the clocks of the others stand still.
+stands in selected.hex; the clocks of the others stand still. TKEEP, where a design has it, is what follows its TDATA.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from loopwire.hdl.axi_stream import BeatFormat
+from loopwire.hdl.axi_stream import BeatFormat, Beats, Counts
 from loopwire.ir.fixed_point import Integers
 from loopwire.synth import verilator
-from loopwire.synth.simulation import Counts, SimulationResult, Simulator, Stimulus
+from loopwire.synth.simulation import SimulationResult, Simulator, Stimulus
 from loopwire.targets.verilog import Firmware
 
 
@@ -33,8 +33,8 @@ class Ensemble:
     def __init__(self, designs: Sequence[Firmware], folder: Path) -> None:
         assert len({design.top for design in designs}) == len(designs), "designs of one name"
         self._designs = designs
-        self._in_bytes = max(design.input.bits for design in designs) // 8
-        self._out_bytes = max(design.output.bits for design in designs) // 8
+        self._in_bytes = max(_bytes(design.input) for design in designs)
+        self._out_bytes = max(_bytes(design.output) for design in designs)
         sources = list(dict.fromkeys(path for design in designs for path in write_files(design, folder)))
         top = folder / "ensemble.sv"
         top.write_text(self._text())
@@ -51,7 +51,7 @@ class Ensemble:
     def run(
         self,
         index: int,
-        beats: Integers,
+        vectors: Integers,
         lengths: Counts,
         stimulus: Stimulus,
         fresh: npt.NDArray[np.bool_] | None = None,
@@ -59,16 +59,22 @@ class Ensemble:
         """Stream sequences through one of the designs, as `Simulator.run` does."""
         design = self._designs[index]
         (self._simulator.directory / "selected.hex").write_text(f"{index:x}\n")
-        data = np.zeros((len(beats), self._in_bytes), np.int64)
-        data[:, : design.input.bits // 8] = design.input.pack(beats)
-        result = replace(self._simulator, max_steps=design.length).run(
-            data, lengths, stimulus, timeout_cycles=5_000, fresh=fresh
-        )
+        beats = design.input.beats(vectors, lengths)
+        sent = np.concatenate((design.input.pack(beats.lanes), design.input.pack_keep(beats.kept)), axis=1)
+        data = np.zeros((len(sent), self._in_bytes), np.int64)
+        data[:, : sent.shape[1]] = sent
+        most_beats = int(design.input.beat_counts(design.length))
+        simulator = replace(self._simulator, max_steps=max(most_beats, design.length * design.output.beats_per_vector))
+        result = simulator.run(data, beats.lengths, stimulus, timeout_cycles=5_000, fresh=fresh)
 
-        def unpacked(bytes_out: Integers) -> Integers:
-            return design.output.unpack(bytes_out.astype(np.uint8)[:, : design.output.bits // 8])
+        def unpacked(received: Integers) -> tuple[Integers, Counts]:
+            bytes_out, end = received.astype(np.uint8), design.output.bits // 8
+            keep = bytes_out[:, end : end + design.output.keep_bytes]
+            return design.output.unpack(bytes_out[:, :end]), design.output.unpack_keep(keep)
 
-        return replace(result, beats=unpacked(result.beats), beats_before_reset=unpacked(result.beats_before_reset))
+        final = Beats(*unpacked(result.beats.lanes), result.beats.lengths)
+        before, _ = unpacked(result.lanes_before_reset)
+        return replace(result, output=design.output, beats=final, lanes_before_reset=before)
 
     def _text(self) -> str:
         count = len(self._designs)
@@ -90,14 +96,23 @@ class Ensemble:
             "  assign m_axis_tdata = data[selected[0]];",
         ]
         for k, design in enumerate(self._designs):
+            taken, given = design.input, design.output
+            keep_in = f".s_axis_tkeep(s_axis_tdata[{taken.bits} +: {taken.keep_bits}]), " if taken.keep_bits else ""
+            keep_out = f".m_axis_tkeep(data_{k}[{given.bits} +: {given.keep_bits}]), " if given.keep_bits else ""
             lines += [
-                f"  logic [{design.output.bits - 1}:0] data_{k};",
+                f"  logic [{given.bits + given.keep_bits - 1}:0] data_{k};",
                 f"  assign data[{k}] = {8 * self._out_bytes}'(data_{k});",
                 f"  {design.top} design_{k} (",
                 f"      .aclk(aclk & selected[0] == {k}), .aresetn, .s_axis_tvalid, .s_axis_tlast, .m_axis_tready,",
-                f"      .s_axis_tdata(s_axis_tdata[{design.input.bits - 1}:0]), .s_axis_tready(ready[{k}]),",
+                f"      {keep_in}{keep_out}",
+                f"      .s_axis_tdata(s_axis_tdata[{taken.bits - 1}:0]), .s_axis_tready(ready[{k}]),",
                 *(["      .s_axis_tuser,"] if design.stateful else []),
-                f"      .m_axis_tdata(data_{k}), .m_axis_tvalid(valid[{k}]), .m_axis_tlast(last[{k}])",
+                f"      .m_axis_tdata(data_{k}[{given.bits - 1}:0]), .m_axis_tvalid(valid[{k}]),",
+                f"      .m_axis_tlast(last[{k}])",
                 "  );",
             ]
         return "\n".join([*lines, "endmodule", ""])
+
+
+def _bytes(format: BeatFormat) -> int:
+    return format.bits // 8 + format.keep_bytes

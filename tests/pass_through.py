@@ -8,7 +8,7 @@ from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.ir.graph import Graph
 from loopwire.layers.activation import LINEAR, Activation
 from loopwire.layers.model import Model
-from loopwire.schedule.cycles import SteadyState
+from loopwire.schedule.cycles import DesignTiming, EngineTiming, SteadyState
 from loopwire.targets.verilog import Firmware
 
 STEPS, FEATURES = 4, 2
@@ -59,6 +59,22 @@ def firmware_of(graph: Graph, device: Any, clock_period_ns: float, name: str, kn
     beat = BeatFormat(FEATURES, 16, signed=True)
     text = HARDWARE.replace("STEPS = 4", f"STEPS = {steps}")
     steady = SteadyState(0, 1, steps)
+    timing = DesignTiming((EngineTiming(steps, 1, 1, 1, 2, 0, False, True, False),))
     return Firmware(
-        {"pass_through.sv": text}, "pass_through", steps, True, beat, beat, steps, steps, 1, 1, False, steady, (), ()
+        {"pass_through.sv": text},
+        "pass_through",
+        steps,
+        True,
+        beat,
+        beat,
+        latency_cycles=steps,
+        initiation_interval_cycles=steps,
+        loop_latency_cycles=1,
+        interleave=1,
+        copies=1,
+        stateful=False,
+        steady=steady,
+        timing=timing,
+        engines=(),
+        pipelines=(),
     )

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 import loopwire.layers
-from conformance import Case, beats_of, prove, random_beats, types
+from conformance import Case, prove, random_beats, types, vectors_of
 from ensembles import write_files
 from loopwire.errors import ConfigError, UnsupportedError
 from loopwire.hdl.testbench import Vectors, write_testbench
@@ -32,6 +32,7 @@ from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Layer
+from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.shape import Flatten, Reshape
 from loopwire.layers.simple_rnn import SimpleRnn
 from loopwire.synth import verilator
@@ -202,6 +203,57 @@ def stateful_cases() -> Iterator[Case]:
     yield Case("state_fold_flattened", (3, 2), flat, stateful=True, channels=2, reuse_factor=3)
 
 
+def bus_cases() -> Iterator[Case]:
+    """One copy: a whole sequence a beat, several steps a beat, and parts of one."""
+    yield Case("parallel", (4, 2), [lstm("a", 2, 3), dense("b", 3, 2, "softmax")], io="parallel")
+    yield Case("parallel_each_step", (5, 2), [gru("a", 2, 2, **SEQUENCES)], io="parallel", interleave=2)
+    yield Case("parallel_back", (4, 1), [rnn("a", 1, 2, **SEQUENCES, **BACKWARDS), lstm("b", 2, 2)], io="parallel")
+    yield Case("parallel_vector", (3,), [dense("a", 3, 2)], io="parallel")
+    yield Case("parallel_fold", (3, 2), [lstm("a", 2, 4), dense("b", 4, 2)], io="parallel", reuse_factor=4)
+    yield Case("bus_wide", (5, 2), [gru("a", 2, 3)], bus_bits=32)
+    wide = types("fixed<10,3,RND,SAT>")
+    yield Case("bus_wide_padded", (5, 2), [lstm("a", 2, 2, **SEQUENCES)], wide, "fixed<11,3>", bus_bits=104)
+    yield Case("bus_one_lane", (4, 3), [rnn("a", 3, 3), dense("b", 3, 3)], wide, "fixed<12,3>", bus_bits=16)
+    yield Case("bus_narrow", (4, 5), [gru("a", 5, 5, **SEQUENCES)], bus_bits=16)
+    yield Case("bus_narrow_odd", (3, 5), [lstm("a", 5, 3)], wide, "ufixed<9,3>", bus_bits=56)
+    yield Case("bus_wide_in_narrow_out", (6, 1), [lstm("a", 1, 5), dense("b", 5, 7)], bus_bits=24)
+    yield Case("bus_narrow_in_wide_out", (4, 7), [rnn("a", 7, 1, **SEQUENCES)], bus_bits=16, interleave=1)
+    yield Case("bus_vector", (7,), [dense("a", 7, 5, "relu")], bus_bits=24)
+    yield Case("bus_stateful", (3, 2), [lstm("a", 2, 2), dense("b", 2, 2)], bus_bits=32, stateful=True, channels=3)
+    yield Case("bus_narrow_stateful", (3, 2), [gru("a", 2, 2)], bus_bits=8, stateful=True)
+    yield Case("parallel_stateful", (4, 1), [rnn("a", 1, 3)], io="parallel", stateful=True, channels=5)
+    yield Case("bus_fold", (5, 2), [gru("a", 2, 4, **SEQUENCES), lstm("b", 4, 2)], bus_bits=48, reuse_factor=2)
+
+
+def copy_cases() -> Iterator[Case]:
+    yield Case("copies_2", (4, 2), [lstm("a", 2, 3), dense("b", 3, 2, "softmax")], copies=2)
+    yield Case("copies_3", (5, 2), [gru("a", 2, 2)], copies=3, io="parallel")
+    head = [dense("b", 2, 3, "relu"), dense("c", 3, 2, "softmax")]
+    yield Case("copies_all", (4, 2), [lstm("a", 2, 2), *head], copies=4, io="parallel")
+    yield Case("copies_one_step", (1, 2), [rnn("a", 2, 2), dense("b", 2, 2)], copies=1, io="parallel")
+    yield Case("copies_each_step", (4, 2), [gru("a", 2, 2, **SEQUENCES)], copies=3)
+    each_step = [rnn("a", 2, 3, **SEQUENCES), dense("b", 3, 2, "sigmoid")]
+    yield Case("copies_each_step_all", (4, 2), each_step, copies=4, io="parallel")
+    yield Case("copies_back", (4, 1), [lstm("a", 1, 2, **BACKWARDS), dense("b", 2, 1)], copies=2, io="parallel")
+    both = [gru("a", 2, 2, **SEQUENCES, **BACKWARDS), rnn("b", 2, 2), dense("c", 2, 2)]
+    yield Case("copies_turned", (3, 2), both, copies=3, io="parallel", interleave=1)
+    yield Case(
+        "copies_flat", (3, 2), [lstm("a", 2, 2, **SEQUENCES), Flatten("b"), dense("c", 6, 2)], copies=2, bus_bits=32
+    )
+    yield Case("copies_fold", (4, 2), [lstm("a", 2, 4), dense("b", 4, 3)], copies=2, io="parallel", reuse_factor=4)
+    yield Case("copies_fold_stack", (3, 2), [gru("a", 2, 3, **SEQUENCES), rnn("b", 3, 4)], copies=3, reuse_factor=2)
+    yield Case("copies_narrow", (4, 5), [gru("a", 5, 3), dense("b", 3, 5)], copies=2, bus_bits=16)
+    yield Case("copies_wide", (7, 1), [rnn("a", 1, 2, **SEQUENCES)], copies=3, bus_bits=48)
+    yield Case(
+        "copies_head_slow",
+        (4, 2),
+        [rnn("a", 2, 2), dense("b", 2, 8)],
+        copies=4,
+        io="parallel",
+        layer_reuse_factor={"b": 8},
+    )
+
+
 def knob_cases() -> Iterator[Case]:
     layers = [gru("a", 2, 2), dense("b", 2, 2, "softmax")]
     periods_ns = {"xcku115": (3.5, 5.0), "xcvu13p": (2.5, 5.0), "xc7a100t": (5.0, 7.0), "LFE5U-85F": (7.5, 9.0)}
@@ -231,6 +283,8 @@ GROUPS = {
     "knobs": knob_cases,
     "folded": folded_cases,
     "stateful": stateful_cases,
+    "buses": bus_cases,
+    "copies": copy_cases,
 }
 
 
@@ -244,7 +298,7 @@ def test_every_layer_has_a_case() -> None:
     names = (found.name for found in pkgutil.iter_modules(loopwire.layers.__path__))
     modules = [import_module(f"loopwire.layers.{name}") for name in names]
     classes = {v for m in modules for v in vars(m).values() if hasattr(v, "emit") and v.__module__ == m.__name__}
-    assert kinds == classes - {Layer}
+    assert kinds == classes - {Layer, Recurrent}
 
 
 UNSUPPORTED: dict[str, tuple[tuple[int, ...], list[Layer], str]] = {
@@ -287,6 +341,8 @@ def test_unsupported_structures_are_refused(structure: str) -> None:
             r"clock period 2.5 ns: Multiply of \d+ by \d+ bits in %a\.\w+ needs \d\.\d\d ns between",
         ),
         ({"interleave": 99}, "interleave: 99 sequences do not fit in a loop of"),
+        ({"copies": 31}, "copies: 31 copies are more than the 30 steps of a sequence. Give from 1 to 30"),
+        ({"bus_bits": 488}, "bus_bits: 488 bits are impossible: a whole sequence takes 480. Give a multiple of 8 from"),
     ],
 )
 def test_impossible_knobs_are_refused(changes: dict[str, Any], problem: str) -> None:
@@ -314,8 +370,8 @@ def test_testbenches_pass_in_every_simulator(case: Case, tmp_path: Path) -> None
     source = random.Random(case.name)
     lengths = np.array([source.randint(1, design.length) for _ in range(12)])
     x = random_beats(graph.inputs[0].type, len(lengths), source)
-    beats, due, counts = beats_of(graph, design, x, lengths)
-    sent, expected = Vectors(design.input, beats, lengths), Vectors(design.output, due, counts)
+    vectors, due, counts = vectors_of(graph, design, x, lengths)
+    sent, expected = Vectors(design.input, vectors, lengths), Vectors(design.output, due, counts)
     bench, *_ = write_testbench(tmp_path, design.top, sent, expected, case.clock_period_ns)
     assert verilator.run_testbench(f"{design.top}_tb", [bench, *sources]).startswith("PASS: 12 sequences, 0 errors\n")
     if shutil.which("iverilog") is None:

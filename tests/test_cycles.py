@@ -1,13 +1,27 @@
-"""Predicted cycles against the feeder and the collector, simulated edge by edge as their SystemVerilog reads."""
+"""Predicted cycles against the modules, simulated edge by edge as their SystemVerilog reads."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopwire.schedule.cycles import EngineTiming, run
+from loopwire.schedule.cycles import DesignTiming, EngineTiming, Pace, SequenceCycles, run, steady_state
+
+Transfer = tuple[int, bool] | None
+"""How many parts a transfer has, and whether it ends its sequence; None where nothing is offered."""
+
+
+class Module(Protocol):
+    """What takes transfers and hands them on: offers go forward, then readiness back, then comes the edge."""
+
+    def forward(self, transfer: Transfer) -> Transfer: ...
+    def backward(self, ready: bool) -> bool: ...
+    def clock(self) -> None: ...
 
 
 @dataclass
@@ -117,23 +131,177 @@ class SimulatedEngine:
         return was_last
 
 
-def simulated(timings: tuple[EngineTiming, ...], sequences: int) -> tuple[list[int], list[int]]:
-    """Return the cycles of all beats accepted by the first engine, and of all handed on by the last."""
-    engines = [SimulatedEngine(timing) for timing in timings]
-    accepted: list[int] = []
-    handed: list[int] = []
-    outputs = sequences * (timings[-1].steps if timings[-1].per_step else 1)
+class Engine:
+    """An engine as one of the modules in a row."""
+
+    def __init__(self, timing: EngineTiming) -> None:
+        self._engine = SimulatedEngine(timing)
+        self._valid = self._ready = False
+
+    def forward(self, transfer: Transfer) -> Transfer:
+        self._valid = transfer is not None
+        engine = self._engine
+        if not engine.offers():
+            return None
+        ends = engine.read_ticket in engine.complete
+        return 1, ends and engine.read_count + 1 == engine.written[engine.read_ticket]
+
+    def backward(self, ready: bool) -> bool:
+        self._ready = ready
+        return self._engine.ready()
+
+    def clock(self) -> None:
+        self._engine.clock(self._valid and self._engine.ready(), self._ready and self._engine.offers())
+
+
+class Split:
+    """loopwire_split: hands on the parts of a transfer, each a transfer itself; `parts`: of each, None: as it says."""
+
+    def __init__(self, parts: int | None = None) -> None:
+        self._parts = parts
+        self._left, self._held_last = 0, False
+        self._in: Transfer = None
+        self._moves = False
+
+    def forward(self, transfer: Transfer) -> Transfer:
+        self._in = transfer
+        if self._left:
+            return 1, self._held_last and self._left == 1
+        return None if transfer is None else (1, transfer[1] and (self._parts or transfer[0]) == 1)
+
+    def backward(self, ready: bool) -> bool:
+        self._moves = ready
+        return ready and not self._left
+
+    def clock(self) -> None:
+        if self._moves and self._left:
+            self._left -= 1
+        elif self._moves and self._in is not None:
+            self._left, self._held_last = (self._parts or self._in[0]) - 1, self._in[1]
+
+
+class Join:
+    """loopwire_join."""
+
+    def __init__(self, parts: int) -> None:
+        self._parts, self._count = parts, 0
+        self._in: Transfer = None
+        self._taken = False
+
+    def forward(self, transfer: Transfer) -> Transfer:
+        self._in = transfer
+        return (self._count + 1, transfer[1]) if transfer is not None and self._complete else None
+
+    def backward(self, ready: bool) -> bool:
+        self._taken = ready or not self._complete
+        return self._taken
+
+    def clock(self) -> None:
+        if self._in is not None and self._taken:
+            self._count = 0 if self._complete else self._count + 1
+
+    @property
+    def _complete(self) -> bool:
+        return self._in is not None and (self._in[1] or self._count == self._parts - 1)
+
+
+class Row:
+    """Modules one after another."""
+
+    def __init__(self, modules: Sequence[Module]) -> None:
+        self._modules = modules
+
+    def forward(self, transfer: Transfer) -> Transfer:
+        for module in self._modules:
+            transfer = module.forward(transfer)
+        return transfer
+
+    def backward(self, ready: bool) -> bool:
+        for module in reversed(self._modules):
+            ready = module.backward(ready)
+        return ready
+
+    def clock(self) -> None:
+        for module in self._modules:
+            module.clock()
+
+
+class Copies:
+    """Rows between loopwire_distributor and loopwire_merger."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
+        self._dealt = self._merged = 0
+        self._in: Transfer = None
+        self._out: Transfer = None
+        self._accepted = self._handed_on = False
+
+    def forward(self, transfer: Transfer) -> Transfer:
+        self._in = transfer
+        outs = [row.forward(transfer if k == self._dealt else None) for k, row in enumerate(self._rows)]
+        self._out = outs[self._merged]
+        return self._out
+
+    def backward(self, ready: bool) -> bool:
+        readies = [row.backward(ready and k == self._merged) for k, row in enumerate(self._rows)]
+        self._accepted, self._handed_on = readies[self._dealt], ready
+        return readies[self._dealt]
+
+    def clock(self) -> None:
+        for row in self._rows:
+            row.clock()
+        if self._accepted and self._in is not None:
+            self._dealt = (self._dealt + self._in[1]) % len(self._rows)
+        if self._handed_on and self._out is not None:
+            self._merged = (self._merged + self._out[1]) % len(self._rows)
+
+
+def modules_of(design: DesignTiming) -> Row:
+    """Return a design's modules, put together as the top module does."""
+    several_in, several_out = design.input.vectors_per_beat, design.output.vectors_per_beat
+    copies = [
+        Row(
+            [
+                *([Split()] if several_in > 1 else []),
+                *(Engine(timing) for timing in design.copied),
+                *([Join(several_out)] if several_out > 1 else []),
+            ]
+        )
+        for _ in range(design.copies)
+    ]
+    parts_in, parts_out = design.input.beats_per_vector, design.output.beats_per_vector
+    return Row(
+        [
+            *([Join(parts_in)] if parts_in > 1 else []),
+            Copies(copies),
+            *(Engine(timing) for timing in design.head),
+            *([Split(parts_out)] if parts_out > 1 else []),
+        ]
+    )
+
+
+def simulated(design: DesignTiming, sequences: int) -> tuple[list[list[int]], list[list[int]]]:
+    """Return the cycles of the beats accepted and handed on, of each sequence."""
+    steps, pace = design.copied[0].steps, design.input
+    held = [min(pace.vectors_per_beat, steps - first) for first in range(0, steps, pace.vectors_per_beat)]
+    beats = [(vectors, False) for vectors in held for _ in range(pace.beats_per_vector)]
+    beats[-1] = (beats[-1][0], True)
+    modules = modules_of(design)
+    accepted: list[list[int]] = [[]]
+    handed: list[list[int]] = [[]]
     cycle = 0
-    while len(handed) < outputs:
-        valid = [len(accepted) < sequences * timings[0].steps, *(engine.offers() for engine in engines)]
-        ready = [*(engine.ready() for engine in engines), True]
-        moves = [v and r for v, r in zip(valid, ready, strict=True)]
-        if moves[0]:
-            accepted.append(cycle)
-        if moves[-1]:
-            handed.append(cycle)
-        for k, engine in enumerate(engines):
-            engine.clock(moves[k], moves[k + 1])
+    while len(handed) <= sequences:
+        offered = beats[len(accepted[-1])] if len(accepted) <= sequences else None
+        result = modules.forward(offered)
+        if modules.backward(True) and offered is not None:
+            accepted[-1].append(cycle)
+            if offered[1]:
+                accepted.append([])
+        if result is not None:
+            handed[-1].append(cycle)
+            if result[1]:
+                handed.append([])
+        modules.clock()
         cycle += 1
         assert cycle < 100_000, "nothing moves any more"
     return accepted, handed
@@ -160,22 +328,47 @@ def chains(draw: st.DrawFn) -> tuple[EngineTiming, ...]:
     return (*each_step, once, *tail)
 
 
+@st.composite
+def designs(draw: st.DrawFn) -> DesignTiming:
+    """A chain, of which what works on sequences may stand several times, with wide or narrow ports."""
+    chain = draw(chains())
+    steps = chain[0].steps
+    copies = draw(st.integers(1, 4))
+    head = [timing for timing in chain if timing.steps == 1 and timing is not chain[0]] if copies > 1 else []
+    copied = chain[: len(chain) - len(head)]
+    results = steps if copied[-1].per_step and not head else 1
+    paces = (
+        draw(st.sampled_from([Pace(), Pace(draw(st.integers(1, vectors))), Pace(1, draw(st.integers(1, 4)))]))
+        for vectors in (steps, results)
+    )
+    return DesignTiming(copied, copies, tuple(head), *paces)
+
+
 @settings(max_examples=300, deadline=None)
-@given(chains(), st.integers(1, 14))
-def test_predicted_cycles_are_those_of_the_modules(chain: tuple[EngineTiming, ...], sequences: int) -> None:
-    accepted, handed = simulated(chain, sequences)
-    steps, beats = chain[0].steps, chain[-1].steps if chain[-1].per_step else 1
-    for k, cycles in enumerate(run(chain, sequences)):
-        assert (cycles.first_input, cycles.last_input) == (accepted[k * steps], accepted[(k + 1) * steps - 1])
-        assert (cycles.first_output, cycles.last_output) == (handed[k * beats], handed[(k + 1) * beats - 1])
+@given(designs(), st.integers(1, 14))
+def test_predicted_cycles_are_those_of_the_modules(design: DesignTiming, sequences: int) -> None:
+    accepted, handed = simulated(design, sequences)
+    for k, cycles in enumerate(run(design, sequences)):
+        assert (cycles.first_input, cycles.last_input) == (accepted[k][0], accepted[k][-1])
+        assert (cycles.first_output, cycles.last_output) == (handed[k][0], handed[k][-1])
+
+
+LSTM = EngineTiming(20, 5, 5, 1, 16, 12, False, False, False)
 
 
 def test_a_single_sequence_takes_a_turn_of_the_ring_a_step() -> None:
-    (cycles,) = run((EngineTiming(20, 5, 5, 1, 16, 12, False, False, False),), 1)
+    (cycles,) = run(DesignTiming((LSTM,)), 1)
     # The beat is stored, then issued; the last of 20 steps enters 19 turns later, and its result is stored in turn.
     assert (cycles.first_input, cycles.last_output) == (0, 1 + 19 * 5 + 12 + 1)
 
 
 def test_a_full_ring_takes_a_beat_every_cycle() -> None:
-    cycles = run((EngineTiming(20, 5, 5, 1, 16, 12, False, False, False),), 40)
+    cycles = run(DesignTiming((LSTM,)), 40)
     assert cycles[-1].first_input - cycles[-2].first_input == 20
+
+
+@pytest.mark.parametrize(("copies", "interval"), [(1, 20), (4, 5), (20, 1)])
+def test_copies_divide_the_interval_of_whole_sequences(copies: int, interval: int) -> None:
+    design = DesignTiming((LSTM,), copies, input=Pace(20))
+    assert steady_state(design).initiation_interval_cycles == interval
+    assert run(design, 1) == [SequenceCycles(0, 0, 109, 109)]

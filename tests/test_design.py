@@ -152,7 +152,7 @@ def test_wrong_predictions_are_found(
 def test_a_model_without_sequences(without_generator: None) -> None:
     design = loopwire.compile(pass_through(steps=1))
     found = loopwire.verify(design, X[:, 0])
-    assert (found.sequences, found.short_sequences, found.resets) == (40, 0, 0)
+    assert (found.sequences, found.short_sequences, found.resets) == (40, 0, 3)
     assert design.simulate(X[:3, 0]).outputs.shape == (3, FEATURES)
 
 

@@ -140,8 +140,8 @@ def test_pictures_of_the_schedule(design: Design) -> None:
     cells = re.findall(r'y="18"[^>]*fill="([^"]+)"', picture)
     assert cells[: timing.ring] == cells[timing.ring : 2 * timing.ring]
     assert len(set(cells[: timing.ring])) == timing.slots
-    sequences = parsed(sequences_svg(design.firmware.engines)).text
-    first = run(design.firmware.engines, 1)[0]
+    sequences = parsed(sequences_svg(design.firmware.timing)).text
+    first = run(design.firmware.timing, 1)[0]
     assert f"{first.last_output - first.first_input} cycles" in sequences
 
 

@@ -12,7 +12,7 @@ from loopwire.ir.verify import verify
 from loopwire.passes.carry_states import carry_states
 from loopwire.passes.fold_batch_normalization import fold_batch_normalization
 from loopwire.passes.lower import lower
-from loopwire.schedule.plan import check_reuse_factors
+from loopwire.schedule.plan import check_knobs
 from loopwire.targets import vitis_hls
 
 if TYPE_CHECKING:
@@ -59,6 +59,6 @@ def compile(model: Model, config: CompileConfig | None = None) -> Design:
         graph = carry_states(graph)
     if config.target == "vitis_hls":
         vitis_hls.check(graph, device, config)
-    elif config.folds:
-        check_reuse_factors(graph, config)
+    elif config.folds or config.copies > 1 or config.bus_bits is not None:
+        check_knobs(graph, config)
     return Design(folded, config, device, graph)

@@ -332,6 +332,7 @@ _READERS: dict[str, Reader] = {
     "multipliers": _text,
     "copies": _count,
     "io": _text,
+    "bus_bits": _count,
     "stateful": _flag,
     "channels": _count,
     "name": _text,

@@ -236,13 +236,13 @@ class Design:
         """
         integers, steps = self.input_integers(x, lengths)
         anew = check_fresh("fresh", fresh, len(steps), self.config.stateful)
-        beats = self.input_beats(integers, steps)
-        result = self.simulator.run(beats, steps, stimulus or Stimulus(seed=1), fresh=anew)
+        vectors = self.input_vectors(integers, steps)
+        result = self.simulator.run(vectors, steps, stimulus or Stimulus(seed=1), fresh=anew)
         shape, element = self.graph.outputs[0].type.shape, self.graph.outputs[0].type.element
         per_sequence = self.firmware.length if self.firmware.per_step else 1
         outputs = np.zeros((len(steps), per_sequence, self.firmware.output.count), integer_dtype(element.width + 1))
-        for sequence, beats in enumerate(result.outputs):
-            outputs[sequence, : len(beats)] = beats
+        for sequence, vectors in enumerate(result.outputs):
+            outputs[sequence, : len(vectors)] = vectors
         return Simulation(to_real(outputs.reshape(len(steps), *shape), element.fraction), result)
 
     def write(self, path: str | Path, x: npt.ArrayLike | None = None, more: Mapping[str, str] | None = None) -> Path:
@@ -313,16 +313,16 @@ class Design:
         steps = check_lengths("lengths", given, len(array), self.steps)
         return quantise(array, self.graph.inputs[0].type.element), steps
 
-    def input_beats(self, integers: Integers, lengths: Lengths) -> Integers:
-        """Return the input beats [n_beats, count] of sequences (N, *input shape)."""
-        return _beats(integers.reshape(len(integers), self.firmware.length, self.firmware.input.count), lengths)
+    def input_vectors(self, integers: Integers, lengths: Lengths) -> Integers:
+        """Return the steps [n_steps, count] of sequences (N, *input shape), as the hardware takes them."""
+        return _vectors(integers.reshape(len(integers), self.firmware.length, self.firmware.input.count), lengths)
 
-    def expected_beats(self, integers: Integers, lengths: Lengths, fresh: Fresh) -> tuple[Integers, Lengths]:
-        """Return the emulator's result as output beats [n_beats, count], and the beats of each sequence's result."""
+    def expected_vectors(self, integers: Integers, lengths: Lengths, fresh: Fresh) -> tuple[Integers, Lengths]:
+        """Return the emulator's results as vectors [n_vectors, count], and the vectors of each sequence's result."""
         full = bool((lengths == self.steps).all())
         outputs = self._evaluate(integers, None if full else lengths, fresh)
         counts = lengths if self.firmware.per_step else np.ones_like(lengths)
-        return _beats(outputs.reshape(len(outputs), -1, self.firmware.output.count), counts), counts
+        return _vectors(outputs.reshape(len(outputs), -1, self.firmware.output.count), counts), counts
 
     @cached_property
     def _fast_emulator(self) -> FastEmulator | None:
@@ -359,7 +359,7 @@ def _write_files(folder: Path, files: Mapping[str, str]) -> list[Path]:
     return paths
 
 
-def _beats(sequences: Integers, lengths: Lengths) -> Integers:
-    """Return the first `lengths` beats of sequences (N, beats, count), one sequence after the other."""
-    beats: Integers = sequences[np.arange(sequences.shape[1]) < lengths[:, np.newaxis]]
-    return beats
+def _vectors(sequences: Integers, lengths: Lengths) -> Integers:
+    """Return the first `lengths` vectors of sequences (N, vectors, count), one sequence after the other."""
+    vectors: Integers = sequences[np.arange(sequences.shape[1]) < lengths[:, np.newaxis]]
+    return vectors

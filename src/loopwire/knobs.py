@@ -24,9 +24,9 @@ class Knobs:
         layer_reuse_factor: the same for single layers, by name.
         multipliers: how products with constants are made: 'shift_add', 'dsp', or 'auto', whichever takes the smaller
             share of the device.
-        copies: cells that share the sequences or their steps, U.
+        copies: how many times the recurrent layers stand, each time for other sequences, U.
         io: a time step a beat, or a whole sequence in one.
-        bus_bits: width of the data at the ports; None: a step's or a sequence's, as `io` says.
+        bus_bits: width of the data at the ports, so that a beat holds several steps or a part of one; None: a step's.
         stateful: whether a sequence starts from the states that its channel's last one left.
         channels: streams that take turns, sequence by sequence, each with states of its own.
 
@@ -54,6 +54,8 @@ class Knobs:
                 raise ConfigError(where, f"{factor} is impossible", "Give 1 (fully parallel) or more")
         if self.copies < 1:
             raise ConfigError("copies", f"{self.copies} copies are impossible", "Give 1 or more")
+        if self.bus_bits is not None:
+            self._check_bus(self.bus_bits)
         if self.channels < 1:
             raise ConfigError("channels", f"{self.channels} channels are impossible", "Give 1 or more")
         if self.channels > 1 and not self.stateful:
@@ -85,6 +87,15 @@ class Knobs:
                 "go on with",
                 "Set 'copies' to 1",
             )
+
+    def _check_bus(self, bits: int) -> None:
+        if self.io == "parallel":
+            raise ConfigError(
+                "bus_bits", "a beat of io = 'parallel' is as wide as a sequence", "Leave one of the two out"
+            )
+        if bits < 8 or bits % 8:
+            near = " or ".join(str(width) for width in (bits // 8 * 8, bits // 8 * 8 + 8) if width >= 8)
+            raise ConfigError("bus_bits", f"{bits} bits are not a number of whole bytes", f"Give {near}")
 
     def reuse_factor_of(self, layer: str) -> int:
         """Return a layer's own reuse factor, or that of all."""

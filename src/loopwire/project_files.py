@@ -17,6 +17,7 @@ from loopwire.ir.text import print_graph
 
 if TYPE_CHECKING:
     from loopwire.design import Design
+    from loopwire.targets.verilog import Firmware
 
 GRAPH = "graph.txt"
 """The lowered graph: what the emulator runs."""
@@ -40,6 +41,7 @@ Firmware of the network `$name`, made by Loopwire $version from `$source`.
 | Latency, predicted | $latency_cycles cycles: first beat of a lone full sequence accepted to its result valid |
 | Initiation interval, predicted | $interval_cycles cycles: sequence to sequence at full rate |
 | Sequences in the loop | $interleave |
+| Copies of the recurrent layers | $copies |
 
 ## Ports of `$top`
 
@@ -48,14 +50,15 @@ Firmware of the network `$name`, made by Loopwire $version from `$source`.
 | `aclk` | 1 | clock; everything happens at its rising edge |
 | `aresetn` | 1 | synchronous reset, active low; what is on its way is dropped |
 | `s_axis_tdata` | $in_bits | $in_beat |
-| `s_axis_tlast` | 1 | ends a sequence, of $length beats at most; the last possible beat ends it too |
+${in_keep}| `s_axis_tlast` | 1 | ends a sequence, of $length beats at most; the last possible beat ends it too |
 $user| `s_axis_tvalid`, `s_axis_tready` | 1 | AXI4-Stream handshake |
 | `m_axis_tdata` | $out_bits | $out_beat |
-| `m_axis_tlast` | 1 | ends a result, of $out_length |
+${out_keep}| `m_axis_tlast` | 1 | ends a result, of $out_length |
 | `m_axis_tvalid`, `m_axis_tready` | 1 | AXI4-Stream handshake |
 
-An element's lane is its width in whole bytes, element 0 lowest, signed numbers sign-extended. An element stands for its
-integer times the step of its type: $input_type has steps of 2^$input_exponent, $output_type of 2^$output_exponent.
+An element's lane is its width in whole bytes, element 0 lowest, signed numbers sign-extended; what no lane fills is 0.
+An element stands for its integer times the step of its type: $input_type has steps of 2^$input_exponent, $output_type
+of 2^$output_exponent.
 
 ## Files
 
@@ -97,9 +100,9 @@ def _testbench(design: Design, x: npt.NDArray[np.float64]) -> dict[str, str]:
     fresh = np.zeros(len(lengths), np.bool_)
     fresh[3::5] = design.config.stateful
     sent = Vectors(
-        firmware.input, design.input_beats(integers, lengths), lengths, fresh if design.config.stateful else None
+        firmware.input, design.input_vectors(integers, lengths), lengths, fresh if design.config.stateful else None
     )
-    due = Vectors(firmware.output, *design.expected_beats(integers, lengths, fresh))
+    due = Vectors(firmware.output, *design.expected_vectors(integers, lengths, fresh))
     sent_file, due_file = f"{firmware.top}_input.hex", f"{firmware.top}_expected.hex"
     text = testbench_text(firmware.top, sent, due, sent_file, due_file, design.config.clock_period_ns, seed=1)
     return {
@@ -122,15 +125,18 @@ def _readme(design: Design, vectors: int) -> str:
         interval_cycles=f"{firmware.initiation_interval_cycles:g}",
         interleave=firmware.interleave,
         top=firmware.top,
-        length=firmware.length,
+        copies=firmware.copies,
+        length=firmware.input.beat_counts(firmware.length),
         user=USER.substitute(channels=design.config.channels) if firmware.stateful else "",
         in_bits=firmware.input.bits,
         out_bits=firmware.output.bits,
-        in_beat=f"one time step: {_beat(firmware.input)}"
-        if firmware.length > 1
-        else f"the input: {_beat(firmware.input)}",
-        out_beat=f"{'one time step of the result' if firmware.per_step else 'the result'}: {_beat(firmware.output)}",
-        out_length="as many beats as its sequence" if firmware.per_step else "one beat",
+        in_beat=_beat(firmware.input, "time step" if firmware.length > 1 else "input"),
+        out_beat=_beat(firmware.output, "time step of the result" if firmware.per_step else "result"),
+        in_keep=_keep(
+            "s_axis", firmware.input, "read in a sequence's last beat: the time steps whose first byte has a 1"
+        ),
+        out_keep=_keep("m_axis", firmware.output, "1 for each byte of the time steps in the beat"),
+        out_length=_result_beats(firmware),
         input_type=input_type,
         output_type=output_type,
         input_exponent=-input_type.fraction,
@@ -139,9 +145,24 @@ def _readme(design: Design, vectors: int) -> str:
     )
 
 
-def _beat(format: BeatFormat) -> str:
-    sign = "signed" if format.signed else "unsigned"
-    return f"{format.count} {sign} elements of {format.width} bits, {format.lane_bits} bits apart"
+def _beat(format: BeatFormat, vector: str) -> str:
+    elements = f"{format.count} {'signed' if format.signed else 'unsigned'} elements of {format.width} bits"
+    apart = f"{format.lane_bits} bits apart"
+    if format.beats_per_vector > 1:
+        return f"one {vector} in {format.beats_per_vector} beats, {format.lanes} elements each: {elements}, {apart}"
+    if format.vectors_per_beat > 1:
+        return f"up to {format.vectors_per_beat} times one {vector}: {elements}, {apart}"
+    return f"one {vector}: {elements}, {apart}"
+
+
+def _keep(side: str, format: BeatFormat, meaning: str) -> str:
+    return f"| `{side}_tkeep` | {format.keep_bits} | {meaning} |\n" if format.keep_bits else ""
+
+
+def _result_beats(firmware: Firmware) -> str:
+    most = int(firmware.output.beat_counts(firmware.length if firmware.per_step else 1))
+    beats = "one beat" if most == 1 else f"{most} beats"
+    return f"as many time steps as its sequence, {beats} at most" if firmware.per_step and most > 1 else beats
 
 
 def _facts(design: Design) -> dict[str, object]:
@@ -168,16 +189,28 @@ def _verilog_facts(design: Design) -> dict[str, object]:
             "loop_latency_cycles": firmware.loop_latency_cycles,
         },
         "interleave": firmware.interleave,
+        "copies": firmware.copies,
+        "io": design.config.io,
         "stateful": firmware.stateful,
         "channels": design.config.channels,
         "input": {
             "type": str(design.graph.inputs[0].type.element),
-            "beats": firmware.length,
-            "bits": firmware.input.bits,
+            "beats": int(firmware.input.beat_counts(firmware.length)),
+            **_lanes(firmware.input),
         },
         "output": {
             "type": str(design.graph.outputs[0].type.element),
             "per_step": firmware.per_step,
-            "bits": firmware.output.bits,
+            **_lanes(firmware.output),
         },
+    }
+
+
+def _lanes(format: BeatFormat) -> dict[str, int]:
+    return {
+        "bits": format.bits,
+        "lane_bits": format.lane_bits,
+        "elements": format.count,
+        "vectors_per_beat": format.vectors_per_beat,
+        "beats_per_vector": format.beats_per_vector,
     }

@@ -93,7 +93,7 @@ def verify(
             lengths[chosen] = random.integers(1, design.steps, chosen.sum(), endpoint=True)
             if design.config.stateful:
                 fresh = random.random(len(part)) < 0.1
-            reset_after = _inside_a_sequence(lengths)
+            reset_after = _in_the_middle(design.firmware.input.beat_counts(lengths))
             stressed += len(part)
         stimulus = Stimulus(
             int(random.integers(2**62)),
@@ -141,16 +141,22 @@ def _full_rate(design: Design, integers: Integers, what: str) -> SimulationResul
 def _simulate(
     design: Design, integers: Integers, lengths: Lengths, fresh: Fresh, stimulus: Stimulus, what: str
 ) -> SimulationResult:
-    result = design.simulator.run(design.input_beats(integers, lengths), lengths, stimulus, fresh=fresh)
-    due = design.expected_beats(integers, lengths, fresh)
+    result = design.simulator.run(design.input_vectors(integers, lengths), lengths, stimulus, fresh=fresh)
+    due = design.expected_vectors(integers, lengths, fresh)
     result.require_equal(f"simulation of {design.firmware.top} {what}", *due)
     return result
 
 
-def _inside_a_sequence(lengths: Lengths) -> int | None:
-    """Return a number of beats that ends inside the sequence nearest the middle, or None where all have one beat."""
-    long = np.flatnonzero(lengths > 1)
-    if not len(long):
+def _in_the_middle(beats: Lengths) -> int | None:
+    """Return a number of beats that ends inside a sequence near the middle, or between two where all have one beat.
+
+    Args:
+        beats: of each sequence.
+    """
+    if beats.sum() < 2:
         return None
-    sequence = int(long[np.argmin(np.abs(long - len(lengths) // 2))])
-    return int(lengths[:sequence].sum()) + (int(lengths[sequence]) + 1) // 2
+    long = np.flatnonzero(beats > 1)
+    if not len(long):
+        return len(beats) // 2
+    sequence = int(long[np.argmin(np.abs(long - len(beats) // 2))])
+    return int(beats[:sequence].sum()) + (int(beats[sequence]) + 1) // 2

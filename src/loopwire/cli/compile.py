@@ -45,8 +45,9 @@ PROFILED_SEQUENCES = 2000
 @click.option("--reuse-factor", type=int, help="Products that a multiplier serves in each step. [default: 1]")
 @click.option("--interleave", type=int, help="Sequences in the loop at once. [default: as many as fill it]")
 @click.option("--multipliers", help="auto, shift_add or dsp. [default: auto]")
-@click.option("--copies", type=int, help="Cells that share the sequences or their steps. [default: 1]")
+@click.option("--copies", type=int, help="Copies of the recurrent layers, dealt sequences in turn. [default: 1]")
 @click.option("--io", help="stream (a step a beat) or parallel (a sequence a beat). [default: stream]")
+@click.option("--bus-bits", type=int, help="Width of the data ports, for several steps a beat, or parts of one.")
 @click.option("--stateful", is_flag=True, default=None, help="Carry states from sequence to sequence.")
 @click.option("--channels", type=int, help="Streams that take turns, each with its own states. [default: 1]")
 @click.option(

@@ -26,6 +26,7 @@ def read_settings(
     multipliers: str | None = None,
     copies: int | None = None,
     io: str | None = None,
+    bus_bits: int | None = None,
     stateful: bool | None = None,
     channels: int | None = None,
 ) -> CompileConfig:
@@ -45,6 +46,7 @@ def read_settings(
         "multipliers": multipliers,
         "copies": copies,
         "io": io,
+        "bus_bits": bus_bits,
         "stateful": stateful,
         "channels": channels,
     }

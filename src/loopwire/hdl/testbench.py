@@ -7,6 +7,7 @@ Ref: G. Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8 (14), 2003
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -14,7 +15,7 @@ from string import Template
 import numpy as np
 import numpy.typing as npt
 
-from loopwire.hdl.axi_stream import BeatFormat
+from loopwire.hdl.axi_stream import BeatFormat, Beats, Counts
 from loopwire.ir.fixed_point import Integers
 
 _TEMPLATE = Template(Path(__file__).with_name("testbench.template.sv").read_text())
@@ -22,29 +23,38 @@ _TEMPLATE = Template(Path(__file__).with_name("testbench.template.sv").read_text
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """Beats of many sequences, one sequence after the other.
+    """Vectors of many sequences, one sequence after the other.
 
     Attributes:
-        format: how a beat's integers lie in TDATA.
-        beats: integers [n_beats, count].
-        lengths: beats of each sequence [n_sequences].
+        format: how they lie in beats.
+        integers: [n_vectors, count].
+        lengths: vectors of each sequence [n_sequences].
         fresh: TUSER of each sequence's first beat, for a module that has it [n_sequences].
     """
 
     format: BeatFormat
-    beats: Integers
-    lengths: npt.NDArray[np.int64]
+    integers: Integers
+    lengths: Counts
     fresh: npt.NDArray[np.bool_] | None = None
 
+    def beats(self) -> Beats:
+        """Return the beats that they make."""
+        return self.format.beats(self.integers, self.lengths)
+
     def text(self) -> str:
-        """Return the lines of a $readmemh file: a beat a line, TLAST and TUSER in the bits above TDATA."""
-        data = self.format.pack(self.beats)[:, ::-1]
-        ends = np.cumsum(self.lengths)
-        flags = np.zeros(len(data), np.int64)
+        """Return the lines of a $readmemh file, a beat a line: {TUSER, TLAST, TKEEP where there is one, TDATA}."""
+        beats, format = self.beats(), self.format
+        ends = np.cumsum(beats.lengths)
+        flags = np.zeros(len(beats.lanes), np.int64)
         flags[ends - 1] = 1
         if self.fresh is not None:
-            flags[ends - self.lengths] += 2 * self.fresh
-        return "".join(f"{flag}{row.tobytes().hex()}\n" for flag, row in zip(flags, data, strict=True))
+            flags[ends - beats.lengths] += 2 * self.fresh
+        digits = (format.bits + format.keep_bits + 5) // 4
+        lines = []
+        for data, keep, flag in zip(format.pack(beats.lanes), format.pack_keep(beats.kept), flags, strict=True):
+            kept = int.from_bytes(keep.tobytes(), "little") | int(flag) << format.keep_bits
+            lines.append(f"{kept << format.bits | int.from_bytes(data.tobytes(), 'little'):0{digits}x}\n")
+        return "".join(lines)
 
 
 def write_testbench(
@@ -75,15 +85,30 @@ def testbench_text(
 ) -> str:
     """Return the SystemVerilog of the testbench, module `<top>_tb`."""
     assert 0 < seed < 2**32, "the generator never leaves 0"
+    sent, due = input.beats(), expected.beats()
     return _TEMPLATE.substitute(
         top=top,
         in_bits=input.format.bits,
         out_bits=expected.format.bits,
         user_port="" if input.fresh is None else "      .s_axis_tuser(s_axis_tuser),\n",
+        in_beat_bits=input.format.bits + input.format.keep_bits,
+        out_beat_bits=expected.format.bits + expected.format.keep_bits,
+        keep_signals=_lines(
+            f"  logic [{format.keep_bits - 1}:0] {side}_axis_tkeep{start};"
+            for side, format, start in (("s", input.format, " = '0"), ("m", expected.format, ""))
+            if format.keep_bits
+        ),
+        keep_ports=_lines(
+            f"      .{side}_axis_tkeep({side}_axis_tkeep),"
+            for side, format in (("s", input.format), ("m", expected.format))
+            if format.keep_bits
+        ),
+        sent=f"{{s_axis_tuser, s_axis_tlast,{' s_axis_tkeep,' if input.format.keep_bits else ''} s_axis_tdata}}",
+        got=f"{{m_axis_tlast,{' m_axis_tkeep,' if expected.format.keep_bits else ''} m_axis_tdata}}",
         n_sequences=len(input.lengths),
-        n_inputs=len(input.beats),
-        n_outputs=len(expected.beats),
-        reset_after=_inside_a_sequence(input.lengths),
+        n_inputs=len(sent.lanes),
+        n_outputs=len(due.lanes),
+        reset_after=_inside_a_sequence(sent.lengths),
         input_file=input_file,
         expected_file=expected_file,
         half_period_ns=f"{clock_period_ns / 2:.3f}",
@@ -91,7 +116,11 @@ def testbench_text(
     )
 
 
-def _inside_a_sequence(lengths: npt.NDArray[np.int64]) -> int:
+def _lines(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _inside_a_sequence(lengths: Counts) -> int:
     """Return a number of beats that ends inside the longest sequence, if it is longer than one beat."""
     longest = int(np.argmax(lengths))
     return int(np.sum(lengths[:longest])) + (int(lengths[longest]) + 1) // 2

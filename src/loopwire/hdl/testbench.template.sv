@@ -9,6 +9,8 @@
 module ${top}_tb;
   localparam int IN_BITS = $in_bits;
   localparam int OUT_BITS = $out_bits;
+  localparam int IN_BEAT_BITS = $in_beat_bits;  // TDATA and TKEEP
+  localparam int OUT_BEAT_BITS = $out_beat_bits;
   localparam int SEQUENCES = $n_sequences;
   localparam int INPUTS = $n_inputs;    // beats
   localparam int OUTPUTS = $n_outputs;  // beats
@@ -28,11 +30,11 @@ module ${top}_tb;
   logic m_axis_tvalid;
   logic m_axis_tready = 1'b0;
   logic m_axis_tlast;
-
+$keep_signals
   $top dut (
       .aclk(aclk),
       .aresetn(aresetn),
-      .s_axis_tdata(s_axis_tdata),
+$keep_ports      .s_axis_tdata(s_axis_tdata),
       .s_axis_tvalid(s_axis_tvalid),
       .s_axis_tready(s_axis_tready),
       .s_axis_tlast(s_axis_tlast),
@@ -44,9 +46,10 @@ $user_port      .m_axis_tdata(m_axis_tdata),
 
   always #($half_period_ns) aclk = ~aclk;
 
-  // An input beat is {TUSER, TLAST, TDATA}, an output beat {TLAST, TDATA}.
-  logic [IN_BITS+1:0] inputs[0:INPUTS-1];
-  logic [OUT_BITS:0] expected[0:OUTPUTS-1];
+  // Input beats are $sent,
+  // output beats $got.
+  logic [IN_BEAT_BITS+1:0] inputs[0:INPUTS-1];
+  logic [OUT_BEAT_BITS:0] expected[0:OUTPUTS-1];
   initial begin
     $$readmemh("$input_file", inputs);
     $$readmemh("$expected_file", expected);
@@ -69,7 +72,7 @@ $user_port      .m_axis_tdata(m_axis_tdata),
   int drain_cycles = 1000;          // still to go after the last result: surplus beats would show
   int errors = 0;
   logic stalled = 1'b0;
-  logic [OUT_BITS:0] held = '0;
+  logic [OUT_BEAT_BITS:0] held = '0;
 
   task fail(input string problem);
     errors = errors + 1;
@@ -89,14 +92,14 @@ $user_port      .m_axis_tdata(m_axis_tdata),
   task check_output;
     if ((^{s_axis_tready, m_axis_tvalid}) === 1'bx) fail("TREADY or TVALID is unknown");
     if (stalled && m_axis_tvalid !== 1'b1) fail("TVALID fell before TREADY rose");
-    if (stalled && {m_axis_tlast, m_axis_tdata} !== held) fail("TDATA or TLAST changed before TREADY rose");
+    if (stalled && $got !== held) fail("TDATA or TLAST changed before TREADY rose");
     stalled = m_axis_tvalid === 1'b1 && !m_axis_tready;
-    held = {m_axis_tlast, m_axis_tdata};
+    held = $got;
     if (m_axis_tvalid === 1'b1 && m_axis_tready) begin
       if (received >= OUTPUTS) fail("a beat too many");
       else if (held !== expected[received]) begin
         fail("a wrong beat");
-        $$display("  {TLAST, TDATA} is %h, not %h", held, expected[received]);
+        $$display("  the beat is %h, not %h", held, expected[received]);
       end
       received = received + 1;
       idle_cycles = 0;
@@ -111,11 +114,11 @@ $user_port      .m_axis_tdata(m_axis_tdata),
     if (offered == accepted) begin
       if (offered < INPUTS && random[1:0] != 2'd0) begin
         s_axis_tvalid <= 1'b1;
-        {s_axis_tuser, s_axis_tlast, s_axis_tdata} <= inputs[offered];
+        $sent <= inputs[offered];
         offered = offered + 1;
       end else begin
         s_axis_tvalid <= 1'b0;
-        {s_axis_tuser, s_axis_tlast, s_axis_tdata} <= {(IN_BITS + 2) {random[2]}};
+        $sent <= {(IN_BEAT_BITS + 2) {random[2]}};
       end
     end
   endtask

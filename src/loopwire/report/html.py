@@ -96,7 +96,7 @@ def with_facts_of(old: str, report: Report) -> str:
 
 def _timeline(firmware: Firmware) -> list[str]:
     pairs = zip(firmware.pipelines, firmware.engines, strict=True)
-    return [sequences_svg(firmware.engines), *(occupancy_svg(*pair) for pair in pairs)]
+    return [sequences_svg(firmware.timing), *(occupancy_svg(*pair) for pair in pairs)]
 
 
 def _key_figures(report: Report) -> list[tuple[str, str]]:

@@ -37,7 +37,7 @@ class Verification:
     Attributes:
         sequences: simulated, of which `short_sequences` ended before their last step, and `stressed_sequences` met
             random gaps or stalls.
-        resets: in the middle of a sequence.
+        resets: while sequences were under way.
         simulated: the cycles counted.
     """
 

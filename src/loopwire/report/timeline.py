@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from loopwire.schedule.cycles import EngineTiming, run
+from loopwire.schedule.cycles import DesignTiming, EngineTiming, run
 from loopwire.schedule.datapath import Constant, View
 from loopwire.schedule.pipeline import Pipeline
 
@@ -55,10 +55,10 @@ def occupancy_svg(pipeline: Pipeline, timing: EngineTiming) -> str:
     return _svg(18 + len(rows) * ROW + 4, parts, "Which sequence each stage of each layer works on, cycle by cycle")
 
 
-def sequences_svg(engines: Sequence[EngineTiming]) -> str:
+def sequences_svg(design: DesignTiming) -> str:
     """Draw the first sequences at full rate: when their beats come in, until when they are worked on, their result."""
-    count = min(max(engine.slots for engine in engines) + 3, MOST_SEQUENCES)
-    found = run(engines, count)
+    count = min(design.copies * max(engine.slots for engine in design.copied) + 3, MOST_SEQUENCES)
+    found = run(design, count)
     last = found[-1].last_output + 1
     scale = (WIDTH - LABEL - 60) / last
     parts = []

@@ -45,10 +45,36 @@ class SequenceCycles:
     last_output: int
 
 
-def run(engines: Sequence[EngineTiming], sequences: int) -> list[SequenceCycles]:
+@dataclass(frozen=True)
+class Pace:
+    """How vectors pass a port: so many in a beat, or each in so many beats; one of the two is 1."""
+
+    vectors_per_beat: int = 1
+    beats_per_vector: int = 1
+
+
+@dataclass(frozen=True)
+class DesignTiming:
+    """What of a design decides its cycles.
+
+    Attributes:
+        copied: engines that stand in each copy, one after another.
+        copies: sequences are dealt to them in turn, and their results taken in turn.
+        head: engines behind the copies, for their results.
+        input, output: how vectors come and go.
+    """
+
+    copied: tuple[EngineTiming, ...]
+    copies: int = 1
+    head: tuple[EngineTiming, ...] = ()
+    input: Pace = Pace()
+    output: Pace = Pace()
+
+
+def run(design: DesignTiming, sequences: int) -> list[SequenceCycles]:
     """Return the cycles of full-length sequences that follow without a gap, nothing holding up the output."""
-    chain = _Chain(engines)
-    return [chain.sequence() for _ in range(sequences)]
+    flow = _Flow(design)
+    return [flow.sequence() for _ in range(sequences)]
 
 
 @dataclass(frozen=True)
@@ -68,55 +94,121 @@ class SteadyState:
         return self.period_cycles / self.period_sequences
 
 
-def steady_state(engines: Sequence[EngineTiming]) -> SteadyState:
+def steady_state(design: DesignTiming) -> SteadyState:
     """Return what `run` settles into."""
-    chain = _Chain(engines)
+    flow = _Flow(design)
     seen: dict[tuple[object, ...], tuple[int, int]] = {}
     count = 0
-    while (situation := chain.situation()) not in seen:
-        seen[situation] = count, chain.next_input
-        chain.sequence()
+    while (situation := flow.situation()) not in seen:
+        seen[situation] = count, flow.next_input
+        flow.sequence()
         count += 1
     settled, cycle = seen[situation]
-    return SteadyState(settled, count - settled, chain.next_input - cycle)
+    return SteadyState(settled, count - settled, flow.next_input - cycle)
 
 
 class _Chain:
-    """Engines one after another; `next_input` is the first cycle in which the next sequence's first beat can come."""
+    """Engines one after another."""
 
     def __init__(self, engines: Sequence[EngineTiming]) -> None:
         self._engines = tuple((engine, _EngineState()) for engine in engines)
-        self.next_input = 0
+        self.free = 0
+        """First cycle in which the next sequence can begin to be offered."""
 
-    def sequence(self) -> SequenceCycles:
-        """Return the cycles of the next sequence."""
-        offered = [self.next_input + j for j in range(self._engines[0][0].steps)]
-        inputs: list[int] = []
+    @property
+    def steps(self) -> int:
+        """Vectors of a sequence."""
+        return self._engines[0][0].steps
+
+    def admits(self, cycle: int) -> int:
+        """Return the cycle in which the first engine accepts a sequence's first vector, offered in `cycle`."""
+        return _admits(*self._engines[0], cycle)
+
+    def sequence(self, offered: list[int]) -> list[int]:
+        """Take a sequence whose vectors are accepted in these cycles; return those in which its results are there."""
+        self.free = offered[-1] + 1
         before: _EngineState | None = None
         for engine, state in self._engines:
             accepted, offered = _sequence(engine, state, offered)
-            inputs = inputs or accepted
             if before is not None:
                 before.returned[-1] = accepted[-1]
             before = state
-        self.next_input = inputs[-1] + 1
-        return SequenceCycles(inputs[0], inputs[-1], offered[0], offered[-1])
+        return offered
 
-    def situation(self) -> tuple[object, ...]:
-        """Return all that the cycles of further sequences depend on, counted from `next_input`."""
+    def handed_on(self, cycle: int) -> None:
+        """Say when the last result of the last sequence was taken."""
+        self._engines[-1][1].returned[-1] = cycle
+
+    def situation(self, now: int) -> tuple[object, ...]:
+        """Return all that the cycles of further sequences depend on, counted from `now`."""
 
         def since(cycles: list[int], longest: int = 1) -> tuple[int, ...]:
-            return tuple(max(cycle - self.next_input, -longest) for cycle in cycles)
+            return tuple(max(cycle - now, -longest) for cycle in cycles)
 
-        return tuple(
+        engines = tuple(
             (
                 len(state.accepted) % engine.slots,
                 since(state.issued_last[-engine.slots :], engine.ring + 1),
                 since(state.returned[-engine.tickets :]),
-                (state.turn_origin - self.next_input) % engine.ring,
+                (state.turn_origin - now) % engine.ring,
             )
             for engine, state in self._engines
         )
+        return max(self.free - now, 0), engines
+
+
+class _Flow:
+    """A whole design; `next_input` is the first cycle in which the next sequence's first beat can come."""
+
+    def __init__(self, design: DesignTiming) -> None:
+        self._design = design
+        self._copies = [_Chain(design.copied) for _ in range(design.copies)]
+        self._head = _Chain(design.head) if design.head else None
+        self._turn = 0
+        self._merged = -1
+        """Cycle in which a result last left a copy."""
+        self._output_free = 0
+        """First cycle in which the output can take a vector, or a beat of several."""
+        self.next_input = 0
+
+    def sequence(self) -> SequenceCycles:
+        """Return the cycles of the next sequence."""
+        copy = self._copies[self._turn]
+        self._turn = (self._turn + 1) % len(self._copies)
+        pace = self._design.input
+        # Within a sequence an engine's feeder never makes a vector wait; all but a vector's last beat never wait.
+        first = copy.admits(max(self.next_input + pace.beats_per_vector - 1, copy.free))
+        accepted = [first + pace.beats_per_vector * index for index in range(copy.steps)]
+        first_input = self.next_input if pace.beats_per_vector > 1 else first
+        last_input = accepted[(copy.steps - 1) // pace.vectors_per_beat * pace.vectors_per_beat]
+        results = copy.sequence(accepted)
+        self.next_input = last_input + 1
+        if self._head is not None:
+            (result,) = results
+            self._merged = self._head.admits(max(result, self._merged + 1))
+            copy.handed_on(self._merged)
+            copy, results = self._head, self._head.sequence([self._merged])
+        beats = self._output_beats(copy, results)
+        return SequenceCycles(first_input, last_input, beats[0], beats[-1] + self._design.output.beats_per_vector - 1)
+
+    def _output_beats(self, chain: _Chain, results: list[int]) -> list[int]:
+        """Return the cycles of a sequence's output beats, the first beat of each vector where that takes several."""
+        pace, taken, beats = self._design.output, -1, []
+        for index, cycle in enumerate(results):
+            taken = max(cycle, taken + 1)
+            if (index + 1) % pace.vectors_per_beat == 0 or index == len(results) - 1:
+                taken = max(taken, self._output_free)
+                self._output_free = taken + pace.beats_per_vector
+                beats.append(taken)
+        chain.handed_on(taken)
+        return beats
+
+    def situation(self) -> tuple[object, ...]:
+        """Return all that the cycles of further sequences depend on, counted from `next_input`."""
+        now = self.next_input
+        chains = [*self._copies, *([self._head] if self._head is not None else [])]
+        busy = max(self._merged + 1 - now, 0), max(self._output_free - now, 0)
+        return self._turn, busy, tuple(chain.situation(now) for chain in chains)
 
 
 def _turn(state: _EngineState, place: int, earliest: int, ring: int) -> int:
@@ -124,15 +216,21 @@ def _turn(state: _EngineState, place: int, earliest: int, ring: int) -> int:
     return earliest + (state.turn_origin + place - earliest) % ring
 
 
+def _admits(engine: EngineTiming, state: _EngineState, cycle: int) -> int:
+    """Return the cycle in which an engine accepts a sequence's first beat, offered in `cycle`."""
+    number = len(state.accepted)
+    if number >= engine.slots:
+        cycle = max(cycle, state.issued_last[number - engine.slots])
+    if number >= engine.tickets:
+        cycle = max(cycle, state.returned[number - engine.tickets] + 1)
+    return cycle
+
+
 def _sequence(engine: EngineTiming, state: _EngineState, offered: list[int]) -> tuple[list[int], list[int]]:
     """Return the cycles in which an engine accepts a sequence's beats, and in which it hands on its results."""
     number = len(state.accepted)
     slot = number % engine.slots
-    first = offered[0]
-    if number >= engine.slots:
-        first = max(first, state.issued_last[number - engine.slots])
-    if number >= engine.tickets:
-        first = max(first, state.returned[number - engine.tickets] + 1)
+    first = _admits(engine, state, offered[0])
     accepted = [first]
     for cycle in offered[1:]:
         accepted.append(max(cycle, accepted[-1] + 1))

@@ -6,6 +6,7 @@ could be fused; what is left are chains of engines, cut where a layer reads back
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from loopwire.errors import UnsupportedError
@@ -130,19 +131,31 @@ def one_layer_each(chain: tuple[Engine, ...]) -> tuple[Engine, ...]:
 
     What follows a product up to the next one stays with it.
     """
-    *scans, last = chain
-    if not last.tail:
-        return chain
     groups: list[list[Node]] = []
-    for node in last.tail:
-        if isinstance(node.op, ops.Const):
-            continue
+    for node in _computed(chain[-1].tail):
         starts = isinstance(node.op, ops.MatVec) and (
             not groups or any(isinstance(n.op, ops.MatVec) for n in groups[-1])
         )
         if starts or not groups:
             groups.append([])
         groups[-1].append(node)
+    return _tail_apart(chain, groups)
+
+
+def head_apart(chain: tuple[Engine, ...]) -> tuple[Engine, ...]:
+    """Give what follows the last step an engine of its own, which takes a vector whenever one comes."""
+    return _tail_apart(chain, [group] if (group := _computed(chain[-1].tail)) else [])
+
+
+def _computed(nodes: Iterable[Node]) -> list[Node]:
+    return [node for node in nodes if not isinstance(node.op, ops.Const)]
+
+
+def _tail_apart(chain: tuple[Engine, ...], groups: list[list[Node]]) -> tuple[Engine, ...]:
+    """Give each group of the last engine's tail an engine of its own."""
+    *scans, last = chain
+    if not last.tail:
+        return chain
     constants = {node.result: node for node in last.tail if isinstance(node.op, ops.Const)}
     engines_after = []
     for index, group in enumerate(groups):

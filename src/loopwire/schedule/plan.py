@@ -9,6 +9,7 @@ from functools import cached_property
 from loopwire.devices import Device
 from loopwire.errors import ConfigError
 from loopwire.hdl.adder_tree import AdderTree
+from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Graph, Value
 from loopwire.ir.interval import Range, ranges
@@ -16,10 +17,11 @@ from loopwire.ir.verify import verify
 from loopwire.knobs import Knobs
 from loopwire.passes.accumulate_flattened import accumulate_flattened
 from loopwire.passes.fuse_scans import fuse_scans
-from loopwire.schedule.cycles import EngineTiming, SteadyState, run, steady_state
+from loopwire.schedule.bus import beat_formats
+from loopwire.schedule.cycles import DesignTiming, EngineTiming, Pace, SteadyState, run, steady_state
 from loopwire.schedule.datapath import Signal
 from loopwire.schedule.delay import DelayModel
-from loopwire.schedule.engine import Engine, engines, one_layer_each
+from loopwire.schedule.engine import Engine, engines, head_apart, one_layer_each
 from loopwire.schedule.expand import expand
 from loopwire.schedule.expand_folded import expand_folded
 from loopwire.schedule.fold import fold, layer_of
@@ -31,13 +33,34 @@ from loopwire.schedule.shift_add import SOLVER_BITS, minimal_depth, solve
 class Plan:
     """Engines one after another, each with the pipeline that it runs and what decides its cycles.
 
-    `graph` is what they were made from: the lowered graph after the passes that serve the hardware.
+    `graph` is what they were made from: the lowered graph after the passes that serve the hardware. The first `copied`
+    engines stand `copies` times. `input` and `output` tell how vectors lie in beats.
     """
 
     graph: Graph
     chain: tuple[Engine, ...]
     pipelines: tuple[Pipeline, ...]
     timings: tuple[EngineTiming, ...]
+    copied: int
+    copies: int
+    input: BeatFormat
+    output: BeatFormat
+
+    @property
+    def length(self) -> int:
+        """Steps of a full sequence."""
+        return self.chain[0].length
+
+    @property
+    def per_step(self) -> bool:
+        """Whether each step gives a result, rather than each sequence."""
+        return all(engine.per_step for engine in self.chain)
+
+    @cached_property
+    def timing(self) -> DesignTiming:
+        """What decides the cycles of the whole."""
+        paces = (Pace(beat.vectors_per_beat, beat.beats_per_vector) for beat in (self.input, self.output))
+        return DesignTiming(self.timings[: self.copied], self.copies, self.timings[self.copied :], *paces)
 
     @property
     def told_fresh(self) -> int:
@@ -50,7 +73,7 @@ class Plan:
 
         For a single full-length sequence whose beats come without gaps.
         """
-        (alone,) = run(self.timings, 1)
+        (alone,) = run(self.timing, 1)
         return alone.last_output - alone.first_input
 
     @property
@@ -61,7 +84,7 @@ class Plan:
     @cached_property
     def steady(self) -> SteadyState:
         """What sequences at full rate settle into."""
-        return steady_state(self.timings)
+        return steady_state(self.timing)
 
 
 def plan(graph: Graph, device: Device, clock_period_ns: float, knobs: Knobs) -> Plan:
@@ -78,20 +101,48 @@ def plan(graph: Graph, device: Device, clock_period_ns: float, knobs: Knobs) -> 
         ConfigError: the clock is too fast for an operation, or a knob is set to what cannot be.
     """
     graph, chain = _chain(graph, knobs)
+    copied = _copied(chain, knobs)
+    formats = _beat_formats(graph, chain, knobs)
     planner = _Planner(ranges(graph), DelayModel(device), clock_period_ns, knobs)
     pipelines = tuple(planner.pipeline(engine) for engine in chain)
     timings = tuple(planner.timing(engine, pipeline) for engine, pipeline in zip(chain, pipelines, strict=True))
-    return Plan(graph, chain, pipelines, timings)
+    return Plan(graph, chain, pipelines, timings, copied, knobs.copies, *formats)
 
 
-def check_reuse_factors(graph: Graph, knobs: Knobs) -> None:
+def _beat_formats(graph: Graph, chain: tuple[Engine, ...], knobs: Knobs) -> tuple[BeatFormat, BeatFormat]:
+    """Return how steps and results lie in the beats of the ports."""
+    (x,), (y,) = graph.inputs, graph.outputs
+    step = BeatFormat(chain[0].x.type.size, x.type.element.width, x.type.element.signed)
+    result = BeatFormat(chain[-1].output.type.size, y.type.element.width, y.type.element.signed)
+    steps = chain[0].length
+    return beat_formats(step, steps, result, steps if all(engine.per_step for engine in chain) else 1, knobs)
+
+
+def _copied(chain: tuple[Engine, ...], knobs: Knobs) -> int:
+    """Return how many engines stand in each copy: all up to the last scan, or all where there is a single copy."""
+    steps = chain[0].length
+    if knobs.copies > steps:
+        raise ConfigError(
+            "copies",
+            f"{knobs.copies} copies are more than the {steps} steps of a sequence",
+            f"Give from 1 to {steps}" if steps > 1 else "Give 1",
+        )
+    if knobs.copies == 1:
+        return len(chain)
+    return max(index for index, engine in enumerate(chain) if engine.nodes) + 1
+
+
+def check_knobs(graph: Graph, knobs: Knobs) -> None:
     """Refuse what `plan` would refuse later.
 
     Raises:
         UnsupportedError: the layers are connected in a way that firmware does not carry.
-        ConfigError: a layer cannot have its reuse factor.
+        ConfigError: a layer cannot have its reuse factor, or a sequence its copies or its bus.
     """
-    for engine in _chain(graph, knobs)[1]:
+    graph, chain = _chain(graph, knobs)
+    _copied(chain, knobs)
+    _beat_formats(graph, chain, knobs)
+    for engine in chain:
         fold(engine, knobs.reuse_factor_of(layer_of(engine)))
 
 
@@ -100,7 +151,11 @@ def _chain(graph: Graph, knobs: Knobs) -> tuple[Graph, tuple[Engine, ...]]:
     graph = accumulate_flattened(graph)
     graph = verify(graph if knobs.folds else fuse_scans(graph))
     chain = engines(graph)
-    return graph, one_layer_each(chain) if knobs.folds else chain
+    if knobs.folds:
+        chain = one_layer_each(chain)
+    elif knobs.copies > 1:
+        chain = head_apart(chain)
+    return graph, chain
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 //     simulate <stimulus file> <result file>
 //
 // Both files are written and read by loopwire.synth.simulation, which explains their contents; all integers in them are
-// int64, little-endian. IN_BYTES and OUT_BYTES, the widths of TDATA in bytes, and HAS_USER, whether there is an
-// s_axis_tuser, are defined on the compiler's command line.
+// int64, little-endian. Defined on the compiler's command line are the widths of TDATA and TKEEP in bytes, IN_BYTES, OUT_BYTES,
+// IN_KEEP_BYTES and OUT_KEEP_BYTES, the latter two 0 where there is no TKEEP, and HAS_USER, whether there is an s_axis_tuser.
+// A beat in the files is TDATA, then TKEEP.
 
 #include <cstdint>
 #include <cstdio>
@@ -21,6 +22,8 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ports are copied byte 
 namespace {
 
 constexpr int kResetCycles = 4;
+constexpr int kInBytes = IN_BYTES + IN_KEEP_BYTES;
+constexpr int kOutBytes = OUT_BYTES + OUT_KEEP_BYTES;
 constexpr int64_t kDrainCycles = 100;  // beyond the time that the last result took
 
 enum Status : int64_t { kDone, kNoProgress, kRetracted, kChanged, kNoLast, kUnsolicited };
@@ -47,7 +50,7 @@ class Random {  // SplitMix64, Steele, Lea and Flood, OOPSLA 2014
 };
 
 struct Header {
-    int64_t sequences, beats, max_steps, seed;
+    int64_t sequences, beats, most_input_beats, most_output_beats, seed;
     int64_t valid_odds, ready_odds, last_odds;  // in 2^32
     int64_t reset_after_beats;                  // -1: no reset
     int64_t timeout_cycles;
@@ -73,7 +76,7 @@ Stimulus read_stimulus(const char* path) {
     if (!file || std::fread(&stimulus.header, sizeof(Header), 1, file) != 1) fail("read", path);
     stimulus.lengths.resize(stimulus.header.sequences);
     stimulus.fresh.resize(stimulus.header.sequences);
-    stimulus.data.resize(stimulus.header.beats * IN_BYTES);
+    stimulus.data.resize(stimulus.header.beats * kInBytes);
     if (std::fread(stimulus.lengths.data(), 8, stimulus.lengths.size(), file) != stimulus.lengths.size() ||
         std::fread(stimulus.fresh.data(), 8, stimulus.fresh.size(), file) != stimulus.fresh.size() ||
         std::fread(stimulus.data.data(), 1, stimulus.data.size(), file) != stimulus.data.size())
@@ -108,19 +111,19 @@ class Driver {
     // Streams the sequences from the first on until all results are there, or until `beat_limit` beats are accepted.
     Record stream(int64_t beat_limit) {
         Record record;
-        int64_t beat = 0, sequence = 0, step = 0;  // the next to offer, or offered now
+        int64_t beat = 0, sequence = 0, step = 0;  // the next beat to offer, or offered now
         int64_t last_progress = cycle_, drain_until = -1;
-        int64_t output_steps = 0;
+        int64_t output_beats = 0;
         bool offered = false, stalled = false;
-        uint8_t held[OUT_BYTES + 1];
+        uint8_t held[kOutBytes + 1];
 
         while (beat < beat_limit || beat_limit == header_.beats) {
             if (!offered && beat < header_.beats && random_.chance(header_.valid_odds)) {
                 offered = true;
                 const int64_t length = stimulus_.lengths[sequence];
-                std::memcpy(static_cast<void*>(&top_.s_axis_tdata), &stimulus_.data[beat * IN_BYTES], IN_BYTES);
+                set_input(&stimulus_.data[beat * kInBytes]);
                 top_.s_axis_tlast =
-                    step + 1 == length && (length < header_.max_steps || random_.chance(header_.last_odds));
+                    step + 1 == length && (length < header_.most_input_beats || random_.chance(header_.last_odds));
                 if (step == 0) set_user(stimulus_.fresh[sequence]);
                 else disturb_user();
             }
@@ -135,9 +138,12 @@ class Driver {
 
             if (stalled && !top_.m_axis_tvalid) return ended(record, kRetracted);
             if (top_.m_axis_tvalid) {
-                uint8_t now[OUT_BYTES + 1];
+                uint8_t now[kOutBytes + 1];
                 std::memcpy(now, static_cast<const void*>(&top_.m_axis_tdata), OUT_BYTES);
-                now[OUT_BYTES] = top_.m_axis_tlast;
+#if OUT_KEEP_BYTES
+                std::memcpy(now + OUT_BYTES, static_cast<const void*>(&top_.m_axis_tkeep), OUT_KEEP_BYTES);
+#endif
+                now[kOutBytes] = top_.m_axis_tlast;
                 if (stalled && std::memcmp(now, held, sizeof now) != 0) return ended(record, kChanged);
                 if (!stalled) {
                     if (record.sequences >= begun) return ended(record, kUnsolicited);
@@ -148,12 +154,12 @@ class Driver {
             stalled = top_.m_axis_tvalid && !output_accepted;
             if (output_accepted) {
                 record.output_cycles.push_back(cycle_);
-                record.data.insert(record.data.end(), held, held + OUT_BYTES);
-                record.last.push_back(held[OUT_BYTES]);
-                if (held[OUT_BYTES]) {
+                record.data.insert(record.data.end(), held, held + kOutBytes);
+                record.last.push_back(held[kOutBytes]);
+                if (held[kOutBytes]) {
                     ++record.sequences;
-                    output_steps = 0;
-                } else if (++output_steps >= header_.max_steps) {
+                    output_beats = 0;
+                } else if (++output_beats >= header_.most_output_beats) {
                     return ended(record, kNoLast);
                 }
             }
@@ -204,14 +210,22 @@ class Driver {
         if (HAS_USER) set_user(random_.next() & 1);
     }
 
-    // No module may look at TDATA, TLAST and TUSER while TVALID is low.
+    void set_input(const uint8_t* beat) {
+        std::memcpy(static_cast<void*>(&top_.s_axis_tdata), beat, IN_BYTES);
+#if IN_KEEP_BYTES
+        std::memcpy(static_cast<void*>(&top_.s_axis_tkeep), beat + IN_BYTES, IN_KEEP_BYTES);
+#endif
+    }
+
+    // No module may look at TDATA, TKEEP, TLAST and TUSER while TVALID is low.
     void disturb_input() {
-        uint8_t noise[IN_BYTES + 8];
-        for (int i = 0; i < IN_BYTES; i += 8) {
+        uint8_t noise[kInBytes + 8];
+        for (int i = 0; i < kInBytes; i += 8) {
             const uint64_t word = random_.next();
             std::memcpy(noise + i, &word, 8);
         }
-        std::memcpy(static_cast<void*>(&top_.s_axis_tdata), noise, IN_BYTES);
+        if (IN_KEEP_BYTES && IN_BYTES % 8) noise[kInBytes - 1] &= (1 << IN_BYTES % 8) - 1;  // a bit for each byte of TDATA
+        set_input(noise);
         top_.s_axis_tlast = random_.next() & 1;
         disturb_user();
     }

@@ -1,7 +1,7 @@
 """What is sent to a simulated module, what came back, and when.
 
 Cycles are counted by rising clock edges, from 0; a beat moves in the cycle at whose edge TVALID and TREADY
-are both high. Every sequence gives one result: one beat, or a beat for each of its own; TLAST ends it.
+are both high. Every sequence of vectors gives one result: one vector, or one for each of its own; TLAST ends it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwire.errors import ToolError, VerificationError
-from loopwire.hdl.axi_stream import BeatFormat
+from loopwire.hdl.axi_stream import BeatFormat, Beats, Counts
 from loopwire.ir.fixed_point import Integers
 from loopwire.synth.tools import run_tool
-
-Counts = npt.NDArray[np.int64]
 
 _DONE, _NO_PROGRESS, _RETRACTED, _CHANGED, _NO_LAST, _UNSOLICITED = range(6)
 
@@ -32,7 +30,7 @@ class Stimulus:
         seed: of the random numbers, including those that registers hold at power-up.
         valid_probability: that an input beat is offered in a cycle in which none is pending (1: no gaps).
         ready_probability: that the output is ready in a cycle (1: no stalls).
-        last_probability: that TLAST ends a sequence of `max_steps` beats, which ends without it too.
+        last_probability: that TLAST ends a sequence of as many beats as there can be, which ends without it too.
         reset_after_beats: reset once when so many input beats have been accepted, then start again from the
             first sequence; None: do not.
     """
@@ -53,29 +51,30 @@ class SimulationResult:
     """The results of all sequences, in order, with cycle numbers.
 
     Attributes:
-        beats: integers [n_output_beats, count].
-        lengths: beats of each sequence's result [n_sequences].
+        output: how results lie in beats.
+        beats: the results' lanes, vectors and lengths.
         input_lengths: beats of each sequence [n_sequences].
         input_cycles: when each input beat was accepted [n_input_beats].
         valid_cycles: the first cycle in which each output beat was valid [n_output_beats].
         output_cycles: when each output beat was accepted [n_output_beats].
-        beats_before_reset: output beats accepted before the reset in mid-run; none if there was none.
+        lanes_before_reset: of the output beats accepted before the reset in mid-run; none if there was none.
         cycles: all cycles simulated, resets and the wait for surplus beats included.
     """
 
-    beats: Integers
-    lengths: Counts
+    output: BeatFormat
+    beats: Beats
     input_lengths: Counts
     input_cycles: Counts
     valid_cycles: Counts
     output_cycles: Counts
-    beats_before_reset: Integers
+    lanes_before_reset: Integers
     cycles: int
 
     @property
     def outputs(self) -> list[Integers]:
-        """The result of each sequence: integers [n_beats, count]."""
-        return np.split(self.beats, np.cumsum(self.lengths)[:-1])
+        """The result of each sequence: integers [n_vectors, count]."""
+        vectors, lengths = self.output.vectors(self.beats)
+        return np.split(vectors, np.cumsum(lengths)[:-1])
 
     @property
     def first_input_cycle(self) -> Counts:
@@ -90,12 +89,12 @@ class SimulationResult:
     @property
     def first_output_cycle(self) -> Counts:
         """The first cycle in which the first beat of each sequence's result was valid."""
-        return _at(self.valid_cycles, np.cumsum(self.lengths) - self.lengths)
+        return _at(self.valid_cycles, np.cumsum(self.beats.lengths) - self.beats.lengths)
 
     @property
     def last_output_cycle(self) -> Counts:
         """The first cycle in which the last beat of each sequence's result was valid."""
-        return _at(self.valid_cycles, np.cumsum(self.lengths) - 1)
+        return _at(self.valid_cycles, np.cumsum(self.beats.lengths) - 1)
 
     @property
     def latency_cycles(self) -> Counts:
@@ -110,29 +109,39 @@ class SimulationResult:
         """
         return np.diff(self.first_input_cycle)
 
-    def require_equal(self, where: str, beats: Integers, lengths: Counts) -> None:
-        """Compare every bit, those seen before a reset too, with the `beats` and `lengths` expected.
+    def require_equal(self, where: str, vectors: Integers, lengths: Counts) -> None:
+        """Compare every bit, those seen before a reset too, with the results expected.
+
+        Args:
+            where: told in the error.
+            vectors: integers [n_vectors, count], one result after the other.
+            lengths: vectors of each sequence's result [n_sequences].
 
         Raises:
             VerificationError: something differs; the message shows the first difference.
         """
         remedy = "This is a fault of Loopwire: please report it with the model and the configuration"
-        if not np.array_equal(self.lengths, lengths):
-            sequence = int(np.flatnonzero(self.lengths != lengths)[0])
-            got, due = int(self.lengths[sequence]), int(lengths[sequence])
-            raise VerificationError(where, f"the result of sequence {sequence} has {got} beats, not {due}", remedy)
-        for simulated, when in ((self.beats_before_reset, " before the reset"), (self.beats, "")):
-            different = simulated != beats[: len(simulated)]
+        due, ends = self.output.beats(vectors, lengths), np.cumsum(self.beats.lengths)
+        if not np.array_equal(self.beats.lengths, due.lengths):
+            sequence = int(np.flatnonzero(self.beats.lengths != due.lengths)[0])
+            got, expected = int(self.beats.lengths[sequence]), int(due.lengths[sequence])
+            raise VerificationError(where, f"the result of sequence {sequence} has {got} beats, not {expected}", remedy)
+        if not np.array_equal(self.beats.kept, due.kept):
+            beat = int(np.flatnonzero(self.beats.kept != due.kept)[0])
+            sequence = int(np.searchsorted(ends, beat, side="right"))
+            raise VerificationError(where, f"m_axis_tkeep is wrong in the result of sequence {sequence}", remedy)
+        for simulated, when in ((self.lanes_before_reset, " before the reset"), (self.beats.lanes, "")):
+            different = simulated != due.lanes[: len(simulated)]
             if not different.any():
                 continue
             beat, element = (int(index) for index in np.argwhere(different)[0])
-            sequence = int(np.searchsorted(np.cumsum(lengths), beat, side="right"))
-            step = beat - int(np.sum(lengths[:sequence]))
+            sequence = int(np.searchsorted(ends, beat, side="right"))
+            step = beat - int(np.sum(due.lengths[:sequence]))
             raise VerificationError(
                 where,
                 f"{int(different.any(axis=1).sum())} of {len(simulated)} output beats{when} differ; "
                 f"the first is beat {step} of sequence {sequence}: element {element} is {simulated[beat, element]}, "
-                f"not {beats[beat, element]}",
+                f"not {due.lanes[beat, element]}",
                 remedy,
             )
 
@@ -152,7 +161,8 @@ class _Record:
     valid_cycles: Counts
     output_cycles: Counts
     last: npt.NDArray[np.bool_]
-    beats: Integers
+    lanes: Integers
+    kept: Counts
 
 
 @dataclass(frozen=True)
@@ -164,7 +174,7 @@ class Simulator:
         program: the executable.
         directory: where the module's memory files are.
         input, output: formats of its beats.
-        max_steps: beats of the longest sequence.
+        max_steps: vectors of the longest sequence.
     """
 
     top: str
@@ -176,7 +186,7 @@ class Simulator:
 
     def run(
         self,
-        beats: Integers,
+        vectors: Integers,
         lengths: Counts,
         stimulus: Stimulus,
         timeout_cycles: int = 100_000,
@@ -185,8 +195,8 @@ class Simulator:
         """Stream sequences through the module until each has given its result, and some cycles longer.
 
         Args:
-            beats: integers [n_input_beats, input.count], one sequence after the other.
-            lengths: beats of each sequence, from 1 to `max_steps` [n_sequences].
+            vectors: integers [n_vectors, input.count], one sequence after the other.
+            lengths: vectors of each sequence, from 1 to `max_steps` [n_sequences].
             stimulus: gaps, stalls and reset.
             timeout_cycles: the most cycles that may pass without a beat accepted on either side.
             fresh: TUSER of each sequence's first beat, for a module that has it [n_sequences]; None: low.
@@ -197,12 +207,14 @@ class Simulator:
         """
         lengths = np.asarray(lengths, np.int64)
         assert lengths.ndim == 1 and len(lengths) and lengths.min() >= 1 and lengths.max() <= self.max_steps
-        assert lengths.sum() == len(beats), f"{lengths.sum()} beats in the sequences, {len(beats)} given"
+        assert lengths.sum() == len(vectors), f"{lengths.sum()} vectors in the sequences, {len(vectors)} given"
+        beats = self.input.beats(vectors, lengths)
+        n_beats = len(beats.lanes)
         reset_after_beats = -1 if stimulus.reset_after_beats is None else stimulus.reset_after_beats
-        assert reset_after_beats == -1 or 0 < reset_after_beats < len(beats)
+        assert reset_after_beats == -1 or 0 < reset_after_beats < n_beats
         users = np.zeros(len(lengths), np.int64) if fresh is None else fresh
         probabilities = (stimulus.valid_probability, stimulus.ready_probability, stimulus.last_probability)
-        header = [len(lengths), len(beats), self.max_steps, stimulus.seed]
+        header = [len(lengths), n_beats, *self._most_beats, stimulus.seed]
         header += [round(probability * 2**32) for probability in probabilities]
         header += [reset_after_beats, timeout_cycles]
         # Not among the temporary files: the log of a failed run is kept.
@@ -210,29 +222,35 @@ class Simulator:
         with TemporaryDirectory(prefix="loopwire-run-") as folder:
             sent, received = Path(folder, "stimulus"), Path(folder, "result")
             with sent.open("wb") as file:
-                file.write(np.array([*header, *lengths, *users], "<i8").tobytes())
-                file.write(self.input.pack(beats).tobytes())
+                file.write(np.array([*header, *beats.lengths, *users], "<i8").tobytes())
+                data = (self.input.pack(beats.lanes), self.input.pack_keep(beats.kept))
+                file.write(np.concatenate(data, axis=1).tobytes())
             printed = run_tool("simulation", [self.program, sent, received], log, self.directory)
             if "%Warning" in printed:
                 line = next(line for line in printed.splitlines() if "%Warning" in line)
                 raise ToolError("simulation", f"{self.top} cannot be trusted: {line}", f"Read its log, {log}")
             cycles, records = self._read(received.read_bytes())
-        self._require_done(records, lengths, timeout_cycles)
+        self._require_done(records, beats.lengths, timeout_cycles)
         final = records[-1]
         ends = np.flatnonzero(final.last)
         return SimulationResult(
-            beats=final.beats,
-            lengths=np.diff(ends, prepend=-1).astype(np.int64),
-            input_lengths=lengths,
+            output=self.output,
+            beats=Beats(final.lanes, final.kept, np.diff(ends, prepend=-1).astype(np.int64)),
+            input_lengths=beats.lengths,
             input_cycles=final.input_cycles,
             valid_cycles=final.valid_cycles,
             output_cycles=final.output_cycles,
-            beats_before_reset=records[0].beats if len(records) == 2 else final.beats[:0],
+            lanes_before_reset=records[0].lanes if len(records) == 2 else final.lanes[:0],
             cycles=cycles,
         )
 
+    @property
+    def _most_beats(self) -> tuple[int, int]:
+        """Beats of the longest sequence and of the longest result."""
+        return int(self.input.beat_counts(self.max_steps)), self.max_steps * self.output.beats_per_vector
+
     def _read(self, content: bytes) -> tuple[int, list[_Record]]:
-        n_bytes = self.output.bits // 8
+        data_bytes, beat_bytes = self.output.bits // 8, self.output.bits // 8 + self.output.keep_bytes
         position = 0
 
         def take(count: int, dtype: str) -> npt.NDArray[Any]:
@@ -245,19 +263,17 @@ class Simulator:
         records = []
         for _ in range(n_records):
             status, sequences, n_inputs, n_outputs = (int(value) for value in take(4, "<i8"))
-            records.append(
-                _Record(
-                    status,
-                    sequences,
-                    input_cycles=take(n_inputs, "<i8"),
-                    valid_cycles=take(n_outputs, "<i8"),
-                    output_cycles=take(n_outputs, "<i8"),
-                    last=take(n_outputs, "u1") != 0,
-                    beats=self.output.unpack(take(n_outputs * n_bytes, "u1").reshape(n_outputs, n_bytes)),
-                )
-            )
+            inputs, valid, outputs = (take(count, "<i8") for count in (n_inputs, n_outputs, n_outputs))
+            last = take(n_outputs, "u1") != 0
+            beats = take(n_outputs * beat_bytes, "u1").reshape(n_outputs, beat_bytes)
+            lanes, kept = self.output.unpack(beats[:, :data_bytes]), self.output.unpack_keep(beats[:, data_bytes:])
+            records.append(_Record(status, sequences, inputs, valid, outputs, last, lanes, kept))
         assert position == len(content)
         return cycles, records
+
+    @property
+    def _output_signals(self) -> str:
+        return "m_axis_tdata or m_axis_tlast" if not self.output.keep_bits else "m_axis_tdata, _tkeep or _tlast"
 
     def _require_done(self, records: list[_Record], lengths: Counts, timeout_cycles: int) -> None:
         record = records[-1]
@@ -268,8 +284,8 @@ class Simulator:
         problem = {
             _NO_PROGRESS: f"no beat moved for {timeout_cycles} cycles",
             _RETRACTED: "m_axis_tvalid fell before m_axis_tready rose",
-            _CHANGED: "m_axis_tdata or m_axis_tlast changed before m_axis_tready rose",
-            _NO_LAST: f"the result has {self.max_steps} beats and no m_axis_tlast",
+            _CHANGED: f"{self._output_signals} changed before m_axis_tready rose",
+            _NO_LAST: f"the result has {self._most_beats[1]} beats and no m_axis_tlast",
             _UNSOLICITED: "an output beat belongs to no sequence",
         }[record.status]
         if sequence < len(lengths):

@@ -57,10 +57,11 @@ def build(
     Uninitialised registers start with random bits, so that a missing reset shows.
 
     Args:
-        top: name of the module; its ports are aclk, aresetn, s_axis_t{data,valid,ready,last}, m_axis_t{...}.
+        top: name of the module; its ports are aclk, aresetn, s_axis_t{data,valid,ready,last}, m_axis_t{...}, and
+            tkeep where the format has it.
         sources: SystemVerilog files; memory files are looked for beside the first.
         input, output: formats of the beats.
-        max_steps: beats after which a sequence ends without TLAST.
+        max_steps: vectors after which a sequence ends without TLAST.
         directory: where to build; a temporary folder, removed with the Simulator, if None.
         has_user: whether there is a port s_axis_tuser.
 
@@ -70,6 +71,7 @@ def build(
     place = _build_directory(directory)
     _verilate(top, sources, place, "--cc", *_RANDOM_START, "-Wno-fatal")
     sizes = {"IN_BYTES": input.bits // 8, "OUT_BYTES": output.bits // 8, "HAS_USER": int(has_user)}
+    sizes |= {"IN_KEEP_BYTES": input.keep_bytes, "OUT_KEEP_BYTES": output.keep_bytes}
     program = _compile_model(place, [_DRIVER], sizes)
     simulator = Simulator(top, program, Path(sources[0]).resolve().parent, input, output, max_steps)
     if directory is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -14,15 +15,16 @@ from loopwire.hdl.names import Names, identifier
 from loopwire.ir.graph import Graph
 from loopwire.ir.tables import TableForm
 from loopwire.knobs import Knobs
-from loopwire.schedule.cycles import EngineTiming, SteadyState
+from loopwire.schedule.cycles import DesignTiming, EngineTiming, SteadyState
 from loopwire.schedule.pipeline import Pipeline, Placement
 from loopwire.schedule.plan import Plan, plan
 from loopwire.targets.verilog.engine_module import Fresh, control_bits, engine_module
 from loopwire.targets.verilog.layer_module import layer_module, layer_modules
 from loopwire.targets.verilog.table_module import table_module
-from loopwire.targets.verilog.top_module import top_module
+from loopwire.targets.verilog.top_module import copy_module, top_module
 
-STATIC_MODULES = ("loopwire_feeder.sv", "loopwire_sequencer.sv", "loopwire_collector.sv")
+LIBRARY_MODULE = re.compile(r"^ *(loopwire_[a-z]+) #\(", re.MULTILINE)
+"""An instance of one of the modules that are the same in every design."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,10 @@ class Firmware:
     `latency_cycles` counts from the first input beat's acceptance to the (last) result beat's being valid, for a single
     full-length sequence whose beats come without gaps. `initiation_interval_cycles` is the time from a sequence's first
     beat to the next one's at full rate, the mean over a period of the `steady` state. `schedule.cycles.run` gives every
-    sequence's cycles from `engines`, the timing of each engine; `pipelines` tell where each of its operations works.
-    A `stateful` design has a port `s_axis_tuser`.
+    sequence's cycles from `timing`; `pipelines` tell where each engine's operations work.
+
+    A sequence has at most `length` steps, and its result one vector, or one a step where `per_step`. `input` and
+    `output` tell how vectors lie in beats. A `stateful` design has a port `s_axis_tuser`.
     """
 
     files: Mapping[str, str]
@@ -46,8 +50,10 @@ class Firmware:
     initiation_interval_cycles: float
     loop_latency_cycles: int
     interleave: int
+    copies: int
     stateful: bool
     steady: SteadyState
+    timing: DesignTiming
     engines: tuple[EngineTiming, ...]
     pipelines: tuple[Pipeline, ...]
 
@@ -85,26 +91,27 @@ class _Writer:
             modules.append(self._names.unique(f"{self.name}_{engine.name}"))
             fresh = Fresh(index < plan.told_fresh, index + 1 < plan.told_fresh)
             self._write_engine(modules[-1], pipeline, timing, fresh)
-        (x,), (y,) = plan.graph.inputs, plan.graph.outputs
-        first, last = plan.pipelines[0].datapath.x, plan.pipelines[-1].datapath.output
-        beats_in = BeatFormat(first.count, x.type.element.width, x.type.element.signed)
-        beats_out = BeatFormat(last.count, y.type.element.width, y.type.element.signed)
-        self.files[f"{self.name}.sv"] = top_module(self.name, modules, plan, beats_in, beats_out)
-        for static in STATIC_MODULES:
-            self.files[static] = resources.files("loopwire.hdl").joinpath(static).read_text()
+        copy = self._names.unique(f"{self.name}_copy")
+        if plan.copies > 1:
+            self.files[f"{copy}.sv"] = copy_module(copy, modules, plan)
+        self.files[f"{self.name}.sv"] = top_module(self.name, modules, copy, plan)
+        for name in sorted(set(LIBRARY_MODULE.findall("".join(self.files.values())))):
+            self.files[f"{name}.sv"] = resources.files("loopwire.hdl").joinpath(f"{name}.sv").read_text()
         return Firmware(
             files=self.files,
             top=self.name,
-            length=plan.chain[0].length,
-            per_step=all(engine.per_step for engine in plan.chain),
-            input=beats_in,
-            output=beats_out,
+            length=plan.length,
+            per_step=plan.per_step,
+            input=plan.input,
+            output=plan.output,
             latency_cycles=plan.latency_cycles,
             initiation_interval_cycles=plan.steady.initiation_interval_cycles,
             loop_latency_cycles=plan.loop_latency_cycles,
             interleave=max(timing.slots for timing in plan.timings),
+            copies=plan.copies,
             stateful=plan.told_fresh > 0,
             steady=plan.steady,
+            timing=plan.timing,
             engines=plan.timings,
             pipelines=plan.pipelines,
         )

@@ -1,13 +1,14 @@
-"""The top module of a design: AXI4-Stream ports, and the engines between them."""
+"""The top module of a design: AXI4-Stream ports, and between them the engines, once or in several copies."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.hdl.expressions import resized
-from loopwire.schedule.datapath import Signal
 from loopwire.schedule.plan import Plan
+from loopwire.targets.verilog.streams import Stream, declared, each, engine, join, part_bits, split
 
 FRESH = (
     "// tuser with a sequence's first beat starts it afresh, from the initial states; else it goes on from those that",
@@ -15,91 +16,290 @@ FRESH = (
 )
 
 
-def top_module(name: str, modules: Sequence[str], plan: Plan, beats_in: BeatFormat, beats_out: BeatFormat) -> str:
+def top_module(name: str, modules: Sequence[str], copy: str, plan: Plan) -> str:
     """Return the module's text.
 
     Args:
         name: of the module.
         modules: names of the engines' modules.
+        copy: name of a copy's module; not used where there is a single one.
         plan: the engines.
-        beats_in, beats_out: how a beat's integers lie in TDATA.
     """
-    x, y, pipelines = plan.graph.inputs[0], plan.graph.outputs[0], plan.pipelines
-    first, last = pipelines[0].datapath.x, pipelines[-1].datapath.output
-    padding = [] if beats_in.lane_bits == first.width else ["    /* verilator lint_off UNUSEDSIGNAL */  // padding"]
-    lines = [
+    stream, lines = _input(plan)
+    if plan.copies == 1:
+        stream, more = _core(modules, plan, stream)
+    else:
+        stream, more = _copies(copy, plan, stream)
+    lines += more
+    stream, more = _engines(modules, plan, range(plan.copied, len(modules)), stream)
+    return "\n".join([*_header(name, plan), *lines, *more, *_output(plan, stream), f"endmodule : {name}", ""])
+
+
+def copy_module(name: str, modules: Sequence[str], plan: Plan) -> str:
+    """Return the text of the module that stands `plan.copies` times.
+
+    Args:
+        name: of the module.
+        modules: names of the engines' modules.
+        plan: the engines.
+    """
+    first, last = plan.pipelines[0].datapath.x, plan.pipelines[plan.copied - 1].datapath.output
+    per_beat_in, per_beat_out = plan.input.vectors_per_beat, plan.output.vectors_per_beat
+    source, result = _copy_streams(plan)
+    stream, lines = _core(modules, plan, source)
+    parts_in = [f"    input  logic [{part_bits(per_beat_in) - 1}:0] s_parts,   // steps of the beat"]
+    parts_out = [f"    output logic [{part_bits(per_beat_out) - 1}:0] m_parts,"]
+    assigned = ((result.data, stream.data), (result.valid, stream.valid), (result.last, stream.last))
+    return "\n".join(
+        [
+            f"// One of {plan.copies} copies: whole sequences in, their results out.",
+            f"module {name} (",
+            "    input  logic aclk,",
+            "    input  logic aresetn,",
+            f"    input  logic [{source.bits - 1}:0] s_data,   // {source.count} elements {first.type}",
+            *(parts_in if source.parts else []),
+            "    input  logic s_valid,",
+            "    output logic s_ready,",
+            "    input  logic s_last,",
+            f"    output logic [{result.bits - 1}:0] m_data,   // {result.count} elements {last.type}",
+            *(parts_out if result.parts else []),
+            "    output logic m_valid,",
+            "    input  logic m_ready,",
+            "    output logic m_last",
+            ");",
+            *lines,
+            *(f"  assign {target} = {source};" for target, source in assigned),
+            *([f"  assign {result.parts} = {stream.parts};"] if result.parts else []),
+            f"  assign {stream.ready} = {result.ready};",
+            f"endmodule : {name}",
+            "",
+        ]
+    )
+
+
+def describe(beats: BeatFormat, element: str, vector: str) -> str:
+    """Say in a line what a beat holds."""
+    if beats.beats_per_vector > 1:
+        held = f"{beats.lanes} of the {beats.count} elements of {vector}, which takes {beats.beats_per_vector} beats"
+    elif beats.vectors_per_beat > 1:
+        held = f"up to {beats.vectors_per_beat} vectors, each {vector} of {beats.count} elements"
+    else:
+        held = f"{vector}, {beats.count} elements"
+    return f"{held}, {element}, {beats.lane_bits} bits apart"
+
+
+def _header(name: str, plan: Plan) -> list[str]:
+    x, y, beats_in, beats_out = plan.graph.inputs[0], plan.graph.outputs[0], plan.input, plan.output
+    several = "; the last beat of a sequence tells by tkeep which steps it holds" if beats_in.keep_bits else ""
+    copies = [f"// Sequences are dealt to {plan.copies} copies in turn."] if plan.copies > 1 else []
+    padded = beats_in.lane_bits != x.type.element.width or beats_in.bits != beats_in.lanes * beats_in.lane_bits
+    keep_in = [f"    input  logic [{beats_in.keep_bits - 1}:0] s_axis_tkeep,"] if beats_in.keep_bits else []
+    keep_out = [f"    output logic [{beats_out.keep_bits - 1}:0] m_axis_tkeep,"] if beats_out.keep_bits else []
+    unused = padded or bool(keep_in)
+    return [
         f"// {name}: AXI4-Stream in and out.",
-        f"// Input beat, one a step: {first.count} elements {x.type.element}, {beats_in.lane_bits} bits apart,",
-        "// element 0 lowest; tlast ends a sequence, as does its last possible step.",
+        f"// Input beat: {describe(beats_in, str(x.type.element), 'a step')}, element 0 lowest;",
+        f"// tlast ends a sequence, as does its last possible step{several}.",
         *(FRESH if plan.told_fresh else []),
-        f"// Output beat: {last.count} elements {y.type.element}, {beats_out.lane_bits} bits apart.",
+        f"// Output beat: {describe(beats_out, str(y.type.element), 'a result')}.",
+        *copies,
         f"module {name} (",
         "    input  logic aclk,",
         "    input  logic aresetn,",
-        *padding,
+        *(["    /* verilator lint_off UNUSEDSIGNAL */  // padding"] if unused else []),
         f"    input  logic [{beats_in.bits - 1}:0] s_axis_tdata,",
-        *(["    /* verilator lint_on UNUSEDSIGNAL */"] if padding else []),
+        *keep_in,
+        *(["    /* verilator lint_on UNUSEDSIGNAL */"] if unused else []),
         "    input  logic s_axis_tvalid,",
         "    output logic s_axis_tready,",
         "    input  logic s_axis_tlast,",
         *(["    input  logic s_axis_tuser,"] if plan.told_fresh else []),
         f"    output logic [{beats_out.bits - 1}:0] m_axis_tdata,",
+        *keep_out,
         "    output logic m_axis_tvalid,",
         "    input  logic m_axis_tready,",
         "    output logic m_axis_tlast",
         ");",
     ]
-    for index in range(len(modules) + 1):
-        before = pipelines[index - 1].datapath.output if index else None
-        after = pipelines[index].datapath.x if index < len(modules) else None
-        lines += _link(index, before, after, beats_in, beats_out)
-    lines += [f"  logic fresh_{index};" for index in range(plan.told_fresh)]
-    for index, module in enumerate(modules):
-        lines += [
-            f"  {module} {module}_i (",
-            f"      .aclk, .aresetn, .s_data(data_{index}), .s_valid(valid_{index}), .s_ready(ready_{index}),",
-            f"      .s_last(last_{index}), .m_data(result_{index + 1}), .m_valid(valid_{index + 1}),",
-            f"      .m_ready(ready_{index + 1}), .m_last(last_{index + 1})"
-            + (f", .s_fresh(fresh_{index})" if index < plan.told_fresh else "")
-            + (f", .m_fresh(fresh_{index + 1})" if index + 1 < plan.told_fresh else ""),
-            "  );",
-        ]
-    lines += [
-        "  assign valid_0 = s_axis_tvalid;",
-        "  assign s_axis_tready = ready_0;",
-        "  assign last_0 = s_axis_tlast;",
-        *(["  assign fresh_0 = s_axis_tuser;"] if plan.told_fresh else []),
-        f"  assign m_axis_tvalid = valid_{len(modules)};",
-        f"  assign ready_{len(modules)} = m_axis_tready;",
-        f"  assign m_axis_tlast = last_{len(modules)};",
-        f"endmodule : {name}",
+
+
+def _input(plan: Plan) -> tuple[Stream, list[str]]:
+    """Write what turns the input's beats into steps, or, where a beat holds several, into beats without padding."""
+    beats, x = plan.input, plan.pipelines[0].datapath.x
+    stream = Stream("beat", "s_axis_tvalid", "s_axis_tready", "s_axis_tlast", beats.lanes, x.width, x.signed)
+    if plan.told_fresh:
+        stream = replace(stream, fresh="s_axis_tuser")
+    lines = [
+        f"  logic [{beats.lanes - 1}:0][{x.width - 1}:0] beat;",
+        *each(beats.lanes, "beat", "beat[k]", f"s_axis_tdata[k * {beats.lane_bits} +: {x.width}]"),
         "",
     ]
-    return "\n".join(lines)
+    if beats.beats_per_vector > 1:
+        stream, more = _joined(plan, stream)
+        lines += more
+    if beats.vectors_per_beat > 1 or plan.copies > 1:
+        stream, more = _framed(plan, stream)
+        lines += more
+    return stream, lines
 
 
-def _link(
-    index: int, before: Signal | None, after: Signal | None, beats_in: BeatFormat, beats_out: BeatFormat
-) -> list[str]:
-    """Write the wires between two engines, or between an engine and the top's ports."""
-    lines = [f"  logic valid_{index}, ready_{index}, last_{index};"]
-    if before is not None:
-        lines.append(f"  logic [{before.count - 1}:0][{before.width - 1}:0] result_{index};")
-    if after is not None:
-        lines.append(f"  logic [{after.count - 1}:0][{after.width - 1}:0] data_{index};")
-    if before is None:
-        assert after is not None
-        source = f"s_axis_tdata[k * {beats_in.lane_bits} +: {after.width}]"
-        lines += _each(after.count, f"data_{index}", f"data_{index}[k]", source)
-    elif after is None:
-        lane = resized(f"result_{index}[k]", before.width, before.signed, beats_out.lane_bits)
-        target = f"m_axis_tdata[k * {beats_out.lane_bits} +: {beats_out.lane_bits}]"
-        lines += _each(before.count, f"result_{index}", target, lane)
-    else:
-        source = resized(f"result_{index}[k]", before.width, before.signed, after.width)
-        lines += _each(after.count, f"data_{index}", f"data_{index}[k]", source)
-    return lines
+def _joined(plan: Plan, beat: Stream) -> tuple[Stream, list[str]]:
+    """Write what gathers the beats of a step."""
+    count = plan.pipelines[0].datapath.x.count
+    step, lines = join(beat, plan.input.beats_per_vector, "step")
+    surplus = [f"step_data[{step.count - 1}:{count}]"] if step.count > count else []
+    lines += _unused("step", [step.parts, *surplus])
+    step = replace(step, data=f"step_data[{count - 1}:0]", count=count, parts="")
+    if not beat.fresh:
+        return step, lines
+    first = f"{beat.valid} && {beat.ready} && step_parts == {part_bits(plan.input.beats_per_vector)}'d1"
+    return replace(step, fresh="fresh_q"), [
+        *lines,
+        "  logic fresh_q;   // of the step's first beat",
+        f"  always_ff @(posedge aclk) if ({first}) fresh_q <= {beat.fresh};",
+        "",
+    ]
 
 
-def _each(count: int, name: str, target: str, source: str) -> list[str]:
-    return [f"  for (genvar k = 0; k < {count}; k++) begin : gen_{name}", f"    assign {target} = {source};", "  end"]
+def _framed(plan: Plan, stream: Stream) -> tuple[Stream, list[str]]:
+    """Write what finds the end of a sequence, and how many steps each beat holds."""
+    per_beat, bits = plan.input.vectors_per_beat, part_bits(plan.input.vectors_per_beat)
+    step_bytes = plan.input.vector_bits // 8
+    keep = "1'b1"
+    lines = []
+    if per_beat > 1:
+        keep = "step_keep"
+        lines = [
+            f"  logic [{per_beat - 1}:0] step_keep;",
+            *each(per_beat, "step_keep", "step_keep[k]", f"s_axis_tkeep[k * {step_bytes}]"),
+        ]
+    return replace(stream, last="beat_last", parts="beat_steps" if per_beat > 1 else ""), [
+        *lines,
+        f"  logic [{bits - 1}:0] beat_steps;",
+        *(_unused("steps", ["beat_steps"]) if per_beat == 1 else []),
+        "  logic beat_last;",
+        f"  loopwire_framer #(.STEPS({plan.length}), .PER_BEAT({per_beat})) framer (",
+        f"      .aclk, .aresetn, .accepted({stream.valid} && {stream.ready}), .s_last({stream.last}),",
+        f"      .s_keep({keep}), .steps(beat_steps), .last(beat_last)",
+        "  );",
+        "",
+    ]
+
+
+def _core(modules: Sequence[str], plan: Plan, stream: Stream) -> tuple[Stream, list[str]]:
+    """Write the engines of a copy, with what hands them the steps of a beat and gathers their results to beats."""
+    lines: list[str] = []
+    if plan.input.vectors_per_beat > 1:
+        stream, lines = split(stream, plan.input.vectors_per_beat, "step")
+    stream, more = _engines(modules, plan, range(plan.copied), stream)
+    lines += more
+    if plan.output.vectors_per_beat > 1:
+        stream, more = join(stream, plan.output.vectors_per_beat, "results")
+        lines += more
+    return stream, lines
+
+
+def _engines(modules: Sequence[str], plan: Plan, chosen: range, stream: Stream) -> tuple[Stream, list[str]]:
+    lines: list[str] = []
+    for index in chosen:
+        x, y = plan.pipelines[index].datapath.x, plan.pipelines[index].datapath.output
+        tells_fresh = index + 1 < plan.told_fresh
+        stream, more = engine(modules[index], stream, (x.count, x.width), (y.count, y.width, y.signed), tells_fresh)
+        lines += more
+    return stream, lines
+
+
+def _unused(name: str, signals: Sequence[str]) -> list[str]:
+    return [f"  wire unused_{name} = &{{1'b0, {', '.join(signals)}}};", ""]
+
+
+def _copy_streams(plan: Plan) -> tuple[Stream, Stream]:
+    """Return the streams at the ports of a copy."""
+    x, y = plan.pipelines[0].datapath.x, plan.pipelines[plan.copied - 1].datapath.output
+    counts = x.count * plan.input.vectors_per_beat, y.count * plan.output.vectors_per_beat
+    parts = ["_parts" if beats.vectors_per_beat > 1 else "" for beats in (plan.input, plan.output)]
+    source, result = (
+        Stream(
+            f"{side}_data",
+            f"{side}_valid",
+            f"{side}_ready",
+            f"{side}_last",
+            count,
+            signal.width,
+            signal.signed,
+            f"{side}{part}" if part else "",
+        )
+        for side, count, signal, part in zip("sm", counts, (x, y), parts, strict=True)
+    )
+    return source, result
+
+
+def _copies(module: str, plan: Plan, stream: Stream) -> tuple[Stream, list[str]]:
+    """Write the copies between what deals them their sequences and what takes their results."""
+    source, result = _copy_streams(plan)
+    bits = part_bits(plan.output.vectors_per_beat) if result.parts else 0
+    merged, lines = declared("merged", result.count, result.width, result.signed, bits)
+    taken = f"{{{merged.parts}, {merged.data}}}" if bits else merged.data
+    parts_in = f".s_parts({stream.parts}), " if source.parts else ""
+    lines += [
+        f"  localparam int COPIES = {plan.copies};",
+        "  logic [COPIES-1:0] dealt_valid, dealt_ready, copy_valid, copy_ready, copy_last;",
+        f"  logic [COPIES-1:0][{result.bits + bits - 1}:0] copy_result;",
+        "  loopwire_distributor #(.COPIES(COPIES)) distributor (",
+        f"      .aclk, .aresetn, .s_valid({stream.valid}), .s_ready({stream.ready}), .s_last({stream.last}),",
+        "      .m_valid(dealt_valid), .m_ready(dealt_ready)",
+        "  );",
+        "  for (genvar k = 0; k < COPIES; k++) begin : gen_copy",
+        f"    {module} copy (",
+        f"        .aclk, .aresetn, .s_data({stream.data}), {parts_in}.s_valid(dealt_valid[k]),",
+        f"        .s_ready(dealt_ready[k]), .s_last({stream.last}), .m_data(copy_result[k][{result.bits - 1}:0]),",
+        *([f"        .m_parts(copy_result[k][{result.bits} +: {bits}]),"] if bits else []),
+        "        .m_valid(copy_valid[k]), .m_ready(copy_ready[k]), .m_last(copy_last[k])",
+        "    );",
+        "  end",
+        f"  loopwire_merger #(.COPIES(COPIES), .BITS({result.bits + bits})) merger (",
+        "      .aclk, .aresetn, .s_data(copy_result), .s_valid(copy_valid), .s_ready(copy_ready), .s_last(copy_last),",
+        f"      {merged.ports('m', taken)}",
+        "  );",
+        "",
+    ]
+    return merged, lines
+
+
+def _output(plan: Plan, stream: Stream) -> list[str]:
+    """Write what lays results into the lanes of the output."""
+    beats = plan.output
+    lines: list[str] = []
+    if beats.beats_per_vector > 1:
+        lanes = beats.lanes * beats.beats_per_vector
+        padded, lines = declared("padded", lanes, stream.width, stream.signed)
+        lines += [
+            f"  assign padded_data = {padded.bits}'({stream.data});",
+            f"  assign padded_valid = {stream.valid};",
+            f"  assign {stream.ready} = padded_ready;",
+            f"  assign padded_last = {stream.last};",
+        ]
+        stream, more = split(padded, beats.beats_per_vector, "part")
+        lines += more
+    lane = resized(f"{stream.data}[k]", stream.width, stream.signed, beats.lane_bits)
+    lines += each(beats.lanes, "result", f"m_axis_tdata[k * {beats.lane_bits} +: {beats.lane_bits}]", lane)
+    used = beats.lanes * beats.lane_bits
+    if used < beats.bits:
+        lines.append(f"  assign m_axis_tdata[{beats.bits - 1}:{used}] = '0;")
+    if beats.keep_bits:
+        lines += _keep(beats, stream)
+    return [
+        *lines,
+        f"  assign m_axis_tvalid = {stream.valid};",
+        f"  assign {stream.ready} = m_axis_tready;",
+        f"  assign m_axis_tlast = {stream.last};",
+    ]
+
+
+def _keep(beats: BeatFormat, stream: Stream) -> list[str]:
+    """Write a 1 for each byte of the vectors that a beat holds."""
+    vector_bytes, bits = beats.vector_bits // 8, part_bits(beats.vectors_per_beat)
+    used = beats.vectors_per_beat * vector_bytes
+    held = f"{{{vector_bytes}{{{bits}'(k) < {stream.parts}}}}}"
+    lines = [*each(beats.vectors_per_beat, "keep", f"m_axis_tkeep[k * {vector_bytes} +: {vector_bytes}]", held)]
+    return [*lines, f"  assign m_axis_tkeep[{beats.keep_bits - 1}:{used}] = '0;"] if used < beats.keep_bits else lines

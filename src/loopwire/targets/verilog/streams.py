@@ -1,0 +1,121 @@
+"""Ready/valid streams inside a module, and the instances that lead from one to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from loopwire.hdl.expressions import resized
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The signals of a stream whose transfers are `count` elements of `width` bits, element 0 lowest.
+
+    `parts` tells how many vectors a transfer holds, where that varies, and `fresh` with a sequence's first transfer
+    whether it starts from the initial states, where others do not.
+    """
+
+    data: str
+    valid: str
+    ready: str
+    last: str
+    count: int
+    width: int
+    signed: bool
+    parts: str = ""
+    fresh: str = ""
+
+    @property
+    def bits(self) -> int:
+        """Bits of a transfer."""
+        return self.count * self.width
+
+    def ports(self, side: str, data: str = "") -> str:
+        """Return the connections of an instance's ports `<side>_data`, _valid, _ready and _last."""
+        names = (data or self.data, self.valid, self.ready, self.last)
+        ends = ("data", "valid", "ready", "last")
+        return ", ".join(f".{side}_{end}({name})" for end, name in zip(ends, names, strict=True))
+
+
+def declared(name: str, count: int, width: int, signed: bool, part_bits: int = 0) -> tuple[Stream, list[str]]:
+    """Return a stream of new signals and their declarations; with a count of parts where `part_bits` is not 0."""
+    stream = Stream(f"{name}_data", f"{name}_valid", f"{name}_ready", f"{name}_last", count, width, signed)
+    lines = [f"  logic [{count - 1}:0][{width - 1}:0] {stream.data};"]
+    if part_bits:
+        stream = replace(stream, parts=f"{name}_parts")
+        lines.append(f"  logic [{part_bits - 1}:0] {stream.parts};")
+    return stream, [*lines, f"  logic {stream.valid}, {stream.ready}, {stream.last};"]
+
+
+def part_bits(parts: int) -> int:
+    """Return the bits that count up to so many parts."""
+    return parts.bit_length()
+
+
+def split(source: Stream, parts: int, name: str) -> tuple[Stream, list[str]]:
+    """Hand on the parts of each transfer one after another."""
+    result, lines = declared(name, source.count // parts, source.width, source.signed)
+    held = source.parts or f"{part_bits(parts)}'d{parts}"
+    return replace(result, fresh=source.fresh), [
+        *lines,
+        f"  loopwire_split #(.PARTS({parts}), .BITS({result.bits})) {name}_split (",
+        f"      .aclk, .aresetn, .s_parts({held}),",
+        f"      {source.ports('s')},",
+        f"      {result.ports('m')}",
+        "  );",
+        "",
+    ]
+
+
+def join(source: Stream, parts: int, name: str) -> tuple[Stream, list[str]]:
+    """Gather transfers to wider ones of so many."""
+    result, lines = declared(name, source.count * parts, source.width, source.signed, part_bits(parts))
+    return result, [
+        *lines,
+        f"  loopwire_join #(.PARTS({parts}), .BITS({source.bits})) {name}_join (",
+        f"      .aclk, .aresetn, .m_parts({result.parts}),",
+        f"      {source.ports('s')},",
+        f"      {result.ports('m')}",
+        "  );",
+        "",
+    ]
+
+
+def engine(
+    module: str, source: Stream, x: tuple[int, int], y: tuple[int, int, bool], tells_fresh: bool
+) -> tuple[Stream, list[str]]:
+    """Run an engine.
+
+    Args:
+        module: its name.
+        source: what it reads.
+        x: elements and their width, as it takes them.
+        y: elements, their width and whether they are signed, as it hands them on.
+        tells_fresh: whether it hands on which sequences start from the initial states.
+    """
+    result, lines = declared(module, *y)
+    taken = source.data
+    if (source.count, source.width) != x:
+        taken = f"{module}_x"
+        lines.append(f"  logic [{x[0] - 1}:0][{x[1] - 1}:0] {taken};")
+        lines += each(x[0], taken, f"{taken}[k]", resized(f"{source.data}[k]", source.width, source.signed, x[1]))
+    fresh = [f".s_fresh({source.fresh})"] if source.fresh else []
+    if tells_fresh:
+        result = replace(result, fresh=f"{module}_fresh")
+        lines.append(f"  logic {result.fresh};")
+        fresh.append(f".m_fresh({result.fresh})")
+    return result, [
+        *lines,
+        f"  {module} {module}_i (",
+        f"      {', '.join(['.aclk', '.aresetn', *fresh])},",
+        f"      {source.ports('s', taken)},",
+        f"      {result.ports('m')}",
+        "  );",
+        "",
+    ]
+
+
+def each(count: int, name: str, target: str, source: str) -> Sequence[str]:
+    """Assign every element, of index k."""
+    return [f"  for (genvar k = 0; k < {count}; k++) begin : gen_{name}", f"    assign {target} = {source};", "  end"]
