@@ -15,6 +15,9 @@ from loopwire.ir.interval import Range
 from loopwire.ir.tables import TableForm
 from loopwire.ir.types import FixedType, Rounding
 
+LUT_ROM_WORDS = 32
+"""Words up to which a ROM with a register is made of look-up tables."""
+
 
 @dataclass(frozen=True, eq=False)
 class Signal:
@@ -81,6 +84,11 @@ class WordRom:
     rows: Integers
     cycles: int
     by_step: bool
+
+    @property
+    def in_block_ram(self) -> bool:
+        """Whether it stands in block RAM. A six-input LUT holds two bits of fewer words."""
+        return len(self.rows) > LUT_ROM_WORDS
 
 
 @dataclass(frozen=True)

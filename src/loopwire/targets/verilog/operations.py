@@ -207,8 +207,9 @@ def _word_rom(kind: WordRom, out: Signal, result: str, place: int, library: Libr
         address = f"{bits}'(step_index_{place}) * {bits}'d{count} + {address}"
     if depth == 1:
         address = "1'b0"
+    style = '(* rom_style = "block" *) ' if kind.in_block_ram else ""
     return [
-        f'(* rom_style = "block" *) logic [{out.bits - 1}:0] {result}_rom [0:{depth - 1}];',
+        f"{style}logic [{out.bits - 1}:0] {result}_rom [0:{depth - 1}];",
         f'initial $readmemh("{name}", {result}_rom);',
         f"logic [{bits - 1}:0] {result}_address;",
         f"assign {result}_address = {address};",

@@ -1,0 +1,307 @@
+"""What engines take of a device, estimated from their datapaths and registers without synthesis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import assert_never
+
+from loopwire.devices import Device
+from loopwire.ir.table_form import TableForm
+from loopwire.ir.types import Overflow, Rounding
+from loopwire.schedule.cycles import EngineTiming
+from loopwire.schedule.datapath import (
+    Accumulate,
+    AddSub,
+    Bound,
+    Columns,
+    Constant,
+    Datapath,
+    Extreme,
+    Gather,
+    Hold,
+    Join,
+    Multiply,
+    Operation,
+    Pairs,
+    Products,
+    Ring,
+    Round,
+    ShiftAdd,
+    Signal,
+    StepRom,
+    TableIndex,
+    TableLookup,
+    View,
+    WordRom,
+)
+from loopwire.schedule.delay import DelayModel
+from loopwire.schedule.pipeline import Pipeline
+
+DSP_PRODUCT_BITS = 9
+"""The narrowest product that goes into a DSP block; Yosys's mul2dsp is given this for all families."""
+LUTS_A_PRODUCT_BIT = 1.0
+"""Look-up tables of a product outside DSP blocks, by the product of both factors' bits: an array of full adders."""
+LUTS_AN_ADDER_BIT = 1.0
+"""A carry chain has one look-up table a bit."""
+LUTS_A_BOUND_BIT = 1.5
+"""Saturation: a multiplexer a bit of the result, and a share of finding what overflows."""
+SRL_STAGES = 32
+"""Stages that one look-up table of an AMD part is as a shift register (UG574)."""
+LEAST_SRL_STAGES = 3
+"""Shorter ones stay flip-flops."""
+LUTS_A_MEMORY_BIT = 4 / 3
+"""AMD memories of 64 words, read and written in one cycle: four LUTs hold three bits (UG574, RAM64M). Half as many for
+32 words."""
+SMALL_LUTS_A_MEMORY_BIT = 1.5
+"""ECP5 memories of 16 words: six LUTs hold four bits (DPR16X4)."""
+CONTROL_LUTS = 60
+"""Of an engine's feeder and collector, beside their memories; a slot or ticket takes a few more."""
+CONTROL_FFS = 60
+SLOT_LUTS = 24
+SLOT_FFS = 20
+TICKET_LUTS = 6
+TICKET_FFS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Cells of a device; half of a 36-kbit block RAM is one of 18 kbit.
+
+    No estimate has UltraRAM: it cannot be initialised (UG573), so it holds no weights.
+    """
+
+    luts: int = 0
+    ffs: int = 0
+    dsps: int = 0
+    bram18s: int = 0
+    urams: int = 0
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def __mul__(self, copies: int) -> Resources:
+        return Resources(*(getattr(self, f.name) * copies for f in fields(self)))
+
+    def shares(self, device: Device) -> dict[str, float]:
+        """Return, for each kind of cell that is used, the share of the device's; infinite where it has none."""
+        used = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name)}
+        return {name: count / (getattr(device, name) or 1e-9) for name, count in used.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Multipliers:
+    """Products made at a time: of matrices, and of two vectors element by element. Shift-add trees have none."""
+
+    matrix: int = 0
+    elementwise: int = 0
+
+    @property
+    def total(self) -> int:
+        """Both."""
+        return self.matrix + self.elementwise
+
+    def __add__(self, other: Multipliers) -> Multipliers:
+        return Multipliers(self.matrix + other.matrix, self.elementwise + other.elementwise)
+
+    def __mul__(self, copies: int) -> Multipliers:
+        return Multipliers(self.matrix * copies, self.elementwise * copies)
+
+
+def count_multipliers(datapath: Datapath) -> Multipliers:
+    """Return the multipliers of an engine; a product with a constant 0 or a power of two takes none."""
+    constants = _constants(datapath)
+    total = Multipliers()
+    for operation in datapath.operations:
+        match operation.kind:
+            case Products():
+                total += Multipliers(matrix=_products(operation, constants))
+            case Multiply():
+                total += Multipliers(elementwise=operation.result.count)
+            case _:
+                pass
+    return total
+
+
+def estimate(pipeline: Pipeline, timing: EngineTiming, device: Device) -> Resources:
+    """Return what an engine takes, its feeder and collector included.
+
+    Args:
+        pipeline: its operations and registers.
+        timing: its slots and tickets.
+        device: whose look-up tables, DSP blocks and memories it is made of.
+    """
+    return _Estimator(pipeline, timing, device).total()
+
+
+class _Estimator:
+    def __init__(self, pipeline: Pipeline, timing: EngineTiming, device: Device) -> None:
+        self._pipeline = pipeline
+        self._datapath = pipeline.datapath
+        self._timing = timing
+        self._device = device
+        self._delays = DelayModel(device)
+        self._constants = _constants(pipeline.datapath)
+
+    def total(self) -> Resources:
+        parts = [self._operation(operation) for operation in self._datapath.operations]
+        parts += [self._state(ring) for ring in self._datapath.rings]
+        parts += [*self._registers(), self._control()]
+        return sum(parts, Resources())
+
+    def _operation(self, operation: Operation) -> Resources:
+        kind, result = operation.kind, operation.result
+        match kind:
+            case Constant() | View() | Join():
+                return Resources()
+            case StepRom():
+                return Resources(luts=self._rom_luts(len(kind.rows), result.bits))
+            case Hold():
+                return Resources(ffs=result.bits)
+            case WordRom():
+                return self._word_rom(len(kind.rows), result.bits, kind.in_block_ram)
+            case Columns():
+                ways = -(-operation.operands[0].count // kind.count)
+                return Resources(luts=self._selection_luts(ways, result.bits))
+            case Accumulate():
+                return Resources(luts=_luts(LUTS_AN_ADDER_BIT * result.bits), ffs=2 * result.bits)
+            case Gather():
+                assert self._datapath.folding is not None
+                return Resources(ffs=result.bits + (self._datapath.folding.chunks - 1) * operation.operands[0].bits)
+            case ShiftAdd():
+                staged = self._pipeline.placements[operation].staged
+                registers = 0 if staged is None else staged.register_bits
+                return Resources(luts=_luts(LUTS_AN_ADDER_BIT * kind.tree.adder_bits), ffs=registers)
+            case Products():
+                return self._multiplier(operation) * _products(operation, self._constants)
+            case Multiply():
+                added = 0 if not kind.added or self._device.dsp_has_adder else result.bits
+                return self._multiplier(operation) * result.count + Resources(luts=added)
+            case AddSub():
+                return Resources(luts=_luts(LUTS_AN_ADDER_BIT * result.bits))
+            case Extreme():
+                return Resources(luts=2 * result.bits)
+            case Pairs():
+                pairs = kind.groups * (operation.operands[0].count // kind.groups // 2)
+                luts_a_bit = 2.0 if kind.largest else LUTS_AN_ADDER_BIT
+                return Resources(luts=_luts(luts_a_bit * pairs * result.width))
+            case Round():
+                free = kind.dropped <= 0 or kind.mode is Rounding.TRN
+                return Resources(luts=0 if free else _luts(LUTS_AN_ADDER_BIT * result.bits))
+            case Bound():
+                wraps = kind.to.overflow is Overflow.WRAP
+                return Resources(luts=0 if wraps else _luts(LUTS_A_BOUND_BIT * result.bits))
+            case TableIndex():
+                covered = kind.form.index_bits
+                clamped = operation.operands[0].width > covered
+                return Resources(luts=result.count * (kind.form.subtracter_bits + (covered if clamped else 0)))
+            case TableLookup():
+                return Resources(luts=result.count * self._table_luts(kind.form))
+            case _:
+                assert_never(kind)
+
+    def _multiplier(self, operation: Operation) -> Resources:
+        """Return what one product of two signed numbers takes."""
+        a, b = (operand.width + (not operand.signed) for operand in operation.operands)
+        if a + b < DSP_PRODUCT_BITS or min(a, b) < 2 or not self._device.dsps:
+            return Resources(luts=_luts(LUTS_A_PRODUCT_BIT * a * b))
+        return Resources(dsps=self._delays.dsp_blocks(a, b))
+
+    def _word_rom(self, words: int, bits: int, in_block_ram: bool) -> Resources:
+        if not in_block_ram:
+            return Resources(luts=self._rom_luts(words, bits), ffs=bits)
+        return Resources(bram18s=block_rams(words, bits, self._device))
+
+    def _rom_luts(self, words: int, bits: int) -> int:
+        """Return the look-up tables of a ROM without a clock: one of k inputs holds 2**k words of a bit."""
+        held = 1 << self._device.lut_inputs
+        if self._device.lut_inputs >= 6 and words <= held // 2:
+            return -(-bits // 2)
+        return -(-words // held) * bits if words > 1 else 0
+
+    def _table_luts(self, form: TableForm) -> int:
+        roms = ((len(form.base), form.base_bits), (len(form.offset), form.offset_bits))
+        around = form.lut6_estimate - sum(-(-entries // 64) * bits for entries, bits in roms)
+        return around - form.subtracter_bits + sum(self._rom_luts(entries, bits) for entries, bits in roms)
+
+    def _selection_luts(self, ways: int, bits: int) -> int:
+        """Return the look-up tables of a choice between so many words; multiplexers beside them join pairs."""
+        inputs = 4 if self._device.lut_inputs >= 6 else 2
+        return 0 if ways == 1 else -(-ways // inputs) * bits
+
+    def _memory(self, words: int, bits: int) -> Resources:
+        """Return what a memory read without a clock takes."""
+        if words == 1:
+            return Resources(ffs=bits)
+        if self._device.lut_inputs < 6:
+            return Resources(luts=_luts(-(-words // 16) * bits * SMALL_LUTS_A_MEMORY_BIT))
+        return Resources(luts=_luts(-(-words // 32) / 2 * bits * LUTS_A_MEMORY_BIT))
+
+    def _state(self, ring: Ring) -> Resources:
+        """Return what holds a state from step to step, and chooses the initial one."""
+        folding = self._datapath.folding
+        slots, bits = self._timing.slots, ring.read.bits
+        chosen = Resources(luts=bits)
+        if not self._datapath.in_memories:
+            return chosen + Resources(ffs=bits)
+        if not ring.gathered:
+            return chosen + self._memory(slots * (1 if folding is None else folding.chunks), bits)
+        assert folding is not None
+        earlier = (folding.chunks - 1) * ring.following.count * ring.read.width
+        return chosen + self._memory(slots, bits) + Resources(ffs=earlier)
+
+    def _registers(self) -> Iterable[Resources]:
+        """Yield the registers that carry each signal from stage to stage, and those that hold it in a loop."""
+        pipeline, places = self._pipeline, self._pipeline.stage_of()
+        read: dict[Signal, set[int]] = {}
+        for signal, place in pipeline.reads():
+            read.setdefault(signal, set()).add(place)
+        held = {signal: cut.stage for cut in pipeline.cuts.values() for signal in cut.signals}
+        for signal, stage in held.items():
+            yield Resources(luts=signal.bits) + self._delay(signal.bits, pipeline.loop_latency)
+            read[signal] = {place for place in read[signal] if place <= stage}
+        for signal, stages in read.items():
+            if signal not in places:
+                continue
+            since = places[signal]
+            for place in sorted(stages):
+                yield self._delay(signal.bits, place - since)
+                since = max(since, place)
+
+    def _delay(self, bits: int, stages: int) -> Resources:
+        """Return what delays so many bits by so many stages."""
+        if stages >= LEAST_SRL_STAGES and self._device.vendor == "amd":
+            return Resources(luts=bits * -(-stages // SRL_STAGES))
+        return Resources(ffs=bits * max(stages, 0))
+
+    def _control(self) -> Resources:
+        timing, y = self._timing, self._datapath.output
+        beats = timing.steps if timing.per_step else 1
+        return (
+            self._memory(timing.slots * timing.steps, self._datapath.x.bits)
+            + self._memory(timing.tickets * beats, y.bits)
+            + Resources(luts=CONTROL_LUTS, ffs=CONTROL_FFS + 4 * self._pipeline.depth)
+            + Resources(luts=SLOT_LUTS, ffs=SLOT_FFS) * timing.slots
+            + Resources(luts=TICKET_LUTS, ffs=TICKET_FFS) * timing.tickets
+        )
+
+
+def block_rams(words: int, bits: int, device: Device) -> int:
+    """Return the fewest 18-kbit block RAMs of one shape that hold so many words of so many bits."""
+    return min(-(-words // depth) * -(-bits // width) for depth, width in device.bram18_shapes)
+
+
+def _constants(datapath: Datapath) -> Mapping[Signal, Constant]:
+    return {op.result: op.kind for op in datapath.operations if isinstance(op.kind, Constant)}
+
+
+def _products(operation: Operation, constants: Mapping[Signal, Constant]) -> int:
+    """Return how many products need a multiplier."""
+    matrix = constants.get(operation.operands[0])
+    if matrix is None:
+        return operation.result.count
+    return sum(abs(int(v)).bit_count() > 1 for v in matrix.integers.flat)
+
+
+def _luts(number: float) -> int:
+    return round(number)
