@@ -11,7 +11,7 @@ import click
 
 from loopwire.cli.console import print_table, progress_bars, step
 from loopwire.cli.failures import errors_told
-from loopwire.cli.settings import read_settings
+from loopwire.cli.settings import named_files, read_settings
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -29,14 +29,14 @@ PROFILED_SEQUENCES = 2000
 
 
 @click.command("compile")
-@click.argument("model_path", metavar="MODEL", type=click.Path(path_type=Path))
+@click.argument("model_path", metavar="MODEL", required=False, type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), help="Inputs, .npz (X, and labels y) or .npy.")
 @click.option("--out", type=click.Path(path_type=Path), help="Project folder. [default: build/<name of MODEL>]")
 @click.option(
     "--config",
     "config_path",
     type=click.Path(path_type=Path),
-    help="TOML file of settings; options given here override it.",
+    help="TOML file of settings, or hls4ml's YAML, which may name MODEL; options given here override it.",
 )
 @click.option("--target", help="verilog or vitis_hls. [default: verilog]")
 @click.option("--part", help="FPGA. [default: xcku115-flvb2104-2-i]")
@@ -53,13 +53,15 @@ PROFILED_SEQUENCES = 2000
 @click.option(
     "--simulate", "sequences", type=click.IntRange(min=0), help="Sequences to verify; 0: none. [default: 1000]"
 )
-def compile_command(model_path: Path, data: Path | None, out: Path | None, **options: Any) -> None:
+def compile_command(model_path: Path | None, data: Path | None, out: Path | None, **options: Any) -> None:
     """Compile MODEL, a Keras .h5 or .keras file, to verified SystemVerilog or HLS C++."""
     with errors_told():
         _compile(model_path, data, out, **options)
 
 
-def _compile(model_path: Path, data_path: Path | None, out: Path | None, sequences: int | None, **options: Any) -> None:
+def _compile(
+    given_model: Path | None, given_data: Path | None, given_out: Path | None, sequences: int | None, **options: Any
+) -> None:
     # One step's matrices are small: more threads would spend their time waiting. Read when numpy is first imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from rich.console import Console
@@ -68,8 +70,8 @@ def _compile(model_path: Path, data_path: Path | None, out: Path | None, sequenc
     from loopwire.report.summary import AUCS, FACTS
 
     console = Console()
-    out = out or Path("build") / model_path.stem
-    config = read_settings(model_path.stem, **options)
+    model_path, data_path, out = named_files(options["config_path"], given_model, given_data, given_out)
+    config = read_settings(model_path, **options)
     hls = config.target == "vitis_hls"
     sequences = config.simulate_sequences if sequences is None else sequences
     _check_early(out, sequences)
@@ -181,8 +183,10 @@ def _command() -> list[str]:
     parameters = {parameter.name: parameter for parameter in context.command.params}
     words = ["loopwire", str(context.info_name)]
     for name, value in context.params.items():
-        if isinstance(parameters[name], click.Argument):
+        if value is None:
+            continue
+        if not isinstance(parameters[name], click.Argument):
+            words.append(parameters[name].opts[0])
+        if value is not True:
             words.append(str(value))
-        elif value is not None:
-            words += [parameters[name].opts[0], *([] if value is True else [str(value)])]
     return words

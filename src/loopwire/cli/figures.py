@@ -38,7 +38,7 @@ def _figures(
     from loopwire.report.profile import profile_figure
     from loopwire.report.roc import class_rocs, confusion, confusion_figure, roc_figure
 
-    config = read_settings(model_path.stem, config_path=config_path, precision=precision)
+    config = read_settings(model_path, config_path=config_path, precision=precision)
     out = out or Path("build") / f"{model_path.stem}-figures"
     written: list[Path] = []
     with progress_bars(Console()) as progress:

@@ -14,8 +14,25 @@ MODEL = click.argument("model_path", metavar="MODEL", type=click.Path(path_type=
 LABELS = click.option("--labels", type=click.Path(path_type=Path), help="Labels, .npy or .npz (y), if not in the data.")
 
 
+HLS4ML_SUFFIXES = (".yml", ".yaml")
+
+
+def named_files(
+    config_path: Path | None, model: Path | None, data: Path | None, out: Path | None
+) -> tuple[Path, Path | None, Path]:
+    """Return model, data and project folder: the command line's, else those that an hls4ml file names."""
+    if config_path is not None and config_path.suffix in HLS4ML_SUFFIXES:
+        from loopwire.hls4ml.conversion import Paths, read_yaml
+
+        named = Paths.of(read_yaml(config_path))
+        model, data, out = model or named.model, data or named.input_data, out or named.output_dir
+    if model is None:
+        raise click.UsageError("Missing argument 'MODEL', which only an hls4ml file in --config may name instead.")
+    return model, data, out or Path("build") / model.stem
+
+
 def read_settings(
-    name: str,
+    model_path: Path,
     config_path: Path | None,
     target: str | None = None,
     part: str | None = None,
@@ -36,7 +53,7 @@ def read_settings(
     from loopwire.config import CompileConfig
     from loopwire.ir.types import FixedType
 
-    config = CompileConfig() if config_path is None else CompileConfig.from_toml(config_path)
+    config = CompileConfig() if config_path is None else _read_file(config_path, model_path)
     options = {
         "target": target,
         "part": part,
@@ -53,4 +70,18 @@ def read_settings(
     given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
     if precision is not None:
         given["model"] = replace(config.model, precision=FixedType.parse(precision))
-    return replace(config, name=config.name or name, **given)
+    return replace(config, name=config.name or model_path.stem, **given)
+
+
+def _read_file(path: Path, model_path: Path) -> CompileConfig:
+    """Read TOML, or an hls4ml file, and tell what of it has no effect."""
+    from loopwire.config import CompileConfig
+
+    if path.suffix not in HLS4ML_SUFFIXES:
+        return CompileConfig.from_toml(path)
+    from loopwire.hls4ml.conversion import read_conversion, read_yaml
+
+    conversion = read_conversion(read_yaml(path), model_path)
+    for line in conversion.notes.lines():
+        click.echo(f"note: {line}", err=True)
+    return conversion.config

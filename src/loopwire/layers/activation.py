@@ -13,6 +13,7 @@ from loopwire.layers.roles import Role
 from loopwire.layers.softmax import softmax
 
 TABLES = ("sigmoid", "tanh", "softsign")
+PIECEWISE_LINEAR = ("linear", "relu", "leaky_relu", "relu6", "hard_sigmoid")
 TAILS = ("softplus", "silu", "gelu", "gelu_tanh")
 """Functions that are max(x, 0) and a table of what differs from it, which is small: the tail."""
 
@@ -30,6 +31,11 @@ class Function:
     slope: float = 0.0
     offset: float = 0.0
     maximum: float | None = None
+
+    @property
+    def needs_table(self) -> bool:
+        """Whether it is not made of comparisons, sums and products alone."""
+        return self.name not in PIECEWISE_LINEAR
 
 
 LINEAR = Function("linear")

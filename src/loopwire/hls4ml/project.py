@@ -1,0 +1,122 @@
+"""A converted model, with the methods that hls4ml's users know."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from loopwire.data import read_data
+from loopwire.design import Design
+from loopwire.hls4ml.notes import Notes
+from loopwire.hls4ml.trace import Reals, layer_results
+from loopwire.project import check_project
+from loopwire.verification import verify
+
+VENDOR_STAGES = "no effect: synthesis is the vendor tool's, for which the project has scripts; see its README"
+
+
+@dataclass(frozen=True, eq=False)
+class HlsModel:
+    """What `convert_from_keras_model` returns: hls4ml calls it a ModelGraph.
+
+    Attributes:
+        design: the model with the types of all tensors chosen, with everything else that Loopwire knows of it.
+        output_dir: the project's folder.
+        input_data: a file of inputs for verification and testbench; random ones if None.
+    """
+
+    design: Design = field(repr=False)
+    output_dir: Path
+    input_data: Path | None = None
+
+    def compile(self) -> None:
+        """Make the emulator; `predict` does it as well. Nothing is written."""
+        self.design.predict(self.design.random_inputs(1))
+
+    def predict(self, x: npt.ArrayLike) -> Reals:
+        """Return the fixed-point outputs (N, *output shape) for inputs (N, *input shape), bit for bit the hardware's.
+
+        Raises:
+            DataError: x does not fit the model.
+        """
+        return self.design.predict(x)
+
+    def trace(self, x: npt.ArrayLike) -> tuple[Reals, dict[str, Reals]]:
+        """Return the outputs, and the fixed-point result (N, *shape) of each layer by its name.
+
+        As in hls4ml, `dense` is what stands before the activation of a Dense, `dense_relu` what comes after it.
+
+        Raises:
+            DataError: x does not fit the model.
+        """
+        return self.predict(x), layer_results(self.design, x)
+
+    def write(self) -> Path:
+        """Write the project without simulating it; return its folder.
+
+        Raises:
+            DataError: the input data do not fit the model.
+            OutputError: the folder holds something else, or cannot be written.
+            UnsupportedError: no hardware can be made of this model.
+        """
+        return self.design.write(self.output_dir, self._inputs())
+
+    def build(
+        self,
+        reset: bool = False,
+        csim: bool = True,
+        synth: bool = False,
+        cosim: bool = False,
+        validation: bool = False,
+        export: bool = False,
+        vsynth: bool = False,
+        fifo_opt: bool = False,
+    ) -> dict[str, Any]:
+        """Simulate the firmware, compare every bit and cycle with what was predicted, and write the project.
+
+        Args:
+            reset: makes no difference: Loopwire's files in the folder are always replaced.
+            csim: simulate; without it, and without `cosim` and `validation`, the firmware is written unverified.
+            synth: has no effect, and is told of; so have `export`, `vsynth` and `fifo_opt`.
+            cosim: as `csim`.
+            validation: as `csim`.
+            export: see `synth`.
+            vsynth: see `synth`.
+            fifo_opt: see `synth`.
+
+        Returns:
+            What `report.json` in the folder holds, each number with its unit in its name.
+
+        Raises:
+            DataError: the input data do not fit the model.
+            OutputError: the folder holds something else, or cannot be written.
+            ToolError: Verilator or a C++ compiler is missing or fails.
+            UnsupportedError: no hardware can be made of this model.
+            VerificationError: a bit or a cycle differs.
+        """
+        notes = Notes()
+        for stage, asked in {"synth": synth, "export": export, "vsynth": vsynth, "fifo_opt": fifo_opt}.items():
+            if asked:
+                notes.add(f"build, {stage}", VENDOR_STAGES)
+        notes.warn()
+        check_project(self.output_dir)
+        x = self._inputs()
+        verification = None
+        if csim or cosim or validation:
+            count = self.design.config.simulate_sequences
+            verification = verify(self.design, self.design.random_inputs(count) if x is None else x, count)
+        report = self.design.report(verification)
+        text = report.to_json()
+        self.design.write(self.output_dir, x, {"report.json": text, "report.md": report.to_markdown()})
+        facts: dict[str, Any] = json.loads(text)
+        return facts
+
+    def _inputs(self) -> npt.NDArray[Any] | None:
+        if self.input_data is None:
+            return None
+        model = self.design.model
+        return read_data(self.input_data, model.input_shape, model.output_shape()[-1]).inputs

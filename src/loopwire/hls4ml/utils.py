@@ -1,0 +1,108 @@
+"""hls4ml's `utils`: the configuration of a model, to be changed before it is converted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loopwire.compiler import load
+from loopwire.errors import ConfigError, nearest
+from loopwire.hls4ml.conversion import keras_classes
+from loopwire.hls4ml.keys import TENSORS_NO_EFFECT
+from loopwire.hls4ml.notes import Notes
+from loopwire.hls4ml.settings import AUTO
+from loopwire.hls4ml.translation import activation_name, input_name
+from loopwire.ir.types import FixedType
+from loopwire.layers.activation import LINEAR, Function
+from loopwire.layers.batch_normalization import BatchNormalization
+from loopwire.layers.dense import Dense
+from loopwire.layers.model import Layer
+from loopwire.layers.recurrent import Recurrent
+from loopwire.layers.roles import Role
+
+if TYPE_CHECKING:
+    from loopwire.frontends.keras_archive import LiveModel
+
+GRANULARITIES = ("model", "type", "name")
+
+
+def config_from_keras_model(
+    model: LiveModel | str | Path,
+    granularity: str = "model",
+    backend: str | None = None,
+    default_precision: str = "fixed<16,6>",
+    default_reuse_factor: int = 1,
+    max_precision: str | None = None,
+) -> dict[str, Any]:
+    """Return the dictionary `hls_config` of a model, as hls4ml lays it out, to be changed and converted.
+
+    It holds what has a meaning in Loopwire. Each tensor's type is written out, but for the sums, which stay exact:
+    `accum` is 'auto', and a Dense with an activation has no `result` before it.
+
+    Args:
+        model: a live `keras.Model`, or the path of a `.keras` or `.h5` file.
+        granularity: settings for the whole 'model', for each 'type' of layer, or for each layer by 'name'.
+        backend: makes no difference: all have the same keys.
+        default_precision: type of all tensors; without modes it truncates and wraps.
+        default_reuse_factor: of all layers.
+        max_precision: has no effect, and is told of: no type is wider than what is asked for.
+
+    Raises:
+        ConfigError: the granularity is unknown.
+        FixedTypeError: the type cannot be read.
+        ModelFileError: the model cannot be read.
+        UnsupportedError: the model has something that Loopwire does not compile.
+    """
+    if granularity.lower() not in GRANULARITIES:
+        raise ConfigError(
+            "granularity",
+            f"{granularity!r} is unknown",
+            f"Choose from {', '.join(GRANULARITIES)}.{nearest(granularity, GRANULARITIES)}",
+        )
+    FixedType.parse(default_precision)
+    if max_precision is not None:
+        notes = Notes()
+        notes.add("max_precision", f"no effect: {TENSORS_NO_EFFECT['maximum'].why}")
+        notes.warn()
+    whole = {"Precision": {"default": default_precision}, "ReuseFactor": default_reuse_factor, "Strategy": "Latency"}
+    config: dict[str, Any] = {"Model": whole}
+    if granularity.lower() == "model":
+        return config
+    classes, layers = keras_classes(model), load(model).layers
+    by_type = granularity.lower() == "type"
+    groups = config.setdefault("LayerType" if by_type else "LayerName", {})
+    groups["InputLayer" if by_type else input_name(classes)] = _group(default_precision, "result")
+    for layer in layers:
+        for name, kind, group in _groups(layer, classes[layer.name], default_precision, default_reuse_factor):
+            groups[kind if by_type else name] = group
+    if by_type and any(isinstance(layer, Dense) and layer.activation != LINEAR for layer in layers):
+        # Here `result` would be the type before the activation as well, which shall stay exact.
+        groups["Dense"]["Precision"].pop("result", None)
+    return config
+
+
+def _groups(layer: Layer, keras_class: str, precision: str, reuse_factor: int) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return (name, class, settings) of what hls4ml makes of a layer; nothing for one without tensors."""
+    match layer:
+        case Recurrent():
+            gates = ["table"] if Role.GATE in layer.roles else []
+            group = _group(precision, "result", "weight", "bias", "recurrent_weight", *gates, "accum")
+            return [(layer.name, keras_class, {**group, "ReuseFactor": reuse_factor})]
+        case Dense(activation=Function(name="linear")):
+            group = _group(precision, "result", "weight", "bias", "accum")
+            return [(layer.name, keras_class, {**group, "ReuseFactor": reuse_factor})]
+        case Dense():
+            group = _group(precision, "weight", "bias", "accum")
+            kind = "Softmax" if layer.activation.name == "softmax" else "Activation"
+            inside = activation_name(layer, layer.activation), kind, _group(precision, "result")
+            return [(layer.name, keras_class, {**group, "ReuseFactor": reuse_factor}), inside]
+        case BatchNormalization():
+            return [(layer.name, keras_class, _group(precision, "result", "scale", "bias"))]
+        case _ if layer.roles:
+            return [(layer.name, keras_class, _group(precision, "result"))]
+        case _:
+            return []
+
+
+def _group(precision: str, *tensors: str) -> dict[str, Any]:
+    return {"Precision": {tensor: AUTO if tensor == "accum" else precision for tensor in tensors}}
