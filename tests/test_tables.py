@@ -178,7 +178,8 @@ def test_sizes_are_counted() -> None:
             "tanh",
             {"max_error_steps": 0.4},
             "table of tanh: no table of at most 1048576 cells keeps the error below 0.4 steps of fixed<16,6>. "
-            "Give a result type with fewer fraction bits, a larger error (rounding alone costs 0.5), or max_entries",
+            "Give a result type with fewer fraction bits, a larger max_error_steps (rounding alone costs 0.5), or a "
+            "table_size (TableSize for hls4ml)",
         ),
         (
             "tanh",
@@ -192,6 +193,18 @@ def test_impossible_tables_are_refused_with_what_to_do(function: str, options: d
     with pytest.raises(ConfigError) as caught:
         design(function, **options)
     assert str(caught.value) == message
+
+
+def test_inputs_of_more_than_64_bits() -> None:
+    form = design_table("tanh", -(1 << 70), (1 << 70) - 1, 48, DEFAULT)
+    x = np.array([-(1 << 70), -(1 << 60), -(1 << 48), 0, 1 << 47, 1 << 62, (1 << 70) - 1], object)
+    assert np.abs(form.evaluate(x).astype(np.float64) - exact_results(form, x)).max() < 1
+    with pytest.raises(ConfigError) as caught:
+        design_table("softplus_tail", -(1 << 70), 0, 61, DEFAULT)
+    assert str(caught.value) == (
+        "table of softplus_tail: inputs from -1 to -512 are more than can be tabulated. "
+        "Give what stands before the activation a type: preactivation"
+    )
 
 
 def test_inputs_outside_the_domain_are_refused() -> None:

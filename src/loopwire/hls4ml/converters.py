@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from loopwire.compiler import compile
 from loopwire.errors import ConfigError, nearest
-from loopwire.hls4ml.conversion import read_conversion, read_yaml
+from loopwire.hls4ml.conversion import Conversion, read_conversion, read_yaml
 from loopwire.hls4ml.project import HlsModel
 
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ def convert_from_keras_model(
                 f"Known are {', '.join(OPTIONS)}.{nearest(option, OPTIONS)}",
             )
         values[OPTIONS[option]] = value
-    return _converted(values, model)
+    conversion = read_conversion(values, model)
+    conversion.notes.warn()
+    return _project(conversion)
 
 
 def convert_from_config(config: str | Path | Mapping[str, Any]) -> HlsModel:
@@ -96,11 +98,11 @@ def convert_from_config(config: str | Path | Mapping[str, Any]) -> HlsModel:
         ToolError: PyYAML is not installed.
         LoopwireError: as `convert_from_keras_model`.
     """
-    return _converted(config if isinstance(config, Mapping) else read_yaml(config))
-
-
-def _converted(values: Mapping[str, Any], model: LiveModel | str | Path | None = None) -> HlsModel:
-    conversion = read_conversion(values, model)
+    conversion = read_conversion(config if isinstance(config, Mapping) else read_yaml(config))
     conversion.notes.warn()
+    return _project(conversion)
+
+
+def _project(conversion: Conversion) -> HlsModel:
     design = compile(conversion.model, conversion.config)
     return HlsModel(design, conversion.output_dir or Path("build") / design.name, conversion.input_data)

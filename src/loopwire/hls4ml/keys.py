@@ -107,12 +107,14 @@ TENSORS_NO_EFFECT: Mapping[str, NoEffect] = {
     "maximum": NoEffect("types are never wider than asked for"),
 }
 
-STRATEGIES: Mapping[str, NoEffect] = {
-    "latency": NoEffect("", ("latency",)),
-    "distributed_arithmetic": NoEffect("how products are made is one choice for the model"),
+SHIFT_ADD = "distributed_arithmetic"
+"""Of the model it means `multipliers = "shift_add"`."""
+STRATEGIES: Mapping[str, str] = {
+    "latency": "",
+    SHIFT_ADD: "how products are made is one choice for the model",
     **dict.fromkeys(
         ("resource", "unrolled", "resource_unrolled", "compressed"),
-        NoEffect("the reuse factors alone decide how multipliers are shared"),
+        "the reuse factors alone decide how multipliers are shared",
     ),
 }
-"""Of a layer; of the model, `distributed_arithmetic` means `multipliers = "shift_add"`."""
+"""Why a layer's strategy has no effect; `latency` is what is done anyway."""

@@ -26,6 +26,6 @@ class Notes:
         return tuple(f"{', '.join(places)}: {remark}" for remark, places in self._places.items())
 
     def warn(self) -> None:
-        """Tell each line as a Python warning of the caller's caller's caller: the user's line."""
+        """Tell each line as a Python warning, at the line that called the caller."""
         for line in self.lines():
-            warnings.warn(line, Hls4mlWarning, stacklevel=4)
+            warnings.warn(line, Hls4mlWarning, stacklevel=3)

@@ -193,7 +193,7 @@ def read_strategy(place: str, value: object) -> str:
     Raises:
         ConfigError: it is unknown.
     """
-    name = "distributed_arithmetic" if str(value).lower() == "da" else str(value).lower()
+    name = keys.SHIFT_ADD if str(value).lower() == "da" else str(value).lower()
     if name not in keys.STRATEGIES:
         raise ConfigError(
             f"{WHERE}, {place}",

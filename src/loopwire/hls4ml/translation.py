@@ -174,14 +174,17 @@ class _Translation:
 
     def _strategy(self) -> dict[str, Any]:
         """Return the kind of multipliers that the model's strategy asks for."""
-        of_model = read_strategy("Model.Strategy", self._config.model.options.get("Strategy", "Latency"))
-        shift_add = of_model == "distributed_arithmetic"
+        chosen = ["latency"]
         for group in (self._config.model, *self._config.layer_type.values(), *self._config.layer_name.values()):
-            place = f"{group.place}.Strategy"
-            strategy = read_strategy(place, group.options.get("Strategy", "Latency"))
-            if strategy != "latency" and not (strategy == "distributed_arithmetic" and shift_add):
-                self._notes.add(place, f"no effect: {keys.STRATEGIES[strategy].why}")
-        return {"multipliers": "shift_add"} if shift_add else {}
+            if "Strategy" in group.options:
+                place = f"{group.place}.Strategy"
+                strategy = read_strategy(place, group.options["Strategy"])
+                if group is self._config.model and strategy == keys.SHIFT_ADD:
+                    chosen.append(strategy)
+                elif strategy not in chosen:
+                    self._notes.add(place, f"no effect: {keys.STRATEGIES[strategy]}")
+                self._config.read.add(place)
+        return {"multipliers": "shift_add"} if keys.SHIFT_ADD in chosen else {}
 
     def _note_truncation(self, types: list[FixedType]) -> None:
         plain = (Rounding.TRN, Overflow.WRAP)
@@ -216,10 +219,10 @@ def _classes(model: Model, keras_classes: Mapping[str, str]) -> dict[str, tuple[
         own = [*classes[layer.name], layer.kind]
         for function in functions_of(layer):
             inside = "Softmax" if function.name == "softmax" else "Activation"
-            if layer.kind == "Activation":
-                own.insert(0, inside)
-            else:
+            if layer.kind != "Activation":
                 classes[activation_name(layer, function)] = (inside,) if isinstance(layer, Dense) else ()
+            elif inside == "Softmax":
+                own.insert(0, inside)
         if isinstance(layer, Flatten):
             own.append("Reshape")
         classes[layer.name] = tuple(dict.fromkeys(own))

@@ -19,6 +19,7 @@ from loopwire.layers.dense import Dense
 from loopwire.layers.model import Layer
 from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.roles import Role
+from loopwire.passes.fold_batch_normalization import fold_batch_normalization
 
 if TYPE_CHECKING:
     from loopwire.frontends.keras_archive import LiveModel
@@ -37,7 +38,7 @@ def config_from_keras_model(
     """Return the dictionary `hls_config` of a model, as hls4ml lays it out, to be changed and converted.
 
     It holds what has a meaning in Loopwire. Each tensor's type is written out, but for the sums, which stay exact:
-    `accum` is 'auto', and a Dense with an activation has no `result` before it.
+    `accum` is 'auto', and a Dense with an activation has no `result` before it. Merged normalisations have no tensors.
 
     Args:
         model: a live `keras.Model`, or the path of a `.keras` or `.h5` file.
@@ -68,7 +69,7 @@ def config_from_keras_model(
     config: dict[str, Any] = {"Model": whole}
     if granularity.lower() == "model":
         return config
-    classes, layers = keras_classes(model), load(model).layers
+    classes, layers = keras_classes(model), fold_batch_normalization(load(model)).layers
     by_type = granularity.lower() == "type"
     groups = config.setdefault("LayerType" if by_type else "LayerName", {})
     groups["InputLayer" if by_type else input_name(classes)] = _group(default_precision, "result")

@@ -11,6 +11,7 @@ Ref: F. de Dinechin and A. Tisserand, "Multipartite table methods", IEEE Trans. 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -25,6 +26,8 @@ __all__ = ["TableForm", "design_table"]
 
 LARGEST_WIDTH = 48
 """Bits of a result: functions are computed in float64, whose 53 bits leave some to judge errors with."""
+REACH = 1 << 61
+"""The largest input that the search counts up to: it does so in 64 bits, and takes differences."""
 ENTRY_SEARCH_RATIO = 1.05
 """The error of a table of limited size is the least possible within this factor, as far as the search sees."""
 
@@ -72,6 +75,7 @@ def design_table(
         )
     if max_entries is not None and max_entries < 2:
         raise ConfigError(where, f"{max_entries} entries cannot tell two inputs apart", "Allow at least 2 entries")
+    near_low, near_high = (_nearer_end(where, function, end, fraction_in, out) for end in (low, high))
     symmetries = [None, real.symmetry] if fold and real.symmetry and low < 0 else [None]
     if out.width > LARGEST_WIDTH:
         raise ConfigError(
@@ -79,17 +83,32 @@ def design_table(
             f"results of {out.width} bits are finer than the function can be computed",
             f"Give a result type of at most {LARGEST_WIDTH} bits",
         )
-    targets = [Target(function, low, high, fraction_in, out, symmetry) for symmetry in symmetries]
+    targets = [Target(function, near_low, near_high, fraction_in, out, symmetry) for symmetry in symmetries]
     if max_entries is not None:
-        return _most_exact(targets, max_entries)
+        return replace(_most_exact(targets, max_entries), low=low, high=high)
     found = cheapest(targets, max_error_steps, None)
     if found is None:
         raise ConfigError(
             where,
             f"no table of at most {LARGEST_INDEX} cells keeps the error below {max_error_steps:g} steps of {out}",
-            "Give a result type with fewer fraction bits, a larger error (rounding alone costs 0.5), or max_entries",
+            "Give a result type with fewer fraction bits, a larger max_error_steps (rounding alone costs 0.5), or a "
+            "table_size (TableSize for hls4ml)",
         )
-    return found
+    return replace(found, low=low, high=high)
+
+
+def _nearer_end(where: str, function: str, end: int, fraction_in: int, out: FixedType) -> int:
+    """Return an end of the inputs, or one within `REACH` beyond which the function is as good as constant."""
+    near = max(-REACH, min(end, REACH))
+    ends = np.ldexp(np.array([near, end], np.float64), -fraction_in)
+    ends = FUNCTIONS[function].real(ends).clip(out.min_integer * out.step, out.max_integer * out.step)
+    if abs(ends[1] - ends[0]) > out.step / 2**10:
+        raise ConfigError(
+            where,
+            f"inputs from {near * 2.0**-fraction_in:g} to {end * 2.0**-fraction_in:g} are more than can be tabulated",
+            "Give what stands before the activation a type: preactivation",
+        )
+    return near
 
 
 def _most_exact(targets: list[Target], max_entries: int) -> TableForm:
