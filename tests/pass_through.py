@@ -77,4 +77,5 @@ def firmware_of(graph: Graph, device: Any, clock_period_ns: float, name: str, kn
         timing=timing,
         engines=(),
         pipelines=(),
+        areas=(),
     )

@@ -11,6 +11,7 @@ from loopwire.devices import find_part
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model
+from loopwire.report.stored import from_json
 from loopwire.schedule.plan import Plan, plan
 from loopwire.schedule.resources import Multipliers, Resources, block_rams, count_multipliers, estimate
 
@@ -90,3 +91,14 @@ def test_resources_add_and_are_shares_of_a_part() -> None:
     device = find_part("xcku115")
     assert some.shares(device) == {"luts": 10 / device.luts, "ffs": 5 / device.ffs, "dsps": 3 / device.dsps}
     assert Resources(urams=1).shares(device)["urams"] > 1, "a part without UltraRAM holds none"
+
+
+def test_the_report_tells_multipliers_and_resources_of_all_copies() -> None:
+    settings = {"reuse_factor": 8, "layer_reuse_factor": {"head": 32}, "copies": 2}
+    report = loopwire.compile(tagger(), CompileConfig.from_dict(settings)).report()
+    rows = {quantity: (value, stage) for quantity, value, stage in report.rows()}
+    assert rows["Multipliers"] == ("365: 353 for matrices, 12 element by element", "scheduled")
+    assert rows["DSPs"] == ("365 of 5520 (6.6 %)", "estimated")
+    assert [(e.layers, e.copies, e.reuse_factor) for e in report.engines] == [(("cell",), 2, 8), (("head",), 1, 32)]
+    assert from_json(report.to_json()).engines == report.engines
+    assert "| engine | cell | 2 | 8 | 364 |" in report.to_markdown()

@@ -23,6 +23,7 @@ from loopwire.ir.graph import Graph
 from loopwire.layers.model import Model
 from loopwire.project import write_project
 from loopwire.project_files import project_files
+from loopwire.report.area import estimated_use
 from loopwire.report.clipping import Clipping, ClippingMeter
 from loopwire.report.profile import TensorProfile, profile
 from loopwire.report.range_proof import RangeProof, range_proofs
@@ -280,6 +281,8 @@ class Design:
             target=self.config.target,
             stateful=self.config.stateful,
             channels=self.config.channels,
+            engines=() if firmware is None else firmware.areas,
+            estimated=() if firmware is None else estimated_use(firmware.areas, self.device),
         )
 
     @property

@@ -9,12 +9,14 @@ from typing import Any
 
 from loopwire.ir.types import FixedType
 from loopwire.report.agreement import Agreement, ClassAuc
-from loopwire.report.built import Built
+from loopwire.report.area import ENGINES, area_rows, engine_rows
+from loopwire.report.built import Built, ResourceUse
 from loopwire.report.clipping import Clipping
 from loopwire.report.profile import TensorProfile
 from loopwire.report.range_proof import RangeProof
 from loopwire.report.roc import WorkingPoint
 from loopwire.report.trace import TensorTrace
+from loopwire.schedule.area import EngineArea
 
 Rows = Sequence[tuple[str, ...]]
 
@@ -104,6 +106,7 @@ class Report:
     """All facts of one design. `predicted` comes from the schedule, `verification.simulated` from the simulation.
 
     Of HLS C++ there is no prediction: only its tool knows cycles, and `predicted` and `loop_latency_cycles` are None.
+    `engines` are as scheduled; their resources, and those of all in `estimated`, are estimates without synthesis.
     `built` is what tools reported, added when they have run.
     `confusion` counts fixed-point outputs: rows are true classes, columns those told. `profile` and `trace` are of the
     first `profiled_sequences` of the data.
@@ -132,10 +135,13 @@ class Report:
     built: tuple[Built, ...] = ()
     stateful: bool = False
     channels: int = 1
+    engines: tuple[EngineArea, ...] = ()
+    estimated: tuple[ResourceUse, ...] = ()
 
     def rows(self) -> Rows:
         """Return (quantity, value, stage) of each fact but AUCs and clipping."""
-        rows = [*self._cycle_rows(), *(row for built in self.built for row in built.rows(self.clock_period_ns))]
+        rows = [*self._cycle_rows(), *area_rows(self.engines, self.estimated)]
+        rows += [row for built in self.built for row in built.rows(self.clock_period_ns)]
         if self.agreement is not None:
             stage = f"emulated, {self.agreement.sequences} sequences"
             if self.agreement.top1 is not None:
@@ -179,6 +185,9 @@ class Report:
     def to_markdown(self) -> str:
         """Return the tables as Markdown."""
         parts = [f"# {self.model}", _table(FACTS, self.rows())]
+        if self.engines:
+            parts += ["## Engines: multipliers as scheduled, resources as estimated"]
+            parts += [_table(ENGINES, engine_rows(self.engines))]
         if self.aucs:
             parts += ["## Area under the ROC curve", _table(AUCS, self.auc_rows())]
         if self.clipping:

@@ -15,6 +15,7 @@ from loopwire.hdl.names import Names, identifier
 from loopwire.ir.graph import Graph
 from loopwire.ir.tables import TableForm
 from loopwire.knobs import Knobs
+from loopwire.schedule.area import EngineArea, areas
 from loopwire.schedule.cycles import DesignTiming, EngineTiming, SteadyState
 from loopwire.schedule.pipeline import Pipeline, Placement
 from loopwire.schedule.plan import Plan, plan
@@ -34,7 +35,8 @@ class Firmware:
     `latency_cycles` counts from the first input beat's acceptance to the (last) result beat's being valid, for a single
     full-length sequence whose beats come without gaps. `initiation_interval_cycles` is the time from a sequence's first
     beat to the next one's at full rate, the mean over a period of the `steady` state. `schedule.cycles.run` gives every
-    sequence's cycles from `timing`; `pipelines` tell where each engine's operations work.
+    sequence's cycles from `timing`; `pipelines` tell where each engine's operations work,
+    and `areas` what the engines take.
 
     A sequence has at most `length` steps, and its result one vector, or one a step where `per_step`. `input` and
     `output` tell how vectors lie in beats. A `stateful` design has a port `s_axis_tuser`.
@@ -56,6 +58,7 @@ class Firmware:
     timing: DesignTiming
     engines: tuple[EngineTiming, ...]
     pipelines: tuple[Pipeline, ...]
+    areas: tuple[EngineArea, ...]
 
 
 def generate(graph: Graph, device: Device, clock_period_ns: float, name: str, knobs: Knobs) -> Firmware:
@@ -72,12 +75,13 @@ def generate(graph: Graph, device: Device, clock_period_ns: float, name: str, kn
         UnsupportedError: the layers are connected in a way that firmware does not carry.
         ConfigError: the clock is too fast for an operation, or a knob is set to what cannot be.
     """
-    return _Writer(plan(graph, device, clock_period_ns, knobs), identifier(name)).firmware()
+    return _Writer(plan(graph, device, clock_period_ns, knobs), device, identifier(name)).firmware()
 
 
 @dataclass
 class _Writer:
     plan: Plan
+    device: Device
     name: str
     files: dict[str, str] = field(default_factory=dict)
     _tables: dict[TableForm, str] = field(default_factory=dict)
@@ -114,6 +118,7 @@ class _Writer:
             timing=plan.timing,
             engines=plan.timings,
             pipelines=plan.pipelines,
+            areas=areas(plan, self.device),
         )
 
     def _write_engine(self, name: str, pipeline: Pipeline, timing: EngineTiming, fresh: Fresh) -> None:
