@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from loopwire.devices import Device
-from loopwire.schedule.datapath import Hold
+from loopwire.schedule.datapath import Columns, Hold
 from loopwire.schedule.plan import Plan
 from loopwire.schedule.resources import Multipliers, Resources, count_multipliers, estimate
 
@@ -36,7 +36,7 @@ def areas(plan: Plan, device: Device) -> tuple[EngineArea, ...]:
     found = []
     for index, (engine, pipeline, timing) in enumerate(zip(plan.chain, plan.pipelines, plan.timings, strict=True)):
         datapath, copies = pipeline.datapath, plan.copies if index < plan.copied else 1
-        worked = [op.result.layer for op in datapath.operations if not isinstance(op.kind, Hold)]
+        worked = [op.result.layer for op in datapath.operations if not isinstance(op.kind, Hold | Columns)]
         layers = dict.fromkeys(layer for layer in worked if layer)
         reuse_factor = 1 if datapath.folding is None else datapath.folding.cycles
         multipliers, resources = count_multipliers(datapath) * copies, estimate(pipeline, timing, device) * copies
