@@ -59,16 +59,22 @@ module {hosted_module(identity)} (
   logic [{bits_out - 1}:0] from_design_data;
   logic from_design_valid, from_design_ready, from_design_last;
 
+  logic [7:0] identity [0:{identity_bytes - 1}];
+  logic [{(identity_bytes - 1).bit_length() - 1}:0] identity_place;
+  logic [7:0] identity_byte;
+  initial $readmemh("{identity_file}", identity);
+  always_ff @(posedge aclk) identity_byte <= identity[identity_place];
+
   loopwire_host #(
       .IN_BYTES({bits_in // 8}),
       .OUT_BYTES({bits_out // 8}),
       .BUFFER_BYTES({identity.buffer_bytes}),
-      .IDENTITY_BYTES({identity_bytes}),
-      .IDENTITY_FILE("{identity_file}")
+      .IDENTITY_BYTES({identity_bytes})
   ) host_i (
       .aclk, .aresetn, .rx_data, .rx_valid, .rx_broken, .tx_data, .tx_valid, .tx_ready, .design_resetn,
       .to_design_data, .to_design_valid, .to_design_ready, .to_design_last,
-      .from_design_data, .from_design_valid, .from_design_ready, .from_design_last, .errors
+      .from_design_data, .from_design_valid, .from_design_ready, .from_design_last,
+      .identity_place, .identity_byte, .errors
   );
 
   {identity.name} design_i (

@@ -1,13 +1,13 @@
 // Serves a design to a host computer, over a stream of bytes each way.
 //
 // A frame from the host is a command, a number one above that of the frame before, and bytes of the command:
-//     1 identify      the answer is an identity frame with the bytes of IDENTITY_FILE
+//     1 identify      the answer is an identity frame
 //     2 reset         resets the design and forgets errors; any number
 //     16 write        bytes of input beats, lowest first, beats one after another and over the ends of frames
 //     17 write, last  the same; the last byte ends a beat, and this beat a sequence
 // A frame to the host begins with its kind, a number of its own, the number of the host's last frame that has left the
 // buffer, and the errors since the reset; then come, by kind,
-//     1 identity      the bytes of IDENTITY_FILE
+//     1 identity      what the design is: IDENTITY_BYTES bytes
 //     2 status        nothing: sent when a frame has left the buffer or an error is new
 //     3 result        output beats, lowest byte first, of a single result
 // So a host that never has more than BUFFER_BYTES on their way loses none. With an error, all that is written is dropped.
@@ -16,7 +16,7 @@ module loopwire_host #(
     parameter int OUT_BYTES = 2,
     parameter int BUFFER_BYTES = 4096,
     parameter int IDENTITY_BYTES = 16,
-    parameter IDENTITY_FILE = "identity.hex"
+    localparam int PLACE_BITS = $clog2(IDENTITY_BYTES)
 ) (
     input  logic aclk,
     input  logic aresetn,
@@ -38,6 +38,9 @@ module loopwire_host #(
     output logic from_design_ready,
     input  logic from_design_last,
 
+    output logic [PLACE_BITS-1:0] identity_place,
+    input  logic [7:0] identity_byte,  // at the place of the cycle before
+
     output logic [2:0] errors    // a broken frame, a frame missing, a frame that means nothing
 );
   localparam logic [7:0] IDENTIFY = 8'd1, RESET = 8'd2, WRITE = 8'd16, WRITE_LAST = 8'd17;
@@ -45,7 +48,6 @@ module loopwire_host #(
   localparam int RESET_CYCLES = 16;
   localparam int FILL_BITS = $clog2(IN_BYTES + 1);
   localparam int DRAIN_BITS = $clog2(OUT_BYTES + 1);
-  localparam int PLACE_BITS = $clog2(IDENTITY_BYTES);
 
   logic [7:0] frame_data, buffered_data;
   logic frame_valid, frame_last, frame_broken, overflowed, buffered_valid, buffered_ready, buffered_last;
@@ -139,11 +141,8 @@ module loopwire_host #(
   logic [8*OUT_BYTES-1:0] beat;
   logic [DRAIN_BITS-1:0] beat_left;  // bytes
   logic beat_last;
-  logic [PLACE_BITS-1:0] place, next_place;
-  logic [7:0] identity [0:IDENTITY_BYTES-1];
-  logic [7:0] identity_byte;
+  logic [PLACE_BITS-1:0] place;      // of identity_byte
   logic body_valid, body_ready, body_last, moved, take_first, take_next, waiting;
-  initial $readmemh(IDENTITY_FILE, identity);
 
   loopwire_hdlc_sender sender_i (
       .aclk, .aresetn, .s_data(body), .s_valid(body_valid), .s_ready(body_ready), .s_last(body_last),
@@ -181,12 +180,8 @@ module loopwire_host #(
     endcase
   end
 
-  // A memory with a register behind it.
-  assign next_place = write != IDENTITY_BODY ? '0 : place + PLACE_BITS'(moved);
-  always_ff @(posedge aclk) begin
-    place <= next_place;
-    identity_byte <= identity[next_place];
-  end
+  assign identity_place = write != IDENTITY_BODY ? '0 : place + PLACE_BITS'(moved);
+  always_ff @(posedge aclk) place <= identity_place;
 
   always_ff @(posedge aclk) begin
     if (take_first || take_next) begin
