@@ -1,6 +1,7 @@
 // Keeps the bytes of frames, and hands them on when their frame has ended well.
 //
-// A frame that finds no room is lost as a whole. BYTES is a power of two.
+// A frame that finds no room is lost as a whole. Bytes come in at any rate, and leave every other cycle at most. BYTES is
+// a power of two.
 module loopwire_frame_buffer #(
     parameter int BYTES = 4096,
     localparam int ADDRESS_BITS = $clog2(BYTES)
@@ -28,8 +29,14 @@ module loopwire_frame_buffer #(
 
   always_ff @(posedge aclk) if (s_valid && !full) memory[writing[ADDRESS_BITS-1:0]] <= {s_last, s_data};
 
+  // A block RAM is slow to answer: a byte stands in its output for a cycle before it moves on.
+  logic [8:0] fetched;
+  logic fetched_valid, fetch, move;
+  assign fetch = !fetched_valid && reading != ended;
+  assign move = fetched_valid && (!m_valid || m_ready);
   always_ff @(posedge aclk) begin
-    if (!m_valid || m_ready) {m_last, m_data} <= memory[reading[ADDRESS_BITS-1:0]];
+    if (fetch) fetched <= memory[reading[ADDRESS_BITS-1:0]];
+    if (move) {m_last, m_data} <= fetched;
   end
 
   always_ff @(posedge aclk) begin
@@ -42,15 +49,15 @@ module loopwire_frame_buffer #(
       writing <= ended;
       losing <= 1'b0;
     end
-    if (!m_valid || m_ready) begin
-      m_valid <= reading != ended;
-      if (reading != ended) reading <= reading + (ADDRESS_BITS + 1)'(1);
-    end
+    if (fetch) reading <= reading + (ADDRESS_BITS + 1)'(1);
+    fetched_valid <= fetch || (fetched_valid && !move);
+    m_valid <= move || (m_valid && !m_ready);
     if (!aresetn) begin
       writing <= '0;
       ended <= '0;
       reading <= '0;
       losing <= 1'b0;
+      fetched_valid <= 1'b0;
       m_valid <= 1'b0;
     end
   end

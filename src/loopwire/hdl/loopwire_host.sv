@@ -144,8 +144,16 @@ module loopwire_host #(
   logic [PLACE_BITS-1:0] place;      // of identity_byte
   logic body_valid, body_ready, body_last, moved, take_first, take_next, waiting;
 
+  // A byte every other cycle, which no line asks for: what chooses it and what sends it need not fit in the same one.
+  logic [7:0] chosen;
+  logic chosen_valid, chosen_last, chosen_taken;
+  assign body_ready = !chosen_valid;
+  always_ff @(posedge aclk) begin
+    if (moved) {chosen, chosen_last} <= {body, body_last};
+    chosen_valid <= aresetn && (moved || (chosen_valid && !chosen_taken));
+  end
   loopwire_hdlc_sender sender_i (
-      .aclk, .aresetn, .s_data(body), .s_valid(body_valid), .s_ready(body_ready), .s_last(body_last),
+      .aclk, .aresetn, .s_data(chosen), .s_valid(chosen_valid), .s_ready(chosen_taken), .s_last(chosen_last),
       .tx_data, .tx_valid, .tx_ready
   );
   assign waiting = from_design_valid && design_resetn;
