@@ -174,6 +174,10 @@ def test_projects_that_no_board_carries(project: Path, tmp_path: Path) -> None:
     (other / "design.json").write_text(json.dumps({**facts, "stateful": True}))
     text = "other: its states go on from sequence to sequence, which no board does. Compile it without --stateful"
     assert_refused(run_command("board", other, "--simulate"), text)
+    wide = {**facts["input"], "bits": 64, "vectors_per_beat": 2}
+    (other / "design.json").write_text(json.dumps({**facts, "input": wide}))
+    text = "other: its beats are not one step each. Compile it without --io parallel and --bus-bits"
+    assert_refused(run_command("board", other), text)
 
 
 def test_an_identity_reads_back() -> None:

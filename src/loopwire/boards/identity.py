@@ -90,9 +90,9 @@ def identity_of(facts: Mapping[str, Any], buffer_bytes: int) -> Identity:
         input_shape=tuple(facts["model"]["input_shape"]),
         input_type=input_type,
         input_beats=facts["input"]["beats"],
-        input_elements=facts["input"]["bits"] // BeatFormat(1, input_type.width, input_type.signed).lane_bits,
+        input_elements=facts["input"]["elements"],
         output_type=output_type,
-        output_elements=facts["output"]["bits"] // BeatFormat(1, output_type.width, output_type.signed).lane_bits,
+        output_elements=facts["output"]["elements"],
         per_step=facts["output"]["per_step"],
         buffer_bytes=buffer_bytes,
     )

@@ -74,6 +74,11 @@ def _hosted(project: Path, facts: Mapping[str, Any]) -> tuple[Identity, dict[str
             "its states go on from sequence to sequence, which no board does",
             "Compile it without --stateful",
         )
+    for port in (facts["input"], facts["output"]):
+        if port["bits"] != port["elements"] * port["lane_bits"]:
+            raise ConfigError(
+                str(project), "its beats are not one step each", "Compile it without --io parallel and --bus-bits"
+            )
     identity = identity_of(facts, BUFFER_BYTES)
     names = [name for name in facts["loopwire"]["files"] if name.startswith("rtl/")]
     return identity, {Path(name).name: (project / name).read_text() for name in names} | hosted_files(identity)
