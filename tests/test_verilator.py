@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loopwire import cache
 from loopwire.errors import ToolError, VerificationError
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.synth import tools, verilator
@@ -324,13 +325,13 @@ def test_ziglang_compiles_where_gxx_is_missing(monkeypatch: pytest.MonkeyPatch) 
 def test_the_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     monkeypatch.delenv("LOOPWIRE_CACHE", raising=False)
-    assert tools.cache_directory() == tmp_path / "xdg" / "loopwire"
+    assert cache.cache_directory() == tmp_path / "xdg" / "loopwire"
     monkeypatch.setenv("LOOPWIRE_CACHE", str(tmp_path / "own"))
-    assert tools.cache_directory() == tmp_path / "own"
+    assert cache.cache_directory() == tmp_path / "own"
     (tmp_path / "file").touch()
     monkeypatch.setenv("LOOPWIRE_CACHE", str(tmp_path / "file" / "below"))
     with pytest.raises(ToolError, match=r"cannot be made .* Set LOOPWIRE_CACHE to a folder that can be written"):
-        tools.cache_directory()
+        cache.cache_directory()
 
 
 def test_a_failing_tool_shows_its_first_error(tmp_path: Path) -> None:
@@ -341,6 +342,8 @@ def test_a_failing_tool_shows_its_first_error(tmp_path: Path) -> None:
         tools.run_tool("sh", ["sh", "-c", "exit 3"], log)
     with pytest.raises(ToolError, match="absent-tool cannot be started"):
         tools.run_tool("absent", ["absent-tool"], log)
+    with pytest.raises(ToolError, match=f"sh: it was not done after 0.05 s. .*-minutes, or read its log, {log}"):
+        tools.run_tool("sh", ["sleep", "60"], log, timeout_s=0.05)
     assert tools.run_tool("sh", ["sh", "-c", "echo $GREETING"], log, tmp_path, {"GREETING": "hi"}) == "hi\n"
 
 

@@ -183,6 +183,7 @@ def _verilog_facts(design: Design) -> dict[str, object]:
     firmware = design.firmware
     return {
         "top": firmware.top,
+        "layer_modules": dict(firmware.layer_modules),
         "predicted": {
             "latency_cycles": firmware.latency_cycles,
             "initiation_interval_cycles": firmware.initiation_interval_cycles,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from loopwire.errors import OutputError
+from loopwire.errors import ConfigError, OutputError
 from loopwire.project import MARKER, check_project, replace_files
 from loopwire.report.built import Built
 from loopwire.report.html import with_facts_of
@@ -27,6 +27,21 @@ def read_facts(project: Path) -> Mapping[str, Any]:
     if MARKER not in check_project(project):
         raise OutputError(str(project), "there is no project", "Give the folder that loopwire compile has written")
     facts: dict[str, Any] = json.loads((project / MARKER).read_text())
+    return facts
+
+
+def read_verilog_facts(project: Path) -> Mapping[str, Any]:
+    """Return what `design.json` tells of a project of SystemVerilog.
+
+    Raises:
+        OutputError: as for `read_facts`.
+        ConfigError: it is one of HLS C++.
+    """
+    facts = read_facts(project)
+    if facts["target"] != "verilog":
+        raise ConfigError(
+            str(project), "it holds HLS C++, not SystemVerilog", "Run loopwire build, or compile with --target verilog"
+        )
     return facts
 
 
@@ -53,7 +68,7 @@ def add_built(project: Path, built: Built) -> Report:
         OutputError: the project has no report, a file of it was changed, or it cannot be written.
     """
     before = read_report(project)
-    others = (other for other in before.built if other.stage != built.stage)
+    others = (other for other in before.built if (other.stage, other.part) != (built.stage, built.part))
     report = replace(before, built=(*others, built))
     page = (project / "report.html").read_text()
     reports = {

@@ -11,6 +11,7 @@ from loopwire.cli.figures import figures_command
 from loopwire.cli.precision import precision_command
 from loopwire.cli.run import run_command
 from loopwire.cli.scan import scan_command
+from loopwire.cli.synth import synth_command
 
 
 def _print_version(context: click.Context, _: click.Parameter, value: bool) -> None:
@@ -32,6 +33,7 @@ def main() -> None:
 COMMANDS = (
     compile_command,
     build_command,
+    synth_command,
     board_command,
     run_command,
     precision_command,

@@ -14,11 +14,20 @@ class ResourceUse:
     available: int | None = None
 
     def __str__(self) -> str:
-        return str(self.used) if not self.available else f"{self.used} of {self.available} ({self._share:.2g} %)"
+        return str(self.used) if self.share is None else f"{self.used} of {self.available} ({self.share:.2g} %)"
 
     @property
-    def _share(self) -> float:
-        return 100 * self.used / (self.available or 1)
+    def share(self) -> float | None:
+        """Percents of what the part has; None where that is not known, or nothing."""
+        return 100 * self.used / self.available if self.available else None
+
+
+@dataclass(frozen=True)
+class LayerUse:
+    """What one layer takes, or what stands between the layers."""
+
+    layer: str
+    resources: tuple[ResourceUse, ...]
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,11 @@ class Built:
         latency_cycles: of a sequence, the worst case; None where the tool does not know.
         initiation_interval_cycles: from a sequence, or a call that takes several, to the next; the worst case.
         resources: what it takes of the part.
+        part: the part, or the family, that it was built for; empty: that of the project.
+        layers: the same layer by layer, where the tool tells.
+        critical_path: the slowest path between two registers, a line for its start, for each cell and wire, and for its
+            end, where the tool tells.
+        limits: what the numbers do not tell.
     """
 
     tool: str
@@ -40,10 +54,19 @@ class Built:
     latency_cycles: int | None = None
     initiation_interval_cycles: int | None = None
     resources: tuple[ResourceUse, ...] = ()
+    part: str = ""
+    layers: tuple[LayerUse, ...] = ()
+    critical_path: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        """Stage, tool, and the part where it is told."""
+        return f"{self.stage}, {self.tool}{self.part and f', for {self.part}'}"
 
     def rows(self, asked_clock_period_ns: float) -> list[tuple[str, ...]]:
         """Return (quantity, value, stage) of what is known; nanoseconds are cycles times the clock period asked for."""
-        stage = f"{self.stage}, {self.tool}"
+        stage = self.origin
         rows = [
             (quantity, f"{cycles} cycles, {cycles * asked_clock_period_ns:g} ns", stage)
             for quantity, cycles in (
@@ -53,5 +76,6 @@ class Built:
             if cycles is not None
         ]
         if self.clock_period_ns is not None:
-            rows.append(("Clock period", f"{self.clock_period_ns:g} ns of {asked_clock_period_ns:g} ns", stage))
+            told = f"{self.clock_period_ns:.4g} ns of {asked_clock_period_ns:g} ns"
+            rows.append(("Clock period", told, stage))
         return [*rows, *((use.name, str(use), stage) for use in self.resources)]

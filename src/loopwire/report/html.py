@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from loopwire.errors import ToolError
 from loopwire.report.figures import svg
 from loopwire.report.profile import profile_figure
+from loopwire.report.resources import resource_tables
 from loopwire.report.roc import ClassRoc, confusion_figure, roc_figure
 from loopwire.report.summary import AUCS, CLIPPING, FACTS, Report, clipping_rows
 from loopwire.report.timeline import occupancy_svg, sequences_svg
@@ -70,6 +71,7 @@ def page(report: Report, firmware: Firmware | None, repeat: str, evidence: Evide
         proofs=[(row.layer or INPUT, row.tensor, str(row.type), str(row)) for row in report.range_proofs],
         agreement=_agreement(report),
         facts_head=FACTS,
+        resource_tables=resource_tables(report.built),
         aucs_head=AUCS,
         clipping_head=CLIPPING,
         clipping=clipping_rows(report.clipping),

@@ -14,6 +14,7 @@ from loopwire.report.built import Built, ResourceUse
 from loopwire.report.clipping import Clipping
 from loopwire.report.profile import TensorProfile
 from loopwire.report.range_proof import RangeProof
+from loopwire.report.resources import resource_tables
 from loopwire.report.roc import WorkingPoint
 from loopwire.report.trace import TensorTrace
 from loopwire.schedule.area import EngineArea
@@ -192,6 +193,8 @@ class Report:
             parts += ["## Area under the ROC curve", _table(AUCS, self.auc_rows())]
         if self.clipping:
             parts += ["## Tensors that clip", _table(CLIPPING, clipping_rows(self.clipping))]
+        for table in resource_tables(self.built):
+            parts += [f"## {table.title}", _table(table.head, table.rows), *(f"* {note}." for note in table.notes)]
         return "\n\n".join(parts) + "\n"
 
     def _time(self, cycles: float) -> str:

@@ -16,29 +16,41 @@ def run_tool(
     log: Path,
     directory: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    timeout_s: float | None = None,
 ) -> str:
     """Run a program to its end and return what it printed, which is also kept in the file `log`.
 
+    Where the wait for it is interrupted, or lasts longer than `timeout_s`, the program is ended.
+
     Raises:
-        ToolError: the program could not be started, or its exit status is not 0: then with its first error.
+        ToolError: the program could not be started, takes too long, or its exit status is not 0: then with its first
+            error.
     """
-    try:
-        done = subprocess.run(
-            [str(part) for part in command],
-            cwd=directory,
-            env={**os.environ, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
-    except OSError as error:
-        raise ToolError(name, f"{command[0]} cannot be started ({error.strerror})", "Install it again") from None
-    log.write_text(done.stdout)
-    if done.returncode != 0:
-        raise ToolError(name, f"it failed: {first_error(done.stdout, done.returncode)}", f"Read its log, {log}")
-    return done.stdout
+    with log.open("wb") as printed:
+        try:
+            process = subprocess.Popen(
+                [str(part) for part in command],
+                cwd=directory,
+                env={**os.environ, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+            )
+        except OSError as error:
+            raise ToolError(name, f"{command[0]} cannot be started ({error.strerror})", "Install it again") from None
+        try:
+            status = process.wait(timeout_s)
+        except BaseException as stop:
+            process.kill()
+            process.wait()
+            if not isinstance(stop, subprocess.TimeoutExpired):
+                raise
+            remedy = f"Allow it more with --timeout-minutes, or read its log, {log}"
+            raise ToolError(name, f"it was not done after {timeout_s:g} s", remedy) from None
+    text = log.read_text(errors="replace")
+    if status != 0:
+        raise ToolError(name, f"it failed: {first_error(text, status)}", f"Read its log, {log}")
+    return text
 
 
 def first_error(printed: str, status: int) -> str:
@@ -47,26 +59,3 @@ def first_error(printed: str, status: int) -> str:
     errors = [line for line in lines if "error" in line.lower() or "fatal" in line.lower()]
     killed = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
     return next(iter([*errors, *lines[-1:]]), killed)
-
-
-def cache_directory() -> Path:
-    """Return the folder of what is compiled once and used again.
-
-    It is $LOOPWIRE_CACHE, else `loopwire` in $XDG_CACHE_HOME, else in ~/.cache.
-    Ref: XDG Base Directory Specification 0.8.
-
-    Raises:
-        ToolError: the folder cannot be made.
-    """
-    own = os.environ.get("LOOPWIRE_CACHE")
-    xdg = os.environ.get("XDG_CACHE_HOME")
-    directory = Path(own) if own else (Path(xdg) if xdg else Path.home() / ".cache") / "loopwire"
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ToolError(
-            f"cache folder {directory}",
-            f"it cannot be made ({error.strerror})",
-            "Set LOOPWIRE_CACHE to a folder that can be written",
-        ) from None
-    return directory

@@ -20,10 +20,11 @@ import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from loopwire.cache import cache_directory
 from loopwire.errors import ToolError
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.synth.simulation import Simulator
-from loopwire.synth.tools import cache_directory, run_tool
+from loopwire.synth.tools import run_tool
 
 _DRIVER = Path(__file__).with_name("sim_driver.cpp")
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp", "verilated_timing.cpp")

@@ -12,6 +12,9 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
+from loopwire.cache import cache_directory
+from loopwire.errors import ToolError
+
 COMPILERS = ("g++", "clang++", "c++")
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fwrapv", "-shared", "-fPIC", "-pthread", "-Wall", "-Wextra")
 
@@ -20,8 +23,8 @@ FLAGS = ("-std=c++17", "-O3", "-march=native", "-fwrapv", "-shared", "-fPIC", "-
 def load(source: Path) -> ctypes.CDLL | None:
     """Compile `source` for this machine, unless that was done before, and load it.
 
-    The compiler is $CXX or the first of `COMPILERS` found; the folder is $LOOPWIRE_CACHE or loopwire in the user's
-    cache folder. A library is known by its source, its flags, its compiler's version and the machine's processor.
+    The compiler is $CXX or the first of `COMPILERS` found; the folder is `cache_directory`. A library is known by
+    its source, its flags, its compiler's version and the machine's processor.
 
     Returns:
         The library, or None where there is no working compiler or no folder to keep it in.
@@ -32,11 +35,11 @@ def load(source: Path) -> ctypes.CDLL | None:
     try:
         version = subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout
         key = hashlib.sha256(b"\0".join([source.read_bytes(), repr(FLAGS).encode(), version, _processor()]))
-        library = _cache_directory() / f"{source.stem}-{key.hexdigest()[:20]}.so"
+        library = cache_directory() / f"{source.stem}-{key.hexdigest()[:20]}.so"
         if not library.exists():
             _compile(compiler, source, library)
         return ctypes.CDLL(str(library))
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.CalledProcessError, ToolError):
         return None
 
 
@@ -46,11 +49,6 @@ def _compile(compiler: str, source: Path, library: Path) -> None:
         built = Path(directory) / library.name
         subprocess.run([compiler, *FLAGS, str(source), "-o", str(built)], capture_output=True, check=True)
         built.replace(library)  # at once, so that another process never sees half of it
-
-
-def _cache_directory() -> Path:
-    own, xdg = os.environ.get("LOOPWIRE_CACHE"), os.environ.get("XDG_CACHE_HOME")
-    return Path(own) if own else (Path(xdg) if xdg else Path.home() / ".cache") / "loopwire"
 
 
 def _processor() -> bytes:

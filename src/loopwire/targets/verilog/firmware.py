@@ -39,7 +39,8 @@ class Firmware:
     and `areas` what the engines take.
 
     A sequence has at most `length` steps, and its result one vector, or one a step where `per_step`. `input` and
-    `output` tell how vectors lie in beats. A `stateful` design has a port `s_axis_tuser`.
+    `output` tell how vectors lie in beats. A `stateful` design has a port `s_axis_tuser`. `layer_modules` tells the
+    layer of each module that is one's.
     """
 
     files: Mapping[str, str]
@@ -59,6 +60,7 @@ class Firmware:
     engines: tuple[EngineTiming, ...]
     pipelines: tuple[Pipeline, ...]
     areas: tuple[EngineArea, ...]
+    layer_modules: Mapping[str, str]
 
 
 def generate(graph: Graph, device: Device, clock_period_ns: float, name: str, knobs: Knobs) -> Firmware:
@@ -86,6 +88,7 @@ class _Writer:
     files: dict[str, str] = field(default_factory=dict)
     _tables: dict[TableForm, str] = field(default_factory=dict)
     _names: Names = field(default_factory=Names)
+    _layers: dict[str, str] = field(default_factory=dict)
 
     def firmware(self) -> Firmware:
         plan = self.plan
@@ -119,6 +122,7 @@ class _Writer:
             engines=plan.timings,
             pipelines=plan.pipelines,
             areas=areas(plan, self.device),
+            layer_modules=self._layers,
         )
 
     def _write_engine(self, name: str, pipeline: Pipeline, timing: EngineTiming, fresh: Fresh) -> None:
@@ -126,6 +130,7 @@ class _Writer:
         names = {}
         for module in modules:
             names[module.layer] = self._names.unique(f"{self.name}_{module.layer or 'model'}")
+            self._layers[names[module.layer]] = module.layer or "model"
             library = _LayerLibrary(self, names[module.layer])
             bits = control_bits(timing, pipeline.datapath.folding)
             text = layer_module(names[module.layer], module, pipeline, library, bits, timing.slots)

@@ -1,0 +1,124 @@
+"""How Yosys synthesises for a family of FPGAs, and what its cells take there.
+
+Ref: Yosys 0.70, `help synth_xilinx`, `help synth_ecp5`, `help synth_nexus`, `help synth_intel_alm`; Xilinx UG474 and
+UG574 (LUT RAM), FPGA-TN-02200 (ECP5: a CCU2C takes two LUTs, a 16 x 4 RAM four and its write port two).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from loopwire.devices import Device
+from loopwire.report.built import ResourceUse
+
+Counts = Mapping[str, int]
+
+LUTS, FFS, DSPS, BRAMS, URAMS = "LUTs", "FFs", "DSPs", "BRAM 18k", "URAMs"
+RESOURCES = (LUTS, FFS, DSPS, BRAMS, URAMS)
+
+
+@dataclass(frozen=True)
+class Fabric:
+    """A family as Yosys knows it.
+
+    Attributes:
+        name: what `--family` calls it.
+        script: the command, without `-top`.
+        takes: (regular expression of cells' names, resource, how many of it), the first that matches counts.
+        limits: what its numbers do not tell.
+    """
+
+    name: str
+    script: str
+    takes: tuple[tuple[str, str, int], ...]
+    limits: tuple[str, ...] = ()
+
+    def resources(self, cells: Counts) -> dict[str, int]:
+        """Return how much of each resource some cells take.
+
+        Args:
+            cells: how many of each type there are.
+        """
+        used = dict.fromkeys(RESOURCES, 0)
+        for cell, count in cells.items():
+            for pattern, resource, each in self.takes:
+                if re.fullmatch(pattern, cell):
+                    used[resource] += each * count
+                    break
+        return used
+
+
+_XILINX = (
+    (r"LUT\d|INV|SRL16E|SRLC32E|RAM(32|64)X1S", LUTS, 1),
+    (r"RAM(32|64)X1D|RAM128X1S", LUTS, 2),
+    (r"RAM128X1D|RAM256X1S|RAM(32|64)M", LUTS, 4),
+    (r"RAM256X1D|RAM512X1S|RAM32M16|RAM64M8", LUTS, 8),
+    (r"FD[RSCP]E|LD[CP]E", FFS, 1),
+    (r"DSP48E[12]", DSPS, 1),
+    (r"RAMB18E[12]", BRAMS, 1),
+    (r"RAMB36E[12]", BRAMS, 2),
+    (r"URAM288", URAMS, 1),
+)
+_LATTICE = (
+    (r"LUT4|INV", LUTS, 1),
+    (r"CCU2C?|WIDEFN9", LUTS, 2),
+    (r"TRELLIS_DPR16X4|DPR16X4", LUTS, 6),
+    (r"TRELLIS_FF|FD1P3\w+", FFS, 1),
+    (r"MULT(9X9|18X18)D?|MULTADDSUB\w+|MULTPREADD\w+|MULT18X36|MULT36X36", DSPS, 1),
+    (r"DP16KD?|PDPW16KD?|PDPSC?16K|SP16K", BRAMS, 1),
+)
+_INTEL = (
+    (r"MISTRAL_ALUT\w+|MISTRAL_NOT|MISTRAL_MLAB", LUTS, 1),
+    (r"MISTRAL_FF", FFS, 1),
+    (r"MISTRAL_MUL\w+", DSPS, 1),
+    (r"MISTRAL_M10K", BRAMS, 1),
+)
+_ULTRASCALE_LIMITS = (
+    "Yosys packs no registers and no adders into DSP48E2 and uses CARRY4, not CARRY8: more LUTs and FFs than Vivado's",
+)
+_LAYERS_APART = "Each layer is synthesised by itself: nothing is shared or simplified across layers"
+UNROUTED = (_LAYERS_APART, "No clock: only the vendor's tool tells what this part reaches")
+
+FABRICS = {
+    fabric.name: fabric
+    for fabric in (
+        Fabric("xc7", "synth_xilinx -family xc7 -noiopad -noclkbuf", _XILINX, UNROUTED),
+        Fabric("xcu", "synth_xilinx -family xcu -noiopad -noclkbuf", _XILINX, (*_ULTRASCALE_LIMITS, *UNROUTED)),
+        Fabric("xcup", "synth_xilinx -family xcup -uram -noiopad -noclkbuf", _XILINX, (*_ULTRASCALE_LIMITS, *UNROUTED)),
+        Fabric("ecp5", "synth_ecp5", _LATTICE, (_LAYERS_APART, "No clock: only place and route tells it")),
+        Fabric("nexus", "synth_nexus -noiopad", _LATTICE, UNROUTED),
+        Fabric(
+            "cyclonev",
+            "synth_intel_alm -family cyclonev -noiopad -noclkbuf",
+            _INTEL,
+            (*UNROUTED, "Block RAMs are M10K of 10 kbit"),
+        ),
+    )
+}
+"""By what `--family` calls them."""
+
+FABRIC_OF_FAMILY = {
+    "artix_7": "xc7",
+    "kintex_ultrascale": "xcu",
+    "virtex_ultrascale_plus": "xcup",
+    "ecp5": "ecp5",
+}
+"""By the families of the device data."""
+
+
+def fabric_of(device: Device) -> Fabric:
+    """Return how Yosys synthesises for a part."""
+    return FABRICS[FABRIC_OF_FAMILY[device.family]]
+
+
+def uses(resources: Counts, device: Device | None) -> tuple[ResourceUse, ...]:
+    """Return resources beside what a part has of them; without a part, alone."""
+    available = {} if device is None else capacity(device)
+    return tuple(ResourceUse(name, used, available.get(name)) for name, used in resources.items())
+
+
+def capacity(device: Device) -> dict[str, int]:
+    """Return what a part has of each resource."""
+    return dict(zip(RESOURCES, (device.luts, device.ffs, device.dsps, device.bram18s, device.urams), strict=True))
