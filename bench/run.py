@@ -6,8 +6,12 @@ import os
 
 from compile import main as measure_compile
 from emulator import main as measure_emulators
+from hls_bits import main as compare_hls
+from hls_speed import main as measure_hls
 
 if __name__ == "__main__":
     print(f"Load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
     measure_compile()
     measure_emulators()
+    compare_hls([])
+    measure_hls()

@@ -41,6 +41,10 @@ class HlsKnobs:
         """Return the knobs with a layer's own reuse factor."""
         return replace(self, reuse_factor=self.layer_reuse_factor.get(name, self.reuse_factor))
 
+    def passes(self, rows: int, columns: int) -> Passes:
+        """Return how a product of a matrix of this shape is cut."""
+        return Passes.of(rows, columns, self.reuse_factor if self.in_passes else 1)
+
     @property
     def short_sequences(self) -> bool:
         """Whether a sequence may end early."""
@@ -105,6 +109,11 @@ class Passes:
         group_rows = -(-rows // max(min(reuse_factor // columns, rows), 1))
         block_columns = -(-columns // min(reuse_factor, columns))
         return cls(rows, columns, -(-rows // group_rows), -(-columns // block_columns))
+
+    @property
+    def count(self) -> int:
+        """How many passes there are."""
+        return self.groups * self.blocks
 
     @property
     def group_rows(self) -> int:

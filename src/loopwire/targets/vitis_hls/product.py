@@ -50,7 +50,7 @@ def product_lines(
         knobs: decide the number of passes, and whether each loop runs over several sequences.
     """
     rows, columns = weights.matrix.type.shape
-    cut = Passes.of(rows, columns, knobs.reuse_factor if knobs.in_passes else 1)
+    cut = knobs.passes(rows, columns)
     lanes = knobs.interleave if knobs.lanes_in_statements else 0
     base = short_name(result)
     total = names.unique(f"{base}_total")
@@ -113,7 +113,7 @@ def _storage(weights: Weights, cut: Passes) -> list[str]:
     if weights.integers is None:
         return []
     name, first = weights.name, weights.integers.ndim - 1
-    if cut.groups * cut.blocks == 1:
+    if cut.count == 1:
         if first == 1:
             return [f"#pragma HLS ARRAY_PARTITION variable={name} complete dim=0"]
         return [f"#pragma HLS ARRAY_RESHAPE variable={name} complete dim={dim}" for dim in (first, first + 1)]

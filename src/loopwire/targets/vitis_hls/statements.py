@@ -293,7 +293,9 @@ class Step:
             self._knobs,
         )
         equation = f"{short_name(node.result)} = {short_name(matrix)} · {short_name(vector)}"
-        return [f"// {node.result.note or equation}: {node.result.type.element}", *lines]
+        cut = self._knobs.passes(*matrix.type.shape)
+        passes = f", in {cut.count} passes of {cut.group_rows * cut.block_columns} products" if cut.count > 1 else ""
+        return [f"// {node.result.note or equation}: {node.result.type.element}{passes}", *lines]
 
     def _weights(self, matrix: Value) -> Weights:
         if matrix in self._constants:
