@@ -154,16 +154,15 @@ class Report:
 
     def _cycle_rows(self) -> list[tuple[str, ...]]:
         clock = f"{self.clock_period_ns:g} ns on {self.part}"
-        interleaved = ("Sequences interleaved", str(self.interleave), "scheduled")
         if self.predicted is None or self.loop_latency_cycles is None:
             unknown = [] if self.built else [("Latency and initiation interval", UNKNOWN, "")]
-            return [*unknown, interleaved, ("Clock", clock, "asked for")]
+            return [*unknown, ("Sequences a call", str(self.interleave), "asked for"), ("Clock", clock, "asked for")]
         stage = "predicted" if self.verification is None else "predicted and simulated"
         return [
             ("Latency", self._time(self.predicted.latency_cycles), stage),
             ("Initiation interval", self._time(self.predicted.initiation_interval_cycles), stage),
             ("Latency of the loop", self._time(self.loop_latency_cycles), "predicted"),
-            interleaved,
+            ("Sequences interleaved", str(self.interleave), "scheduled"),
             *([("Channels, whose states last", str(self.channels), "scheduled")] if self.stateful else []),
             ("Clock", clock, "delay model"),
         ]
