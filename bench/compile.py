@@ -115,7 +115,7 @@ def _start_s(command: Sequence[str | Path]) -> float:
     return statistics.median(measured(command).wall_s for _ in range(STARTS))
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in (head, ["---"] * len(head), *rows):
         print(f"| {' | '.join(row)} |")
     print()
@@ -148,7 +148,7 @@ def main() -> None:
         costs.append(
             [f"`{case.model.name}`", f"{run.wall_s:.0f}", f"{run.cpu_s:.0f}", f"{run.memory_bytes / 2**20:.0f}"]
         )
-    _table(
+    table(
         (
             "model",
             "RTL against emulator: bits that differ",
@@ -159,12 +159,12 @@ def main() -> None:
         ),
         numbers,
     )
-    _table(("`loopwire compile`", "wall, s", "CPU, s", "peak memory, MiB"), costs)
+    table(("`loopwire compile`", "wall, s", "CPU, s", "peak memory, MiB"), costs)
     starts = (
         ("`import loopwire`", [sys.executable, "-c", "import loopwire"]),
         ("`loopwire --help`", [LOOPWIRE, "--help"]),
     )
-    _table(("start", f"median of {STARTS}, s"), [(name, f"{_start_s(command):.2f}") for name, command in starts])
+    table(("start", f"median of {STARTS}, s"), [(name, f"{_start_s(command):.2f}") for name, command in starts])
 
 
 if __name__ == "__main__":

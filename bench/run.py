@@ -8,6 +8,7 @@ from compile import main as measure_compile
 from emulator import main as measure_emulators
 from hls_bits import main as compare_hls
 from hls_speed import main as measure_hls
+from sizes import main as measure_sizes
 
 if __name__ == "__main__":
     print(f"Load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
@@ -15,3 +16,4 @@ if __name__ == "__main__":
     measure_emulators()
     compare_hls([])
     measure_hls()
+    measure_sizes()
