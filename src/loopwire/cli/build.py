@@ -18,32 +18,62 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tool:
-    """What takes projects of one `target`; `run` gets the project's folder and its facts."""
+    """What takes projects of one `target`; `run` gets the project's folder, its facts, and the part if another one."""
 
     target: str
-    run: Callable[[Path, Mapping[str, Any]], Built]
+    run: Callable[[Path, Mapping[str, Any], str | None], Built]
 
 
-def _vitis_hls(project: Path, facts: Mapping[str, Any]) -> Built:
+def _vitis_hls(project: Path, facts: Mapping[str, Any], part: str | None) -> Built:
+    from loopwire.errors import ConfigError
     from loopwire.synth import hls_tool
 
+    if part is not None:
+        raise ConfigError("--part", "HLS C++ is written for one part", "Compile the model for it: --part")
     return hls_tool.run(project, facts["top"])
 
 
-TOOLS = {"vitis_hls": Tool("vitis_hls", _vitis_hls)}
+def _vivado(project: Path, facts: Mapping[str, Any], part: str | None) -> Built:
+    from loopwire.synth import vivado
+    from loopwire.synth.rtl_files import RtlFiles
+    from loopwire.vendor_project import write_vendor_project
+
+    folder = project / "vivado"
+    files = RtlFiles.read(project / "rtl", facts["top"])
+    write_vendor_project(folder, vivado.project_files(files, part or facts["part"], facts["clock_period_ns"]))
+    return vivado.run(folder)
+
+
+def _quartus(project: Path, facts: Mapping[str, Any], part: str | None) -> Built:
+    from loopwire.synth import quartus
+    from loopwire.synth.rtl_files import RtlFiles
+    from loopwire.vendor_project import write_vendor_project
+
+    folder = project / "quartus"
+    files = RtlFiles.read(project / "rtl", facts["top"])
+    write_vendor_project(folder, quartus.project_files(files, part or facts["part"], facts["clock_period_ns"]))
+    return quartus.run(folder, facts["top"])
+
+
+TOOLS = {
+    "vitis_hls": Tool("vitis_hls", _vitis_hls),
+    "vivado": Tool("verilog", _vivado),
+    "quartus": Tool("verilog", _quartus),
+}
 """By what `--tool` calls them; the first that takes a project's target is the default."""
 
 
 @click.command("build")
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option("--tool", help=f"{', '.join(TOOLS)}. [default: the first that takes the project]")
-def build_command(project: Path, tool: str | None) -> None:
+@click.option("--part", help="FPGA, for Vivado and Quartus. [default: the project's]")
+def build_command(project: Path, tool: str | None, part: str | None) -> None:
     """Run the vendor's tool on PROJECT, a folder that `loopwire compile` has written, and report what it finds."""
     with errors_told():
-        _build(project, tool)
+        _build(project, tool, part)
 
 
-def _build(project: Path, name: str | None) -> None:
+def _build(project: Path, name: str | None, part: str | None) -> None:
     from rich.console import Console
 
     from loopwire.report.summary import FACTS
@@ -54,7 +84,7 @@ def _build(project: Path, name: str | None) -> None:
     tool = _choose(name, facts.get("target", "verilog"))
     console = Console()
     with progress_bars(console) as progress, step(progress, "Building"):
-        built = tool.run(project, facts)
+        built = tool.run(project, facts, part)
         report = add_built(project, built)
     print_table(console, report.model, FACTS, report.rows())
     click.echo(f"Report: {project / 'report.html'}")
