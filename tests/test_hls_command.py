@@ -31,7 +31,9 @@ def written(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("models") / "tagger.keras"
-    sequential((STEPS, FEATURES), [keras.layers.GRU(3), keras.layers.Dense(3, activation="softmax")]).save(path)
+    sequential((STEPS, FEATURES), [keras.layers.GRU(3, name="gru"), keras.layers.Dense(3, activation="softmax")]).save(
+        path
+    )
     return path
 
 
