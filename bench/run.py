@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from channels import main as measure_channels
 from compile import main as measure_compile
 from emulator import main as measure_emulators
 from hls_bits import main as compare_hls
@@ -13,6 +14,7 @@ from sizes import main as measure_sizes
 if __name__ == "__main__":
     print(f"Load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
     measure_compile()
+    measure_channels()
     measure_emulators()
     compare_hls([])
     measure_hls()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,9 @@ from loopwire.synth.simulation import SimulationResult, Stimulus
 from loopwire.targets.calls import evaluate_calls
 from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.verilog import Firmware, generate
+from loopwire.targets.windows import windows
 
+NO_KNOBS = Knobs()
 Flags = npt.NDArray[np.bool_]
 Types = LayerTypes | dict[str, LayerTypes]
 """Of all layers, or of each by its name."""
@@ -80,7 +82,7 @@ def prove(cases: Sequence[Case], folder: Path, seed: int = 1) -> None:
         assert warnings == "", f"{design.top}: {warnings}"
     ensemble = Ensemble(designs, rtl)
     for index, (graph, design) in enumerate(zip(graphs, designs, strict=True)):
-        _Proof(ensemble, index, graph, design, cases[index].channels, random.Random(f"{seed} {design.top}")).all()
+        _Proof(ensemble, index, graph, design, cases[index], random.Random(f"{seed} {design.top}")).all()
 
 
 def random_beats(type: TensorType, count: int, source: random.Random) -> Integers:
@@ -96,18 +98,21 @@ def random_beats(type: TensorType, count: int, source: random.Random) -> Integer
 
 
 def vectors_of(
-    graph: Graph, design: Firmware, x: Integers, lengths: Counts, fresh: Flags | None = None, channels: int = 1
+    graph: Graph, design: Firmware, x: Integers, lengths: Counts, fresh: Flags | None = None, knobs: Knobs = NO_KNOBS
 ) -> tuple[Integers, Integers, Counts]:
     """Return input vectors, the results due, and the vectors of each result; what a short sequence lacks is 0.
 
-    In a stateful design a sequence of `fresh` starts from the initial states.
+    A sequence of `fresh` starts from the initial states, or a sample of `fresh` begins its channel anew.
     """
     steps = x.reshape(len(x), design.length, -1)
     given = np.arange(design.length) < lengths[:, np.newaxis]
     steps = np.where(given[..., np.newaxis], steps, 0)
-    if design.stateful:
+    if knobs.sliding_window:
         assert fresh is not None
-        expected = evaluate_calls(evaluate_integers, graph, steps.reshape(x.shape), fresh, channels, lengths)
+        (expected,) = evaluate_integers(graph, (windows(x, fresh, graph.inputs[0].type.shape[0], knobs.channels),))
+    elif knobs.stateful:
+        assert fresh is not None
+        expected = evaluate_calls(evaluate_integers, graph, steps.reshape(x.shape), fresh, knobs.channels, lengths)
     else:
         (expected,) = evaluate_integers(graph, (steps.reshape(x.shape),), lengths)
     counts = lengths if design.per_step else np.ones_like(lengths)
@@ -122,14 +127,14 @@ class _Proof:
         index: int,
         graph: Graph,
         design: Firmware,
-        channels: int,
+        knobs: Knobs,
         source: random.Random,
     ) -> None:
         self._ensemble = ensemble
         self._index = index
         self._graph = graph
         self._design = design
-        self._channels = channels
+        self._knobs = knobs
         self._random = source
 
     def all(self) -> None:
@@ -175,9 +180,12 @@ class _Proof:
         self.simulate(lengths, stimulus)
 
     def simulate(self, lengths: Counts, stimulus: Stimulus) -> SimulationResult:
-        x = random_beats(self._graph.inputs[0].type, len(lengths), self._random)
-        fresh = np.array([self._random.random() < 0.2 for _ in lengths]) if self._design.stateful else None
-        vectors, due, counts = vectors_of(self._graph, self._design, x, lengths, fresh, self._channels)
+        type = self._graph.inputs[0].type
+        if self._knobs.sliding_window:
+            type = replace(type, shape=type.shape[1:])
+        x = random_beats(type, len(lengths), self._random)
+        fresh = np.array([self._random.random() < 0.2 for _ in lengths]) if self._design.remembers else None
+        vectors, due, counts = vectors_of(self._graph, self._design, x, lengths, fresh, self._knobs)
         result = self._ensemble.run(self._index, vectors, lengths, stimulus, fresh)
         result.require_equal(f"{self._design.top}, {stimulus}", due, counts)
         return result

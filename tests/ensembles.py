@@ -106,7 +106,7 @@ class Ensemble:
                 f"      .aclk(aclk & selected[0] == {k}), .aresetn, .s_axis_tvalid, .s_axis_tlast, .m_axis_tready,",
                 f"      {keep_in}{keep_out}",
                 f"      .s_axis_tdata(s_axis_tdata[{taken.bits - 1}:0]), .s_axis_tready(ready[{k}]),",
-                *(["      .s_axis_tuser,"] if design.stateful else []),
+                *(["      .s_axis_tuser,"] if design.remembers else []),
                 f"      .m_axis_tdata(data_{k}[{given.bits - 1}:0]), .m_axis_tvalid(valid[{k}]),",
                 f"      .m_axis_tlast(last[{k}])",
                 "  );",

@@ -72,10 +72,11 @@ def firmware_of(graph: Graph, device: Any, clock_period_ns: float, name: str, kn
         loop_latency_cycles=1,
         interleave=1,
         copies=1,
-        stateful=False,
+        remembers=False,
         steady=steady,
         timing=timing,
         engines=(),
         pipelines=(),
         areas=(),
+        layer_modules={},
     )

@@ -254,6 +254,19 @@ def copy_cases() -> Iterator[Case]:
     )
 
 
+def window_cases() -> Iterator[Case]:
+    yield Case("window", (4, 2), [lstm("a", 2, 3)], sliding_window=True)
+    yield Case("window_channels", (3, 1), [rnn("a", 1, 2), dense("b", 2, 2)], sliding_window=True, channels=5)
+    each = [gru("a", 2, 2, **SEQUENCES), rnn("b", 2, 2), dense("c", 2, 3, "softmax")]
+    yield Case("window_each_cycle", (3, 2), each, sliding_window=True, channels=28, copies=3)
+    back = [rnn("a", 2, 2, **SEQUENCES, **BACKWARDS), gru("b", 2, 2)]
+    yield Case("window_backwards", (4, 2), back, sliding_window=True, channels=3, copies=2)
+    flat = [lstm("a", 1, 2, **SEQUENCES), Flatten("b"), dense("c", 8, 2)]
+    yield Case("window_flattened", (4, 1), flat, sliding_window=True, channels=7, copies=4)
+    yield Case("window_fold", (3, 2), [gru("a", 2, 4)], sliding_window=True, channels=2, copies=3, reuse_factor=2)
+    yield Case("window_no_scan", (2, 2), [Flatten("a"), dense("b", 4, 2)], sliding_window=True, channels=3)
+
+
 def knob_cases() -> Iterator[Case]:
     layers = [gru("a", 2, 2), dense("b", 2, 2, "softmax")]
     periods_ns = {"xcku115": (3.5, 5.0), "xcvu13p": (2.5, 5.0), "xc7a100t": (5.0, 7.0), "LFE5U-85F": (7.5, 9.0)}
@@ -283,6 +296,7 @@ GROUPS = {
     "knobs": knob_cases,
     "folded": folded_cases,
     "stateful": stateful_cases,
+    "sliding windows": window_cases,
     "buses": bus_cases,
     "copies": copy_cases,
 }
@@ -414,8 +428,20 @@ def buildable(case: Case) -> Case:
                 case = replace(case, clock_period_ns=2 * case.clock_period_ns)
 
 
+def sometimes_stateful(source: random.Random, case: Case) -> Case:
+    """Return the case, or one time in three the same with states that last, where its layers can carry them."""
+    changed = replace(case, interleave=None, stateful=True, channels=source.choice((1, 2, 3, 7)))
+    if source.random() < 2 / 3:
+        return case
+    try:
+        changed.graph()
+    except (ConfigError, UnsupportedError):
+        return case
+    return changed
+
+
 def prove_random(source: random.Random, count: int) -> None:
-    cases = [random_case(source, f"random_{k + 1}") for k in range(count)]
+    cases = [sometimes_stateful(source, random_case(source, f"random_{k + 1}")) for k in range(count)]
     note("\n".join(map(str, cases)))
     with TemporaryDirectory() as folder:
         prove([buildable(case) for case in cases], Path(folder))

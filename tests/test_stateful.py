@@ -169,7 +169,7 @@ def refusals() -> dict[str, tuple[Any, type[LoopwireError], str]]:
             lambda: Knobs(channels=4),
             ConfigError,
             "channels: nothing is kept from sequence to sequence that 4 channels could have of their own. Set "
-            "'stateful', or leave 'channels' out: sequences of any origin may follow one another",
+            "'stateful' or 'sliding_window', or leave 'channels' out: sequences of any origin may follow one another",
         ),
         "no channel": (
             lambda: Knobs(channels=0),
@@ -185,7 +185,8 @@ def refusals() -> dict[str, tuple[Any, type[LoopwireError], str]]:
         "fresh without states": (
             lambda: design.predict(np.zeros((3, FEATURES)), fresh=np.ones(3, np.bool_)),
             DataError,
-            "fresh: every sequence of this design starts from the initial states. Compile it 'stateful'",
+            "fresh: nothing lasts from one sequence of this design to the next. Compile it with 'stateful' or "
+            "'sliding_window'",
         ),
         "fresh of another length": (
             lambda: loopwire.compile(model(), stateful()).predict(np.zeros((3, STEPS, FEATURES)), fresh=[True]),
@@ -215,4 +216,4 @@ def test_the_command_line_makes_stateful_firmware(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 0, result.output
     assert "--stateful --channels 5" in (out / "report.html").read_text()
-    assert "Channels, whose states last | 5" in (out / "report.md").read_text()
+    assert "Channels, each with states that last | 5" in (out / "report.md").read_text()

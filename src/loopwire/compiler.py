@@ -14,6 +14,7 @@ from loopwire.passes.fold_batch_normalization import fold_batch_normalization
 from loopwire.passes.lower import lower
 from loopwire.schedule.plan import check_knobs
 from loopwire.targets import vitis_hls
+from loopwire.targets.windows import check_window
 
 if TYPE_CHECKING:
     from loopwire.frontends.keras_archive import LiveModel
@@ -57,6 +58,8 @@ def compile(model: Model, config: CompileConfig | None = None) -> Design:
     types.refuse_unread(graph)
     if config.stateful:
         graph = carry_states(graph)
+    if config.sliding_window:
+        check_window(graph)
     if config.target == "vitis_hls":
         vitis_hls.check(graph, device, config)
     elif config.folds or config.copies > 1 or config.bus_bits is not None:

@@ -334,6 +334,7 @@ _READERS: dict[str, Reader] = {
     "io": _text,
     "bus_bits": _count,
     "stateful": _flag,
+    "sliding_window": _flag,
     "channels": _count,
     "name": _text,
     "simulate_sequences": _count,

@@ -102,16 +102,17 @@ def check_lengths(where: str, lengths: npt.ArrayLike, count: int, steps: int) ->
     return array.astype(np.int64)
 
 
-def check_fresh(where: str, fresh: npt.ArrayLike | None, count: int, stateful: bool) -> npt.NDArray[np.bool_]:
-    """Return which sequences start from the initial states (N,): none where `fresh` is None.
+def check_fresh(where: str, fresh: npt.ArrayLike | None, count: int, remembers: bool) -> npt.NDArray[np.bool_]:
+    """Return which sequences forget their channel's past (N,): none where `fresh` is None.
 
     Raises:
-        DataError: there are not `count` truth values, or they are given to a design that carries no states.
+        DataError: there are not `count` truth values, or they are given to a design that remembers nothing.
     """
     if fresh is None:
         return np.zeros(count, np.bool_)
-    if not stateful:
-        raise DataError(where, "every sequence of this design starts from the initial states", "Compile it 'stateful'")
+    if not remembers:
+        remedy = "Compile it with 'stateful' or 'sliding_window'"
+        raise DataError(where, "nothing lasts from one sequence of this design to the next", remedy)
     array = np.asarray(fresh)
     if array.shape != (count,) or array.dtype != np.bool_:
         raise DataError(where, f"its shape is {array.shape}, its dtype {array.dtype}", f"Give {count} truth values")

@@ -36,6 +36,7 @@ from loopwire.targets.calls import evaluate_calls
 from loopwire.targets.evaluate import evaluate_integers, evaluate_real
 from loopwire.targets.fast_emulator import FastEmulator, try_build
 from loopwire.targets.verilog import Firmware, generate
+from loopwire.targets.windows import windows
 
 Fresh = npt.NDArray[np.bool_]
 Lengths = npt.NDArray[np.int64]
@@ -67,6 +68,7 @@ class Design:
 
     In a stateful design sequence k is one of channel k mod `config.channels` and goes on from the states that the
     channel's last one left. The first of a channel, and those that `fresh` (N,) marks, start from the initial states.
+    Of a sliding window `x` are samples (N, F), one of each channel in turn; `fresh` ones begin their channel anew.
     """
 
     model: Model
@@ -80,9 +82,14 @@ class Design:
         return self.config.name or self.model.name
 
     @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of an input: the model's, or of a sample of its sliding window."""
+        return self.model.input_shape[1:] if self.config.sliding_window else self.model.input_shape
+
+    @property
     def steps(self) -> int:
-        """Steps T of a full sequence; 1 for a model without sequences."""
-        return self.model.input_shape[0] if len(self.model.input_shape) == 2 else 1
+        """Steps T of a full sequence; 1 for inputs that are no sequences."""
+        return self.input_shape[0] if len(self.input_shape) == 2 else 1
 
     def predict(
         self, x: npt.ArrayLike, lengths: npt.ArrayLike | None = None, fresh: npt.ArrayLike | None = None
@@ -148,7 +155,7 @@ class Design:
         Raises:
             DataError: x does not fit the model.
         """
-        return profile(self.graph, check_inputs("x", x, self.model.input_shape))
+        return profile(self.graph, self._alone(x))
 
     def trace(self, x: npt.ArrayLike) -> tuple[TensorTrace, ...]:
         """Return every tensor's errors on these inputs, fixed point against float.
@@ -156,7 +163,7 @@ class Design:
         Raises:
             DataError: x does not fit the model.
         """
-        return trace(self.graph, check_inputs("x", x, self.model.input_shape))
+        return trace(self.graph, self._alone(x))
 
     def range_proofs(self) -> tuple[RangeProof, ...]:
         """Return which tensors cannot overflow, whatever the input."""
@@ -209,7 +216,7 @@ class Design:
             firmware.output,
             firmware.length,
             folder / "simulation",
-            firmware.stateful,
+            firmware.remembers,
         )
         # Where building fails, the folder stays: the error names a log in it.
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
@@ -236,7 +243,7 @@ class Design:
             VerificationError: the hardware hangs or breaks a rule of AXI4-Stream.
         """
         integers, steps = self.input_integers(x, lengths)
-        anew = check_fresh("fresh", fresh, len(steps), self.config.stateful)
+        anew = check_fresh("fresh", fresh, len(steps), self.config.remembers)
         vectors = self.input_vectors(integers, steps)
         result = self.simulator.run(vectors, steps, stimulus or Stimulus(seed=1), fresh=anew)
         shape, element = self.graph.outputs[0].type.shape, self.graph.outputs[0].type.element
@@ -280,6 +287,7 @@ class Design:
             range_proofs=self.range_proofs(),
             target=self.config.target,
             stateful=self.config.stateful,
+            sliding_window=self.config.sliding_window,
             channels=self.config.channels,
             engines=() if firmware is None else firmware.areas,
             estimated=() if firmware is None else estimated_use(firmware.areas, self.device),
@@ -304,14 +312,14 @@ class Design:
         element = self.graph.inputs[0].type.element
         low, high = element.min_integer * element.step, element.max_integer * element.step
         random = np.random.default_rng(seed)
-        shape = (count, *self.model.input_shape)
+        shape = (count, *self.input_shape)
         x = random.uniform(low, high, shape)
         x[::2] = np.clip(random.normal(0.0, 1.0, shape)[::2], low, high)
         return x
 
     def input_integers(self, x: npt.ArrayLike, lengths: npt.ArrayLike | None) -> tuple[Integers, Lengths]:
         """Return inputs (N, *input shape) counted in steps of their type, and the steps of each sequence (N,)."""
-        array = check_inputs("x", x, self.model.input_shape)
+        array = check_inputs("x", x, self.input_shape)
         given = np.full(len(array), self.steps) if lengths is None else lengths
         steps = check_lengths("lengths", given, len(array), self.steps)
         return quantise(array, self.graph.inputs[0].type.element), steps
@@ -323,7 +331,7 @@ class Design:
     def expected_vectors(self, integers: Integers, lengths: Lengths, fresh: Fresh) -> tuple[Integers, Lengths]:
         """Return the emulator's results as vectors [n_vectors, count], and the vectors of each sequence's result."""
         full = bool((lengths == self.steps).all())
-        outputs = self._evaluate(integers, None if full else lengths, fresh)
+        outputs = self._evaluate(self._sequences(integers, fresh), None if full else lengths, fresh)
         counts = lengths if self.firmware.per_step else np.ones_like(lengths)
         return _vectors(outputs.reshape(len(outputs), -1, self.firmware.output.count), counts), counts
 
@@ -343,14 +351,26 @@ class Design:
         self, x: npt.ArrayLike, lengths: npt.ArrayLike | None, fresh: npt.ArrayLike | None, size: int
     ) -> Iterator[tuple[npt.NDArray[Any], Lengths | None, Fresh]]:
         """Yield inputs, lengths and which are fresh, of `size` sequences at a time that need nothing of each other."""
-        array = check_inputs("x", x, self.model.input_shape)
+        array = check_inputs("x", x, self.input_shape)
         steps = None if lengths is None else check_lengths("lengths", lengths, len(array), self.steps)
-        anew = check_fresh("fresh", fresh, len(array), self.config.stateful)
+        anew = check_fresh("fresh", fresh, len(array), self.config.remembers)
         if self.config.stateful:
             size = len(array)
         for start in range(0, len(array), size):
             part = slice(start, start + size)
-            yield array[part].astype(np.float64), None if steps is None else steps[part], anew[part]
+            given = None if steps is None or self.config.sliding_window else steps[part]
+            yield self._sequences(array, anew, part).astype(np.float64), given, anew[part]
+
+    def _sequences(self, x: npt.NDArray[Any], fresh: Fresh, rows: slice = slice(None)) -> npt.NDArray[Any]:
+        """Return what the model sees of some inputs: themselves, or the window that ends with each."""
+        if not self.config.sliding_window:
+            return x[rows]
+        return windows(x, fresh, self.model.input_shape[0], self.config.channels, rows)
+
+    def _alone(self, x: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Return sequences (N, *model.input_shape), to be looked at each by itself."""
+        array = check_inputs("x", x, self.input_shape)
+        return self._sequences(array, np.zeros(len(array), np.bool_))
 
 
 def _write_files(folder: Path, files: Mapping[str, str]) -> list[Path]:

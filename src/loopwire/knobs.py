@@ -28,7 +28,8 @@ class Knobs:
         io: a time step a beat, or a whole sequence in one.
         bus_bits: width of the data at the ports, so that a beat holds several steps or a part of one; None: a step's.
         stateful: whether a sequence starts from the states that its channel's last one left.
-        channels: streams that take turns, sequence by sequence, each with states of its own.
+        sliding_window: whether each sample gives the result of its channel's last T samples.
+        channels: streams that take turns, sequence by sequence, each with states or a window of its own.
 
     Raises:
         ConfigError: a value is impossible.
@@ -42,6 +43,7 @@ class Knobs:
     io: Io = "stream"
     bus_bits: int | None = None
     stateful: bool = False
+    sliding_window: bool = False
     channels: int = 1
 
     def __post_init__(self) -> None:
@@ -58,14 +60,17 @@ class Knobs:
             self._check_bus(self.bus_bits)
         if self.channels < 1:
             raise ConfigError("channels", f"{self.channels} channels are impossible", "Give 1 or more")
-        if self.channels > 1 and not self.stateful:
+        if self.channels > 1 and not self.remembers:
             raise ConfigError(
                 "channels",
                 f"nothing is kept from sequence to sequence that {self.channels} channels could have of their own",
-                "Set 'stateful', or leave 'channels' out: sequences of any origin may follow one another",
+                "Set 'stateful' or 'sliding_window', or leave 'channels' out: sequences of any origin may follow one "
+                "another",
             )
         if self.stateful:
             self._check_stateful()
+        if self.sliding_window:
+            self._check_sliding_window()
         for where, word, known in (("multipliers", self.multipliers, MULTIPLIERS), ("io", self.io, IO)):
             if word not in known:
                 raise ConfigError(
@@ -100,6 +105,24 @@ class Knobs:
     def reuse_factor_of(self, layer: str) -> int:
         """Return a layer's own reuse factor, or that of all."""
         return self.layer_reuse_factor.get(layer, self.reuse_factor)
+
+    def _check_sliding_window(self) -> None:
+        if self.stateful:
+            raise ConfigError(
+                "sliding_window",
+                "it contradicts 'stateful': each window starts from the initial states",
+                "Set one of them: windows for networks trained on T samples, states for those trained on streams",
+            )
+        if self.io != "stream" or self.bus_bits is not None:
+            where, value = ("io", self.io) if self.io != "stream" else ("bus_bits", self.bus_bits)
+            raise ConfigError(
+                where, f"{value!r} contradicts 'sliding_window': a beat holds one sample", f"Leave {where!r} out"
+            )
+
+    @property
+    def remembers(self) -> bool:
+        """Whether anything of a channel is kept from one sequence, or sample, to its next."""
+        return self.stateful or self.sliding_window
 
     @property
     def folds(self) -> bool:

@@ -24,10 +24,15 @@ GRAPH = "graph.txt"
 TESTBENCH_SEQUENCES = 32
 """Enough for every slot of the loop, and vectors of some 100 kB."""
 
-USER = Template("""\
+STATES = Template("""\
 | `s_axis_tuser` | 1 | with a sequence's first beat: high to start afresh from the initial states, low to go on from \
 the states that its channel's last sequence left; after a reset each channel starts afresh. The $channels channel(s) \
 take turns, a sequence each, always in the same order; the first one after a reset is channel 0's |
+""")
+WINDOW = Template("""\
+| `s_axis_tuser` | 1 | with a sample: high to begin its channel anew, whose earlier samples then count as 0, as after \
+a reset. Each sample gives the result of its channel's last $steps samples; the $channels channel(s) take turns, a \
+sample each, always in the same order; the first one after a reset is channel 0's |
 """)
 README = Template("""\
 # $name
@@ -50,7 +55,7 @@ Firmware of the network `$name`, made by Loopwire $version from `$source`.
 | `aclk` | 1 | clock; everything happens at its rising edge |
 | `aresetn` | 1 | synchronous reset, active low; what is on its way is dropped |
 | `s_axis_tdata` | $in_bits | $in_beat |
-${in_keep}| `s_axis_tlast` | 1 | ends a sequence, of $length beats at most; the last possible beat ends it too |
+${in_keep}| `s_axis_tlast` | 1 | $last |
 $user| `s_axis_tvalid`, `s_axis_tready` | 1 | AXI4-Stream handshake |
 | `m_axis_tdata` | $out_bits | $out_beat |
 ${out_keep}| `m_axis_tlast` | 1 | ends a result, of $out_length |
@@ -98,9 +103,9 @@ def _testbench(design: Design, x: npt.NDArray[np.float64]) -> dict[str, str]:
     lengths = lengths.copy()
     lengths[1::2] = np.random.default_rng(1).integers(1, design.steps, len(lengths[1::2]), endpoint=True)
     fresh = np.zeros(len(lengths), np.bool_)
-    fresh[3::5] = design.config.stateful
+    fresh[3::5] = design.config.remembers
     sent = Vectors(
-        firmware.input, design.input_vectors(integers, lengths), lengths, fresh if design.config.stateful else None
+        firmware.input, design.input_vectors(integers, lengths), lengths, fresh if design.config.remembers else None
     )
     due = Vectors(firmware.output, *design.expected_vectors(integers, lengths, fresh))
     sent_file, due_file = f"{firmware.top}_input.hex", f"{firmware.top}_expected.hex"
@@ -126,8 +131,11 @@ def _readme(design: Design, vectors: int) -> str:
         interleave=firmware.interleave,
         top=firmware.top,
         copies=firmware.copies,
-        length=firmware.input.beat_counts(firmware.length),
-        user=USER.substitute(channels=design.config.channels) if firmware.stateful else "",
+        last="has no meaning: each beat is a sample"
+        if design.config.sliding_window
+        else f"ends a sequence, of {firmware.input.beat_counts(firmware.length)} beats at most; the last possible beat "
+        "ends it too",
+        user=_user(design),
         in_bits=firmware.input.bits,
         out_bits=firmware.output.bits,
         in_beat=_beat(firmware.input, "time step" if firmware.length > 1 else "input"),
@@ -143,6 +151,14 @@ def _readme(design: Design, vectors: int) -> str:
         output_exponent=-output_type.fraction,
         vectors=vectors,
     )
+
+
+def _user(design: Design) -> str:
+    """Return the row of s_axis_tuser, where there is one."""
+    config = design.config
+    if config.sliding_window:
+        return WINDOW.substitute(steps=design.model.input_shape[0], channels=config.channels)
+    return STATES.substitute(channels=config.channels) if config.stateful else ""
 
 
 def _beat(format: BeatFormat, vector: str) -> str:
@@ -192,7 +208,8 @@ def _verilog_facts(design: Design) -> dict[str, object]:
         "interleave": firmware.interleave,
         "copies": firmware.copies,
         "io": design.config.io,
-        "stateful": firmware.stateful,
+        "stateful": design.config.stateful,
+        "sliding_window": design.config.sliding_window,
         "channels": design.config.channels,
         "input": {
             "type": str(design.graph.inputs[0].type.element),

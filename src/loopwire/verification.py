@@ -57,7 +57,7 @@ def verify(
 
     Runs at full rate, with gaps in the input, with stalls of the output, and with both take turns. In all but those at
     full rate, half of the sequences are short, some full ones end without TLAST, and a reset strikes in the middle of a
-    sequence; in a stateful design, a tenth start afresh by TUSER. Of HLS C++, the C simulation's bits are compared.
+    sequence; where anything lasts, a tenth forget it by TUSER. Of HLS C++, the C simulation's bits are compared.
 
     Args:
         design: whose hardware is simulated.
@@ -91,7 +91,7 @@ def verify(
         if regime.is_stressed:
             chosen = random.random(len(part)) < 0.5
             lengths[chosen] = random.integers(1, design.steps, chosen.sum(), endpoint=True)
-            if design.config.stateful:
+            if design.config.remembers:
                 fresh = random.random(len(part)) < 0.1
             reset_after = _in_the_middle(design.firmware.input.beat_counts(lengths))
             stressed += len(part)

@@ -79,6 +79,12 @@ def _hosted(project: Path, facts: Mapping[str, Any]) -> tuple[Identity, dict[str
             raise ConfigError(
                 str(project), "its beats are not one step each", "Compile it without --io parallel and --bus-bits"
             )
+    if facts["sliding_window"]:
+        raise ConfigError(
+            str(project),
+            "its windows go on from sample to sample, which no board does",
+            "Compile it without --sliding-window",
+        )
     identity = identity_of(facts, BUFFER_BYTES)
     names = [name for name in facts["loopwire"]["files"] if name.startswith("rtl/")]
     return identity, {Path(name).name: (project / name).read_text() for name in names} | hosted_files(identity)

@@ -49,7 +49,10 @@ PROFILED_SEQUENCES = 2000
 @click.option("--io", help="stream (a step a beat) or parallel (a sequence a beat). [default: stream]")
 @click.option("--bus-bits", type=int, help="Width of the data ports, for several steps a beat, or parts of one.")
 @click.option("--stateful", is_flag=True, default=None, help="Carry states from sequence to sequence.")
-@click.option("--channels", type=int, help="Streams that take turns, each with its own states. [default: 1]")
+@click.option(
+    "--sliding-window", is_flag=True, default=None, help="Give a result for each sample, from the last T samples."
+)
+@click.option("--channels", type=int, help="Streams that take turns, each with states or a window. [default: 1]")
 @click.option(
     "--simulate", "sequences", type=click.IntRange(min=0), help="Sequences to verify; 0: none. [default: 1000]"
 )
@@ -111,11 +114,11 @@ def _read(
     from loopwire.data import read_data
 
     with step(progress, "Reading"):
-        model = load(model_path)
+        design = compile(load(model_path), config)
         data = None
         if data_path is not None:
-            data = read_data(data_path, model.input_shape, model.output_shape()[-1])
-        return compile(model, config), data
+            data = read_data(data_path, design.input_shape, design.model.output_shape()[-1])
+        return design, data
 
 
 def _report(progress: Progress, design: Design, data: Data | None, sequences: int) -> tuple[Report, Evidence]:
@@ -151,7 +154,7 @@ def _judge(progress: Progress, design: Design, data: Data) -> tuple[dict[str, An
     real, fixed = [], []
     with step(progress, "Emulating") as update:
         done = 0
-        parts = 1 if design.config.stateful else min(CHUNKS, len(data.inputs))
+        parts = 1 if design.config.remembers else min(CHUNKS, len(data.inputs))
         for part in np.array_split(data.inputs, parts):
             real.append(design.predict_float(part, meter=meter))
             fixed.append(design.predict(part))

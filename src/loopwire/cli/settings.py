@@ -45,6 +45,7 @@ def read_settings(
     io: str | None = None,
     bus_bits: int | None = None,
     stateful: bool | None = None,
+    sliding_window: bool | None = None,
     channels: int | None = None,
 ) -> CompileConfig:
     """Return the file's settings with the options' in their place."""
@@ -65,6 +66,7 @@ def read_settings(
         "io": io,
         "bus_bits": bus_bits,
         "stateful": stateful,
+        "sliding_window": sliding_window,
         "channels": channels,
     }
     given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}

@@ -51,7 +51,6 @@ module loopwire_feeder #(
 
   logic [SLOTS-1:0] busy;                       // from the first beat to the issue of the last step
   logic [SLOTS-1:0] ended;                      // all beats are there
-  logic [SLOTS-1:0] used;                       // since the reset
   logic [SLOTS-1:0] fresh;                      // the sequence starts afresh
   logic [SLOTS-1:0][COUNT_BITS-1:0] received;   // beats in the buffer
   logic [SLOTS-1:0][COUNT_BITS-1:0] issued;     // steps issued
@@ -59,6 +58,7 @@ module loopwire_feeder #(
 
   // Where the next beat goes.
   logic [SLOT_BITS-1:0] fill_slot;
+  logic fill_again;                             // the slot has had a sequence since the reset
   logic fill_inside;                            // not its sequence's first beat
   logic [COUNT_BITS-1:0] fill_count;
   logic [TICKET_BITS-1:0] fill_ticket;
@@ -132,6 +132,7 @@ module loopwire_feeder #(
       fill_count <= accepted_last ? '0 : fill_count + COUNT_BITS'(1);
       if (accepted_last) begin
         fill_slot <= fill_slot == SLOT_BITS'(SLOTS - 1) ? '0 : fill_slot + SLOT_BITS'(1);
+        if (fill_slot == SLOT_BITS'(SLOTS - 1)) fill_again <= 1'b1;
         fill_ticket <= fill_ticket == TICKET_BITS'(TICKETS - 1) ? '0 : fill_ticket + TICKET_BITS'(1);
       end
     end
@@ -154,8 +155,7 @@ module loopwire_feeder #(
         received[k] <= fill_count + COUNT_BITS'(1);
         if (accepted_first) begin
           ticket[k] <= fill_ticket;
-          fresh[k] <= s_fresh || !used[k];
-          used[k] <= 1'b1;
+          fresh[k] <= s_fresh || !fill_again;
         end
       end
     end
@@ -163,10 +163,10 @@ module loopwire_feeder #(
     if (!aresetn) begin
       busy <= '0;
       ended <= '0;
-      used <= '0;
       received <= '0;
       issued <= '0;
       fill_slot <= '0;
+      fill_again <= 1'b0;
       fill_inside <= 1'b0;
       fill_count <= '0;
       fill_ticket <= '0;

@@ -135,6 +135,7 @@ class Report:
     target: str = "verilog"
     built: tuple[Built, ...] = ()
     stateful: bool = False
+    sliding_window: bool = False
     channels: int = 1
     engines: tuple[EngineArea, ...] = ()
     estimated: tuple[ResourceUse, ...] = ()
@@ -163,9 +164,15 @@ class Report:
             ("Initiation interval", self._time(self.predicted.initiation_interval_cycles), stage),
             ("Latency of the loop", self._time(self.loop_latency_cycles), "predicted"),
             ("Sequences interleaved", str(self.interleave), "scheduled"),
-            *([("Channels, whose states last", str(self.channels), "scheduled")] if self.stateful else []),
+            *self._channel_rows(),
             ("Clock", clock, "delay model"),
         ]
+
+    def _channel_rows(self) -> list[tuple[str, ...]]:
+        if not self.stateful and not self.sliding_window:
+            return []
+        kept = "with states that last" if self.stateful else "with a sliding window"
+        return [(f"Channels, each {kept}", str(self.channels), "scheduled")]
 
     def auc_rows(self) -> Rows:
         """Return (class, float AUC, fixed AUC, fixed / float)."""

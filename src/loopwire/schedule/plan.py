@@ -34,7 +34,8 @@ class Plan:
     """Engines one after another, each with the pipeline that it runs and what decides its cycles.
 
     `graph` is what they were made from: the lowered graph after the passes that serve the hardware. The first `copied`
-    engines stand `copies` times. `input` and `output` tell how vectors lie in beats.
+    engines stand `copies` times. `input` and `output` tell how vectors lie in beats. Where `window_channels` is not
+    None, an input vector is a sample of one of so many channels, its sequence the window of that channel that it ends.
     """
 
     graph: Graph
@@ -45,6 +46,7 @@ class Plan:
     copies: int
     input: BeatFormat
     output: BeatFormat
+    window_channels: int | None
 
     @property
     def length(self) -> int:
@@ -56,10 +58,23 @@ class Plan:
         """Whether each step gives a result, rather than each sequence."""
         return all(engine.per_step for engine in self.chain)
 
+    @property
+    def steps_at_once(self) -> int:
+        """How many steps of a sequence, at most, come in the same cycle."""
+        return self.input.vectors_per_beat if self.window_channels is None else self.length
+
+    @property
+    def remembers(self) -> bool:
+        """Whether anything lasts from one sequence to the next."""
+        return self.told_fresh > 0 or self.window_channels is not None
+
     @cached_property
     def timing(self) -> DesignTiming:
         """What decides the cycles of the whole."""
-        paces = (Pace(beat.vectors_per_beat, beat.beats_per_vector) for beat in (self.input, self.output))
+        paces = (
+            Pace(self.steps_at_once, self.input.beats_per_vector),
+            Pace(self.output.vectors_per_beat, self.output.beats_per_vector),
+        )
         return DesignTiming(self.timings[: self.copied], self.copies, self.timings[self.copied :], *paces)
 
     @property
@@ -106,7 +121,8 @@ def plan(graph: Graph, device: Device, clock_period_ns: float, knobs: Knobs) -> 
     planner = _Planner(ranges(graph), DelayModel(device), clock_period_ns, knobs)
     pipelines = tuple(planner.pipeline(engine) for engine in chain)
     timings = tuple(planner.timing(engine, pipeline) for engine, pipeline in zip(chain, pipelines, strict=True))
-    return Plan(graph, chain, pipelines, timings, copied, knobs.copies, *formats)
+    window_channels = knobs.channels if knobs.sliding_window else None
+    return Plan(graph, chain, pipelines, timings, copied, knobs.copies, *formats, window_channels)
 
 
 def _beat_formats(graph: Graph, chain: tuple[Engine, ...], knobs: Knobs) -> tuple[BeatFormat, BeatFormat]:

@@ -39,8 +39,8 @@ class Firmware:
     and `areas` what the engines take.
 
     A sequence has at most `length` steps, and its result one vector, or one a step where `per_step`. `input` and
-    `output` tell how vectors lie in beats. A `stateful` design has a port `s_axis_tuser`. `layer_modules` tells the
-    layer of each module that is one's.
+    `output` tell how vectors lie in beats. A sample of a sliding window is a sequence of one step here. A design that
+    `remembers` what came before has a port `s_axis_tuser`. `layer_modules` tells the layer of each module that has one.
     """
 
     files: Mapping[str, str]
@@ -54,7 +54,7 @@ class Firmware:
     loop_latency_cycles: int
     interleave: int
     copies: int
-    stateful: bool
+    remembers: bool
     steady: SteadyState
     timing: DesignTiming
     engines: tuple[EngineTiming, ...]
@@ -107,7 +107,7 @@ class _Writer:
         return Firmware(
             files=self.files,
             top=self.name,
-            length=plan.length,
+            length=plan.length if plan.window_channels is None else 1,
             per_step=plan.per_step,
             input=plan.input,
             output=plan.output,
@@ -116,7 +116,7 @@ class _Writer:
             loop_latency_cycles=plan.loop_latency_cycles,
             interleave=max(timing.slots for timing in plan.timings),
             copies=plan.copies,
-            stateful=plan.told_fresh > 0,
+            remembers=plan.remembers,
             steady=plan.steady,
             timing=plan.timing,
             engines=plan.timings,

@@ -14,6 +14,10 @@ FRESH = (
     "// tuser with a sequence's first beat starts it afresh, from the initial states; else it goes on from those that",
     "// its channel's last sequence left.",
 )
+WINDOW = (
+    "// Each beat gives the result of its channel's last {steps} samples; {channels} channel(s) take turns.",
+    "// tuser begins a channel anew: its earlier samples count as 0. tlast means nothing.",
+)
 
 
 def top_module(name: str, modules: Sequence[str], copy: str, plan: Plan) -> str:
@@ -44,7 +48,7 @@ def copy_module(name: str, modules: Sequence[str], plan: Plan) -> str:
         plan: the engines.
     """
     first, last = plan.pipelines[0].datapath.x, plan.pipelines[plan.copied - 1].datapath.output
-    per_beat_in, per_beat_out = plan.input.vectors_per_beat, plan.output.vectors_per_beat
+    per_beat_in, per_beat_out = plan.steps_at_once, plan.output.vectors_per_beat
     source, result = _copy_streams(plan)
     stream, lines = _core(modules, plan, source)
     parts_in = [f"    input  logic [{part_bits(per_beat_in) - 1}:0] s_parts,   // steps of the beat"]
@@ -96,11 +100,16 @@ def _header(name: str, plan: Plan) -> list[str]:
     keep_in = [f"    input  logic [{beats_in.keep_bits - 1}:0] s_axis_tkeep,"] if beats_in.keep_bits else []
     keep_out = [f"    output logic [{beats_out.keep_bits - 1}:0] m_axis_tkeep,"] if beats_out.keep_bits else []
     unused = padded or bool(keep_in)
+    meaning = [
+        f"// tlast ends a sequence, as does its last possible step{several}.",
+        *(FRESH if plan.told_fresh else []),
+    ]
+    if plan.window_channels is not None:
+        meaning = [line.format(steps=plan.length, channels=plan.window_channels) for line in WINDOW]
     return [
         f"// {name}: AXI4-Stream in and out.",
         f"// Input beat: {describe(beats_in, str(x.type.element), 'a step')}, element 0 lowest;",
-        f"// tlast ends a sequence, as does its last possible step{several}.",
-        *(FRESH if plan.told_fresh else []),
+        *meaning,
         f"// Output beat: {describe(beats_out, str(y.type.element), 'a result')}.",
         *copies,
         f"module {name} (",
@@ -113,7 +122,7 @@ def _header(name: str, plan: Plan) -> list[str]:
         "    input  logic s_axis_tvalid,",
         "    output logic s_axis_tready,",
         "    input  logic s_axis_tlast,",
-        *(["    input  logic s_axis_tuser,"] if plan.told_fresh else []),
+        *(["    input  logic s_axis_tuser,"] if plan.remembers else []),
         f"    output logic [{beats_out.bits - 1}:0] m_axis_tdata,",
         *keep_out,
         "    output logic m_axis_tvalid,",
@@ -127,7 +136,7 @@ def _input(plan: Plan) -> tuple[Stream, list[str]]:
     """Write what turns the input's beats into steps, or, where a beat holds several, into beats without padding."""
     beats, x = plan.input, plan.pipelines[0].datapath.x
     stream = Stream("beat", "s_axis_tvalid", "s_axis_tready", "s_axis_tlast", beats.lanes, x.width, x.signed)
-    if plan.told_fresh:
+    if plan.remembers:
         stream = replace(stream, fresh="s_axis_tuser")
     lines = [
         f"  logic [{beats.lanes - 1}:0][{x.width - 1}:0] beat;",
@@ -137,10 +146,27 @@ def _input(plan: Plan) -> tuple[Stream, list[str]]:
     if beats.beats_per_vector > 1:
         stream, more = _joined(plan, stream)
         lines += more
-    if beats.vectors_per_beat > 1 or plan.copies > 1:
+    if plan.window_channels is not None:
+        stream, more = _windowed(plan.length, plan.window_channels, stream)
+        lines += more
+    elif beats.vectors_per_beat > 1 or plan.copies > 1:
         stream, more = _framed(plan, stream)
         lines += more
     return stream, lines
+
+
+def _windowed(steps: int, channels: int, sample: Stream) -> tuple[Stream, list[str]]:
+    """Write what makes of each sample the window that it ends."""
+    window, lines = declared("window", steps * sample.count, sample.width, sample.signed)
+    return replace(window, parts=f"{part_bits(steps)}'d{steps}"), [
+        *lines,
+        f"  loopwire_window #(.STEPS({steps}), .CHANNELS({channels}), .BITS({sample.bits})) sliding_window (",
+        f"      .aclk, .aresetn, .s_fresh({sample.fresh}),",
+        f"      {sample.ports('s')},",
+        f"      {window.ports('m')}",
+        "  );",
+        "",
+    ]
 
 
 def _joined(plan: Plan, beat: Stream) -> tuple[Stream, list[str]]:
@@ -189,8 +215,8 @@ def _framed(plan: Plan, stream: Stream) -> tuple[Stream, list[str]]:
 def _core(modules: Sequence[str], plan: Plan, stream: Stream) -> tuple[Stream, list[str]]:
     """Write the engines of a copy, with what hands them the steps of a beat and gathers their results to beats."""
     lines: list[str] = []
-    if plan.input.vectors_per_beat > 1:
-        stream, lines = split(stream, plan.input.vectors_per_beat, "step")
+    if plan.steps_at_once > 1:
+        stream, lines = split(stream, plan.steps_at_once, "step")
     stream, more = _engines(modules, plan, range(plan.copied), stream)
     lines += more
     if plan.output.vectors_per_beat > 1:
@@ -216,8 +242,9 @@ def _unused(name: str, signals: Sequence[str]) -> list[str]:
 def _copy_streams(plan: Plan) -> tuple[Stream, Stream]:
     """Return the streams at the ports of a copy."""
     x, y = plan.pipelines[0].datapath.x, plan.pipelines[plan.copied - 1].datapath.output
-    counts = x.count * plan.input.vectors_per_beat, y.count * plan.output.vectors_per_beat
-    parts = ["_parts" if beats.vectors_per_beat > 1 else "" for beats in (plan.input, plan.output)]
+    at_once = plan.steps_at_once, plan.output.vectors_per_beat
+    counts = x.count * at_once[0], y.count * at_once[1]
+    parts = ["_parts" if vectors > 1 else "" for vectors in at_once]
     source, result = (
         Stream(
             f"{side}_data",
