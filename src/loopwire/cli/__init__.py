@@ -9,6 +9,7 @@ from loopwire.cli.build import build_command
 from loopwire.cli.compile import compile_command
 from loopwire.cli.figures import figures_command
 from loopwire.cli.precision import precision_command
+from loopwire.cli.route import route_command
 from loopwire.cli.run import run_command
 from loopwire.cli.scan import scan_command
 from loopwire.cli.synth import synth_command
@@ -34,6 +35,7 @@ COMMANDS = (
     compile_command,
     build_command,
     synth_command,
+    route_command,
     board_command,
     run_command,
     precision_command,

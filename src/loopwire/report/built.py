@@ -76,6 +76,7 @@ class Built:
             if cycles is not None
         ]
         if self.clock_period_ns is not None:
-            told = f"{self.clock_period_ns:.4g} ns of {asked_clock_period_ns:g} ns"
+            fmax = f" ({1e3 / self.clock_period_ns:.4g} MHz)" if self.stage == "routed" else ""
+            told = f"{self.clock_period_ns:.4g} ns of {asked_clock_period_ns:.4g} ns{fmax}"
             rows.append(("Clock period", told, stage))
         return [*rows, *((use.name, str(use), stage) for use in self.resources)]

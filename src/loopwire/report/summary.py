@@ -143,7 +143,11 @@ class Report:
     def rows(self) -> Rows:
         """Return (quantity, value, stage) of each fact but AUCs and clipping."""
         rows = [*self._cycle_rows(), *area_rows(self.engines, self.estimated)]
-        rows += [row for built in self.built for row in built.rows(self.clock_period_ns)]
+        for built in self.built:
+            rows += built.rows(self.clock_period_ns)
+            if built.stage == "routed" and built.clock_period_ns is not None and self.predicted is not None:
+                latency_ns = self.predicted.latency_cycles * built.clock_period_ns
+                rows.append(("Latency at the routed clock", f"{latency_ns:.4g} ns", built.origin))
         if self.agreement is not None:
             stage = f"emulated, {self.agreement.sequences} sequences"
             if self.agreement.top1 is not None:
@@ -200,7 +204,11 @@ class Report:
         if self.clipping:
             parts += ["## Tensors that clip", _table(CLIPPING, clipping_rows(self.clipping))]
         for table in resource_tables(self.built):
-            parts += [f"## {table.title}", _table(table.head, table.rows), *(f"* {note}." for note in table.notes)]
+            parts += [f"## {table.title}", _table(table.head, table.rows)]
+            parts.append("\n".join(f"* {note}." for note in table.notes))
+        for built in self.built:
+            if built.critical_path:
+                parts += [f"## Slowest path, {built.origin}", "\n".join(f"* {point}" for point in built.critical_path)]
         return "\n\n".join(parts) + "\n"
 
     def _time(self, cycles: float) -> str:

@@ -87,7 +87,7 @@ FABRICS = {
         Fabric("xc7", "synth_xilinx -family xc7 -noiopad -noclkbuf", _XILINX, UNROUTED),
         Fabric("xcu", "synth_xilinx -family xcu -noiopad -noclkbuf", _XILINX, (*_ULTRASCALE_LIMITS, *UNROUTED)),
         Fabric("xcup", "synth_xilinx -family xcup -uram -noiopad -noclkbuf", _XILINX, (*_ULTRASCALE_LIMITS, *UNROUTED)),
-        Fabric("ecp5", "synth_ecp5", _LATTICE, (_LAYERS_APART, "No clock: only place and route tells it")),
+        Fabric("ecp5", "synth_ecp5", _LATTICE, (_LAYERS_APART, "No clock: loopwire route tells it")),
         Fabric("nexus", "synth_nexus -noiopad", _LATTICE, UNROUTED),
         Fabric(
             "cyclonev",

@@ -6,9 +6,12 @@ design between two registers of the same clock, which is how it will be timed wh
 
 from __future__ import annotations
 
+import re
 from string import Template
 
 NAME = "loopwire_pins"
+CLOCK = "aclk"
+_PORT = re.compile(r"^\s*(input|output)\s+logic\s*(?:\[(\d+):0\])?\s*(\w+)", re.MULTILINE)
 _TEXT = Template("""\
 // All ports of $top behind shift registers, so that it fits any package.
 module $name (
@@ -20,17 +23,8 @@ module $name (
   logic [$in_last:0] to_design;
   logic [$out_last:0] from_design, shifted;
 
-  $top design (
-      .aclk,
-      .aresetn(to_design[0]),
-      .s_axis_tvalid(to_design[1]),
-      .s_axis_tlast(to_design[2]),
-      .m_axis_tready(to_design[3]),
-$user      .s_axis_tdata(to_design[$in_last:$data_first]),
-      .s_axis_tready(from_design[0]),
-      .m_axis_tvalid(from_design[1]),
-      .m_axis_tlast(from_design[2]),
-      .m_axis_tdata(from_design[$out_last:3])
+  $top design_i (
+$connections
   );
 
   always_ff @(posedge aclk) begin
@@ -42,20 +36,27 @@ endmodule : $name
 """)
 
 
-def harness_text(top: str, in_bits: int, out_bits: int, has_user: bool) -> str:
+def harness_text(top: str, text: str) -> str:
     """Return the module, called `NAME`, around a design.
 
     Args:
         top: the design's top module.
-        in_bits, out_bits: of its data.
-        has_user: whether it has a port `s_axis_tuser`.
+        text: its SystemVerilog, with a port a line.
     """
-    data_first = 5 if has_user else 4
+    ports = text[text.index(f"module {top} (") : text.index(");")]
+    bits = {"input": 0, "output": 0}
+    connections = [f"      .{CLOCK}"]
+    for direction, last, port in _PORT.findall(ports):
+        if port == CLOCK:
+            continue
+        first, width = bits[direction], int(last or 0) + 1
+        bits[direction] += width
+        register = "to_design" if direction == "input" else "from_design"
+        connections.append(f"      .{port}({register}[{first + width - 1}:{first}])")
     return _TEXT.substitute(
         name=NAME,
         top=top,
-        user="      .s_axis_tuser(to_design[4]),\n" if has_user else "",
-        in_last=data_first + in_bits - 1,
-        data_first=data_first,
-        out_last=3 + out_bits - 1,
+        connections=",\n".join(connections),
+        in_last=bits["input"] - 1,
+        out_last=bits["output"] - 1,
     )

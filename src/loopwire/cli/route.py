@@ -1,0 +1,89 @@
+"""`loopwire route`: a written project on an ECP5, to its clock and a bitstream."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from loopwire.cli.console import print_table, progress_bars, step
+from loopwire.cli.failures import errors_told
+
+if TYPE_CHECKING:
+    from loopwire.synth.routing import Sources
+
+FOLDER = "routed"
+"""Of bitstream and logs, in the project."""
+
+
+@click.command("route")
+@click.argument("project", type=click.Path(path_type=Path))
+@click.option("--part", help="An ECP5, such as LFE5U-85F-8BG381C. [default: the project's]")
+@click.option("--seed", default=1, show_default=True, help="Of the placer.")
+@click.option("--timeout-minutes", type=click.FloatRange(min=0, min_open=True), help="For each tool. [default: none]")
+def route_command(project: Path, part: str | None, seed: int, timeout_minutes: float | None) -> None:
+    """Place and route PROJECT, which `loopwire compile` or `loopwire board` has written, and pack a bitstream."""
+    with errors_told():
+        _route(project, part, seed, timeout_minutes)
+
+
+def _route(project: Path, part: str | None, seed: int, timeout_minutes: float | None) -> None:
+    from rich.console import Console
+
+    from loopwire.devices import find_part
+    from loopwire.report.summary import FACTS
+    from loopwire.synth import nextpnr
+    from loopwire.synth.routing import route
+    from loopwire.synth.yosys import find_yosys
+    from loopwire.written_project import add_built, read_report, read_verilog_facts
+
+    facts = read_verilog_facts(project)
+    on_board = "board" in facts
+    if not on_board:
+        read_report(project)  # what has no report to add to is told now
+    device = find_part(part or facts["part"])
+    nextpnr.part_options(device)
+    nextpnr.version()
+    find_yosys()
+    clock_mhz = facts["board"]["clock_mhz"] if on_board else 1e3 / facts["clock_period_ns"]
+    timeout_s = None if timeout_minutes is None else 60 * timeout_minutes
+    console = Console()
+    with progress_bars(console) as progress, step(progress, "Placing and routing") as update:
+        routed = route(_sources(project, facts), device, clock_mhz, seed, timeout_s, progress=update)
+    found = project / FOLDER
+    found.mkdir(exist_ok=True)
+    for name in (nextpnr.BITSTREAM, nextpnr.LOG, nextpnr.PACKER_LOG, nextpnr.REPORT):
+        shutil.copy(routed.folder / name, found)
+    built = routed.built
+    asked_ns = 1e3 / clock_mhz
+    if on_board:
+        print_table(console, project.name, FACTS, built.rows(asked_ns))
+    else:
+        report = add_built(project, built)
+        print_table(console, report.model, FACTS, report.rows())
+    click.echo("Slowest path:")
+    for line in built.critical_path:
+        click.echo(f"  {line}")
+    assert built.clock_period_ns is not None
+    if built.clock_period_ns > asked_ns:
+        shorter = facts["clock_period_ns"] * asked_ns / built.clock_period_ns
+        click.echo(f"The clock of {asked_ns:.4g} ns is missed: compile with --clock-ns {shorter:.3g}")
+    click.echo(f"Bitstream: {found / nextpnr.BITSTREAM}")
+
+
+def _sources(project: Path, facts: Mapping[str, Any]) -> Sources:
+    """Return what is routed: a board's folder as it is, a bare design behind shift registers."""
+    from loopwire.synth import harness
+    from loopwire.synth.routing import Sources
+
+    top = facts["top"]
+    written = [project / name for name in facts["loopwire"]["files"]]
+    if "board" in facts:
+        pins = project / f"{top}.lpf"
+        return Sources({path.name: path.read_text() for path in written if path != pins}, top, pins.read_text())
+    files = {path.name: path.read_text() for path in written if path.parent.name == "rtl"}
+    text = harness.harness_text(top, files[f"{top}.sv"])
+    return Sources({**files, f"{harness.NAME}.sv": text}, harness.NAME)

@@ -1,0 +1,131 @@
+"""A written project placed, routed and packed on an ECP5: its clock, what it takes, and a bitstream."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from loopwire.cache import cached_folder
+from loopwire.devices import Device
+from loopwire.report.built import Built
+from loopwire.synth import nextpnr
+from loopwire.synth.fabrics import fabric_of, uses
+from loopwire.synth.fit import require_fit
+from loopwire.synth.yosys import find_yosys
+
+COUNTS, PINS = "counts.json", "pins.lpf"
+CLOCK = "aclk"
+STEPS = 3
+"""Synthesis, place and route, packing: a cached step is done at once."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What is routed.
+
+    Attributes:
+        files: texts by file name, SystemVerilog (`.sv`) and memory files.
+        top: the top module, with no more pins than the package has.
+        pins: Lattice preferences (LPF) that place them; those that it does not name may be anywhere.
+    """
+
+    files: Mapping[str, str]
+    top: str
+    pins: str = ""
+
+
+@dataclass(frozen=True)
+class RoutedDesign:
+    """What was found, and the files of the tools (bitstream, logs), in a folder of the cache."""
+
+    built: Built
+    folder: Path
+
+    @property
+    def bitstream(self) -> Path:
+        """For the part."""
+        return self.folder / nextpnr.BITSTREAM
+
+
+def route(
+    sources: Sources,
+    device: Device,
+    clock_mhz: float,
+    seed: int = 1,
+    timeout_s: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> RoutedDesign:
+    """Place and route a design.
+
+    Args:
+        sources: of the design.
+        device: an ECP5.
+        clock_mhz: that the tools aim at.
+        seed: of the placer.
+        timeout_s: that each tool may take.
+        progress: called with the steps done and `STEPS`.
+
+    Raises:
+        ConfigError: no open tool routes the part.
+        ToolError: a tool is missing, fails or takes too long, or the part is too small.
+    """
+    options = (*nextpnr.part_options(device), "--freq", f"{clock_mhz:.3f}", "--timing-allow-fail", "--seed", str(seed))
+    version = nextpnr.version()
+    step = progress or (lambda done, of: None)
+    netlist = _netlist(sources, device, timeout_s)
+    _check_size(netlist / COUNTS, device)
+    step(1, STEPS)
+
+    def make(folder: Path) -> None:
+        shutil.copy(netlist / nextpnr.NETLIST, folder)
+        (folder / PINS).write_text(sources.pins)
+        nextpnr.place_and_route(folder, (*options, "--lpf", PINS, "--lpf-allow-unconstrained"), timeout_s)
+        step(2, STEPS)
+        nextpnr.pack_bitstream(folder)
+        (folder / nextpnr.NETLIST).unlink()
+
+    content = (netlist / nextpnr.NETLIST).read_bytes()
+    key = [version.encode(), " ".join(options).encode(), sources.pins.encode(), content]
+    folder = cached_folder("nextpnr", key, make)
+    step(STEPS, STEPS)
+    found = nextpnr.read_report((folder / nextpnr.REPORT).read_text(), CLOCK)
+    built = Built(
+        f"nextpnr-ecp5 {version}",
+        "routed",
+        found.clock_period_ns,
+        resources=uses(found.used, device),
+        part=device.name,
+        critical_path=found.critical_path,
+    )
+    return RoutedDesign(built, folder)
+
+
+def _netlist(sources: Sources, device: Device, timeout_s: float | None) -> Path:
+    """Return a folder with the netlist of all modules as one, and its cells' counts."""
+    yosys = find_yosys()
+    modules = sorted(name for name in sources.files if name.endswith(".sv"))
+    commands = (
+        f"read_verilog -sv -defer {' '.join(modules)}",
+        f"hierarchy -check -top {sources.top}",
+        f"{fabric_of(device).script} -top {sources.top} -json {nextpnr.NETLIST}",
+        f"tee -o {COUNTS} stat -json",
+    )
+
+    def make(folder: Path) -> None:
+        for name, text in sources.files.items():
+            (folder / name).write_text(text)
+        yosys.run(commands, folder, timeout_s)
+        for name in sources.files:
+            (folder / name).unlink()
+
+    texts = [part.encode() for name in sorted(sources.files) for part in (name, sources.files[name])]
+    return cached_folder("netlist", [str(yosys).encode(), *(line.encode() for line in commands), *texts], make)
+
+
+def _check_size(counts: Path, device: Device) -> None:
+    cells = json.loads(counts.read_text())["design"]["num_cells_by_type"]
+    resources = uses(fabric_of(device).resources(cells), device)
+    require_fit(Built("Yosys", "synthesised", resources=resources, part=device.name))
