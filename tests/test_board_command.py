@@ -11,6 +11,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,8 +27,14 @@ from loopwire.boards.project import hosted_sources
 from loopwire.boards.session import Outcome, classify, require_equal
 from loopwire.boards.simulated import build_model, simulated_board
 from loopwire.cli import main
+from loopwire.config import CompileConfig
+from loopwire.design import Design
 from loopwire.errors import BoardError
+from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.ir.types import FixedType
+from loopwire.layers.gru import Gru
+from loopwire.layers.model import Model
+from loopwire.synth import verilator
 from loopwire.written_project import read_facts
 from pass_through import FEATURES, STEPS
 
@@ -169,22 +176,16 @@ def test_projects_that_no_board_carries(project: Path, tmp_path: Path) -> None:
     other = shutil.copytree(project, tmp_path / "other")
     facts = json.loads((other / "design.json").read_text())
     (other / "design.json").write_text(json.dumps({**facts, "target": "vitis_hls"}))
-    text = "other: it is a project of target 'vitis_hls'. Compile the model with --target verilog"
-    assert_refused(run_command("board", other), text)
-    (other / "design.json").write_text(json.dumps({**facts, "stateful": True}))
-    text = "other: its states go on from sequence to sequence, which no board does. Compile it without --stateful"
-    assert_refused(run_command("board", other, "--simulate"), text)
-    wide = {**facts["input"], "bits": 64, "vectors_per_beat": 2}
-    (other / "design.json").write_text(json.dumps({**facts, "input": wide}))
-    text = "other: its beats are not one step each. Compile it without --io parallel and --bus-bits"
+    text = "other: it holds HLS C++, not SystemVerilog. Run loopwire build, or compile with --target verilog"
     assert_refused(run_command("board", other), text)
 
 
 def test_an_identity_reads_back() -> None:
     t, u = FixedType.parse("fixed<16,6,RND,SAT>"), FixedType.parse("ufixed<9,1>")
-    identity = Identity("tagger", "0123456789abcdef", (20, 6), t, 20, 6, u, 5, False, 4096)
+    steps, results = BeatFormat(6, 16, True, vectors_per_beat=3, bus_bits=320), BeatFormat(5, 9, False, bus_bits=80)
+    identity = Identity("tagger", "0123456789abcdef", (20, 6), t, steps, u, results, False, True, 4096)
     assert Identity.from_bytes(identity.to_bytes(), "board") == identity
-    vector = replace(identity, input_shape=(6,), input_beats=1)
+    vector = replace(identity, input_shape=(6,))
     assert Identity.from_bytes(vector.to_bytes(), "board") == vector
 
 
@@ -201,18 +202,54 @@ def test_a_simulated_board(project: Path, data: Path) -> None:
     assert result.exit_code == 0, result.output
 
 
+def simulate(design: Design, folder: Path) -> tuple[Path, Path]:
+    """Write a design's project and build its simulated board; return project and program."""
+    project = design.write(folder / "project")
+    identity, sources = hosted_sources(project)
+    place = folder / "board"
+    place.mkdir()
+    for name, text in sources.items():
+        (place / name).write_text(text)
+    modules = sorted(place.glob("*.sv"))
+    assert "hosted.sv" not in verilator.lint(hosted_module(identity), modules)
+    return project, build_model(hosted_module(identity), modules, place / "simulation")
+
+
+OTHER_DESIGNS = {
+    "two steps a beat": {"bus_bits": 64},
+    "a sequence a beat": {"io": "parallel"},
+    "a step in two beats": {"bus_bits": 16},
+    "stateful": {"stateful": True, "channels": 2},
+    "sliding window": {"sliding_window": True, "channels": 3},
+}
+
+
+@pytest.mark.parametrize("knobs", OTHER_DESIGNS.values(), ids=OTHER_DESIGNS)
+def test_designs_of_all_beats(knobs: dict[str, Any], tmp_path: Path) -> None:
+    """TKEEP, TUSER, and beats that hold less or more than a step."""
+    random = np.random.default_rng(5)
+    weights = (random.normal(0, 0.5, shape) for shape in ((6, 2), (6, 2), (6,), (6,)))
+    gru = Gru("gru", *weights, return_sequences="sliding_window" not in knobs)
+    design = loopwire.compile(Model("tagger", (5, 2), (gru,), "tagger.keras"), CompileConfig(**knobs))
+    project, program = simulate(design, tmp_path)
+    x = random.normal(0.0, 1.0, (40, *design.input_shape))
+    lengths = random.integers(1, design.steps, 40, endpoint=True)
+    fresh = random.integers(0, 3, 40) == 0 if design.config.remembers else None
+    with simulated_board(program, tmp_path / "board") as (_, name), open_port(name, BAUD) as port:
+        outcome = classify(BoardClient(port), x)
+        again = BoardClient(port).run(outcome.inputs, lengths, fresh)
+    require_equal("board", outcome, project)
+    assert np.array_equal(outcome.outputs, design.predict(x))
+    due = design.predict_integers(x, lengths, fresh)
+    assert np.array_equal(again.reshape(due.shape), due)
+
+
 @pytest.mark.slow
 def test_the_bundled_jets_on_a_simulated_board(tmp_path: Path) -> None:
     design = loopwire.compile(loopwire.load(EXAMPLES / "jet_lstm20.keras"))
-    project = design.write(tmp_path / "jets")
-    identity, sources = hosted_sources(project)
-    folder = tmp_path / "board"
-    folder.mkdir()
-    for name, text in sources.items():
-        (folder / name).write_text(text)
-    program = build_model(hosted_module(identity), sorted(folder.glob("*.sv")), folder / "simulation")
+    project, program = simulate(design, tmp_path)
     x = np.load(EXAMPLES / "jets_test2k.npz")["X"]
-    with simulated_board(program, folder) as (_, name), open_port(name, BAUD) as port:
+    with simulated_board(program, tmp_path / "board") as (_, name), open_port(name, BAUD) as port:
         outcome = classify(BoardClient(port), x)
     require_equal("board", outcome, project)
     assert np.array_equal(outcome.outputs, design.predict(x))

@@ -94,7 +94,7 @@ def test_sequences_of_all_lengths_come_back(port: Port, project: Path) -> None:
     assert client.identity == identity_of(read_facts(project), BUFFER_BYTES)
     told: list[tuple[int, int]] = []
     inputs, lengths = sequences(300)
-    client.run(inputs, lengths, lambda done, of: told.append((done, of)))
+    client.run(inputs, lengths, progress=lambda done, of: told.append((done, of)))
     assert told[-1] == (300, 300) and told == sorted(told)
     run_some(client)
     run_some(BoardClient(port, TIMEOUT_S))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from loopwire.boards.identity import Identity
-from loopwire.boards.link import IDENTIFY, IDENTITY, RESULT, TRY_AGAIN, WRITE, WRITE_LAST, Frame, Link, Port
+from loopwire.boards.link import FRESH, IDENTIFY, IDENTITY, LAST, RESULT, TRY_AGAIN, WRITE, Frame, Link, Port
 from loopwire.errors import BoardError
 from loopwire.ir.fixed_point import Integers
 
 Counts = npt.NDArray[np.int64]
+Fresh = npt.NDArray[np.bool_]
 Progress = Callable[[int, int], None]
 
 TIMEOUT_S = 2.0
@@ -46,29 +47,34 @@ class BoardClient:
             raise BoardError(self._link.where, "it answers, but not to what it is asked", TRY_AGAIN)
         self.identity = Identity.from_bytes(frame.content, self._link.where)
 
-    def run(self, integers: Integers, lengths: Counts, progress: Progress | None = None) -> Integers:
+    def run(
+        self, integers: Integers, lengths: Counts, fresh: Fresh | None = None, progress: Progress | None = None
+    ) -> Integers:
         """Return the results of sequences, counted in steps of the output type.
 
         Args:
             integers: (N, *input shape), counted in steps of the input type.
-            lengths: beats of each sequence (N,).
+            lengths: steps of each sequence (N,).
+            fresh: which sequences forget what came before, in a design that remembers (N,); None: none.
             progress: told how many results have come, and of how many.
 
         Returns:
-            integers (N, output beats, elements); the beats that a short sequence lacks are 0.
+            integers (N, results, elements), a result for each step or one; what a short sequence lacks is 0.
 
         Raises:
             BoardError: the board fails, or the line to it.
         """
         identity = self.identity
-        beats = integers.reshape(len(integers), identity.input_beats, identity.input_elements)
         counts = lengths if identity.per_step else np.ones_like(lengths)
-        beat_bytes = identity.output.bits // 8
-        exchange = _Exchange(self._link, identity.buffer_bytes, np.cumsum(counts * beat_bytes))
-        exchange.run(_frames(identity.input.pack(beats), lengths), progress)
-        values = identity.output.unpack(np.frombuffer(exchange.results, np.uint8).reshape(-1, beat_bytes))
-        per_sequence = identity.input_beats if identity.per_step else 1
-        results = np.zeros((len(beats), per_sequence, identity.output_elements), values.dtype)
+        due = identity.output.beat_counts(counts) * (identity.output.bits // 8)
+        exchange = _Exchange(self._link, identity.buffer_bytes, np.cumsum(due))
+        exchange.run(_frames(identity, integers, lengths, fresh), progress)
+        data = np.frombuffer(exchange.results, np.uint8).reshape(-1, identity.output.bits // 8)
+        # Beats of results are padded as those of zeros are.
+        like = identity.output.beats(np.zeros((int(counts.sum()), identity.output.count), np.int64), counts)
+        values, _ = identity.output.vectors(replace(like, lanes=identity.output.unpack(data)))
+        per_sequence = identity.steps if identity.per_step else 1
+        results = np.zeros((len(lengths), per_sequence, identity.output.count), values.dtype)
         results[np.arange(per_sequence) < counts[:, np.newaxis]] = values
         return results
 
@@ -147,19 +153,30 @@ class _Exchange:
         self.results += frame.content
 
 
-def _frames(packed: npt.NDArray[np.uint8], lengths: Counts) -> Iterator[_Outgoing]:
-    """Cut the bytes of sequences (N, beats, bytes) into frames.
+def _frames(identity: Identity, integers: Integers, lengths: Counts, fresh: Fresh | None) -> Iterator[_Outgoing]:
+    """Cut the beats of sequences into frames.
 
-    A full sequence ends by itself, so several may share a frame; a short one ends with its frame.
+    A sequence that ends by itself may share a frame with the next one; one that does not ends with its frame.
     """
-    pending = bytearray()
-    for index, (sequence, length) in enumerate(zip(packed, lengths, strict=True)):
-        pending += sequence[:length].tobytes()
+    format = identity.input
+    vectors = integers.reshape(len(integers), identity.steps, format.count)
+    beats = format.beats(vectors[np.arange(identity.steps) < lengths[:, np.newaxis]], lengths)
+    packed, ends = format.pack(beats.lanes), np.cumsum(beats.lengths)
+    pending, command = bytearray(), WRITE
+    for index, (end, count) in enumerate(zip(ends, beats.lengths, strict=True)):
+        if fresh is not None and fresh[index]:
+            if pending:
+                yield _Outgoing(command, bytes(pending), index)
+            pending, command = bytearray(), WRITE + FRESH
+        pending += packed[end - count : end].tobytes()
+        absent = format.vectors_per_beat - int(beats.kept[end - 1])
+        if absent:
+            del pending[-(format.bits // 8 - (format.vectors_per_beat - absent) * format.vector_bits // 8) :]
         while len(pending) > FRAME_BYTES:
-            yield _Outgoing(WRITE, bytes(pending[:FRAME_BYTES]), index)
-            del pending[:FRAME_BYTES]
-        if length < len(sequence):
-            yield _Outgoing(WRITE_LAST, bytes(pending), index + 1)
-            pending.clear()
+            yield _Outgoing(command, bytes(pending[:FRAME_BYTES]), index)
+            pending, command = pending[FRAME_BYTES:], WRITE
+        if absent or lengths[index] < identity.steps:
+            yield _Outgoing(command + LAST, bytes(pending), index + 1)
+            pending, command = bytearray(), WRITE
     if pending:
-        yield _Outgoing(WRITE, bytes(pending), len(packed))
+        yield _Outgoing(command, bytes(pending), len(ends))

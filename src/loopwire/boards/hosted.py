@@ -38,6 +38,25 @@ def static_text(name: str) -> str:
 
 def _text(identity: Identity, identity_file: str, identity_bytes: int) -> str:
     bits_in, bits_out = identity.input.bits, identity.output.bits
+    keep, user = identity.input.keep_bits > 0, identity.remembers
+    pins = [
+        ("aclk", "aclk"),
+        ("aresetn", "design_resetn"),
+        ("s_axis_tdata", "to_design_data"),
+        *([("s_axis_tkeep", "to_design_keep")] if keep else []),
+        ("s_axis_tvalid", "to_design_valid"),
+        ("s_axis_tready", "to_design_ready"),
+        ("s_axis_tlast", "to_design_last"),
+        *([("s_axis_tuser", "to_design_user")] if user else []),
+        ("m_axis_tdata", "from_design_data"),
+        *([("m_axis_tkeep", "unused_keep")] if identity.output.keep_bits else []),
+        ("m_axis_tvalid", "from_design_valid"),
+        ("m_axis_tready", "from_design_ready"),
+        ("m_axis_tlast", "from_design_last"),
+    ]
+    connections = ",\n".join(f"      .{pin}({signal})" for pin, signal in pins)
+    to_keep, to_user = ("to_design_keep" if keep else "unused_to_keep"), "to_design_user" if user else "unused_to_user"
+    unused_keep = [f"  logic [{bits_out // 8 - 1}:0] unused_keep;\n"] if identity.output.keep_bits else []
     return f"""\
 // {identity.name} and what serves it to a host computer.
 module {hosted_module(identity)} (
@@ -55,10 +74,11 @@ module {hosted_module(identity)} (
 );
   logic design_resetn;
   logic [{bits_in - 1}:0] to_design_data;
-  logic to_design_valid, to_design_ready, to_design_last;
+  logic [{bits_in // 8 - 1}:0] {to_keep};
+  logic to_design_valid, to_design_ready, to_design_last, {to_user};
   logic [{bits_out - 1}:0] from_design_data;
   logic from_design_valid, from_design_ready, from_design_last;
-
+{"".join(unused_keep)}
   logic [7:0] identity [0:{identity_bytes - 1}];
   logic [{(identity_bytes - 1).bit_length() - 1}:0] identity_place;
   logic [7:0] identity_byte;
@@ -68,26 +88,19 @@ module {hosted_module(identity)} (
   loopwire_host #(
       .IN_BYTES({bits_in // 8}),
       .OUT_BYTES({bits_out // 8}),
+      .KEEP({int(keep)}),
       .BUFFER_BYTES({identity.buffer_bytes}),
       .IDENTITY_BYTES({identity_bytes})
   ) host_i (
       .aclk, .aresetn, .rx_data, .rx_valid, .rx_broken, .tx_data, .tx_valid, .tx_ready, .design_resetn,
-      .to_design_data, .to_design_valid, .to_design_ready, .to_design_last,
+      .to_design_data, .to_design_keep({to_keep}), .to_design_valid, .to_design_ready, .to_design_last,
+      .to_design_user({to_user}),
       .from_design_data, .from_design_valid, .from_design_ready, .from_design_last,
       .identity_place, .identity_byte, .errors
   );
 
   {identity.name} design_i (
-      .aclk,
-      .aresetn(design_resetn),
-      .s_axis_tdata(to_design_data),
-      .s_axis_tvalid(to_design_valid),
-      .s_axis_tready(to_design_ready),
-      .s_axis_tlast(to_design_last),
-      .m_axis_tdata(from_design_data),
-      .m_axis_tvalid(from_design_valid),
-      .m_axis_tready(from_design_ready),
-      .m_axis_tlast(from_design_last)
+{connections}
   );
 endmodule : {hosted_module(identity)}
 """

@@ -23,11 +23,11 @@ class Identity:
     Attributes:
         name: of the top module.
         digest: of the design's sources, in hexadecimal digits.
-        input_shape: of a sequence, (steps, features) or (features,).
+        input_shape: of a sequence, (steps, features) or (features,); of a sample where windows slide, (features,).
         input_type, output_type: of the elements.
-        input_beats: of a full sequence.
-        input_elements, output_elements: in a beat.
-        per_step: each input beat gives an output beat; else a sequence gives one.
+        input, output: how they lie in beats.
+        per_step: each step gives a result; else a sequence gives one.
+        remembers: what came before counts, unless a sequence is fresh.
         buffer_bytes: that may be on their way to the board.
     """
 
@@ -35,22 +35,17 @@ class Identity:
     digest: str
     input_shape: tuple[int, ...]
     input_type: FixedType
-    input_beats: int
-    input_elements: int
+    input: BeatFormat
     output_type: FixedType
-    output_elements: int
+    output: BeatFormat
     per_step: bool
+    remembers: bool
     buffer_bytes: int
 
     @property
-    def input(self) -> BeatFormat:
-        """Return how an input beat's elements lie in its bytes."""
-        return BeatFormat(self.input_elements, self.input_type.width, self.input_type.signed)
-
-    @property
-    def output(self) -> BeatFormat:
-        """Return how an output beat's elements lie in its bytes."""
-        return BeatFormat(self.output_elements, self.output_type.width, self.output_type.signed)
+    def steps(self) -> int:
+        """Vectors of a full sequence."""
+        return self.input_shape[0] if len(self.input_shape) == 2 else 1
 
     def to_bytes(self) -> bytes:
         """Return the text that stands in the board's memory."""
@@ -78,23 +73,41 @@ class Identity:
             raise BoardError(where, "what identifies the design cannot be read", remedy) from None
 
 
-_READERS: dict[str, Any] = {"input_shape": tuple, "input_type": FixedType.parse, "output_type": FixedType.parse}
+_READERS: dict[str, Any] = {
+    "input_shape": tuple,
+    "input_type": FixedType.parse,
+    "input": lambda values: BeatFormat(**values),
+    "output_type": FixedType.parse,
+    "output": lambda values: BeatFormat(**values),
+}
 
 
 def identity_of(facts: Mapping[str, Any], buffer_bytes: int) -> Identity:
     """Return the identity of a written project, given its `design.json`."""
     input_type, output_type = (FixedType.parse(facts[port]["type"]) for port in ("input", "output"))
+    shape = facts["model"]["input_shape"]
     return Identity(
         name=facts["top"],
         digest=sources_digest(facts),
-        input_shape=tuple(facts["model"]["input_shape"]),
+        input_shape=tuple(shape[1:] if facts["sliding_window"] else shape),
         input_type=input_type,
-        input_beats=facts["input"]["beats"],
-        input_elements=facts["input"]["elements"],
+        input=_format(facts["input"], input_type),
         output_type=output_type,
-        output_elements=facts["output"]["elements"],
+        output=_format(facts["output"], output_type),
         per_step=facts["output"]["per_step"],
+        remembers=facts["stateful"] or facts["sliding_window"],
         buffer_bytes=buffer_bytes,
+    )
+
+
+def _format(port: Mapping[str, Any], element: FixedType) -> BeatFormat:
+    return BeatFormat(
+        port["elements"],
+        element.width,
+        element.signed,
+        vectors_per_beat=port["vectors_per_beat"],
+        beats_per_vector=port["beats_per_vector"],
+        bus_bits=port["bits"],
     )
 
 

@@ -13,7 +13,9 @@ from typing import Protocol
 from loopwire.boards.hdlc import FLAG, Decoder, encode
 from loopwire.errors import BoardError
 
-IDENTIFY, RESET, WRITE, WRITE_LAST = 1, 2, 16, 17
+IDENTIFY, RESET, WRITE = 1, 2, 16
+LAST, FRESH = 1, 2
+"""Added to WRITE."""
 IDENTITY, STATUS, RESULT = 1, 2, 3
 NUMBERS = 256
 HEADER_BYTES = 4

@@ -11,9 +11,8 @@ from typing import Any
 from loopwire.boards.hosted import BUFFER_BYTES, hosted_files
 from loopwire.boards.identity import Identity, identity_of
 from loopwire.boards.ulx3s import board_files, board_part, design_clock, top_module
-from loopwire.errors import ConfigError
 from loopwire.project import MARKER, write_project
-from loopwire.written_project import read_facts
+from loopwire.written_project import read_verilog_facts
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,9 @@ def hosted_sources(project: Path) -> tuple[Identity, dict[str, str]]:
 
     Raises:
         OutputError: the project cannot be read.
-        ConfigError: a board cannot carry it.
+        ConfigError: it is no SystemVerilog.
     """
-    facts = read_facts(project)
+    facts = read_verilog_facts(project)
     return _hosted(project, facts)
 
 
@@ -49,10 +48,10 @@ def write_board(project: Path, board: str, folder: Path, clock_mhz: float | None
 
     Raises:
         OutputError: the project cannot be read, or the folder not be written.
-        ConfigError: the board is unknown or cannot carry the design, or has no such clock or line.
+        ConfigError: the board is unknown or has no such clock or line, or the project is no SystemVerilog.
     """
     part = board_part(board)
-    facts = read_facts(project)
+    facts = read_verilog_facts(project)
     identity, sources = _hosted(project, facts)
     clock = design_clock(1e3 / facts["clock_period_ns"] if clock_mhz is None else clock_mhz)
     sources |= board_files(identity, clock, baud)
@@ -64,27 +63,6 @@ def write_board(project: Path, board: str, folder: Path, clock_mhz: float | None
 
 
 def _hosted(project: Path, facts: Mapping[str, Any]) -> tuple[Identity, dict[str, str]]:
-    if facts["target"] != "verilog":
-        raise ConfigError(
-            str(project), f"it is a project of target {facts['target']!r}", "Compile the model with --target verilog"
-        )
-    if facts["stateful"]:
-        raise ConfigError(
-            str(project),
-            "its states go on from sequence to sequence, which no board does",
-            "Compile it without --stateful",
-        )
-    for port in (facts["input"], facts["output"]):
-        if port["bits"] != port["elements"] * port["lane_bits"]:
-            raise ConfigError(
-                str(project), "its beats are not one step each", "Compile it without --io parallel and --bus-bits"
-            )
-    if facts["sliding_window"]:
-        raise ConfigError(
-            str(project),
-            "its windows go on from sample to sample, which no board does",
-            "Compile it without --sliding-window",
-        )
     identity = identity_of(facts, BUFFER_BYTES)
     names = [name for name in facts["loopwire"]["files"] if name.startswith("rtl/")]
     return identity, {Path(name).name: (project / name).read_text() for name in names} | hosted_files(identity)

@@ -15,8 +15,10 @@ from loopwire.errors import BoardError
 from loopwire.ir.fixed_point import Integers, quantise, to_real
 from loopwire.ir.text import parse_graph
 from loopwire.project_files import GRAPH
+from loopwire.targets.calls import evaluate_calls
 from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.fast_emulator import try_build
+from loopwire.targets.windows import windows
 from loopwire.written_project import read_facts
 
 EMULATED_AT_ONCE = 512
@@ -52,7 +54,7 @@ def classify(client: BoardClient, x: npt.ArrayLike, progress: Progress | None = 
     identity = client.identity
     inputs = quantise(x, identity.input_type)
     begin = time.perf_counter()
-    results = client.run(inputs, np.full(len(inputs), identity.input_beats), progress)
+    results = client.run(inputs, np.full(len(inputs), identity.steps), progress=progress)
     seconds = time.perf_counter() - begin
     sequence_out = identity.per_step and len(identity.input_shape) == 2
     return Outcome(identity, inputs, results if sequence_out else results[:, 0], seconds)
@@ -82,19 +84,29 @@ def require_equal(where: str, outcome: Outcome, project: Path) -> None:
         BoardError: one differs.
         OutputError: the project's graph cannot be read.
     """
-    graph = parse_graph((project / GRAPH).read_text())
+    given = outcome.results
+    expected = _emulated(outcome.inputs, project).reshape(given.shape)
+    different = np.argwhere(expected != given)
+    if len(different):
+        first = tuple(int(k) for k in different[0])
+        raise BoardError(
+            where,
+            f"result {first[0]} differs from the emulator's: element {first[1:]} is {given[first]}, "
+            f"not {expected[first]}, steps of {outcome.identity.output_type}",
+            "Check the routed clock of the bitstream, and its supply; else report it with the model",
+        )
+
+
+def _emulated(inputs: Integers, project: Path) -> Integers:
+    """Return the results of a written project's graph for full sequences, as after a reset."""
+    facts, graph = read_facts(project), parse_graph((project / GRAPH).read_text())
+    none = np.zeros(len(inputs), np.bool_)
+    if facts["stateful"]:
+        return evaluate_calls(evaluate_integers, graph, inputs, none, facts["channels"])
+    if facts["sliding_window"]:
+        inputs = windows(inputs, none, facts["model"]["input_shape"][0], facts["channels"])
     emulator = try_build(graph)
-    for start in range(0, len(outcome.inputs), EMULATED_AT_ONCE):
-        part = outcome.inputs[start : start + EMULATED_AT_ONCE]
-        (due,) = evaluate_integers(graph, (part,)) if emulator is None else (emulator.run(part, None),)
-        given = outcome.results[start : start + EMULATED_AT_ONCE]
-        expected = due.reshape(given.shape)
-        different = np.argwhere(expected != given)
-        if len(different):
-            first = tuple(int(k) for k in different[0])
-            raise BoardError(
-                where,
-                f"result {start + first[0]} differs from the emulator's: element {first[1:]} is {given[first]}, "
-                f"not {expected[first]}, steps of {outcome.identity.output_type}",
-                "Check the routed clock of the bitstream, and its supply; else report it with the model",
-            )
+    if emulator is not None:
+        return emulator.run(inputs, None)
+    parts = range(0, len(inputs), EMULATED_AT_ONCE)
+    return np.concatenate([evaluate_integers(graph, (inputs[k : k + EMULATED_AT_ONCE],))[0] for k in parts])

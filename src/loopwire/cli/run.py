@@ -48,7 +48,7 @@ def _run(data_path: Path, port_name: str, baud: int, project: Path | None, check
             client = BoardClient(port)
             if project is not None:
                 require_design(port_name, client.identity, project)
-            data = read_data(data_path, client.identity.input_shape, client.identity.output_elements)
+            data = read_data(data_path, client.identity.input_shape, client.identity.output.count)
             with step(progress, "Classifying") as update:
                 outcome = classify(client, data.inputs, update)
         if check and project is not None:

@@ -3,8 +3,9 @@
 // A frame from the host is a command, a number one above that of the frame before, and bytes of the command:
 //     1 identify      the answer is an identity frame
 //     2 reset         resets the design and forgets errors; any number
-//     16 write        bytes of input beats, lowest first, beats one after another and over the ends of frames
-//     17 write, last  the same; the last byte ends a beat, and this beat a sequence
+//     16 write        bytes of input beats, lowest first, beats one after another and over the ends of frames; plus
+//         1 last      the frame's last byte ends a sequence: TLAST, and TKEEP where the beat is not full
+//         2 fresh     TUSER with the frame's first beat
 // A frame to the host begins with its kind, a number of its own, the number of the host's last frame that has left the
 // buffer, and the errors since the reset; then come, by kind,
 //     1 identity      what the design is: IDENTITY_BYTES bytes
@@ -14,6 +15,7 @@
 module loopwire_host #(
     parameter int IN_BYTES = 2,
     parameter int OUT_BYTES = 2,
+    parameter bit KEEP = 0,            // a sequence's last beat need not be full
     parameter int BUFFER_BYTES = 4096,
     parameter int IDENTITY_BYTES = 16,
     localparam int PLACE_BITS = $clog2(IDENTITY_BYTES)
@@ -30,9 +32,11 @@ module loopwire_host #(
 
     output logic design_resetn,
     output logic [8*IN_BYTES-1:0] to_design_data,
+    output logic [IN_BYTES-1:0] to_design_keep,
     output logic to_design_valid,
     input  logic to_design_ready,
     output logic to_design_last,
+    output logic to_design_user,
     input  logic [8*OUT_BYTES-1:0] from_design_data,
     input  logic from_design_valid,
     output logic from_design_ready,
@@ -43,7 +47,7 @@ module loopwire_host #(
 
     output logic [2:0] errors    // a broken frame, a frame missing, a frame that means nothing
 );
-  localparam logic [7:0] IDENTIFY = 8'd1, RESET = 8'd2, WRITE = 8'd16, WRITE_LAST = 8'd17;
+  localparam logic [7:0] IDENTIFY = 8'd1, RESET = 8'd2, WRITE = 8'd16;
   localparam logic [7:0] IDENTITY = 8'd1, STATUS = 8'd2, RESULT = 8'd3;
   localparam int RESET_CYCLES = 16;
   localparam int FILL_BITS = $clog2(IN_BYTES + 1);
@@ -61,25 +65,32 @@ module loopwire_host #(
   );
 
   // From the host to the design.
-  typedef enum logic [1:0] {COMMAND, NUMBER, CONTENT, SKIPPED} read_t;
+  typedef enum logic [2:0] {COMMAND, NUMBER, CONTENT, PADDING, SKIPPED} read_t;
   read_t read;
   logic [7:0] command, number, expected;
   logic [7:0] consumed;          // number of the last frame that has left the buffer
   logic [FILL_BITS-1:0] filled;  // bytes of the beat
   logic [4:0] reset_left;        // cycles
   logic took, ended, identified, known, misread, fills;
+  logic first;                   // byte of a frame's beats
+  logic writing, last, fresh;    // what the command says
+  logic pads;                    // a byte that is not there
 
   assign design_resetn = reset_left == 0;
-  assign buffered_ready = design_resetn && (read != CONTENT || !to_design_valid || to_design_ready);
+  assign buffered_ready = design_resetn && read != PADDING && (read != CONTENT || !to_design_valid || to_design_ready);
   assign took = buffered_valid && buffered_ready;
   assign ended = took && buffered_last;
   assign identified = took && read == NUMBER && command == IDENTIFY;
   assign fills = filled == FILL_BITS'(IN_BYTES - 1);
-  // A frame too short, of an unknown command, or that ends a sequence within a beat.
-  assign known = buffered_data == IDENTIFY || buffered_data == RESET || buffered_data == WRITE || buffered_data == WRITE_LAST;
+  assign pads = read == PADDING;
+  assign writing = command[7:2] == WRITE[7:2];
+  assign fresh = command[1];
+  assign last = command[0];
+  // A frame too short, of an unknown command, or that ends a sequence within a beat which must be full.
+  assign known = buffered_data == IDENTIFY || buffered_data == RESET || buffered_data[7:2] == WRITE[7:2];
   assign misread = took && ((read == COMMAND && (buffered_last || !known))
-      || (read == NUMBER && command == WRITE_LAST && buffered_last)
-      || (read == CONTENT && command == WRITE_LAST && buffered_last && !fills));
+      || (read == NUMBER && writing && last && buffered_last)
+      || (read == CONTENT && last && buffered_last && !fills && !KEEP));
 
   always_ff @(posedge aclk) begin
     if (reset_left != 0) reset_left <= reset_left - 5'd1;
@@ -99,23 +110,30 @@ module loopwire_host #(
             filled <= '0;
             errors <= '0;
           end
-          if (command == WRITE || command == WRITE_LAST) begin
+          first <= 1'b1;
+          if (writing) begin
             if (buffered_data != expected) errors[1] <= 1'b1;
             else if (errors == 0) read <= CONTENT;
           end
         end
         CONTENT: begin
-          to_design_data <= (8 * IN_BYTES)'({buffered_data, to_design_data} >> 8);
-          to_design_valid <= fills;
-          to_design_last <= command == WRITE_LAST && buffered_last;
-          filled <= fills ? '0 : filled + FILL_BITS'(1);
+          first <= 1'b0;
+          if (filled == '0) to_design_user <= first && fresh;
         end
         default: ;
       endcase
       if (buffered_last) begin
         consumed <= read == NUMBER ? buffered_data : number;
-        read <= COMMAND;
+        read <= KEEP && read == CONTENT && last && !fills ? PADDING : COMMAND;
       end
+    end
+    if ((took && read == CONTENT) || pads) begin
+      to_design_data <= (8 * IN_BYTES)'({pads ? 8'd0 : buffered_data, to_design_data} >> 8);
+      to_design_keep <= IN_BYTES'({!pads, to_design_keep} >> 1);
+      to_design_valid <= fills;
+      to_design_last <= last && (pads || buffered_last);
+      filled <= fills ? '0 : filled + FILL_BITS'(1);
+      if (pads && fills) read <= COMMAND;
     end
     if (frame_broken) errors[0] <= 1'b1;
     if (overflowed) errors[1] <= 1'b1;
