@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import numpy as np
 import loopwire
 from loopwire.explore.events import Events
 from loopwire.explore.precision import find_precision
-from loopwire.explore.precision_file import summary, write_toml
+from loopwire.explore.precision_file import write_toml
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("LOOPWIRE_DATA", ROOT.parent / "shared" / "data"))
@@ -67,27 +66,48 @@ CASES: dict[str, tuple[str, str, Callable[[], tuple[Events, Events]]]] = {
 
 
 def search(name: str) -> None:
-    """Print what one search finds, and write its file."""
+    """Print what one search finds as a row of a table, and write its file."""
     file, keep, events = CASES[name]
     data, check = events()
-    start, cpu = time.perf_counter(), time.process_time()
+    clock = Clock()
     found = find_precision(loopwire.load(DATA / "models" / file), data, keep, check=check)
-    print(f"\n{name}: {file}, {len(data.inputs)} sequences, {_took(start, cpu)}")
-    print("\n".join(summary(found)), flush=True)
+    took = str(clock)
     write_toml(found, OUT / f"{name}.toml")
+    worst = min(found.checked.measures, key=lambda measure: measure.value)
+    taken_back = f"; {found.steps_taken_back} steps taken back" if found.steps_taken_back else ""
+    row = (
+        f"`{file}`",
+        f"`{keep}`",
+        f"{len(data.inputs)}",
+        f"{took}, {found.judged} choices",
+        f"{found.weight_bits:.1f}",
+        f"{found.activation_bits:.1f}",
+        f"{found.cost / found.baseline_cost:.1%}",
+        f"{worst} on {len(check.inputs)}{taken_back}",
+    )
+    print(f"| {' | '.join(row)} |", flush=True)
 
 
 def profile() -> None:
     """Print how long it takes to profile jets."""
     x = jets()[1].inputs[:PROFILED_JETS]
     design = loopwire.compile(loopwire.load(DATA / "models" / "jet_lstm20_flat.keras"))
-    start, cpu = time.perf_counter(), time.process_time()
+    clock = Clock()
     design.profile(x)
-    print(f"\nprofile of {len(x)} jets: {_took(start, cpu)}", flush=True)
+    print(f"\nProfile of {len(x)} jets: {clock}", flush=True)
 
 
-def _took(start: float, cpu: float) -> str:
-    return f"{time.perf_counter() - start:.1f} s, {time.process_time() - cpu:.1f} CPU seconds"
+class Clock:
+    """Wall and CPU seconds since it was made, the C++ compiler's among them, and how busy the machine was."""
+
+    def __init__(self) -> None:
+        self._start = os.times()
+
+    def __str__(self) -> str:
+        now = os.times()
+        spent = [end - start for start, end in zip(self._start, now, strict=True)]
+        load = os.getloadavg()[1]
+        return f"{spent[4]:.0f} s ({sum(spent[:4]):.0f} CPU s, load {load:.0f} on {os.cpu_count()} cores)"
 
 
 if __name__ == "__main__":

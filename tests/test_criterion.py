@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from loopwire.errors import ConfigError, DataError
-from loopwire.explore.criterion import Criterion, Judge
+from loopwire.explore.criterion import Criterion, Judge, Measure
 from loopwire.report.auc import area_error, placements, ratio_influence
 
 RANDOM = np.random.default_rng(3)
@@ -94,13 +96,22 @@ def test_any_function() -> None:
     assert judgement.measures[0].error is None and judgement.margin == judgement.safe_margin
 
 
-def test_a_metric_that_returns_nan() -> None:
-    criterion = Criterion("mine", 0.5, metric=lambda y, fixed: float("nan"))
+@pytest.mark.parametrize(
+    ("returned", "told"),
+    [(np.float64("nan"), "nan"), ("high", "'high'"), (np.ones(2), "array([1., 1.])"), (None, "None")],
+)
+def test_a_metric_that_returns_no_number(returned: Any, told: str) -> None:
+    criterion = Criterion("mine", 0.5, metric=lambda y, fixed: returned)
     with pytest.raises(DataError) as error:
         Judge(criterion, REAL, LABELS, None, "jets.npz").judge(REAL)
     assert str(error.value) == (
-        "metric 'mine': it returned nan on 2100 events of jets.npz. It must return a finite number for any outputs"
+        f"metric 'mine': it returned {told} on 2100 events of jets.npz. It must return a finite number for any outputs"
     )
+
+
+def test_small_values_keep_their_figures() -> None:
+    assert str(Measure("mae", 2.345e-6, 1e-7)) == "mae 2.3e-06 ± 1.0e-07"
+    assert str(Measure("g", 0.99571, 0.0006)) == "g 0.9957 ± 0.0006"
 
 
 @pytest.mark.parametrize(
@@ -112,6 +123,7 @@ def test_a_metric_that_returns_nan() -> None:
         ("auc<=0.9", "auc is to be kept large. Write it as"),
         ("mae>=0.9", "mae is to be kept small. Write it as"),
         ("auc>=1.01", "1.01 cannot be kept. Write it as"),
+        ("top1>=1", "it allows no loss at all, which no number of events can tell. Write it as"),
         ("mae<=0", "0 cannot be kept. Write it as"),
     ],
 )
@@ -127,8 +139,12 @@ def test_too_few_events() -> None:
         Judge(Criterion.parse("auc>=0.995"), REAL[rows], LABELS[rows], ["b", "c", "l"], "few.npz")
     told = str(error.value)
     assert told.startswith("few.npz: 10 events of b and 20 of others are too few to tell a loss of 0.005: one of them")
-    assert "the statistical error is 0." in told and told.endswith("Give more events or a wider tolerance")
-    with pytest.raises(DataError, match=r"few.npz: 30 events are too few to tell a loss of 0.01"):
+    assert "the statistical error is 0." in told and told.endswith(
+        "Give more events, at least 216 of each, or a wider tolerance"
+    )
+    with pytest.raises(
+        DataError, match=r"30 events are too few to tell a loss of 0.01: .* more events, at least 100, or"
+    ):
         Judge(Criterion.parse("top1>=0.99"), REAL[rows], None, None, "few.npz")
 
 

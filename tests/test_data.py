@@ -62,6 +62,10 @@ BAD_ARRAYS = [
     ({"X": X, "y": Y[:4]}, "'y': it has shape (4,). Give one label for each of the 5 inputs"),
     ({"X": X, "y": Y + 1}, "'y': its labels are 1 to 3. The model tells 3 classes: 0 to 2"),
     ({"X": X, "y": Y - 0.5}, "'y': its labels, of dtype float64, are no whole numbers. Give classes from 0 on"),
+    (
+        {"X": X, "y": np.where(np.arange(5) == 2, np.nan, Y)},
+        "'y': label 2 is nan. Remove the events without a label, or leave out 'y'",
+    ),
     ({"X": X, "y": np.ones((5, 3))}, "'y': its rows, of 3 numbers, are not one-hot. Give 3 classes"),
 ]
 

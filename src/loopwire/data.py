@@ -164,10 +164,15 @@ def check_labels(where: str, y: Array, count: int, outputs: int) -> npt.NDArray[
         if y.shape[1] != classes or not (np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()):
             raise DataError(where, f"its rows, of {y.shape[1]} numbers, are not one-hot", f"Give {classes} classes")
         return np.asarray(y.argmax(axis=1), np.int64)
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        index = int(np.flatnonzero(~np.isfinite(y))[0])
+        raise DataError(where, f"label {index} is {y[index]}", "Remove the events without a label, or leave out 'y'")
     whole = y.dtype.kind in "iub" or (y.dtype.kind == "f" and bool((y == np.floor(y)).all()))
     if not whole:
         raise DataError(
-            where, f"its labels, of dtype {y.dtype}, are no whole numbers", "Give classes from 0 on, or leave out 'y'"
+            where,
+            f"its labels, of dtype {y.dtype}, are no whole numbers",
+            "Give classes from 0 on (numpy.unique(y, return_inverse=True) numbers them), or leave out 'y'",
         )
     if y.min() < 0 or y.max() >= classes:
         raise DataError(

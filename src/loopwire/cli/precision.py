@@ -47,6 +47,7 @@ def _precision(
 
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from loopwire.compiler import load
+    from loopwire.errors import OutputError
     from loopwire.explore.criterion import Criterion
     from loopwire.explore.events import read_events
     from loopwire.explore.precision import Progress as Search
@@ -54,6 +55,8 @@ def _precision(
     from loopwire.explore.precision_file import summary, write_toml
 
     out = out or Path(f"{model_path.stem}.toml")
+    if out.is_dir():
+        raise OutputError(str(out), "it is a folder", f"Name the file in it: --out {out / model_path.stem}.toml")
     state = out.with_name(f"{out.name}.state")
     criterion = None if keep is None else Criterion.parse(keep)
     with progress_bars(Console()) as progress:

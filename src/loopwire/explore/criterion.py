@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,8 @@ class Criterion:
             raise ConfigError(where, f"{name} is to be kept {'small' if name == 'mae' else 'large'}", EXAMPLE)
         if not math.isfinite(bound) or bound <= 0 or (name != "mae" and bound > 1):
             raise ConfigError(where, f"{bound:g} cannot be kept", EXAMPLE)
+        if name != "mae" and bound == 1:
+            raise ConfigError(where, "it allows no loss at all, which no number of events can tell", EXAMPLE)
         return cls(name, bound, name != "mae")
 
     @property
@@ -84,7 +86,7 @@ class Measure:
     error: float | None
 
     def __str__(self) -> str:
-        return f"{self.name} {self.value:.4f}" + ("" if self.error is None else f" ± {self.error:.4f}")
+        return f"{self.name} {_figures(self.value)}" + ("" if self.error is None else f" ± {_figures(self.error)}")
 
 
 @dataclass(frozen=True)
@@ -158,13 +160,13 @@ class Judge:
     def _measures(self, fixed: Reals) -> tuple[Measure, ...]:
         if self.criterion.metric is not None:
             truth = self._real if self._labels is None else self._labels
-            value = float(self.criterion.metric(truth, fixed))
+            returned = self.criterion.metric(truth, fixed)
+            try:
+                value = float(returned)
+            except (TypeError, ValueError):
+                self._no_number(repr(returned), len(fixed))
             if not math.isfinite(value):
-                raise DataError(
-                    f"metric {self.criterion.name!r}",
-                    f"it returned {value} on {len(fixed)} events of {self._where}",
-                    "It must return a finite number for any outputs",
-                )
+                self._no_number(f"{value}", len(fixed))
             return (Measure(self.criterion.name, value, None),)
         match self.criterion.name:
             case "top1":
@@ -176,6 +178,13 @@ class Judge:
                 return (Measure("mae", float(by_event.mean()), float(by_event.std() / math.sqrt(len(fixed)))),)
             case _:
                 return self._areas(fixed)
+
+    def _no_number(self, returned: str, events: int) -> NoReturn:
+        raise DataError(
+            f"metric {self.criterion.name!r}",
+            f"it returned {returned} on {events} events of {self._where}",
+            "It must return a finite number for any outputs",
+        )
 
     def _areas(self, fixed: Reals) -> tuple[Measure, ...]:
         measures = []
@@ -215,22 +224,29 @@ class Judge:
             events = int(np.prod(self._real.shape[:-1]))
             if 1.0 / events > tolerance:
                 error = math.sqrt(self.criterion.bound * (1 - self.criterion.bound) / events)
-                self._too_few(f"{events} events", error, tolerance)
+                self._too_few(f"{events} events", error, tolerance, f"at least {math.ceil(1 / tolerance)}")
             return
         shared = len(self._classes) if self.criterion.name == "mean_auc" else 1
         for name, _, is_class, real in self._classes:
             signal, background = int(is_class.sum()), int((~is_class).sum())
             if 1.0 / (min(signal, background) * shared * real.area) > tolerance:
                 error = area_error(real.area, signal, background)
-                self._too_few(f"{signal} events of {name} and {background} of others", error, tolerance)
+                needed = math.ceil(1.0 / (tolerance * shared * real.area))
+                found = f"{signal} events of {name} and {background} of others"
+                self._too_few(found, error, tolerance, f"at least {needed} of each")
 
-    def _too_few(self, events: str, error: float, tolerance: float) -> None:
+    def _too_few(self, events: str, error: float, tolerance: float, needed: str) -> None:
         raise DataError(
             self._where,
             f"{events} are too few to tell a loss of {tolerance:.3g}: one of them alone can make it, and the "
             f"statistical error is {error:.2g}",
-            "Give more events or a wider tolerance",
+            f"Give more events, {needed}, or a wider tolerance",
         )
+
+
+def _figures(number: float) -> str:
+    """Return four decimals, or two figures of what is smaller."""
+    return f"{number:.4f}" if abs(number) >= 1e-4 or not number else f"{number:.1e}"
 
 
 def own_classes(outputs: Reals) -> Labels:
