@@ -222,11 +222,6 @@ def test_the_most_specific_type_decides(model: Any, by_type: Any, by_name: Any) 
             "LayerName.classes.Strategy: no effect: how products are made is one choice for the model",
         ),
         (
-            {"LayerName": {"lstm": {"Static": False}}},
-            "LayerName.lstm.Static: no effect: all steps run through one cell; "
-            "`copies` as large as the number of steps has a cell for each",
-        ),
-        (
             {"LayerName": {"lstm": {"RecurrentReuseFactor": 3}}},
             "LayerName.lstm.RecurrentReuseFactor: no effect: "
             "both kernels are used in the same cycles of a step, so ReuseFactor is for both",
@@ -269,6 +264,16 @@ def test_what_of_the_rest_has_no_effect() -> None:
         "Version, Stamp: no effect: hls4ml writes it for itself",
         "Backend: the firmware is SystemVerilog, which all vendors' tools read; 'vitis_hls' gives HLS C++",
     ]
+
+
+def test_a_cell_for_each_step(mixed: Any) -> None:
+    assert converted({**in_all(), "LayerName": {"lstm": {"Static": False}}}).design.config.copies == 20
+    assert converted({**in_all(), "LayerType": {"GRU": {"Static": False}}}, mixed).design.config.copies == 1
+    (line,) = notes_of({**in_all(), "LayerType": {"GRU": {"Static": False}}}, mixed)
+    assert line == (
+        "LayerType.GRU.Static: no effect: "
+        "there is a cell for each step (`copies`) only if all recurrent layers ask for it"
+    )
 
 
 def test_a_merged_normalisation_has_no_types(mixed: Any) -> None:

@@ -30,7 +30,7 @@ from loopwire.passes.fold_batch_normalization import fold_batch_normalization
 EXACT_SUMS = "no effect: the sum is exact and is cast once, to the layer's `result`"
 TABLE_IS_RESULT = "no effect: a table's values have the type of the result"
 BOTH_KERNELS = "no effect: both kernels are used in the same cycles of a step, so ReuseFactor is for both"
-STATIC = "no effect: all steps run through one cell; `copies` as large as the number of steps has a cell for each"
+STATIC = "no effect: there is a cell for each step (`copies`) only if all recurrent layers ask for it"
 
 
 def activation_name(layer: Layer, function: Function) -> str:
@@ -82,6 +82,7 @@ class _Translation:
             "reuse_factor": factor,
             "layer_reuse_factor": self._layer_reuse_factors(factor),
             **self._strategy(),
+            **self._copies(),
             "model": PrecisionConfig(types={Role.INPUT: source}),
             "layer": {name: group for name, group in layers.items() if group.given()},
         }
@@ -131,7 +132,6 @@ class _Translation:
         recurrent_bias = settings.given("recurrent_bias")
         if recurrent_bias not in (None, types[Role.BIAS]):
             settings.remark("recurrent_bias", f"no effect: all biases have the type of `bias`, {types[Role.BIAS]}")
-        self._note_static(settings)
         return PrecisionConfig(types=types, table_size=self._table_size(layer, settings, *inside))
 
     def _dense(self, layer: Dense, settings: LayerSettings) -> PrecisionConfig:
@@ -186,6 +186,17 @@ class _Translation:
                 self._config.read.add(place)
         return {"multipliers": "shift_add"} if keys.SHIFT_ADD in chosen else {}
 
+    def _copies(self) -> dict[str, Any]:
+        """Return a cell for each step where no recurrent layer is static."""
+        recurrent = [self._of(layer.name) for layer in self._folded.layers if isinstance(layer, Recurrent)]
+        found = [option for option in (settings.option("Static") for settings in recurrent) if option is not None]
+        unrolled = [place for place, is_static in found if is_static is False]
+        if unrolled and len(unrolled) == len(recurrent):
+            return {"copies": self._folded.input_shape[0]}
+        for place in unrolled:
+            self._notes.add(place, STATIC)
+        return {}
+
     def _note_truncation(self, types: list[FixedType]) -> None:
         plain = (Rounding.TRN, Overflow.WRAP)
         found = dict.fromkeys(str(type) for type in types if (type.rounding, type.overflow) == plain)
@@ -194,11 +205,6 @@ class _Translation:
                 ", ".join(found),
                 "truncates and wraps, as ap_fixed does without modes; ',RND,SAT' would round and saturate",
             )
-
-    def _note_static(self, settings: LayerSettings) -> None:
-        found = settings.option("Static")
-        if found is not None and found[1] is False:
-            self._notes.add(found[0], STATIC)
 
     def _note_inner_types(self, function: Function, settings: LayerSettings) -> None:
         """Note the types inside an activation that is a layer of hls4ml's."""
