@@ -205,7 +205,7 @@ def test_stages_stand_side_by_side(project: Path) -> None:
     add_built(project, Built("second", "routed", 4.5))
     report = add_built(project, Built("third", "synthesised", latency_cycles=9))
     assert [built.tool for built in report.built] == ["second", "third"]
-    assert ("Clock period", "4.5 ns of 5 ns", "routed, second") in report.rows()
+    assert ("Clock period", "4.5 ns of 5 ns (222.2 MHz)", "routed, second") in report.rows()
 
 
 def test_files_are_replaced_all_or_none(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
