@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from loopwire.config import CompileConfig, TypeChoice
 from loopwire.design import Design
 from loopwire.devices import find_part
+from loopwire.errors import ConfigError
 from loopwire.ir.verify import verify
 from loopwire.passes.carry_states import carry_states
 from loopwire.passes.fold_batch_normalization import fold_batch_normalization
@@ -51,6 +52,12 @@ def compile(model: Model, config: CompileConfig | None = None) -> Design:
             express a knob.
     """
     config = config or CompileConfig()
+    if config.targets is not None:
+        raise ConfigError(
+            "targets",
+            "no knobs have been chosen for them",
+            "Compile without them, then call loopwire.explore.chooser.choose",
+        )
     device = find_part(config.part)
     folded = fold_batch_normalization(model)
     types = TypeChoice(config, folded)

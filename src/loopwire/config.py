@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from loopwire.design_targets import DesignTargets, read_share
 from loopwire.errors import ConfigError, FixedTypeError, nearest
 from loopwire.ir import ops
 from loopwire.ir.graph import Graph
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 DEFAULT_TYPE = FixedType(16, 6, rounding=Rounding.RND, overflow=Overflow.SAT)
 """The widths that hls4ml users start with, but rounded and saturated, so that no value is silently wrapped."""
 SIMULATED_SEQUENCES = 1000
+CHOSEN_KNOBS = ("reuse_factor", "layer_reuse_factor", "interleave", "copies")
+"""What is chosen where targets are given."""
 Target = Literal["verilog", "vitis_hls"]
 TARGETS: tuple[str, ...] = get_args(Target)
 
@@ -64,6 +67,7 @@ class CompileConfig(Knobs):
         clock_period_ns: what every stage must fit in.
         name: of the top module; None: the model's.
         simulate_sequences: how many sequences `Design.verify` simulates at most, if not told otherwise.
+        targets: bounds to which `explore.chooser.choose` finds reuse factors, interleave and copies.
         model: types of all tensors.
         kind: types in every layer of one kind, such as 'LSTM'.
         layer: types in one layer, by its name.
@@ -77,6 +81,7 @@ class CompileConfig(Knobs):
     clock_period_ns: float = 5.0
     name: str | None = None
     simulate_sequences: int = SIMULATED_SEQUENCES
+    targets: DesignTargets | None = None
     model: PrecisionConfig = PrecisionConfig()
     kind: Mapping[str, PrecisionConfig] = field(default_factory=dict)
     layer: Mapping[str, PrecisionConfig] = field(default_factory=dict)
@@ -96,6 +101,21 @@ class CompileConfig(Knobs):
         if self.simulate_sequences < 0:
             raise ConfigError(
                 "simulate_sequences", f"{self.simulate_sequences} sequences are impossible", "Give 0 or more"
+            )
+        if self.targets is not None:
+            self._check_targets()
+
+    def _check_targets(self) -> None:
+        """Refuse knobs that the targets are to decide, and a target language whose cycles and area are not known."""
+        default = Knobs()
+        for knob in CHOSEN_KNOBS:
+            if getattr(self, knob) != getattr(default, knob):
+                raise ConfigError(
+                    knob, "it is given, and 'targets' that decide it too", "Leave one of the two out of the settings"
+                )
+        if self.target != "verilog":
+            raise ConfigError(
+                "targets", f"the cycles and the area of {self.target} are known to its tool only", "Give knobs instead"
             )
 
     @classmethod
@@ -312,6 +332,10 @@ def _counts(where: str, values: Any) -> dict[str, int]:
     return {str(name): _count(f"{where}.{name}", value) for name, value in values.items()}
 
 
+def _targets(where: str, values: Any) -> DesignTargets:
+    return DesignTargets(**_read(where, values, _TARGETS_READERS))
+
+
 Reader = Callable[[str, Any], Any]
 """Turns what stands at a place into a value, or raises."""
 
@@ -320,6 +344,13 @@ _PRECISION_READERS: dict[str, Reader] = {
     **{role.value: _type for role in Role},
     "table_size": _count,
     "max_error_steps": _positive,
+}
+
+_TARGETS_READERS: dict[str, Reader] = {
+    "max_latency_ns": _number,
+    "max_interval_cycles": _number,
+    **dict.fromkeys(("max_luts", "max_ffs", "max_dsps", "max_brams"), _count),
+    "max_share": read_share,
 }
 
 _READERS: dict[str, Reader] = {
@@ -338,6 +369,7 @@ _READERS: dict[str, Reader] = {
     "channels": _count,
     "name": _text,
     "simulate_sequences": _count,
+    "targets": _targets,
     "model": _precision,
     "kind": _groups,
     "layer": _groups,

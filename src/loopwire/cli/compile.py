@@ -53,6 +53,13 @@ PROFILED_SEQUENCES = 2000
     "--sliding-window", is_flag=True, default=None, help="Give a result for each sample, from the last T samples."
 )
 @click.option("--channels", type=int, help="Streams that take turns, each with states or a window. [default: 1]")
+@click.option("--max-latency-ns", type=float, help="Choose R, C and U for this latency, the smallest design.")
+@click.option("--max-interval", "max_interval_cycles", type=float, help="The same for this interval, in cycles.")
+@click.option("--max-luts", type=int, help="The same within so many look-up tables, by estimate.")
+@click.option("--max-ffs", type=int, help="The same within so many flip-flops, by estimate.")
+@click.option("--max-dsps", type=int, help="The same within so many DSP blocks, by estimate.")
+@click.option("--max-brams", type=int, help="The same within so many 18-kbit block RAMs, by estimate.")
+@click.option("--max-share", help="The same within this share of the part, such as 60%, by estimate.")
 @click.option(
     "--simulate", "sequences", type=click.IntRange(min=0), help="Sequences to verify; 0: none. [default: 1000]"
 )
@@ -67,8 +74,11 @@ def _compile(
 ) -> None:
     # One step's matrices are small: more threads would spend their time waiting. Read when numpy is first imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from dataclasses import replace
+
     from rich.console import Console
 
+    from loopwire.explore.config_file import to_toml
     from loopwire.report.html import page
     from loopwire.report.summary import AUCS, FACTS
 
@@ -80,7 +90,9 @@ def _compile(
     _check_early(out, sequences)
     with progress_bars(console) as progress:
         design, data = _read(progress, model_path, data_path, config)
+        design, chosen = _chosen(progress, design, config)
         report, evidence = _report(progress, design, data, sequences)
+        report = replace(report, **chosen)
         with step(progress, "Writing"):
             inputs = None if data is None else data.inputs
             command = " ".join(map(shlex.quote, _command()))
@@ -89,6 +101,8 @@ def _compile(
                 "report.md": report.to_markdown(),
                 "report.html": page(report, None if hls else design.firmware, command, evidence),
             }
+            if chosen:
+                reports["chosen.toml"] = to_toml(design.config)
             design.write(out, inputs, reports)
     if report.aucs:
         print_table(console, "Area under the ROC curve", AUCS, report.auc_rows())
@@ -110,15 +124,28 @@ def _check_early(out: Path, sequences: int) -> None:
 def _read(
     progress: Progress, model_path: Path, data_path: Path | None, config: CompileConfig
 ) -> tuple[Design, Data | None]:
+    from dataclasses import replace
+
     from loopwire.compiler import compile, load
     from loopwire.data import read_data
 
     with step(progress, "Reading"):
-        design = compile(load(model_path), config)
+        design = compile(load(model_path), replace(config, targets=None))
         data = None
         if data_path is not None:
             data = read_data(data_path, design.input_shape, design.model.output_shape()[-1])
         return design, data
+
+
+def _chosen(progress: Progress, design: Design, config: CompileConfig) -> tuple[Design, dict[str, Any]]:
+    """Return the design with knobs chosen where there are targets, and what to report of these."""
+    from loopwire.explore.chooser import choose
+
+    if config.targets is None:
+        return design, {}
+    with step(progress, "Choosing"):
+        choice = choose(design, config.targets)
+        return choice.design, {"targets": choice.targets, "chosen": choice.knobs}
 
 
 def _report(progress: Progress, design: Design, data: Data | None, sequences: int) -> tuple[Report, Evidence]:

@@ -47,11 +47,13 @@ def read_settings(
     stateful: bool | None = None,
     sliding_window: bool | None = None,
     channels: int | None = None,
+    **bounds: Any,
 ) -> CompileConfig:
     """Return the file's settings with the options' in their place."""
     from dataclasses import replace
 
     from loopwire.config import CompileConfig
+    from loopwire.design_targets import DesignTargets, read_share
     from loopwire.ir.types import FixedType
 
     config = CompileConfig() if config_path is None else _read_file(config_path, model_path)
@@ -70,6 +72,12 @@ def read_settings(
         "channels": channels,
     }
     given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
+    targets = {name: bound for name, bound in bounds.items() if bound is not None}
+    if targets:
+        kept = {} if config.targets is None else config.targets.given()
+        if "max_share" in targets:
+            targets["max_share"] = read_share("--max-share", targets["max_share"])
+        given["targets"] = DesignTargets(**{**kept, **targets})
     if precision is not None:
         given["model"] = replace(config.model, precision=FixedType.parse(precision))
     return replace(config, name=config.name or model_path.stem, **given)

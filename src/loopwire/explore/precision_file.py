@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from loopwire.errors import OutputError
+from loopwire.explore.config_file import toml_key
 from loopwire.explore.precision import Precision
-
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def to_toml(precision: Precision) -> str:
@@ -17,7 +15,7 @@ def to_toml(precision: Precision) -> str:
     lines = [f"# {line}" for line in summary(precision)]
     lines += ["", "[model]", *(f'{role} = "{type}"' for role, type in config.model.types.items())]
     for layer, group in config.layer.items():
-        lines += ["", f"[layer.{_key(layer)}]", *(f'{role} = "{type}"' for role, type in group.types.items())]
+        lines += ["", f"[layer.{toml_key(layer)}]", *(f'{role} = "{type}"' for role, type in group.types.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -50,11 +48,3 @@ def summary(precision: Precision) -> list[str]:
             "the check is no longer independent of the choice"
         )
     return lines
-
-
-def _key(name: str) -> str:
-    """Return a layer's name as a TOML key."""
-    if _BARE_KEY.fullmatch(name):
-        return name
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

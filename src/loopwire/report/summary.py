@@ -11,6 +11,7 @@ from loopwire.ir.types import FixedType
 from loopwire.report.agreement import Agreement, ClassAuc
 from loopwire.report.area import ENGINES, area_rows, engine_rows
 from loopwire.report.built import Built, ResourceUse
+from loopwire.report.chosen import ChosenKnob, Target
 from loopwire.report.clipping import Clipping
 from loopwire.report.profile import TensorProfile
 from loopwire.report.range_proof import RangeProof
@@ -108,6 +109,7 @@ class Report:
 
     Of HLS C++ there is no prediction: only its tool knows cycles, and `predicted` and `loop_latency_cycles` are None.
     `engines` are as scheduled; their resources, and those of all in `estimated`, are estimates without synthesis.
+    `chosen` are the knobs found for the `targets`.
     `built` is what tools reported, added when they have run.
     `confusion` counts fixed-point outputs: rows are true classes, columns those told. `profile` and `trace` are of the
     first `profiled_sequences` of the data.
@@ -139,10 +141,14 @@ class Report:
     channels: int = 1
     engines: tuple[EngineArea, ...] = ()
     estimated: tuple[ResourceUse, ...] = ()
+    targets: tuple[Target, ...] = ()
+    chosen: tuple[ChosenKnob, ...] = ()
 
     def rows(self) -> Rows:
         """Return (quantity, value, stage) of each fact but AUCs and clipping."""
-        rows = [*self._cycle_rows(), *area_rows(self.engines, self.estimated)]
+        rows: list[tuple[str, ...]] = [target.row() for target in self.targets]
+        rows += [*(knob.row() for knob in self.chosen), *self._cycle_rows()]
+        rows += area_rows(self.engines, self.estimated)
         for built in self.built:
             rows += built.rows(self.clock_period_ns)
             if built.stage == "routed" and built.clock_period_ns is not None and self.predicted is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -26,7 +26,7 @@ from loopwire.schedule.expand import expand
 from loopwire.schedule.expand_folded import expand_folded
 from loopwire.schedule.fold import fold, layer_of
 from loopwire.schedule.pipeline import Pipeline, schedule
-from loopwire.schedule.shift_add import SOLVER_BITS, minimal_depth, solve
+from loopwire.schedule.shift_add import SOLVED_PRODUCTS, SOLVER_BITS, minimal_depth, solve
 
 
 @dataclass(frozen=True)
@@ -115,14 +115,23 @@ def plan(graph: Graph, device: Device, clock_period_ns: float, knobs: Knobs) -> 
         UnsupportedError: the layers are connected in a way that firmware does not carry.
         ConfigError: the clock is too fast for an operation, or a knob is set to what cannot be.
     """
-    graph, chain = _chain(graph, knobs)
+    graph, chain = cut(graph, knobs)
+    planner = Planner(ranges(graph), DelayModel(device), clock_period_ns, knobs)
+    return assemble(graph, chain, [planner.pipeline(engine) for engine in chain], planner)
+
+
+def assemble(graph: Graph, chain: tuple[Engine, ...], pipelines: Sequence[Pipeline], planner: Planner) -> Plan:
+    """Return the plan of a chain whose pipelines are known.
+
+    Raises:
+        ConfigError: a knob is set to what cannot be.
+    """
+    knobs = planner.knobs
     copied = _copied(chain, knobs)
     formats = _beat_formats(graph, chain, knobs)
-    planner = _Planner(ranges(graph), DelayModel(device), clock_period_ns, knobs)
-    pipelines = tuple(planner.pipeline(engine) for engine in chain)
     timings = tuple(planner.timing(engine, pipeline) for engine, pipeline in zip(chain, pipelines, strict=True))
     window_channels = knobs.channels if knobs.sliding_window else None
-    return Plan(graph, chain, pipelines, timings, copied, knobs.copies, *formats, window_channels)
+    return Plan(graph, chain, tuple(pipelines), timings, copied, knobs.copies, *formats, window_channels)
 
 
 def _beat_formats(graph: Graph, chain: tuple[Engine, ...], knobs: Knobs) -> tuple[BeatFormat, BeatFormat]:
@@ -155,14 +164,14 @@ def check_knobs(graph: Graph, knobs: Knobs) -> None:
         UnsupportedError: the layers are connected in a way that firmware does not carry.
         ConfigError: a layer cannot have its reuse factor, or a sequence its copies or its bus.
     """
-    graph, chain = _chain(graph, knobs)
+    graph, chain = cut(graph, knobs)
     _copied(chain, knobs)
     _beat_formats(graph, chain, knobs)
     for engine in chain:
         fold(engine, knobs.reuse_factor_of(layer_of(engine)))
 
 
-def _chain(graph: Graph, knobs: Knobs) -> tuple[Graph, tuple[Engine, ...]]:
+def cut(graph: Graph, knobs: Knobs) -> tuple[Graph, tuple[Engine, ...]]:
     """Return the graph that the hardware is made from, and its engines."""
     graph = accumulate_flattened(graph)
     graph = verify(graph if knobs.folds else fuse_scans(graph))
@@ -175,13 +184,16 @@ def _chain(graph: Graph, knobs: Knobs) -> tuple[Graph, tuple[Engine, ...]]:
 
 
 @dataclass(frozen=True)
-class _Planner:
+class Planner:
+    """Makes the pipelines and the timing of engines, by the range of every value, delays, clock and knobs."""
+
     found: Mapping[Value, Range]
     delays: DelayModel
     clock_period_ns: float
     knobs: Knobs
 
     def pipeline(self, engine: Engine) -> Pipeline:
+        """Return the pipeline of an engine, folded for its layer's reuse factor."""
         folding = fold(engine, self.knobs.reuse_factor_of(layer_of(engine))) if self.knobs.folds else None
         if folding is None:
             datapath = expand(engine, self.found, self._solve)
@@ -196,6 +208,7 @@ class _Planner:
         return schedule(datapath, self.delays, self.clock_period_ns, input_ns)
 
     def timing(self, engine: Engine, pipeline: Pipeline) -> EngineTiming:
+        """Return what decides an engine's cycles."""
         folding = pipeline.datapath.folding
         ring, spacing = pipeline.loop_latency, folding.cycles if folding else 1
         if engine.stateful:
@@ -219,6 +232,8 @@ class _Planner:
     def _solve(self, result: Value, matrix: Integers, x: Range) -> AdderTree | None:
         largest = int(abs(matrix).max())
         if self.knobs.multipliers == "dsp" or largest >= 1 << SOLVER_BITS:
+            return None
+        if self.knobs.multipliers == "auto" and (matrix != 0).sum() > SOLVED_PRODUCTS:
             return None
         tree = solve(matrix, [(x.low, x.high)] * matrix.shape[1], minimal_depth(matrix))
         if self.knobs.multipliers == "auto" and self._prefers_multipliers(tree, matrix, x):

@@ -78,7 +78,13 @@ class Resources:
     urams: int = 0
 
     def __add__(self, other: Resources) -> Resources:
-        return Resources(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        return Resources(
+            self.luts + other.luts,
+            self.ffs + other.ffs,
+            self.dsps + other.dsps,
+            self.bram18s + other.bram18s,
+            self.urams + other.urams,
+        )
 
     def __mul__(self, copies: int) -> Resources:
         return Resources(*(getattr(self, f.name) * copies for f in fields(self)))

@@ -1,0 +1,63 @@
+"""What a design shall not exceed, given instead of the knobs that decide it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+from loopwire.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesignTargets:
+    """Upper bounds; None where there is none.
+
+    Attributes:
+        max_latency_ns: cycles of a lone full sequence times the clock period asked for.
+        max_interval_cycles: from a sequence to the next at full rate, the mean.
+        max_luts, max_ffs, max_dsps, max_brams: by estimate; block RAMs are of 18 kbit.
+        max_share: of any of the part's resources, by estimate; at most 1.
+
+    Raises:
+        ConfigError: a bound is impossible.
+    """
+
+    max_latency_ns: float | None = None
+    max_interval_cycles: float | None = None
+    max_luts: int | None = None
+    max_ffs: int | None = None
+    max_dsps: int | None = None
+    max_brams: int | None = None
+    max_share: float | None = None
+
+    def __post_init__(self) -> None:
+        given = self.given()
+        if not given:
+            raise ConfigError("targets", "none is given", f"Choose from {', '.join(f.name for f in fields(self))}")
+        for name, value in given.items():
+            if not (math.isfinite(value) and value >= 0):
+                raise ConfigError(f"targets, {name}", f"{value} is impossible", "Give 0 or more")
+        if self.max_share is not None and self.max_share > 1:
+            raise ConfigError("targets, max_share", f"{self.max_share:.0%} is more than the part", "Give at most 100%")
+
+    def given(self) -> dict[str, float]:
+        """Return the bounds that there are, by name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def read_share(where: str, value: Any) -> float:
+    """Return a share given as a number up to 1 or as a text such as '60%'.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    try:
+        if isinstance(value, str):
+            return float(value.rstrip().removesuffix("%")) / 100 if value.rstrip().endswith("%") else float(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    except ValueError:
+        pass
+    raise ConfigError(where, f"{value!r} is no share", "Give a number up to 1, or percents such as '60%'")

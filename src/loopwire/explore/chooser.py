@@ -1,0 +1,132 @@
+"""Choosing reuse factors, interleave and copies by what the design shall not exceed: `loopwire compile --max-...`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from loopwire.config import CHOSEN_KNOBS
+from loopwire.design import Design
+from loopwire.design_targets import DesignTargets
+from loopwire.errors import ConfigError
+from loopwire.explore.shapes import Shape, Shapes
+from loopwire.knobs import Knobs
+from loopwire.report.chosen import QUANTITIES, ChosenKnob, Target
+
+Bounds = dict[str, float]
+THE_PART: Bounds = {"max_share": 1.0}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A design with knobs chosen, these knobs, and what it reaches of each target."""
+
+    design: Design
+    knobs: tuple[ChosenKnob, ...]
+    targets: tuple[Target, ...]
+
+
+def choose(design: Design, targets: DesignTargets) -> Choice:
+    """Return a design with the knobs of the smallest one within the targets.
+
+    Small is what takes the smallest share of the part, of the resource of which it takes most. Latency and interval are
+    exact, resources are estimates. The search looks at the shapes that `explore.shapes` tells of.
+
+    Raises:
+        ConfigError: nothing meets the targets, or the design has a knob already that they are to decide.
+        UnsupportedError: no hardware can be made of the model.
+    """
+    replace(design.config, targets=targets)  # refuses what contradicts them
+    search = _Search(design)
+    asked = targets.given()
+    found = search.best(THE_PART | asked, None)
+    if found is None:
+        raise search.refusal(asked)
+    shape, reached = found
+    knobs = {knob: getattr(search.knobs(shape), knob) for knob in CHOSEN_KNOBS}
+    chosen = replace(design, config=replace(design.config, **knobs))
+    told = tuple(ChosenKnob(name, _text(value)) for name, value in knobs.items() if value or value is None)
+    return Choice(chosen, told, tuple(Target(name, bound, reached[name]) for name, bound in asked.items()))
+
+
+class _Search:
+    def __init__(self, design: Design) -> None:
+        self._device = design.device
+        self._clock_period_ns = design.config.clock_period_ns
+        self._shapes = Shapes(design.graph, design.device, self._clock_period_ns, design.config)
+
+    def knobs(self, shape: Shape) -> Knobs:
+        """Return the knobs of a shape."""
+        return self._shapes.knobs(shape)
+
+    def best(self, bounds: Bounds, least: str | None) -> tuple[Shape, Bounds] | None:
+        """Return the smallest shape within the bounds, or the one with the least of one quantity, and what it reaches.
+
+        None where nothing is within the bounds.
+        """
+        shapes = self._shapes.all(bounds.get("max_interval_cycles"), all_copies=least == "max_interval_cycles")
+        within = [shape for shape in shapes if _is_within(self._estimated(shape), bounds)]
+        within.sort(key=self._order(least))
+        for shape in within:
+            reached = self._exact(shape)
+            if _is_within(reached, bounds):
+                return shape, reached
+        return None
+
+    def refusal(self, asked: Bounds) -> ConfigError:
+        """Return the error for bounds that nothing meets: which are in the way, and the nearest that can be met."""
+        told = ", ".join(_told(name, value) for name, value in asked.items())
+        problem = f"no reuse factors, interleave and copies give at most {told} on {self._device.name}"
+        wanted = THE_PART | asked
+        nearest = [self._nearest(name, {n: v for n, v in wanted.items() if n != name}) for name in wanted]
+        if any(nearest):
+            return ConfigError(
+                "targets", problem, f"The others kept, what can be had is {' or '.join(filter(None, nearest))}"
+            )
+        alone = [self._nearest(name, {}) for name in wanted]
+        return ConfigError(
+            "targets", problem, f"The least of each, without the others, are {', '.join(filter(None, alone))}"
+        )
+
+    def _nearest(self, name: str, others: Bounds) -> str:
+        found = self.best(others, name)
+        return "" if found is None else _told(name, found[1][name])
+
+    def _order(self, least: str | None) -> Callable[[Shape], tuple[float, ...]]:
+        if least is None:
+            return lambda shape: (*shape.size, shape.latency_cycles)
+        return lambda shape: (self._estimated(shape)[least], *shape.size)
+
+    def _estimated(self, shape: Shape) -> Bounds:
+        return self._quantities(shape, shape.latency_cycles, shape.interval_cycles)
+
+    def _exact(self, shape: Shape) -> Bounds:
+        plan = self._shapes.plan(shape)
+        return self._quantities(shape, plan.latency_cycles, plan.steady.initiation_interval_cycles)
+
+    def _quantities(self, shape: Shape, latency_cycles: int, interval_cycles: float) -> Bounds:
+        resources = shape.resources
+        return {
+            "max_latency_ns": latency_cycles * self._clock_period_ns,
+            "max_interval_cycles": interval_cycles,
+            "max_luts": resources.luts,
+            "max_ffs": resources.ffs,
+            "max_dsps": resources.dsps,
+            "max_brams": resources.bram18s,
+            "max_share": shape.size[0],
+        }
+
+
+def _is_within(reached: Bounds, bounds: Bounds) -> bool:
+    return all(reached[name] <= bound for name, bound in bounds.items())
+
+
+def _told(name: str, value: float) -> str:
+    quantity, form, _ = QUANTITIES[name]
+    return f"{quantity.lower() if quantity[1].islower() else quantity} {form.format(value)}"
+
+
+def _text(value: Mapping[str, int] | int | None) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {factor}" for name, factor in value.items())
+    return "as many as fit" if value is None else str(value)

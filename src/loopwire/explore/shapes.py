@@ -1,0 +1,307 @@
+"""Which shapes hardware of a graph can have: reuse factors, interleave and copies, with cycles and area of each.
+
+Recurrent layers set the pace: of each pace in turn every one of them takes its smallest folding that keeps up, since
+a faster one would wait for its neighbours. The layers after the last step then share what latency is left: theirs add
+up, a vector passing one after the other, so that of all their foldings only those count that nothing beats in both
+latency and area.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from loopwire.devices import Device
+from loopwire.errors import ConfigError
+from loopwire.ir.graph import Graph, Value
+from loopwire.ir.interval import Range, ranges
+from loopwire.knobs import Knobs
+from loopwire.schedule.cycles import EngineTiming
+from loopwire.schedule.delay import DelayModel
+from loopwire.schedule.engine import Engine
+from loopwire.schedule.fold import fold, layer_of, matrix_shapes, multipliers, reuse_factors
+from loopwire.schedule.pipeline import Pipeline
+from loopwire.schedule.plan import Plan, Planner, assemble, cut
+from loopwire.schedule.resources import Resources, estimate
+from loopwire.schedule.shift_add import SOLVED_PRODUCTS
+
+Size = tuple[float, float]
+"""The largest share of any resource of the part, and the sum of all shares: what is smaller is the better."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One choice of knobs: the reuse factor of each layer, none where all is parallel, and for how many sequences.
+
+    `interval_cycles` is a lower bound, which only other engines' waiting exceeds.
+    """
+
+    reuse_factors: tuple[tuple[str, int], ...]
+    interleave: int | None
+    copies: int
+    latency_cycles: int
+    interval_cycles: float
+    resources: Resources
+    size: Size
+
+
+@dataclass(frozen=True)
+class _Option:
+    """An engine with one reuse factor and interleave."""
+
+    layer: str
+    reuse_factor: int
+    timing: EngineTiming
+    resources: Resources
+    size: Size
+
+    @property
+    def interval_cycles(self) -> float:
+        """The least time from sequence to sequence."""
+        return max(self.timing.steps * self.timing.ring / self.timing.slots, self.timing.steps)
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """The engines that a graph is cut into, the range of its values, and the pipelines made so far."""
+
+    graph: Graph
+    chain: tuple[Engine, ...]
+    found: Mapping[Value, Range]
+    pipelines: dict[tuple[str, int], Pipeline]
+
+
+@dataclass(frozen=True)
+class _Head:
+    """Options for the engines after the last step, one each."""
+
+    options: tuple[_Option, ...]
+    depth: int
+    interval_cycles: float
+    resources: Resources
+    size: Size
+
+
+class Shapes:
+    """All shapes of one graph's hardware."""
+
+    def __init__(self, graph: Graph, device: Device, clock_period_ns: float, knobs: Knobs) -> None:
+        """Take a lowered graph; of the knobs, those that are not chosen stay as they are."""
+        self._graph = graph
+        self._device = device
+        self._clock_period_ns = clock_period_ns
+        self._knobs = knobs
+        self._cuts: dict[tuple[bool, bool], _Cut] = {}
+
+    def all(self, max_interval_cycles: float | None, all_copies: bool) -> Iterator[Shape]:
+        """Yield shapes worth looking at, in a fixed order.
+
+        Args:
+            max_interval_cycles: there are as many copies as this takes; one where it is None.
+            all_copies: look at other numbers of copies too.
+        """
+        yield from self._parallel(max_interval_cycles, all_copies)
+        yield from self._folded(max_interval_cycles, all_copies)
+
+    def plan(self, shape: Shape) -> Plan:
+        """Return the plan of a shape, whose cycles are exact."""
+        return self._plan(self.knobs(shape))
+
+    def knobs(self, shape: Shape) -> Knobs:
+        """Return the knobs of a shape."""
+        factors = dict(shape.reuse_factors)
+        return replace(self._knobs, layer_reuse_factor=factors, interleave=shape.interleave, copies=shape.copies)
+
+    def _plan_if_room(self, knobs: Knobs) -> Plan | None:
+        """Return the plan, or None where so many sequences do not fit in a loop."""
+        try:
+            return self._plan(knobs)
+        except ConfigError as error:
+            if error.where == "interleave":
+                return None
+            raise
+
+    def _plan(self, knobs: Knobs) -> Plan:
+        cut = self._cut(knobs)
+        pipelines = [self._pipeline(cut, engine, knobs.reuse_factor_of(layer_of(engine))) for engine in cut.chain]
+        return assemble(cut.graph, cut.chain, pipelines, self._planner(cut, knobs))
+
+    def _parallel(self, max_interval_cycles: float | None, all_copies: bool) -> Iterator[Shape]:
+        if any(self._exceeds_part(engine) for engine in self._cut(self._knobs).chain):
+            return
+        for interleave in self._interleaves():
+            knobs = replace(self._knobs, interleave=interleave)
+            one = self._plan_if_room(knobs)
+            if one is None:
+                return
+            slowest = max(t.steps * t.ring / t.slots for t in one.timings)
+            for copies in self._copies(slowest, one.length, max_interval_cycles, all_copies):
+                found = one if copies == 1 else self._plan_if_room(replace(knobs, copies=copies))
+                if found is None:
+                    break
+                parts = [estimate(p, t, self._device) for p, t in zip(found.pipelines, found.timings, strict=True)]
+                together = [r * copies if k < found.copied else r for k, r in enumerate(parts)]
+                resources = sum(together, Resources())
+                interval = max(slowest / copies, _port_cycles(found))
+                size = self._size(resources)
+                yield Shape((), interleave, copies, found.latency_cycles, interval, resources, size)
+
+    def _folded(self, max_interval_cycles: float | None, all_copies: bool) -> Iterator[Shape]:
+        cut = self._cut(replace(self._knobs, reuse_factor=2))
+        pipelines = {engine.name: self._worthwhile(cut, engine) for engine in cut.chain}
+        scans = [engine for engine in cut.chain if engine.nodes]
+        tails = [engine for engine in cut.chain if not engine.nodes]
+        for interleave in self._interleaves():
+            planner = self._planner(cut, replace(self._knobs, interleave=interleave))
+            options = {engine.name: self._options(planner, engine, pipelines[engine.name]) for engine in cut.chain}
+            if not all(options.values()):
+                return
+            heads = self._heads([options[engine.name] for engine in tails], max_interval_cycles)
+            previous: list[_Option] = []
+            for pace in sorted({o.timing.ring for engine in scans for o in options[engine.name]} or {1}):
+                cell = [_smallest(o for o in options[e.name] if o.timing.ring <= pace) for e in scans]
+                if not heads or None in cell or cell == previous:
+                    continue
+                previous = [option for option in cell if option is not None]
+                yield from self._joined(planner.knobs, previous, heads, max_interval_cycles, all_copies)
+
+    def _joined(
+        self,
+        knobs: Knobs,
+        cell: list[_Option],
+        heads: Sequence[_Head],
+        max_interval_cycles: float | None,
+        all_copies: bool,
+    ) -> Iterator[Shape]:
+        """Yield a choice for the recurrent layers with every choice for those after them."""
+        slowest = max((option.interval_cycles for option in cell), default=1)
+        slowest_head = heads[-1]
+        factors = _factors(cell, slowest_head)
+        if not factors:
+            return
+        plan = self._plan(replace(knobs, layer_reuse_factor=dict(factors)))
+        latency_cycles = plan.latency_cycles - slowest_head.depth
+        recurrent = sum((option.resources for option in cell), Resources())
+        for copies in self._copies(slowest, plan.length if cell else 1, max_interval_cycles, all_copies):
+            interval = max(slowest / copies, _port_cycles(plan))
+            for head in heads:
+                factors = _factors(cell, head)
+                if factors:
+                    resources = recurrent * copies + head.resources
+                    yield Shape(
+                        factors,
+                        knobs.interleave,
+                        copies,
+                        latency_cycles + head.depth,
+                        max(interval, head.interval_cycles),
+                        resources,
+                        self._size(resources),
+                    )
+
+    def _heads(self, options: Sequence[list[_Option]], max_interval_cycles: float | None) -> list[_Head]:
+        """Return choices of one option for each engine after the last step, fastest first, none beaten by another."""
+        limit = math.inf if max_interval_cycles is None else max_interval_cycles
+        heads = [_Head((), 0, 0, Resources(), (0, 0))]
+        for engine in options:
+            longer = [self._longer(head, o) for head in heads for o in engine if o.interval_cycles <= limit]
+            longer.sort(key=lambda head: (head.depth, head.size))
+            heads, smallest = [], (math.inf, math.inf)
+            for head in longer:
+                if head.size < smallest:
+                    smallest = head.size
+                    heads.append(head)
+        return heads
+
+    def _longer(self, head: _Head, option: _Option) -> _Head:
+        resources = head.resources + option.resources
+        interval = max(head.interval_cycles, option.interval_cycles)
+        return _Head(
+            (*head.options, option), head.depth + option.timing.depth, interval, resources, self._size(resources)
+        )
+
+    def _size(self, resources: Resources) -> Size:
+        shares = resources.shares(self._device).values()
+        return max(shares, default=0.0), sum(shares)
+
+    def _worthwhile(self, cut: _Cut, engine: Engine) -> list[tuple[int, Pipeline]]:
+        """Return the pipelines of an engine: parallel, and folded with fewer multipliers than all of less reuse."""
+        shapes = matrix_shapes(engine)
+        kept = [] if self._exceeds_part(engine) else [1]
+        fewest = math.inf
+        for reuse_factor in reuse_factors(engine)[1:]:
+            folding = fold(engine, reuse_factor)
+            assert folding is not None
+            if multipliers(folding, shapes) < fewest:
+                fewest = multipliers(folding, shapes)
+                kept.append(reuse_factor)
+        return [(reuse_factor, self._pipeline(cut, engine, reuse_factor)) for reuse_factor in kept]
+
+    def _exceeds_part(self, engine: Engine) -> bool:
+        """Say of a parallel engine, without planning it, that its multipliers alone are more than the part has.
+
+        Half of them are left out, for weights that need none.
+        """
+        products = [rows * columns for rows, columns in matrix_shapes(engine)]
+        if self._knobs.multipliers == "auto":
+            products = [count for count in products if count > SOLVED_PRODUCTS]
+        return self._knobs.multipliers != "shift_add" and sum(products) / 2 > self._device.dsps
+
+    def _options(self, planner: Planner, engine: Engine, pipelines: list[tuple[int, Pipeline]]) -> list[_Option]:
+        options = []
+        for reuse_factor, pipeline in pipelines:
+            try:
+                timing = planner.timing(engine, pipeline)
+            except ConfigError:  # the loop is too short for so many sequences
+                continue
+            resources = estimate(pipeline, timing, self._device)
+            options.append(_Option(layer_of(engine), reuse_factor, timing, resources, self._size(resources)))
+        return options
+
+    def _cut(self, knobs: Knobs) -> _Cut:
+        key = (knobs.folds, knobs.copies > 1)
+        if key not in self._cuts:
+            graph, chain = cut(self._graph, knobs)
+            self._cuts[key] = _Cut(graph, chain, ranges(graph), {})
+        return self._cuts[key]
+
+    def _pipeline(self, cut: _Cut, engine: Engine, reuse_factor: int) -> Pipeline:
+        key = (engine.name, reuse_factor)
+        if key not in cut.pipelines:
+            knobs = replace(self._knobs, reuse_factor=reuse_factor)
+            cut.pipelines[key] = self._planner(cut, knobs).pipeline(engine)
+        return cut.pipelines[key]
+
+    def _planner(self, cut: _Cut, knobs: Knobs) -> Planner:
+        return Planner(cut.found, DelayModel(self._device), self._clock_period_ns, knobs)
+
+    def _interleaves(self) -> Iterator[int | None]:
+        """Yield how many sequences to have in the loop: as many as fit, then from one on while they fit."""
+        yield None
+        if not self._knobs.stateful:
+            yield from range(1, 1 << 30)
+
+    def _copies(self, slowest: float, steps: int, max_interval_cycles: float | None, all_copies: bool) -> Sequence[int]:
+        """Return numbers of copies: what the interval takes, or the doubled ones up to one a step."""
+        if self._knobs.stateful:
+            return [1]
+        if all_copies:
+            return sorted({min(1 << k, steps) for k in range(steps.bit_length() + 1)})
+        needed = 1 if not max_interval_cycles else math.ceil(slowest / max_interval_cycles)
+        return [needed] if needed <= steps else []
+
+
+def _smallest(options: Iterable[_Option]) -> _Option | None:
+    return min(options, key=lambda option: (option.size, option.timing.ring), default=None)
+
+
+def _factors(cell: Sequence[_Option], head: _Head) -> tuple[tuple[str, int], ...]:
+    """Return the reuse factors of all layers, none where all are parallel."""
+    factors = tuple((option.layer, option.reuse_factor) for option in (*cell, *head.options) if option.layer)
+    return factors if any(factor > 1 for _, factor in factors) else ()
+
+
+def _port_cycles(plan: Plan) -> int:
+    """Return the cycles in which a sequence passes the input."""
+    pace = plan.timing.input
+    return -(-plan.length // pace.vectors_per_beat) * pace.beats_per_vector

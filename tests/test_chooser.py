@@ -1,0 +1,156 @@
+"""Knobs chosen for targets: within them, the smallest of what can be tried, and the same again from the file."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+import loopwire
+from loopwire.config import CompileConfig
+from loopwire.design_targets import DesignTargets
+from loopwire.errors import ConfigError
+from loopwire.explore.chooser import Choice, choose
+from loopwire.explore.config_file import to_toml
+from loopwire.layers.activation import Function
+from loopwire.layers.dense import Dense
+from loopwire.layers.lstm import Lstm
+from loopwire.layers.model import Model
+from loopwire.report.stored import from_json
+from loopwire.schedule.area import areas
+from loopwire.schedule.plan import plan
+from loopwire.schedule.resources import Resources
+
+UNITS, FEATURES, STEPS, CLASSES = 4, 3, 5, 2
+SMALL_TYPES = {"precision": "fixed<10,4,RND,SAT>", "table_size": 64}
+
+
+def tagger() -> Model:
+    source = np.random.default_rng(1)
+    kernels = (source.normal(size=(4 * UNITS, n)) for n in (FEATURES, UNITS))
+    cell = Lstm("cell", *kernels, source.normal(size=4 * UNITS))
+    head = Dense("head", source.normal(size=(CLASSES, UNITS)), source.normal(size=CLASSES), Function("relu"))
+    return Model("tagger", (STEPS, FEATURES), (cell, head), "test")
+
+
+def config(targets: dict[str, Any] | None = None, **settings: Any) -> CompileConfig:
+    given = {"multipliers": "dsp", "model": SMALL_TYPES} | settings
+    return CompileConfig.from_dict(given if targets is None else given | {"targets": targets})
+
+
+def chosen(targets: dict[str, Any], **settings: Any) -> Choice:
+    return choose(loopwire.compile(tagger(), config(**settings)), DesignTargets(**targets))
+
+
+def test_the_choice_is_the_smallest_of_all_within_the_targets() -> None:
+    design = loopwire.compile(tagger(), config())
+    best: dict[int, float] = {}
+    for cell, head, interleave in product((1, 2, 4, 8, 16), (1, 2, 4, 8), (None, 1)):
+        knobs = replace(
+            design.config,
+            layer_reuse_factor={"cell": cell, "head": head} if cell * head > 1 else {},
+            interleave=interleave,
+        )
+        found = plan(design.graph, design.device, 5.0, knobs)
+        total = sum((area.resources for area in areas(found, design.device)), Resources())
+        size = max(total.shares(design.device).values())
+        best[found.latency_cycles] = min(best.get(found.latency_cycles, 9.0), size)
+    for bound in sorted(best)[::4]:
+        smallest = min(size for latency, size in best.items() if latency <= bound)
+        choice = chosen({"max_latency_ns": 5 * bound})
+        report = choice.design.report()
+        assert report.predicted is not None and report.predicted.latency_cycles <= bound
+        reached = max(use.used / (use.available or 1) for use in report.estimated)
+        assert reached <= smallest * 1.001, f"{choice.knobs} within {bound} cycles"
+
+
+def test_copies_are_chosen_where_one_cell_is_too_slow() -> None:
+    choice = chosen({"max_interval_cycles": 2}, io="parallel")
+    assert choice.design.config.copies > 1
+    assert choice.design.firmware.initiation_interval_cycles <= 2
+    assert choice.targets[0].reached == choice.design.firmware.initiation_interval_cycles
+
+
+def test_layers_are_no_faster_than_the_one_that_feeds_them() -> None:
+    cell, head = chosen({"max_interval_cycles": 200}).design.firmware.engines
+    assert (cell.spacing, head.spacing) == (UNITS * UNITS, CLASSES * UNITS)
+
+
+def test_the_choice_is_the_same_again_and_from_its_file() -> None:
+    targets = {"max_latency_ns": 1000, "max_share": 0.5}
+    first, again = (chosen(targets, name="again").design for _ in range(2))
+    text = to_toml(first.config)
+    given = loopwire.compile(tagger(), CompileConfig.from_dict(tomllib.loads(text)))
+    assert first.firmware.files == again.firmware.files == given.firmware.files
+
+
+def test_the_report_tells_targets_and_knobs() -> None:
+    choice = chosen({"max_latency_ns": 1000, "max_dsps": 100})
+    report = replace(choice.design.report(), targets=choice.targets, chosen=choice.knobs)
+    rows = {quantity: (value, stage) for quantity, value, stage in report.rows()}
+    value, stage = rows["Target: Latency"]
+    assert value.endswith(" ns of at most 1000 ns") and stage == "predicted"
+    assert rows["Target: DSPs"][0].endswith(" of at most 100") and "Chosen: layer_reuse_factor" in rows
+    assert from_json(report.to_json()) == report
+
+
+@pytest.mark.parametrize(
+    ("targets", "text"),
+    [
+        (
+            {"max_latency_ns": 10},
+            r"targets: no reuse factors, interleave and copies give at most latency 10 ns on xcku115-flvb2104-2-i\. "
+            r"The others kept, what can be had is latency \d+ ns",
+        ),
+        (
+            {"max_latency_ns": 200, "max_dsps": 20},
+            r"at most latency 200 ns, DSPs 20 on .* what can be had is latency \d+ ns or DSPs \d+",
+        ),
+        (
+            {"max_interval_cycles": 1, "max_latency_ns": 1, "max_luts": 1},
+            r"The least of each, without the others, are .*initiation interval 5 cycles, LUTs \d+",
+        ),
+    ],
+)
+def test_targets_that_nothing_meets_are_refused_with_the_nearest(targets: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
+        chosen(targets)
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"targets": {}}, "targets: none is given. Choose from max_latency_ns, max_interval_cycles, max_luts"),
+        ({"targets": {"max_latency": 3}}, "'max_latency' is not a setting. Choose from 'max_latency_ns'"),
+        ({"targets": {"max_luts": -1}}, "targets, max_luts: -1 is impossible. Give 0 or more"),
+        ({"targets": {"max_share": "120%"}}, "targets, max_share: 120% is more than the part. Give at most 100%"),
+        ({"targets": {"max_share": "half"}}, "'half' is no share. Give a number up to 1, or percents such as '60%'"),
+        (
+            {"targets": {"max_dsps": 5}, "reuse_factor": 4},
+            "reuse_factor: it is given, and 'targets' that decide it too. Leave one of the two out of the settings",
+        ),
+        ({"targets": {"max_dsps": 5}, "copies": 2}, "copies: it is given, and 'targets'"),
+        (
+            {"targets": {"max_dsps": 5}, "target": "vitis_hls"},
+            "the cycles and the area of vitis_hls are known to its tool only. Give knobs instead",
+        ),
+    ],
+)
+def test_impossible_targets_are_refused(settings: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        CompileConfig.from_dict(settings)
+    assert text in str(error.value)
+
+
+def test_knobs_of_the_design_contradict_targets() -> None:
+    with pytest.raises(ConfigError, match="interleave: it is given, and 'targets' that decide it too"):
+        chosen({"max_dsps": 5}, interleave=1)
+
+
+def test_targets_are_not_compiled_before_knobs_are_chosen() -> None:
+    with pytest.raises(ConfigError, match="targets: no knobs have been chosen for them"):
+        loopwire.compile(tagger(), config({"max_dsps": 5}))
