@@ -15,7 +15,7 @@ from keras_models import sequential
 from loopwire.cli import main
 from loopwire.errors import ConfigError, ToolError
 from loopwire.report.built import ResourceUse
-from loopwire.synth import quartus, verilator, vivado
+from loopwire.synth import quartus, verilator, vivado, vivado_reports
 from loopwire.synth.rtl_files import Port, RtlFiles
 
 UTILIZATION = """\
@@ -102,6 +102,23 @@ Clock  Waveform(ns)         Period(ns)      Frequency(MHz)
 -----  ------------         ----------      --------------
 aclk   {0.000 2.500}        5.000           200.000
 """
+HIERARCHY = """\
+1. Utilization by Hierarchy
+---------------------------
+
++---------------------+--------------------+------------+------------+---------+------+------+--------+--------+------+------------+
+|       Instance      |       Module       | Total LUTs | Logic LUTs | LUTRAMs | SRLs |  FFs | RAMB36 | RAMB18 | URAM | DSP Blocks |
++---------------------+--------------------+------------+------------+---------+------+------+--------+--------+------+------------+
+| tagger              |              (top) |       4711 |       4700 |      11 |    0 | 1655 |      1 |      3 |    0 |         36 |
+|   (tagger)          |              (top) |          1 |          1 |       0 |    0 |   10 |      0 |      0 |    0 |          0 |
+|   copy_0_i          |        tagger_copy |       4100 |       4100 |       0 |    0 | 1500 |      1 |      3 |    0 |         36 |
+|     gru_i           |         tagger_gru |       2000 |       2000 |       0 |    0 |  700 |      1 |      1 |    0 |         20 |
+|       (gru_i)       |         tagger_gru |       1900 |       1900 |       0 |    0 |  600 |      1 |      1 |    0 |         20 |
+|       tree_i        |    tagger_gru_tree |        100 |        100 |       0 |    0 |  100 |      0 |      0 |    0 |          0 |
+|     gru_i           |      tagger_gru__1 |       2000 |       2000 |       0 |    0 |  700 |      0 |      1 |    0 |         10 |
+|   dense_i           |       tagger_dense |        500 |        500 |       0 |    0 |  100 |      0 |      0 |    0 |          4 |
++---------------------+--------------------+------------+------------+---------+------+------+--------+--------+------+------------+
+"""  # noqa: E501
 FITTER = """\
 Fitter Status : Successful - Sun Jul  5 01:58:14 2026
 Quartus Prime Version : 22.1std.2 Build 922 07/20/2023 SC Lite Edition
@@ -249,7 +266,7 @@ FAKE_VIVADO = """#!/bin/sh
 [ "$*" = "-mode batch -nojournal -nolog -source build.tcl" ] || exit 7
 [ -f build.tcl ] || exit 8
 mkdir -p reports
-cp "$(dirname "$0")/utilization.rpt" "$(dirname "$0")/timing.rpt" reports
+cp "$(dirname "$0")"/*.rpt reports
 """
 FAKE_QUARTUS = """#!/bin/sh
 [ "$*" = "--flow compile tagger" ] || exit 7
@@ -286,7 +303,7 @@ def test_quartus_on_path_is_run_and_reported(project: Path, tmp_path: Path, monk
     result = run("build", project, "--tool", "quartus", "--part", "5CSEBA6U23I7")
     assert result.exit_code == 0, result.output
     told = (project / "report.md").read_text()
-    assert "| Clock period | 8 ns of 5 ns | routed, Quartus Prime 22.1std.2" in told
+    assert "| Clock period | 8 ns of 5 ns (125 MHz) | routed, Quartus Prime 22.1std.2" in told
     assert "| ALMs | 22549 of 41910 (54 %) | routed, Quartus Prime 22.1std.2" in told
 
 
@@ -356,8 +373,8 @@ def put_reports(folder: Path, reports: dict[str, str]) -> None:
 
 
 def test_reports_of_vivado(tmp_path: Path) -> None:
-    put_reports(tmp_path, {vivado.UTILIZATION: UTILIZATION, vivado.TIMING: TIMING})
-    built = vivado.read_reports(tmp_path)
+    put_reports(tmp_path, {vivado_reports.UTILIZATION: UTILIZATION, vivado_reports.TIMING: TIMING})
+    built = vivado_reports.read_reports(tmp_path, {})
     assert (built.tool, built.stage, built.part) == ("Vivado 2023.2", "routed", "xcku115-flvb2104-2-i")
     assert built.clock_period_ns == 5.221
     assert built.resources == (
@@ -368,9 +385,26 @@ def test_reports_of_vivado(tmp_path: Path) -> None:
     )
 
 
+def test_layers_of_vivado(tmp_path: Path) -> None:
+    reports = {vivado_reports.UTILIZATION: UTILIZATION, vivado_reports.TIMING: TIMING}
+    put_reports(tmp_path, {**reports, vivado_reports.HIERARCHY: HIERARCHY})
+    modules = {"tagger_gru": "gru", "tagger_dense": "dense"}
+    built = vivado_reports.read_reports(tmp_path, modules)
+    counted = {layer.layer: {use.name: use.used for use in layer.resources} for layer in built.layers}
+    assert counted == {
+        "gru": {"LUTs": 4000, "FFs": 1400, "DSPs": 30, "BRAM 18k": 4, "URAMs": 0},
+        "dense": {"LUTs": 500, "FFs": 100, "DSPs": 4, "BRAM 18k": 0, "URAMs": 0},
+        "between the layers": {"LUTs": 211, "FFs": 155, "DSPs": 2, "BRAM 18k": 1, "URAMs": 0},
+    }
+    for use in built.resources:
+        assert use.used == sum(counts[use.name] for counts in counted.values()), use
+
+
 def test_reports_of_vivado_for_7_series(tmp_path: Path) -> None:
-    put_reports(tmp_path, {vivado.UTILIZATION: UTILIZATION_7, vivado.TIMING: TIMING.replace("-0.221", " 1.500")})
-    built = vivado.read_reports(tmp_path)
+    put_reports(
+        tmp_path, {vivado_reports.UTILIZATION: UTILIZATION_7, vivado_reports.TIMING: TIMING.replace("-0.221", " 1.500")}
+    )
+    built = vivado_reports.read_reports(tmp_path, {})
     assert built.resources == (ResourceUse("LUTs", 501, 63400), ResourceUse("FFs", 299, 126800))
     assert built.clock_period_ns == 3.5
 
@@ -389,11 +423,11 @@ def test_reports_of_quartus(tmp_path: Path) -> None:
 
 
 def test_reports_that_are_missing(tmp_path: Path) -> None:
-    with pytest.raises(ToolError, match=r"Vivado: it left no report of utilization. Read its log, "):
-        vivado.read_reports(tmp_path)
-    put_reports(tmp_path, {vivado.UTILIZATION: UTILIZATION})
-    with pytest.raises(ToolError, match=r"Vivado: it left no report of timing for aclk. Read its log, "):
-        vivado.read_reports(tmp_path)
+    with pytest.raises(ToolError, match=r"Vivado: it left no report of utilization. Run it again in "):
+        vivado_reports.read_reports(tmp_path, {})
+    put_reports(tmp_path, {vivado_reports.UTILIZATION: UTILIZATION})
+    with pytest.raises(ToolError, match=r"Vivado: it left no report of timing for aclk. Run it again in "):
+        vivado_reports.read_reports(tmp_path, {})
     with pytest.raises(ToolError, match=r"Quartus: it left no summary of the fitter. Read its log, "):
         quartus.read_reports(tmp_path, "tagger")
     put_reports(tmp_path, {"output_files/tagger.fit.summary": FITTER})

@@ -41,7 +41,7 @@ def _vivado(project: Path, facts: Mapping[str, Any], part: str | None) -> Built:
     folder = project / "vivado"
     files = RtlFiles.read(project / "rtl", facts["top"])
     write_vendor_project(folder, vivado.project_files(files, part or facts["part"], facts["clock_period_ns"]))
-    return vivado.run(folder)
+    return vivado.run(folder, facts["layer_modules"])
 
 
 def _quartus(project: Path, facts: Mapping[str, Any], part: str | None) -> Built:
