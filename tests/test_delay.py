@@ -27,6 +27,7 @@ ROUND = DelayModel(
         dsp_a_bits=27,
         dsp_b_bits=18,
         dsp_has_adder=True,
+        lut_factor_bits=1,
         bram18_shapes=((1024, 18),),
         delays=Delays(
             clock_to_q_ns=0.25,

@@ -35,9 +35,9 @@ def command(*arguments: object) -> Result:
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the project of a folded network, whose two layers keep their weights in ROMs."""
     folder = tmp_path_factory.mktemp("projects")
-    layers = [keras.layers.GRU(4, name="gru"), keras.layers.Dense(2, name="head")]
+    layers = [keras.layers.GRU(8, name="gru"), keras.layers.Dense(8, name="head")]
     sequential((3, 2), layers).save(folder / "tiny.keras")
-    arguments = ("--reuse-factor", 4, "--part", "LFE5U-25F-6BG256C", "--clock-ns", 20, "--simulate", 0)
+    arguments = ("--reuse-factor", 64, "--part", "LFE5U-25F-6BG256C", "--clock-ns", 20, "--simulate", 0)
     result = command("compile", folder / "tiny.keras", *arguments, "--out", folder / "tiny")
     assert result.exit_code == 0, result.output
     return folder / "tiny"

@@ -56,8 +56,9 @@ class Device:
     """An FPGA part in one speed grade.
 
     A DSP block multiplies a signed number of `dsp_a_bits` by one of `dsp_b_bits`; if it `dsp_has_adder`, it adds a
-    third number in the same time. A carry block adds `carry_bits` bits. Up to ``2**wide_mux_levels`` LUTs join through
-    the multiplexers beside them. `bram18_shapes` are the (depth, width) an 18-kbit block RAM can have.
+    third number in the same time. A product with a factor of at most `lut_factor_bits` is made of LUTs. A carry block
+    adds `carry_bits` bits. Up to ``2**wide_mux_levels`` LUTs join through the multiplexers beside them. `bram18_shapes`
+    are the (depth, width) an 18-kbit block RAM can have.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Device:
     dsp_a_bits: int
     dsp_b_bits: int
     dsp_has_adder: bool
+    lut_factor_bits: int
     bram18_shapes: tuple[tuple[int, int], ...]
     delays: Delays
 

@@ -209,7 +209,7 @@ class _Estimator:
     def _multiplier(self, operation: Operation) -> Resources:
         """Return what one product of two signed numbers takes."""
         a, b = (operand.width + (not operand.signed) for operand in operation.operands)
-        if a + b < DSP_PRODUCT_BITS or min(a, b) < 2 or not self._device.dsps:
+        if a + b < DSP_PRODUCT_BITS or min(a, b) <= self._device.lut_factor_bits or not self._device.dsps:
             return Resources(luts=_luts(LUTS_A_PRODUCT_BIT * a * b))
         return Resources(dsps=self._delays.dsp_blocks(a, b))
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from loopwire.devices import Device
+from loopwire.devices import Device, find_part
 from loopwire.report.built import ResourceUse
 
 Counts = Mapping[str, int]
@@ -26,14 +26,23 @@ class Fabric:
     Attributes:
         name: what `--family` calls it.
         script: the command, without `-top`.
+        first: label of the command after which modules are there, and nothing is mapped.
         takes: (regular expression of cells' names, resource, how many of it), the first that matches counts.
         limits: what its numbers do not tell.
+        before: commands of its own, after those that all have in common.
     """
 
     name: str
     script: str
+    first: str
     takes: tuple[tuple[str, str, int], ...]
     limits: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+
+    def commands(self, top: str) -> tuple[str, ...]:
+        """Return the commands that map modules that were read, down to cells of the family."""
+        whole = f"{self.script} -top {top} -run"
+        return (f"{whole} begin:{self.first}", *KEEP_TABLE_REGISTERS, *self.before, f"{whole} {self.first}:")
 
     def resources(self, cells: Counts) -> dict[str, int]:
         """Return how much of each resource some cells take.
@@ -48,6 +57,29 @@ class Fabric:
                     used[resource] += each * count
                     break
         return used
+
+
+KEEP_TABLE_REGISTERS = (
+    "proc",
+    "opt_expr",
+    "opt_clean",
+    "memory_dff",
+    "memory_collect",
+    "select -set tables t:$mem_v2 r:RD_CLK_ENABLE=1'0 %i",
+    "memory_map -rom-only @tables",
+)
+"""Activation tables become logic before Yosys looks for memories: it would take the register of a table's index for
+that of a memory's address and move it behind the table, into a stage where the schedule has something else to do."""
+
+
+def _narrow_products_in_luts(part: str) -> tuple[str, ...]:
+    """Return the commands that keep from DSP blocks the products that the device data say are made of LUTs."""
+    bits = find_part(part).lut_factor_bits
+    return (
+        "wreduce t:$mul",
+        f"select -set narrow t:$mul r:A_WIDTH<={bits} r:B_WIDTH<={bits} %u %i",
+        "chtype -set $__soft_mul @narrow",
+    )
 
 
 _XILINX = (
@@ -84,14 +116,30 @@ UNROUTED = (_LAYERS_APART, "No clock: only the vendor's tool tells what this par
 FABRICS = {
     fabric.name: fabric
     for fabric in (
-        Fabric("xc7", "synth_xilinx -family xc7 -noiopad -noclkbuf", _XILINX, UNROUTED),
-        Fabric("xcu", "synth_xilinx -family xcu -noiopad -noclkbuf", _XILINX, (*_ULTRASCALE_LIMITS, *UNROUTED)),
-        Fabric("xcup", "synth_xilinx -family xcup -uram -noiopad -noclkbuf", _XILINX, (*_ULTRASCALE_LIMITS, *UNROUTED)),
-        Fabric("ecp5", "synth_ecp5", _LATTICE, (_LAYERS_APART, "No clock: loopwire route tells it")),
-        Fabric("nexus", "synth_nexus -noiopad", _LATTICE, UNROUTED),
+        Fabric("xc7", "synth_xilinx -family xc7 -noiopad -noclkbuf", "prepare", _XILINX, UNROUTED),
+        Fabric(
+            "xcu", "synth_xilinx -family xcu -noiopad -noclkbuf", "prepare", _XILINX, (*_ULTRASCALE_LIMITS, *UNROUTED)
+        ),
+        Fabric(
+            "xcup",
+            "synth_xilinx -family xcup -uram -noiopad -noclkbuf",
+            "prepare",
+            _XILINX,
+            (*_ULTRASCALE_LIMITS, *UNROUTED),
+        ),
+        Fabric(
+            "ecp5",
+            "synth_ecp5",
+            "coarse",
+            _LATTICE,
+            (_LAYERS_APART, "No clock: loopwire route tells it"),
+            _narrow_products_in_luts("lfe5u-85"),
+        ),
+        Fabric("nexus", "synth_nexus -noiopad", "coarse", _LATTICE, UNROUTED),
         Fabric(
             "cyclonev",
             "synth_intel_alm -family cyclonev -noiopad -noclkbuf",
+            "coarse",
             _INTEL,
             (*UNROUTED, "Block RAMs are M10K of 10 kbit"),
         ),

@@ -110,7 +110,8 @@ def _netlist(sources: Sources, device: Device, timeout_s: float | None) -> Path:
     commands = (
         f"read_verilog -sv -defer {' '.join(modules)}",
         f"hierarchy -check -top {sources.top}",
-        f"{fabric_of(device).script} -top {sources.top} -json {nextpnr.NETLIST}",
+        *fabric_of(device).commands(sources.top),
+        f"write_json {nextpnr.NETLIST}",
         f"tee -o {COUNTS} stat -json",
     )
 

@@ -145,7 +145,7 @@ def cell_counts(yosys: Yosys, piece: Piece, fabric: Fabric, timeout_s: float | N
         *(f"read_verilog -sv -lib {path.name}" for path in piece.boxes),
         f"read_verilog -sv -defer {' '.join(path.name for path in piece.sources)}",
         f"hierarchy -check -top {piece.top}",
-        f"{fabric.script} -top {piece.top}",
+        *fabric.commands(piece.top),
         f"tee -o {COUNTS} stat -json",
     )
 
