@@ -12,6 +12,7 @@ from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model
 from loopwire.report.stored import from_json
+from loopwire.schedule.datapath import Products
 from loopwire.schedule.plan import Plan, plan
 from loopwire.schedule.resources import Multipliers, Resources, block_rams, count_multipliers, estimate
 
@@ -102,3 +103,10 @@ def test_the_report_tells_multipliers_and_resources_of_all_copies() -> None:
     assert [(e.layers, e.copies, e.reuse_factor) for e in report.engines] == [(("cell",), 2, 8), (("head",), 1, 32)]
     assert from_json(report.to_json()).engines == report.engines
     assert "| engine | cell | 2 | 8 | 364 |" in report.to_markdown()
+
+
+def test_auto_does_not_solve_large_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loopwire.schedule.plan.SOLVED_PRODUCTS", 4 * UNITS * FEATURES)
+    (pipeline,) = planned(part="xcvu13p").pipelines
+    multiplied = [op.operands[0].count for op in pipeline.datapath.operations if isinstance(op.kind, Products)]
+    assert multiplied == [4 * UNITS * UNITS], "the recurrent matrix only"

@@ -45,7 +45,7 @@ def choose(design: Design, targets: DesignTargets) -> Choice:
     shape, reached = found
     knobs = {knob: getattr(search.knobs(shape), knob) for knob in CHOSEN_KNOBS}
     chosen = replace(design, config=replace(design.config, **knobs))
-    told = tuple(ChosenKnob(name, _text(value)) for name, value in knobs.items() if value or value is None)
+    told = tuple(ChosenKnob(knob, _text(knobs[knob])) for knob in ("layer_reuse_factor", "interleave", "copies"))
     return Choice(chosen, told, tuple(Target(name, bound, reached[name]) for name, bound in asked.items()))
 
 
@@ -128,5 +128,5 @@ def _told(name: str, value: float) -> str:
 
 def _text(value: Mapping[str, int] | int | None) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {factor}" for name, factor in value.items())
+        return ", ".join(f"{name} {factor}" for name, factor in value.items()) or "1 in every layer"
     return "as many as fit" if value is None else str(value)
