@@ -208,7 +208,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(model: Path, tmp_path:
     (out / "chapter1.tex").write_text("mine")
     result = loopwire("compile", model, "--out", out)
     assert result.exit_code == 1
-    assert "thesis: it holds something else ('chapter1.tex' ...). Choose another folder" in result.stderr
+    assert "thesis: it holds something else ('chapter1.tex'). Choose another folder" in result.stderr
     assert [entry.name for entry in out.iterdir()] == ["chapter1.tex"]
 
 

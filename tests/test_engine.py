@@ -48,6 +48,11 @@ def test_sequences_backwards_all_the_way() -> None:
     assert [(engine.reverse, engine.per_step, engine.length) for engine in chain] == [(True, True, 4)] * 3
 
 
+def test_reshaping_to_the_same_shape_changes_nothing() -> None:
+    (engine,) = cut(Reshape("first", (4, 2)), sequence("a"), Reshape("second", (4, -1)), gru(RNG, 2, "b"))
+    assert (engine.length, len(engine.states), engine.per_step) == (4, 3, False)
+
+
 def test_a_model_without_steps_is_an_engine_of_one_step() -> None:
     (engine,) = cut(dense(RNG, 3), Activation("a", Function("relu")), shape=(3,))
     assert (engine.length, engine.states, engine.per_step, engine.output.name) == (1, (), False, "a.y")

@@ -57,7 +57,7 @@ def test_a_folder_that_holds_something_else(held: dict[str, str], tmp_path: Path
     for name, text in held.items():
         (tmp_path / name).write_text(text)
     (name,) = held
-    message = rf"it holds something else \('{name}' ...\). Choose another folder, or move this one away"
+    message = rf"it holds something else \('{name}'\). Choose another folder, or move this one away"
     with pytest.raises(OutputError, match=message):
         write_project(tmp_path, FILES)
     assert contents(tmp_path) == held
@@ -107,6 +107,23 @@ def test_a_full_disk_leaves_nothing_and_loses_nothing(
         write_project(tmp_path / "p", FILES)
     assert contents(tmp_path) == old
     assert [entry.name for entry in tmp_path.iterdir()] == ["p"] * before
+
+
+def test_space_is_not_the_remedy_for_other_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: Path, text: str, *options: Any) -> int:
+        raise OSError(errno.EROFS, "Read-only file system", str(self))
+
+    monkeypatch.setattr(Path, "write_text", refused)
+    with pytest.raises(OutputError) as caught:
+        write_project(tmp_path / "p", FILES)
+    assert str(caught.value) == f"{tmp_path / 'p'}: it cannot be written (Read-only file system). Choose another folder"
+
+
+def test_of_many_files_three_are_named(tmp_path: Path) -> None:
+    for name in "abcd":
+        (tmp_path / name).write_text("mine")
+    with pytest.raises(OutputError, match=r"it holds something else \('a', 'b', 'c', ...\)"):
+        check_project(tmp_path)
 
 
 def test_a_failed_exchange_puts_the_old_project_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ A folder is Loopwire's if its `design.json` lists the files that Loopwire wrote 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ from typing import Any
 
 from loopwire.errors import OutputError
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 MARKER = "design.json"
 ELSEWHERE = "Choose another folder, or move this one away"
 
@@ -107,8 +109,9 @@ def _own_files(path: Path) -> Mapping[str, str]:
         own: dict[str, str] = facts["loopwire"]["files"]
         assert isinstance(own, dict)
     except (OSError, ValueError, LookupError, TypeError, AssertionError):
-        held = ", ".join(sorted(repr(entry.name) for entry in path.iterdir())[:3])
-        raise OutputError(str(path), f"it holds something else ({held} ...)", ELSEWHERE) from None
+        names = sorted(repr(entry.name) for entry in path.iterdir())
+        held = ", ".join([*names[:3], "..."] if len(names) > 3 else names)
+        raise OutputError(str(path), f"it holds something else ({held})", ELSEWHERE) from None
     for name, digest in own.items():
         file = path / name
         if file.exists() and _digest(file.read_bytes()) != digest:
@@ -139,8 +142,5 @@ def _failures_reported(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(
-            str(path),
-            f"it cannot be written ({error.strerror or error})",
-            "Free some space, or choose a folder that can be written",
-        ) from None
+        remedy = "Free some space, or choose another place" if error.errno in NO_SPACE else "Choose another folder"
+        raise OutputError(str(path), f"it cannot be written ({error.strerror or error})", remedy) from None

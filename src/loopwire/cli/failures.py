@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,8 +9,7 @@ from typing import Any
 import click
 
 from loopwire.errors import LoopwireError
-
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+from loopwire.project import NO_SPACE
 
 
 class Failure(click.ClickException):

@@ -69,7 +69,7 @@ def _read_layer(saved: SavedLayer, readers: Mapping[str, Reader]) -> Layer | Non
         raise UnsupportedError(
             f"{saved.context.source}, layer {saved.name!r}",
             f"{class_name} layers are not supported here",
-            f"Supported are {', '.join(readers)}.{nearest(class_name, readers)}",
+            f"docs/keras.md lists those that are.{nearest(class_name, readers)}",
         )
     layer = readers[class_name](saved)
     saved.finish()
@@ -80,7 +80,7 @@ def _refuse_by_name(source: str, entry: LayerEntry) -> None:
     where = f"{source}, layer {entry.name!r}"
     if entry.custom:
         problem = f"it is a custom layer, {entry.class_name!r}, whose code Loopwire does not run"
-        raise UnsupportedError(where, problem, f"Build it from {', '.join(READERS)}")
+        raise UnsupportedError(where, problem, f"Build it from Keras's own layers.{nearest(entry.class_name, READERS)}")
     if entry.class_name in REFUSED:
         raise UnsupportedError(where, f"{entry.class_name} layers are not supported", REFUSED[entry.class_name])
 

@@ -27,7 +27,7 @@ class Flatten:
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """Add the reshape."""
-        return e.b.reshape(x, self.output_shape(x.type.shape), "y")
+        return _reshaped(e, x, self.output_shape(x.type.shape))
 
 
 @dataclass(frozen=True)
@@ -55,4 +55,8 @@ class Reshape:
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """Add the reshape."""
-        return e.b.reshape(x, self.output_shape(x.type.shape), "y")
+        return _reshaped(e, x, self.output_shape(x.type.shape))
+
+
+def _reshaped(e: Emitter, x: Value, shape: tuple[int, ...]) -> Value:
+    return x if shape == x.type.shape else e.b.reshape(x, shape, "y")
