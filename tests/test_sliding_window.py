@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 import loopwire
+from loopwire.cli import main
 from loopwire.config import CompileConfig
 from loopwire.errors import ConfigError, DataError, LoopwireError, UnsupportedError
 from loopwire.knobs import Knobs
@@ -64,7 +71,7 @@ def test_a_sample_gives_the_result_of_its_window() -> None:
     assert design.profile(x) == plain.profile(unmarked)
 
 
-def test_hardware_is_verified_and_told_how_to_be_driven(tmp_path: Any) -> None:
+def test_hardware_is_verified_and_told_how_to_be_driven(tmp_path: Path) -> None:
     design = loopwire.compile(model(), sliding())
     x, fresh = design.random_inputs(60), np.arange(60) % 7 == 0
     assert verify(design, x, 60).sequences == 60
@@ -74,6 +81,23 @@ def test_hardware_is_verified_and_told_how_to_be_driven(tmp_path: Any) -> None:
     assert "the 4 channel(s) take turns" in readme
     assert "| `s_axis_tlast` | 1 | has no meaning: each beat is a sample |" in readme
     assert "Channels, each with a sliding window | 4" in design.report().to_markdown()
+
+
+def test_the_command_line_slides_windows(tmp_path: Path) -> None:
+    path, data, out = tmp_path / "net.keras", tmp_path / "samples.npy", tmp_path / "net"
+    keras.Sequential([keras.Input((STEPS, 1)), keras.layers.SimpleRNN(2)]).save(path)
+    np.save(data, random.normal(0, 1, (60, 1)))
+    command = ["compile", str(path), "--data", str(data), "--out", str(out), "--simulate", "60"]
+    result = CliRunner().invoke(main, [*command, "--sliding-window", "--channels", "4", "--copies", str(STEPS)])
+    assert result.exit_code == 0, result.output
+    report = json.loads((out / "report.json").read_text())
+    assert report["predicted"]["initiation_interval_cycles"] == 1
+    assert report["agreement"]["sequences"] == 60 and report["sliding_window"]
+    if shutil.which("iverilog") is not None:
+        sources = [*(out / "testbench").glob("*.sv"), *(out / "rtl").glob("*.sv")]
+        subprocess.run(["iverilog", "-g2012", "-o", "simulate", *sources], cwd=out / "testbench", check=True)
+        ran = subprocess.run(["vvp", "simulate"], cwd=out / "testbench", capture_output=True, text=True)
+        assert ran.stdout.splitlines()[-1] == "PASS: 32 sequences, 0 errors"
 
 
 def refusals() -> dict[str, tuple[Any, type[LoopwireError], str]]:

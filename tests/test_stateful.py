@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import loopwire
+from loopwire import verification
 from loopwire.cli import main
 from loopwire.config import CompileConfig
 from loopwire.errors import ConfigError, DataError, LoopwireError, UnsupportedError
@@ -128,14 +129,35 @@ def test_text_tells_what_is_carried() -> None:
 def test_hardware_is_verified_and_told_how_to_be_driven(tmp_path: Path) -> None:
     design = loopwire.compile(model(), stateful(CHANNELS))
     x = design.random_inputs(60)
-    verification = verify(design, x, 60)
-    assert verification.sequences == 60
+    proof = verify(design, x, 60)
+    assert proof.sequences == 60
     fresh = np.arange(60) % 7 == 0
     simulated = design.simulate(x, fresh=fresh)
     np.testing.assert_array_equal(simulated.outputs, design.predict(x, fresh=fresh))
     readme = (design.write(tmp_path / "net", x) / "README.md").read_text()
     assert "| `s_axis_tuser` | 1 | with a sequence's first beat: high to start afresh" in readme
     assert "The 3 channel(s) take turns" in readme
+
+
+def test_each_run_of_a_verification_has_several_calls_a_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[int] = []
+    monkeypatch.setattr(verification, "_measure_cycles", lambda design, one: None)
+    monkeypatch.setattr(verification, "_simulate", lambda design, part, *_: runs.append(len(part)))
+
+    def sizes(channels: int, sequences: int) -> list[int]:
+        runs.clear()
+        design = loopwire.compile(model(), stateful(channels))
+        verify(design, np.zeros((sequences, STEPS, FEATURES)), sequences)
+        return runs
+
+    assert sizes(1, 1000) == [250] * 4
+    assert sizes(3, 40) == [14, 13, 13]
+    assert sizes(100, 1000) == [500, 500]
+    assert sizes(384, 1000) == [1000]
+    with pytest.raises(DataError) as refused:
+        sizes(28, 28)
+    text = "28 sequences on 28 channel(s) do not show whether anything lasts. Simulate more, at least 112"
+    assert str(refused.value) == f"verification: {text}"
 
 
 def refusals() -> dict[str, tuple[Any, type[LoopwireError], str]]:

@@ -23,6 +23,8 @@ GRAPH = "graph.txt"
 """The lowered graph: what the emulator runs."""
 TESTBENCH_SEQUENCES = 32
 """Enough for every slot of the loop, and vectors of some 100 kB."""
+TESTBENCH_SEQUENCES_A_CHANNEL = 3
+"""At least, where something of a channel lasts."""
 
 STATES = Template("""\
 | `s_axis_tuser` | 1 | with a sequence's first beat: high to start afresh from the initial states, low to go on from \
@@ -80,7 +82,10 @@ of 2^$output_exponent.
 
 def project_files(design: Design, x: npt.ArrayLike | None) -> dict[str, str]:
     """Return the files of a design; its testbench's vectors are the first of `x`, or random if None."""
-    vectors = design.random_inputs(TESTBENCH_SEQUENCES) if x is None else np.asarray(x)[:TESTBENCH_SEQUENCES]
+    count = TESTBENCH_SEQUENCES
+    if design.config.remembers:
+        count = max(count, TESTBENCH_SEQUENCES_A_CHANNEL * design.config.channels)
+    vectors = design.random_inputs(count) if x is None else np.asarray(x)[:count]
     if design.config.target == "vitis_hls":
         files, hardware = hls_project_files(design, vectors), hls_facts(design)
     else:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from loopwire.config import CompileConfig
 from loopwire.design import Design
 from loopwire.errors import DataError, VerificationError
 from loopwire.hls_verification import verify_c_simulation
@@ -22,6 +23,8 @@ Progress = Callable[[int, int], None]
 
 FAULT = "This is a fault of Loopwire: please report it with the model and the configuration"
 SEQUENCES_A_RUN = 250
+SEQUENCES_A_CHANNEL = 4
+"""In a run, where something of a channel lasts."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +81,10 @@ def verify(
     if design.config.target == "vitis_hls":
         return verify_c_simulation(design, np.asarray(x)[:count], seed, progress)
     integers, full = design.input_integers(np.asarray(x)[:count], None)
+    runs = _runs(len(integers), design.config)
     simulated = _measure_cycles(design, integers[:1])
     random = np.random.default_rng(seed)
     short = stressed = resets = 0
-    runs = max(-(-len(integers) // SEQUENCES_A_RUN), min(len(REGIMES), len(integers)))
     done = 0
     for index, part in enumerate(np.array_split(integers, runs)):
         regime = REGIMES[index % len(REGIMES)]
@@ -109,6 +112,24 @@ def verify(
         if progress is not None:
             progress(done, len(integers))
     return Verification(len(integers), short, stressed, resets, simulated)
+
+
+def _runs(sequences: int, config: CompileConfig) -> int:
+    """Return in how many runs to simulate sequences: where anything lasts, each has several sequences a channel.
+
+    Raises:
+        DataError: there is at most one sequence a channel, so that nothing would show whether anything lasts.
+    """
+    if not config.remembers:
+        return max(-(-sequences // SEQUENCES_A_RUN), min(len(REGIMES), sequences))
+    if sequences <= config.channels:
+        raise DataError(
+            "verification",
+            f"{sequences} sequences on {config.channels} channel(s) do not show whether anything lasts",
+            f"Simulate more, at least {SEQUENCES_A_CHANNEL * config.channels}",
+        )
+    fewest = SEQUENCES_A_CHANNEL * config.channels
+    return max(sequences // max(SEQUENCES_A_RUN, fewest), min(len(REGIMES), sequences // fewest), 1)
 
 
 def _measure_cycles(design: Design, one: Integers) -> Cycles:
