@@ -45,6 +45,21 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
+def test_knobs_are_chosen_for_targets_and_given_back_as_a_file(model: Path, tmp_path: Path) -> None:
+    chosen, again = tmp_path / "chosen", tmp_path / "again"
+    bounds = ("--max-latency-ns", 1000, "--max-share", "20%")
+    result = loopwire("compile", model, *bounds, "--out", chosen, "--simulate", 0)
+    assert result.exit_code == 0, result.output
+    assert "of at most 1000 ns" in " ".join(result.stdout.replace("│", " ").split())
+    report = json.loads((chosen / "report.json").read_text())
+    assert [target["name"] for target in report["targets"]] == ["max_latency_ns", "max_share"]
+    assert report["targets"][0]["reached"] == 5 * report["predicted"]["latency_cycles"] <= 1000
+    result = loopwire("compile", model, "--config", chosen / "chosen.toml", "--out", again, "--simulate", 0)
+    assert result.exit_code == 0, result.output
+    written = [{path.name: path.read_text() for path in (out / "rtl").iterdir()} for out in (chosen, again)]
+    assert written[0] == written[1]
+
+
 def test_from_a_model_file_to_verified_firmware(model: Path, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "build" / "tagger"
     result = loopwire("compile", model, "--data", data, "--out", out, "--simulate", 40)
