@@ -75,6 +75,15 @@ def test_copies_are_chosen_where_one_cell_is_too_slow() -> None:
     assert choice.targets[0].reached == choice.design.firmware.initiation_interval_cycles
 
 
+def test_layers_without_steps_are_folded_too() -> None:
+    source = np.random.default_rng(2)
+    layers = tuple(Dense(name, source.normal(size=(4, 4)), source.normal(size=4)) for name in ("a", "b"))
+    design = loopwire.compile(Model("dense", (4,), layers, "test"), config(model={"precision": "fixed<10,4,RND,SAT>"}))
+    choice = choose(design, DesignTargets(max_interval_cycles=8))
+    assert dict(choice.design.config.layer_reuse_factor) == {"a": 8, "b": 8}
+    assert choice.design.firmware.initiation_interval_cycles == 8
+
+
 def test_layers_are_no_faster_than_the_one_that_feeds_them() -> None:
     cell, head = chosen({"max_interval_cycles": 200}).design.firmware.engines
     assert (cell.spacing, head.spacing) == (UNITS * UNITS, CLASSES * UNITS)

@@ -59,7 +59,7 @@ class _Option:
     @property
     def interval_cycles(self) -> float:
         """The least time from sequence to sequence."""
-        return max(self.timing.steps * self.timing.ring / self.timing.slots, self.timing.steps)
+        return self.timing.steps * self.timing.ring / self.timing.slots
 
 
 @dataclass(frozen=True)
@@ -158,13 +158,16 @@ class Shapes:
             if not all(options.values()):
                 return
             heads = self._heads([options[engine.name] for engine in tails], max_interval_cycles)
-            previous: list[_Option] = []
+            if not heads:
+                continue
+            cells = []
             for pace in sorted({o.timing.ring for engine in scans for o in options[engine.name]} or {1}):
-                cell = [_smallest(o for o in options[e.name] if o.timing.ring <= pace) for e in scans]
-                if not heads or None in cell or cell == previous:
-                    continue
-                previous = [option for option in cell if option is not None]
-                yield from self._joined(planner.knobs, previous, heads, max_interval_cycles, all_copies)
+                fitting = [[o for o in options[engine.name] if o.timing.ring <= pace] for engine in scans]
+                if all(fitting):
+                    cell = [_smallest(choices) for choices in fitting]
+                    cells += [cell] if cell not in cells else []
+            for cell in cells:
+                yield from self._joined(planner.knobs, cell, heads, max_interval_cycles, all_copies)
 
     def _joined(
         self,
@@ -291,8 +294,8 @@ class Shapes:
         return [needed] if needed <= steps else []
 
 
-def _smallest(options: Iterable[_Option]) -> _Option | None:
-    return min(options, key=lambda option: (option.size, option.timing.ring), default=None)
+def _smallest(options: Iterable[_Option]) -> _Option:
+    return min(options, key=lambda option: (option.size, option.timing.ring))
 
 
 def _factors(cell: Sequence[_Option], head: _Head) -> tuple[tuple[str, int], ...]:
