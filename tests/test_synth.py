@@ -77,6 +77,51 @@ def test_layers_are_counted_and_add_up(project: Path, monkeypatch: pytest.Monkey
     assert from_json((project / "report.json").read_text()).built == (built,)
 
 
+TABLE = """\
+module table (input logic [4:0] cell_index, output logic [11:0] y);
+  logic [11:0] base [0:31];
+  initial $readmemh("base.hex", base);
+  assign y = base[cell_index];
+endmodule
+module staged (input logic aclk, input logic [4:0] a, output logic [11:0] y);
+  logic [4:0] a_q;
+  always_ff @(posedge aclk) a_q <= a;
+  table lookup (.cell_index(a_q), .y);
+endmodule
+"""
+
+
+@needs_yosys
+@pytest.mark.parametrize("name", ["xcup", "ecp5"])
+def test_a_register_before_a_table_stays_there(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has 5 bits; the register behind the table that Yosys would make of it has 12."""
+    monkeypatch.setenv("LOOPWIRE_CACHE", str(tmp_path / "cache"))
+    source, memory = tmp_path / "staged.sv", tmp_path / "base.hex"
+    source.write_text(TABLE)
+    memory.write_text("".join(f"{0xA5A * n % 4093:03x}\n" for n in range(32)))
+    piece = synthesis.Piece("layer", "staged", (source,), (memory,))
+    fabric = FABRICS[name]
+    used = fabric.resources(synthesis.cell_counts(yosys.find_yosys(), piece, fabric, None))
+    assert (used["FFs"], used["BRAM 18k"]) == (5, 0)
+
+
+@needs_yosys
+@pytest.mark.parametrize(("bits", "dsps"), [(5, 0), (6, 1)])
+def test_narrow_products_are_made_of_luts(
+    bits: int, dsps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOOPWIRE_CACHE", str(tmp_path / "cache"))
+    source = tmp_path / "product.sv"
+    source.write_text(
+        f"module product (input logic [{bits - 1}:0] a, input logic [6:0] b, output logic [15:0] y);\n"
+        "  assign y = 16'($signed(a)) * 16'($signed(b));\nendmodule\n"
+    )
+    fabric = FABRICS["ecp5"]
+    piece = synthesis.Piece("layer", "product", (source,), ())
+    used = fabric.resources(synthesis.cell_counts(yosys.find_yosys(), piece, fabric, None))
+    assert used["DSPs"] == dsps
+
+
 @pytest.mark.parametrize("name", FABRICS)
 def test_cells_of_every_fabric_are_known(name: str) -> None:
     cells = {
