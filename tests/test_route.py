@@ -119,6 +119,16 @@ def test_a_bare_design_gets_a_clock_and_a_bitstream(project: Path, monkeypatch: 
     assert command("route", project).exit_code == 0
 
 
+@needs_nextpnr
+def test_a_board_gets_a_bitstream(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOOPWIRE_CACHE", str(project.parent / "cache"))
+    result = command("board", project, "--clock-mhz", 50, "--out", project.parent / "board")
+    assert result.exit_code == 0, result.output
+    result = command("route", project.parent / "board")
+    assert result.exit_code == 0, result.output
+    assert (project.parent / "board" / "routed" / nextpnr.BITSTREAM).stat().st_size > 10_000
+
+
 def test_a_report_of_nextpnr_is_read() -> None:
     routed = nextpnr.read_report(json.dumps(REPORT), "aclk")
     assert routed.clock_period_ns == 12.5

@@ -35,8 +35,8 @@ PACKAGES = {
 """nextpnr's names by Lattice's."""
 CELLS = {"TRELLIS_COMB": LUTS, "TRELLIS_FF": FFS, "MULT18X18D": DSPS, "DP16KD": BRAMS}
 """What nextpnr counts, by our names; carry cells and LUT RAM are among TRELLIS_COMB."""
-MADE = "TRELLIS_FF|LUT4|CCU2C|L6MUX21|PFUMX|MULT18X18D|DP16KD|TRELLIS_DPR16X4"
-"""Types of cells, with which Yosys ends the names that it makes."""
+MADE = "TRELLIS_FF|LUT4|CCU2C|L6MUX21|PFUMX|MULT18X18D|DP16KD|TRELLIS_DPR16X4|DI"
+"""Types of cells, and a port, with which Yosys ends the names that it makes."""
 NETLIST, REPORT, CONFIGURATION, LOG = "netlist.json", "report.json", "configuration.txt", "nextpnr.log"
 BITSTREAM, PACKER_LOG = "design.bit", "ecppack.log"
 

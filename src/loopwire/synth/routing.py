@@ -109,7 +109,6 @@ def _netlist(sources: Sources, device: Device, timeout_s: float | None) -> Path:
     modules = sorted(name for name in sources.files if name.endswith(".sv"))
     commands = (
         f"read_verilog -sv -defer {' '.join(modules)}",
-        f"hierarchy -check -top {sources.top}",
         *fabric_of(device).commands(sources.top),
         f"write_json {nextpnr.NETLIST}",
         f"tee -o {COUNTS} stat -json",

@@ -144,7 +144,6 @@ def cell_counts(yosys: Yosys, piece: Piece, fabric: Fabric, timeout_s: float | N
     commands = (
         *(f"read_verilog -sv -lib {path.name}" for path in piece.boxes),
         f"read_verilog -sv -defer {' '.join(path.name for path in piece.sources)}",
-        f"hierarchy -check -top {piece.top}",
         *fabric.commands(piece.top),
         f"tee -o {COUNTS} stat -json",
     )
