@@ -35,7 +35,7 @@ from loopwire.synth.fabrics import RESOURCES, fabric_of
 from loopwire.synth.synthesis import synthesise
 
 STORE = Path(__file__).with_name("synthesis.json")
-PARTS = ("xcvu13p", "LFE5U-85F-8BG381C")
+PARTS = ("LFE5U-85F-8BG381C", "xcvu13p")
 STEPS, FEATURES, OUTPUTS = 6, 3, 3
 GATES = {"lstm": 4, "gru": 3, "simple_rnn": 1}
 
@@ -87,9 +87,9 @@ SIZES = ((4, 4, 8), (3, 1, 8), (6, 54, 8), (2, 1, 10), (8, 8, 10), (4, 1, 6), (5
 
 def networks() -> Iterator[Network]:
     """Yield the set, each on both parts."""
-    for units, reuse_factor, width in SIZES:
-        for cell in GATES:
-            for part in PARTS:
+    for part in PARTS:
+        for units, reuse_factor, width in SIZES:
+            for cell in GATES:
                 yield Network(cell, units, reuse_factor, width, part)
 
 
