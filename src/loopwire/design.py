@@ -217,6 +217,7 @@ class Design:
             firmware.length,
             folder / "simulation",
             firmware.remembers,
+            repeats=firmware.copies > 1,
         )
         # Where building fails, the folder stays: the error names a log in it.
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)

@@ -29,6 +29,8 @@ from loopwire.synth.tools import run_tool
 _DRIVER = Path(__file__).with_name("sim_driver.cpp")
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp", "verilated_timing.cpp")
 _RANDOM_START = ("--x-assign", "unique", "--x-initial", "unique")
+_SHARED = ("-fno-gate", "-fno-dfg")
+"""Without these optimisations across the borders of modules, the code of equal instances is equal, and written once."""
 _FLAGS = ("-std=c++20", "-O1", "-pthread", "-w")
 
 
@@ -52,6 +54,7 @@ def build(
     max_steps: int,
     directory: Path | None = None,
     has_user: bool = False,
+    repeats: bool = False,
 ) -> Simulator:
     """Compile a module with one AXI4-Stream input and one output to a simulation.
 
@@ -65,12 +68,13 @@ def build(
         max_steps: vectors after which a sequence ends without TLAST.
         directory: where to build; a temporary folder, removed with the Simulator, if None.
         has_user: whether there is a port s_axis_tuser.
+        repeats: whether a large module stands several times. It is then compiled once, to a slower simulation.
 
     Raises:
         ToolError: Verilator or a C++ compiler is missing or fails.
     """
     place = _build_directory(directory)
-    _verilate(top, sources, place, "--cc", *_RANDOM_START, "-Wno-fatal")
+    _verilate(top, sources, place, "--cc", *_RANDOM_START, *(_SHARED * repeats), "-Wno-fatal")
     sizes = {"IN_BYTES": input.bits // 8, "OUT_BYTES": output.bits // 8, "HAS_USER": int(has_user)}
     sizes |= {"IN_KEEP_BYTES": input.keep_bytes, "OUT_KEEP_BYTES": output.keep_bytes}
     program = _compile_model(place, [_DRIVER], sizes)
