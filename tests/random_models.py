@@ -11,6 +11,7 @@ import numpy as np
 from conformance import Case
 from loopwire.frontends import keras_activations
 from loopwire.ir.types import FixedType, Overflow, Rounding
+from loopwire.knobs import Io
 from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
@@ -77,6 +78,7 @@ def random_case(source: random.Random, name: str) -> Case:
             add(lambda name, _: Dense(name, weights(units, size), weights(units), _function(source)))
     for _ in range(source.choice((0, 1, 1, 2)) if layers else source.randint(1, 3)):
         add(_dense(source, weights))
+    io: Io = source.choice(("stream", "stream", "parallel"))
     return Case(
         name,
         input_shape,
@@ -87,6 +89,9 @@ def random_case(source: random.Random, name: str) -> Case:
         source.choice((2.5, 5.0, 5.0, 10.0)),
         interleave=source.choice((None, None, 1, 2, 3)),
         multipliers=source.choice(("auto", "shift_add", "dsp")),
+        copies=source.choice((1, 1, 2, 3)),
+        io=io,
+        bus_bits=source.choice((None, 8, 16, 32, 40)) if io == "stream" else None,
     )
 
 

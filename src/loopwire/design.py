@@ -290,6 +290,9 @@ class Design:
             stateful=self.config.stateful,
             sliding_window=self.config.sliding_window,
             channels=self.config.channels,
+            copies=self.config.copies,
+            io=self.config.io,
+            bus_bits=self.config.bus_bits,
             engines=() if firmware is None else firmware.areas,
             estimated=() if firmware is None else estimated_use(firmware.areas, self.device),
         )

@@ -139,6 +139,9 @@ class Report:
     stateful: bool = False
     sliding_window: bool = False
     channels: int = 1
+    copies: int = 1
+    io: str = "stream"
+    bus_bits: int | None = None
     engines: tuple[EngineArea, ...] = ()
     estimated: tuple[ResourceUse, ...] = ()
     targets: tuple[Target, ...] = ()
@@ -174,9 +177,16 @@ class Report:
             ("Initiation interval", self._time(self.predicted.initiation_interval_cycles), stage),
             ("Latency of the loop", self._time(self.loop_latency_cycles), "predicted"),
             ("Sequences interleaved", str(self.interleave), "scheduled"),
+            *([("Copies of the recurrent layers", str(self.copies), "scheduled")] if self.copies > 1 else []),
+            ("Ports", self._ports(), "scheduled"),
             *self._channel_rows(),
             ("Clock", clock, "delay model"),
         ]
+
+    def _ports(self) -> str:
+        if self.io == "parallel":
+            return "a whole sequence a beat"
+        return "a time step a beat" if self.bus_bits is None else f"{self.bus_bits} bits a beat"
 
     def _channel_rows(self) -> list[tuple[str, ...]]:
         if not self.stateful and not self.sliding_window:
