@@ -205,6 +205,31 @@ class Join:
         return self._in is not None and (self._in[1] or self._count == self._parts - 1)
 
 
+class Queue:
+    """loopwire_queue."""
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+        self._held: list[tuple[int, bool]] = []
+        self._in: Transfer = None
+        self._ready = False
+
+    def forward(self, transfer: Transfer) -> Transfer:
+        self._in = transfer
+        return self._held[0] if self._held else transfer
+
+    def backward(self, ready: bool) -> bool:
+        self._ready = ready
+        return len(self._held) < self._depth
+
+    def clock(self) -> None:
+        accepted = self._in is not None and len(self._held) < self._depth
+        if accepted and self._in is not None:
+            self._held.append(self._in)
+        if self._ready and self._held:
+            del self._held[0]
+
+
 class Row:
     """Modules one after another."""
 
@@ -262,9 +287,11 @@ def modules_of(design: DesignTiming) -> Row:
     copies = [
         Row(
             [
+                *([Queue(design.input_queue)] if design.input_queue else []),
                 *([Split()] if several_in > 1 else []),
                 *(Engine(timing) for timing in design.copied),
                 *([Join(several_out)] if several_out > 1 else []),
+                *([Queue(design.output_queue)] if design.output_queue else []),
             ]
         )
         for _ in range(design.copies)
@@ -372,3 +399,8 @@ def test_copies_divide_the_interval_of_whole_sequences(copies: int, interval: in
     design = DesignTiming((LSTM,), copies, input=Pace(20))
     assert steady_state(design).initiation_interval_cycles == interval
     assert run(design, 1) == [SequenceCycles(0, 0, 109, 109)]
+
+
+def test_copies_divide_the_interval_of_beats_of_several_steps() -> None:
+    design = DesignTiming((LSTM,), copies=4, input=Pace(6))
+    assert steady_state(design).initiation_interval_cycles == 5

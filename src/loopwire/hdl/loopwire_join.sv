@@ -28,9 +28,9 @@ module loopwire_join #(
   assign m_valid = s_valid && complete;
   assign m_last = s_last;
   assign m_parts = count + COUNT_BITS'(1);
-  always_comb begin
-    m_data = {{BITS{1'b0}}, held};
-    for (int k = 0; k < PARTS; k++) if (count == COUNT_BITS'(k)) m_data[k*BITS +: BITS] = s_data;
+  wire [PARTS*BITS-1:0] others = {{BITS{1'b0}}, held};
+  for (genvar k = 0; k < PARTS; k++) begin : gen_part
+    assign m_data[k*BITS +: BITS] = count == COUNT_BITS'(k) ? s_data : others[k*BITS +: BITS];
   end
 
   always_ff @(posedge aclk) begin

@@ -23,7 +23,7 @@ module loopwire_merger #(
   assign m_last = |(turn & s_last);
   always_comb begin
     m_data = '0;
-    for (int k = 0; k < COPIES; k++) if (turn[k]) m_data = m_data | s_data[k*BITS +: BITS];
+    for (int k = 0; k < COPIES; k++) if (turn[k]) m_data = s_data[k*BITS +: BITS];
   end
 
   always_ff @(posedge aclk) begin

@@ -70,6 +70,21 @@ class DesignTiming:
     input: Pace = Pace()
     output: Pace = Pace()
 
+    @property
+    def input_queue(self) -> int:
+        """Beats that a copy keeps, so that the next one's sequence need not wait until it has taken all steps."""
+        return self._queue(self.copied[0].steps, self.input)
+
+    @property
+    def output_queue(self) -> int:
+        """Beats that a copy keeps until it is its turn, so that it goes on meanwhile."""
+        per_step = not self.head and all(engine.per_step for engine in self.copied)
+        return self._queue(self.copied[0].steps if per_step else 1, self.output)
+
+    def _queue(self, vectors: int, pace: Pace) -> int:
+        several = self.copies > 1 and pace.vectors_per_beat > 1
+        return -(-vectors // pace.vectors_per_beat) - 1 if several else 0
+
 
 def run(design: DesignTiming, sequences: int) -> list[SequenceCycles]:
     """Return the cycles of full-length sequences that follow without a gap, nothing holding up the output."""
@@ -110,10 +125,12 @@ def steady_state(design: DesignTiming) -> SteadyState:
 class _Chain:
     """Engines one after another."""
 
-    def __init__(self, engines: Sequence[EngineTiming]) -> None:
+    def __init__(self, engines: Sequence[EngineTiming], input_queue: int = 0, output_queue: int = 0) -> None:
         self._engines = tuple((engine, _EngineState()) for engine in engines)
         self.free = 0
         """First cycle in which the next sequence can begin to be offered."""
+        self.input_queue = _Queue(input_queue)
+        self.output_queue = _Queue(output_queue)
 
     @property
     def steps(self) -> int:
@@ -154,7 +171,28 @@ class _Chain:
             )
             for engine, state in self._engines
         )
-        return max(self.free - now, 0), engines
+        queues = (self.input_queue.situation(now), self.output_queue.situation(now))
+        return max(self.free - now, 0), queues, engines
+
+
+class _Queue:
+    """Beats between two places; of depth 0 it is not there."""
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self._left: list[int] = []
+
+    def accepts(self, cycle: int) -> int:
+        """Return the cycle in which a beat that is offered in `cycle` is accepted."""
+        return max(cycle, self._left[-self.depth] + 1) if 0 < self.depth <= len(self._left) else cycle
+
+    def left(self, cycle: int) -> None:
+        """Say when the beat last accepted left it."""
+        self._left.append(cycle)
+
+    def situation(self, now: int) -> tuple[int, ...]:
+        """Return all that matters of it, counted from `now`."""
+        return tuple(max(cycle + 1 - now, 0) for cycle in self._left[-self.depth :]) if self.depth else ()
 
 
 class _Flow:
@@ -162,7 +200,7 @@ class _Flow:
 
     def __init__(self, design: DesignTiming) -> None:
         self._design = design
-        self._copies = [_Chain(design.copied) for _ in range(design.copies)]
+        self._copies = [_Chain(design.copied, design.input_queue, design.output_queue) for _ in range(design.copies)]
         self._head = _Chain(design.head) if design.head else None
         self._turn = 0
         self._merged = -1
@@ -175,12 +213,7 @@ class _Flow:
         """Return the cycles of the next sequence."""
         copy = self._copies[self._turn]
         self._turn = (self._turn + 1) % len(self._copies)
-        pace = self._design.input
-        # Within a sequence an engine's feeder never makes a vector wait; all but a vector's last beat never wait.
-        first = copy.admits(max(self.next_input + pace.beats_per_vector - 1, copy.free))
-        accepted = [first + pace.beats_per_vector * index for index in range(copy.steps)]
-        first_input = self.next_input if pace.beats_per_vector > 1 else first
-        last_input = accepted[(copy.steps - 1) // pace.vectors_per_beat * pace.vectors_per_beat]
+        first_input, last_input, accepted = self._queued(copy) if copy.input_queue.depth else self._direct(copy)
         results = copy.sequence(accepted)
         self.next_input = last_input + 1
         if self._head is not None:
@@ -191,15 +224,40 @@ class _Flow:
         beats = self._output_beats(copy, results)
         return SequenceCycles(first_input, last_input, beats[0], beats[-1] + self._design.output.beats_per_vector - 1)
 
+    def _direct(self, copy: _Chain) -> tuple[int, int, list[int]]:
+        """Return the cycles of a sequence's first and last beat, and of its steps."""
+        pace = self._design.input
+        # Within a sequence an engine's feeder never makes a vector wait; all but a vector's last beat never wait.
+        first = copy.admits(max(self.next_input + pace.beats_per_vector - 1, copy.free))
+        steps = [first + pace.beats_per_vector * index for index in range(copy.steps)]
+        last_input = steps[(copy.steps - 1) // pace.vectors_per_beat * pace.vectors_per_beat]
+        return self.next_input if pace.beats_per_vector > 1 else first, last_input, steps
+
+    def _queued(self, copy: _Chain) -> tuple[int, int, list[int]]:
+        """Return the same of beats of several steps that go through a queue."""
+        beats: list[int] = []
+        steps: list[int] = []
+        for index in range(copy.steps):
+            if index % self._design.input.vectors_per_beat:
+                steps.append(steps[-1] + 1)
+                continue
+            beats.append(copy.input_queue.accepts(beats[-1] + 1 if beats else self.next_input))
+            steps.append(max(beats[-1], steps[-1] + 1) if steps else copy.admits(max(beats[-1], copy.free)))
+            copy.input_queue.left(steps[-1])
+        return beats[0], beats[-1], steps
+
     def _output_beats(self, chain: _Chain, results: list[int]) -> list[int]:
         """Return the cycles of a sequence's output beats, the first beat of each vector where that takes several."""
         pace, taken, beats = self._design.output, -1, []
         for index, cycle in enumerate(results):
             taken = max(cycle, taken + 1)
             if (index + 1) % pace.vectors_per_beat == 0 or index == len(results) - 1:
-                taken = max(taken, self._output_free)
-                self._output_free = taken + pace.beats_per_vector
-                beats.append(taken)
+                taken = chain.output_queue.accepts(taken)
+                beats.append(max(taken, self._output_free))
+                chain.output_queue.left(beats[-1])
+                self._output_free = beats[-1] + pace.beats_per_vector
+                if not chain.output_queue.depth:
+                    taken = beats[-1]
         chain.handed_on(taken)
         return beats
 

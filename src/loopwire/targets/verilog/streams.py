@@ -82,6 +82,21 @@ def join(source: Stream, parts: int, name: str) -> tuple[Stream, list[str]]:
     ]
 
 
+def queue(source: Stream, depth: int, parts: int, name: str) -> tuple[Stream, list[str]]:
+    """Keep up to `depth` transfers of up to so many parts."""
+    bits = source.bits + 1 + part_bits(parts)
+    result, lines = declared(name, source.count, source.width, source.signed, part_bits(parts))
+    given, taken = (f"{{{stream.last}, {stream.parts}, {stream.data}}}" for stream in (source, result))
+    return result, [
+        *lines,
+        f"  loopwire_queue #(.DEPTH({depth}), .BITS({bits})) {name}_queue (",
+        f"      .aclk, .aresetn, .s_data({given}), .s_valid({source.valid}), .s_ready({source.ready}),",
+        f"      .m_data({taken}), .m_valid({result.valid}), .m_ready({result.ready})",
+        "  );",
+        "",
+    ]
+
+
 def engine(
     module: str, source: Stream, x: tuple[int, int], y: tuple[int, int, bool], tells_fresh: bool
 ) -> tuple[Stream, list[str]]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.hdl.expressions import resized
 from loopwire.schedule.plan import Plan
-from loopwire.targets.verilog.streams import Stream, declared, each, engine, join, part_bits, split
+from loopwire.targets.verilog.streams import Stream, declared, each, engine, join, part_bits, queue, split
 
 FRESH = (
     "// tuser with a sequence's first beat starts it afresh, from the initial states; else it goes on from those that",
@@ -215,12 +215,18 @@ def _framed(plan: Plan, stream: Stream) -> tuple[Stream, list[str]]:
 def _core(modules: Sequence[str], plan: Plan, stream: Stream) -> tuple[Stream, list[str]]:
     """Write the engines of a copy, with what hands them the steps of a beat and gathers their results to beats."""
     lines: list[str] = []
+    if plan.timing.input_queue:
+        stream, lines = queue(stream, plan.timing.input_queue, plan.steps_at_once, "kept")
     if plan.steps_at_once > 1:
-        stream, lines = split(stream, plan.steps_at_once, "step")
+        stream, more = split(stream, plan.steps_at_once, "step")
+        lines += more
     stream, more = _engines(modules, plan, range(plan.copied), stream)
     lines += more
     if plan.output.vectors_per_beat > 1:
         stream, more = join(stream, plan.output.vectors_per_beat, "results")
+        lines += more
+    if plan.timing.output_queue:
+        stream, more = queue(stream, plan.timing.output_queue, plan.output.vectors_per_beat, "waiting")
         lines += more
     return stream, lines
 
