@@ -81,7 +81,7 @@ class Network:
         return loopwire.compile(model, CompileConfig.from_dict(settings))
 
 
-SIZES = ((4, 4, 8), (3, 1, 8), (6, 54, 8), (2, 1, 10), (8, 8, 10), (4, 1, 6), (5, 10, 9))
+SIZES = ((4, 4, 8), (3, 1, 8), (6, 36, 8), (2, 1, 10), (8, 8, 10), (4, 1, 6), (5, 10, 9))
 """Units, reuse factor, width: parallel and folded cells."""
 
 
