@@ -229,7 +229,7 @@ def test_designs_of_all_beats(knobs: dict[str, Any], tmp_path: Path) -> None:
     """TKEEP, TUSER, and beats that hold less or more than a step."""
     random = np.random.default_rng(5)
     weights = (random.normal(0, 0.5, shape) for shape in ((6, 2), (6, 2), (6,), (6,)))
-    gru = Gru("gru", *weights, return_sequences="sliding_window" not in knobs)
+    gru = Gru("gru", *weights, return_sequences="bus_bits" in knobs)
     design = loopwire.compile(Model("tagger", (5, 2), (gru,), "tagger.keras"), CompileConfig(**knobs))
     project, program = simulate(design, tmp_path)
     x = random.normal(0.0, 1.0, (40, *design.input_shape))
