@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwire.boards.identity import Identity
-from loopwire.boards.link import FRESH, IDENTIFY, IDENTITY, LAST, RESULT, TRY_AGAIN, WRITE, Frame, Link, Port
+from loopwire.boards.link import FRESH, LAST, RESULT, WRITE, Frame, Link, Port
 from loopwire.errors import BoardError
 from loopwire.ir.fixed_point import Integers
 
@@ -40,12 +40,7 @@ class BoardClient:
 
     def __init__(self, port: Port, timeout_s: float = TIMEOUT_S) -> None:
         self._link = Link(port, timeout_s)
-        self._link.begin()
-        number = self._link.send(IDENTIFY)
-        frame = self._link.receive("it answers, but does not tell what it holds", "Build the bitstream anew")
-        if frame.kind != IDENTITY or frame.consumed != number:
-            raise BoardError(self._link.where, "it answers, but not to what it is asked", TRY_AGAIN)
-        self.identity = Identity.from_bytes(frame.content, self._link.where)
+        self.identity = Identity.from_bytes(self._link.begin(), self._link.where)
 
     def run(
         self, integers: Integers, lengths: Counts, fresh: Fresh | None = None, progress: Progress | None = None

@@ -16,7 +16,7 @@ from loopwire.errors import BoardError
 IDENTIFY, RESET, WRITE = 1, 2, 16
 LAST, FRESH = 1, 2
 """Added to WRITE."""
-IDENTITY, STATUS, RESULT = 1, 2, 3
+IDENTITY, RESULT = 1, 3
 NUMBERS = 256
 HEADER_BYTES = 4
 ERRORS = ("a frame from the host was broken", "a frame from the host was lost", "a frame from the host meant nothing")
@@ -68,11 +68,11 @@ class Link:
         self._port = port
         self._decoder = Decoder()
         self._arrived: deque[bytes | None] = deque()
-        self._sent_number = os.urandom(1)[0]  # an answer to an earlier conversation will hardly fit
+        self._sent_number = os.urandom(1)[0]  # an answer to an earlier question will hardly fit
         self._received_number: int | None = None
 
-    def begin(self) -> None:
-        """Reset the design; forget what still comes from an earlier conversation.
+    def begin(self) -> bytes:
+        """Reset the design and return what identifies it; forget what still comes from an earlier conversation.
 
         Raises:
             BoardError: nothing answers.
@@ -80,13 +80,14 @@ class Link:
         for _ in range(ATTEMPTS):
             with _line_failures(self.where):
                 self._port.write(FLAG)  # ends what noise may have begun
-            number = self.send(RESET)
+            self.send(RESET)
+            number = self.send(IDENTIFY)
             deadline = time.monotonic() + self.timeout_s / ATTEMPTS
             while self._wait(deadline):
                 content = self._arrived.popleft()
-                if content is not None and content[0] == STATUS and content[2] == number:
+                if content is not None and content[0] == IDENTITY and content[2] == number:
                     self._received_number = content[1]
-                    return
+                    return content[HEADER_BYTES:]
         raise BoardError(
             self.where,
             f"nothing answers within {self.timeout_s:g} s",
