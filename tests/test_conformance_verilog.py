@@ -437,7 +437,7 @@ def buildable(case: Case) -> Case:
 
 def sometimes_stateful(source: random.Random, case: Case) -> Case:
     """Return the case, or one time in three the same with states that last, where its layers can carry them."""
-    changed = replace(case, interleave=None, stateful=True, channels=source.choice((1, 2, 3, 7)))
+    changed = replace(case, interleave=None, copies=1, stateful=True, channels=source.choice((1, 2, 3, 7)))
     if source.random() < 2 / 3:
         return case
     try:

@@ -34,11 +34,11 @@ def without_generator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(design_module, "generate", firmware_of)
 
 
-def tagger() -> Design:
+def tagger(config: CompileConfig | None = None) -> Design:
     random = np.random.default_rng(5)
     gru = Gru("gru", *(random.normal(0, 0.5, shape) for shape in ((9, 2), (9, 3), (9,), (9,))))
     head = Dense("head", random.normal(0, 0.5, (2, 3)), np.zeros(2), Function("softmax"))
-    return loopwire.compile(Model("tagger", (STEPS, FEATURES), (gru, head), "tagger.keras"))
+    return loopwire.compile(Model("tagger", (STEPS, FEATURES), (gru, head), "tagger.keras"), config)
 
 
 @pytest.fixture(scope="module")
@@ -197,3 +197,26 @@ def test_report_names_the_stage_of_each_number(passing: Design, without_generato
     assert ("Initiation interval", "4 cycles, 20 ns", "predicted and simulated") in verified.rows()
     assert json.loads(verified.to_json())["verification"]["simulated"]["latency_cycles"] == 4
     assert "| Clock | 5 ns on xcku115-flvb2104-2-i | delay model |" in verified.to_markdown()
+
+
+def test_copies_and_whole_sequences_are_verified_and_told(tmp_path: Path) -> None:
+    design = tagger(CompileConfig(copies=2, io="parallel"))
+    found = loopwire.verify(design, X[:12])
+    assert (found.sequences, found.resets) == (12, 3)
+    assert found.simulated.initiation_interval_cycles == STEPS / 2
+    rows = design.report(found).rows()
+    assert ("Copies of the recurrent layers", "2", "scheduled") in rows
+    assert ("Ports", "a whole sequence a beat", "scheduled") in rows
+    np.testing.assert_array_equal(design.simulate(X[:5]).outputs, design.predict(X[:5]))
+    path = design.write(tmp_path / "out", X[:8])
+    readme = (path / "README.md").read_text()
+    assert (
+        "| `s_axis_tdata` | 128 | up to 4 times one time step: 2 signed elements of 16 bits, 16 bits apart |" in readme
+    )
+    assert "| `s_axis_tkeep` | 16 | read in a sequence's last beat" in readme
+    facts = json.loads((path / "design.json").read_text())
+    assert (facts["copies"], facts["io"], facts["input"]["vectors_per_beat"]) == (2, "parallel", 4)
+
+
+def test_the_report_tells_the_width_of_a_bus() -> None:
+    assert ("Ports", "16 bits a beat", "scheduled") in tagger(CompileConfig(bus_bits=16)).report().rows()

@@ -138,7 +138,7 @@ def _readme(design: Design, vectors: int) -> str:
         copies=firmware.copies,
         last="has no meaning: each beat is a sample"
         if design.config.sliding_window
-        else f"ends a sequence, of {firmware.input.beat_counts(firmware.length)} beats at most; the last possible beat "
+        else f"ends a sequence, of {_beats(int(firmware.input.beat_counts(firmware.length)))} at most; the last possible beat "
         "ends it too",
         user=_user(design),
         in_bits=firmware.input.bits,
@@ -182,8 +182,13 @@ def _keep(side: str, format: BeatFormat, meaning: str) -> str:
 
 def _result_beats(firmware: Firmware) -> str:
     most = int(firmware.output.beat_counts(firmware.length if firmware.per_step else 1))
-    beats = "one beat" if most == 1 else f"{most} beats"
-    return f"as many time steps as its sequence, {beats} at most" if firmware.per_step and most > 1 else beats
+    if firmware.per_step and firmware.length > 1:
+        return f"as many time steps as its sequence, {_beats(most)} at most"
+    return _beats(most)
+
+
+def _beats(count: int) -> str:
+    return "one beat" if count == 1 else f"{count} beats"
 
 
 def _facts(design: Design) -> dict[str, object]:
