@@ -26,6 +26,7 @@ from ensembles import write_files
 from loopwire.errors import ConfigError, UnsupportedError
 from loopwire.hdl.testbench import Vectors, write_testbench
 from loopwire.ir.types import Overflow, Rounding
+from loopwire.knobs import IO
 from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
@@ -35,6 +36,8 @@ from loopwire.layers.model import Layer
 from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.shape import Flatten, Reshape
 from loopwire.layers.simple_rnn import SimpleRnn
+from loopwire.schedule.engine import engines, one_layer_each
+from loopwire.schedule.fold import layer_of, reuse_factors
 from loopwire.synth import verilator
 from random_models import FUNCTIONS, PARTS, SOFTMAX, Weights, random_case
 
@@ -468,3 +471,30 @@ def test_a_few_random_models(source: random.Random) -> None:
 @given(st.randoms(use_true_random=False))
 def test_many_random_models(source: random.Random) -> None:
     prove_random(source, 6)
+
+
+def sized_case(source: random.Random, name: str) -> Case:
+    """Return a recurrent layer, perhaps with a Dense behind it, of random sizes and with random knobs."""
+    steps, features, units = source.randint(1, 6), source.randint(1, 4), source.randint(1, 5)
+    each_step, make = source.random() < 0.4, source.choice((lstm, gru, rnn))
+    options = {"return_sequences": each_step, "go_backwards": source.random() < 0.3}
+    layers: list[Layer] = [make("a", features, units, **options)]
+    if source.random() < 0.6:
+        layers.append(dense("b", units, source.randint(1, 5), source.choice(("linear", "relu", "softmax"))))
+    case = Case(name, (steps, features), layers, copies=source.randint(1, steps), io=source.choice(IO))
+    if case.io == "stream":
+        case = replace(case, bus_bits=source.choice((None, 8, 16, 24, 40, 64)))
+    if source.random() < 0.4:
+        return replace(case, interleave=source.choice((None, 1, 2)))
+    chain = one_layer_each(engines(case.graph()))
+    return replace(case, layer_reuse_factor={layer_of(part): source.choice(reuse_factors(part)) for part in chain})
+
+
+@pytest.mark.slow
+@settings(SWEEP, max_examples=20)
+@given(st.randoms(use_true_random=False))
+def test_many_sizes_and_knobs(source: random.Random) -> None:
+    cases = [sized_case(source, f"sized_{k + 1}") for k in range(6)]
+    note("\n".join(map(str, cases)))
+    with TemporaryDirectory() as folder:
+        prove([buildable(case) for case in cases], Path(folder))

@@ -125,6 +125,7 @@ def _testbench(design: Design, x: npt.NDArray[np.float64]) -> dict[str, str]:
 def _readme(design: Design, vectors: int) -> str:
     firmware = design.firmware
     input_type, output_type = (value.type.element for value in (design.graph.inputs[0], design.graph.outputs[0]))
+    most_beats = int(firmware.input.beat_counts(firmware.length))
     return README.substitute(
         name=design.name,
         version=version("loopwire"),
@@ -138,8 +139,7 @@ def _readme(design: Design, vectors: int) -> str:
         copies=firmware.copies,
         last="has no meaning: each beat is a sample"
         if design.config.sliding_window
-        else f"ends a sequence, of {_beats(int(firmware.input.beat_counts(firmware.length)))} at most; the last possible beat "
-        "ends it too",
+        else f"ends a sequence, of {_beats(most_beats)} at most; the last possible beat ends it too",
         user=_user(design),
         in_bits=firmware.input.bits,
         out_bits=firmware.output.bits,
