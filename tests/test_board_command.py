@@ -26,9 +26,11 @@ from loopwire.boards.link import open_port
 from loopwire.boards.project import hosted_sources
 from loopwire.boards.session import Outcome, classify, require_equal
 from loopwire.boards.simulated import build_model, simulated_board
+from loopwire.boards.ulx3s import PARTS, board_part
 from loopwire.cli import main
 from loopwire.config import CompileConfig
 from loopwire.design import Design
+from loopwire.devices import find_part
 from loopwire.errors import BoardError
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.ir.types import FixedType
@@ -174,10 +176,19 @@ def test_boards_that_cannot_be(options: tuple[str, ...], text: str, project: Pat
 def test_projects_that_no_board_carries(project: Path, tmp_path: Path) -> None:
     assert_refused(run_command("board", tmp_path / "none"), "none: there is no project. Give the folder")
     other = shutil.copytree(project, tmp_path / "other")
+    (other / "rtl" / "pass_through.sv").rename(tmp_path / "pass_through.sv")
+    text = "other: 'rtl/pass_through.sv' was removed since Loopwire wrote it. Compile the model again"
+    assert_refused(run_command("board", other), text)
+    (tmp_path / "pass_through.sv").rename(other / "rtl" / "pass_through.sv")
     facts = json.loads((other / "design.json").read_text())
     (other / "design.json").write_text(json.dumps({**facts, "target": "vitis_hls"}))
     text = "other: it holds HLS C++, not SystemVerilog. Run loopwire build, or compile with --target verilog"
     assert_refused(run_command("board", other), text)
+
+
+@pytest.mark.parametrize("board", PARTS)
+def test_parts_of_boards_are_known(board: str) -> None:
+    assert find_part(board_part(board)).family == "ecp5"
 
 
 def test_an_identity_reads_back() -> None:
@@ -215,16 +226,16 @@ def simulate(design: Design, folder: Path) -> tuple[Path, Path]:
     return project, build_model(hosted_module(identity), modules, place / "simulation")
 
 
-OTHER_DESIGNS = {
-    "two steps a beat": {"bus_bits": 64},
-    "a sequence a beat": {"io": "parallel"},
-    "a step in two beats": {"bus_bits": 16},
-    "stateful": {"stateful": True, "channels": 2},
-    "sliding window": {"sliding_window": True, "channels": 3},
-}
+OTHER_DESIGNS = [
+    pytest.param({"io": "parallel"}, id="a sequence a beat"),
+    pytest.param({"stateful": True, "channels": 2}, id="stateful"),
+    pytest.param({"bus_bits": 64}, id="two steps a beat", marks=pytest.mark.slow),
+    pytest.param({"bus_bits": 16}, id="a step in two beats", marks=pytest.mark.slow),
+    pytest.param({"sliding_window": True, "channels": 3}, id="sliding window", marks=pytest.mark.slow),
+]
 
 
-@pytest.mark.parametrize("knobs", OTHER_DESIGNS.values(), ids=OTHER_DESIGNS)
+@pytest.mark.parametrize("knobs", OTHER_DESIGNS)
 def test_designs_of_all_beats(knobs: dict[str, Any], tmp_path: Path) -> None:
     """TKEEP, TUSER, and beats that hold less or more than a step."""
     random = np.random.default_rng(5)

@@ -22,10 +22,14 @@ def read_facts(project: Path) -> Mapping[str, Any]:
     """Return what `design.json` tells of a project whose files are as Loopwire wrote them.
 
     Raises:
-        OutputError: there is no project in the folder, or a file of it was changed since.
+        OutputError: there is no project in the folder, or a file of it was changed or removed since.
     """
-    if MARKER not in check_project(project):
+    own = check_project(project)
+    if MARKER not in own:
         raise OutputError(str(project), "there is no project", "Give the folder that loopwire compile has written")
+    missing = next((name for name in own if not (project / name).is_file()), None)
+    if missing is not None:
+        raise OutputError(str(project), f"{missing!r} was removed since Loopwire wrote it", "Compile the model again")
     facts: dict[str, Any] = json.loads((project / MARKER).read_text())
     return facts
 
