@@ -129,6 +129,8 @@ def errors() -> None:
     pairs = [(network, counted, estimated(network.design())) for network, counted in rows]
     for part in PARTS:
         of_part = [(network, counted, guess) for network, counted, guess in pairs if network.part == part]
+        if not of_part:
+            continue
         print(f"\n{part}, {len(of_part)} networks: error of the estimate, of synthesised")
         for name in RESOURCES:
             off = [abs(guess[name] - counted[name]) / max(counted[name], 1) for _, counted, guess in of_part]

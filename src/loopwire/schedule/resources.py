@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import assert_never
+
+import numpy as np
 
 from loopwire.devices import Device
 from loopwire.ir.table_form import TableForm
@@ -57,11 +59,30 @@ SMALL_LUTS_A_MEMORY_BIT = 1.5
 """ECP5 memories of 16 words: six LUTs hold four bits (DPR16X4)."""
 CONTROL_LUTS = 60
 """Of an engine's feeder and collector, beside their memories; a slot or ticket takes a few more."""
-CONTROL_FFS = 60
 SLOT_LUTS = 24
-SLOT_FFS = 20
 TICKET_LUTS = 6
-TICKET_FFS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class LutScale:
+    """LUTs that synthesis makes for each that the formulas count, by what they are for."""
+
+    adders: float
+    products: float
+    tables: float
+    selection: float
+    """ROMs, columns, initial states, memories of states."""
+    control: float
+    """Feeder and collector."""
+
+
+LUT_SCALES = {
+    4: LutScale(adders=0.93, products=2.28, tables=1.69, selection=3.35, control=1.12),
+    6: LutScale(adders=1.0, products=1.0, tables=1.0, selection=1.0, control=1.0),
+}
+"""By inputs of a LUT: least squares over the networks of bench/synthesis.json."""
+DISTINCT_BITS = 0.9
+"""Share of the bits of a delayed vector that are made: elements narrower than the widest repeat their signs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +171,12 @@ class _Estimator:
         self._constants = _constants(pipeline.datapath)
 
     def total(self) -> Resources:
-        parts = [self._operation(operation) for operation in self._datapath.operations]
-        parts += [self._state(ring) for ring in self._datapath.rings]
-        parts += [*self._registers(), self._control()]
+        scale = LUT_SCALES[self._device.lut_inputs]
+        parts = [_scaled(self._operation(op), _scale_of(op, scale)) for op in self._datapath.operations]
+        parts += [_scaled(self._state(ring), scale.selection) for ring in self._datapath.rings]
+        registers = sum(self._registers(), Resources())
+        parts.append(replace(registers, ffs=round(DISTINCT_BITS * registers.ffs)))
+        parts.append(_scaled(self._control(), scale.control))
         return sum(parts, Resources())
 
     def _operation(self, operation: Operation) -> Resources:
@@ -165,7 +189,7 @@ class _Estimator:
             case Hold():
                 return Resources(ffs=result.bits)
             case WordRom():
-                return self._word_rom(len(kind.rows), result.bits, kind.in_block_ram)
+                return self._word_rom(kind, result)
             case Columns():
                 ways = -(-operation.operands[0].count // kind.count)
                 return Resources(luts=self._selection_luts(ways, result.bits))
@@ -213,10 +237,14 @@ class _Estimator:
             return Resources(luts=_luts(LUTS_A_PRODUCT_BIT * a * b))
         return Resources(dsps=self._delays.dsp_blocks(a, b))
 
-    def _word_rom(self, words: int, bits: int, in_block_ram: bool) -> Resources:
-        if not in_block_ram:
-            return Resources(luts=self._rom_luts(words, bits), ffs=bits)
-        return Resources(bram18s=block_rams(words, bits, self._device))
+    def _word_rom(self, kind: WordRom, result: Signal) -> Resources:
+        """Return what a ROM takes; in LUTs, bits that are alike in all words are made once."""
+        if kind.in_block_ram:
+            return Resources(bram18s=block_rams(len(kind.rows), result.bits, self._device))
+        bits = (kind.rows[..., np.newaxis] >> np.arange(result.width)) & 1
+        columns = np.unique(bits.reshape(len(kind.rows), -1), axis=1)
+        distinct = int((columns.min(axis=0) != columns.max(axis=0)).sum())
+        return Resources(luts=self._rom_luts(len(kind.rows), distinct), ffs=distinct)
 
     def _rom_luts(self, words: int, bits: int) -> int:
         """Return the look-up tables of a ROM without a clock: one of k inputs holds 2**k words of a bit."""
@@ -286,10 +314,51 @@ class _Estimator:
         return (
             self._memory(timing.slots * timing.steps, self._datapath.x.bits)
             + self._memory(timing.tickets * beats, y.bits)
-            + Resources(luts=CONTROL_LUTS, ffs=CONTROL_FFS + 4 * self._pipeline.depth)
-            + Resources(luts=SLOT_LUTS, ffs=SLOT_FFS) * timing.slots
-            + Resources(luts=TICKET_LUTS, ffs=TICKET_FFS) * timing.tickets
+            + Resources(luts=CONTROL_LUTS + SLOT_LUTS * timing.slots + TICKET_LUTS * timing.tickets)
+            + Resources(ffs=self._feeder_ffs() + self._collector_ffs(beats) + self._accompanying_ffs())
         )
+
+    def _feeder_ffs(self) -> int:
+        """Return the counters of the feeder: each slot's state, and where the next beat goes."""
+        timing = self._timing
+        steps, ticket = timing.steps.bit_length(), _bits(timing.tickets)
+        return (
+            timing.slots * (2 + 2 * steps + ticket) + _bits(timing.slots) + steps + 2 * ticket + 2 + _bits(timing.ring)
+        )
+
+    def _collector_ffs(self, beats: int) -> int:
+        """Return the counters of the collector: what each ticket holds, and which beat leaves next."""
+        return self._timing.tickets * (beats.bit_length() + 1) + _bits(self._timing.tickets) + beats.bit_length()
+
+    def _accompanying_ffs(self) -> int:
+        """Return the bits that go with each step to the collector, and those that count within a step."""
+        timing, folding = self._timing, self._datapath.folding
+        carried = 1 + _bits(timing.tickets) + (_bits(timing.steps) if timing.per_step else 1)
+        if folding is None:
+            return carried * self._pipeline.depth
+        word = _bits(folding.cycles)
+        return (carried + word) * self._pipeline.depth + carried + 2 * word + 1
+
+
+def _scale_of(operation: Operation, scale: LutScale) -> float:
+    match operation.kind:
+        case Products() | Multiply():
+            return scale.products
+        case TableIndex() | TableLookup():
+            return scale.tables
+        case StepRom() | WordRom() | Columns() | Hold() | Gather():
+            return scale.selection
+        case _:
+            return scale.adders
+
+
+def _scaled(resources: Resources, scale: float) -> Resources:
+    return replace(resources, luts=round(scale * resources.luts))
+
+
+def _bits(count: int) -> int:
+    """Return the bits of a number below `count`."""
+    return (count - 1).bit_length()
 
 
 def block_rams(words: int, bits: int, device: Device) -> int:
