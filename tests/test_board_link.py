@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from board_simulation import build_board, running, write_pass_through
-from loopwire.boards.client import BoardClient
+from loopwire.boards.client import BoardClient, timeout_s
 from loopwire.boards.hdlc import FLAG, Decoder, encode
 from loopwire.boards.hosted import BUFFER_BYTES
 from loopwire.boards.identity import Identity, identity_of
@@ -213,6 +213,11 @@ def test_nothing_answers() -> None:
         BoardClient(port, SHORT_TIMEOUT_S)
     os.close(board)
     os.close(host)
+
+
+def test_a_slow_line_is_given_time() -> None:
+    assert timeout_s(3_000_000) == pytest.approx(2.01, abs=0.01)
+    assert timeout_s(9_600) > BUFFER_BYTES * 10 / 9_600, "until the last byte of a full buffer has arrived"
 
 
 def test_no_such_port(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from loopwire.boards.hosted import BUFFER_BYTES
 from loopwire.boards.identity import Identity
 from loopwire.boards.link import FRESH, LAST, RESULT, WRITE, Frame, Link, Port
 from loopwire.errors import BoardError
@@ -18,7 +19,9 @@ Counts = npt.NDArray[np.int64]
 Fresh = npt.NDArray[np.bool_]
 Progress = Callable[[int, int], None]
 
-TIMEOUT_S = 2.0
+ANSWER_S = 2.0
+"""That a board may take to answer what it has received."""
+BITS_PER_BYTE = 10
 FRAME_BYTES = 512
 """Of input beats in a frame: some ten bytes surround them."""
 FRAME_HEADER_BYTES = 2
@@ -28,8 +31,17 @@ RESULT_BYTES_ON_THEIR_WAY = 2048
 """The board cannot be stopped, so what is asked of it at a time must fit the buffers on the way."""
 
 
+def timeout_s(baud: int) -> float:
+    """Return how long a board may be silent, since what is on its way to it takes its time."""
+    return ANSWER_S + BITS_PER_BYTE * BUFFER_BYTES / baud
+
+
 class BoardClient:
     """A board that holds a design.
+
+    Args:
+        port: the line to it.
+        timeout_s: without a frame, after which the board is taken for dead.
 
     Attributes:
         identity: what the board tells of the design.
@@ -38,7 +50,7 @@ class BoardClient:
         BoardError: nothing answers, or not as Loopwire's boards do.
     """
 
-    def __init__(self, port: Port, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, port: Port, timeout_s: float = ANSWER_S) -> None:
         self._link = Link(port, timeout_s)
         self.identity = Identity.from_bytes(self._link.begin(), self._link.where)
 
@@ -115,7 +127,7 @@ class _Exchange:
                 following = next(frames, None)
             silence = (
                 f"the board gave {self._complete} of {len(self._due)} results and then nothing "
-                f"for {self._link.timeout_s:g} s"
+                f"for {self._link.timeout_s:.3g} s"
             )
             self._take(self._link.receive(silence, "Try again; if it stays so, build the bitstream for a slower clock"))
             if progress is not None:

@@ -90,7 +90,7 @@ class Link:
                     return content[HEADER_BYTES:]
         raise BoardError(
             self.where,
-            f"nothing answers within {self.timeout_s:g} s",
+            f"nothing answers within {self.timeout_s:.3g} s",
             "Check that the board is on and holds a bitstream of Loopwire's, and that --baud is that of the bitstream",
         )
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command("run")
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--port", required=True, help="Serial port of the board, such as /dev/ttyUSB0.")
-@click.option("--baud", type=int, default=BAUD, show_default=True, help="Of the serial line.")
+@click.option("--baud", type=click.IntRange(min=1), default=BAUD, show_default=True, help="Of the serial line.")
 @click.option(
     "--project", type=click.Path(path_type=Path), help="Refuse the board if it holds another design than this."
 )
@@ -34,7 +34,7 @@ def run_command(data: Path, port: str, baud: int, project: Path | None, check: b
 def _run(data_path: Path, port_name: str, baud: int, project: Path | None, check: bool, out: Path | None) -> None:
     from rich.console import Console
 
-    from loopwire.boards.client import BoardClient
+    from loopwire.boards.client import BoardClient, timeout_s
     from loopwire.boards.link import open_port
     from loopwire.boards.session import classify, require_design, require_equal
     from loopwire.data import read_data
@@ -45,7 +45,7 @@ def _run(data_path: Path, port_name: str, baud: int, project: Path | None, check
     console = Console()
     with progress_bars(console) as progress:
         with open_port(port_name, baud) as port:
-            client = BoardClient(port)
+            client = BoardClient(port, timeout_s(baud))
             if project is not None:
                 require_design(port_name, client.identity, project)
             data = read_data(data_path, client.identity.input_shape, client.identity.output.count)
