@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from channels import main as measure_channels
+from chooser import main as measure_choices
 from compile import main as measure_compile
 from emulator import main as measure_emulators
 from hls_bits import main as compare_hls
@@ -19,3 +20,4 @@ if __name__ == "__main__":
     compare_hls([])
     measure_hls()
     measure_sizes()
+    measure_choices()

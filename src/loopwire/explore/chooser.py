@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -9,7 +10,7 @@ from loopwire.config import CHOSEN_KNOBS
 from loopwire.design import Design
 from loopwire.design_targets import DesignTargets
 from loopwire.errors import ConfigError
-from loopwire.explore.shapes import Shape, Shapes
+from loopwire.explore.shapes import Limits, Shape, Shapes
 from loopwire.knobs import Knobs
 from loopwire.report.chosen import QUANTITIES, ChosenKnob, Target
 
@@ -64,8 +65,13 @@ class _Search:
 
         None where nothing is within the bounds.
         """
-        shapes = self._shapes.all(bounds.get("max_interval_cycles"), all_copies=least == "max_interval_cycles")
-        within = [shape for shape in shapes if _is_within(self._estimated(shape), bounds)]
+        limits = Limits(
+            bounds.get("max_interval_cycles", math.inf),
+            bounds.get("max_latency_ns", math.inf) / self._clock_period_ns,
+            bounds.get("max_share", math.inf),
+            all_copies=least == "max_interval_cycles",
+        )
+        within = [shape for shape in self._shapes.all(limits) if _is_within(self._estimated(shape), bounds)]
         within.sort(key=self._order(least))
         for shape in within:
             reached = self._exact(shape)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from loopwire.devices import Device
 from loopwire.errors import ConfigError
@@ -28,6 +29,16 @@ from loopwire.schedule.shift_add import SOLVED_PRODUCTS
 
 Size = tuple[float, float]
 """The largest share of any resource of the part, and the sum of all shares: what is smaller is the better."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What need not be looked at. Copies are as many as the interval takes, or with `all_copies` any number."""
+
+    interval_cycles: float = math.inf
+    latency_cycles: float = math.inf
+    share: float = math.inf
+    all_copies: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +85,7 @@ class _Cut:
 
 @dataclass(frozen=True)
 class _Head:
-    """Options for the engines after the last step, one each."""
+    """Options for the engines after the last step, one each, with the size of all."""
 
     options: tuple[_Option, ...]
     depth: int
@@ -94,15 +105,10 @@ class Shapes:
         self._knobs = knobs
         self._cuts: dict[tuple[bool, bool], _Cut] = {}
 
-    def all(self, max_interval_cycles: float | None, all_copies: bool) -> Iterator[Shape]:
-        """Yield shapes worth looking at, in a fixed order.
-
-        Args:
-            max_interval_cycles: there are as many copies as this takes; one where it is None.
-            all_copies: look at other numbers of copies too.
-        """
-        yield from self._parallel(max_interval_cycles, all_copies)
-        yield from self._folded(max_interval_cycles, all_copies)
+    def all(self, limits: Limits) -> Iterator[Shape]:
+        """Yield shapes worth looking at, in a fixed order; not all that exceed the limits are left out."""
+        yield from self._parallel(limits)
+        yield from self._folded(limits)
 
     def plan(self, shape: Shape) -> Plan:
         """Return the plan of a shape, whose cycles are exact."""
@@ -113,31 +119,29 @@ class Shapes:
         factors = dict(shape.reuse_factors)
         return replace(self._knobs, layer_reuse_factor=factors, interleave=shape.interleave, copies=shape.copies)
 
-    def _plan_if_room(self, knobs: Knobs) -> Plan | None:
-        """Return the plan, or None where so many sequences do not fit in a loop."""
+    def _plan_if_possible(self, knobs: Knobs) -> Plan | None:
+        """Return the plan, or None where so many sequences do not fit in a loop, or the clock is too fast."""
         try:
             return self._plan(knobs)
-        except ConfigError as error:
-            if error.where == "interleave":
-                return None
-            raise
+        except ConfigError:
+            return None
 
     def _plan(self, knobs: Knobs) -> Plan:
         cut = self._cut(knobs)
         pipelines = [self._pipeline(cut, engine, knobs.reuse_factor_of(layer_of(engine))) for engine in cut.chain]
         return assemble(cut.graph, cut.chain, pipelines, self._planner(cut, knobs))
 
-    def _parallel(self, max_interval_cycles: float | None, all_copies: bool) -> Iterator[Shape]:
+    def _parallel(self, limits: Limits) -> Iterator[Shape]:
         if any(self._exceeds_part(engine) for engine in self._cut(self._knobs).chain):
             return
         for interleave in self._interleaves():
             knobs = replace(self._knobs, interleave=interleave)
-            one = self._plan_if_room(knobs)
+            one = self._plan_if_possible(knobs)
             if one is None:
                 return
             slowest = max(t.steps * t.ring / t.slots for t in one.timings)
-            for copies in self._copies(slowest, one.length, max_interval_cycles, all_copies):
-                found = one if copies == 1 else self._plan_if_room(replace(knobs, copies=copies))
+            for copies in self._copies(slowest, one.length, limits):
+                found = one if copies == 1 else self._plan_if_possible(replace(knobs, copies=copies))
                 if found is None:
                     break
                 parts = [estimate(p, t, self._device) for p, t in zip(found.pipelines, found.timings, strict=True)]
@@ -147,19 +151,21 @@ class Shapes:
                 size = self._size(resources)
                 yield Shape((), interleave, copies, found.latency_cycles, interval, resources, size)
 
-    def _folded(self, max_interval_cycles: float | None, all_copies: bool) -> Iterator[Shape]:
+    def _folded(self, limits: Limits) -> Iterator[Shape]:
         cut = self._cut(replace(self._knobs, reuse_factor=2))
         pipelines = {engine.name: self._worthwhile(cut, engine) for engine in cut.chain}
         scans = [engine for engine in cut.chain if engine.nodes]
         tails = [engine for engine in cut.chain if not engine.nodes]
+        options: dict[str, list[_Option]] = {}
         for interleave in self._interleaves():
             planner = self._planner(cut, replace(self._knobs, interleave=interleave))
+            looked_at = options
             options = {engine.name: self._options(planner, engine, pipelines[engine.name]) for engine in cut.chain}
             if not all(options.values()):
                 return
-            heads = self._heads([options[engine.name] for engine in tails], max_interval_cycles)
-            if not heads:
+            if options == looked_at:  # a loop for one sequence only: as many as fit are one
                 continue
+            later = [options[engine.name] for engine in tails]
             cells = []
             for pace in sorted({o.timing.ring for engine in scans for o in options[engine.name]} or {1}):
                 fitting = [[o for o in options[engine.name] if o.timing.ring <= pace] for engine in scans]
@@ -167,47 +173,53 @@ class Shapes:
                     cell = [_smallest(choices) for choices in fitting]
                     cells += [cell] if cell not in cells else []
             for cell in cells:
-                yield from self._joined(planner.knobs, cell, heads, max_interval_cycles, all_copies)
+                yield from self._joined(planner.knobs, cell, later, limits)
 
     def _joined(
         self,
         knobs: Knobs,
         cell: list[_Option],
-        heads: Sequence[_Head],
-        max_interval_cycles: float | None,
-        all_copies: bool,
+        later: Sequence[list[_Option]],
+        limits: Limits,
     ) -> Iterator[Shape]:
-        """Yield a choice for the recurrent layers with every choice for those after them."""
+        """Yield a choice for the recurrent layers with every choice for those after them that is worth it."""
         slowest = max((option.interval_cycles for option in cell), default=1)
-        slowest_head = heads[-1]
-        factors = _factors(cell, slowest_head)
-        if not factors:
-            return
-        plan = self._plan(replace(knobs, layer_reuse_factor=dict(factors)))
-        latency_cycles = plan.latency_cycles - slowest_head.depth
         recurrent = sum((option.resources for option in cell), Resources())
-        for copies in self._copies(slowest, plan.length if cell else 1, max_interval_cycles, all_copies):
-            interval = max(slowest / copies, _port_cycles(plan))
+        steps_cycles = max(((option.timing.steps - 1) * option.timing.ring for option in cell), default=0)
+        for copies in self._copies(slowest, cell[0].timing.steps if cell else 1, limits):
+            others = recurrent * copies
+            if self._size(others)[0] > limits.share:
+                continue
+            heads = self._heads(later, replace(limits, latency_cycles=limits.latency_cycles - steps_cycles), others)
+            latency_cycles: int | None = None
             for head in heads:
                 factors = _factors(cell, head)
-                if factors:
-                    resources = recurrent * copies + head.resources
-                    yield Shape(
-                        factors,
-                        knobs.interleave,
-                        copies,
-                        latency_cycles + head.depth,
-                        max(interval, head.interval_cycles),
-                        resources,
-                        self._size(resources),
-                    )
+                if not factors:
+                    continue
+                if latency_cycles is None:
+                    plan = self._plan(replace(knobs, layer_reuse_factor=dict(factors)))
+                    latency_cycles = plan.latency_cycles - head.depth
+                    interval = max(slowest / copies, _port_cycles(plan))
+                yield Shape(
+                    factors,
+                    knobs.interleave,
+                    copies,
+                    latency_cycles + head.depth,
+                    max(interval, head.interval_cycles),
+                    head.resources,
+                    head.size,
+                )
 
-    def _heads(self, options: Sequence[list[_Option]], max_interval_cycles: float | None) -> list[_Head]:
-        """Return choices of one option for each engine after the last step, fastest first, none beaten by another."""
-        limit = math.inf if max_interval_cycles is None else max_interval_cycles
-        heads = [_Head((), 0, 0, Resources(), (0, 0))]
-        for engine in options:
-            longer = [self._longer(head, o) for head in heads for o in engine if o.interval_cycles <= limit]
+    def _heads(self, later: Sequence[list[_Option]], limits: Limits, others: Resources) -> list[_Head]:
+        """Return choices of one option for each engine after the last step, fastest first, none beaten by another.
+
+        Their resources and sizes are counted with those of `others`, whose scarcest resource is to be spared.
+        """
+        heads = [_Head((), 0, 0, others, self._size(others))]
+        for options in later:
+            fitting = [option for option in options if option.interval_cycles <= limits.interval_cycles]
+            pairs = product(heads, fitting)
+            longer = [self._longer(h, o) for h, o in pairs if h.depth + o.timing.depth <= limits.latency_cycles]
             longer.sort(key=lambda head: (head.depth, head.size))
             heads, smallest = [], (math.inf, math.inf)
             for head in longer:
@@ -238,7 +250,16 @@ class Shapes:
             if multipliers(folding, shapes) < fewest:
                 fewest = multipliers(folding, shapes)
                 kept.append(reuse_factor)
-        return [(reuse_factor, self._pipeline(cut, engine, reuse_factor)) for reuse_factor in kept]
+        pipelines = []
+        refusal: ConfigError | None = None
+        for reuse_factor in kept:
+            try:
+                pipelines.append((reuse_factor, self._pipeline(cut, engine, reuse_factor)))
+            except ConfigError as error:  # the clock is too fast for one of its operations
+                refusal = error
+        if not pipelines and refusal is not None:
+            raise refusal
+        return pipelines
 
     def _exceeds_part(self, engine: Engine) -> bool:
         """Say of a parallel engine, without planning it, that its multipliers alone are more than the part has.
@@ -284,13 +305,13 @@ class Shapes:
         if not self._knobs.stateful:
             yield from range(1, 1 << 30)
 
-    def _copies(self, slowest: float, steps: int, max_interval_cycles: float | None, all_copies: bool) -> Sequence[int]:
+    def _copies(self, slowest: float, steps: int, limits: Limits) -> Sequence[int]:
         """Return numbers of copies: what the interval takes, or the doubled ones up to one a step."""
         if self._knobs.stateful:
             return [1]
-        if all_copies:
+        if limits.all_copies:
             return sorted({min(1 << k, steps) for k in range(steps.bit_length() + 1)})
-        needed = 1 if not max_interval_cycles else math.ceil(slowest / max_interval_cycles)
+        needed = max(math.ceil(slowest / limits.interval_cycles), 1) if limits.interval_cycles else steps
         return [needed] if needed <= steps else []
 
 

@@ -1,0 +1,88 @@
+"""Measures the choice of knobs for targets: what is chosen, in how long, and whether the hardware keeps to it.
+
+The models and data are those of the folder $LOOPWIRE_DATA, else of ../shared/data. Every chosen design is simulated as
+`loopwire compile` does.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import loopwire
+from compile import DATA, table
+from loopwire.design_targets import DesignTargets
+from loopwire.explore.chooser import choose
+from sizes import QUICKDRAW, WIDE_INPUT, inputs
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model with its targets, and how many sequences are simulated."""
+
+    model: str
+    sequences: int
+    targets: DesignTargets
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+ECP5 = {"part": "LFE5U-85F-8BG381C", "clock_period_ns": 12.5}
+CASES = [
+    Case("jet_lstm20_flat.h5", 200, DesignTargets(max_latency_ns=600)),
+    Case("jet_lstm20_flat.h5", 200, DesignTargets(max_latency_ns=2000)),
+    Case("jet_lstm20_flat.h5", 200, DesignTargets(max_interval_cycles=6), {"io": "parallel"}),
+    Case("flav_gru120.keras", 100, DesignTargets(max_latency_ns=5000, max_dsps=2500)),
+    Case(QUICKDRAW, 16, DesignTargets(max_interval_cycles=6600, max_latency_ns=42500), WIDE_INPUT),
+    Case(QUICKDRAW, 8, DesignTargets(max_share=1.0), {**ECP5, **WIDE_INPUT}),
+]
+
+
+def row(case: Case) -> list[str]:
+    """Choose and verify; return the case's row."""
+    asked = ", ".join(f"{name} {bound:g}" for name, bound in case.targets.given().items())
+    print(f"{case.model}, {asked}", file=sys.stderr)
+    start = time.process_time()
+    compiled = loopwire.compile(
+        loopwire.load(DATA / "models" / case.model), loopwire.CompileConfig.from_dict(case.more)
+    )
+    choice = choose(compiled, case.targets)
+    chosen_s = time.process_time() - start
+    design, report = choice.design, choice.design.report()
+    checked = loopwire.verify(design, inputs(case.model), case.sequences)
+    shares = {use.name: use.used / use.available for use in report.estimated if use.available}
+    largest = max(shares, key=lambda name: shares[name])
+    return [
+        f"`{case.model}`",
+        f"{asked}, {design.config.part}",
+        "; ".join(f"{knob.name} {knob.value}" for knob in choice.knobs),
+        f"{chosen_s:.0f}",
+        f"{checked.simulated.latency_cycles}, {checked.simulated.initiation_interval_cycles:g}",
+        f"{sum(engine.multipliers.total for engine in report.engines)}",
+        f"{largest} {shares[largest]:.1%}",
+        f"0 on {checked.sequences} sequences, {checked.stressed_sequences} with gaps or stalls",
+    ]
+
+
+def main() -> None:
+    """Print the table."""
+    if not DATA.is_dir():
+        print(f"No folder {DATA} (LOOPWIRE_DATA): choices are not measured.\n")
+        return
+    head = (
+        "model",
+        "targets, part",
+        "chosen",
+        "CPU, s",
+        "latency and interval, cycles, predicted and simulated",
+        "multipliers",
+        "largest share, estimated",
+        "bits that differ",
+    )
+    table(head, [row(case) for case in CASES])
+
+
+if __name__ == "__main__":
+    main()
