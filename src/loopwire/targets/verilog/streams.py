@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from loopwire.hdl.expressions import resized
+from loopwire.hdl.layout import LINE_LENGTH
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class Stream:
         """Return the connections of an instance's ports `<side>_data`, _valid, _ready and _last."""
         names = (data or self.data, self.valid, self.ready, self.last)
         ends = ("data", "valid", "ready", "last")
-        return ", ".join(f".{side}_{end}({name})" for end, name in zip(ends, names, strict=True))
+        ports = [f".{side}_{end}({name})" for end, name in zip(ends, names, strict=True)]
+        line = ", ".join(ports)
+        return line if len(line) < LINE_LENGTH else ", ".join(ports[:2]) + ",\n      " + ", ".join(ports[2:])
 
 
 def declared(name: str, count: int, width: int, signed: bool, part_bits: int = 0) -> tuple[Stream, list[str]]:
@@ -90,7 +93,8 @@ def queue(source: Stream, depth: int, parts: int, name: str) -> tuple[Stream, li
     return result, [
         *lines,
         f"  loopwire_queue #(.DEPTH({depth}), .BITS({bits})) {name}_queue (",
-        f"      .aclk, .aresetn, .s_data({given}), .s_valid({source.valid}), .s_ready({source.ready}),",
+        f"      .aclk, .aresetn, .s_data({given}),",
+        f"      .s_valid({source.valid}), .s_ready({source.ready}),",
         f"      .m_data({taken}), .m_valid({result.valid}), .m_ready({result.ready})",
         "  );",
         "",

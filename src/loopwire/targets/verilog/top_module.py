@@ -94,14 +94,15 @@ def describe(beats: BeatFormat, element: str, vector: str) -> str:
 
 def _header(name: str, plan: Plan) -> list[str]:
     x, y, beats_in, beats_out = plan.graph.inputs[0], plan.graph.outputs[0], plan.input, plan.output
-    several = "; the last beat of a sequence tells by tkeep which steps it holds" if beats_in.keep_bits else ""
+    several = ["// The last beat of a sequence tells by tkeep which steps it holds."] if beats_in.keep_bits else []
     copies = [f"// Sequences are dealt to {plan.copies} copies in turn."] if plan.copies > 1 else []
     padded = beats_in.lane_bits != x.type.element.width or beats_in.bits != beats_in.lanes * beats_in.lane_bits
     keep_in = [f"    input  logic [{beats_in.keep_bits - 1}:0] s_axis_tkeep,"] if beats_in.keep_bits else []
     keep_out = [f"    output logic [{beats_out.keep_bits - 1}:0] m_axis_tkeep,"] if beats_out.keep_bits else []
     unused = padded or bool(keep_in)
     meaning = [
-        f"// tlast ends a sequence, as does its last possible step{several}.",
+        "// tlast ends a sequence, as does its last possible step.",
+        *several,
         *(FRESH if plan.told_fresh else []),
     ]
     if plan.window_channels is not None:
