@@ -39,6 +39,7 @@ from loopwire.layers.simple_rnn import SimpleRnn
 from loopwire.schedule.engine import engines, one_layer_each
 from loopwire.schedule.fold import layer_of, reuse_factors
 from loopwire.synth import verilator
+from loopwire.targets.windows import check_window
 from random_models import FUNCTIONS, PARTS, SOFTMAX, Weights, random_case
 
 w = Weights(1)
@@ -438,20 +439,26 @@ def buildable(case: Case) -> Case:
                 case = replace(case, clock_period_ns=2 * case.clock_period_ns)
 
 
-def sometimes_stateful(source: random.Random, case: Case) -> Case:
-    """Return the case, or one time in three the same with states that last, where its layers can carry them."""
-    changed = replace(case, interleave=None, copies=1, stateful=True, channels=source.choice((1, 2, 3, 7)))
-    if source.random() < 2 / 3:
+def sometimes_lasting(source: random.Random, case: Case) -> Case:
+    """Return the case, or one time in three the same with states that last, or a sliding window, where it can be."""
+    kept, channels = source.choice(("states", "window", None, None, None, None)), source.choice((1, 2, 3, 7))
+    if kept is None:
         return case
+    if kept == "states":
+        changed = replace(case, stateful=True, channels=channels, interleave=None, copies=1)
+    else:
+        changed = replace(case, sliding_window=True, channels=channels, io="stream", bus_bits=None)
     try:
-        changed.graph()
+        graph = changed.graph()
+        if changed.sliding_window:
+            check_window(graph)
     except (ConfigError, UnsupportedError):
         return case
     return changed
 
 
 def prove_random(source: random.Random, count: int) -> None:
-    cases = [sometimes_stateful(source, random_case(source, f"random_{k + 1}")) for k in range(count)]
+    cases = [sometimes_lasting(source, random_case(source, f"random_{k + 1}")) for k in range(count)]
     note("\n".join(map(str, cases)))
     with TemporaryDirectory() as folder:
         prove([buildable(case) for case in cases], Path(folder))

@@ -17,6 +17,7 @@ from loopwire.config import CompileConfig
 from loopwire.errors import ConfigError, DataError, LoopwireError, UnsupportedError
 from loopwire.frontends.keras import read_keras
 from loopwire.ir import ops
+from loopwire.ir.fixed_point import quantise
 from loopwire.ir.graph import Graph
 from loopwire.ir.interval import Range, ranges
 from loopwire.ir.text import parse_graph, print_graph
@@ -26,6 +27,11 @@ from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model
+from loopwire.layers.shape import Flatten
+from loopwire.layers.simple_rnn import SimpleRnn
+from loopwire.targets.calls import evaluate_calls
+from loopwire.targets.evaluate import evaluate_integers
+from loopwire.targets.fast_calls import try_build_calls
 from loopwire.verification import verify
 from random_models import Weights
 
@@ -91,6 +97,24 @@ def test_calls_of_a_channel_are_one_long_sequence(channels: int) -> None:
         for call, due in zip(calls, expected, strict=True):
             np.testing.assert_array_equal(found[call, : lengths[call]], due)
             assert not found[call, lengths[call] :].any()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_fast_path_gives_the_bits_of_the_definition(channels: int) -> None:
+    rnn = SimpleRnn("rnn", w(2, 4), w(2, 2), w(2), return_sequences=True)
+    whole = Dense("head", w(2, 2 * STEPS), w(2))
+    layers = (Dense("before", w(4, FEATURES), w(4)), rnn, Flatten("flat"), whole)
+    narrow = {"model": {"input": "fixed<11,2>", "state": "fixed<9,3>", "result": "fixed<13,7>"}}
+    config = CompileConfig.from_dict({"stateful": True, "channels": channels, **narrow})
+    for network in (model(), Model("flat", (STEPS, FEATURES), layers, "flat.keras")):
+        design = loopwire.compile(network, config)
+        fast = try_build_calls(design.graph)
+        assert fast is not None
+        x = quantise(random.normal(0, 1, (20, STEPS, FEATURES)), design.graph.inputs[0].type.element)
+        lengths, fresh = random.integers(1, STEPS, 20, endpoint=True), random.random(20) < 0.2
+        found = evaluate_calls(fast, design.graph, x, fresh, channels, lengths)
+        due = evaluate_calls(evaluate_integers, design.graph, x, fresh, channels, lengths)
+        np.testing.assert_array_equal(found, due)
 
 
 def test_fresh_calls_forget_what_came_before() -> None:

@@ -34,6 +34,7 @@ from loopwire.synth.simulation import SimulationResult, Simulator, Stimulus
 from loopwire.targets import vitis_hls
 from loopwire.targets.calls import evaluate_calls
 from loopwire.targets.evaluate import evaluate_integers, evaluate_real
+from loopwire.targets.fast_calls import FastCalls, try_build_calls
 from loopwire.targets.fast_emulator import FastEmulator, try_build
 from loopwire.targets.verilog import Firmware, generate
 from loopwire.targets.windows import windows
@@ -343,9 +344,14 @@ class Design:
     def _fast_emulator(self) -> FastEmulator | None:
         return None if self.config.stateful else try_build(self.graph)
 
+    @cached_property
+    def _fast_calls(self) -> FastCalls | None:
+        return try_build_calls(self.graph)
+
     def _evaluate(self, integers: Integers, lengths: Lengths | None, fresh: Fresh) -> Integers:
         if self.config.stateful:
-            return evaluate_calls(evaluate_integers, self.graph, integers, fresh, self.config.channels, lengths)
+            evaluate = self._fast_calls or evaluate_integers
+            return evaluate_calls(evaluate, self.graph, integers, fresh, self.config.channels, lengths)
         if self._fast_emulator is not None:
             return self._fast_emulator.run(integers, lengths)
         (outputs,) = evaluate_integers(self.graph, (integers,), lengths)
