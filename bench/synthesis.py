@@ -2,7 +2,7 @@
 
 `python bench/synthesis.py calibrate` synthesises small networks of many kinds with Yosys, for UltraScale+ and ECP5, and
 stores what they take in synthesis.json; `errors` compares today's estimates with what is stored there;
-`route [model ...]` routes trained models on an ECP5.
+`routed` routes some of them on the ECP5 and compares the delay model with the clock that they reach.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model
 from loopwire.layers.simple_rnn import SimpleRnn
 from loopwire.schedule.resources import Resources
+from loopwire.synth import harness
 from loopwire.synth.fabrics import RESOURCES, fabric_of
+from loopwire.synth.harness import harness_text
+from loopwire.synth.routing import Sources, route
 from loopwire.synth.synthesis import synthesise
 
 STORE = Path(__file__).with_name("synthesis.json")
@@ -83,6 +86,7 @@ class Network:
 
 SIZES = ((4, 4, 8), (3, 1, 8), (6, 36, 8), (2, 1, 10), (8, 8, 10), (4, 1, 6), (5, 10, 9))
 """Units, reuse factor, width: parallel and folded cells."""
+ROUTED_SIZES = SIZES[:3]
 
 
 def networks() -> Iterator[Network]:
@@ -138,5 +142,35 @@ def errors() -> None:
             print(f"  {name:8} median {statistics.median(off):5.0%}, worst {max(off):5.0%}, exact in {exact}")
 
 
+def modelled_period_ns(design: Design) -> float:
+    """Return the clock period of the slowest stage by the delay model, without the uncertainty that nextpnr has not."""
+    ends_ns = (
+        placement.time[1] for pipeline in design.firmware.pipelines for placement in pipeline.placements.values()
+    )
+    delays = design.device.delays
+    return max(ends_ns) + delays.clock_to_q_ns + delays.setup_ns
+
+
+def routed() -> None:
+    """Print the modelled and the routed clock period of networks, a line each."""
+    print("cell units reuse_factor width modelled_ns routed_ns modelled/routed LUTs FFs slowest_path")
+    for network in (network for network in networks() if network.part == PARTS[0]):
+        if (network.units, network.reuse_factor, network.width) not in ROUTED_SIZES:
+            continue
+        design = network.design()
+        firmware = design.firmware
+        pins = harness_text(firmware.top, firmware.files[f"{firmware.top}.sv"])
+        sources = Sources({**firmware.files, f"{harness.NAME}.sv": pins}, harness.NAME)
+        built = route(sources, design.device, 1e3 / design.config.clock_period_ns).built
+        assert built.clock_period_ns is not None
+        modelled_ns, (luts, ffs, *_) = modelled_period_ns(design), built.resources
+        print(
+            f"{network.cell} {network.units} {network.reuse_factor} {network.width} {modelled_ns:.2f} "
+            f"{built.clock_period_ns:.2f} {modelled_ns / built.clock_period_ns:.2f} {luts.used} {ffs.used} "
+            f"{built.critical_path[0]} -> {built.critical_path[-1]}",
+            flush=True,
+        )
+
+
 if __name__ == "__main__":
-    {"calibrate": calibrate, "errors": errors}[sys.argv[1]]()
+    {"calibrate": calibrate, "errors": errors, "routed": routed}[sys.argv[1]]()
