@@ -1,0 +1,61 @@
+"""Routes trained models on an ECP5, with the types that the search found: `python bench/route.py [case ...]`.
+
+The models are in the folder $LOOPWIRE_DATA. One takes minutes to an hour; what was routed once is kept in the cache.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from loopwire.cli import main as loopwire
+from loopwire.report.built import Built
+from loopwire.report.stored import from_json
+from loopwire.report.summary import Report
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("LOOPWIRE_DATA", ROOT.parent / "shared" / "data"))
+TYPES = Path(__file__).with_name("types")
+OUT = ROOT / "build" / "routed"
+PART, CLOCK_NS = "LFE5U-85F-8BG381C", "10"
+CASES = {"jet_lstm": "jet_lstm20_flat.h5", "jet_gru": "jet_gru20_flat.h5"}
+
+
+def route(case: str) -> Report:
+    """Compile and route one model; return the project's report."""
+    project = OUT / case
+    settings = ("--config", TYPES / f"{case}.toml", "--part", PART, "--clock-ns", CLOCK_NS, "--simulate", 0)
+    for command in (("compile", DATA / "models" / CASES[case], *settings, "--out", project), ("route", project)):
+        loopwire([str(word) for word in command], standalone_mode=False)
+    return from_json((project / "report.json").read_text())
+
+
+def told(report: Report, built: Built) -> str:
+    """Return a row of the table: what it takes, the clock, and how long a sequence takes at that clock."""
+    assert report.predicted is not None
+    assert built.clock_period_ns is not None
+    used = {use.name: use.used for use in built.resources}
+    latency_us = report.predicted.latency_cycles * built.clock_period_ns / 1e3
+    return (
+        f"| {report.model} | {used['LUTs']} | {used['FFs']} | {used['DSPs']} | {used['BRAM 18k']} "
+        f"| {1e3 / built.clock_period_ns:.1f} | {report.predicted.latency_cycles} | {latency_us:.2f} "
+        f"| {report.clock_period_ns / built.clock_period_ns:.2f} |"
+    )
+
+
+def main() -> None:
+    for case in sys.argv[1:] or CASES:
+        start = time.perf_counter()
+        report = route(case)
+        (built,) = (built for built in report.built if built.stage == "routed")
+        print(f"\n{case}: {built.origin}, {time.perf_counter() - start:.0f} s")
+        print("| model | LUTs | FFs | DSPs | BRAM 18k | MHz | cycles | µs | clock asked for / routed |")
+        print(told(report, built), flush=True)
+
+
+if __name__ == "__main__":
+    main()
