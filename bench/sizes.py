@@ -58,8 +58,8 @@ CASES = [
     Case(
         QUICKDRAW,
         16,
-        640,
-        {"dense_8": 2048, "dense_9": 2048, "rnn_densef": 640},
+        1024,
+        {"dense_8": 1024, "dense_9": 896, "rnn_densef": 160},
         {"part": "LFE5U-85F-8BG381C", "clock_period_ns": 12.5, **WIDE_INPUT},
     ),
 ]

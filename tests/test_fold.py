@@ -13,6 +13,7 @@ from loopwire.layers.activation import Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model
+from loopwire.project_files import project_files
 from loopwire.schedule.fold import foldings, multipliers
 
 
@@ -63,3 +64,13 @@ def test_a_layer_with_a_reuse_factor_takes_that_many_cycles_a_sequence() -> None
     config = loopwire.CompileConfig.from_dict({"layer_reuse_factor": {"head": 8}})
     engines = loopwire.compile(tagger(), config).firmware.engines
     assert [engine.spacing for engine in engines] == [1, 8]
+
+
+def test_no_simulation_ends_before_a_slow_result() -> None:
+    weights = np.random.default_rng(1).normal(size=(180, 180))
+    model = Model("slow", (180,), tuple(Dense(name, weights, np.zeros(180)) for name in "abcd"), "test")
+    config = loopwire.CompileConfig.from_dict({"reuse_factor": 180 * 180, "multipliers": "dsp"})
+    design = loopwire.compile(model, config)
+    assert design.firmware.timeout_cycles > design.firmware.latency_cycles > 4 * 180 * 180
+    testbench = project_files(design, design.random_inputs(1))["testbench/slow_tb.sv"]
+    assert f"TIMEOUT_CYCLES = {design.firmware.timeout_cycles};" in testbench

@@ -247,7 +247,8 @@ class Design:
         integers, steps = self.input_integers(x, lengths)
         anew = check_fresh("fresh", fresh, len(steps), self.config.remembers)
         vectors = self.input_vectors(integers, steps)
-        result = self.simulator.run(vectors, steps, stimulus or Stimulus(seed=1), fresh=anew)
+        patience = self.firmware.timeout_cycles
+        result = self.simulator.run(vectors, steps, stimulus or Stimulus(seed=1), patience, fresh=anew)
         shape, element = self.graph.outputs[0].type.shape, self.graph.outputs[0].type.element
         per_sequence = self.firmware.length if self.firmware.per_step else 1
         outputs = np.zeros((len(steps), per_sequence, self.firmware.output.count), integer_dtype(element.width + 1))

@@ -114,7 +114,8 @@ def _testbench(design: Design, x: npt.NDArray[np.float64]) -> dict[str, str]:
     )
     due = Vectors(firmware.output, *design.expected_vectors(integers, lengths, fresh))
     sent_file, due_file = f"{firmware.top}_input.hex", f"{firmware.top}_expected.hex"
-    text = testbench_text(firmware.top, sent, due, sent_file, due_file, design.config.clock_period_ns, seed=1)
+    clock_period_ns, timeout_cycles = design.config.clock_period_ns, firmware.timeout_cycles
+    text = testbench_text(firmware.top, sent, due, sent_file, due_file, clock_period_ns, timeout_cycles, seed=1)
     return {
         f"testbench/{firmware.top}_tb.sv": text,
         f"testbench/{sent_file}": sent.text(),

@@ -162,7 +162,8 @@ def _full_rate(design: Design, integers: Integers, what: str) -> SimulationResul
 def _simulate(
     design: Design, integers: Integers, lengths: Lengths, fresh: Fresh, stimulus: Stimulus, what: str
 ) -> SimulationResult:
-    result = design.simulator.run(design.input_vectors(integers, lengths), lengths, stimulus, fresh=fresh)
+    vectors, patience = design.input_vectors(integers, lengths), design.firmware.timeout_cycles
+    result = design.simulator.run(vectors, lengths, stimulus, patience, fresh=fresh)
     due = design.expected_vectors(integers, lengths, fresh)
     result.require_equal(f"simulation of {design.firmware.top} {what}", *due)
     return result

@@ -58,7 +58,13 @@ class Vectors:
 
 
 def write_testbench(
-    directory: Path, top: str, input: Vectors, expected: Vectors, clock_period_ns: float, seed: int = 1
+    directory: Path,
+    top: str,
+    input: Vectors,
+    expected: Vectors,
+    clock_period_ns: float,
+    timeout_cycles: int = 100_000,
+    seed: int = 1,
 ) -> list[Path]:
     """Write `<top>_tb.sv` and its vectors, `<top>_input.hex` and `<top>_expected.hex`; return the three paths.
 
@@ -68,7 +74,8 @@ def write_testbench(
     """
     assert len(input.lengths) == len(expected.lengths)
     bench, sent, due = (directory / f"{top}_{end}" for end in ("tb.sv", "input.hex", "expected.hex"))
-    bench.write_text(testbench_text(top, input, expected, sent.name, due.name, clock_period_ns, seed))
+    text = testbench_text(top, input, expected, sent.name, due.name, clock_period_ns, timeout_cycles, seed)
+    bench.write_text(text)
     sent.write_text(input.text())
     due.write_text(expected.text())
     return [bench, sent, due]
@@ -81,9 +88,10 @@ def testbench_text(
     input_file: str,
     expected_file: str,
     clock_period_ns: float,
+    timeout_cycles: int,
     seed: int,
 ) -> str:
-    """Return the SystemVerilog of the testbench, module `<top>_tb`."""
+    """Return the SystemVerilog of the testbench, module `<top>_tb`; it fails after `timeout_cycles` without a beat."""
     assert 0 < seed < 2**32, "the generator never leaves 0"
     sent, due = input.beats(), expected.beats()
     return _TEMPLATE.substitute(
@@ -112,6 +120,7 @@ def testbench_text(
         input_file=input_file,
         expected_file=expected_file,
         half_period_ns=f"{clock_period_ns / 2:.3f}",
+        timeout_cycles=timeout_cycles,
         seed=f"{seed:08x}",
     )
 

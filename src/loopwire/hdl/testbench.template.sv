@@ -16,7 +16,7 @@ module ${top}_tb;
   localparam int OUTPUTS = $n_outputs;  // beats
   localparam int RESET_AFTER = $reset_after;  // input beats
   localparam int RESET_CYCLES = 4;
-  localparam int TIMEOUT_CYCLES = 100000;
+  localparam int TIMEOUT_CYCLES = $timeout_cycles;
   localparam int MAX_ERRORS = 20;
 
   logic aclk = 1'b0;

@@ -27,6 +27,8 @@ from loopwire.targets.verilog.top_module import copy_module, top_module
 LIBRARY_MODULE = re.compile(r"^ *(loopwire_[a-z]+) #\(", re.MULTILINE)
 """An instance of one of the modules that are the same in every design."""
 
+LEAST_TIMEOUT_CYCLES = 100_000
+
 
 @dataclass(frozen=True)
 class Firmware:
@@ -61,6 +63,11 @@ class Firmware:
     pipelines: tuple[Pipeline, ...]
     areas: tuple[EngineArea, ...]
     layer_modules: Mapping[str, str]
+
+    @property
+    def timeout_cycles(self) -> int:
+        """After so many cycles without a beat a simulation hangs: at least four times what a lone sequence takes."""
+        return max(LEAST_TIMEOUT_CYCLES, 4 * self.latency_cycles)
 
 
 def generate(graph: Graph, device: Device, clock_period_ns: float, name: str, knobs: Knobs) -> Firmware:
