@@ -201,7 +201,10 @@ def test_an_identity_reads_back() -> None:
 
 
 def test_a_simulated_board(project: Path, data: Path) -> None:
-    command = [sys.executable, "-c", "from loopwire.cli import main; main()", "board", str(project), "--simulate"]
+    # Where the tests run in the background, children inherit that SIGINT is ignored.
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{heeding}; from loopwire.cli import main; main()"
+    command = [sys.executable, "-c", program, "board", str(project), "--simulate"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = next(line for line in process.stdout if line.startswith("Simulated board: "))
