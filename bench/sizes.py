@@ -57,6 +57,13 @@ CASES = [
     ),
     Case(
         QUICKDRAW,
+        40,
+        60,
+        {"dense_8": 832, "dense_9": 1024, "rnn_densef": 1},
+        {"multipliers": "auto", **WIDE_INPUT},
+    ),
+    Case(
+        QUICKDRAW,
         16,
         1024,
         {"dense_8": 1024, "dense_9": 896, "rnn_densef": 160},
