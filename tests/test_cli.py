@@ -85,6 +85,22 @@ def test_without_data_and_simulation(model: Path, tmp_path: Path, monkeypatch: p
     assert report["verification"] is None and report["agreement"] is None and report["part"] == "xcku115-flvb2104-2-i"
 
 
+def test_a_part_that_is_too_small_is_told(model: Path, tmp_path: Path) -> None:
+    options = ("--part", "LFE5U-12F-8BG381C", "--clock-ns", 15, "--multipliers", "dsp", "--simulate", 0)
+    result = loopwire("compile", model, "--out", tmp_path / "out", *options)
+    assert result.exit_code == 0, result.output
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    (dsps,) = (use for use in report["estimated"] if use["name"] == "DSPs")
+    assert dsps["used"] > dsps["available"] == 28
+    ratio = dsps["used"] / 28
+    assert result.stderr == (
+        f"warning: LFE5U-12F-8BG381C is too small, by the estimate: {dsps['used']} DSPs, {ratio:.2f} times the 28 "
+        f"there are. To make it fit, compile with a reuse factor about {ratio:.1f} times as large (--reuse-factor) or "
+        "--multipliers shift_add\n"
+    )
+    assert loopwire("compile", model, "--out", tmp_path / "out", "--simulate", 0).stderr == ""
+
+
 def test_options_override_the_file(model: Path, tmp_path: Path) -> None:
     config = tmp_path / "my.toml"
     config.write_text('part = "xc7a100t"\nclock_period_ns = 8\nname = "other"\n[model]\nprecision = "fixed<12,4>"')

@@ -153,11 +153,15 @@ def _report(progress: Progress, design: Design, data: Data | None, sequences: in
     from dataclasses import replace
 
     from loopwire.report.html import Evidence
+    from loopwire.synth.fit import shortage
     from loopwire.verification import verify
 
     judged, evidence = ({}, Evidence()) if data is None else _judge(progress, design, data)
     with step(progress, "Solving"):
         report = replace(design.report(), **judged)
+    found = shortage(report.estimated)
+    if found is not None:  # told now: who sees it may want to stop. An estimate is not exact, so nothing is refused
+        click.secho(f"warning: {report.part} is too small, by the estimate: {'. '.join(found)}", fg="yellow", err=True)
     if not sequences:
         return report, evidence
     with step(progress, "Building the simulation"):

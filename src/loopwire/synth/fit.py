@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from loopwire.errors import ToolError
-from loopwire.report.built import Built
+from loopwire.report.built import Built, ResourceUse
 from loopwire.synth.fabrics import BRAMS, DSPS, FFS, LUTS, URAMS
 
 FEWER_PRODUCTS = "compile with a reuse factor about {factor} times as large (--reuse-factor)"
@@ -22,16 +24,22 @@ def require_fit(built: Built) -> None:
     Raises:
         ToolError: of some resource it takes more than the part has; the one that is short most is told.
     """
-    used = [use for use in built.resources if use.available is not None and use.used > use.available]
+    found = shortage(built.resources)
+    if found is not None:
+        problem, remedy = found
+        raise ToolError(f"part {built.part}", f"the design is too large: it takes {problem}", remedy)
+
+
+def shortage(resources: Iterable[ResourceUse]) -> tuple[str, str] | None:
+    """Return how much is taken of the resource that a part is short of most, and what would make the design fit.
+
+    None where the part has enough of everything.
+    """
+    used = [use for use in resources if use.available is not None and use.used > use.available]
     if not used:
-        return
+        return None
     worst = max(used, key=lambda use: use.used / use.available if use.available else float("inf"))
     ratio = worst.used / worst.available if worst.available else float("inf")
     excess = f"{ratio:.2f} times the {worst.available} there are" if worst.available else "and the part has none"
     factor = f"{ratio:.1f}" if worst.available else "any number of"
-    remedy = REMEDIES[worst.name].format(factor=factor)
-    raise ToolError(
-        f"part {built.part}",
-        f"the design is too large: it takes {worst.used} {worst.name}, {excess}",
-        f"To make it fit, {remedy}",
-    )
+    return f"{worst.used} {worst.name}, {excess}", f"To make it fit, {REMEDIES[worst.name].format(factor=factor)}"
