@@ -249,7 +249,8 @@ class _Scheduler:
         while True:
             entry = self._entries(late, loop_latency)
             arrivals = {ring.read: (entry[ring], self._read_ns) for ring in self._datapath.rings}
-            placements = self._place(arrivals | {self._datapath.x: (0, self._input_ns)})
+            arrivals[self._datapath.x] = (0, self._input_ns)
+            placements = self._place(arrivals)
             placements = self._sink(placements, entry, loop_latency)
             times = {op.result: placement.time for op, placement in placements.items()} | arrivals
             cuts: dict[Ring, Cut] = {}
