@@ -8,6 +8,8 @@
 // since the reset; others may go on from the states that their slot's last one left.
 // With no sequence inside, the turns stop at the slot that is filled next. Where WAITS is 1 they also stop at a slot whose
 // next step has not come: that is for a single slot, in a pipeline that keeps its states in memories.
+// All that is told of a step stands in registers, made ready in the cycle before; a beat that comes in that cycle is passed
+// by the buffer.
 module loopwire_feeder #(
     parameter int STEPS = 20,
     parameter int RING = 5,
@@ -67,13 +69,18 @@ module loopwire_feeder #(
   // Whose turn it is.
   logic [PHASE_BITS-1:0] phase;
   logic [SLOTS-1:0] turn;                       // whose, one-hot; nobody's in cycles between
-  logic issue_last;
   logic [SLOTS-1:0] leaving;                    // the slot issues its last step in this cycle
+  assign leaving = turn & {SLOTS{step_valid && step_last}};
 
   logic accepted, accepted_first, accepted_last;
   logic [SLOTS-1:0] fill_here;
+  logic [ADDRESS_BITS-1:0] fill_address;
   always_comb begin
-    for (int k = 0; k < SLOTS; k++) fill_here[k] = fill_slot == SLOT_BITS'(k);
+    fill_address = '0;
+    for (int k = 0; k < SLOTS; k++) begin
+      fill_here[k] = fill_slot == SLOT_BITS'(k);
+      if (fill_here[k]) fill_address = ADDRESS_BITS'(k * STEPS) + ADDRESS_BITS'(fill_count);
+    end
     s_ready = fill_inside
         || (|(fill_here & (~busy | leaving)) && tickets_out < (TICKET_BITS + 1)'(TICKETS));
     accepted = s_valid && s_ready;
@@ -81,48 +88,67 @@ module loopwire_feeder #(
     accepted_last = accepted && (s_last || fill_count == COUNT_BITS'(STEPS - 1));
   end
 
-  logic [ADDRESS_BITS-1:0] fill_address, issue_address;
-  logic [COUNT_BITS-1:0] issue_received, issue_issued;
-  logic [SLOTS-1:0][COUNT_BITS-1:0] issue_place;
-  logic issue_busy, issue_ended, issue_fresh;
+  // Whose turn is next, and what that slot will hold then.
+  logic stopped;
+  logic [SLOTS-1:0] next_turn;
+  logic [SLOT_BITS-1:0] next_slot;
+  logic [ADDRESS_BITS-1:0] next_address;
+  logic [COUNT_BITS-1:0] next_received, next_issued;
+  logic [TICKET_BITS-1:0] next_ticket;
+  logic next_ended, next_fresh, next_filled, next_arrives, next_valid, next_last;
   always_comb begin
+    stopped = |turn && !step_valid && (WAITS || (busy == '0 && |(turn & fill_here)));
+    next_slot = '0;
+    next_received = '0;
+    next_issued = '0;
+    next_ticket = '0;
+    next_ended = 1'b0;
+    next_fresh = 1'b0;
+    next_address = '0;
     for (int k = 0; k < SLOTS; k++) begin
-      if (REVERSE) issue_place[k] = received[k] - issued[k] - COUNT_BITS'(1);
-      else issue_place[k] = issued[k];
-    end
-    for (int k = 0; k < SLOTS; k++) turn[k] = phase == PHASE_BITS'(k * SPACING);
-    issue_busy = 1'b0;
-    issue_ended = 1'b0;
-    issue_fresh = 1'b0;
-    issue_received = '0;
-    issue_issued = '0;
-    step_ticket = '0;
-    step_slot = '0;
-    fill_address = '0;
-    issue_address = '0;
-    for (int k = 0; k < SLOTS; k++) begin
-      if (turn[k]) begin
-        issue_busy = busy[k];
-        issue_ended = ended[k];
-        issue_fresh = fresh[k];
-        issue_received = received[k];
-        issue_issued = issued[k];
-        step_ticket = ticket[k];
-        step_slot = SLOT_BITS'(k);
-        issue_address = ADDRESS_BITS'(k * STEPS) + ADDRESS_BITS'(issue_place[k]);
+      next_turn[k] = stopped ? turn[k] : phase == PHASE_BITS'((k * SPACING + RING - 1) % RING);
+      if (next_turn[k]) begin
+        next_slot = SLOT_BITS'(k);
+        next_received = received[k];
+        next_issued = issued[k];
+        next_ticket = ticket[k];
+        next_ended = ended[k];
+        next_fresh = fresh[k];
+        next_address = ADDRESS_BITS'(k * STEPS);
       end
-      if (fill_here[k]) fill_address = ADDRESS_BITS'(k * STEPS) + ADDRESS_BITS'(fill_count);
     end
-    step_valid = issue_busy && (REVERSE ? issue_ended : issue_issued < issue_received);
-    step_last = issue_ended && COUNT_BITS'(issue_issued + COUNT_BITS'(1)) == issue_received;
-    step_active = step_valid ? !step_last : issue_issued != '0;
-    step_first = issue_issued == '0;
-    step_fresh = step_first && issue_fresh;
-    step_index = STEP_BITS'(issue_issued);
-    issue_last = step_valid && step_last;
-    for (int k = 0; k < SLOTS; k++) leaving[k] = turn[k] && issue_last;
+    if (RING == 1 && step_valid) begin          // the turn after this one is the same slot's
+      next_received = step_last ? '0 : next_received;
+      next_issued = step_last ? '0 : next_issued + COUNT_BITS'(1);
+      next_ended = next_ended && !step_last;
+    end
+    if (REVERSE) next_address += ADDRESS_BITS'(next_received) - ADDRESS_BITS'(next_issued) - ADDRESS_BITS'(1);
+    else next_address += ADDRESS_BITS'(next_issued);
+    next_filled = accepted && |(next_turn & fill_here);
+    next_arrives = next_filled && (REVERSE || fill_count == next_issued);
+    if (next_filled) begin
+      next_received = fill_count + COUNT_BITS'(1);
+      next_ended = accepted_last;
+      if (accepted_first) begin
+        next_ticket = fill_ticket;
+        next_fresh = s_fresh || !fill_again;
+      end
+    end
+    next_valid = REVERSE ? next_ended : next_issued < next_received;
+    next_last = next_ended && COUNT_BITS'(next_issued + COUNT_BITS'(1)) == next_received;
   end
-  assign step_x = buffer[issue_address];
+
+  always_ff @(posedge aclk) begin
+    step_x <= next_arrives ? s_data : buffer[next_address];
+    step_valid <= aresetn && next_valid;
+    step_active <= aresetn && (next_valid ? !next_last : next_issued != '0);
+    step_first <= next_issued == '0;
+    step_fresh <= next_issued == '0 && next_fresh;
+    step_last <= next_last;
+    step_index <= STEP_BITS'(next_issued);
+    step_slot <= next_slot;
+    step_ticket <= next_ticket;
+  end
 
   always_ff @(posedge aclk) if (accepted) buffer[fill_address] <= s_data;
 
@@ -138,9 +164,8 @@ module loopwire_feeder #(
     end
     tickets_out <= tickets_out + (TICKET_BITS + 1)'(accepted_first) - (TICKET_BITS + 1)'(ticket_returned);
 
-    if (!(|turn && !step_valid && (WAITS || (busy == '0 && |(turn & fill_here))))) begin
-      phase <= phase == PHASE_BITS'(RING - 1) ? '0 : phase + PHASE_BITS'(1);
-    end
+    turn <= next_turn;
+    if (!stopped) phase <= phase == PHASE_BITS'(RING - 1) ? '0 : phase + PHASE_BITS'(1);
 
     for (int k = 0; k < SLOTS; k++) begin
       if (leaving[k]) begin
@@ -172,6 +197,7 @@ module loopwire_feeder #(
       fill_ticket <= '0;
       tickets_out <= '0;
       phase <= '0;
+      turn <= SLOTS'(1);
     end
   end
 endmodule

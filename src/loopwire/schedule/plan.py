@@ -199,12 +199,10 @@ class Planner:
             datapath = expand(engine, self.found, self._solve)
         else:
             datapath = expand_folded(engine, self.found, folding)
-        slots = 8
         if engine.stateful:
             datapath = replace(datapath, channels=self.knobs.channels)
-            slots = max(slots, self.knobs.channels)
-        # Stage 0 begins with choosing a slot and reading its buffer, taken to hold at least eight sequences.
-        input_ns = self.delays.gate() + self.delays.rom(slots * engine.length, datapath.x.bits)
+        # A step comes from the feeder's registers; the sequencer of a folded engine chooses the first word or a further one.
+        input_ns = self.delays.gate() if folding else 0.0
         return schedule(datapath, self.delays, self.clock_period_ns, input_ns)
 
     def timing(self, engine: Engine, pipeline: Pipeline) -> EngineTiming:
