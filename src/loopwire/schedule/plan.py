@@ -201,7 +201,7 @@ class Planner:
             datapath = expand_folded(engine, self.found, folding)
         if engine.stateful:
             datapath = replace(datapath, channels=self.knobs.channels)
-        # A step comes from the feeder's registers; the sequencer of a folded engine chooses the first word or a further one.
+        # A step comes from registers of the feeder; a folded engine's sequencer chooses the first word or another.
         input_ns = self.delays.gate() if folding else 0.0
         return schedule(datapath, self.delays, self.clock_period_ns, input_ns)
 

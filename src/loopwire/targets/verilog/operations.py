@@ -385,29 +385,34 @@ def _rounded(kind: Round, a: Signal, expression: str, width: int) -> str:
 def _bounded(kind: Bound, a: Signal, expression: str, width: int) -> str:
     to = kind.to
     kept = resized(expression, a.width, a.signed, width)
-    below = _beyond(a, expression, "<", _lowest(to))
-    above = _beyond(a, expression, ">", to.max_integer)
-    match to.overflow:
-        case Overflow.WRAP:
-            return kept
-        case Overflow.SAT:
-            low, high = literal(to.min_integer, width), literal(to.max_integer, width)
-        case Overflow.SAT_ZERO:
-            low = high = literal(0, width)
-        case Overflow.SAT_SYM:
-            low, high = literal(_lowest(to), width), literal(to.max_integer, width)
-        case _:
-            assert_never(to.overflow)
-    if a.high > to.max_integer:
-        kept = f"{above} ? {high} : {kept}"
-    if a.low < _lowest(to):
-        kept = f"{below} ? {low} : {kept}"
-    return kept
+    if to.overflow is Overflow.WRAP or (a.low >= _lowest(to) and a.high <= to.max_integer):
+        return kept
+    fits = _fits(a, expression, to.width, to.signed)
+    low, high = literal(_lowest(to), width), literal(to.max_integer, width)
+    if _lowest(to) > to.min_integer:
+        fits = f"{fits} && {kept} != {literal(to.min_integer, width)}"
+    beyond = f"{_negative(a, expression)} ? {low} : {high}" if a.signed else high
+    return f"{fits} ? {kept} : {literal(0, width) if to.overflow is Overflow.SAT_ZERO else beyond}"
 
 
 def _lowest(to: FixedType) -> int:
     symmetric = to.overflow is Overflow.SAT_SYM and to.width > 1
     return max(to.min_integer, -to.max_integer) if symmetric else to.min_integer
+
+
+def _fits(a: Signal, expression: str, width: int, signed: bool) -> str:
+    """Say whether a number is one of so many bits: by its upper bits, which are cheaper than a comparison."""
+    lowest = width - signed
+    if a.width <= lowest:  # Only its sign can be too much.
+        return f"!({_negative(a, expression)})"
+    bits = a.width - lowest
+    upper = f"{bits}'({expression} >> {lowest})"
+    zeros, ones = (f"{upper} == {literal(value, bits)}" for value in (0, -1))  # Yosys takes '1 for 1.
+    return f"({zeros} || {ones})" if a.signed and signed else zeros
+
+
+def _negative(a: Signal, expression: str) -> str:
+    return f"$signed({expression}) < {a.width}'sd0"
 
 
 def _beyond(a: Signal, expression: str, relation: str, limit: int) -> str:
@@ -424,11 +429,17 @@ def _cell(form: TableForm, a: Signal, expression: str, width: int) -> str:
     counted = value if form.clamp_low == 0 else f"({value} - {literal(form.clamp_low, wide)})"
     kept = f"{counted} >> {form.dropped_bits}" if form.dropped_bits else counted
     kept = f"{width}'({kept})"
-    last = (form.clamp_high - form.clamp_low) >> form.dropped_bits
+    if a.low >= form.clamp_low and a.high <= form.clamp_high:
+        return kept
+    first, last = literal(0, width), literal((form.clamp_high - form.clamp_low) >> form.dropped_bits, width)
+    covered = FixedType(form.index_bits, form.index_bits, signed=form.clamp_low < 0)
+    if (covered.min_integer, covered.max_integer) == (form.clamp_low, form.clamp_high):
+        beyond = f"{_negative(a, expression)} ? {first} : {last}" if a.signed else last
+        return f"{_fits(a, expression, covered.width, covered.signed)} ? {kept} : {beyond}"
     if a.high > form.clamp_high:
-        kept = f"{_beyond(a, expression, '>', form.clamp_high)} ? {literal(last, width)} : {kept}"
+        kept = f"{_beyond(a, expression, '>', form.clamp_high)} ? {last} : {kept}"
     if a.low < form.clamp_low:
-        kept = f"{_beyond(a, expression, '<', form.clamp_low)} ? {literal(0, width)} : {kept}"
+        kept = f"{_beyond(a, expression, '<', form.clamp_low)} ? {first} : {kept}"
     return kept
 
 
