@@ -186,6 +186,11 @@ def folded_cases() -> Iterator[Case]:
     yield Case("fold_by_layer", (3, 2), tail, layer_reuse_factor={"a": 3, "c": 12})
     yield Case("fold_no_scan", (4,), [dense("a", 4, 3, "tanh"), dense("b", 3, 2)], reuse_factor=4)
     yield Case("fold_normalised", (3, 2), [BatchNormalization("n", w(2), w(2)), rnn("a", 2, 4)], reuse_factor=4)
+    # While so many chunks are gathered, words are counted again: for one sequence, for several, for each step.
+    counted = [lstm("a", 2, 12), dense("b", 12, 12)]
+    yield Case("fold_counted_again", (3, 2), counted, reuse_factor=24, part="LFE5U-85F", clock_period_ns=10)
+    yield Case("fold_shared_count", (3, 2), [gru("a", 2, 12, after=False)], reuse_factor=12)
+    yield Case("fold_steps_counted", (3, 2), [lstm("a", 2, 12, **SEQUENCES), rnn("b", 12, 3)], reuse_factor=12)
 
 
 def stateful_cases() -> Iterator[Case]:

@@ -39,6 +39,7 @@ from loopwire.schedule.datapath import (
 )
 from loopwire.schedule.delay import DelayModel
 from loopwire.schedule.pipeline import Pipeline
+from loopwire.schedule.sequencers import served_stages
 
 DSP_PRODUCT_BITS = 9
 """The narrowest product that goes into a DSP block; Yosys's mul2dsp is given this for all families."""
@@ -334,14 +335,17 @@ class _Estimator:
 
     def _accompanying(self) -> Resources:
         """Return what carries the bits that go with each step to the collector, and what counts within a step."""
-        timing, folding, depth = self._timing, self._datapath.folding, self._pipeline.depth
+        timing, folding = self._timing, self._datapath.folding
         carried = _bits(timing.tickets) + (_bits(timing.steps) if timing.per_step else 1)
-        sequencer = 0
-        if folding is not None:
-            word = _bits(folding.cycles)
-            sequencer = 1 + carried + 2 * word + 1
-            carried += word
-        return Resources(ffs=depth + sequencer) + self._delay(carried, depth)
+        total = Resources()
+        for stages in served_stages(self._pipeline):
+            handed, count = carried, len(stages) - 1
+            if folding is not None:
+                word = _bits(folding.cycles)
+                total += Resources(ffs=1 + carried + 2 * word + 1)
+                handed += word
+            total += Resources(ffs=count) + self._delay(handed, count)
+        return total
 
 
 def _scale_of(operation: Operation, scale: LutScale) -> float:

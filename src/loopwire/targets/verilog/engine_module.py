@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from loopwire.schedule.cycles import EngineTiming
 from loopwire.schedule.datapath import Folding, Signal
 from loopwire.schedule.pipeline import Pipeline
+from loopwire.schedule.sequencers import served_stages
 from loopwire.targets.verilog.layer_module import LayerModule, array, port_name
 
 FROM_FEEDER = ("step_valid", "step_active", "step_first", "step_fresh", "step_last", "step_index", "slot", "ticket")
@@ -18,25 +21,54 @@ RESET = ("step_valid", "step_active")
 
 @dataclass(frozen=True)
 class _Control:
-    """A number that accompanies each step down to stage `depth`: `name` in stage 0, `name_q[s]` in stage s."""
+    """A number that accompanies each step down to stage `last`: `name` in stage `first`, `name_q[s]` in stage s."""
 
     name: str
-    depth: int
+    first: int
+    last: int
     bits: int
 
     def in_stage(self, stage: int) -> str:
-        assert stage <= self.depth
-        return f"{self.name}_q[{stage}]" if stage else self.name
+        assert self.first <= stage <= self.last
+        return f"{self.name}_q[{stage}]" if stage > self.first else self.name
 
     def declarations(self) -> list[str]:
         lines = [f"  logic {_bus(self.bits)}{self.name};"]
-        return lines + ([f"  logic [{self.depth}:1]{_bus(self.bits).strip()} {self.name}_q;"] if self.depth else [])
+        if self.last > self.first:
+            lines.append(f"  logic [{self.last}:{self.first + 1}]{_bus(self.bits).strip()} {self.name}_q;")
+        return lines
 
     def registers(self) -> list[str]:
-        kept = " && aresetn" if self.name in RESET else ""
-        first = f"    {self.name}_q[1] <= {self.name}{kept};"
-        further = f"    for (int s = 2; s <= {self.depth}; s++) {self.name}_q[s] <= {self.name}_q[s - 1]{kept};"
-        return [first, further][: min(self.depth, 2)]
+        kept, second = " && aresetn" if self.name.startswith(RESET) else "", self.first + 1
+        first = f"    {self.name}_q[{second}] <= {self.name}{kept};"
+        loop = f"    for (int s = {second + 1}; s <= {self.last}; s++) "
+        further = f"{loop}{self.name}_q[s] <= {self.name}_q[s - 1]{kept};"
+        return [first, further][: min(self.last - self.first, 2)]
+
+
+class _Controls:
+    """What accompanies each step, in stretches of stages, each from one of `starts` on."""
+
+    def __init__(self, needed: Mapping[str, Collection[int]], starts: Sequence[int], bits: Mapping[str, int]) -> None:
+        self.stretches: list[dict[str, _Control]] = []
+        self._starts = starts
+        for start, end in pairwise([*starts, 1 << 30]):
+            stretch = {}
+            for control, stages in needed.items():
+                here = [stage for stage in stages if start <= stage < end]
+                handed_on = control not in ("chunk", "pass_index") and max(stages) >= end
+                if here or handed_on:
+                    name = f"{control}_{start}" if start else control
+                    stretch[control] = _Control(name, start, max(here, default=start), bits[control])
+            self.stretches.append(stretch)
+
+    def __iter__(self) -> Iterator[_Control]:
+        for stretch in self.stretches:
+            yield from stretch.values()
+
+    def in_stage(self, control: str, stage: int) -> str:
+        """Return the name of a control of the step in a stage."""
+        return self.stretches[bisect_right(self._starts, stage) - 1][control].in_stage(stage)
 
 
 @dataclass(frozen=True)
@@ -82,8 +114,9 @@ def engine_module(
     depth = pipeline.depth
     assert pipeline.stage_of().get(y, depth) == depth, f"%{y.name} leaves in a later stage"
     bits = control_bits(timing, folding)
-    controls = {c: _Control(c, last, bits[c]) for c, last in _last_stages(pipeline, timing, modules, fresh).items()}
-    registers = [line for control in controls.values() for line in control.registers()]
+    starts = [stages.start for stages in served_stages(pipeline)]
+    controls = _Controls(_needed(pipeline, timing, modules, fresh), starts, bits)
+    registers = [line for control in controls for line in control.registers()]
     lines = [
         f"// {timing.steps} steps a sequence, {timing.slots} sequences in flight, a step of each every "
         f"{timing.ring} cycles;",
@@ -103,33 +136,33 @@ def engine_module(
         *(["    output logic m_fresh"] if fresh.handed_on else []),
         ");",
         "  // What accompanies a step: name_q[s] belongs to the step in stage s.",
-        *(line for control in controls.values() for line in control.declarations()),
+        *(line for control in controls for line in control.declarations()),
         f"  logic {array(x)} {port_name(x)};",
         "  logic ticket_returned;",
         "",
-        *_feeder(timing, controls, bits, x, "" if folding is None else "issued_", fresh),
-        *([] if folding is None else _sequencer(folding, controls, bits)),
+        *_feeder(timing, controls.stretches[0], bits, x, "" if folding is None else "issued_", fresh),
+        *([] if folding is None else _sequencers(folding, controls, bits)),
         *(["  always_ff @(posedge aclk) begin", *registers, "  end", ""] if registers else []),
     ]
     for module in modules:
         lines += _instance(module, names[module.layer], controls)
-    done = [controls["step_valid"].in_stage(depth)]
+    done = [controls.in_stage("step_valid", depth)]
     if not timing.per_step:
-        done.append(controls["step_last"].in_stage(depth))
+        done.append(controls.in_stage("step_last", depth))
     if folding is not None:
-        done.append(f"{controls['word'].in_stage(depth)} == '0")
-    last = controls["step_last"].in_stage(depth) if timing.per_step else "1'b1"
-    beat = controls["step_index"].in_stage(depth) if timing.per_step else "1'b0"
+        done.append(f"{controls.in_stage('word', depth)} == '0")
+    last = controls.in_stage("step_last", depth) if timing.per_step else "1'b1"
+    beat = controls.in_stage("step_index", depth) if timing.per_step else "1'b0"
     given, taken = port_name(y), "m_data"
     if fresh.handed_on:
-        given, taken = f"{{{controls['step_fresh'].in_stage(depth)}, {given}}}", "{m_fresh, m_data}"
+        given, taken = f"{{{controls.in_stage('step_fresh', depth)}, {given}}}", "{m_fresh, m_data}"
     lines += [
         "  loopwire_collector #(",
         f"      .TICKETS({timing.tickets}), .BEATS({timing.steps if timing.per_step else 1}),",
         f"      .Y_BITS({y.bits + fresh.handed_on})",
         "  ) collector (",
         f"      .aclk, .aresetn, .y_valid({' && '.join(done)}), .y_last({last}),",
-        f"      .y_ticket({controls['ticket'].in_stage(depth)}), .y_beat({beat}), .y({given}),",
+        f"      .y_ticket({controls.in_stage('ticket', depth)}), .y_beat({beat}), .y({given}),",
         f"      .m_data({taken}), .m_valid, .m_ready, .m_last, .ticket_returned",
         "  );",
         f"endmodule : {name}",
@@ -138,20 +171,20 @@ def engine_module(
     return "\n".join(lines)
 
 
-def _last_stages(
+def _needed(
     pipeline: Pipeline, timing: EngineTiming, modules: Sequence[LayerModule], fresh: Fresh
-) -> dict[str, int]:
-    """Return the last stage in which each control is needed."""
-    needed = dict.fromkeys(("step_valid", "step_last", "ticket"), pipeline.depth)
+) -> dict[str, set[int]]:
+    """Return in which stages each control is needed."""
+    needed = {control: {pipeline.depth} for control in ("step_valid", "step_last", "ticket")}
     if timing.per_step:
-        needed["step_index"] = pipeline.depth
+        needed["step_index"] = {pipeline.depth}
     if pipeline.datapath.folding is not None:
-        needed["word"] = pipeline.depth
+        needed["word"] = {pipeline.depth}
     if fresh.handed_on:
-        needed["step_fresh"] = pipeline.depth
+        needed["step_fresh"] = {pipeline.depth}
     for module in modules:
         for control, places in module.controls.items():
-            needed[control] = max(needed.get(control, 0), *places)
+            needed.setdefault(control, set()).update(places)
     return needed
 
 
@@ -190,20 +223,44 @@ def _feeder_port(control: str) -> str:
     return control if control.startswith("step_") else f"step_{control}"
 
 
-def _sequencer(folding: Folding, controls: Mapping[str, _Control], bits: Mapping[str, int]) -> list[str]:
+def _sequencers(folding: Folding, controls: _Controls, bits: Mapping[str, int]) -> list[str]:
+    """Write the sequencers, the first of which the feeder starts, each other one the one before it."""
+    first = controls.stretches[0]
+    given = {control: f"issued_{control}" for control in first}
+    lines = _sequencer("sequencer", folding, first, bits, "issued_step_valid", given)
+    for before, stretch in pairwise(controls.stretches):
+        valid, word = before["step_valid"], before["word"]
+        start = stretch["step_valid"].first
+        count = f"{word.bits}'d{start - word.first}"
+        names = {control: before[control].name for control in stretch if control in before}
+        begins = f"{valid.name} && {word.name} == {count}"
+        lines += _sequencer(f"sequencer_{start}", folding, stretch, bits, begins, names)
+    return lines
+
+
+def _sequencer(
+    name: str,
+    folding: Folding,
+    controls: Mapping[str, _Control],
+    bits: Mapping[str, int],
+    start: str,
+    given: Mapping[str, str],
+) -> list[str]:
+    """Write one sequencer, which drives the first stage of `controls` and repeats what is `given` of a step."""
     carried = [control for control in FROM_FEEDER if control in controls and control != "step_valid"]
-    unread = [control for control in FROM_SEQUENCER if control not in controls]
-    counters = ", ".join(f".{port}({control})" for control, port in FROM_SEQUENCER.items())
+    unread = {control: f"{name}_{port}" for control, port in FROM_SEQUENCER.items() if control not in controls}
+    counters = {port: unread.get(control) or controls[control].name for control, port in FROM_SEQUENCER.items()}
     return [
-        *(f"  logic {_bus(bits[control])}{control};" for control in unread),
-        *([f"  wire unused_counters = &{{1'b0, {', '.join(unread)}}};"] if unread else []),
+        *(f"  logic {_bus(bits[control])}{wire};" for control, wire in unread.items()),
+        *([f"  wire unused_{name} = &{{1'b0, {', '.join(unread.values())}}};"] if unread else []),
         "  loopwire_sequencer #(",
         f"      .CHUNKS({folding.chunks}), .PASSES({folding.passes}), .BITS({sum(bits[c] for c in carried)})",
-        "  ) sequencer (",
-        "      .aclk, .aresetn, .start(issued_step_valid),",
-        f"      .start_with({{{', '.join(f'issued_{control}' for control in carried)}}}),",
-        f"      .valid(step_valid), .accompanying({{{', '.join(carried)}}}),",
-        f"      {counters}",
+        f"  ) {name} (",
+        f"      .aclk, .aresetn, .start({start}),",
+        f"      .start_with({{{', '.join(given[control] for control in carried)}}}),",
+        f"      .valid({controls['step_valid'].name}),",
+        f"      .accompanying({{{', '.join(controls[control].name for control in carried)}}}),",
+        f"      {', '.join(f'.{port}({wire})' for port, wire in counters.items())}",
         "  );",
         "",
     ]
@@ -213,10 +270,10 @@ def _bus(width: int) -> str:
     return f"[{width - 1}:0] " if width > 1 else ""
 
 
-def _instance(module: LayerModule, name: str, controls: Mapping[str, _Control]) -> list[str]:
+def _instance(module: LayerModule, name: str, controls: _Controls) -> list[str]:
     ports = [".aclk"] if module.clocked else []
     for control, places in module.controls.items():
-        ports += [f".{control}_{s}({controls[control].in_stage(s)})" for s in sorted(places)]
+        ports += [f".{control}_{s}({controls.in_stage(control, s)})" for s in sorted(places)]
     ports += [f".{port_name(signal)}" for signal in (*module.inputs, *module.outputs)]
     declared = [f"  logic {array(signal)} {port_name(signal)};" for signal in module.outputs]
     lines, line = [], "     "
