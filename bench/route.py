@@ -8,11 +8,17 @@ from __future__ import annotations
 import os
 import sys
 import time
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from loopwire.cli import main as loopwire
+from loopwire.config import CompileConfig
+from loopwire.explore.config_file import to_toml
 from loopwire.report.built import Built
 from loopwire.report.stored import from_json
 from loopwire.report.summary import Report
@@ -21,15 +27,40 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("LOOPWIRE_DATA", ROOT.parent / "shared" / "data"))
 TYPES = Path(__file__).with_name("types")
 OUT = ROOT / "build" / "routed"
-PART, CLOCK_NS = "LFE5U-85F-8BG381C", "10"
-CASES = {"jet_lstm": "jet_lstm20_flat.h5", "jet_gru": "jet_gru20_flat.h5"}
+PART, CLOCK_NS = "LFE5U-85F-8BG381C", 10
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, and what is set beside its types."""
+
+    model: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+CASES = {
+    "jet_lstm": Case("jet_lstm20_flat.h5"),
+    "jet_gru": Case("jet_gru20_flat.h5"),
+    "quickdraw_lstm": Case(
+        "paper/Quickdraw5ClassLSTMFinL.h5",
+        {
+            "reuse_factor": 1024,
+            "layer_reuse_factor": {"dense_8": 1024, "dense_9": 896, "rnn_densef": 160},
+            "clock_period_ns": 12.5,
+        },
+    ),
+}
 
 
 def route(case: str) -> Report:
     """Compile and route one model; return the project's report."""
-    project = OUT / case
-    settings = ("--config", TYPES / f"{case}.toml", "--part", PART, "--clock-ns", CLOCK_NS, "--simulate", 0)
-    for command in (("compile", DATA / "models" / CASES[case], *settings, "--out", project), ("route", project)):
+    project, file = OUT / case, OUT / f"{case}.toml"
+    types = tomllib.loads((TYPES / f"{case}.toml").read_text())
+    settings = {"part": PART, "clock_period_ns": CLOCK_NS, **types, **CASES[case].settings}
+    OUT.mkdir(parents=True, exist_ok=True)
+    file.write_text(to_toml(CompileConfig.from_dict(settings)))
+    model = DATA / "models" / CASES[case].model
+    for command in (("compile", model, "--config", file, "--simulate", 0, "--out", project), ("route", project)):
         loopwire([str(word) for word in command], standalone_mode=False)
     return from_json((project / "report.json").read_text())
 

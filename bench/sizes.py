@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import sys
 import time
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from loopwire.schedule.resources import Multipliers
 QUICKDRAW = "paper/Quickdraw5ClassLSTMFinL.h5"
 WIDE_INPUT = {"model": {"precision": "fixed<16,6,RND,SAT>", "input": "fixed<16,9,RND,SAT>"}}
 """What holds drawings, whose coordinates go up to ±255."""
+TYPES_FOUND = tomllib.loads(Path(__file__).with_name("types").joinpath("quickdraw_lstm.toml").read_text())
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,13 @@ CASES = [
         1024,
         {"dense_8": 1024, "dense_9": 896, "rnn_densef": 160},
         {"part": "LFE5U-85F-8BG381C", "clock_period_ns": 12.5, **WIDE_INPUT},
+    ),
+    Case(
+        QUICKDRAW,
+        16,
+        1024,
+        {"dense_8": 1024, "dense_9": 896, "rnn_densef": 160},
+        {"multipliers": "auto", "part": "LFE5U-85F-8BG381C", "clock_period_ns": 12.5, **TYPES_FOUND},
     ),
 ]
 
