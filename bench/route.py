@@ -46,7 +46,7 @@ CASES = {
         {
             "reuse_factor": 1024,
             "layer_reuse_factor": {"dense_8": 1024, "dense_9": 896, "rnn_densef": 160},
-            "clock_period_ns": 12.5,
+            "clock_period_ns": 7,
         },
     ),
 }

@@ -77,7 +77,7 @@ CASES = [
         16,
         1024,
         {"dense_8": 1024, "dense_9": 896, "rnn_densef": 160},
-        {"multipliers": "auto", "part": "LFE5U-85F-8BG381C", "clock_period_ns": 12.5, **TYPES_FOUND},
+        {"multipliers": "auto", "part": "LFE5U-85F-8BG381C", "clock_period_ns": 7, **TYPES_FOUND},
     ),
 ]
 
