@@ -25,7 +25,7 @@ from loopwire.layers.shape import Flatten
 from loopwire.passes.accumulate_flattened import accumulate_flattened
 from loopwire.passes.fuse_scans import fuse_scans
 from loopwire.passes.lower import lower
-from loopwire.schedule.datapath import AddSub, Constant, Datapath, Multiply, Round
+from loopwire.schedule.datapath import AddSub, Bound, Constant, Datapath, Multiply, Round
 from loopwire.schedule.engine import engines
 from loopwire.schedule.expand import Solver, expand
 from loopwire.schedule.shift_add import solve
@@ -182,6 +182,45 @@ def test_a_half_finer_than_the_operand_is_not_folded_into_it() -> None:
     assert any(isinstance(op.kind, AddSub) for op in datapath.operations)
     assert [kind.mode for kind in folded(datapath)] == [Rounding.RND]
     assert_computes(graph, datapath, 0, batch=50)
+
+
+def bounds(datapath: Datapath) -> int:
+    return sum(isinstance(op.kind, Bound) for op in datapath.operations)
+
+
+def before_a_table(to: FixedType, read_by_another: bool = False) -> Graph:
+    """A product cast to a type, of which two halves go through tables."""
+    b = Builder()
+    x = b.input("x", TensorType((4,), BYTE))
+    cast = b.cast(b.mul(x, b.const([4.0, -4.0, 3.0, 0.5], BYTE)), to)
+    halves = [b.table(name, b.slice(cast, *ends), ROUNDED) for name, ends in (("tanh", (0, 2)), ("sigmoid", (2, 4)))]
+    result = b.concat(halves)
+    return b.graph([b.add(result, cast) if read_by_another else result])
+
+
+@pytest.mark.parametrize("overflow", [Overflow.SAT, Overflow.SAT_SYM])
+def test_no_bound_stands_before_a_table_that_clamps_further_inside(overflow: Overflow) -> None:
+    graph = before_a_table(FixedType(8, 6, rounding=Rounding.RND, overflow=overflow))
+    datapath = only_datapath(graph)
+    assert bounds(datapath) == 0
+    assert_computes(graph, datapath, 0, batch=100)
+
+
+@pytest.mark.parametrize(
+    ("to", "read_by_another"),
+    [
+        (FixedType(8, 6, overflow=Overflow.SAT), True),
+        (FixedType(3, 1, overflow=Overflow.SAT_SYM), False),
+        (FixedType(8, 6, overflow=Overflow.WRAP), False),
+        (FixedType(8, 6, overflow=Overflow.SAT_ZERO), False),
+    ],
+    ids=["read by another", "the table has one number more", "wraps", "zero"],
+)
+def test_a_bound_that_is_seen_stays(to: FixedType, read_by_another: bool) -> None:
+    graph = before_a_table(to, read_by_another)
+    datapath = only_datapath(graph)
+    assert bounds(datapath) == 1
+    assert_computes(graph, datapath, 0, batch=100)
 
 
 def test_unused_operations_are_left_out() -> None:

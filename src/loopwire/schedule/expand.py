@@ -36,6 +36,7 @@ from loopwire.schedule.datapath import (
     View,
 )
 from loopwire.schedule.engine import Engine
+from loopwire.schedule.fold_bounds import fold_bounds
 from loopwire.schedule.fold_rounding import fold_rounding
 
 Solver = Callable[[Value, Integers, Range], AdderTree | None]
@@ -85,7 +86,7 @@ class Expansion:
             for read, state in zip(reads, engine.states, strict=True)
         )
         datapath = Datapath(x, tuple(self._operations), rings, self._of(engine.output))
-        return fold_rounding(without_unused(datapath))
+        return fold_rounding(without_unused(fold_bounds(datapath)))
 
     def _of(self, value: Value) -> Signal:
         return self._signals[self._engine.aliases.get(value, value)]

@@ -32,6 +32,7 @@ from loopwire.schedule.datapath import (
 )
 from loopwire.schedule.engine import Engine, State
 from loopwire.schedule.expand import Expansion, without_unused
+from loopwire.schedule.fold_bounds import fold_bounds
 from loopwire.schedule.fold_rounding import fold_rounding
 
 
@@ -63,7 +64,7 @@ class _FoldedExpansion(Expansion):
             for read, state, initial, gathered in self._rings
         )
         datapath = Datapath(x, tuple(self._operations), rings, output, self._folding)
-        return fold_rounding(without_unused(datapath))
+        return fold_rounding(without_unused(fold_bounds(datapath)))
 
     def _of(self, value: Value) -> Signal:
         return self._chunk(value) if self._want_chunks else self._whole(value)

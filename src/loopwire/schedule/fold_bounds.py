@@ -1,0 +1,58 @@
+"""Saturations before tables, left out: a table clamps what it is given to a range of its own.
+
+σ and tanh are constant, to the last bit, from well inside the range of a gate's type. So a table's clamp alone gives
+the same results, and one multiplexer fewer stands in the loop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from loopwire.ir.interval import Range
+from loopwire.ir.types import Overflow
+from loopwire.schedule.datapath import Bound, Datapath, Operation, Signal, TableIndex, View
+
+
+def fold_bounds(datapath: Datapath) -> Datapath:
+    """Return the datapath without the saturations that only tables read, whose clamps are at least as narrow."""
+    told_apart = _told_apart(datapath)
+    unbounded: dict[Signal, Signal] = {}
+    operations = []
+    for operation in datapath.operations:
+        kind, result = operation.kind, operation.result
+        operands = tuple(unbounded.get(operand, operand) for operand in operation.operands)
+        if isinstance(kind, Bound) and _passes(kind, told_apart.get(result)):
+            (unbounded[result],) = operands
+            continue
+        if operands != operation.operands:
+            if isinstance(kind, View):
+                result = replace(result, low=operands[0].low, high=operands[0].high)
+                unbounded[operation.result] = result
+            operation = Operation(kind, operands, result)
+        operations.append(operation)
+    return replace(datapath, operations=tuple(operations))
+
+
+def _told_apart(datapath: Datapath) -> dict[Signal, Range | None]:
+    """Return between which numbers the readers of a signal tell one from the next; None: everywhere."""
+    found: dict[Signal, Range | None] = {datapath.output: None, **{ring.following: None for ring in datapath.rings}}
+    for operation in reversed(datapath.operations):
+        match operation.kind:
+            case TableIndex(form):
+                domain: Range | None = Range(form.domain_low, form.domain_high)
+            case View():
+                domain = found.get(operation.result)
+            case _:
+                domain = None
+        for operand in operation.operands:
+            before = found.get(operand, domain)
+            found[operand] = None if domain is None or before is None else domain.join(before)
+    return found
+
+
+def _passes(bound: Bound, told_apart: Range | None) -> bool:
+    """Say whether every number that a bound changes stays on the same side of all that its readers tell apart."""
+    to = bound.to
+    symmetric = to.overflow is Overflow.SAT_SYM
+    saturates = symmetric or to.overflow is Overflow.SAT
+    return saturates and told_apart is not None and told_apart.within(Range(to.min_integer + symmetric, to.max_integer))
