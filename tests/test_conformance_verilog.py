@@ -143,11 +143,11 @@ def type_cases() -> Iterator[Case]:
 def bound_cases() -> Iterator[Case]:
     """Numbers of few bits brought into a narrower type, so that every one of them is met, on both sides of a bound."""
     modes = itertools.product(Overflow, ("fixed<4,2", "ufixed<4,2"), ("fixed<7,4>", "ufixed<7,4>"))
-    for index, (overflow, result, given) in enumerate(modes):
+    for index, (overflow, result, input_type) in enumerate(modes):
         rounding = list(Rounding)[index % len(Rounding)]
         same = [Activation("a", Function("linear"))]
         narrow = types(result=f"{result},{rounding},{overflow}>")
-        yield Case(f"bound_{index + 1}", (12, 6), same, narrow, given)
+        yield Case(f"bound_{index + 1}", (12, 6), same, narrow, input_type)
     # Before a table that clamps further inside than the type of its operand does.
     before = types(preactivation="fixed<8,6,RND,SAT>", result="fixed<4,1,RND,SAT>")
     yield Case("bound_before_table", (12, 4), [dense("a", 4, 4, "tanh")], before, "fixed<7,6>")

@@ -389,7 +389,7 @@ def _bounded(kind: Bound, a: Signal, expression: str, width: int) -> str:
         return kept
     fits = _fits(a, expression, to.width, to.signed)
     low, high = literal(_lowest(to), width), literal(to.max_integer, width)
-    if _lowest(to) > to.min_integer:
+    if a.low <= to.min_integer < _lowest(to):
         fits = f"{fits} && {kept} != {literal(to.min_integer, width)}"
     beyond = f"{_negative(a, expression)} ? {low} : {high}" if a.signed else high
     return f"{fits} ? {kept} : {literal(0, width) if to.overflow is Overflow.SAT_ZERO else beyond}"
