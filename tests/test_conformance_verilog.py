@@ -295,6 +295,8 @@ def knob_cases() -> Iterator[Case]:
             )
     for interleave in (1, 2, 3):
         yield Case(f"interleave_{interleave}", (4, 2), layers, interleave=interleave)
+    flat = [rnn("a", 2, 2, **SEQUENCES), Flatten("b"), dense("c", 6, 15)]
+    yield Case("few_dsps", (3, 2), flat, part="LFE5U-12F", clock_period_ns=12.0, multipliers="dsp")
 
 
 GROUPS = {

@@ -130,7 +130,12 @@ class ShiftAdd:
 
 @dataclass(frozen=True)
 class Products:
-    """(matrix of m·n elements, x of n) → all m·n products matrix[i, j] · x[j], row by row."""
+    """(matrix of m·n elements, x of n) → all m·n products matrix[i, j] · x[j], row by row.
+
+    The last `lut_rows` rows are made of look-up tables on every device.
+    """
+
+    lut_rows: int = 0
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,9 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
             return delays.rom(len(kind.rows), result.width)
         case Products() | Multiply():
             # A DSP block's operands are signed: an unsigned one takes a bit more.
-            return delays.multiplier(*(operand.width + (not operand.signed) for operand in operation.operands))
+            factors = [operand.width + (not operand.signed) for operand in operation.operands]
+            in_luts = isinstance(kind, Products) and kind.lut_rows > 0
+            return delays.lut_multiplier(*factors) if in_luts else delays.multiplier(*factors)
         case AddSub():
             return delays.adder(result.width)
         case Extreme():

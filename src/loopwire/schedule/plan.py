@@ -25,6 +25,7 @@ from loopwire.schedule.engine import Engine, engines, head_apart, one_layer_each
 from loopwire.schedule.expand import expand
 from loopwire.schedule.expand_folded import expand_folded
 from loopwire.schedule.fold import fold, layer_of
+from loopwire.schedule.lut_products import within_dsps
 from loopwire.schedule.pipeline import Pipeline, schedule
 from loopwire.schedule.shift_add import SOLVED_PRODUCTS, SOLVER_BITS, minimal_depth, solve
 
@@ -196,7 +197,7 @@ class Planner:
         """Return the pipeline of an engine, folded for its layer's reuse factor."""
         folding = fold(engine, self.knobs.reuse_factor_of(layer_of(engine))) if self.knobs.folds else None
         if folding is None:
-            datapath = expand(engine, self.found, self._solve)
+            datapath = within_dsps(expand(engine, self.found, self._solve), self.delays, self.knobs.copies)
         else:
             datapath = expand_folded(engine, self.found, folding)
         if engine.stateful:

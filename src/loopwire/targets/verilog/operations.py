@@ -149,7 +149,7 @@ def statements(
         case ShiftAdd():
             return _tree(kind.tree, operation, placement, result, text, library)
         case Products():
-            return _products(operation, result, text)
+            return _products(kind, operation, result, text)
         case Multiply():
             a, b = (_signed_factor(v, f"{text(v)}[{'0' if v.count == 1 else 'k'}]", width) for v in operation.operands)
             added = f" + {literal(kind.added, width)}" if kind.added else ""
@@ -314,15 +314,45 @@ def _signed_factor(operand: Signal, expression: str, width: int) -> str:
     return f"{width}'($signed({{1'b0, {expression}}}))"
 
 
-def _products(operation: Operation, result: str, text: Text) -> list[str]:
+def _products(kind: Products, operation: Operation, result: str, text: Text) -> list[str]:
     (matrix, x), out = operation.operands, operation.result
     n = x.count
-    row, rows = loop("row", matrix.count // n)
-    col, cols = loop("col", n)
-    place = element_of(row, n, col)
-    weight = _signed_factor(matrix, f"{text(matrix)}[{place}]", out.width)
-    factor = _signed_factor(x, f"{text(x)}[{col}]", out.width)
-    return ["always_comb", *nested([*rows, *cols], f"{result}[{place}] = {weight} * {factor};")]
+    rows, (col, cols) = matrix.count // n, loop("col", n)
+
+    def factors(row: str) -> tuple[str, str]:
+        return f"{text(matrix)}[{element_of(row, n, col)}]", f"{text(x)}[{col}]"
+
+    row, outer = loop("row", rows - kind.lut_rows)
+    weight, factor = (_signed_factor(v, e, out.width) for v, e in zip((matrix, x), factors(row), strict=True))
+    in_dsps = nested([*outer, *cols], f"{result}[{element_of(row, n, col)}] = {weight} * {factor};")
+    if not kind.lut_rows:
+        return ["always_comb", *in_dsps]
+    product = f"{result}_in_luts"
+    places = [f"for (int row = {rows - kind.lut_rows}; row < {rows}; row++)", *cols]
+    in_luts = nested(places, f"{result}[{element_of('row', n, col)}] = {product}({', '.join(factors('row'))});")
+    body = [*(in_dsps if kind.lut_rows < rows else ()), *in_luts]
+    return [*_lut_product(product, matrix, x, out.width), "always_comb begin", *body, "end"]
+
+
+def _lut_product(name: str, a: Signal, b: Signal, width: int) -> list[str]:
+    """Write a function that multiplies by a tree of sums: b's multiples by powers of two where a has a bit."""
+    value = resized("b", b.width, b.signed, width)
+    terms = [f"(a[{k}] ? {_shifted(value, k)} : {literal(0, width)})" for k in range(a.width)]
+    if a.signed:
+        terms[-1] = f"-{terms[-1]}"
+    while len(terms) > 1:
+        sums = [
+            f"({left} + {right})".replace("+ -", "- ") for left, right in zip(terms[::2], terms[1::2], strict=False)
+        ]
+        terms = sums + terms[2 * len(sums) :]
+    first, *further = wrapped(f"{name} = {terms[0][1:-1]};")
+    ports = ", ".join(f"input logic [{v.width - 1}:0] {port}" for port, v in (("a", a), ("b", b)))
+    return [
+        f"function automatic logic [{width - 1}:0] {name}({ports});",
+        f"  {first}",
+        *(f"      {part}" for part in further),
+        "endfunction",
+    ]
 
 
 def _pairs(kind: Pairs, operation: Operation, result: str, text: Text) -> list[str]:
