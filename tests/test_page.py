@@ -119,7 +119,7 @@ def test_the_same_facts_in_json(folder: Path, design: Design) -> None:
 
 def test_the_same_input_gives_the_same_page(folder: Path, design: Design) -> None:
     report = design.report()
-    assert page(report, design.firmware, "again") == page(report, design.firmware, "again")
+    assert page(report, design.firmware) == page(report, design.firmware)
 
 
 def test_without_matplotlib(design: Design, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +127,7 @@ def test_without_matplotlib(design: Design, monkeypatch: pytest.MonkeyPatch) -> 
         raise ToolError("figures", "the Python package 'mplhep' is missing", "Install it")
 
     monkeypatch.setattr(html, "_profiles", missing)
-    text = parsed(page(design.report(), design.firmware, "again")).text
+    text = parsed(page(design.report(), design.firmware)).text
     assert "Without figures: figures: the Python package 'mplhep' is missing. Install it" in text
 
 

@@ -58,7 +58,7 @@ def compile(model: Model, config: CompileConfig | None = None) -> Design:
             "no knobs have been chosen for them",
             "Compile without them, then call loopwire.explore.chooser.choose",
         )
-    device = find_part(config.part)
+    device = find_part(config.part).slowed(config.delay_factor)
     folded = fold_batch_normalization(model)
     types = TypeChoice(config, folded)
     graph = verify(lower(folded, types.input_type(), types.layer_types))

@@ -65,6 +65,7 @@ class CompileConfig(Knobs):
         target: what the model is compiled to.
         part: the FPGA, as `devices.find_part` knows it.
         clock_period_ns: what every stage must fit in.
+        delay_factor: by how much the part's delays are taken to be longer than the delay model says, as a route taught.
         name: of the top module; None: the model's.
         simulate_sequences: how many sequences `Design.verify` simulates at most, if not told otherwise.
         targets: bounds to which `explore.chooser.choose` finds reuse factors, interleave and copies.
@@ -79,6 +80,7 @@ class CompileConfig(Knobs):
     target: Target = "verilog"
     part: str = "xcku115-flvb2104-2-i"
     clock_period_ns: float = 5.0
+    delay_factor: float = 1.0
     name: str | None = None
     simulate_sequences: int = SIMULATED_SEQUENCES
     targets: DesignTargets | None = None
@@ -98,6 +100,8 @@ class CompileConfig(Knobs):
             raise ConfigError(
                 "clock_period_ns", f"{self.clock_period_ns} is no period", "Give nanoseconds above 0, such as 5"
             )
+        if not (math.isfinite(self.delay_factor) and self.delay_factor > 0):
+            raise ConfigError("delay_factor", f"{self.delay_factor} is no factor", "Give a number above 0, such as 1.2")
         if self.simulate_sequences < 0:
             raise ConfigError(
                 "simulate_sequences", f"{self.simulate_sequences} sequences are impossible", "Give 0 or more"
@@ -357,6 +361,7 @@ _READERS: dict[str, Reader] = {
     "target": _text,
     "part": _text,
     "clock_period_ns": _number,
+    "delay_factor": _number,
     "interleave": _count,
     "reuse_factor": _count,
     "layer_reuse_factor": _counts,

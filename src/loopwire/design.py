@@ -295,6 +295,7 @@ class Design:
             copies=self.config.copies,
             io=self.config.io,
             bus_bits=self.config.bus_bits,
+            delay_factor=self.config.delay_factor,
             engines=() if firmware is None else firmware.areas,
             estimated=() if firmware is None else estimated_use(firmware.areas, self.device),
         )

@@ -41,6 +41,7 @@ PROFILED_SEQUENCES = 2000
 @click.option("--target", help="verilog or vitis_hls. [default: verilog]")
 @click.option("--part", help="FPGA. [default: xcku115-flvb2104-2-i]")
 @click.option("--clock-ns", type=float, help="Clock period in ns. [default: 5]")
+@click.option("--delay-factor", type=float, help="Take the part's delays to be so many times as long. [default: 1]")
 @click.option("--precision", help="Type of all tensors. [default: fixed<16,6,RND,SAT>]")
 @click.option("--reuse-factor", type=int, help="Products that a multiplier serves in each step. [default: 1]")
 @click.option("--interleave", type=int, help="Sequences in the loop at once. [default: as many as fill it]")
@@ -92,14 +93,13 @@ def _compile(
         design, data = _read(progress, model_path, data_path, config)
         design, chosen = _chosen(progress, design, config)
         report, evidence = _report(progress, design, data, sequences)
-        report = replace(report, **chosen)
+        report = replace(report, command=shlex.join(_command()), **chosen)
         with step(progress, "Writing"):
             inputs = None if data is None else data.inputs
-            command = " ".join(map(shlex.quote, _command()))
             reports = {
                 "report.json": report.to_json(),
                 "report.md": report.to_markdown(),
-                "report.html": page(report, None if hls else design.firmware, command, evidence),
+                "report.html": page(report, None if hls else design.firmware, evidence),
             }
             if chosen:
                 reports["chosen.toml"] = to_toml(design.config)

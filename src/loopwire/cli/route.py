@@ -24,13 +24,22 @@ FOLDER = "routed"
 @click.option("--part", help="An ECP5, such as LFE5U-85F-8BG381C. [default: the project's]")
 @click.option("--seed", default=1, show_default=True, help="Of the placer.")
 @click.option("--timeout-minutes", type=click.FloatRange(min=0, min_open=True), help="For each tool. [default: none]")
-def route_command(project: Path, part: str | None, seed: int, timeout_minutes: float | None) -> None:
+@click.option(
+    "--retime", is_flag=True, help="Where the clock is missed, compile with the delays that the route taught."
+)
+def route_command(project: Path, part: str | None, seed: int, timeout_minutes: float | None, retime: bool) -> None:
     """Place and route PROJECT, which `loopwire compile` or `loopwire board` has written, and pack a bitstream."""
+    from loopwire.cli.retime import commands_of, retimed
+
     with errors_told():
-        _route(project, part, seed, timeout_minutes)
+        compilation = commands_of(project) if retime else None
+        slack_ns = _route(project, part, seed, timeout_minutes)
+        if compilation is not None and slack_ns < 0:
+            retimed(compilation, slack_ns, lambda folder: _route(folder, part, seed, timeout_minutes))
 
 
-def _route(project: Path, part: str | None, seed: int, timeout_minutes: float | None) -> None:
+def _route(project: Path, part: str | None, seed: int, timeout_minutes: float | None) -> float:
+    """Route a project; return by how many nanoseconds its clock period is shorter than the one asked for."""
     from rich.console import Console
 
     from loopwire.devices import find_part
@@ -48,7 +57,7 @@ def _route(project: Path, part: str | None, seed: int, timeout_minutes: float | 
     nextpnr.part_options(device)
     nextpnr.version()
     find_yosys()
-    clock_mhz = facts["board"]["clock_mhz"] if on_board else 1e3 / facts["clock_period_ns"]
+    clock_mhz: float = facts["board"]["clock_mhz"] if on_board else 1e3 / facts["clock_period_ns"]
     timeout_s = None if timeout_minutes is None else 60 * timeout_minutes
     console = Console()
     with progress_bars(console) as progress, step(progress, "Placing and routing") as update:
@@ -68,10 +77,11 @@ def _route(project: Path, part: str | None, seed: int, timeout_minutes: float | 
     for line in built.critical_path:
         click.echo(f"  {line}")
     assert built.clock_period_ns is not None
-    if built.clock_period_ns > asked_ns:
-        shorter = facts["clock_period_ns"] * asked_ns / built.clock_period_ns
-        click.echo(f"The clock of {asked_ns:.4g} ns is missed: compile with --clock-ns {shorter:.3g}")
+    slack_ns = asked_ns - built.clock_period_ns
+    if slack_ns < 0:
+        click.echo(f"The clock of {asked_ns:.4g} ns is missed by {-slack_ns:.3g} ns")
     click.echo(f"Bitstream: {found / nextpnr.BITSTREAM}")
+    return slack_ns
 
 
 def _sources(project: Path, facts: Mapping[str, Any]) -> Sources:

@@ -6,7 +6,7 @@ The numbers live in one TOML file a family beside this module, each with its sou
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from typing import Any
 
@@ -79,6 +79,10 @@ class Device:
     lut_factor_bits: int
     bram18_shapes: tuple[tuple[int, int], ...]
     delays: Delays
+
+    def slowed(self, factor: float) -> Device:
+        """Return the part with all delays so many times as long."""
+        return replace(self, delays=Delays(**{name: factor * delay for name, delay in asdict(self.delays).items()}))
 
 
 def find_part(name: str) -> Device:

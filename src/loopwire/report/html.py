@@ -38,7 +38,7 @@ class Evidence:
     class_names: tuple[str, ...] = ()
 
 
-def page(report: Report, firmware: Firmware | None, repeat: str, evidence: Evidence | None = None) -> str:
+def page(report: Report, firmware: Firmware | None, evidence: Evidence | None = None) -> str:
     """Return the page.
 
     Figures are left out, and the page says so, where the extra `plots` is not installed.
@@ -46,7 +46,6 @@ def page(report: Report, firmware: Firmware | None, repeat: str, evidence: Evide
     Args:
         report: all facts.
         firmware: whose schedule is drawn; None: of HLS C++ only its tool knows the schedule.
-        repeat: the commands that lead to the same design.
         evidence: for the ROC curves.
     """
     from jinja2 import Environment, StrictUndefined
@@ -82,14 +81,13 @@ def page(report: Report, firmware: Firmware | None, repeat: str, evidence: Evide
         profile=_profile_rows(report),
         trace=_trace_rows(report),
         drift=DRIFT,
-        repeat=repeat,
         missing_figures=missing,
     )
 
 
 def with_facts_of(old: str, report: Report) -> str:
     """Return an older page of a design with the key figures, the verification and the facts of this report."""
-    fresh = page(replace(report, profile=(), confusion=()), None, "")
+    fresh = page(replace(report, profile=(), confusion=()), None)
     head, begin, rest = old.partition(FACTS_BEGIN)
     _, end, tail = rest.partition(FACTS_END)
     inside, _, _ = fresh.partition(FACTS_BEGIN)[2].partition(FACTS_END)

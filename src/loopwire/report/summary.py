@@ -109,7 +109,8 @@ class Report:
 
     Of HLS C++ there is no prediction: only its tool knows cycles, and `predicted` and `loop_latency_cycles` are None.
     `engines` are as scheduled; their resources, and those of all in `estimated`, are estimates without synthesis.
-    `chosen` are the knobs found for the `targets`.
+    `chosen` are the knobs found for the `targets`. `delay_factor` is what the delay model's delays were multiplied by.
+    `command` leads to the same design.
     `built` is what tools reported, added when they have run.
     `confusion` counts fixed-point outputs: rows are true classes, columns those told. `profile` and `trace` are of the
     first `profiled_sequences` of the data.
@@ -146,6 +147,8 @@ class Report:
     estimated: tuple[ResourceUse, ...] = ()
     targets: tuple[Target, ...] = ()
     chosen: tuple[ChosenKnob, ...] = ()
+    delay_factor: float = 1.0
+    command: str = ""
 
     def rows(self) -> Rows:
         """Return (quantity, value, stage) of each fact but AUCs and clipping."""
@@ -180,7 +183,7 @@ class Report:
             *([("Copies of the recurrent layers", str(self.copies), "scheduled")] if self.copies > 1 else []),
             ("Ports", self._ports(), "scheduled"),
             *self._channel_rows(),
-            ("Clock", clock, "delay model"),
+            ("Clock", clock, "delay model" if self.delay_factor == 1 else f"delay model × {self.delay_factor:.3g}"),
         ]
 
     def _ports(self) -> str:

@@ -1,0 +1,78 @@
+"""What `loopwire route --retime` does with a clock that was missed: compile again with slower delays, and route."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """How a project was made.
+
+    Attributes:
+        project: its folder.
+        arguments: of `loopwire compile`.
+        clock_period_ns: what it was asked to reach.
+        delay_factor: what the delay model was multiplied by.
+    """
+
+    project: Path
+    arguments: tuple[str, ...]
+    clock_period_ns: float
+    delay_factor: float
+
+
+def commands_of(project: Path) -> Compilation:
+    """Return how a project was made.
+
+    Raises:
+        OutputError: there is no project.
+        ConfigError: it is not one that `loopwire compile` has written.
+    """
+    from loopwire.errors import ConfigError
+    from loopwire.written_project import read_report, read_verilog_facts
+
+    if "board" in read_verilog_facts(project):
+        raise ConfigError("--retime", f"{project} is a board's project", "Retime the project that it was made from")
+    report = read_report(project)
+    words = shlex.split(report.command)
+    if not words:
+        raise ConfigError(
+            "--retime",
+            f"{project} does not tell how it was compiled",
+            "Write it with loopwire compile, on a command line",
+        )
+    return Compilation(project, tuple(words[2:]), report.clock_period_ns, report.delay_factor)
+
+
+def retimed(compilation: Compilation, slack_ns: float, route: Callable[[Path], float]) -> None:
+    """Compile for slower delays and route, until the clock is met or `ROUNDS` designs have missed it.
+
+    Args:
+        compilation: of the design that missed its clock.
+        slack_ns: by which it was missed; negative.
+        route: routes a project and returns its slack.
+    """
+    from loopwire.cli.compile import compile_command
+
+    project, factor = compilation.project, compilation.delay_factor
+    slacks = {project: slack_ns}
+    for number in range(1, ROUNDS + 1):
+        factor *= (compilation.clock_period_ns - slack_ns) / compilation.clock_period_ns
+        folder = project.with_name(f"{project.name}_retimed_{number}")
+        click.echo(f"\nCompiling for delays {factor:.3g} times as long, in {folder}")
+        changed = ("--delay-factor", f"{factor:.4g}", "--out", str(folder))
+        compile_command.main([*compilation.arguments, *changed], prog_name="compile", standalone_mode=False)
+        slack_ns = slacks[folder] = route(folder)
+        if slack_ns >= 0:
+            click.echo(f"The clock is met in {folder}")
+            return
+    best = max(slacks, key=lambda folder: slacks[folder])
+    click.echo(f"The clock is missed after {ROUNDS} rounds. The fastest is in {best}")

@@ -1,0 +1,85 @@
+"""`loopwire route --retime`: compiled again with the delays that a route taught, until the clock is met."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from loopwire.cli import main
+from loopwire.cli.retime import ROUNDS, Compilation, commands_of, retimed
+from loopwire.devices import find_part
+from loopwire.errors import ConfigError
+from loopwire.project import replace_files
+
+MODEL = Path(__file__).parents[1] / "examples" / "jets" / "jet_lstm20.keras"
+ARGUMENTS = (MODEL, "--simulate", 0, "--part", "xcvu13p", "--multipliers", "dsp")
+
+
+@pytest.fixture(scope="module")
+def compilation(tmp_path_factory: pytest.TempPathFactory) -> Compilation:
+    folder = tmp_path_factory.mktemp("retime") / "jets"
+    result = CliRunner().invoke(main, [*map(str, ("compile", *ARGUMENTS)), "--out", str(folder)])
+    assert result.exit_code == 0, result.output
+    return commands_of(folder)
+
+
+def facts(folder: Path) -> dict[str, object]:
+    read: dict[str, object] = json.loads((folder / "report.json").read_text())
+    return read
+
+
+def test_a_report_tells_how_its_project_was_compiled(compilation: Compilation) -> None:
+    assert sorted(compilation.arguments) == sorted((*map(str, ARGUMENTS), "--out", str(compilation.project)))
+    assert (compilation.clock_period_ns, compilation.delay_factor) == (5.0, 1.0)
+
+
+def test_delays_are_multiplied_by_what_each_route_took(
+    compilation: Compilation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    routed, slacks = [], [-0.5, 0.25]
+
+    def route(folder: Path) -> float:
+        routed.append(folder)
+        return slacks[len(routed) - 1]
+
+    retimed(compilation, -1.0, route)
+    first, second = routed
+    assert (first.name, second.name) == ("jets_retimed_1", "jets_retimed_2")
+    assert (facts(first)["delay_factor"], facts(second)["delay_factor"]) == (1.2, 1.32)
+    assert facts(first)["clock_period_ns"] == 5.0
+    assert facts(compilation.project)["delay_factor"] == 1.0
+    assert f"--out {first} " in str(facts(first)["command"])
+    assert "× 1.2" in (first / "report.md").read_text()
+    assert capsys.readouterr().out.endswith(f"The clock is met in {second}\n")
+
+
+def test_the_fastest_is_told_where_all_miss(compilation: Compilation, capsys: pytest.CaptureFixture[str]) -> None:
+    slacks = iter([-0.02, -0.01, -0.03])
+    retimed(compilation, -0.05, lambda _: next(slacks))
+    told = capsys.readouterr().out
+    fastest = compilation.project.with_name("jets_retimed_2")
+    assert told.endswith(f"The clock is missed after {ROUNDS} rounds. The fastest is in {fastest}\n")
+
+
+def test_a_project_that_no_command_wrote(compilation: Compilation) -> None:
+    before = (compilation.project / "report.json").read_text()
+    after = json.dumps({**json.loads(before), "command": ""})
+    replace_files(compilation.project, {"report.json": after})
+    with pytest.raises(ConfigError, match="does not tell how it was compiled"):
+        commands_of(compilation.project)
+    replace_files(compilation.project, {"report.json": before})
+
+
+def test_a_slower_part_has_longer_delays() -> None:
+    part = find_part("xcvu13p")
+    assert part.slowed(1.5).delays.lut_ns == 1.5 * part.delays.lut_ns
+    assert part.slowed(1.5).luts == part.luts
+
+
+def test_an_impossible_factor() -> None:
+    result = CliRunner().invoke(main, ["compile", str(MODEL), "--delay-factor", "0"])
+    assert result.exit_code == 1
+    assert "delay_factor: 0.0 is no factor. Give a number above 0, such as 1.2" in result.output
