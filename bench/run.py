@@ -11,6 +11,7 @@ from emulator import main as measure_emulators
 from hls_bits import main as compare_hls
 from hls_speed import main as measure_hls
 from sizes import main as measure_sizes
+from synthesis import errors as compare_estimates
 
 if __name__ == "__main__":
     print(f"Load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
@@ -21,3 +22,4 @@ if __name__ == "__main__":
     measure_hls()
     measure_sizes()
     measure_choices()
+    compare_estimates()

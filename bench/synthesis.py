@@ -1,8 +1,9 @@
 """Compares estimated with synthesised resources, and the delay model with routed clocks.
 
-`python bench/synthesis.py calibrate` synthesises small networks of many kinds with Yosys, for UltraScale+ and ECP5, and
-stores what they take in synthesis.json; `errors` compares today's estimates with what is stored there;
-`routed` routes some of them on the ECP5 and compares the delay model with the clock that they reach.
+`python bench/synthesis.py calibrate` synthesises networks of many kinds with Yosys, for UltraScale+ and ECP5, and
+stores what their layers take in synthesis.json; `fit` fits the factors of the estimate to one half of what is stored
+there; `errors` compares today's estimates with both halves; `routed` routes some of the networks on the ECP5 and
+compares the delay model with the clock that they reach.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,31 +30,43 @@ from loopwire.design import Design
 from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
-from loopwire.layers.model import Model
+from loopwire.layers.model import Layer, Model
 from loopwire.layers.simple_rnn import SimpleRnn
-from loopwire.schedule.resources import Resources
+from loopwire.schedule.cells import Resources
+from loopwire.schedule.lut_factors import AS_COUNTED, LutKind
+from loopwire.schedule.resources import parts
 from loopwire.synth import harness
-from loopwire.synth.fabrics import RESOURCES, fabric_of
+from loopwire.synth.fabrics import BRAMS, DSPS, FFS, LUTS, RESOURCES, fabric_of
 from loopwire.synth.harness import harness_text
 from loopwire.synth.routing import Sources, route
-from loopwire.synth.synthesis import synthesise
+from loopwire.synth.synthesis import BETWEEN, synthesise
 
 STORE = Path(__file__).with_name("synthesis.json")
+Counts = dict[str, dict[str, int]]
+"""How much of each resource each layer takes."""
 PARTS = ("LFE5U-85F-8BG381C", "xcvu13p")
-STEPS, FEATURES, OUTPUTS = 6, 3, 3
+OUTPUTS = 3
 GATES = {"lstm": 4, "gru": 3, "simple_rnn": 1}
 
 
 @dataclass(frozen=True)
 class Network:
-    """A recurrent cell and a dense layer, with random weights.
+    """Recurrent cells and dense layers, with random weights.
 
     Attributes:
         cell: 'lstm', 'gru' or 'simple_rnn'.
-        units: of the cell.
-        reuse_factor: of the cell; the dense layer has 1.
-        width: bits of all tensors, 4 of them before the point.
+        units: of each cell.
+        reuse_factor: of the cells; the dense layers have 1.
+        width: bits of all tensors.
         part: the FPGA.
+        integer_bits: of all tensors, the sign included.
+        steps: of a sequence.
+        features: of a step.
+        layers: cells, one after another.
+        dense_units: of a dense layer between the cells and the last layer; 0: there is none.
+        copies: of the cells.
+        bus_bits: of the ports; None: a step's, and a result's.
+        table_size: entries of each activation table at most; None: as many as an error of one step takes.
     """
 
     cell: str
@@ -60,58 +74,116 @@ class Network:
     reuse_factor: int
     width: int
     part: str
+    integer_bits: int = 4
+    steps: int = 6
+    features: int = 3
+    layers: int = 1
+    dense_units: int = 0
+    copies: int = 1
+    bus_bits: int | None = None
+    table_size: int | None = None
 
     def design(self) -> Design:
         """Compile it."""
         source = np.random.default_rng(self.units)
-        rows = GATES[self.cell] * self.units
-        kernel, recurrent = (source.normal(0, 0.7, (rows, n)) for n in (FEATURES, self.units))
-        bias = source.normal(0, 0.3, rows)
-        layers: dict[str, Callable[[], Any]] = {
-            "lstm": lambda: Lstm("cell", kernel, recurrent, bias),
-            "gru": lambda: Gru("cell", kernel, recurrent, bias, source.normal(0, 0.3, rows)),
-            "simple_rnn": lambda: SimpleRnn("cell", kernel, recurrent, bias),
-        }
-        head = Dense("head", source.normal(0, 0.7, (OUTPUTS, self.units)), np.zeros(OUTPUTS))
-        model = Model("network", (STEPS, FEATURES), (layers[self.cell](), head), "bench")
+        layers: list[Layer] = [self._cell(f"cell{number or ''}", source, number) for number in range(self.layers)]
+        inputs = self.units
+        for name, outputs in (("dense", self.dense_units), ("head", OUTPUTS)):
+            if outputs:
+                layers.append(Dense(name, source.normal(0, 0.7, (outputs, inputs)), np.zeros(outputs)))
+                inputs = outputs
+        reuse_factors = {layer.name: self.reuse_factor for layer in layers[: self.layers]}
+        precision = {"precision": f"fixed<{self.width},{self.integer_bits},RND,SAT>"}
         settings = {
             "name": "network",
             "part": self.part,
             "clock_period_ns": 5.0 if self.part.startswith("xc") else 10.0,
-            "layer_reuse_factor": {"cell": self.reuse_factor},
-            "model": {"precision": f"fixed<{self.width},4,RND,SAT>"},
+            "layer_reuse_factor": reuse_factors,
+            "copies": self.copies,
+            "model": precision if self.table_size is None else {**precision, "table_size": self.table_size},
         }
+        if self.bus_bits is not None:
+            settings["bus_bits"] = self.bus_bits
+        model = Model("network", (self.steps, self.features), tuple(layers), "bench")
         return loopwire.compile(model, CompileConfig.from_dict(settings))
+
+    def _cell(self, name: str, source: np.random.Generator, number: int) -> Layer:
+        rows, inputs = GATES[self.cell] * self.units, self.units if number else self.features
+        kernel, recurrent = (source.normal(0, 0.7, (rows, n)) for n in (inputs, self.units))
+        bias = source.normal(0, 0.3, rows)
+        sequences = number < self.layers - 1
+        match self.cell:
+            case "lstm":
+                return Lstm(name, kernel, recurrent, bias, return_sequences=sequences)
+            case "gru":
+                second_bias = source.normal(0, 0.3, rows)
+                return Gru(name, kernel, recurrent, bias, second_bias, return_sequences=sequences)
+            case _:
+                return SimpleRnn(name, kernel, recurrent, bias, return_sequences=sequences)
 
 
 SIZES = ((4, 4, 8), (3, 1, 8), (6, 36, 8), (2, 1, 10), (8, 8, 10), (4, 1, 6), (5, 10, 9))
-"""Units, reuse factor, width: parallel and folded cells."""
+"""Units, reuse factor, width: small cells, parallel and folded, each of the three."""
 ROUTED_SIZES = SIZES[:3]
+
+
+LARGER: tuple[dict[str, Any], ...] = (
+    {"cell": "gru", "units": 16, "reuse_factor": 48, "width": 16, "integer_bits": 6, "features": 6},
+    {"cell": "lstm", "units": 16, "reuse_factor": 64, "width": 12, "integer_bits": 5, "features": 6, "dense_units": 16},
+    {"cell": "lstm", "units": 6, "reuse_factor": 1, "width": 7, "copies": 2},
+    {"cell": "gru", "units": 8, "reuse_factor": 8, "width": 8, "layers": 2},
+    {"cell": "simple_rnn", "units": 32, "reuse_factor": 32, "width": 16, "integer_bits": 6},
+    {"cell": "gru", "units": 10, "reuse_factor": 10, "width": 8, "copies": 2, "bus_bits": 48},
+    {"cell": "lstm", "units": 8, "reuse_factor": 16, "width": 12, "table_size": 64},
+    {"cell": "simple_rnn", "units": 16, "reuse_factor": 1, "width": 8, "steps": 30, "features": 6, "dense_units": 16},
+    {"cell": "lstm", "units": 5, "reuse_factor": 1, "width": 7, "layers": 2},
+    {"cell": "gru", "units": 24, "reuse_factor": 72, "width": 10, "table_size": 256},
+    {"cell": "gru", "units": 32, "reuse_factor": 96, "width": 16, "integer_bits": 6, "dense_units": 8},
+    {"cell": "lstm", "units": 20, "reuse_factor": 4, "width": 8, "steps": 20, "features": 6},
+    {"cell": "gru", "units": 20, "reuse_factor": 1, "width": 8, "steps": 20, "features": 6},
+    {"cell": "lstm", "units": 20, "reuse_factor": 1, "width": 8, "steps": 20, "features": 6},
+)
+"""Larger ones, and other kinds: wide types, weights in block RAM, several layers, copies, wide ports, small tables."""
 
 
 def networks() -> Iterator[Network]:
     """Yield the set, each on both parts."""
-    for part in PARTS:
-        for units, reuse_factor, width in SIZES:
-            for cell in GATES:
+    for units, reuse_factor, width in SIZES:
+        for cell in GATES:
+            for part in PARTS:
                 yield Network(cell, units, reuse_factor, width, part)
+    for settings in LARGER:
+        for part in PARTS:
+            yield Network(part=part, **settings)
 
 
 def estimated(design: Design) -> dict[str, int]:
-    """Return the estimate of all engines."""
+    """Return the estimate of all engines and ports."""
     total = sum((area.resources for area in design.firmware.areas), Resources())
     return dict(zip(RESOURCES, asdict(total).values(), strict=True))
 
 
-def synthesised(design: Design) -> dict[str, int]:
-    """Return what Yosys counts."""
+def counted(design: Design) -> dict[str, Counter[LutKind]]:
+    """Return what the estimate multiplies by its factors, by layer."""
+    units: dict[str, Counter[LutKind]] = defaultdict(Counter)
+    firmware = design.firmware
+    for area, pipeline, timing in zip(firmware.areas, firmware.pipelines, firmware.engines, strict=False):
+        for part in parts(pipeline, timing, design.device):
+            units[part.layer or BETWEEN][part.kind] += area.copies * part.resources.luts
+    for area in firmware.areas[len(firmware.engines) :]:
+        units[BETWEEN][LutKind.MEMORY] += area.resources.luts
+    return units
+
+
+def synthesised(design: Design) -> Counts:
+    """Return what Yosys counts in each layer, and between them."""
     with TemporaryDirectory() as place:
         for name, text in design.firmware.files.items():
             Path(place, name).write_text(text)
         firmware = design.firmware
         fabric = fabric_of(design.device)
         built = synthesise(Path(place), firmware.top, firmware.layer_modules, fabric, design.device)
-    return {use.name: use.used for use in built.resources}
+    return {row.layer: {use.name: use.used for use in row.resources} for row in built.layers}
 
 
 def calibrate() -> None:
@@ -127,19 +199,48 @@ def calibrate() -> None:
         print(f"{len(stored):3} {network}: {time.perf_counter() - start:.0f} s", flush=True)
 
 
-def errors() -> None:
-    """Print how far the estimates are from what is stored."""
+def read() -> dict[str, list[tuple[Network, Counts]]]:
+    """Return what is stored, by part. The factors are fitted to the first network, the third and so on."""
     rows = [(Network(**row["network"]), row["synthesised"]) for row in json.loads(STORE.read_text())]
-    pairs = [(network, counted, estimated(network.design())) for network, counted in rows]
-    for part in PARTS:
-        of_part = [(network, counted, guess) for network, counted, guess in pairs if network.part == part]
-        if not of_part:
-            continue
-        print(f"\n{part}, {len(of_part)} networks: error of the estimate, of synthesised")
-        for name in RESOURCES:
-            off = [abs(guess[name] - counted[name]) / max(counted[name], 1) for _, counted, guess in of_part]
-            exact = sum(guess[name] == counted[name] for _, counted, guess in of_part)
-            print(f"  {name:8} median {statistics.median(off):5.0%}, worst {max(off):5.0%}, exact in {exact}")
+    return {part: [row for row in rows if row[0].part == part] for part in PARTS}
+
+
+def fit() -> None:
+    """Print the factors of schedule/lut_factors.py: least squares of the relative errors of layers."""
+    fitted = [kind for kind in LutKind if kind not in AS_COUNTED]
+    for part, rows in read().items():
+        units, luts = [], []
+        for network, layers in rows[::2]:
+            by_layer = counted(network.design())
+            for layer, counts in layers.items():
+                if counts[LUTS]:
+                    units.append([by_layer[layer][kind] / counts[LUTS] for kind in fitted])
+                    luts.append(1 - sum(by_layer[layer][kind] for kind in AS_COUNTED) / counts[LUTS])
+        factors, *_ = np.linalg.lstsq(np.array(units), np.array(luts))
+        print(part, ", ".join(f"{kind.name} {factor:.2f}" for kind, factor in zip(fitted, factors, strict=True)))
+
+
+def errors() -> None:
+    """Print how far the estimates are from what is stored, a table for docs/benchmarks.md."""
+    print("\n| part | networks | LUTs: median error, worst | FFs: median error, worst | DSPs | block RAMs |")
+    print("|---|---|---|---|---|---|")
+    for part, rows in read().items():
+        pairs = [(total(counts), estimated(network.design())) for network, counts in rows]
+        for which, half in (("fitted to", pairs[::2]), ("tested on", pairs[1::2])):
+            cells = [part, f"{len(half)}, {which}", *(error(half, name) for name in (LUTS, FFS))]
+            cells += [f"exact in {sum(truth[name] == guess[name] for truth, guess in half)}" for name in (DSPS, BRAMS)]
+            print(f"| {' | '.join(cells)} |")
+
+
+def total(counts: Counts) -> dict[str, int]:
+    """Return what all layers take together."""
+    return {name: sum(layer[name] for layer in counts.values()) for name in RESOURCES}
+
+
+def error(pairs: Sequence[tuple[dict[str, int], dict[str, int]]], name: str) -> str:
+    """Return the median and the worst error of estimates, as shares of what was synthesised."""
+    off = [abs(guess[name] / truth[name] - 1) for truth, guess in pairs]
+    return f"{statistics.median(off):.1%}, {max(off):.1%}"
 
 
 def modelled_period_ns(design: Design) -> float:
@@ -173,4 +274,4 @@ def routed() -> None:
 
 
 if __name__ == "__main__":
-    {"calibrate": calibrate, "errors": errors, "routed": routed}[sys.argv[1]]()
+    {"calibrate": calibrate, "fit": fit, "errors": errors, "routed": routed}[sys.argv[1]]()

@@ -22,8 +22,8 @@ from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model
 from loopwire.report.stored import from_json
 from loopwire.schedule.area import areas
+from loopwire.schedule.cells import Resources
 from loopwire.schedule.plan import plan
-from loopwire.schedule.resources import Resources
 
 UNITS, FEATURES, STEPS, CLASSES = 4, 3, 5, 2
 SMALL_TYPES = {"precision": "fixed<10,4,RND,SAT>", "table_size": 64}

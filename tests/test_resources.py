@@ -12,9 +12,11 @@ from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model
 from loopwire.report.stored import from_json
+from loopwire.schedule.area import PORTS
+from loopwire.schedule.cells import Cells, Resources
 from loopwire.schedule.datapath import Products
 from loopwire.schedule.plan import Plan, plan
-from loopwire.schedule.resources import Multipliers, Resources, block_rams, count_multipliers, estimate
+from loopwire.schedule.resources import Multipliers, count_multipliers, estimate
 
 UNITS, FEATURES, STEPS = 16, 6, 5
 
@@ -50,7 +52,7 @@ def estimated(found: Plan, part: str = "xcku115") -> list[Resources]:
     ],
 )
 def test_roms_take_the_fewest_block_rams_of_one_shape(words: int, bits: int, part: str, blocks: int) -> None:
-    assert block_rams(words, bits, find_part(part)) == blocks
+    assert Cells(find_part(part)).block_rams(words, bits) == blocks
 
 
 def test_multipliers_are_counted_as_they_stand() -> None:
@@ -100,7 +102,9 @@ def test_the_report_tells_multipliers_and_resources_of_all_copies() -> None:
     rows = {quantity: (value, stage) for quantity, value, stage in report.rows()}
     assert rows["Multipliers"] == ("365: 353 for matrices, 12 element by element", "scheduled")
     assert rows["DSPs"] == ("365 of 5520 (6.6 %)", "estimated")
-    assert [(e.layers, e.copies, e.reuse_factor) for e in report.engines] == [(("cell",), 2, 8), (("head",), 1, 32)]
+    engines = [(e.engine, e.layers, e.copies, e.reuse_factor) for e in report.engines[:2]]
+    assert engines == [("engine", ("cell",), 2, 8), ("engine_tail_1", ("head",), 1, 32)]
+    assert report.engines[2].engine == PORTS, "what deals sequences to the copies"
     assert from_json(report.to_json()).engines == report.engines
     assert "| engine | cell | 2 | 8 | 364 |" in report.to_markdown()
 

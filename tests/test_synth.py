@@ -66,6 +66,10 @@ def test_layers_are_counted_and_add_up(project: Path, monkeypatch: pytest.Monkey
     assert totals["FFs"].used > 100
     assert totals["DSPs"].used > 0
     assert totals["BRAM 18k"].used > 0, "weights are not in block RAM"
+    estimated = {use.name: use.used for use in report.estimated}
+    assert all(estimated[name] == totals[name].used for name in ("DSPs", "BRAM 18k"))
+    assert estimated["FFs"] == pytest.approx(totals["FFs"].used, rel=0.1)
+    assert estimated["LUTs"] == pytest.approx(totals["LUTs"].used, rel=0.3)
     told = (project / "report.md").read_text()
     assert f"## Resources, synthesised, {built.tool}, for LFE5U-25F-6BG256C" in told
     assert "| between the layers |" in told

@@ -18,13 +18,14 @@ from loopwire.errors import ConfigError
 from loopwire.ir.graph import Graph, Value
 from loopwire.ir.interval import Range, ranges
 from loopwire.knobs import Knobs
+from loopwire.schedule.cells import Resources
 from loopwire.schedule.cycles import EngineTiming
 from loopwire.schedule.delay import DelayModel
 from loopwire.schedule.engine import Engine
 from loopwire.schedule.fold import fold, layer_of, matrix_shapes, multipliers, reuse_factors
 from loopwire.schedule.pipeline import Pipeline
 from loopwire.schedule.plan import Plan, Planner, assemble, cut
-from loopwire.schedule.resources import Resources, estimate
+from loopwire.schedule.resources import estimate
 from loopwire.schedule.shift_add import SOLVED_PRODUCTS
 
 Size = tuple[float, float]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from loopwire.devices import Device
 from loopwire.report.built import ResourceUse
 from loopwire.schedule.area import EngineArea
-from loopwire.schedule.resources import Multipliers, Resources
+from loopwire.schedule.cells import Resources
+from loopwire.schedule.resources import Multipliers
 
 NAMES = {"luts": "LUTs", "ffs": "FFs", "dsps": "DSPs", "bram18s": "BRAM 18k", "urams": "URAMs"}
 ENGINES = ("Engine", "Layers", "Copies", "Reuse factor", "Multipliers", *NAMES.values())

@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from loopwire.devices import Device
+from loopwire.schedule.cells import Cells, Resources
 from loopwire.schedule.datapath import Columns, Hold
 from loopwire.schedule.plan import Plan
-from loopwire.schedule.resources import Multipliers, Resources, count_multipliers, estimate
+from loopwire.schedule.ports import ports
+from loopwire.schedule.resources import Multipliers, count_multipliers, estimate
+
+PORTS = "ports"
 
 
 @dataclass(frozen=True)
 class EngineArea:
-    """An engine, all of its copies together.
+    """An engine, all of its copies together; or what stands between the ports and the engines, where that is anything.
 
     Attributes:
-        engine: its name.
+        engine: its name; `PORTS` where it is none.
         layers: whose operations it does.
         copies: of the engine.
         reuse_factor: products that a multiplier serves in each step.
@@ -32,7 +36,7 @@ class EngineArea:
 
 
 def areas(plan: Plan, device: Device) -> tuple[EngineArea, ...]:
-    """Return the area of every engine."""
+    """Return the area of every engine, and of the ports."""
     found = []
     for index, (engine, pipeline, timing) in enumerate(zip(plan.chain, plan.pipelines, plan.timings, strict=True)):
         datapath, copies = pipeline.datapath, plan.copies if index < plan.copied else 1
@@ -41,4 +45,7 @@ def areas(plan: Plan, device: Device) -> tuple[EngineArea, ...]:
         reuse_factor = 1 if datapath.folding is None else datapath.folding.cycles
         multipliers, resources = count_multipliers(datapath) * copies, estimate(pipeline, timing, device) * copies
         found.append(EngineArea(engine.name, tuple(layers), copies, reuse_factor, multipliers, resources))
+    around = ports(plan, Cells(device))
+    if around != Resources():
+        found.append(EngineArea(PORTS, (), 1, 1, Multipliers(), around))
     return tuple(found)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 import numpy as np
 
 from loopwire.devices import Device
+from loopwire.ir.fixed_point import Integers
 from loopwire.ir.table_form import TableForm
 from loopwire.ir.types import Overflow, Rounding
+from loopwire.schedule.cells import Cells, Resources
 from loopwire.schedule.cycles import EngineTiming
 from loopwire.schedule.datapath import (
     Accumulate,
@@ -38,84 +41,13 @@ from loopwire.schedule.datapath import (
     WordRom,
 )
 from loopwire.schedule.delay import DelayModel
+from loopwire.schedule.element_ranges import element_ranges
+from loopwire.schedule.lut_factors import LUT_FACTORS, LutKind
 from loopwire.schedule.pipeline import Pipeline
-from loopwire.schedule.sequencers import served_stages
+from loopwire.schedule.surroundings import surroundings
 
 DSP_PRODUCT_BITS = 9
 """The narrowest product that goes into a DSP block; Yosys's mul2dsp is given this for all families."""
-LUTS_A_PRODUCT_BIT = 1.0
-"""Look-up tables of a product outside DSP blocks, by the product of both factors' bits: an array of full adders."""
-LUTS_AN_ADDER_BIT = 1.0
-"""A carry chain has one look-up table a bit."""
-LUTS_A_BOUND_BIT = 1.5
-"""Saturation: a multiplexer a bit of the result, and a share of finding what overflows."""
-SRL_STAGES = 32
-"""Stages that one look-up table of an AMD part is as a shift register (UG574)."""
-LEAST_SRL_STAGES = 3
-"""Shorter ones stay flip-flops."""
-LUTS_A_MEMORY_BIT = 4 / 3
-"""AMD memories of 64 words, read and written in one cycle: four LUTs hold three bits (UG574, RAM64M). Half as many for
-32 words."""
-SMALL_LUTS_A_MEMORY_BIT = 1.5
-"""ECP5 memories of 16 words: six LUTs hold four bits (DPR16X4)."""
-CONTROL_LUTS = 60
-"""Of an engine's feeder and collector, beside their memories; a slot or ticket takes a few more."""
-SLOT_LUTS = 24
-TICKET_LUTS = 6
-
-
-@dataclass(frozen=True, slots=True)
-class LutScale:
-    """LUTs that synthesis makes for each that the formulas count, by what they are for."""
-
-    adders: float
-    products: float
-    tables: float
-    selection: float
-    """ROMs, columns, initial states, memories of states."""
-    control: float
-    """Feeder and collector."""
-
-
-LUT_SCALES = {
-    4: LutScale(adders=0.93, products=2.28, tables=1.69, selection=3.35, control=1.12),
-    6: LutScale(adders=0.84, products=1.0, tables=0.84, selection=0.84, control=0.84),
-}
-"""By inputs of a LUT: least squares over the networks of bench/synthesis.json; for six inputs one number for all, since
-fewer are there, and none with products outside DSP blocks."""
-DISTINCT_BITS = 0.9
-"""Share of the bits of a delayed vector that are made: elements narrower than the widest repeat their signs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """Cells of a device; half of a 36-kbit block RAM is one of 18 kbit.
-
-    No estimate has UltraRAM: it cannot be initialised (UG573), so it holds no weights.
-    """
-
-    luts: int = 0
-    ffs: int = 0
-    dsps: int = 0
-    bram18s: int = 0
-    urams: int = 0
-
-    def __add__(self, other: Resources) -> Resources:
-        return Resources(
-            self.luts + other.luts,
-            self.ffs + other.ffs,
-            self.dsps + other.dsps,
-            self.bram18s + other.bram18s,
-            self.urams + other.urams,
-        )
-
-    def __mul__(self, copies: int) -> Resources:
-        return Resources(*(getattr(self, f.name) * copies for f in fields(self)))
-
-    def shares(self, device: Device) -> dict[str, float]:
-        """Return, for each kind of cell that is used, the share of the device's; infinite where it has none."""
-        used = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name)}
-        return {name: count / (getattr(device, name) or 1e-9) for name, count in used.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +84,22 @@ def count_multipliers(datapath: Datapath) -> Multipliers:
     return total
 
 
+Counted = tuple[LutKind, Resources]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a part of a layer takes; its look-up tables are counted in the unit of their kind."""
+
+    layer: str
+    kind: LutKind
+    resources: Resources
+
+    def in_luts(self, device: Device) -> Resources:
+        """Return its resources, with look-up tables as synthesis makes them, rounded to whole ones."""
+        return replace(self.resources, luts=round(LUT_FACTORS[device.lut_inputs][self.kind] * self.resources.luts))
+
+
 def estimate(pipeline: Pipeline, timing: EngineTiming, device: Device) -> Resources:
     """Return what an engine takes, its feeder and collector included.
 
@@ -160,7 +108,12 @@ def estimate(pipeline: Pipeline, timing: EngineTiming, device: Device) -> Resour
         timing: its slots and tickets.
         device: whose look-up tables, DSP blocks and memories it is made of.
     """
-    return _Estimator(pipeline, timing, device).total()
+    return sum((part.in_luts(device) for part in parts(pipeline, timing, device)), Resources())
+
+
+def parts(pipeline: Pipeline, timing: EngineTiming, device: Device) -> Iterable[Part]:
+    """Yield what an engine is made of; feeder and collector are no layer's."""
+    yield from _Estimator(pipeline, timing, device).parts()
 
 
 class _Estimator:
@@ -169,209 +122,238 @@ class _Estimator:
         self._datapath = pipeline.datapath
         self._timing = timing
         self._device = device
+        self._cells = Cells(device)
         self._delays = DelayModel(device)
         self._constants = _constants(pipeline.datapath)
+        self._rom_columns: dict[tuple[int, int, bool], set[int]] = {}
+        self._ranges = element_ranges(pipeline.datapath, self._is_opaque)
+        self._bits = {signal: int(found.widths().sum()) for signal, found in self._ranges.items()}
+        self._readers = self._all_readers()
 
-    def total(self) -> Resources:
-        scale = LUT_SCALES[self._device.lut_inputs]
-        parts = [_scaled(self._operation(op), _scale_of(op, scale)) for op in self._datapath.operations]
-        parts += [_scaled(self._state(ring), scale.selection) for ring in self._datapath.rings]
-        registers = sum(self._registers(), Resources())
-        parts.append(replace(registers, ffs=round(DISTINCT_BITS * registers.ffs)))
-        parts.append(_scaled(self._control(), scale.control))
-        return sum(parts, Resources())
+    def parts(self) -> Iterable[Part]:
+        """Yield all that the engine is made of."""
+        for operation in self._datapath.operations:
+            yield from (Part(operation.result.layer, *counted) for counted in self._operation(operation))
+        for ring in self._datapath.rings:
+            yield from (Part(ring.read.layer, *counted) for counted in self._state(ring))
+        yield from self._registers()
+        yield Part("", LutKind.CONTROL, surroundings(self._pipeline, self._timing, self._cells))
 
-    def _operation(self, operation: Operation) -> Resources:
+    def _all_readers(self) -> dict[Signal, list[Operation | None]]:
+        """Return what reads each signal; None is anything but an operation."""
+        readers: dict[Signal, list[Operation | None]] = {self._datapath.output: [None]}
+        for ring in self._datapath.rings:
+            readers.setdefault(ring.following, []).append(None)
+        for operation in self._datapath.operations:
+            for operand in operation.operands:
+                readers.setdefault(operand, []).append(operation)
+        return readers
+
+    def _is_opaque(self, operation: Operation) -> bool:
+        """Say whether a block RAM or a DSP block makes the result, into which synthesis does not see."""
+        match operation.kind:
+            case WordRom():
+                return operation.kind.in_block_ram
+            case Products() | Multiply():
+                return operation.operands[0] not in self._constants and self._dsp_blocks(operation) > 0
+            case _:
+                return False
+
+    def _operation(self, operation: Operation) -> Iterable[Counted]:
         kind, result = operation.kind, operation.result
+        bits = self._bits[result]
         match kind:
             case Constant() | View() | Join():
-                return Resources()
+                return
             case StepRom():
-                return Resources(luts=self._rom_luts(len(kind.rows), result.bits))
+                yield LutKind.MEMORY, Resources(luts=self._cells.rom_luts(len(kind.rows), bits))
             case Hold():
-                return Resources(ffs=result.bits)
+                yield LutKind.MEMORY, Resources(ffs=bits)
             case WordRom():
-                return self._word_rom(kind, result)
+                yield LutKind.MEMORY, self._word_rom(operation, kind)
             case Columns():
                 ways = -(-operation.operands[0].count // kind.count)
-                return Resources(luts=self._selection_luts(ways, result.bits))
+                yield LutKind.CHOICE, Resources(luts=self._cells.selection_luts(ways, bits))
             case Accumulate():
-                return Resources(luts=_luts(LUTS_AN_ADDER_BIT * result.bits), ffs=2 * result.bits)
+                # Each pass begins with the partial sum or with nothing.
+                yield LutKind.ADDER, Resources(luts=bits, ffs=2 * bits)
+                yield LutKind.CHOICE, Resources(luts=bits)
             case Gather():
                 assert self._datapath.folding is not None
-                return Resources(ffs=result.bits + (self._datapath.folding.chunks - 1) * operation.operands[0].bits)
+                earlier = (self._datapath.folding.chunks - 1) * self._bits[operation.operands[0]]
+                yield LutKind.MEMORY, Resources(ffs=bits + earlier)
             case ShiftAdd():
                 staged = self._pipeline.placements[operation].staged
-                registers = 0 if staged is None else staged.register_bits
-                return Resources(luts=_luts(LUTS_AN_ADDER_BIT * kind.tree.adder_bits), ffs=registers)
+                assert staged is not None
+                yield LutKind.TREE, Resources(luts=kind.tree.adder_bits, ffs=staged.register_bits)
             case Products():
-                return self._multiplier(operation) * _products(operation, self._constants)
+                yield LutKind.PRODUCT, self._products(operation)
             case Multiply():
-                added = 0 if not kind.added or self._device.dsp_has_adder else result.bits
-                return self._multiplier(operation) * result.count + Resources(luts=added)
+                yield LutKind.PRODUCT, self._products(operation)
+                if kind.added and not self._device.dsp_has_adder:
+                    yield LutKind.CONSTANT, Resources(luts=bits)
             case AddSub():
-                return Resources(luts=_luts(LUTS_AN_ADDER_BIT * result.bits))
-            case Extreme():
-                return Resources(luts=2 * result.bits)
+                yield self._sum(operation, kind)
             case Pairs():
-                pairs = kind.groups * (operation.operands[0].count // kind.groups // 2)
-                luts_a_bit = 2.0 if kind.largest else LUTS_AN_ADDER_BIT
-                return Resources(luts=_luts(luts_a_bit * pairs * result.width))
+                yield from self._pairs(operation, kind)
+            case Extreme():
+                yield LutKind.ADDER, Resources(luts=bits)
+                yield LutKind.CHOICE, Resources(luts=bits)
             case Round():
-                free = kind.dropped <= 0 or kind.mode is Rounding.TRN
-                return Resources(luts=0 if free else _luts(LUTS_AN_ADDER_BIT * result.bits))
+                if kind.dropped > 0 and kind.mode is not Rounding.TRN:
+                    yield LutKind.CONSTANT, Resources(luts=bits)
             case Bound():
-                wraps = kind.to.overflow is Overflow.WRAP
-                return Resources(luts=0 if wraps else _luts(LUTS_A_BOUND_BIT * result.bits))
+                if kind.to.overflow is not Overflow.WRAP:
+                    yield from self._limited(operation, kind.to.min_integer, kind.to.max_integer)
             case TableIndex():
-                covered = kind.form.index_bits
-                clamped = operation.operands[0].width > covered
-                return Resources(luts=result.count * (kind.form.subtracter_bits + (covered if clamped else 0)))
+                yield from self._limited(operation, kind.form.clamp_low, kind.form.clamp_high)
+                yield LutKind.CONSTANT, Resources(luts=result.count * kind.form.subtracter_bits)
             case TableLookup():
-                return Resources(luts=result.count * self._table_luts(kind.form))
+                yield LutKind.TABLE, Resources(luts=result.count * self._table_luts(kind.form))
             case _:
                 assert_never(kind)
 
-    def _multiplier(self, operation: Operation) -> Resources:
-        """Return what one product of two signed numbers takes."""
+    def _limited(self, operation: Operation, low: int, high: int) -> Iterable[Counted]:
+        """Yield what brings numbers between limits; trailing zeros of a limit are not compared."""
+        (a,) = operation.operands
+        limits = [limit for limit, beyond in ((low, a.low < low), (high + 1, a.high > high)) if beyond]
+        compared = sum(max(a.width - _trailing_zeros(limit), 1) for limit in limits)
+        yield LutKind.CONSTANT, Resources(luts=a.count * compared)
+        if limits:
+            yield LutKind.CHOICE, Resources(luts=operation.result.bits)
+
+    def _sum(self, operation: Operation, kind: AddSub) -> Counted:
+        """Return an addition: low bits of one operand pass where the other, added to or taken off, has none."""
+        passed = kind.right_shift if kind.subtract else max(kind.left_shift, kind.right_shift)
+        widths = np.maximum(self._ranges[operation.result].widths() - passed, 0)
+        constant = next((self._ranges[v] for v in operation.operands if v in self._constants), None)
+        if constant is not None:
+            return LutKind.CONSTANT, Resources(luts=int(np.where(constant.low == 0, 0, widths).sum()))
+        return self._adder(operation), Resources(luts=int(widths.sum()))
+
+    def _pairs(self, operation: Operation, kind: Pairs) -> Iterable[Counted]:
+        """Yield what joins neighbours; an odd last one of a group passes."""
+        widths = self._ranges[operation.result].widths().reshape(kind.groups, -1)
+        joined = Resources(luts=int(widths[:, : operation.operands[0].count // kind.groups // 2].sum()))
+        if kind.largest:
+            yield LutKind.ADDER, joined
+            yield LutKind.CHOICE, joined
+        else:
+            yield self._adder(operation), joined
+
+    def _adder(self, operation: Operation) -> LutKind:
+        """Return the kind of an addition: joined where nothing but a further one, in the same stage, reads the sum."""
+        result, placements = operation.result, self._pipeline.placements
+        readers = self._readers.get(result, [])
+        reader = readers[0] if len(readers) == 1 else None
+        if reader is None or reader.result.layer != result.layer:
+            return LutKind.ADDER
+        match reader.kind:
+            case AddSub(left_shift=left, right_shift=right):
+                further = not (left if reader.operands[0] is result else right)
+            case Pairs(largest=largest):
+                further = not largest
+            case other:
+                further = isinstance(other, Accumulate)
+        same_stage = placements[reader].first_stage == placements[operation].time[0]
+        return LutKind.JOINED_ADDER if further and same_stage else LutKind.ADDER
+
+    def _products(self, operation: Operation) -> Resources:
+        """Return what the products of two vectors take; one with a constant 0 or a power of two takes nothing."""
+        count = _products(operation, self._constants)
+        blocks = self._dsp_blocks(operation)
+        if blocks:
+            return Resources(dsps=blocks) * count
+        a, b = (self._factor_bits(operand) for operand in operation.operands)
+        if isinstance(operation.kind, Products):
+            b = np.tile(b, len(a) // len(b))
+        return Resources(luts=int((a * b).sum()))
+
+    def _factor_bits(self, factor: Signal) -> Integers:
+        """Return the bits of each element; of a constant, those that are 1."""
+        constant = self._constants.get(factor)
+        if constant is None:
+            return self._ranges[factor].widths()
+        return np.array([abs(int(value)).bit_count() for value in constant.integers.flat], np.int64)
+
+    def _dsp_blocks(self, operation: Operation) -> int:
+        """Return the DSP blocks of one product of two signed numbers; 0: look-up tables make it."""
         a, b = (operand.width + (not operand.signed) for operand in operation.operands)
-        if a + b < DSP_PRODUCT_BITS or min(a, b) <= self._device.lut_factor_bits or not self._device.dsps:
-            return Resources(luts=_luts(LUTS_A_PRODUCT_BIT * a * b))
-        return Resources(dsps=self._delays.dsp_blocks(a, b))
+        narrow = min(a + b, operation.result.width) < DSP_PRODUCT_BITS or min(a, b) <= self._device.lut_factor_bits
+        return 0 if narrow or not self._device.dsps else self._delays.dsp_blocks(a, b)
 
-    def _word_rom(self, kind: WordRom, result: Signal) -> Resources:
-        """Return what a ROM takes; in LUTs, bits that are alike in all words are made once."""
+    def _word_rom(self, operation: Operation, kind: WordRom) -> Resources:
+        """Return what a ROM takes; in LUTs, bits that are alike in all words are made once, whichever ROM has them."""
+        result = operation.result
         if kind.in_block_ram:
-            return Resources(bram18s=block_rams(len(kind.rows), result.bits, self._device))
-        bits = (kind.rows[..., np.newaxis] >> np.arange(result.width)) & 1
-        columns = np.unique(bits.reshape(len(kind.rows), -1), axis=1)
-        distinct = int((columns.min(axis=0) != columns.max(axis=0)).sum())
-        return Resources(luts=self._rom_luts(len(kind.rows), distinct), ffs=distinct)
-
-    def _rom_luts(self, words: int, bits: int) -> int:
-        """Return the look-up tables of a ROM without a clock: one of k inputs holds 2**k words of a bit."""
-        held = 1 << self._device.lut_inputs
-        if self._device.lut_inputs >= 6 and words <= held // 2:
-            return -(-bits // 2)
-        return -(-words // held) * bits if words > 1 else 0
+            return Resources(bram18s=self._cells.block_rams(len(kind.rows), result.bits))
+        words = kind.rows.reshape(len(kind.rows), -1, 1) >> np.arange(result.width) & 1
+        columns = set((words << np.arange(len(words))[:, np.newaxis, np.newaxis]).sum(axis=0).flat)
+        place = (self._pipeline.placements[operation].first_stage, kind.cycles, kind.by_step)
+        known = self._rom_columns.setdefault(place, {0, (1 << len(words)) - 1})
+        distinct = len(columns - known)
+        known |= columns
+        return Resources(luts=self._cells.rom_luts(len(kind.rows), distinct), ffs=distinct)
 
     def _table_luts(self, form: TableForm) -> int:
         roms = ((len(form.base), form.base_bits), (len(form.offset), form.offset_bits))
         around = form.lut6_estimate - sum(-(-entries // 64) * bits for entries, bits in roms)
-        return around - form.subtracter_bits + sum(self._rom_luts(entries, bits) for entries, bits in roms)
+        return around - form.subtracter_bits + sum(self._cells.rom_luts(entries, bits) for entries, bits in roms)
 
-    def _selection_luts(self, ways: int, bits: int) -> int:
-        """Return the look-up tables of a choice between so many words; multiplexers beside them join pairs."""
-        inputs = 4 if self._device.lut_inputs >= 6 else 2
-        return 0 if ways == 1 else -(-ways // inputs) * bits
-
-    def _memory(self, words: int, bits: int) -> Resources:
-        """Return what a memory read without a clock takes."""
-        if words == 1:
-            return Resources(ffs=bits)
-        if self._device.lut_inputs < 6:
-            return Resources(luts=_luts(-(-words // 16) * bits * SMALL_LUTS_A_MEMORY_BIT))
-        return Resources(luts=_luts(-(-words // 32) / 2 * bits * LUTS_A_MEMORY_BIT))
-
-    def _state(self, ring: Ring) -> Resources:
-        """Return what holds a state from step to step, and chooses the initial one."""
-        folding = self._datapath.folding
-        slots, bits = self._timing.slots, ring.read.bits
-        chosen = Resources(luts=bits)
+    def _state(self, ring: Ring) -> Iterable[Counted]:
+        """Yield what holds a state from step to step, and chooses the initial one."""
+        folding, slots, bits = self._datapath.folding, self._timing.slots, ring.read.bits
+        readers = [reader.kind for reader in self._readers.get(ring.read, []) if reader is not None]
+        if not any(isinstance(reader, Columns) for reader in readers):  # whose multiplexer does that too
+            yield LutKind.CHOICE, Resources(luts=bits)
         if not self._datapath.in_memories:
-            return chosen + Resources(ffs=bits)
-        if not ring.gathered:
-            return chosen + self._memory(slots * (1 if folding is None else folding.chunks), bits)
-        assert folding is not None
-        earlier = (folding.chunks - 1) * ring.following.count * ring.read.width
-        return chosen + self._memory(slots, bits) + Resources(ffs=earlier)
+            yield LutKind.MEMORY, Resources(ffs=bits)
+        elif not ring.gathered:
+            words = slots * (1 if folding is None else folding.chunks)
+            yield LutKind.MEMORY, self._cells.memory(words, bits)
+        else:
+            assert folding is not None
+            # The same chunks as another layer gathers are gathered once, and with a single slot that is the memory.
+            shared = any(isinstance(r.kind, Gather) for r in self._readers.get(ring.following, []) if r is not None)
+            if not (shared and slots == 1):
+                yield LutKind.MEMORY, self._cells.memory(slots, bits)
+            if not shared:
+                yield LutKind.MEMORY, Resources(ffs=(folding.chunks - 1) * ring.following.count * ring.read.width)
 
-    def _registers(self) -> Iterable[Resources]:
+    def _registers(self) -> Iterable[Part]:
         """Yield the registers that carry each signal from stage to stage, and those that hold it in a loop."""
+        for signal, delays, held in self._delays_of():
+            bits = self._bits[signal]
+            if held:
+                yield Part(signal.layer, LutKind.CHOICE, Resources(luts=bits))
+            for stages in delays:
+                yield Part(signal.layer, LutKind.MEMORY, self._cells.delay(bits, stages))
+
+    def _delays_of(self) -> Iterable[tuple[Signal, list[int], bool]]:
+        """Yield each signal with its delays, each from one reader to the next, and whether it is held behind them."""
         pipeline, places = self._pipeline, self._pipeline.stage_of()
         read: dict[Signal, set[int]] = {}
         for signal, place in pipeline.reads():
             read.setdefault(signal, set()).add(place)
-        held = {signal: cut.stage for cut in pipeline.cuts.values() for signal in cut.signals}
+        held: dict[Signal, int] = {}
+        for ring, cut in pipeline.cuts.items():
+            if cut.stage == pipeline.write_stage(ring):
+                read.setdefault(ring.read, set()).add(cut.stage)
+            else:
+                held |= dict.fromkeys(cut.signals, cut.stage)
         for signal, stage in held.items():
-            yield Resources(luts=signal.bits) + self._delay(signal.bits, pipeline.loop_latency)
+            behind = {place - stage for place in read[signal] if place > stage} | {pipeline.loop_latency}
+            yield signal, [1, *_steps(1, behind)], True
             read[signal] = {place for place in read[signal] if place <= stage}
         for signal, stages in read.items():
-            if signal not in places:
-                continue
-            since = places[signal]
-            for place in sorted(stages):
-                yield self._delay(signal.bits, place - since)
-                since = max(since, place)
-
-    def _delay(self, bits: int, stages: int) -> Resources:
-        """Return what delays so many bits by so many stages."""
-        if stages >= LEAST_SRL_STAGES and self._device.vendor == "amd":
-            return Resources(luts=bits * -(-stages // SRL_STAGES))
-        return Resources(ffs=bits * max(stages, 0))
-
-    def _control(self) -> Resources:
-        timing, y = self._timing, self._datapath.output
-        beats = timing.steps if timing.per_step else 1
-        return (
-            self._memory(timing.slots * timing.steps, self._datapath.x.bits)
-            + self._memory(timing.tickets * beats, y.bits)
-            + Resources(luts=CONTROL_LUTS + SLOT_LUTS * timing.slots + TICKET_LUTS * timing.tickets)
-            + Resources(ffs=self._feeder_ffs() + self._collector_ffs(beats))
-            + self._accompanying()
-        )
-
-    def _feeder_ffs(self) -> int:
-        """Return the counters of the feeder: each slot's state, and where the next beat goes."""
-        timing = self._timing
-        steps, ticket = timing.steps.bit_length(), _bits(timing.tickets)
-        return (
-            timing.slots * (2 + 2 * steps + ticket) + _bits(timing.slots) + steps + 2 * ticket + 2 + _bits(timing.ring)
-        )
-
-    def _collector_ffs(self, beats: int) -> int:
-        """Return the counters of the collector: what each ticket holds, and which beat leaves next."""
-        return self._timing.tickets * (beats.bit_length() + 1) + _bits(self._timing.tickets) + beats.bit_length()
-
-    def _accompanying(self) -> Resources:
-        """Return what carries the bits that go with each step to the collector, and what counts within a step."""
-        timing, folding = self._timing, self._datapath.folding
-        carried = _bits(timing.tickets) + (_bits(timing.steps) if timing.per_step else 1)
-        total = Resources()
-        for stages in served_stages(self._pipeline):
-            handed, count = carried, len(stages) - 1
-            if folding is not None:
-                word = _bits(folding.cycles)
-                total += Resources(ffs=1 + carried + 2 * word + 1)
-                handed += word
-            total += Resources(ffs=count) + self._delay(handed, count)
-        return total
+            if signal in places:
+                yield signal, _steps(places[signal], stages), False
 
 
-def _scale_of(operation: Operation, scale: LutScale) -> float:
-    match operation.kind:
-        case Products() | Multiply():
-            return scale.products
-        case TableIndex() | TableLookup():
-            return scale.tables
-        case StepRom() | WordRom() | Columns() | Hold() | Gather():
-            return scale.selection
-        case _:
-            return scale.adders
-
-
-def _scaled(resources: Resources, scale: float) -> Resources:
-    return replace(resources, luts=round(scale * resources.luts))
-
-
-def _bits(count: int) -> int:
-    """Return the bits of a number below `count`."""
-    return (count - 1).bit_length()
-
-
-def block_rams(words: int, bits: int, device: Device) -> int:
-    """Return the fewest 18-kbit block RAMs of one shape that hold so many words of so many bits."""
-    return min(-(-words // depth) * -(-bits // width) for depth, width in device.bram18_shapes)
+def _steps(since: int, places: set[int]) -> list[int]:
+    """Return the distances from place to place."""
+    ordered = [since, *sorted(place for place in places if place > since)]
+    return [b - a for a, b in itertools.pairwise(ordered)]
 
 
 def _constants(datapath: Datapath) -> Mapping[Signal, Constant]:
@@ -386,5 +368,6 @@ def _products(operation: Operation, constants: Mapping[Signal, Constant]) -> int
     return sum(abs(int(v)).bit_count() > 1 for v in matrix.integers.flat)
 
 
-def _luts(number: float) -> int:
-    return round(number)
+def _trailing_zeros(number: int) -> int:
+    """Return the zeros below a number's lowest 1; of 0, as many as there are bits."""
+    return (number & -number).bit_length() - 1 if number else 1024

@@ -1,0 +1,87 @@
+"""Cells of a device, and how many of them small pieces of hardware take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from loopwire.devices import Device
+
+SRL_STAGES = 32
+"""Stages that one look-up table of an AMD part is as a shift register (UG574)."""
+LEAST_SRL_STAGES = 3
+"""Shorter ones stay flip-flops."""
+MEMORY_WORDS = {4: 16, 6: 64}
+"""Words of a memory of look-up tables, read and written in one cycle, by inputs of a look-up table (FPGA-TN-02200:
+DPR16X4; UG574: RAM64M8)."""
+LUTS_A_MEMORY_BIT = {4: 6 / 4, 6: 8 / 7}
+"""What a bit of so many words takes; on AMD half as much for 32 words."""
+LUTS_A_BANK_BIT = {4: 0.9, 6: 0.6}
+"""What chooses between banks of so many words: a bit of each further bank."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Cells of a device; half of a 36-kbit block RAM is one of 18 kbit.
+
+    No estimate has UltraRAM: it cannot be initialised (UG573), so it holds no weights.
+    """
+
+    luts: int = 0
+    ffs: int = 0
+    dsps: int = 0
+    bram18s: int = 0
+    urams: int = 0
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(
+            self.luts + other.luts,
+            self.ffs + other.ffs,
+            self.dsps + other.dsps,
+            self.bram18s + other.bram18s,
+            self.urams + other.urams,
+        )
+
+    def __mul__(self, copies: int) -> Resources:
+        return Resources(*(getattr(self, f.name) * copies for f in fields(self)))
+
+    def shares(self, device: Device) -> dict[str, float]:
+        """Return, for each kind of cell that is used, the share of the device's; infinite where it has none."""
+        used = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name)}
+        return {name: count / (getattr(device, name) or 1e-9) for name, count in used.items()}
+
+
+class Cells:
+    """How many cells of a device small pieces of hardware take."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+
+    def rom_luts(self, words: int, bits: int) -> int:
+        """Return the look-up tables of a ROM without a clock: one of k inputs holds 2**k words of a bit."""
+        return -(-words // (1 << self.device.lut_inputs)) * bits if words > 1 else 0
+
+    def selection_luts(self, ways: int, bits: int) -> int:
+        """Return the look-up tables of a choice between so many words: one chooses between four, or between two."""
+        choices = 4 if self.device.lut_inputs >= 6 else 2
+        return -(-(ways - 1) // (choices - 1)) * bits
+
+    def memory(self, words: int, bits: int) -> Resources:
+        """Return what a memory read without a clock takes."""
+        if words == 1:
+            return Resources(ffs=bits)
+        inputs = self.device.lut_inputs
+        banks = -(-words // MEMORY_WORDS[inputs])
+        halved = 2 if inputs >= 6 and words <= 32 else 1
+        return Resources(
+            luts=round(bits * (banks * LUTS_A_MEMORY_BIT[inputs] / halved + LUTS_A_BANK_BIT[inputs] * (banks - 1)))
+        )
+
+    def delay(self, bits: int, stages: int) -> Resources:
+        """Return what delays so many bits by so many stages."""
+        if stages >= LEAST_SRL_STAGES and self.device.vendor == "amd":
+            return Resources(luts=bits * -(-stages // SRL_STAGES))
+        return Resources(ffs=bits * max(stages, 0))
+
+    def block_rams(self, words: int, bits: int) -> int:
+        """Return the fewest 18-kbit block RAMs of one shape that hold so many words of so many bits."""
+        return min(-(-words // depth) * -(-bits // width) for depth, width in self.device.bram18_shapes)

@@ -1,0 +1,170 @@
+"""What each element of a vector can be, narrower than what all of them can be: from the weights that it is made of.
+
+Synthesis finds the bits of an element that are always alike, and makes neither adders nor registers for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+import numpy as np
+
+from loopwire.ir.fixed_point import Integers, overflow, round_to
+from loopwire.ir.types import Overflow
+from loopwire.schedule.datapath import (
+    Accumulate,
+    AddSub,
+    Bound,
+    Columns,
+    Constant,
+    Datapath,
+    Extreme,
+    Gather,
+    Hold,
+    Join,
+    Multiply,
+    Operation,
+    Pairs,
+    Products,
+    Round,
+    ShiftAdd,
+    Signal,
+    StepRom,
+    TableIndex,
+    TableLookup,
+    View,
+    WordRom,
+)
+
+
+@dataclass(frozen=True)
+class ElementRanges:
+    """The least and the greatest integer of each element, two arrays (count,) of Python integers."""
+
+    low: Integers
+    high: Integers
+
+    @classmethod
+    def whole(cls, signal: Signal) -> ElementRanges:
+        """Return the range of all elements for each."""
+        return cls(*(np.full(signal.count, limit, object) for limit in (signal.low, signal.high)))
+
+    @classmethod
+    def of_rows(cls, rows: Integers) -> ElementRanges:
+        """Return the ranges of the columns of an array (rows, count)."""
+        return cls(rows.min(axis=0).astype(object), rows.max(axis=0).astype(object))
+
+    def within(self, signal: Signal) -> ElementRanges:
+        """Return the part of it that `signal` holds."""
+        return ElementRanges(*(np.clip(limit, signal.low, signal.high) for limit in (self.low, self.high)))
+
+    def widths(self) -> Integers:
+        """Return the bits of each element (count,); 0 where it is a constant. Exact up to 53 bits."""
+        magnitude = np.maximum(self.high, -1 - self.low).astype(np.float64)
+        bits = np.maximum(np.frexp(magnitude)[1] + (self.low < 0), 1)
+        return np.where(self.low < self.high, bits, 0)
+
+    def __getitem__(self, places: slice | Integers) -> ElementRanges:
+        return ElementRanges(self.low[places], self.high[places])
+
+
+def element_ranges(datapath: Datapath, is_opaque: Callable[[Operation], bool]) -> dict[Signal, ElementRanges]:
+    """Return the ranges of every signal's elements.
+
+    Args:
+        datapath: whose signals they are.
+        is_opaque: whether synthesis cannot see into an operation, since a DSP block or a block RAM does it.
+    """
+    found = {signal: ElementRanges.whole(signal) for signal in (datapath.x, *(ring.read for ring in datapath.rings))}
+    for operation in datapath.operations:
+        result = operation.result
+        if is_opaque(operation):
+            found[result] = ElementRanges.whole(result)
+        else:
+            found[result] = _result(operation, [found[operand] for operand in operation.operands], datapath).within(
+                result
+            )
+    return found
+
+
+def _result(operation: Operation, given: list[ElementRanges], datapath: Datapath) -> ElementRanges:
+    kind, result = operation.kind, operation.result
+    match kind:
+        case Constant():
+            return ElementRanges.of_rows(kind.integers.reshape(1, -1))
+        case StepRom() | WordRom():
+            return ElementRanges.of_rows(kind.rows.reshape(len(kind.rows), -1))
+        case Columns():
+            assert datapath.folding is not None
+            return _columns(given[0], kind.count, datapath.folding.passes)
+        case Accumulate():
+            assert datapath.folding is not None
+            low, high = np.minimum(given[0].low, 0), np.maximum(given[0].high, 0)
+            return ElementRanges(low * datapath.folding.passes, high * datapath.folding.passes)
+        case Gather():
+            return given[0][np.arange(result.count) % len(given[0].low)]
+        case Hold():
+            return given[0]
+        case View():
+            return given[0][kind.start : kind.stop]
+        case Join():
+            return ElementRanges(*(np.concatenate([getattr(v, end) for v in given]) for end in ("low", "high")))
+        case ShiftAdd():
+            rows = [kind.tree.output_interval(row) for row in range(result.count)]
+            return ElementRanges(np.array([r.low for r in rows], object), np.array([r.high for r in rows], object))
+        case Products():
+            matrix, x = given
+            repeated = np.arange(result.count) % len(x.low)
+            return _product(matrix, x[repeated])
+        case Multiply():
+            product = _product(*given)
+            return ElementRanges(product.low + kind.added, product.high + kind.added)
+        case AddSub():
+            a, b = _shifted(given[0], kind.left_shift), _shifted(given[1], kind.right_shift)
+            if kind.subtract:
+                return ElementRanges(a.low - b.high, a.high - b.low)
+            return ElementRanges(a.low + b.low, a.high + b.high)
+        case Extreme():
+            a, b = _shifted(given[0], kind.left_shift), _shifted(given[1], kind.right_shift)
+            better = np.maximum if kind.largest else np.minimum
+            return ElementRanges(better(a.low, b.low), better(a.high, b.high))
+        case Pairs():
+            return ElementRanges(*(_pairs(limit, kind) for limit in (given[0].low, given[0].high)))
+        case Round():
+            ends = (round_to(limit, kind.dropped, 0, kind.mode) for limit in (given[0].low, given[0].high))
+            return ElementRanges(*ends)
+        case Bound():
+            if kind.to.overflow in (Overflow.SAT, Overflow.SAT_SYM):
+                return ElementRanges(*(overflow(limit, kind.to) for limit in (given[0].low, given[0].high)))
+            return ElementRanges.whole(result)
+        case TableIndex() | TableLookup():
+            return ElementRanges.whole(result)
+        case _:
+            assert_never(kind)
+
+
+def _columns(x: ElementRanges, count: int, passes: int) -> ElementRanges:
+    """Return the hull of the columns that take turns, and of the zeros beyond the last."""
+    padding = np.zeros(count * passes - len(x.low), object)
+    low, high = (np.concatenate([limit, padding]).reshape(passes, count) for limit in (x.low, x.high))
+    return ElementRanges(low.min(axis=0), high.max(axis=0))
+
+
+def _product(a: ElementRanges, b: ElementRanges) -> ElementRanges:
+    corners = [p * q for p in (a.low, a.high) for q in (b.low, b.high)]
+    return ElementRanges(np.minimum.reduce(corners), np.maximum.reduce(corners))
+
+
+def _shifted(given: ElementRanges, shift: int) -> ElementRanges:
+    return ElementRanges(given.low << shift, given.high << shift)
+
+
+def _pairs(limit: Integers, kind: Pairs) -> Integers:
+    """Join neighbours of each group; an odd last one passes."""
+    members = limit.reshape(kind.groups, -1)
+    even = members.shape[1] // 2 * 2
+    left, right = members[:, 0:even:2], members[:, 1:even:2]
+    joined = np.maximum(left, right) if kind.largest else left + right
+    return np.concatenate([joined, members[:, even:]], axis=1).reshape(-1)

@@ -1,0 +1,58 @@
+"""What look-up tables are used for, and how many of them synthesis makes for each unit that the formulas count."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class LutKind(StrEnum):
+    """What look-up tables are used for; the formulas count each in a unit of its own."""
+
+    ADDER = "adder"
+    """Bits of a carry chain."""
+    JOINED_ADDER = "joined adder"
+    """Bits of a sum that goes straight into another one: synthesis joins them, and saves the carries."""
+    CONSTANT = "constant"
+    """Bits to which a constant is added, or that are compared with one."""
+    TREE = "tree"
+    """Bits of the carry chains of a shift-add tree."""
+    PRODUCT = "product"
+    """Bits of one factor times bits of the other."""
+    CHOICE = "choice"
+    """Bits of multiplexers."""
+    TABLE = "table"
+    """Look-up tables of ROMs, and bits of the adders behind them."""
+    MEMORY = "memory"
+    """Look-up tables of ROMs of weights, memories and shift registers."""
+    CONTROL = "control"
+    """Look-up tables of feeders and collectors."""
+
+
+AS_COUNTED = (LutKind.ADDER, LutKind.MEMORY)
+"""Kinds whose unit is a look-up table; the factors of the others are fitted."""
+LUT_FACTORS = {
+    4: {
+        LutKind.ADDER: 1.0,
+        LutKind.JOINED_ADDER: 2.27,
+        LutKind.CONSTANT: 0.63,
+        LutKind.TREE: 1.55,
+        LutKind.PRODUCT: 2.76,
+        LutKind.CHOICE: 1.42,
+        LutKind.TABLE: 1.19,
+        LutKind.MEMORY: 1.0,
+        LutKind.CONTROL: 0.87,
+    },
+    6: {
+        LutKind.ADDER: 1.0,
+        LutKind.JOINED_ADDER: 0.81,
+        LutKind.CONSTANT: 0.12,
+        LutKind.TREE: 1.03,
+        LutKind.PRODUCT: 1.22,
+        LutKind.CHOICE: 0.94,
+        LutKind.TABLE: 1.19,
+        LutKind.MEMORY: 1.0,
+        LutKind.CONTROL: 1.1,
+    },
+}
+"""Look-up tables for each unit, by inputs of a look-up table: least squares over one half of the networks of
+bench/synthesis.json, `python bench/synthesis.py fit`."""
