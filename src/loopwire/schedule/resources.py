@@ -214,10 +214,10 @@ class _Estimator:
                 assert_never(kind)
 
     def _limited(self, operation: Operation, low: int, high: int) -> Iterable[Counted]:
-        """Yield what brings numbers between limits; trailing zeros of a limit are not compared."""
+        """Yield what brings numbers between limits: the bits above a limit's trailing zeros are compared, for both once."""
         (a,) = operation.operands
         limits = [limit for limit, beyond in ((low, a.low < low), (high + 1, a.high > high)) if beyond]
-        compared = sum(max(a.width - _trailing_zeros(limit), 1) for limit in limits)
+        compared = sum({max(a.width - _trailing_zeros(limit), 1) for limit in limits})
         yield LutKind.CONSTANT, Resources(luts=a.count * compared)
         if limits:
             yield LutKind.CHOICE, Resources(luts=operation.result.bits)
