@@ -128,19 +128,19 @@ ROUTED_SIZES = SIZES[:3]
 
 
 LARGER: tuple[dict[str, Any], ...] = (
-    {"cell": "gru", "units": 16, "reuse_factor": 48, "width": 16, "integer_bits": 6, "features": 6},
-    {"cell": "lstm", "units": 16, "reuse_factor": 64, "width": 12, "integer_bits": 5, "features": 6, "dense_units": 16},
+    {"cell": "gru", "units": 10, "reuse_factor": 10, "width": 8, "copies": 2, "bus_bits": 48},
     {"cell": "lstm", "units": 6, "reuse_factor": 1, "width": 7, "copies": 2},
     {"cell": "gru", "units": 8, "reuse_factor": 8, "width": 8, "layers": 2},
-    {"cell": "simple_rnn", "units": 32, "reuse_factor": 32, "width": 16, "integer_bits": 6},
-    {"cell": "gru", "units": 10, "reuse_factor": 10, "width": 8, "copies": 2, "bus_bits": 48},
+    {"cell": "gru", "units": 16, "reuse_factor": 48, "width": 16, "integer_bits": 6, "features": 6},
     {"cell": "lstm", "units": 8, "reuse_factor": 16, "width": 12, "table_size": 64},
+    {"cell": "gru", "units": 20, "reuse_factor": 1, "width": 8, "steps": 20, "features": 6},
     {"cell": "simple_rnn", "units": 16, "reuse_factor": 1, "width": 8, "steps": 30, "features": 6, "dense_units": 16},
     {"cell": "lstm", "units": 5, "reuse_factor": 1, "width": 7, "layers": 2},
     {"cell": "gru", "units": 24, "reuse_factor": 72, "width": 10, "table_size": 256},
+    {"cell": "lstm", "units": 16, "reuse_factor": 64, "width": 12, "integer_bits": 5, "features": 6, "dense_units": 16},
+    {"cell": "simple_rnn", "units": 32, "reuse_factor": 32, "width": 16, "integer_bits": 6},
     {"cell": "gru", "units": 32, "reuse_factor": 96, "width": 16, "integer_bits": 6, "dense_units": 8},
     {"cell": "lstm", "units": 20, "reuse_factor": 4, "width": 8, "steps": 20, "features": 6},
-    {"cell": "gru", "units": 20, "reuse_factor": 1, "width": 8, "steps": 20, "features": 6},
     {"cell": "lstm", "units": 20, "reuse_factor": 1, "width": 8, "steps": 20, "features": 6},
 )
 """Larger ones, and other kinds: wide types, weights in block RAM, several layers, copies, wide ports, small tables."""
@@ -207,7 +207,7 @@ def read() -> dict[str, list[tuple[Network, Counts]]]:
 
 def fit() -> None:
     """Print the factors of schedule/lut_factors.py: least squares of the relative errors of layers."""
-    fitted = [kind for kind in LutKind if kind not in AS_COUNTED]
+    fitted = [kind for kind in LutKind if kind is not AS_COUNTED]
     for part, rows in read().items():
         units, luts = [], []
         for network, layers in rows[::2]:
@@ -215,7 +215,7 @@ def fit() -> None:
             for layer, counts in layers.items():
                 if counts[LUTS]:
                     units.append([by_layer[layer][kind] / counts[LUTS] for kind in fitted])
-                    luts.append(1 - sum(by_layer[layer][kind] for kind in AS_COUNTED) / counts[LUTS])
+                    luts.append(1 - by_layer[layer][AS_COUNTED] / counts[LUTS])
         factors, *_ = np.linalg.lstsq(np.array(units), np.array(luts))
         print(part, ", ".join(f"{kind.name} {factor:.2f}" for kind, factor in zip(fitted, factors, strict=True)))
 

@@ -10,8 +10,6 @@ class LutKind(StrEnum):
 
     ADDER = "adder"
     """Bits of a carry chain."""
-    JOINED_ADDER = "joined adder"
-    """Bits of a sum that goes straight into another one: synthesis joins them, and saves the carries."""
     CONSTANT = "constant"
     """Bits to which a constant is added, or that are compared with one."""
     TREE = "tree"
@@ -28,12 +26,11 @@ class LutKind(StrEnum):
     """Look-up tables of feeders and collectors."""
 
 
-AS_COUNTED = (LutKind.ADDER, LutKind.MEMORY)
-"""Kinds whose unit is a look-up table; the factors of the others are fitted."""
+AS_COUNTED = LutKind.MEMORY
+"""The kind whose unit is a look-up table; the factors of the others are fitted."""
 LUT_FACTORS = {
     4: {
         LutKind.ADDER: 1.0,
-        LutKind.JOINED_ADDER: 2.27,
         LutKind.CONSTANT: 0.63,
         LutKind.TREE: 1.55,
         LutKind.PRODUCT: 2.76,
@@ -44,7 +41,6 @@ LUT_FACTORS = {
     },
     6: {
         LutKind.ADDER: 1.0,
-        LutKind.JOINED_ADDER: 0.81,
         LutKind.CONSTANT: 0.12,
         LutKind.TREE: 1.03,
         LutKind.PRODUCT: 1.22,

@@ -12,7 +12,7 @@ import numpy as np
 from loopwire.devices import Device
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.table_form import TableForm
-from loopwire.ir.types import Overflow, Rounding
+from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.schedule.cells import Cells, Resources
 from loopwire.schedule.cycles import EngineTiming
 from loopwire.schedule.datapath import (
@@ -129,6 +129,7 @@ class _Estimator:
         self._ranges = element_ranges(pipeline.datapath, self._is_opaque)
         self._bits = {signal: int(found.widths().sum()) for signal, found in self._ranges.items()}
         self._readers = self._all_readers()
+        self._unread = self._unread_bits()
 
     def parts(self) -> Iterable[Part]:
         """Yield all that the engine is made of."""
@@ -148,6 +149,27 @@ class _Estimator:
             for operand in operation.operands:
                 readers.setdefault(operand, []).append(operation)
         return readers
+
+    def _unread_bits(self) -> dict[Signal, int]:
+        """Return how many of the lowest bits of each signal's elements nothing reads, so that no register keeps them.
+
+        Rounding to nearest reads the highest of the bits that it drops.
+        """
+        unread = {signal: 0 for signal, readers in self._readers.items() if None in readers}
+        for operation in reversed(self._datapath.operations):
+            match operation.kind:
+                case View() | Hold():
+                    ignored = unread.get(operation.result, 0)
+                case Round(dropped=dropped, mode=Rounding.TRN | Rounding.RND) if dropped > 0:
+                    ignored = dropped - (operation.kind.mode is Rounding.RND)
+                case TableIndex(form=form):
+                    compared = _compared_bits(operation, form.clamp_low, form.clamp_high)
+                    ignored = form.dropped_bits if compared <= operation.operands[0].width - form.dropped_bits else 0
+                case _:
+                    ignored = 0
+            for operand in operation.operands:
+                unread[operand] = min(unread.get(operand, ignored), ignored)
+        return unread
 
     def _is_opaque(self, operation: Operation) -> bool:
         """Say whether a block RAM or a DSP block makes the result, into which synthesis does not see."""
@@ -214,12 +236,10 @@ class _Estimator:
                 assert_never(kind)
 
     def _limited(self, operation: Operation, low: int, high: int) -> Iterable[Counted]:
-        """Yield what brings numbers between limits: the bits above a limit's trailing zeros are compared, for both once."""
-        (a,) = operation.operands
-        limits = [limit for limit, beyond in ((low, a.low < low), (high + 1, a.high > high)) if beyond]
-        compared = sum({max(a.width - _trailing_zeros(limit), 1) for limit in limits})
-        yield LutKind.CONSTANT, Resources(luts=a.count * compared)
-        if limits:
+        """Yield what brings numbers between limits."""
+        compared = _compared_bits(operation, low, high)
+        yield LutKind.CONSTANT, Resources(luts=operation.result.count * compared)
+        if compared:
             yield LutKind.CHOICE, Resources(luts=operation.result.bits)
 
     def _sum(self, operation: Operation, kind: AddSub) -> Counted:
@@ -229,7 +249,7 @@ class _Estimator:
         constant = next((self._ranges[v] for v in operation.operands if v in self._constants), None)
         if constant is not None:
             return LutKind.CONSTANT, Resources(luts=int(np.where(constant.low == 0, 0, widths).sum()))
-        return self._adder(operation), Resources(luts=int(widths.sum()))
+        return LutKind.ADDER, Resources(luts=int(widths.sum()))
 
     def _pairs(self, operation: Operation, kind: Pairs) -> Iterable[Counted]:
         """Yield what joins neighbours; an odd last one of a group passes."""
@@ -239,24 +259,7 @@ class _Estimator:
             yield LutKind.ADDER, joined
             yield LutKind.CHOICE, joined
         else:
-            yield self._adder(operation), joined
-
-    def _adder(self, operation: Operation) -> LutKind:
-        """Return the kind of an addition: joined where nothing but a further one, in the same stage, reads the sum."""
-        result, placements = operation.result, self._pipeline.placements
-        readers = self._readers.get(result, [])
-        reader = readers[0] if len(readers) == 1 else None
-        if reader is None or reader.result.layer != result.layer:
-            return LutKind.ADDER
-        match reader.kind:
-            case AddSub(left_shift=left, right_shift=right):
-                further = not (left if reader.operands[0] is result else right)
-            case Pairs(largest=largest):
-                further = not largest
-            case other:
-                further = isinstance(other, Accumulate)
-        same_stage = placements[reader].first_stage == placements[operation].time[0]
-        return LutKind.JOINED_ADDER if further and same_stage else LutKind.ADDER
+            yield LutKind.ADDER, joined
 
     def _products(self, operation: Operation) -> Resources:
         """Return what the products of two vectors take; one with a constant 0 or a power of two takes nothing."""
@@ -323,7 +326,7 @@ class _Estimator:
     def _registers(self) -> Iterable[Part]:
         """Yield the registers that carry each signal from stage to stage, and those that hold it in a loop."""
         for signal, delays, held in self._delays_of():
-            bits = self._bits[signal]
+            bits = int(np.maximum(self._ranges[signal].widths() - self._unread.get(signal, 0), 0).sum())
             if held:
                 yield Part(signal.layer, LutKind.CHOICE, Resources(luts=bits))
             for stages in delays:
@@ -368,6 +371,11 @@ def _products(operation: Operation, constants: Mapping[Signal, Constant]) -> int
     return sum(abs(int(v)).bit_count() > 1 for v in matrix.integers.flat)
 
 
-def _trailing_zeros(number: int) -> int:
-    """Return the zeros below a number's lowest 1; of 0, as many as there are bits."""
-    return (number & -number).bit_length() - 1 if number else 1024
+def _compared_bits(operation: Operation, low: int, high: int) -> int:
+    """Return the bits that tell whether a number is between limits: the upper ones where they are those of a type."""
+    (a,) = operation.operands
+    sides = (a.low < low) + (a.high > high)
+    held = FixedType.holding(low, high, 0)
+    if sides and (held.min_integer, held.max_integer) == (low, high):
+        return max(a.width - held.width + held.signed, 1)
+    return sides * a.width
