@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from loopwire.schedule.cells import Cells, Resources
 from loopwire.schedule.cycles import EngineTiming
 from loopwire.schedule.datapath import Accumulate, Columns, Gather, StepRom, WordRom
 from loopwire.schedule.pipeline import Pipeline
+from loopwire.schedule.sequencers import served_stages
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,10 @@ class _Surroundings:
         self._costs = CONTROL_LUTS[cells.device.lut_inputs]
         self._folding = pipeline.datapath.folding
         self._carried = any(ring.carried for ring in pipeline.datapath.rings)
-        self._last_stages = self._controls()
+        self._needed = self._controls()
 
     def total(self) -> Resources:
-        return self._feeder() + self._collector() + self._sequencer() + self._accompanying()
+        return self._feeder() + self._collector() + self._accompanying()
 
     def _feeder(self) -> Resources:
         timing, x = self._timing, self._pipeline.datapath.x
@@ -59,7 +61,7 @@ class _Surroundings:
         a_slot = 2 + 2 * steps + ticket + self._carried
         filling = slot + 1 + steps + 2 * ticket + 1 + self._carried
         turn = max(_bits(timing.ring), 1) + timing.slots
-        step = x.bits + sum(self._width(control) for control in self._last_stages if control not in _COUNTED)
+        step = x.bits + sum(self._width(control) for control in self._needed if control not in _COUNTED)
         costs = self._costs
         luts = costs.feeder + timing.slots * (costs.slot + costs.slot_step_bit * steps) + costs.input_bit * x.bits
         memory = self._cells.memory(timing.slots * timing.steps, x.bits)
@@ -74,31 +76,34 @@ class _Surroundings:
         memory = self._cells.memory(timing.tickets * beats, self._pipeline.datapath.output.bits)
         return memory + Resources(luts=round(luts), ffs=ffs)
 
-    def _sequencer(self) -> Resources:
-        """Return what keeps a step's bits for all of its cycles, and counts these."""
-        if self._folding is None:
-            return Resources()
-        kept = sum(self._width(c) for c in self._last_stages if c not in _COUNTED and c != "valid")
-        counters = sum(self._width(control) for control in _COUNTED if control in self._last_stages)
-        return Resources(luts=kept + counters, ffs=1 + kept + counters)
-
     def _accompanying(self) -> Resources:
-        """Return what carries each control to the last stage that needs it; those that a reset clears are no SRLs."""
+        """Return what carries the controls to the last stage that needs them, and the sequencers on the way."""
         total = Resources()
-        for control, last in self._last_stages.items():
-            if control in ("valid", "active"):
-                total += Resources(ffs=last)
-            else:
-                total += self._cells.delay(self._width(control), last)
+        starts = [stages.start for stages in served_stages(self._pipeline)]
+        for start, end in pairwise([*starts, self._pipeline.depth + 1]):
+            for control, stages in self._needed.items():
+                here = [stage for stage in stages if start <= stage < end]
+                if here or (max(stages) >= end and control not in ("chunk", "pass")):
+                    total += self._stretch(control, max(here, default=start) - start)
         return total
 
-    def _controls(self) -> dict[str, int]:
-        """Return the last stage that needs each control."""
+    def _stretch(self, control: str, stages: int) -> Resources:
+        """Return what carries a control for some stages, and what a sequencer in front of these has of it.
+
+        A sequencer keeps a step's bits for all of its cycles, or counts them. What a reset clears is no shift register.
+        """
+        bits = self._width(control)
+        cleared = control in ("valid", "active")
+        carried = Resources(ffs=stages) if cleared else self._cells.delay(bits, stages)
+        return carried if self._folding is None else carried + Resources(luts=bits, ffs=bits)
+
+    def _controls(self) -> dict[str, set[int]]:
+        """Return the stages that need each control."""
         pipeline, timing = self._pipeline, self._timing
-        last = dict.fromkeys(("valid", "last", "ticket"), pipeline.depth)
+        needed = {control: {pipeline.depth} for control in ("valid", "last", "ticket")}
 
         def need(control: str, stage: int) -> None:
-            last[control] = max(last.get(control, 0), stage)
+            needed.setdefault(control, set()).add(stage)
 
         if timing.per_step:
             need("index", pipeline.depth)
@@ -108,26 +113,27 @@ class _Surroundings:
             match operation.kind:
                 case StepRom() | WordRom(by_step=True):
                     need("index", placement.first_stage)
-                case WordRom(cycles=cycles) if cycles > 1:
-                    need("chunk", placement.first_stage)
+                case WordRom(cycles=cycles):
+                    need("chunk" if cycles > 1 else "word", placement.first_stage)
                 case Columns() | Accumulate():
                     need("pass", placement.first_stage)
                 case Gather():
-                    need("pass", placement.first_stage)
-                    need("chunk", placement.first_stage)
+                    for control in ("valid", "pass", "chunk"):
+                        need(control, placement.first_stage)
                 case _:
                     pass
         for ring in pipeline.datapath.rings:
             end = pipeline.write_stage(ring)
+            need("valid", end)
             if not pipeline.datapath.in_memories:
                 need("active", end)
                 continue
+            for stage in (pipeline.entry[ring], end):
+                need("slot", stage)
             need("first", pipeline.entry[ring])
-            need("slot", end)
             need("chunk", end)
-            if ring.gathered:
-                need("pass", end)
-        return {control: stage for control, stage in last.items() if self._width(control)}
+            need("pass" if ring.gathered else "chunk", end if ring.gathered else pipeline.entry[ring])
+        return {control: stages for control, stages in needed.items() if self._width(control)}
 
     def _width(self, control: str) -> int:
         timing, folding = self._timing, self._folding
