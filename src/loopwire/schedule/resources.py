@@ -280,9 +280,12 @@ class _Estimator:
         return np.array([abs(int(value)).bit_count() for value in constant.integers.flat], np.int64)
 
     def _dsp_blocks(self, operation: Operation) -> int:
-        """Return the DSP blocks of one product of two signed numbers; 0: look-up tables make it."""
-        a, b = (operand.width + (not operand.signed) for operand in operation.operands)
-        narrow = min(a + b, operation.result.width) < DSP_PRODUCT_BITS or min(a, b) <= self._device.lut_factor_bits
+        """Return the DSP blocks of one product; 0: look-up tables make it."""
+        widths, signed = [v.width for v in operation.operands], [v.signed for v in operation.operands]
+        a, b = (width + (not sign) for width, sign in zip(widths, signed, strict=True))
+        # Beside a signed factor an unsigned one has a sign too.
+        least = min(a, b) if any(signed) else min(widths)
+        narrow = min(a + b, operation.result.width) < DSP_PRODUCT_BITS or least <= self._device.lut_factor_bits
         return 0 if narrow or not self._device.dsps else self._delays.dsp_blocks(a, b)
 
     def _word_rom(self, operation: Operation, kind: WordRom) -> Resources:
