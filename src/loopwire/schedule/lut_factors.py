@@ -30,25 +30,25 @@ AS_COUNTED = LutKind.MEMORY
 """The kind whose unit is a look-up table; the factors of the others are fitted."""
 LUT_FACTORS = {
     4: {
-        LutKind.ADDER: 1.0,
-        LutKind.CONSTANT: 0.63,
-        LutKind.TREE: 1.55,
-        LutKind.PRODUCT: 2.76,
-        LutKind.CHOICE: 1.42,
-        LutKind.TABLE: 1.19,
+        LutKind.ADDER: 0.59,
+        LutKind.CONSTANT: 1.34,
+        LutKind.TREE: 1.03,
+        LutKind.PRODUCT: 2.63,
+        LutKind.CHOICE: 2.33,
+        LutKind.TABLE: 1.06,
         LutKind.MEMORY: 1.0,
-        LutKind.CONTROL: 0.87,
+        LutKind.CONTROL: 0.85,
     },
     6: {
-        LutKind.ADDER: 1.0,
-        LutKind.CONSTANT: 0.12,
-        LutKind.TREE: 1.03,
-        LutKind.PRODUCT: 1.22,
-        LutKind.CHOICE: 0.94,
-        LutKind.TABLE: 1.19,
+        LutKind.ADDER: 0.79,
+        LutKind.CONSTANT: 0.37,
+        LutKind.TREE: 0.92,
+        LutKind.PRODUCT: 1.2,
+        LutKind.CHOICE: 1.37,
+        LutKind.TABLE: 1.1,
         LutKind.MEMORY: 1.0,
         LutKind.CONTROL: 1.1,
     },
 }
 """Look-up tables for each unit, by inputs of a look-up table: least squares over one half of the networks of
-bench/synthesis.json, `python bench/synthesis.py fit`."""
+bench/synthesis.json, `python bench/synthesis.py fit`; products on six inputs from single ones, synthesised alone."""

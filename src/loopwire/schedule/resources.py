@@ -265,11 +265,15 @@ class _Estimator:
         """Return what the products of two vectors take; one with a constant 0 or a power of two takes nothing."""
         count = _products(operation, self._constants)
         blocks = self._dsp_blocks(operation)
-        if blocks:
+        columns = operation.operands[1].count
+        in_luts = operation.kind.lut_rows * columns if isinstance(operation.kind, Products) else 0
+        if blocks and not in_luts:
             return Resources(dsps=blocks) * count
         a, b = (self._factor_bits(operand) for operand in operation.operands)
         if isinstance(operation.kind, Products):
             b = np.tile(b, len(a) // len(b))
+        if in_luts:  # the last rows, for which the part has no DSP block
+            return Resources(luts=int((a * b)[-in_luts:].sum()), dsps=blocks * max(count - in_luts, 0))
         return Resources(luts=int((a * b).sum()))
 
     def _factor_bits(self, factor: Signal) -> Integers:
