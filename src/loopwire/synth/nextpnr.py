@@ -37,6 +37,9 @@ CELLS = {"TRELLIS_COMB": LUTS, "TRELLIS_FF": FFS, "MULT18X18D": DSPS, "DP16KD": 
 """What nextpnr counts, by our names; carry cells and LUT RAM are among TRELLIS_COMB."""
 MADE = "TRELLIS_FF|LUT4|CCU2C|L6MUX21|PFUMX|MULT18X18D|DP16KD|TRELLIS_DPR16X4|DI"
 """Types of cells, and a port, with which Yosys ends the names that it makes."""
+EFFORT = ("--placer-heap-beta", "0.65", "--router", "router2")
+"""Cells less dense than by default, and the router that negotiates for wires: the default one spends its time tearing
+up what it routed before in designs of many adder trees."""
 NETLIST, REPORT, CONFIGURATION, LOG = "netlist.json", "report.json", "configuration.txt", "nextpnr.log"
 BITSTREAM, PACKER_LOG = "design.bit", "ecppack.log"
 
@@ -94,7 +97,7 @@ def place_and_route(place: Path, options: tuple[str, ...], timeout_s: float | No
         ToolError: nextpnr fails or takes too long.
     """
     files = ("--json", NETLIST, "--report", REPORT, "--textcfg", CONFIGURATION)
-    command = (sys.executable, "-c", PROGRAM.format(program="run_nextpnr_ecp5"), *options, *files)
+    command = (sys.executable, "-c", PROGRAM.format(program="run_nextpnr_ecp5"), *options, *EFFORT, *files)
     run_tool("nextpnr", command, place / LOG, place, timeout_s=timeout_s)
 
 

@@ -88,7 +88,7 @@ def route(
         (folder / nextpnr.NETLIST).unlink()
 
     content = (netlist / nextpnr.NETLIST).read_bytes()
-    key = [version.encode(), " ".join(options).encode(), sources.pins.encode(), content]
+    key = [version.encode(), " ".join((*options, *nextpnr.EFFORT)).encode(), sources.pins.encode(), content]
     folder = cached_folder("nextpnr", key, make)
     step(STEPS, STEPS)
     found = nextpnr.read_report((folder / nextpnr.REPORT).read_text(), CLOCK)
