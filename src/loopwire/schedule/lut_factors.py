@@ -30,24 +30,24 @@ AS_COUNTED = LutKind.MEMORY
 """The kind whose unit is a look-up table; the factors of the others are fitted."""
 LUT_FACTORS = {
     4: {
-        LutKind.ADDER: 0.59,
-        LutKind.CONSTANT: 1.34,
-        LutKind.TREE: 1.03,
-        LutKind.PRODUCT: 2.63,
-        LutKind.CHOICE: 2.33,
-        LutKind.TABLE: 1.06,
+        LutKind.ADDER: 0.8,
+        LutKind.CONSTANT: 1.4,
+        LutKind.TREE: 1.02,
+        LutKind.PRODUCT: 2.31,
+        LutKind.CHOICE: 2.26,
+        LutKind.TABLE: 0.62,
         LutKind.MEMORY: 1.0,
-        LutKind.CONTROL: 0.85,
+        LutKind.CONTROL: 0.83,
     },
     6: {
-        LutKind.ADDER: 0.79,
-        LutKind.CONSTANT: 0.37,
-        LutKind.TREE: 0.92,
+        LutKind.ADDER: 0.84,
+        LutKind.CONSTANT: 0.33,
+        LutKind.TREE: 0.94,
         LutKind.PRODUCT: 1.2,
-        LutKind.CHOICE: 1.37,
-        LutKind.TABLE: 1.1,
+        LutKind.CHOICE: 1.26,
+        LutKind.TABLE: 1.2,
         LutKind.MEMORY: 1.0,
-        LutKind.CONTROL: 1.1,
+        LutKind.CONTROL: 1.09,
     },
 }
 """Look-up tables for each unit, by inputs of a look-up table: least squares over one half of the networks of
