@@ -151,6 +151,8 @@ def bound_cases() -> Iterator[Case]:
     # Before a table that clamps further inside than the type of its operand does.
     before = types(preactivation="fixed<8,6,RND,SAT>", result="fixed<4,1,RND,SAT>")
     yield Case("bound_before_table", (12, 4), [dense("a", 4, 4, "tanh")], before, "fixed<7,6>")
+    coarse = types(result="fixed<3,5,RND,SAT>")
+    yield Case("constant_table", (3,), [dense("a", 3, 2, "sigmoid")], coarse)
 
 
 def once_wrong_cases() -> Iterator[Case]:

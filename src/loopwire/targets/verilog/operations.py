@@ -462,7 +462,8 @@ def _cell(form: TableForm, a: Signal, expression: str, width: int) -> str:
     if a.low >= form.clamp_low and a.high <= form.clamp_high:
         return kept
     first, last = literal(0, width), literal((form.clamp_high - form.clamp_low) >> form.dropped_bits, width)
-    covered = FixedType(form.index_bits, form.index_bits, signed=form.clamp_low < 0)
+    bits = max(form.index_bits, 1)  # a constant table has one cell
+    covered = FixedType(bits, bits, signed=form.clamp_low < 0)
     if (covered.min_integer, covered.max_integer) == (form.clamp_low, form.clamp_high):
         beyond = f"{_negative(a, expression)} ? {first} : {last}" if a.signed else last
         return f"{_fits(a, expression, covered.width, covered.signed)} ? {kept} : {beyond}"
