@@ -52,14 +52,20 @@ CASES = {
 }
 
 
+def written_config(case: str, folder: Path, settings: Mapping[str, Any]) -> tuple[Path, Path]:
+    """Write a configuration of a model with the types found for it; return the paths of both."""
+    file = folder / f"{case}.toml"
+    types = tomllib.loads((TYPES / f"{case}.toml").read_text())
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(to_toml(CompileConfig.from_dict({**types, **settings})))
+    return DATA / "models" / CASES[case].model, file
+
+
 def route(case: str) -> Report:
     """Compile and route one model; return the project's report."""
-    project, file = OUT / case, OUT / f"{case}.toml"
-    types = tomllib.loads((TYPES / f"{case}.toml").read_text())
-    settings = {"part": PART, "clock_period_ns": CLOCK_NS, **types, **CASES[case].settings}
-    OUT.mkdir(parents=True, exist_ok=True)
-    file.write_text(to_toml(CompileConfig.from_dict(settings)))
-    model = DATA / "models" / CASES[case].model
+    project = OUT / case
+    settings = {"part": PART, "clock_period_ns": CLOCK_NS, **CASES[case].settings}
+    model, file = written_config(case, OUT, settings)
     for command in (("compile", model, "--config", file, "--simulate", 0, "--out", project), ("route", project)):
         loopwire([str(word) for word in command], standalone_mode=False)
     return from_json((project / "report.json").read_text())

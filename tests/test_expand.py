@@ -28,6 +28,7 @@ from loopwire.passes.lower import lower
 from loopwire.schedule.datapath import AddSub, Bound, Constant, Datapath, Multiply, Round
 from loopwire.schedule.engine import engines
 from loopwire.schedule.expand import Solver, expand
+from loopwire.schedule.fold_addends import fold_addends
 from loopwire.schedule.shift_add import solve
 from loopwire.targets.evaluate import evaluate_integers
 from random_graphs import random_inputs
@@ -97,6 +98,26 @@ def test_datapaths_of_random_models_compute_their_graphs(solver: str, seed: int)
     input_type = FixedType(source.randint(1, 8), 3, source.random() < 0.8)
     graph = lower(random_model(source), input_type, random_types(source))
     assert_computes(graph, only_datapath(graph, SOLVERS[solver]), seed)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1 << 30))
+def test_datapaths_with_addends_in_their_trees_compute_their_graphs(seed: int) -> None:
+    source = random.Random(seed)
+    graph = lower(random_model(source), FixedType(source.randint(1, 8), 3), random_types(source))
+    assert_computes(graph, fold_addends(only_datapath(graph, as_trees)), seed)
+
+
+@pytest.mark.parametrize(("recurrent", "folded_sums"), [(lstm, 1), (gru, 2), (simple, 1)])
+def test_loops_add_what_comes_from_outside_in_their_trees(recurrent: Callable[..., Layer], folded_sums: int) -> None:
+    """U h + (W x + b) is one sum of an LSTM; of a GRU, that of z and r is one, and U h + d of n another."""
+    layer = recurrent(np.random.default_rng(1), FEATURES)
+    model = Model("m", (STEPS, FEATURES), (layer,), "test")
+    datapath = only_datapath(lower(model, FixedType(6, 3), random_types(random.Random(1))), as_trees)
+    before, after = (
+        sum(isinstance(op.kind, AddSub) for op in of.operations) for of in (datapath, fold_addends(datapath))
+    )
+    assert before - after == folded_sums
 
 
 BYTE = FixedType(8, 4)
@@ -172,15 +193,30 @@ def test_what_others_read_too_is_not_raised() -> None:
     assert_computes(graph, datapath, 0, batch=50)
 
 
-def test_a_half_finer_than_the_operand_is_not_folded_into_it() -> None:
+@pytest.mark.parametrize(("constant", "modes"), [(True, [Rounding.TRN]), (False, [Rounding.TRN, Rounding.RND])])
+def test_a_half_finer_than_an_operand_is_added_to_constants_alone(constant: bool, modes: list[Rounding]) -> None:
     b = Builder()
     x = b.input("x", TensorType((3,), FixedType(12, 4)))
-    coarse = b.const([1.0, 2.0, -3.0], FixedType(6, 6))
+    coarse = b.const([1.0, 2.0, -3.0], FixedType(6, 6)) if constant else b.cast(x, FixedType(6, 6))
     total = b.add(coarse, x)
     graph = b.graph([b.cast(total, FixedType(11, 4, rounding=Rounding.RND, overflow=Overflow.SAT))])
     datapath = only_datapath(graph)
     assert any(isinstance(op.kind, AddSub) for op in datapath.operations)
-    assert [kind.mode for kind in folded(datapath)] == [Rounding.RND]
+    assert [kind.mode for kind in folded(datapath)] == modes
+    assert_computes(graph, datapath, 0, batch=50)
+
+
+def test_rounding_rides_along_with_the_part_of_a_bias_that_it_sees() -> None:
+    """As in a GRU: rows of one sum are rounded, others not."""
+    b = Builder()
+    x = b.input("x", TensorType((2,), BYTE))
+    total = b.add(b.matvec(b.const([[0.5, -1.0], [0.25, 2.0]], BYTE), x), b.const([1.0, -0.5], FixedType(12, 4)))
+    rounded, exact = b.cast(b.slice(total, 0, 1), ROUNDED), b.slice(total, 1, 2)
+    graph = b.graph([b.add(rounded, exact)])
+    datapath = only_datapath(graph, as_trees)
+    assert [kind.mode for kind in folded(datapath)] == [Rounding.TRN]
+    (constant,) = (op.kind for op in datapath.operations if isinstance(op.kind, Constant))
+    assert constant.integers.tolist() == [256 + 16, -128]
     assert_computes(graph, datapath, 0, batch=50)
 
 
@@ -203,6 +239,17 @@ def test_no_bound_stands_before_a_table_that_clamps_further_inside(overflow: Ove
     graph = before_a_table(FixedType(8, 6, rounding=Rounding.RND, overflow=overflow))
     datapath = only_datapath(graph)
     assert bounds(datapath) == 0
+    assert_computes(graph, datapath, 0, batch=100)
+
+
+def test_a_table_reads_past_a_bound_that_another_reads() -> None:
+    b = Builder()
+    x = b.input("x", TensorType((4,), BYTE))
+    cast = b.cast(b.mul(x, b.const([4.0, -4.0, 3.0, 0.5], BYTE)), FixedType(8, 6, overflow=Overflow.SAT))
+    graph = b.graph([b.add(b.table("tanh", cast, ROUNDED), cast)])
+    datapath = only_datapath(graph)
+    (bound,) = (operation.result for operation in datapath.operations if isinstance(operation.kind, Bound))
+    assert [type(op.kind) for op in datapath.operations if bound in op.operands] == [AddSub]
     assert_computes(graph, datapath, 0, batch=100)
 
 

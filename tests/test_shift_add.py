@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from loopwire.hdl.adder_tree import StagedTree, evaluate
+from loopwire.hdl.adder_tree import Interval, StagedTree, evaluate
 from loopwire.hdl.shift_add import input_interval, module_text, output_interval
 from loopwire.schedule import shift_add
-from loopwire.schedule.shift_add import minimal_depth, solve, stage
+from loopwire.schedule.shift_add import Addend, minimal_depth, solve, stage, with_addends
 from loopwire.synth import verilator
 
 Matrix = npt.NDArray[np.int64]
@@ -46,6 +46,7 @@ def samples(ranges: list[tuple[int, int]], count: int) -> Matrix:
 
 @settings(deadline=None, max_examples=60)
 @given(products(), st.sampled_from([None, 0, 1]))
+@example((np.array([[-2, -1, 2], [-1, -3, 0]]), [(7, 7)] * 3), None)  # Inputs that never change.
 def test_tree_computes_the_product(product: Product, slack: int | None) -> None:
     matrix, ranges = product
     max_depth = None if slack is None else minimal_depth(matrix) + slack
@@ -57,6 +58,31 @@ def test_tree_computes_the_product(product: Product, slack: int | None) -> None:
         ends = np.sort(weights[:, None] * np.array(ranges), axis=1).sum(axis=0)
         interval = tree.output_interval(row)
         assert (interval.low, interval.high) == tuple(ends)
+
+
+@settings(deadline=None, max_examples=60)
+@given(products(), st.data())
+def test_addends_join_the_product(product: Product, data: st.DataObject) -> None:
+    matrix, ranges = product
+    tree = solve(matrix, ranges, minimal_depth(matrix))
+    shift, interval = st.integers(0, 3), st.builds(Interval, st.integers(-1000, 0), st.integers(0, 1000))
+    addend = st.none() | st.builds(Addend, interval, shift, shift)
+    addends = data.draw(st.lists(addend, min_size=len(matrix), max_size=len(matrix)))
+    whole = with_addends(tree, addends)
+    x = samples(ranges + [(a.interval.low, a.interval.high) for a in addends if a], 20)
+    due, column = x[:, : len(ranges)] @ matrix.T, len(ranges)
+    for row, a in enumerate(addends):
+        if a:
+            due[:, row] = (due[:, row] << a.product_shift) + (x[:, column] << a.shift)
+            column += 1
+    assert np.array_equal(evaluate(whole, x), due)
+    assert whole.depth <= tree.depth + 1
+
+
+@pytest.mark.parametrize(("terms", "depth"), [(7, 3), (8, 4)])
+def test_an_addend_takes_no_level_where_the_tree_has_room(terms: int, depth: int) -> None:
+    tree = solve([[1] * terms], [(-8, 7)] * terms, 3)
+    assert with_addends(tree, [Addend(Interval(-8, 7), 0, 0)]).depth == depth
 
 
 @pytest.mark.parametrize(

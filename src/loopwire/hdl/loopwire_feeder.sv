@@ -19,6 +19,7 @@ module loopwire_feeder #(
     parameter bit REVERSE = 0,
     parameter bit WAITS = 0,
     parameter int X_BITS = 96,
+    parameter bit X_STAGE = 0,                  // of step_x: 1 for a cycle later than all else of the step
     localparam int COUNT_BITS = $clog2(STEPS + 1),
     localparam int STEP_BITS = STEPS > 1 ? $clog2(STEPS) : 1,
     localparam int PHASE_BITS = RING > 1 ? $clog2(RING) : 1,
@@ -35,7 +36,7 @@ module loopwire_feeder #(
     input  logic s_fresh,
 
     output logic step_valid,                    // a step enters the pipeline in this cycle
-    output logic step_active,                   // its sequence goes on: the state is needed again
+    output logic step_clears,                   // no step follows that needs the state, or there is no sequence
     output logic step_first,                    // it is the sequence's first
     output logic step_fresh,                    // it is the first of a sequence that starts afresh
     output logic step_last,                     // it is the sequence's last
@@ -49,7 +50,7 @@ module loopwire_feeder #(
   // The buffer holds STEPS beats a slot.
   localparam int BUFFER = SLOTS * STEPS;
   localparam int ADDRESS_BITS = BUFFER > 1 ? $clog2(BUFFER) : 1;
-  logic [X_BITS-1:0] buffer [0:BUFFER-1];
+  (* ram_style = "distributed" *) logic [X_BITS-1:0] buffer [0:BUFFER-1];
 
   logic [SLOTS-1:0] busy;                       // from the first beat to the issue of the last step
   logic [SLOTS-1:0] ended;                      // all beats are there
@@ -139,15 +140,28 @@ module loopwire_feeder #(
   end
 
   always_ff @(posedge aclk) begin
-    step_x <= next_arrives ? s_data : buffer[next_address];
     step_valid <= aresetn && next_valid;
-    step_active <= aresetn && (next_valid ? !next_last : next_issued != '0);
+    step_clears <= !aresetn || (next_valid ? next_last : next_issued == '0);
     step_first <= next_issued == '0;
     step_fresh <= next_issued == '0 && next_fresh;
     step_last <= next_last;
     step_index <= STEP_BITS'(next_issued);
     step_slot <= next_slot;
     step_ticket <= next_ticket;
+  end
+
+  if (X_STAGE) begin : gen_later
+    logic read_arrives;
+    logic [ADDRESS_BITS-1:0] read_address;
+    logic [X_BITS-1:0] read_data;
+    always_ff @(posedge aclk) begin
+      read_arrives <= next_arrives;
+      read_address <= next_address;
+      read_data <= s_data;
+      step_x <= read_arrives ? read_data : buffer[read_address];
+    end
+  end else begin : gen_at_once
+    always_ff @(posedge aclk) step_x <= next_arrives ? s_data : buffer[next_address];
   end
 
   always_ff @(posedge aclk) if (accepted) buffer[fill_address] <= s_data;

@@ -6,6 +6,7 @@ schedules it and `targets.verilog` writes it. Every signal is exact and as narro
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -288,6 +289,14 @@ class Datapath:
     def in_memories(self) -> bool:
         """Whether states stand in memories, instead of going round in the registers of the loop."""
         return self.folding is not None or self.channels is not None
+
+    @cached_property
+    def dependences(self) -> Mapping[Signal, frozenset[Ring]]:
+        """The rings whose state each signal depends on within a step; x on none."""
+        found = {ring.read: frozenset({ring}) for ring in self.rings}
+        for operation in self.operations:
+            found[operation.result] = frozenset().union(*(found.get(v, frozenset()) for v in operation.operands))
+        return found
 
 
 def signal_like(name: str, count: int, given: Range, fraction: int, layer: str, note: str) -> Signal:

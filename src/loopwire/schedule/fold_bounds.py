@@ -1,4 +1,4 @@
-"""Saturations before tables, left out: a table clamps what it is given to a range of its own.
+"""Saturations before tables, passed by: a table clamps what it is given to a range of its own.
 
 σ and tanh are constant, to the last bit, from well inside the range of a gate's type. So a table's clamp alone gives
 the same results, and one multiplexer fewer stands in the loop.
@@ -14,16 +14,25 @@ from loopwire.schedule.datapath import Bound, Datapath, Operation, Signal, Table
 
 
 def fold_bounds(datapath: Datapath) -> Datapath:
-    """Return the datapath without the saturations that only tables read, whose clamps are at least as narrow."""
+    """Return the datapath with tables reading what their saturations read, where their clamps are at least as narrow.
+
+    A saturation that nothing else reads is left out.
+    """
     told_apart = _told_apart(datapath)
     unbounded: dict[Signal, Signal] = {}
+    bounds: dict[Signal, tuple[Bound, Signal]] = {}
     operations = []
     for operation in datapath.operations:
         kind, result = operation.kind, operation.result
         operands = tuple(unbounded.get(operand, operand) for operand in operation.operands)
-        if isinstance(kind, Bound) and _passes(kind, told_apart.get(result)):
-            (unbounded[result],) = operands
-            continue
+        if isinstance(kind, Bound):
+            bounds[result] = (kind, operands[0])
+            if _passes(kind, told_apart.get(result)):
+                (unbounded[result],) = operands
+                continue
+        if isinstance(kind, TableIndex) and operands[0] in bounds:
+            bound, before = bounds[operands[0]]
+            operands = (before,) if _passes(bound, _domain(kind)) else operands
         if operands != operation.operands:
             if isinstance(kind, View):
                 result = replace(result, low=operands[0].low, high=operands[0].high)
@@ -38,8 +47,8 @@ def _told_apart(datapath: Datapath) -> dict[Signal, Range | None]:
     found: dict[Signal, Range | None] = {datapath.output: None, **{ring.following: None for ring in datapath.rings}}
     for operation in reversed(datapath.operations):
         match operation.kind:
-            case TableIndex(form):
-                domain: Range | None = Range(form.domain_low, form.domain_high)
+            case TableIndex() as kind:
+                domain: Range | None = _domain(kind)
             case View():
                 domain = found.get(operation.result)
             case _:
@@ -48,6 +57,10 @@ def _told_apart(datapath: Datapath) -> dict[Signal, Range | None]:
             before = found.get(operand, domain)
             found[operand] = None if domain is None or before is None else domain.join(before)
     return found
+
+
+def _domain(index: TableIndex) -> Range:
+    return Range(index.form.domain_low, index.form.domain_high)
 
 
 def _passes(bound: Bound, told_apart: Range | None) -> bool:

@@ -6,19 +6,21 @@ it to one of the products; round(W · x + b) to the constant b.
 
 from __future__ import annotations
 
-from collections import Counter
+import itertools
+from collections import defaultdict
 from dataclasses import replace
 
+import numpy as np
+
+from loopwire.ir.fixed_point import Integers
 from loopwire.ir.types import Rounding
-from loopwire.schedule.datapath import AddSub, Constant, Datapath, Kind, Multiply, Operation, Round, Signal
+from loopwire.schedule.datapath import AddSub, Constant, Datapath, Kind, Multiply, Operation, Round, Signal, View
 
 
 def fold_rounding(datapath: Datapath) -> Datapath:
     """Return the datapath with every rounding folded that can be."""
-    for operation in datapath.operations:
-        if isinstance(operation.kind, Round) and (added := _half(operation.kind)):
-            folded = _Folding(datapath).fold(operation, added)
-            datapath = folded or datapath
+    for rounded in [operation.result for operation in datapath.operations if isinstance(operation.kind, Round)]:
+        datapath = _Folding(datapath).fold(rounded) or datapath
     return datapath
 
 
@@ -34,51 +36,79 @@ class _Folding:
     def __init__(self, datapath: Datapath) -> None:
         self._datapath = datapath
         self._producers = {operation.result: operation for operation in datapath.operations}
-        self._readers = Counter(v for operation in datapath.operations for v in operation.operands)
-        self._readers.update(ring.following for ring in datapath.rings)
-        self._readers[datapath.output] += 1
-        self._replaced: dict[Operation, Operation] = {}
+        self._readers: defaultdict[Signal, list[Operation | None]] = defaultdict(list)
+        for operation in datapath.operations:
+            for operand in operation.operands:
+                self._readers[operand].append(operation)
+        for result in (datapath.output, *(ring.following for ring in datapath.rings)):
+            self._readers[result].append(None)
+        self._raised: dict[Signal, tuple[Kind, Signal]] = {}
 
-    def fold(self, rounding: Operation, added: int) -> Datapath | None:
+    def fold(self, rounded: Signal) -> Datapath | None:
+        """Return the datapath in which what is rounded is more, and truncated, or None where that cannot be."""
+        rounding = self._producers[rounded]
         assert isinstance(rounding.kind, Round)
-        source = self._raised(rounding.operands[0], added)
-        if source is None:
+        (source,), added = rounding.operands, _half(rounding.kind)
+        alone = added and len(self._readers[source]) == 1
+        if not alone or not self._raise(source, np.full(source.count, added, object)):
             return None
-        kind = Round(rounding.kind.dropped, Rounding.TRN)
-        self._replaced[rounding] = Operation(kind, (source,), rounding.result)
-        operations = tuple(self._replaced.get(op, op) for op in self._datapath.operations)
-        return replace(self._datapath, operations=operations)
+        self._raised[rounded] = (Round(rounding.kind.dropped, Rounding.TRN), rounded)
+        operations = []
+        for operation in self._datapath.operations:
+            kind, result = self._raised.get(operation.result, (operation.kind, operation.result))
+            operands = tuple(self._raised[v][1] if v in self._raised else v for v in operation.operands)
+            operations.append(Operation(kind, operands, result))
+        return replace(self._datapath, operations=tuple(operations))
 
-    def _raised(self, signal: Signal, added: int) -> Signal | None:
-        """Return a signal that is `added` above another, made by changing the operations that compute it."""
+    def _raise(self, signal: Signal, added: Integers) -> bool:
+        """Have a signal be `added` (count,) more, by what computes it; say whether that can be."""
         operation = self._producers.get(signal)
-        if operation is None or self._readers[signal] > 1:
-            return None
-        match operation.kind:
-            case Multiply():
-                multiply = Multiply(operation.kind.added + added)
-                return self._replace(operation, multiply, operation.operands, signal, added)
-            case Constant():
-                constant = Constant(operation.kind.integers + added)
-                return self._replace(operation, constant, (), signal, added)
+        if operation is None:
+            return False
+        kind = operation.kind
+        match kind:
+            case Multiply() if (added == added[0]).all():
+                kind = Multiply(kind.added + int(added[0]))
             case AddSub():
-                for index, shift in enumerate((operation.kind.left_shift, operation.kind.right_shift)):
-                    if (index == 1 and operation.kind.subtract) or added % (1 << shift):
-                        continue
-                    if operation.operands[index].count < signal.count:
-                        continue
-                    raised = self._raised(operation.operands[index], added >> shift)
-                    if raised is not None:
-                        operands = list(operation.operands)
-                        operands[index] = raised
-                        return self._replace(operation, operation.kind, tuple(operands), signal, added)
-                return None
+                raised = self._raise_term(operation.operands, kind, added)
+                if raised is None:
+                    return False
+                kind = raised
+            case View():
+                (operand,) = operation.operands
+                if not self._are_views_apart(operand):
+                    return False
+                widened = np.zeros(operand.count, object)
+                widened[kind.start : kind.stop] = added
+                if not self._raise(operand, widened):
+                    return False
             case _:
-                return None
+                return False
+        ends = replace(signal, low=signal.low + min(added), high=signal.high + max(added))
+        self._raised[signal] = (kind, ends)
+        return True
 
-    def _replace(
-        self, operation: Operation, kind: Kind, operands: tuple[Signal, ...], signal: Signal, added: int
-    ) -> Signal:
-        raised = replace(signal, low=signal.low + added, high=signal.high + added)
-        self._replaced[operation] = Operation(kind, operands, raised)
-        return raised
+    def _raise_term(self, terms: tuple[Signal, ...], kind: AddSub, added: Integers) -> AddSub | None:
+        """Raise one of the terms of a sum; return the sum, whose shift of a constant may be in the constant now."""
+        shifts = [kind.left_shift, kind.right_shift]
+        for index, (term, shift) in enumerate(zip(terms, shifts, strict=True)):
+            if (index == 1 and kind.subtract) or len(self._readers[term]) > 1 or term.count != len(added):
+                continue
+            source = self._producers.get(term)
+            if source is not None and isinstance(source.kind, Constant):
+                integers = (source.kind.integers.astype(object) << shift) + added
+                ends = replace(term, low=min(integers), high=max(integers), fraction=term.fraction + shift)
+                self._raised[term] = (Constant(integers), ends)
+                shifts[index] = 0
+                return AddSub(kind.subtract, *shifts)
+            if not (added % (1 << shift)).any() and self._raise(term, added >> shift):
+                return kind
+        return None
+
+    def _are_views_apart(self, signal: Signal) -> bool:
+        """Say whether all readers of a signal take elements of it that no other reads."""
+        readers = self._readers[signal]
+        views = [reader.kind for reader in readers if reader and isinstance(reader.kind, View)]
+        rows = sorted((view.start, view.stop) for view in views)
+        apart = all(stop <= start for (_, stop), (start, _) in itertools.pairwise(rows))
+        return apart and len(views) == len(readers)

@@ -25,9 +25,14 @@ from loopwire.schedule.engine import Engine, engines, head_apart, one_layer_each
 from loopwire.schedule.expand import expand
 from loopwire.schedule.expand_folded import expand_folded
 from loopwire.schedule.fold import fold, layer_of
+from loopwire.schedule.fold_addends import fold_addends
 from loopwire.schedule.lut_products import within_dsps
-from loopwire.schedule.pipeline import Pipeline, schedule
+from loopwire.schedule.pipeline import Pipeline
+from loopwire.schedule.scheduler import schedule
 from loopwire.schedule.shift_add import SOLVED_PRODUCTS, SOLVER_BITS, minimal_depth, solve
+
+FEEDER_GATES = 9
+"""Gates in a row with which the feeder chooses a slot and its step, and reads the step's vector from its buffer."""
 
 
 @dataclass(frozen=True)
@@ -203,8 +208,14 @@ class Planner:
         if engine.stateful:
             datapath = replace(datapath, channels=self.knobs.channels)
         # A step comes from registers of the feeder; a folded engine's sequencer chooses the first word or another.
-        input_ns = self.delays.gate() if folding else 0.0
-        return schedule(datapath, self.delays, self.clock_period_ns, input_ns)
+        input_time = (0, self.delays.gate()) if folding else (self._input_stage(), 0.0)
+        choices = (datapath,) if folding else (datapath, fold_addends(datapath))
+        pipelines = [schedule(choice, self.delays, self.clock_period_ns, input_time) for choice in choices]
+        return min(pipelines, key=lambda pipeline: (pipeline.loop_latency, pipeline.depth))
+
+    def _input_stage(self) -> int:
+        """Return in which stage a step's vector is there: in a second one where to choose and to read it takes long."""
+        return int(FEEDER_GATES * self.delays.gate() > self.delays.stage_budget_ns(self.clock_period_ns))
 
     def timing(self, engine: Engine, pipeline: Pipeline) -> EngineTiming:
         """Return what decides an engine's cycles."""

@@ -43,11 +43,9 @@ from loopwire.schedule.datapath import (
 from loopwire.schedule.delay import DelayModel
 from loopwire.schedule.element_ranges import element_ranges
 from loopwire.schedule.lut_factors import LUT_FACTORS, LutKind
+from loopwire.schedule.lut_products import dsp_blocks
 from loopwire.schedule.pipeline import Pipeline
 from loopwire.schedule.surroundings import surroundings
-
-DSP_PRODUCT_BITS = 9
-"""The narrowest product that goes into a DSP block; Yosys's mul2dsp is given this for all families."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +175,7 @@ class _Estimator:
             case WordRom():
                 return operation.kind.in_block_ram
             case Products() | Multiply():
-                return operation.operands[0] not in self._constants and self._dsp_blocks(operation) > 0
+                return operation.operands[0] not in self._constants and dsp_blocks(operation, self._delays) > 0
             case _:
                 return False
 
@@ -264,7 +262,7 @@ class _Estimator:
     def _products(self, operation: Operation) -> Resources:
         """Return what the products of two vectors take; one with a constant 0 or a power of two takes nothing."""
         count = _products(operation, self._constants)
-        blocks = self._dsp_blocks(operation)
+        blocks = dsp_blocks(operation, self._delays)
         columns = operation.operands[1].count
         in_luts = operation.kind.lut_rows * columns if isinstance(operation.kind, Products) else 0
         if blocks and not in_luts:
@@ -282,15 +280,6 @@ class _Estimator:
         if constant is None:
             return self._ranges[factor].widths()
         return np.array([abs(int(value)).bit_count() for value in constant.integers.flat], np.int64)
-
-    def _dsp_blocks(self, operation: Operation) -> int:
-        """Return the DSP blocks of one product; 0: look-up tables make it."""
-        widths, signed = [v.width for v in operation.operands], [v.signed for v in operation.operands]
-        a, b = (width + (not sign) for width, sign in zip(widths, signed, strict=True))
-        # Beside a signed factor an unsigned one has a sign too.
-        least = min(a, b) if any(signed) else min(widths)
-        narrow = min(a + b, operation.result.width) < DSP_PRODUCT_BITS or least <= self._device.lut_factor_bits
-        return 0 if narrow or not self._device.dsps else self._delays.dsp_blocks(a, b)
 
     def _word_rom(self, operation: Operation, kind: WordRom) -> Resources:
         """Return what a ROM takes; in LUTs, bits that are alike in all words are made once, whichever ROM has them."""

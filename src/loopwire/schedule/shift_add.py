@@ -88,6 +88,44 @@ def solve(matrix: npt.ArrayLike, inputs: Sequence[tuple[int, int]], max_depth: i
     return builder.tree([builder.output(row, max_depth) for row in rows])
 
 
+@dataclass(frozen=True, slots=True)
+class Addend:
+    """What is added to a row of a product: (row << product_shift) + (a << shift)."""
+
+    interval: Interval
+    shift: int
+    product_shift: int
+
+
+def with_addends(tree: AdderTree, addends: Sequence[Addend | None]) -> AdderTree:
+    """Return a tree that adds to its rows what is given for them, no deeper where that can be.
+
+    Each addend joins as late as the depth allows: it is wide, and so are all sums that it is in.
+
+    Args:
+        tree: for matrix @ x, of m rows.
+        addends: of each row, or None; an input of the new tree each, in this order behind those of x.
+    """
+    n = len(tree.inputs)
+    inputs = [addend.interval for addend in addends if addend]
+    builder = _Builder([*tree.inputs, *inputs])
+
+    def moved(source: int) -> int:
+        return source if source < n else source + len(inputs)
+
+    for node in tree.nodes:
+        builder.append(replace(node, left=None if node.left is None else moved(node.left), right=moved(node.right)))
+    numbers = count(n)
+    outputs = []
+    for output, addend in zip(tree.outputs, addends, strict=True):
+        product = None if output.source is None else _Term(moved(output.source), output.shift, False)
+        if addend:
+            scaled = product and product.scaled(addend.product_shift, False)
+            product = builder.add_within(scaled, _Term(next(numbers), addend.shift, False), tree.depth)
+        outputs.append(Output(product.source, product.shift) if product else Output(None, 0))
+    return builder.tree(outputs)
+
+
 def stage(tree: AdderTree, start_ns: float, period_ns: float, adders_ns: Callable[[int, int], float]) -> StagedTree:
     """Place each adder as soon as its operands are there, in the same stage as long as the period lasts.
 
@@ -142,7 +180,9 @@ def _solver_rows(weights: npt.NDArray[np.int64], builder: _Builder, shallow: boo
     """Run the solver, put its adders into the builder and return the term of each row; None is zero."""
     if not weights.any():
         return [None] * len(weights)
-    intervals = [(float(interval.low), float(interval.high), 1.0) for interval in builder.inputs]
+    # An input that is always the same, but not zero, makes the solver take other sums for zero.
+    highs = [interval.high + (interval.low == interval.high != 0) for interval in builder.inputs]
+    intervals = [(float(interval.low), float(high), 1.0) for interval, high in zip(builder.inputs, highs, strict=True)]
     kernel = np.ascontiguousarray(weights.T, np.float32)
     # A product of two matrices has fewer adders but is two trees in series: 0 forbids it, -2 leaves it to the solver.
     decompose = 0 if shallow else -2
@@ -197,6 +237,34 @@ class _Builder:
                 return _Term(source, even + low, a.negative ^ negative)
         node = Node(a.source, b.source, left_shift, right_shift, subtract, self._interval(form), depth)
         return _Term(self._append(node, form), low, a.negative)
+
+    def append(self, node: Node) -> int:
+        """Take a node as it is; return its number as a source."""
+        left = 0 if node.left is None else self.forms[node.left] << node.left_shift
+        right = self.forms[node.right] << node.right_shift
+        return self._append(node, left - right if node.subtract else left + right)
+
+    def add_within(self, term: _Term | None, addend: _Term, max_depth: int) -> _Term:
+        """Return a term that equals term + addend: in the last adder, or in one before where that would be too deep."""
+        total = self._added_inside(term, addend, max_depth) or self.add(term, addend)
+        assert total and not total.negative
+        return total
+
+    def _added_inside(self, term: _Term | None, addend: _Term, max_depth: int) -> _Term | None:
+        if term is None or self._depth(term.source) < max_depth:
+            return self.add(term, addend)
+        if term.source < len(self.inputs):
+            return None
+        node = self.nodes[term.source - len(self.inputs)]
+        parts = [_Term(node.right, node.right_shift, node.subtract).scaled(term.shift, term.negative)]
+        if node.left is not None:
+            parts.append(_Term(node.left, node.left_shift, False).scaled(term.shift, term.negative))
+        parts.sort(key=lambda part: (self._depth(part.source), self.users[part.source]))
+        for inner, outer in (parts, parts[::-1]) if len(parts) == 2 else ((parts[0], None),):
+            added = self._added_inside(inner, addend, max_depth - 1)
+            if added:
+                return self.add(added, outer)
+        return None
 
     def output(self, row: _Term | None, max_depth: int | None) -> Output:
         """Return the output that equals a row, its sum rebuilt where it is negated or too deep.

@@ -93,7 +93,7 @@ class _Surroundings:
         A sequencer keeps a step's bits for all of its cycles, or counts them. What a reset clears is no shift register.
         """
         bits = self._width(control)
-        cleared = control in ("valid", "active")
+        cleared = control in ("valid", "clears")
         carried = Resources(ffs=stages) if cleared else self._cells.delay(bits, stages)
         return carried if self._folding is None else carried + Resources(luts=bits, ffs=bits)
 
@@ -126,7 +126,7 @@ class _Surroundings:
             end = pipeline.write_stage(ring)
             need("valid", end)
             if not pipeline.datapath.in_memories:
-                need("active", end)
+                need("clears", end)
                 continue
             for stage in (pipeline.entry[ring], end):
                 need("slot", stage)

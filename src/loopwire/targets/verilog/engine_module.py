@@ -13,10 +13,12 @@ from loopwire.schedule.pipeline import Pipeline
 from loopwire.schedule.sequencers import served_stages
 from loopwire.targets.verilog.layer_module import LayerModule, array, port_name
 
-FROM_FEEDER = ("step_valid", "step_active", "step_first", "step_fresh", "step_last", "step_index", "slot", "ticket")
+FROM_FEEDER = ("step_valid", "step_clears", "step_first", "step_fresh", "step_last", "step_index", "slot", "ticket")
 FROM_SEQUENCER = {"word": "word", "chunk": "chunk", "pass_index": "pass"}
 """Controls that count within a step, and the sequencer's ports."""
-RESET = ("step_valid", "step_active")
+RESET = {"step_valid": " && aresetn", "step_clears": " || !aresetn"}
+"""What a reset does to a control. The one that clears states is high when it does: flip-flops have no other reset, and
+an inverter would stand in the middle of a wire to all of them."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,10 @@ class _Control:
         return lines
 
     def registers(self) -> list[str]:
-        kept, second = " && aresetn" if self.name.startswith(RESET) else "", self.first + 1
-        first = f"    {self.name}_q[{second}] <= {self.name}{kept};"
+        reset, second = next((reset for name, reset in RESET.items() if self.name.startswith(name)), ""), self.first + 1
+        first = f"    {self.name}_q[{second}] <= {self.name}{reset};"
         loop = f"    for (int s = {second + 1}; s <= {self.last}; s++) "
-        further = f"{loop}{self.name}_q[s] <= {self.name}_q[s - 1]{kept};"
+        further = f"{loop}{self.name}_q[s] <= {self.name}_q[s - 1]{reset};"
         return [first, further][: min(self.last - self.first, 2)]
 
 
@@ -85,7 +87,7 @@ def control_bits(timing: EngineTiming, folding: Folding | None) -> dict[str, int
     def bits(count: int) -> int:
         return max((count - 1).bit_length(), 1)
 
-    widths = dict.fromkeys(("step_valid", "step_active", "step_first", "step_fresh", "step_last"), 1)
+    widths = dict.fromkeys(("step_valid", "step_clears", "step_first", "step_fresh", "step_last"), 1)
     widths |= {"step_index": bits(timing.steps), "slot": bits(timing.slots), "ticket": bits(timing.tickets)}
     if folding is not None:
         widths |= {"word": bits(folding.cycles), "chunk": bits(folding.chunks), "pass_index": bits(folding.passes)}
@@ -140,7 +142,9 @@ def engine_module(
         f"  logic {array(x)} {port_name(x)};",
         "  logic ticket_returned;",
         "",
-        *_feeder(timing, controls.stretches[0], bits, x, "" if folding is None else "issued_", fresh),
+        *_feeder(
+            timing, controls.stretches[0], bits, x, pipeline.input_stage, "" if folding is None else "issued_", fresh
+        ),
         *([] if folding is None else _sequencers(folding, controls, bits)),
         *(["  always_ff @(posedge aclk) begin", *registers, "  end", ""] if registers else []),
     ]
@@ -193,6 +197,7 @@ def _feeder(
     controls: Mapping[str, _Control],
     bits: Mapping[str, int],
     x: Signal,
+    x_stage: int,
     prefix: str,
     fresh: Fresh,
 ) -> list[str]:
@@ -207,7 +212,7 @@ def _feeder(
         "  loopwire_feeder #(",
         f"      .STEPS({timing.steps}), .RING({timing.ring}), .SLOTS({timing.slots}), .SPACING({timing.spacing}),",
         f"      .TICKETS({timing.tickets}), .REVERSE(1'b{int(timing.reverse)}), .WAITS(1'b{int(timing.waits)}),",
-        f"      .X_BITS({x.bits})",
+        f"      .X_BITS({x.bits}), .X_STAGE({x_stage})",
         "  ) feeder (",
         "      .aclk, .aresetn, .s_data, .s_valid, .s_ready, .s_last,",
         f"      .s_fresh({'s_fresh' if fresh.taken else one}),",

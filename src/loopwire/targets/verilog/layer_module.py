@@ -90,7 +90,7 @@ def _is_clocked(operation: Operation, pipeline: Pipeline) -> bool:
 def _ring_controls(ring: Ring, pipeline: Pipeline) -> list[tuple[str, int]]:
     end = pipeline.write_stage(ring)
     if not pipeline.datapath.in_memories:
-        return [("step_active", end), ("step_valid", pipeline.cuts[ring].stage)]
+        return [("step_clears", end), ("step_valid", pipeline.cuts[ring].stage)]
     entry = pipeline.entry[ring]
     needed = [(_first(ring), entry), ("slot", entry), ("step_valid", end), ("slot", end)]
     if pipeline.datapath.folding is None:
@@ -346,7 +346,7 @@ class _Writer:
             initial = concatenation((int(v) for v in ring.initial), read.width, "        ")
         if self._pipeline.cuts[ring].stage == end:
             values = f"(step_valid_{end} ? {values} : {self._in_stage(end)(read)})"
-        return [f"  always_ff @(posedge aclk) {name} <= step_active_{end} ? {values} : {initial};"]
+        return [f"  always_ff @(posedge aclk) {name} <= step_clears_{end} ? {initial} : {values};"]
 
 
 def _registers(name: str, dimensions: str, count: int) -> list[str]:

@@ -15,7 +15,10 @@ from loopwire.ir.types import FixedType
 from loopwire.passes.lower import lower
 from loopwire.schedule.datapath import Constant, Datapath, Operation, Ring, ShiftAdd, Signal
 from loopwire.schedule.delay import DelayModel
-from loopwire.schedule.pipeline import Pipeline, operation_delay_ns, schedule
+from loopwire.schedule.fold_addends import fold_addends
+from loopwire.schedule.operation_delays import operation_delay_ns
+from loopwire.schedule.pipeline import Pipeline
+from loopwire.schedule.scheduler import schedule
 from test_expand import SOLVERS, only_datapath, random_model, random_types
 
 DELAYS = DelayModel(find_part("xcku115-flvb2104-2-i"))
@@ -92,8 +95,13 @@ def assert_cuts_hold(pipeline: Pipeline) -> None:
 @example(4096, 3.0, 1)  # A product of the input is sunk behind the cut of the loop that it belongs to.
 def test_schedules_of_random_models_hold(solver: str, seed: int, period_ns: float, least_loop_latency: int) -> None:
     datapath = some_datapath(seed, solver)
+    assert_schedule_holds(datapath, period_ns, least_loop_latency)
+    assert_schedule_holds(fold_addends(datapath), period_ns, least_loop_latency)
+
+
+def assert_schedule_holds(datapath: Datapath, period_ns: float, least_loop_latency: int) -> None:
     input_ns = DELAYS.gate()
-    pipeline = schedule(datapath, DELAYS, period_ns, input_ns, least_loop_latency)
+    pipeline = schedule(datapath, DELAYS, period_ns, (0, input_ns), least_loop_latency)
     assert pipeline.loop_latency >= least_loop_latency
     assert_in_time(pipeline, DELAYS.stage_budget_ns(period_ns), input_ns)
     assert_cuts_hold(pipeline)
@@ -139,7 +147,7 @@ def test_no_placement_has_a_shorter_loop(period_ns: float) -> None:
         budget_ns = DELAYS.stage_budget_ns(period_ns)
         least = fewest_stages(datapath, ring, budget_ns, extra_ns=0.0)
         with_hold = fewest_stages(datapath, ring, budget_ns, extra_ns=DELAYS.gate())
-        assert least <= schedule(datapath, DELAYS, period_ns, 0.0).loop_latency <= with_hold
+        assert least <= schedule(datapath, DELAYS, period_ns, (0, 0.0)).loop_latency <= with_hold
         checked += 1
     assert checked >= 5
 
@@ -147,7 +155,7 @@ def test_no_placement_has_a_shorter_loop(period_ns: float) -> None:
 def test_a_clock_too_fast_for_an_operation_is_refused() -> None:
     datapath = some_datapath(3, "multipliers")
     with pytest.raises(ConfigError) as caught:
-        schedule(datapath, DELAYS, 1.2, 0.0)
+        schedule(datapath, DELAYS, 1.2, (0, 0.0))
     where, problem = str(caught.value).split(": ", 1)
     assert where == "clock period 1.2 ns"
     assert " bits in %" in problem and "ns between two registers of xcku115" in problem
@@ -157,5 +165,5 @@ def test_a_clock_too_fast_for_an_operation_is_refused() -> None:
 def test_a_longer_clock_period_never_lengthens_the_loop() -> None:
     for seed in range(12):
         datapath = some_datapath(seed, "multipliers")
-        latencies = [schedule(datapath, DELAYS, period, 0.0).loop_latency for period in (3.0, 4.0, 5.0, 8.0, 30.0)]
+        latencies = [schedule(datapath, DELAYS, period, (0, 0.0)).loop_latency for period in (3.0, 4.0, 5.0, 8.0, 30.0)]
         assert latencies == sorted(latencies, reverse=True)

@@ -1,0 +1,80 @@
+"""How long each operation takes on a device."""
+
+from __future__ import annotations
+
+from loopwire.ir.types import Overflow, Rounding
+from loopwire.schedule.datapath import (
+    Accumulate,
+    AddSub,
+    Bound,
+    Columns,
+    Constant,
+    Extreme,
+    Gather,
+    Hold,
+    Join,
+    Multiply,
+    Operation,
+    Pairs,
+    Products,
+    Round,
+    ShiftAdd,
+    StepRom,
+    TableIndex,
+    TableLookup,
+    View,
+    WordRom,
+)
+from loopwire.schedule.delay import DelayModel
+
+
+def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
+    """Return the time from an operation's operands to its result; shift-add trees, which have many, are not asked."""
+    kind, result = operation.kind, operation.result
+    widths = [operand.width for operand in operation.operands]
+    match kind:
+        case Constant() | View() | Join():
+            return 0.0
+        case StepRom():
+            return delays.rom(len(kind.rows), result.width)
+        case Products() | Multiply():
+            # A DSP block's operands are signed: an unsigned one takes a bit more.
+            factors = [operand.width + (not operand.signed) for operand in operation.operands]
+            in_luts = isinstance(kind, Products) and kind.lut_rows > 0
+            return delays.lut_multiplier(*factors) if in_luts else delays.multiplier(*factors)
+        case AddSub():
+            return delays.adder(result.width)
+        case Extreme():
+            shifts = (kind.left_shift, kind.right_shift)
+            return delays.max(max(w + s for w, s in zip(widths, shifts, strict=True)) + 1)
+        case Pairs():
+            return delays.max(result.width) if kind.largest else delays.adder(result.width)
+        case Round():
+            return 0.0 if kind.dropped <= 0 or kind.mode is Rounding.TRN else delays.round(result.width)
+        case Bound():
+            wraps = kind.to.overflow is Overflow.WRAP
+            return 0.0 if wraps else delays.saturate(widths[0], result.width)
+        case TableIndex():
+            subtracter_bits, covered = kind.form.subtracter_bits, kind.form.index_bits
+            subtract_ns = delays.adder(subtracter_bits) if subtracter_bits > delays.device.lut_inputs else 0.0
+            return subtract_ns + delays.saturate(max(widths[0], covered + 1), covered)
+        case TableLookup():
+            form = kind.form
+            if not form.offset:
+                return delays.rom(len(form.base), form.base_bits)
+            larger, smaller = sorted(((len(form.base), form.base_bits), (len(form.offset), form.offset_bits)))[::-1]
+            if delays.device.lut_inputs >= 6:
+                # The larger ROM's last multiplexer shares the adder's look-up tables: two data, a select, the addend.
+                larger = (-(-larger[0] // 2), larger[1])
+            return max(delays.rom(*larger), delays.rom(*smaller)) + delays.adder(form.base_bits)
+        case Hold() | Gather():
+            return 0.0
+        case WordRom():
+            return delays.device.delays.bram_clock_to_out_ns
+        case Columns():
+            choices = -(-operation.operands[0].count // kind.count)
+            return delays.gate() * -(-(choices - 1).bit_length() // 2)
+        case Accumulate():
+            return delays.adder(result.width)
+        case ShiftAdd():
+            raise AssertionError("a shift-add tree is staged, not timed as one")

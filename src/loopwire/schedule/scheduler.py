@@ -1,0 +1,356 @@
+"""Placing registers: as few stages round each loop, and then in all, as the clock period allows.
+
+Operations are placed as soon as their operands are there, several in a stage as long as the clock period lasts. As soon
+as possible is the least latency, since an operation can only start earlier for having its operands earlier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from loopwire.errors import ConfigError
+from loopwire.hdl.adder_tree import StagedTree
+from loopwire.schedule.datapath import (
+    Accumulate,
+    Constant,
+    Datapath,
+    Folding,
+    Gather,
+    Hold,
+    Operation,
+    Ring,
+    ShiftAdd,
+    Signal,
+    StepRom,
+    WordRom,
+)
+from loopwire.schedule.delay import DelayModel
+from loopwire.schedule.operation_delays import operation_delay_ns
+from loopwire.schedule.pipeline import Cut, Pipeline, Placement, Time
+from loopwire.schedule.shift_add import stage
+
+BEFORE_ALL: Time = (-(1 << 30), 0.0)
+"""Arrival of what does not depend on a step: constants, and inputs taken to be there in time."""
+
+
+Group = tuple[Ring, ...]
+"""Rings that need each other: one loop."""
+
+
+def schedule(
+    datapath: Datapath, delays: DelayModel, clock_period_ns: float, input_time: Time, least_loop_latency: int = 1
+) -> Pipeline:
+    """Place every operation.
+
+    Args:
+        datapath: what to schedule.
+        delays: of the device.
+        clock_period_ns: time between two clock edges.
+        input_time: arrival of x.
+        least_loop_latency: makes the loop at least so long, to hold more sequences.
+
+    Raises:
+        ConfigError: an operation takes longer than the clock period.
+    """
+    return _Scheduler(datapath, delays, clock_period_ns, input_time).pipeline(least_loop_latency)
+
+
+def _gather_cycles(folding: Folding) -> int:
+    """Return the cycles from a step's first chunk to all of them standing in registers."""
+    return (folding.chunks - 1) * folding.passes + 1
+
+
+class _Scheduler:
+    def __init__(self, datapath: Datapath, delays: DelayModel, clock_period_ns: float, input_time: Time) -> None:
+        self._datapath = datapath
+        self._delays = delays
+        self._clock_period_ns = clock_period_ns
+        self._budget_ns = delays.stage_budget_ns(clock_period_ns)
+        self._input_time = input_time
+        self._folding = datapath.folding
+        self._read_ns = self._state_read_ns()
+        self._hold_ns = delays.gate()
+        self._staged = cache(self._stage)
+        self._depends = datapath.dependences
+        self._groups = self._grouped()
+        self._group_of = {
+            operation: group
+            for group in self._groups
+            for operation in self._loop(group)
+            if not self._depends[operation.result].isdisjoint(group)
+        }
+        self._critical: tuple[Group, ...] = ()
+
+    def pipeline(self, least_loop_latency: int) -> Pipeline:
+        self._require_time(self._input_time[1], f"choosing the sequence whose step %{self._datapath.x.name} is next")
+        if self._folding is not None:
+            least_loop_latency = max(least_loop_latency, self._folding.cycles)
+        latencies = {group: self._group_latency(group) for group in self._groups}
+        loop_latency = max([least_loop_latency, *latencies.values()])
+        longest = max(latencies.values(), default=1)
+        self._critical = tuple(group for group, latency in latencies.items() if latency == longest > 1)
+        while True:
+            for patience in range(loop_latency + 1):
+                pipeline = self._attempt(loop_latency, patience)
+                if pipeline is not None:
+                    return pipeline
+            # One more stage, at whose end the states arrive with all of a cycle left to choose between new and held.
+            loop_latency += 1
+
+    def _state_read_ns(self) -> float:
+        """Return when a state that stands in a memory is there, or the initial one in its place."""
+        if not self._datapath.in_memories:
+            return 0.0
+        channels, folding = self._datapath.channels, self._folding
+        widest = max((ring.read.bits for ring in self._datapath.rings), default=1)
+        read_ns = self._delays.gate()
+        if channels is not None:
+            words = channels if folding is None else channels * folding.chunks
+            read_ns = self._delays.rom(words, widest) if words > 1 else 0.0
+        return read_ns + self._delays.gate()
+
+    def _attempt(self, loop_latency: int, patience: int) -> Pipeline | None:
+        """Place everything, states read up to `patience` stages later than they could be so that each loop can hold."""
+        late = dict.fromkeys(self._groups, 0)
+        holds: dict[Group, int] = {}
+        while True:
+            entry = self._entries(late, loop_latency, holds)
+            placements, times = self._placed(entry, loop_latency, holds)
+            cuts: dict[Ring, Cut] = {}
+            for group in () if self._datapath.in_memories else self._groups:
+                cut = self._cut(group, entry[group[0]], loop_latency, placements, times)
+                if cut is None and group not in holds:
+                    hold = self._hold(group, entry, loop_latency, holds)
+                    if hold is not None:
+                        holds[group] = hold
+                        break
+                if cut is None and late[group] == patience:
+                    return None
+                if cut is None:
+                    late[group] += 1
+                    holds.pop(group, None)
+                    break
+                cuts.update(dict.fromkeys(group, cut))
+            else:
+                depth = times.get(self._datapath.output, (0, 0.0))[0]
+                return Pipeline(
+                    self._datapath, loop_latency, self._input_time[0], entry, cuts, placements, max(depth, 0)
+                )
+
+    def _placed(
+        self, entry: Mapping[Ring, int], loop_latency: int, holds: Mapping[Group, int]
+    ) -> tuple[dict[Operation, Placement], dict[Signal, Time]]:
+        """Return where everything stands when the states are read where `entry` says, and when each signal is there."""
+        arrivals = {ring.read: (entry[ring], self._read_ns) for ring in self._datapath.rings}
+        arrivals[self._datapath.x] = self._input_time
+        placements = self._sink(self._place(arrivals, holds), entry, loop_latency)
+        return placements, {op.result: placement.time for op, placement in placements.items()} | arrivals
+
+    def _hold(
+        self, group: Group, entry: Mapping[Ring, int], loop_latency: int, holds: Mapping[Group, int]
+    ) -> int | None:
+        """Return after which stage of a loop, counted from its first, it can hold if less is done in that stage."""
+        first = entry[group[0]]
+        bits = {}
+        for place in range(loop_latency):
+            placements, times = self._placed(entry, loop_latency, {**holds, group: place})
+            if all(self._state_stage(ring, placements) < first + loop_latency for ring in group):
+                cut = self._cut(group, first, loop_latency, placements, times)
+                if cut is not None:
+                    bits[place] = sum(signal.bits for signal in cut.signals)
+        return min(bits, key=lambda place: bits[place], default=None)
+
+    def _entries(self, late: Mapping[Group, int], loop_latency: int, holds: Mapping[Group, int]) -> dict[Ring, int]:
+        """Return the stage in which each group's states are read: the first in which all else is in time, or later."""
+        entry: dict[Ring, int] = {}
+        for group, stages in late.items():
+            start = 0
+            while not self._fits(group, entry | dict.fromkeys(group, start), start + loop_latency - 1, holds):
+                start += 1
+            entry.update(dict.fromkeys(group, start + stages))
+        return entry
+
+    def _cut(
+        self,
+        group: Group,
+        entry: int,
+        loop_latency: int,
+        placements: Mapping[Operation, Placement],
+        times: Mapping[Signal, Time],
+    ) -> Cut | None:
+        """Return the cheapest place where a group's loop can hold, or None where no stage has time left for it."""
+        loop, layer = self._loop(group), group[0].read.layer
+        cuts = []
+        for place in range(entry, entry + loop_latency):
+            crossing: dict[Signal, None] = {}
+            possible = True
+            for operation in loop:
+                placement = placements[operation]
+                inside_tree = placement.first_stage <= place < placement.time[0]
+                # What comes in behind the cut is not held: another layer's values, the constants of another step.
+                enters = placement.first_stage > place and (
+                    operation.result.layer != layer or isinstance(operation.kind, StepRom)
+                )
+                possible &= not inside_tree and not enters
+                if placement.first_stage > place:
+                    timed = (v for v in operation.operands if times.get(v, BEFORE_ALL)[0] > BEFORE_ALL[0])
+                    crossing.update(dict.fromkeys(v for v in timed if times[v][0] <= place))
+            for ring in group:
+                if times[ring.following][0] <= place:
+                    crossing[ring.following] = None
+            late = any(times[v][0] == place and times[v][1] + self._hold_ns > self._budget_ns for v in crossing)
+            if possible and not late:
+                cuts.append(Cut(place, tuple(crossing)))
+        return min(cuts, key=lambda cut: sum(v.bits for v in cut.signals), default=None)
+
+    def _loop(self, group: Group) -> list[Operation]:
+        """Return the operations that a group's following states depend on."""
+        needed = {ring.following for ring in group}
+        loop = []
+        for operation in reversed(self._datapath.operations):
+            if operation.result in needed and not isinstance(operation.kind, Constant):
+                needed.update(operation.operands)
+                loop.append(operation)
+        return loop
+
+    def _grouped(self) -> list[Group]:
+        """Return the rings in groups that need each other, a group after all that it needs."""
+        rings = self._datapath.rings
+        needs = {ring: set(self._depends.get(ring.following, frozenset())) | {ring} for ring in rings}
+        for middle in rings:
+            for ring in rings:
+                if middle in needs[ring]:
+                    needs[ring] |= needs[middle]
+        groups: list[Group] = []
+        for ring in sorted(rings, key=lambda ring: len(needs[ring])):
+            group = tuple(other for other in rings if other in needs[ring] and ring in needs[other])
+            if group not in groups:
+                groups.append(group)
+        return groups
+
+    def _group_latency(self, group: Group) -> int:
+        """Return the fewest cycles round the loop of a group if all else that it reads is there in time."""
+        placements = self._place({ring.read: (0, self._read_ns) for ring in group}, {})
+        return 1 + max(self._state_stage(ring, placements) for ring in group)
+
+    def _fits(self, group: Group, entry: Mapping[Ring, int], last_stage: int, holds: Mapping[Group, int]) -> bool:
+        arrivals = {ring.read: (place, self._read_ns) for ring, place in entry.items()}
+        placements = self._place(arrivals | {self._datapath.x: self._input_time}, holds, set(entry))
+        return all(self._state_stage(ring, placements) <= last_stage for ring in group)
+
+    def _state_stage(self, ring: Ring, placements: Mapping[Operation, Placement]) -> int:
+        """Return the stage at whose end all of a ring's following state can be registered."""
+        times = [placement.time for op, placement in placements.items() if op.result is ring.following]
+        waits = _gather_cycles(self._folding) - 1 if self._folding is not None and ring.gathered else 0
+        return (times[0][0] if times else 0) + waits
+
+    def _place(
+        self, arrivals: Mapping[Signal, Time], holds: Mapping[Group, int], rings: set[Ring] | None = None
+    ) -> dict[Operation, Placement]:
+        """Place operations as soon as possible; operands that have no arrival are taken to be there in time.
+
+        In a stage after which a loop shall hold, time is left for that. With `rings`, only operations that depend on no
+        other ring are placed.
+        """
+        times = dict(arrivals)
+        placements: dict[Operation, Placement] = {}
+        for operation in self._datapath.operations:
+            if rings is not None and not self._depends[operation.result] <= rings:
+                continue
+            # A step's number is there when its input is.
+            reads = (self._datapath.x,) if isinstance(operation.kind, StepRom | WordRom) else operation.operands
+            given = self._given(operation, {v: times[v] for v in reads if v in times})
+            if given == BEFORE_ALL:
+                placements[operation] = Placement(BEFORE_ALL[0], BEFORE_ALL)
+                continue
+            group = self._group_of.get(operation)
+            tight = arrivals[group[0].read][0] + holds[group] if group and group in holds else None
+            placements[operation] = self._placement(operation, given, tight)
+            times[operation.result] = placements[operation].time
+        return placements
+
+    def _given(self, operation: Operation, times: Mapping[Signal, Time]) -> Time:
+        """Return when an operation has its operands; in the longest loop, what comes in last comes off a register."""
+        given = max(times.values(), default=BEFORE_ALL)
+        group = self._group_of.get(operation)
+        if group not in self._critical:
+            return given
+        inside = [time for v, time in times.items() if not self._depends.get(v, frozenset()).isdisjoint(group)]
+        return given if given in inside or given[1] == 0 else (given[0] + 1, 0.0)
+
+    def _placement(self, operation: Operation, given: Time, tight: int | None = None) -> Placement:
+        """Return where an operation works; in stage `tight`, what it leaves of the time is enough to hold a loop."""
+        place, ns = given
+        widths = " by ".join(str(operand.width) for operand in operation.operands)
+        what = f"{type(operation.kind).__name__} of {widths} bits in %{operation.result.name}"
+        if isinstance(operation.kind, ShiftAdd):
+            adder_widths = [node.adder_width for node in operation.kind.tree.nodes]
+            self._require_time(self._delays.adders(max(adder_widths), 1) if adder_widths else 0.0, what)
+            staged = self._staged(operation, ns)
+            return Placement(place, (place + staged.latency_stages, staged.end_ns), staged)
+        delay_ns = operation_delay_ns(operation, self._delays)
+        self._require_time(delay_ns, what)
+        while ns + delay_ns > self._budget_ns - (self._hold_ns if place == tight and delay_ns else 0.0):
+            place, ns = place + 1, 0.0
+        match operation.kind:
+            case WordRom():
+                return Placement(place, (place + 1, delay_ns))
+            case Hold():
+                return Placement(place, (place + 1, 0.0))
+            case Accumulate() if self._folding is not None:
+                return Placement(place, (place + self._folding.passes, 0.0))
+            case Gather() if self._folding is not None:
+                return Placement(place, (place + _gather_cycles(self._folding), 0.0))
+            case _:
+                return Placement(place, (place, ns + delay_ns))
+
+    def _stage(self, operation: Operation, start_ns: float) -> StagedTree:
+        assert isinstance(operation.kind, ShiftAdd)
+        return stage(operation.kind.tree, start_ns, self._budget_ns, self._delays.adders)
+
+    def _require_time(self, delay_ns: float, what: str) -> None:
+        if delay_ns <= self._budget_ns:
+            return
+        needed_ns = delay_ns + self._delays.register_overhead_ns
+        raise ConfigError(
+            f"clock period {self._clock_period_ns:g} ns",
+            f"{what} needs {needed_ns:.2f} ns between two registers of {self._delays.device.name}",
+            "Give a longer clock period, narrower types or a faster part",
+        )
+
+    def _sink(
+        self, placements: dict[Operation, Placement], entry: Mapping[Ring, int], loop_latency: int
+    ) -> dict[Operation, Placement]:
+        """Move operations outside the loops to the stage before their first reader, where that saves registers."""
+        readers: dict[Signal, int] = {self._datapath.output: 1 << 30}
+        for ring in self._datapath.rings:
+            readers[ring.following] = entry[ring] + loop_latency - 1
+        sunk = dict(placements)
+        for operation in reversed(self._datapath.operations):
+            placement = sunk[operation]
+            limit = readers.get(operation.result, 1 << 30) - 1
+            operands = [operand for operand in operation.operands if self._is_timed(operand)]
+            narrower = sum(operand.bits for operand in operands) < operation.result.bits
+            if isinstance(operation.kind, Constant):
+                continue
+            if not self._depends[operation.result] and narrower and limit < 1 << 29:
+                span = self._placement(operation, (0, 0.0))
+                first = limit - span.time[0]
+                if first > placement.first_stage:
+                    placement = Placement(first, (limit, span.time[1]), span.staged)
+                    sunk[operation] = placement
+            for operand in operation.operands:
+                readers[operand] = min(readers.get(operand, 1 << 30), placement.first_stage)
+        return sunk
+
+    def _is_timed(self, signal: Signal) -> bool:
+        return signal is self._datapath.x or bool(self._depends.get(signal)) or signal in self._timed_results
+
+    @property
+    def _timed_results(self) -> set[Signal]:
+        timed: set[Signal] = {self._datapath.x}
+        for operation in self._datapath.operations:
+            if any(operand in timed for operand in operation.operands):
+                timed.add(operation.result)
+        return timed
