@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("LOOPWIRE_DATA", ROOT.parent / "shared" / "data"))
 TYPES = Path(__file__).with_name("types")
 OUT = ROOT / "build" / "routed"
-PART, CLOCK_NS = "LFE5U-85F-8BG381C", 10
+PART, CLOCK_NS = "LFE5U-85F-8BG381C", 9
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,8 @@ REPORT = {
     ],
 }
 """In the form of nextpnr 0.11's report, with numbers made up."""
+CONSTANTS = 2
+"""Look-up tables with which nextpnr makes 0 and 1."""
 
 
 def command(*arguments: object) -> Result:
@@ -127,6 +129,37 @@ def test_a_board_gets_a_bitstream(project: Path, monkeypatch: pytest.MonkeyPatch
     result = command("route", project.parent / "board")
     assert result.exit_code == 0, result.output
     assert (project.parent / "board" / "routed" / nextpnr.BITSTREAM).stat().st_size > 10_000
+
+
+@needs_nextpnr
+@pytest.mark.parametrize(
+    ("sum_of", "luts"),
+    [("a + b", 13), ("a - b", 13), ("a > b ? a : b", None)],
+    ids=["a sum's chain has no more cells than bits", "a difference's", "a carry that is read stays"],
+)
+def test_chains_of_carries(sum_of: str, luts: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chain of 12 bits takes six cells of two LUTs, and one for the lowest bit; nextpnr adds nothing to it."""
+    monkeypatch.setenv("LOOPWIRE_CACHE", str(tmp_path / "cache"))
+    text = f"""
+module top (input logic aclk, input logic d, output logic q);
+  (* keep *) logic [11:0] a, b, y;
+  always_ff @(posedge aclk) begin
+    {{a, b}} <= {{a[10:0], b, d}};
+    y <= {sum_of};
+  end
+  always_ff @(posedge aclk) q <= q ? y[11] : y[0];
+endmodule
+"""
+    routed = route(Sources({"top.sv": text}, "top"), find_part("LFE5U-12F"), 50.0)
+    counts = json.loads((next((tmp_path / "cache").glob("netlist-*")) / routing.COUNTS).read_text())
+    cells = counts["design"]["num_cells_by_type"]
+    used = {use.name: use.used for use in routed.built.resources}
+    synthesised = 2 * cells["CCU2C"] + cells["LUT4"]
+    added = used["LUTs"] - synthesised - CONSTANTS
+    if luts is not None:
+        assert (synthesised, added) == (luts + 1, 0)
+    else:
+        assert added > 0
 
 
 def test_a_report_of_nextpnr_is_read() -> None:

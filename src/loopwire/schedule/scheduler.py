@@ -89,7 +89,8 @@ class _Scheduler:
         latencies = {group: self._group_latency(group) for group in self._groups}
         loop_latency = max([least_loop_latency, *latencies.values()])
         longest = max(latencies.values(), default=1)
-        self._critical = tuple(group for group, latency in latencies.items() if latency == longest > 1)
+        if not self._datapath.in_memories:
+            self._critical = tuple(group for group, latency in latencies.items() if latency == longest > 1)
         while True:
             for patience in range(loop_latency + 1):
                 pipeline = self._attempt(loop_latency, patience)

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 from loopwire.schedule.cells import Cells, Resources
 from loopwire.schedule.cycles import EngineTiming
-from loopwire.schedule.datapath import Accumulate, Columns, Gather, StepRom, WordRom
 from loopwire.schedule.pipeline import Pipeline
 from loopwire.schedule.sequencers import served_stages
+from loopwire.schedule.step_controls import bits_of, of_pipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,8 @@ class _Surroundings:
         self._costs = CONTROL_LUTS[cells.device.lut_inputs]
         self._folding = pipeline.datapath.folding
         self._carried = any(ring.carried for ring in pipeline.datapath.rings)
-        self._needed = self._controls()
+        self._bits = bits_of(timing, self._folding)
+        self._needed = of_pipeline(pipeline, timing)
 
     def total(self) -> Resources:
         return self._feeder() + self._collector() + self._accompanying()
@@ -61,7 +62,9 @@ class _Surroundings:
         a_slot = 2 + 2 * steps + ticket + self._carried
         filling = slot + 1 + steps + 2 * ticket + 1 + self._carried
         turn = max(_bits(timing.ring), 1) + timing.slots
-        step = x.bits + sum(self._width(control) for control in self._needed if control not in _COUNTED)
+        # A vector that is read a cycle later waits for its address, and what comes in that cycle is kept as well.
+        later = self._pipeline.input_stage * (x.bits + _bits(timing.slots * timing.steps) + 1)
+        step = later + x.bits + sum(self._bits[control] for control in self._needed if control not in _COUNTED)
         costs = self._costs
         luts = costs.feeder + timing.slots * (costs.slot + costs.slot_step_bit * steps) + costs.input_bit * x.bits
         memory = self._cells.memory(timing.slots * timing.steps, x.bits)
@@ -83,7 +86,7 @@ class _Surroundings:
         for start, end in pairwise([*starts, self._pipeline.depth + 1]):
             for control, stages in self._needed.items():
                 here = [stage for stage in stages if start <= stage < end]
-                if here or (max(stages) >= end and control not in ("chunk", "pass")):
+                if here or (max(stages) >= end and control not in ("chunk", "pass_index")):
                     total += self._stretch(control, max(here, default=start) - start)
         return total
 
@@ -92,68 +95,13 @@ class _Surroundings:
 
         A sequencer keeps a step's bits for all of its cycles, or counts them. What a reset clears is no shift register.
         """
-        bits = self._width(control)
-        cleared = control in ("valid", "clears")
+        bits = self._bits[control]
+        cleared = control in ("step_valid", "step_clears")
         carried = Resources(ffs=stages) if cleared else self._cells.delay(bits, stages)
         return carried if self._folding is None else carried + Resources(luts=bits, ffs=bits)
 
-    def _controls(self) -> dict[str, set[int]]:
-        """Return the stages that need each control."""
-        pipeline, timing = self._pipeline, self._timing
-        needed = {control: {pipeline.depth} for control in ("valid", "last", "ticket")}
 
-        def need(control: str, stage: int) -> None:
-            needed.setdefault(control, set()).add(stage)
-
-        if timing.per_step:
-            need("index", pipeline.depth)
-        if self._folding is not None:
-            need("word", pipeline.depth)
-        for operation, placement in pipeline.placements.items():
-            match operation.kind:
-                case StepRom() | WordRom(by_step=True):
-                    need("index", placement.first_stage)
-                case WordRom(cycles=cycles):
-                    need("chunk" if cycles > 1 else "word", placement.first_stage)
-                case Columns() | Accumulate():
-                    need("pass", placement.first_stage)
-                case Gather():
-                    for control in ("valid", "pass", "chunk"):
-                        need(control, placement.first_stage)
-                case _:
-                    pass
-        for ring in pipeline.datapath.rings:
-            end = pipeline.write_stage(ring)
-            need("valid", end)
-            if not pipeline.datapath.in_memories:
-                need("clears", end)
-                continue
-            for stage in (pipeline.entry[ring], end):
-                need("slot", stage)
-            need("first", pipeline.entry[ring])
-            need("chunk", end)
-            need("pass" if ring.gathered else "chunk", end if ring.gathered else pipeline.entry[ring])
-        return {control: stages for control, stages in needed.items() if self._width(control)}
-
-    def _width(self, control: str) -> int:
-        timing, folding = self._timing, self._folding
-        match control:
-            case "ticket":
-                return _bits(timing.tickets)
-            case "slot":
-                return _bits(timing.slots)
-            case "index":
-                return _bits(timing.steps)
-            case "word" | "chunk" | "pass":
-                counts = {"word": 1, "chunk": 1, "pass": 1}
-                if folding is not None:
-                    counts = {"word": folding.cycles, "chunk": folding.chunks, "pass": folding.passes}
-                return _bits(counts[control])
-            case _:
-                return 1
-
-
-_COUNTED = ("word", "chunk", "pass")
+_COUNTED = ("word", "chunk", "pass_index")
 """Controls that the sequencer makes."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from loopwire.schedule import step_controls
 from loopwire.schedule.cycles import EngineTiming
 from loopwire.schedule.datapath import Folding, Signal
 from loopwire.schedule.pipeline import Pipeline
@@ -82,16 +83,8 @@ class Fresh:
 
 
 def control_bits(timing: EngineTiming, folding: Folding | None) -> dict[str, int]:
-    """Return the width of every control of an engine."""
-
-    def bits(count: int) -> int:
-        return max((count - 1).bit_length(), 1)
-
-    widths = dict.fromkeys(("step_valid", "step_clears", "step_first", "step_fresh", "step_last"), 1)
-    widths |= {"step_index": bits(timing.steps), "slot": bits(timing.slots), "ticket": bits(timing.tickets)}
-    if folding is not None:
-        widths |= {"word": bits(folding.cycles), "chunk": bits(folding.chunks), "pass_index": bits(folding.passes)}
-    return widths
+    """Return the width of every control of an engine; one with a single value has a wire too."""
+    return {control: max(bits, 1) for control, bits in step_controls.bits_of(timing, folding).items()}
 
 
 def engine_module(
@@ -117,7 +110,10 @@ def engine_module(
     assert pipeline.stage_of().get(y, depth) == depth, f"%{y.name} leaves in a later stage"
     bits = control_bits(timing, folding)
     starts = [stages.start for stages in served_stages(pipeline)]
-    controls = _Controls(_needed(pipeline, timing, modules, fresh), starts, bits)
+    needed = step_controls.of_pipeline(pipeline, timing)
+    if fresh.handed_on:
+        needed.setdefault("step_fresh", set()).add(depth)
+    controls = _Controls(needed, starts, bits)
     registers = [line for control in controls for line in control.registers()]
     lines = [
         f"// {timing.steps} steps a sequence, {timing.slots} sequences in flight, a step of each every "
@@ -173,23 +169,6 @@ def engine_module(
         "",
     ]
     return "\n".join(lines)
-
-
-def _needed(
-    pipeline: Pipeline, timing: EngineTiming, modules: Sequence[LayerModule], fresh: Fresh
-) -> dict[str, set[int]]:
-    """Return in which stages each control is needed."""
-    needed = {control: {pipeline.depth} for control in ("step_valid", "step_last", "ticket")}
-    if timing.per_step:
-        needed["step_index"] = {pipeline.depth}
-    if pipeline.datapath.folding is not None:
-        needed["word"] = {pipeline.depth}
-    if fresh.handed_on:
-        needed["step_fresh"] = {pipeline.depth}
-    for module in modules:
-        for control, places in module.controls.items():
-            needed.setdefault(control, set()).update(places)
-    return needed
 
 
 def _feeder(

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 from loopwire.hdl.expressions import concatenation, resized
 from loopwire.hdl.names import Names, identifier
+from loopwire.schedule import step_controls
 from loopwire.schedule.datapath import Constant, Operation, Ring, Signal, TableIndex
 from loopwire.schedule.pipeline import Pipeline, Placement
-from loopwire.targets.verilog.operations import Library, controls, statements
+from loopwire.targets.verilog.operations import Library, statements
 
 PORTS = {"aclk", "cell_index", "y", "x", "k", "row", "col", "group", "pair"}
 
@@ -42,16 +43,15 @@ class LayerModule:
 def layer_modules(pipeline: Pipeline, slots: int) -> list[LayerModule]:
     """Divide a pipeline among its layers, in the order in which they compute."""
     folding = pipeline.datapath.folding
-    single = {"slot"} if slots == 1 else set()
-    single |= {"chunk"} if folding is not None and folding.chunks == 1 else set()
+    unread = step_controls.single(slots, folding)
     modules: dict[str, LayerModule] = {}
     owner: dict[Signal, str] = {}
     for ring in pipeline.datapath.rings:
         module = modules.setdefault(ring.read.layer, LayerModule(ring.read.layer))
         module.rings.append(ring)
         owner[ring.read] = ring.read.layer
-        for control, place in _ring_controls(ring, pipeline):
-            if control not in single:
+        for control, place in step_controls.of_ring(ring, pipeline):
+            if control not in unread:
                 module.need(control, place)
     constants = {op.result: op for op in pipeline.datapath.operations if isinstance(op.kind, Constant)}
     for operation in pipeline.placements:
@@ -63,8 +63,8 @@ def layer_modules(pipeline: Pipeline, slots: int) -> list[LayerModule]:
         ]
         module.operations.append(operation)
         owner[operation.result] = operation.result.layer
-        for control in controls(operation.kind):
-            if control not in single:
+        for control in step_controls.of_operation(operation.kind):
+            if control not in unread:
                 module.need(control, pipeline.placements[operation].first_stage)
     for module in modules.values():
         reads = [v for operation in module.operations for v in operation.operands if v not in constants]
@@ -85,23 +85,6 @@ def _is_clocked(operation: Operation, pipeline: Pipeline) -> bool:
     placement, places = pipeline.placements[operation], pipeline.stage_of()
     waits = any(places.get(v, placement.first_stage) < placement.first_stage for v in operation.operands)
     return waits or placement.first_stage < placement.time[0]
-
-
-def _ring_controls(ring: Ring, pipeline: Pipeline) -> list[tuple[str, int]]:
-    end = pipeline.write_stage(ring)
-    if not pipeline.datapath.in_memories:
-        return [("step_clears", end), ("step_valid", pipeline.cuts[ring].stage)]
-    entry = pipeline.entry[ring]
-    needed = [(_first(ring), entry), ("slot", entry), ("step_valid", end), ("slot", end)]
-    if pipeline.datapath.folding is None:
-        return needed
-    needed.append(("chunk", end))
-    return [*needed, ("pass_index", end) if ring.gathered else ("chunk", entry)]
-
-
-def _first(ring: Ring) -> str:
-    """Return the control of a step that starts from a ring's initial state."""
-    return "step_fresh" if ring.carried else "step_first"
 
 
 def port_name(signal: Signal) -> str:
@@ -266,7 +249,7 @@ class _Writer:
     def _memory(self, ring: Ring) -> list[str]:
         """Write the memory of a state: written chunk by chunk, read by chunk or whole."""
         end, entry = self._pipeline.write_stage(ring), self._pipeline.entry[ring]
-        first_step = f"{_first(ring)}_{entry}"
+        first_step = f"{step_controls.first_control(ring)}_{entry}"
         name, given = self._identifiers[ring.read], ring.following
         value = self._widened(self._in_stage(end)(given), given, ring.read.width)
         chunk_bits, chunks = given.count * ring.read.width, 1 if self._folding is None else self._folding.chunks

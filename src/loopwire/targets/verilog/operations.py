@@ -28,7 +28,6 @@ from loopwire.schedule.datapath import (
     Gather,
     Hold,
     Join,
-    Kind,
     Multiply,
     Operation,
     Pairs,
@@ -64,23 +63,6 @@ class Library(Protocol):
 
 Text = Callable[[Signal], str]
 """The expression of an operand, as an array, in the operation's stage."""
-
-
-def controls(kind: Kind) -> tuple[str, ...]:
-    """Return which of the bits that accompany a step an operation needs in its stage."""
-    match kind:
-        case StepRom():
-            return ("step_index",)
-        case Hold():
-            return ("step_valid", "word")
-        case WordRom():
-            return (("word",) if kind.cycles == 1 else ("chunk",)) + (("step_index",) if kind.by_step else ())
-        case Columns() | Accumulate():
-            return ("pass_index",)
-        case Gather():
-            return ("step_valid", "chunk", "pass_index")
-        case _:
-            return ()
 
 
 def statements(

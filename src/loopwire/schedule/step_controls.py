@@ -1,0 +1,86 @@
+"""The bits that accompany each step down an engine's pipeline, and in which stages something reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from loopwire.schedule.cycles import EngineTiming
+from loopwire.schedule.datapath import Accumulate, Columns, Folding, Gather, Hold, Kind, Ring, StepRom, WordRom
+from loopwire.schedule.pipeline import Pipeline
+
+
+def bits_of(timing: EngineTiming, folding: Folding | None) -> dict[str, int]:
+    """Return the bits of every control of an engine; 0 where it has but one value."""
+
+    def bits(count: int) -> int:
+        return (count - 1).bit_length()
+
+    widths = dict.fromkeys(("step_valid", "step_clears", "step_first", "step_fresh", "step_last"), 1)
+    widths |= {"step_index": bits(timing.steps), "slot": bits(timing.slots), "ticket": bits(timing.tickets)}
+    if folding is not None:
+        widths |= {"word": bits(folding.cycles), "chunk": bits(folding.chunks), "pass_index": bits(folding.passes)}
+    return widths
+
+
+def first_control(ring: Ring) -> str:
+    """Return the control of a step that starts from a ring's initial state."""
+    return "step_fresh" if ring.carried else "step_first"
+
+
+def of_operation(kind: Kind) -> tuple[str, ...]:
+    """Return what an operation reads in its stage."""
+    match kind:
+        case StepRom():
+            return ("step_index",)
+        case Hold():
+            return ("step_valid", "word")
+        case WordRom():
+            return (("word",) if kind.cycles == 1 else ("chunk",)) + (("step_index",) if kind.by_step else ())
+        case Columns() | Accumulate():
+            return ("pass_index",)
+        case Gather():
+            return ("step_valid", "chunk", "pass_index")
+        case _:
+            return ()
+
+
+def of_ring(ring: Ring, pipeline: Pipeline) -> list[tuple[str, int]]:
+    """Return what a state's way round the loop reads, with the stages."""
+    end = pipeline.write_stage(ring)
+    if not pipeline.datapath.in_memories:
+        return [("step_clears", end), ("step_valid", pipeline.cuts[ring].stage)]
+    entry = pipeline.entry[ring]
+    needed = [(first_control(ring), entry), ("slot", entry), ("step_valid", end), ("slot", end)]
+    if pipeline.datapath.folding is None:
+        return needed
+    needed.append(("chunk", end))
+    return [*needed, ("pass_index", end) if ring.gathered else ("chunk", entry)]
+
+
+def single(slots: int, folding: Folding | None) -> set[str]:
+    """Return the controls that nothing reads, since there is a single slot, or a single chunk."""
+    found = {"slot"} if slots == 1 else set()
+    return found | {"chunk"} if folding is not None and folding.chunks == 1 else found
+
+
+def of_pipeline(pipeline: Pipeline, timing: EngineTiming) -> dict[str, set[int]]:
+    """Return the stages in which each control is read, the collector's in the last one among them."""
+    depth, folding = pipeline.depth, pipeline.datapath.folding
+    needed = {control: {depth} for control in ("step_valid", "step_last", "ticket")}
+    if timing.per_step:
+        needed["step_index"] = {depth}
+    if folding is not None:
+        needed["word"] = {depth}
+    unread = single(timing.slots, folding)
+    for control, stage in _read(pipeline):
+        if control not in unread:
+            needed.setdefault(control, set()).add(stage)
+    return needed
+
+
+def _read(pipeline: Pipeline) -> Iterable[tuple[str, int]]:
+    for operation, placement in pipeline.placements.items():
+        for control in of_operation(operation.kind):
+            yield control, placement.first_stage
+    for ring in pipeline.datapath.rings:
+        yield from of_ring(ring, pipeline)
