@@ -28,7 +28,7 @@ def synthesised(case: str) -> list[str]:
     (built,) = json.loads((project / "report.json").read_text())["built"]
     used = {resource["name"]: resource["used"] for resource in built["resources"]}
     counts = [str(used[name]) for name in ("LUTs", "FFs", "DSPs", "BRAM 18k")]
-    return [case, *counts, f"{run.wall_s:.0f}", f"{run.cpu_s:.0f}", f"{run.memory_bytes / 2**20:.0f}", built["origin"]]
+    return [case, *counts, f"{run.wall_s:.0f}", f"{run.cpu_s:.0f}", f"{run.memory_bytes / 2**20:.0f}", built["tool"]]
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,18 @@ def test_addends_join_the_product(product: Product, data: st.DataObject) -> None
             column += 1
     assert np.array_equal(evaluate(whole, x), due)
     assert whole.depth <= tree.depth + 1
+
+
+def test_an_addend_of_nothing_takes_no_adder() -> None:
+    """As the bias of a GRU's candidate may be: shifted beyond the row's bits, it would be read in none of them."""
+    tree = solve([[1, 1], [3, 1]], [(-8, 7)] * 2, 2)
+    whole = with_addends(tree, [Addend(Interval(0, 0), 20, 0), Addend(Interval(-3, 5), 1, 0)])
+    assert len(whole.nodes) == len(tree.nodes) + 1
+    text = module_text("sums", stage(whole, 0.0, 9.0, lambda width, levels: float(levels)), "Sums.")
+    declared = {
+        name for line in text.splitlines() if line.startswith("  logic ") for name in re.findall("[xn][0-9]+", line)
+    }
+    assert set(re.findall("[xn][0-9]+", text)) == declared
 
 
 @pytest.mark.parametrize(("terms", "depth"), [(7, 3), (8, 4)])

@@ -88,6 +88,9 @@ def solve(matrix: npt.ArrayLike, inputs: Sequence[tuple[int, int]], max_depth: i
     return builder.tree([builder.output(row, max_depth) for row in rows])
 
 
+ZERO = Interval(0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Addend:
     """What is added to a row of a product: (row << product_shift) + (a << shift)."""
@@ -120,8 +123,12 @@ def with_addends(tree: AdderTree, addends: Sequence[Addend | None]) -> AdderTree
     for output, addend in zip(tree.outputs, addends, strict=True):
         product = None if output.source is None else _Term(moved(output.source), output.shift, False)
         if addend:
-            scaled = product and product.scaled(addend.product_shift, False)
-            product = builder.add_within(scaled, _Term(next(numbers), addend.shift, False), tree.depth)
+            product, term = (
+                product and product.scaled(addend.product_shift, False),
+                _Term(next(numbers), addend.shift, False),
+            )
+            if addend.interval != ZERO:
+                product = builder.add_within(product, term, tree.depth)
         outputs.append(Output(product.source, product.shift) if product else Output(None, 0))
     return builder.tree(outputs)
 
