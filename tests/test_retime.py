@@ -64,6 +64,14 @@ def test_the_fastest_is_told_where_all_miss(compilation: Compilation, capsys: py
     assert told.endswith(f"The clock is missed after {ROUNDS} rounds. The fastest is in {fastest}\n")
 
 
+def test_delays_too_long_for_an_operation_end_it(compilation: Compilation, capsys: pytest.CaptureFixture[str]) -> None:
+    """A product cannot be cut in two, however slow a part is."""
+    retimed(compilation, -2.0, lambda _: -9.0)
+    told = capsys.readouterr().out
+    assert "No such design: clock period 5 ns: " in told
+    assert told.endswith(f"The clock is missed after 1 rounds. The fastest is in {compilation.project}\n")
+
+
 def test_a_project_that_no_command_wrote(compilation: Compilation) -> None:
     before = (compilation.project / "report.json").read_text()
     after = json.dumps({**json.loads(before), "command": ""})

@@ -53,7 +53,7 @@ def commands_of(project: Path) -> Compilation:
 
 
 def retimed(compilation: Compilation, slack_ns: float, route: Callable[[Path], float]) -> None:
-    """Compile for slower delays and route, until the clock is met or `ROUNDS` designs have missed it.
+    """Compile for slower delays and route, until the clock is met, `ROUNDS` designs missed it, or none can be made.
 
     Args:
         compilation: of the design that missed its clock.
@@ -61,6 +61,7 @@ def retimed(compilation: Compilation, slack_ns: float, route: Callable[[Path], f
         route: routes a project and returns its slack.
     """
     from loopwire.cli.compile import compile_command
+    from loopwire.cli.failures import Failure
 
     project, factor = compilation.project, compilation.delay_factor
     slacks = {project: slack_ns}
@@ -69,10 +70,14 @@ def retimed(compilation: Compilation, slack_ns: float, route: Callable[[Path], f
         folder = project.with_name(f"{project.name}_retimed_{number}")
         click.echo(f"\nCompiling for delays {factor:.3g} times as long, in {folder}")
         changed = ("--delay-factor", f"{factor:.4g}", "--out", str(folder))
-        compile_command.main([*compilation.arguments, *changed], prog_name="compile", standalone_mode=False)
+        try:
+            compile_command.main([*compilation.arguments, *changed], prog_name="compile", standalone_mode=False)
+        except Failure as failure:
+            click.echo(f"No such design: {failure.message}")
+            break
         slack_ns = slacks[folder] = route(folder)
         if slack_ns >= 0:
             click.echo(f"The clock is met in {folder}")
             return
     best = max(slacks, key=lambda folder: slacks[folder])
-    click.echo(f"The clock is missed after {ROUNDS} rounds. The fastest is in {best}")
+    click.echo(f"The clock is missed after {len(slacks) - 1} rounds. The fastest is in {best}")

@@ -37,9 +37,13 @@ CELLS = {"TRELLIS_COMB": LUTS, "TRELLIS_FF": FFS, "MULT18X18D": DSPS, "DP16KD": 
 """What nextpnr counts, by our names; carry cells and LUT RAM are among TRELLIS_COMB."""
 MADE = "TRELLIS_FF|LUT4|CCU2C|L6MUX21|PFUMX|MULT18X18D|DP16KD|TRELLIS_DPR16X4|DI"
 """Types of cells, and a port, with which Yosys ends the names that it makes."""
-EFFORT = ("--placer", "static", "--router", "router2")
-"""The placer that spreads cells as charges, whose wires are an eighth to a quarter shorter in designs of many carry
-chains, and the router that negotiates for wires: the default one spends its time tearing up what it routed before."""
+LARGE_LUTS = 20_000
+"""From so many on a design is placed by spreading cells as charges, which in designs of many carry chains makes wires
+an eighth to a quarter shorter. In a small one that placer was seen to put the clock's pin where no clock is routed."""
+PLACER = {False: ("--placer-heap-beta", "0.65"), True: ("--placer", "static")}
+"""By whether the design is large; the default one places cells less dense than it would."""
+ROUTER = ("--router", "router2")
+"""It negotiates for wires: the default one spends its time tearing up what it routed before."""
 BARE_CHAINS = (
     *read_map("ecp5_chain_ends"),
     "chtype -set FIRST_OF_CHAIN a:first_of_chain",
@@ -98,6 +102,11 @@ def part_options(device: Device) -> tuple[str, ...]:
     return (f"--{kind}{match[2]}k", "--package", package, "--speed", device.speed_grade)
 
 
+def effort(luts: int) -> tuple[str, ...]:
+    """Return which placer and router a design of so many look-up tables gets."""
+    return (*PLACER[luts >= LARGE_LUTS], *ROUTER)
+
+
 def place_and_route(place: Path, options: tuple[str, ...], timeout_s: float | None) -> None:
     """Route the netlist in a folder, which then holds report, configuration and log as well.
 
@@ -105,7 +114,7 @@ def place_and_route(place: Path, options: tuple[str, ...], timeout_s: float | No
         ToolError: nextpnr fails or takes too long.
     """
     files = ("--json", NETLIST, "--report", REPORT, "--textcfg", CONFIGURATION)
-    command = (sys.executable, "-c", PROGRAM.format(program="run_nextpnr_ecp5"), *options, *EFFORT, *files)
+    command = (sys.executable, "-c", PROGRAM.format(program="run_nextpnr_ecp5"), *options, *files)
     run_tool("nextpnr", command, place / LOG, place, timeout_s=timeout_s)
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from loopwire.cache import cached_folder
 from loopwire.devices import Device
-from loopwire.report.built import Built
+from loopwire.report.built import Built, ResourceUse
 from loopwire.synth import nextpnr
-from loopwire.synth.fabrics import fabric_of, uses
+from loopwire.synth.fabrics import LUTS, fabric_of, uses
 from loopwire.synth.fit import require_fit
 from loopwire.synth.yosys import find_yosys
 
@@ -76,7 +76,9 @@ def route(
     version = nextpnr.version()
     step = progress or (lambda done, of: None)
     netlist = _netlist(sources, device, timeout_s)
-    _check_size(netlist / COUNTS, device)
+    resources = _resources(netlist / COUNTS, device)
+    require_fit(Built("Yosys", "synthesised", resources=resources, part=device.name))
+    options += nextpnr.effort(next(use.used for use in resources if use.name == LUTS))
     step(1, STEPS)
 
     def make(folder: Path) -> None:
@@ -88,7 +90,7 @@ def route(
         (folder / nextpnr.NETLIST).unlink()
 
     content = (netlist / nextpnr.NETLIST).read_bytes()
-    key = [version.encode(), " ".join((*options, *nextpnr.EFFORT)).encode(), sources.pins.encode(), content]
+    key = [version.encode(), " ".join(options).encode(), sources.pins.encode(), content]
     folder = cached_folder("nextpnr", key, make)
     step(STEPS, STEPS)
     found = nextpnr.read_report((folder / nextpnr.REPORT).read_text(), CLOCK)
@@ -126,7 +128,6 @@ def _netlist(sources: Sources, device: Device, timeout_s: float | None) -> Path:
     return cached_folder("netlist", [str(yosys).encode(), *(line.encode() for line in commands), *texts], make)
 
 
-def _check_size(counts: Path, device: Device) -> None:
+def _resources(counts: Path, device: Device) -> tuple[ResourceUse, ...]:
     cells = json.loads(counts.read_text())["design"]["num_cells_by_type"]
-    resources = uses(fabric_of(device).resources(cells), device)
-    require_fit(Built("Yosys", "synthesised", resources=resources, part=device.name))
+    return uses(fabric_of(device).resources(cells), device)
