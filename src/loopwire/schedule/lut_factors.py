@@ -30,14 +30,14 @@ AS_COUNTED = LutKind.MEMORY
 """The kind whose unit is a look-up table; the factors of the others are fitted."""
 LUT_FACTORS = {
     4: {
-        LutKind.ADDER: 0.8,
-        LutKind.CONSTANT: 1.4,
-        LutKind.TREE: 1.02,
-        LutKind.PRODUCT: 2.31,
-        LutKind.CHOICE: 2.26,
-        LutKind.TABLE: 0.62,
+        LutKind.ADDER: 0.84,
+        LutKind.CONSTANT: 0.86,
+        LutKind.TREE: 1.1,
+        LutKind.PRODUCT: 2.48,
+        LutKind.CHOICE: 2.29,
+        LutKind.TABLE: 0.72,
         LutKind.MEMORY: 1.0,
-        LutKind.CONTROL: 0.83,
+        LutKind.CONTROL: 0.98,
     },
     6: {
         LutKind.ADDER: 0.84,
