@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from loopwire.hdl.adder_tree import Interval, StagedTree, evaluate
+from loopwire.hdl.adder_tree import AdderTree, Interval, StagedTree, evaluate
 from loopwire.hdl.shift_add import input_interval, module_text, output_interval
 from loopwire.schedule import shift_add
 from loopwire.schedule.shift_add import Addend, minimal_depth, solve, stage, with_addends
@@ -85,11 +85,22 @@ def test_an_addend_of_nothing_takes_no_adder() -> None:
     tree = solve([[1, 1], [3, 1]], [(-8, 7)] * 2, 2)
     whole = with_addends(tree, [Addend(Interval(0, 0), 20, 0), Addend(Interval(-3, 5), 1, 0)])
     assert len(whole.nodes) == len(tree.nodes) + 1
-    text = module_text("sums", stage(whole, 0.0, 9.0, lambda width, levels: float(levels)), "Sums.")
-    declared = {
-        name for line in text.splitlines() if line.startswith("  logic ") for name in re.findall("[xn][0-9]+", line)
-    }
-    assert set(re.findall("[xn][0-9]+", text)) == declared
+    assert_declared(whole)
+
+
+def test_an_addend_all_of_whose_bits_are_cut_off() -> None:
+    """-256 or -255, plus 256: what is added changes no bit of the sum, which has one."""
+    whole = with_addends(solve([[1]], [(-256, -255)], 0), [Addend(Interval(1, 1), 8, 0)])
+    assert whole.output_interval(0) == Interval(0, 1)
+    assert 0 in whole.widths
+    for period_ns in (9.0, 1.0):
+        assert_declared(whole, period_ns)
+
+
+def assert_declared(tree: AdderTree, period_ns: float = 9.0) -> None:
+    text = module_text("sums", stage(tree, period_ns, period_ns, lambda width, levels: float(levels)), "Sums.")
+    declarations = "".join(line for line in text.splitlines() if line.startswith("  logic "))
+    assert set(re.findall("[xn][0-9]+(?:_q[0-9]+)?", text)) == set(re.findall("[xn][0-9]+(?:_q[0-9]+)?", declarations))
 
 
 @pytest.mark.parametrize(("terms", "depth"), [(7, 3), (8, 4)])

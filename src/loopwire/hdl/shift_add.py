@@ -36,7 +36,8 @@ def module_text(name: str, staged: StagedTree, comment: str) -> str:
     lines += [f"  {port}{',' if port != ports[-1] else ''}" for port in ports]
     lines += [");", *_declarations(staged), *_inputs(tree, x_width)]
     for place in range(staged.latency_stages + 1):
-        nodes = [source for source in range(n, n + len(tree.nodes)) if staged.stages[source] == place]
+        here = (source for source in range(n, n + len(tree.nodes)) if staged.stages[source] == place)
+        nodes = [source for source in here if tree.widths[source]]
         lines += [f"  // stage {place}"] if staged.latency_stages else []
         lines += _packed(f"assign {_name(tree, source)} = {_sum(staged, source)};" for source in nodes)
     lines += _registers(staged)
@@ -87,7 +88,9 @@ def _sum(staged: StagedTree, source: int) -> str:
 
 
 def _operand(staged: StagedTree, source: int, shift: int, place: int, width: int) -> str:
-    """Return a source as seen in a stage, extended or cut to a width and shifted."""
+    """Return a source as seen in a stage, extended or cut to a width and shifted; all of it may be cut off."""
+    if not staged.tree.widths[source]:
+        return f"{width}'d0"
     text = _name(staged.tree, source, place - staged.stages[source])
     if staged.tree.widths[source] != width:
         text = f"{width}'({text})"
@@ -99,7 +102,7 @@ def _registers(staged: StagedTree) -> list[str]:
     statements = [
         f"{_name(tree, source, delay + 1)} <= {_name(tree, source, delay)};"
         for source, (first, last) in enumerate(zip(staged.stages, staged.last_stages, strict=True))
-        for delay in range(last - first)
+        for delay in range(last - first if tree.widths[source] else 0)
     ]
     if not statements:
         return []
