@@ -291,6 +291,17 @@ class Datapath:
         return self.folding is not None or self.channels is not None
 
     @cached_property
+    def readers(self) -> Mapping[Signal, list[Operation | None]]:
+        """What reads each signal that is read; None is anything but an operation."""
+        found: dict[Signal, list[Operation | None]] = {self.output: [None]}
+        for ring in self.rings:
+            found.setdefault(ring.following, []).append(None)
+        for operation in self.operations:
+            for operand in operation.operands:
+                found.setdefault(operand, []).append(operation)
+        return found
+
+    @cached_property
     def dependences(self) -> Mapping[Signal, frozenset[Ring]]:
         """The rings whose state each signal depends on within a step; x on none."""
         found = {ring.read: frozenset({ring}) for ring in self.rings}

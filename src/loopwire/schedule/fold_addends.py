@@ -7,7 +7,6 @@ the loop is one adder shorter.
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -43,13 +42,10 @@ def fold_addends(datapath: Datapath) -> Datapath:
 
 def _sums(datapath: Datapath, product: Operation) -> list[_Sum]:
     """Return the sums that a tree can make: those that alone read some of its rows, or all."""
-    readers: defaultdict[Signal, list[Operation]] = defaultdict(list)
-    for operation in datapath.operations:
-        for operand in operation.operands:
-            readers[operand].append(operation)
-    kept = {datapath.output, *(ring.following for ring in datapath.rings)}
     parts = []
-    for reader in readers[product.result]:
+    for reader in datapath.readers[product.result]:
+        if reader is None:
+            return []
         view = reader.kind
         parts.append(
             (view.start, view.stop, reader.result)
@@ -61,8 +57,9 @@ def _sums(datapath: Datapath, product: Operation) -> list[_Sum]:
         return []
     sums = []
     for start, _, rows in parts:
-        if kept.isdisjoint((rows, product.result)) and len(readers[rows]) == 1:
-            sums += _sum(datapath, readers[rows][0], rows, start)
+        first, *others = datapath.readers[rows]
+        if first is not None and not others:
+            sums += _sum(datapath, first, rows, start)
     return sums
 
 

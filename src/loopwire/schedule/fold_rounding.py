@@ -7,7 +7,6 @@ it to one of the products; round(W · x + b) to the constant b.
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -36,12 +35,7 @@ class _Folding:
     def __init__(self, datapath: Datapath) -> None:
         self._datapath = datapath
         self._producers = {operation.result: operation for operation in datapath.operations}
-        self._readers: defaultdict[Signal, list[Operation | None]] = defaultdict(list)
-        for operation in datapath.operations:
-            for operand in operation.operands:
-                self._readers[operand].append(operation)
-        for result in (datapath.output, *(ring.following for ring in datapath.rings)):
-            self._readers[result].append(None)
+        self._readers = datapath.readers
         self._raised: dict[Signal, tuple[Kind, Signal]] = {}
 
     def fold(self, rounded: Signal) -> Datapath | None:

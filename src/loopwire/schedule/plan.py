@@ -209,7 +209,8 @@ class Planner:
             datapath = replace(datapath, channels=self.knobs.channels)
         # A step comes from registers of the feeder; a folded engine's sequencer chooses the first word or another.
         input_time = (0, self.delays.gate()) if folding else (self._input_stage(), 0.0)
-        choices = (datapath,) if folding else (datapath, fold_addends(datapath))
+        folded = fold_addends(datapath)
+        choices = (datapath,) if folded is datapath else (datapath, folded)
         pipelines = [schedule(choice, self.delays, self.clock_period_ns, input_time) for choice in choices]
         return min(pipelines, key=lambda pipeline: (pipeline.loop_latency, pipeline.depth))
 

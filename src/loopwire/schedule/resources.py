@@ -126,7 +126,7 @@ class _Estimator:
         self._rom_columns: dict[tuple[int, int, bool], set[int]] = {}
         self._ranges = element_ranges(pipeline.datapath, self._is_opaque)
         self._bits = {signal: int(found.widths().sum()) for signal, found in self._ranges.items()}
-        self._readers = self._all_readers()
+        self._readers = pipeline.datapath.readers
         self._unread = self._unread_bits()
 
     def parts(self) -> Iterable[Part]:
@@ -137,16 +137,6 @@ class _Estimator:
             yield from (Part(ring.read.layer, *counted) for counted in self._state(ring))
         yield from self._registers()
         yield Part("", LutKind.CONTROL, surroundings(self._pipeline, self._timing, self._cells))
-
-    def _all_readers(self) -> dict[Signal, list[Operation | None]]:
-        """Return what reads each signal; None is anything but an operation."""
-        readers: dict[Signal, list[Operation | None]] = {self._datapath.output: [None]}
-        for ring in self._datapath.rings:
-            readers.setdefault(ring.following, []).append(None)
-        for operation in self._datapath.operations:
-            for operand in operation.operands:
-                readers.setdefault(operand, []).append(operation)
-        return readers
 
     def _unread_bits(self) -> dict[Signal, int]:
         """Return how many of the lowest bits of each signal's elements nothing reads, so that no register keeps them.
