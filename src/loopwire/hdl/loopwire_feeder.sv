@@ -73,7 +73,7 @@ module loopwire_feeder #(
   logic [SLOTS-1:0] leaving;                    // the slot issues its last step in this cycle
   assign leaving = turn & {SLOTS{step_valid && step_last}};
 
-  logic accepted, accepted_first, accepted_last;
+  logic beat_last, accepted, accepted_first, accepted_last;
   logic [SLOTS-1:0] fill_here;
   logic [ADDRESS_BITS-1:0] fill_address;
   always_comb begin
@@ -86,66 +86,77 @@ module loopwire_feeder #(
         || (|(fill_here & (~busy | leaving)) && tickets_out < (TICKET_BITS + 1)'(TICKETS));
     accepted = s_valid && s_ready;
     accepted_first = accepted && !fill_inside;
-    accepted_last = accepted && (s_last || fill_count == COUNT_BITS'(STEPS - 1));
+    beat_last = s_last || fill_count == COUNT_BITS'(STEPS - 1);
+    accepted_last = accepted && beat_last;
   end
 
-  // Whose turn is next, and what that slot will hold then.
+  // What each slot holds in the next cycle, but for a beat that comes in this one.
+  logic [SLOTS-1:0][COUNT_BITS-1:0] received_then, issued_then;
+  logic [SLOTS-1:0][ADDRESS_BITS-1:0] read_places;
+  logic [SLOTS-1:0] ended_then, more_then, last_then, none_then, meets_fill;
+  always_comb begin
+    for (int k = 0; k < SLOTS; k++) begin
+      received_then[k] = received[k];
+      issued_then[k] = issued[k];
+      ended_then[k] = ended[k];
+      if (RING == 1 && step_valid) begin        // the turn after this one is the same slot's
+        received_then[k] = step_last ? '0 : received[k];
+        issued_then[k] = step_last ? '0 : issued[k] + COUNT_BITS'(1);
+        ended_then[k] = ended[k] && !step_last;
+      end
+      more_then[k] = REVERSE ? ended_then[k] : issued_then[k] != received_then[k];
+      last_then[k] = ended_then[k] && COUNT_BITS'(issued_then[k] + COUNT_BITS'(1)) == received_then[k];
+      none_then[k] = issued_then[k] == '0;
+      meets_fill[k] = issued_then[k] == fill_count;
+      read_places[k] = ADDRESS_BITS'(k * STEPS) + ADDRESS_BITS'(issued_then[k]);
+      if (REVERSE) read_places[k] = ADDRESS_BITS'(k * STEPS) + ADDRESS_BITS'(received_then[k])
+          - ADDRESS_BITS'(issued_then[k]) - ADDRESS_BITS'(1);
+    end
+  end
+
+  // Whose turn is next; whether a beat comes for it in this cycle is known last.
   logic stopped;
   logic [SLOTS-1:0] next_turn;
   logic [SLOT_BITS-1:0] next_slot;
   logic [ADDRESS_BITS-1:0] next_address;
-  logic [COUNT_BITS-1:0] next_received, next_issued;
+  logic [STEP_BITS-1:0] next_index;
   logic [TICKET_BITS-1:0] next_ticket;
-  logic next_ended, next_fresh, next_filled, next_arrives, next_valid, next_last;
+  logic next_fresh, next_none, next_filled, next_arrives, next_valid, next_last;
   always_comb begin
     stopped = |turn && !step_valid && (WAITS || (busy == '0 && |(turn & fill_here)));
     next_slot = '0;
-    next_received = '0;
-    next_issued = '0;
+    next_index = '0;
     next_ticket = '0;
-    next_ended = 1'b0;
     next_fresh = 1'b0;
     next_address = '0;
     for (int k = 0; k < SLOTS; k++) begin
       next_turn[k] = stopped ? turn[k] : phase == PHASE_BITS'((k * SPACING + RING - 1) % RING);
       if (next_turn[k]) begin
         next_slot = SLOT_BITS'(k);
-        next_received = received[k];
-        next_issued = issued[k];
+        next_index = STEP_BITS'(issued_then[k]);
         next_ticket = ticket[k];
-        next_ended = ended[k];
         next_fresh = fresh[k];
-        next_address = ADDRESS_BITS'(k * STEPS);
+        next_address = read_places[k];
       end
     end
-    if (RING == 1 && step_valid) begin          // the turn after this one is the same slot's
-      next_received = step_last ? '0 : next_received;
-      next_issued = step_last ? '0 : next_issued + COUNT_BITS'(1);
-      next_ended = next_ended && !step_last;
-    end
-    if (REVERSE) next_address += ADDRESS_BITS'(next_received) - ADDRESS_BITS'(next_issued) - ADDRESS_BITS'(1);
-    else next_address += ADDRESS_BITS'(next_issued);
+    next_none = !(|(next_turn & ~none_then));
     next_filled = accepted && |(next_turn & fill_here);
-    next_arrives = next_filled && (REVERSE || fill_count == next_issued);
-    if (next_filled) begin
-      next_received = fill_count + COUNT_BITS'(1);
-      next_ended = accepted_last;
-      if (accepted_first) begin
-        next_ticket = fill_ticket;
-        next_fresh = s_fresh || !fill_again;
-      end
+    next_arrives = next_filled && (REVERSE || |(next_turn & meets_fill));
+    next_valid = next_filled ? !REVERSE || beat_last : |(next_turn & more_then);
+    next_last = next_filled ? beat_last && |(next_turn & meets_fill) : |(next_turn & last_then);
+    if (next_filled && accepted_first) begin
+      next_ticket = fill_ticket;
+      next_fresh = s_fresh || !fill_again;
     end
-    next_valid = REVERSE ? next_ended : next_issued < next_received;
-    next_last = next_ended && COUNT_BITS'(next_issued + COUNT_BITS'(1)) == next_received;
   end
 
   always_ff @(posedge aclk) begin
     step_valid <= aresetn && next_valid;
-    step_clears <= !aresetn || (next_valid ? next_last : next_issued == '0);
-    step_first <= next_issued == '0;
-    step_fresh <= next_issued == '0 && next_fresh;
+    step_clears <= !aresetn || (next_valid ? next_last : next_none);
+    step_first <= next_none;
+    step_fresh <= next_none && next_fresh;
     step_last <= next_last;
-    step_index <= STEP_BITS'(next_issued);
+    step_index <= next_index;
     step_slot <= next_slot;
     step_ticket <= next_ticket;
   end
