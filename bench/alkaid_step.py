@@ -42,7 +42,8 @@ from loopwire.targets.evaluate import evaluate_integers
 MODEL = DATA / "models" / "jet_lstm20_flat.h5"
 TYPES = ROOT / "bench" / "types" / "jet_lstm.toml"
 LAYER = "lstm1"
-PARTS = ("xcvu13p", "LFE5U-85F-8BG381C")
+PARTS = {"xcvu13p": 5.0, "LFE5U-85F-8BG381C": 10.2}
+"""With the clock period asked for, in nanoseconds."""
 SAMPLES = 20_000
 HARDWARE = HWConfig(1, 1, -1)
 """What adders cost, as alkaid's command line assumes."""
@@ -75,7 +76,7 @@ STYLES = (Style(5, bipartite=False, ternary=True), Style(-1, bipartite=True, ter
 def compiled(part: str) -> Design:
     """Return the network, compiled for a part."""
     config = loopwire.CompileConfig.from_toml(TYPES)
-    return loopwire.compile(loopwire.load(MODEL), replace(config, part=part))
+    return loopwire.compile(loopwire.load(MODEL), replace(config, part=part, clock_period_ns=PARTS[part]))
 
 
 def step_of(design: Design) -> Graph:

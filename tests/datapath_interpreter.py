@@ -63,8 +63,17 @@ def apply(kind: dp.Kind, operands: list[list[int]], count: int, t: int) -> list[
             return [rounded(v, kind.dropped, kind.mode) for v in operands[0]]
         case dp.Bound():
             return [bounded(v, kind.to) for v in operands[0]]
+        case dp.TableIndex(wraps=True):
+            form = kind.form
+            bits = (form.clamp_high - form.clamp_low).bit_length()
+            return [(v - form.clamp_low) % (1 << bits) >> form.dropped_bits for v in operands[0]]
         case dp.TableIndex():
             return [cell_of(kind.form, v) for v in operands[0]]
+        case dp.TableBeyond():
+            return [(v < kind.form.clamp_low) + 2 * (v > kind.form.clamp_high) for v in operands[0]]
+        case dp.TableEnds():
+            first, last = (looked_up(kind.form, cell_of(kind.form, end)) for end in (-(1 << 60), 1 << 60))
+            return [(a, first, last)[beyond] for a, beyond in zip(*operands, strict=True)]
         case dp.TableLookup():
             return [looked_up(kind.form, v) for v in operands[0]]
 

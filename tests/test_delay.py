@@ -28,6 +28,7 @@ ROUND = DelayModel(
         dsp_b_bits=18,
         dsp_has_adder=True,
         lut_factor_bits=1,
+        loop_lut_factor_bits=1,
         bram18_shapes=((1024, 18),),
         delays=Delays(
             clock_to_q_ns=0.25,
@@ -35,6 +36,7 @@ ROUND = DelayModel(
             clock_uncertainty_ns=0.125,
             net_ns=1.0,
             net_fanout_ns=0.5,
+            net_reach_ns=0.5,
             lut_ns=0.25,
             wide_mux_ns=0.125,
             carry_in_ns=0.5,
@@ -69,6 +71,27 @@ def test_a_period_too_short_for_any_logic() -> None:
 
 def test_fanout_grows_with_each_doubling() -> None:
     assert [ROUND.fanout(loads) for loads in (1, 4, 8, 64)] == [0, 0, 0.5, 2.0]
+
+
+def test_reach_grows_with_the_side_of_the_square() -> None:
+    assert [ROUND.reach(luts) for luts in (0, 100, 400)] == [0.0, 5.0, 10.0]
+
+
+@pytest.mark.parametrize(
+    ("width_a", "width_b", "added", "adders"),
+    [(6, 7, 0, 0), (6, 7, 32, 0), (7, 6, 16, 0), (6, 7, 8, 1), (7, 7, 64, 1), (8, 9, 64, 1), (4, 4, 4, 1)],
+)
+def test_a_constant_rides_along_where_the_tree_has_a_level_to_spare(
+    width_a: int, width_b: int, added: int, adders: int
+) -> None:
+    apart_ns = ROUND.lut_multiply_add(width_a, width_b, added) - ROUND.lut_multiplier(width_a, width_b)
+    assert apart_ns == pytest.approx(adders * ROUND.adder(width_a + width_b))
+
+
+def test_a_saturation_by_few_bits_is_one_gate() -> None:
+    """Two upper bits that must be alike, and the bit that passes: as many as a look-up table of four inputs sees."""
+    assert ECP5.saturate(9, 8) < 1.2 * ECP5.gate()
+    assert ECP5.saturate(11, 8) > 1.9 * ECP5.gate()
 
 
 def test_adder_is_a_carry_chain() -> None:

@@ -93,7 +93,7 @@ def test_faster_grades_are_faster_everywhere(slow_to_fast: tuple[str, ...]) -> N
     setup, uncertainty = 1, 2
     for slower, faster in pairwise(all_delays):
         for index, (slow_ns, fast_ns) in enumerate(zip(slower, faster, strict=True)):
-            assert fast_ns < slow_ns or index in (setup, uncertainty)
+            assert fast_ns < slow_ns or fast_ns == slow_ns == 0 or index in (setup, uncertainty)
 
 
 def test_device_is_frozen() -> None:

@@ -25,10 +25,11 @@ from loopwire.layers.shape import Flatten
 from loopwire.passes.accumulate_flattened import accumulate_flattened
 from loopwire.passes.fuse_scans import fuse_scans
 from loopwire.passes.lower import lower
-from loopwire.schedule.datapath import AddSub, Bound, Constant, Datapath, Multiply, Round
+from loopwire.schedule.datapath import AddSub, Bound, Constant, Datapath, Multiply, Round, TableEnds
 from loopwire.schedule.engine import engines
 from loopwire.schedule.expand import Solver, expand
 from loopwire.schedule.fold_addends import fold_addends
+from loopwire.schedule.late_clamps import late_clamps
 from loopwire.schedule.shift_add import solve
 from loopwire.targets.evaluate import evaluate_integers
 from random_graphs import random_inputs
@@ -106,6 +107,28 @@ def test_datapaths_with_addends_in_their_trees_compute_their_graphs(seed: int) -
     source = random.Random(seed)
     graph = lower(random_model(source), FixedType(source.randint(1, 8), 3), random_types(source))
     assert_computes(graph, fold_addends(only_datapath(graph, as_trees)), seed)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1 << 30))
+def test_datapaths_with_tables_clamped_late_compute_their_graphs(seed: int) -> None:
+    source = random.Random(seed)
+    graph = lower(random_model(source), FixedType(source.randint(1, 8), 3), random_types(source))
+    assert_computes(graph, late_clamps(only_datapath(graph)), seed)
+
+
+@pytest.mark.parametrize(("recurrent", "in_loops"), [(lstm, 5), (gru, 3)])
+def test_tables_of_loops_are_clamped_late(recurrent: Callable[..., Layer], in_loops: int) -> None:
+    """Those of an LSTM's gates and cell, of a GRU's gates and candidate; not that of the activation behind."""
+    layers = (recurrent(np.random.default_rng(1), FEATURES), Activation("a", Function("tanh")))
+    graph = lower(
+        Model("m", (STEPS, FEATURES), layers, "test"),
+        FixedType(8, 3),
+        lambda layer: LayerTypes(dict.fromkeys(Role, FixedType(10, 6))),
+    )
+    datapath = only_datapath(graph)
+    late = late_clamps(datapath)
+    assert sum(isinstance(op.kind, TableEnds) for op in late.operations) == in_loops
 
 
 @pytest.mark.parametrize(("recurrent", "folded_sums"), [(lstm, 1), (gru, 2), (simple, 1)])

@@ -1,12 +1,12 @@
-"""Products that find no DSP block are made of look-up tables, as few of them as need be."""
+"""Products that find no DSP block are made of look-up tables, as few of them as need be; on ECP5 narrow ones, too."""
 
 from __future__ import annotations
 
 import pytest
 
-from conformance import Case
-from loopwire.schedule.datapath import Products
-from test_conformance_verilog import dense
+from conformance import Case, types
+from loopwire.schedule.datapath import Multiply, Products
+from test_conformance_verilog import dense, lstm
 
 DSPS = 28
 """Of the part."""
@@ -20,3 +20,21 @@ def test_rows_move_that_find_no_block(outputs: int, rows: int) -> None:
     (kind,) = (op.kind for op in pipeline.datapath.operations if isinstance(op.kind, Products))
     assert kind.lut_rows == rows
     assert 6 * (outputs - rows) <= DSPS or rows == 0
+
+
+def multiplications(part: str, width: int) -> list[Multiply]:
+    case = Case("gates", (3, 2), [lstm("a", 2, 2)], types(f"fixed<{width},2,RND,SAT>"), part=part, clock_period_ns=14.0)
+    (pipeline,) = case.firmware(case.graph()).pipelines
+    return [op.kind for op in pipeline.datapath.operations if isinstance(op.kind, Multiply)]
+
+
+@pytest.mark.parametrize(("part", "width", "in_luts"), [("LFE5U-85F", 6, 3), ("LFE5U-85F", 14, 0), ("xcku115", 6, 0)])
+def test_which_products_of_two_vectors_are_made_of_luts(part: str, width: int, in_luts: int) -> None:
+    kinds = multiplications(part, width)
+    assert (len(kinds), sum(kind.in_luts for kind in kinds)) == (3, in_luts)
+
+
+def test_a_constant_that_no_block_adds_has_an_adder_of_its_own() -> None:
+    """It rounds: a DSP block of AMD adds it, that of an ECP5 has no adder."""
+    assert any(kind.added for kind in multiplications("xcku115", 14))
+    assert not any(kind.added for kind in multiplications("LFE5U-85F", 14))

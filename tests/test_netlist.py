@@ -12,7 +12,9 @@ from conformance import Case, random_beats, types, vectors_of
 from ensembles import write_files
 from loopwire.devices import find_part
 from loopwire.errors import ToolError
+from loopwire.hdl.shift_add import APART
 from loopwire.hdl.testbench import Vectors, write_testbench
+from loopwire.schedule.delay import DelayModel
 from loopwire.synth import verilator
 from loopwire.synth.fabrics import fabric_of
 from loopwire.synth.yosys import find_yosys
@@ -43,6 +45,18 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_netlists_conform(case: Case, tmp_path: Path) -> None:
+    assert_netlist_conforms(case, tmp_path)
+
+
+def test_netlists_of_units_apart_conform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a large design, in which a wire across a tree takes longer than an adder."""
+    monkeypatch.setattr(DelayModel, "reach", lambda self, luts: 3.0)
+    assert_netlist_conforms(CASES[0], tmp_path)
+    apart = [path.name for path in tmp_path.rglob("*.sv") if APART in path.read_text()]
+    assert len(apart) == 2 * 2, "W x and U h of two units"
+
+
+def assert_netlist_conforms(case: Case, tmp_path: Path) -> None:
     try:
         yosys = find_yosys()
     except ToolError as error:

@@ -16,6 +16,7 @@ from loopwire.passes.lower import lower
 from loopwire.schedule.datapath import Constant, Datapath, Operation, Ring, ShiftAdd, Signal
 from loopwire.schedule.delay import DelayModel
 from loopwire.schedule.fold_addends import fold_addends
+from loopwire.schedule.late_clamps import late_clamps
 from loopwire.schedule.operation_delays import operation_delay_ns
 from loopwire.schedule.pipeline import Pipeline
 from loopwire.schedule.scheduler import schedule
@@ -96,7 +97,7 @@ def assert_cuts_hold(pipeline: Pipeline) -> None:
 def test_schedules_of_random_models_hold(solver: str, seed: int, period_ns: float, least_loop_latency: int) -> None:
     datapath = some_datapath(seed, solver)
     assert_schedule_holds(datapath, period_ns, least_loop_latency)
-    assert_schedule_holds(fold_addends(datapath), period_ns, least_loop_latency)
+    assert_schedule_holds(late_clamps(fold_addends(datapath)), period_ns, least_loop_latency)
 
 
 def assert_schedule_holds(datapath: Datapath, period_ns: float, least_loop_latency: int) -> None:

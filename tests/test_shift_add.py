@@ -80,6 +80,25 @@ def test_addends_join_the_product(product: Product, data: st.DataObject) -> None
     assert whole.depth <= tree.depth + 1
 
 
+@settings(deadline=None, max_examples=40)
+@given(products(), st.integers(1, 3), st.floats(1, 4))
+def test_groups_share_no_adder_and_their_parts_are_the_product(product: Product, apart: int, period_ns: float) -> None:
+    matrix, ranges = product
+    groups = [rows for k in range(apart) if (rows := range(k, len(matrix), apart))]
+    tree = with_addends(
+        solve(matrix, ranges, minimal_depth(matrix), groups), [Addend(Interval(-3, 5), 1, 0)] * len(matrix)
+    )
+    nodes = [set(tree.needed(rows)) for rows in groups]
+    assert sum(map(len, nodes)) == len(set().union(*nodes)) == len(tree.nodes)
+    staged = stage(tree, 0.5, period_ns, lambda width, levels: float(levels))
+    x = samples(ranges + [(-3, 5)] * len(matrix), 20)
+    due = x[:, : len(ranges)] @ matrix.T + 2 * x[:, len(ranges) :]
+    for rows in groups:
+        part = staged.part(rows)
+        assert np.array_equal(evaluate(part.tree, x), due[:, list(rows)])
+        assert (part.latency_stages, len(part.stages)) == (staged.latency_stages, x.shape[1] + len(part.tree.nodes))
+
+
 def test_an_addend_of_nothing_takes_no_adder() -> None:
     """As the bias of a GRU's candidate may be: shifted beyond the row's bits, it would be read in none of them."""
     tree = solve([[1, 1], [3, 1]], [(-8, 7)] * 2, 2)

@@ -27,6 +27,9 @@ class Delays:
     """One average routed net with few loads."""
     net_fanout_ns: float
     """What each doubling of the loads beyond four adds to a net."""
+    net_reach_ns: float
+    """What a net takes from its driver to readers all over a piece of logic, by the square root of its look-up tables;
+    0: not known."""
     lut_ns: float
     """A look-up table from its slowest input."""
     wide_mux_ns: float
@@ -56,9 +59,10 @@ class Device:
     """An FPGA part in one speed grade.
 
     A DSP block multiplies a signed number of `dsp_a_bits` by one of `dsp_b_bits`; if it `dsp_has_adder`, it adds a
-    third number in the same time. A product with a factor of at most `lut_factor_bits` is made of LUTs. A carry block
-    adds `carry_bits` bits. Up to ``2**wide_mux_levels`` LUTs join through the multiplexers beside them. `bram18_shapes`
-    are the (depth, width) an 18-kbit block RAM can have.
+    third number in the same time. A product with a factor of at most `lut_factor_bits` is made of LUTs, as one of two
+    vectors in a loop is with a factor of at most `loop_lut_factor_bits`. A carry block adds `carry_bits` bits. Up to
+    ``2**wide_mux_levels`` LUTs join through the multiplexers beside them. `bram18_shapes` are the (depth, width) an
+    18-kbit block RAM can have.
     """
 
     name: str
@@ -77,6 +81,7 @@ class Device:
     dsp_b_bits: int
     dsp_has_adder: bool
     lut_factor_bits: int
+    loop_lut_factor_bits: int
     bram18_shapes: tuple[tuple[int, int], ...]
     delays: Delays
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -69,11 +70,15 @@ class Output:
 
 @dataclass(frozen=True)
 class AdderTree:
-    """Adders in topological order that compute matrix @ x for every integer x within `inputs`."""
+    """Adders in topological order that compute matrix @ x for every integer x within `inputs`.
+
+    `groups` are the rows that share adders with one another; without any, all may.
+    """
 
     inputs: tuple[Interval, ...]
     nodes: tuple[Node, ...]
     outputs: tuple[Output, ...]
+    groups: tuple[tuple[int, ...], ...] = ()
 
     @property
     def depth(self) -> int:
@@ -101,6 +106,27 @@ class AdderTree:
                 if node.left is not None:
                     needed[node.left] = max(needed[node.left], needed[source] - node.left_shift)
         return tuple(needed)
+
+    def needed(self, rows: Iterable[int]) -> list[int]:
+        """Return the nodes, in order, that some rows are made of."""
+        n = len(self.inputs)
+        live = {self.outputs[row].source for row in rows}
+        for k in range(len(self.nodes) - 1, -1, -1):
+            if n + k in live:
+                live.update(self.nodes[k].operands)
+        return [k for k in range(len(self.nodes)) if n + k in live]
+
+    def part(self, rows: Sequence[int]) -> AdderTree:
+        """Return the tree of some rows, of the same inputs."""
+        n = len(self.inputs)
+        kept = self.needed(rows)
+        number: dict[int | None, int] = {source: k for k, source in enumerate([*range(n), *(n + k for k in kept)])}
+        nodes = (self.nodes[k] for k in kept)
+        return AdderTree(
+            self.inputs,
+            tuple(replace(node, left=number.get(node.left), right=number[node.right]) for node in nodes),
+            tuple(replace(self.outputs[row], source=number.get(self.outputs[row].source)) for row in rows),
+        )
 
     def interval(self, source: int) -> Interval:
         """Return the values that a source takes."""
@@ -161,6 +187,12 @@ class StagedTree:
             if output.source is not None:
                 last[output.source] = self.latency_stages
         return tuple(last)
+
+    def part(self, rows: Sequence[int]) -> StagedTree:
+        """Return the tree of some rows, of the same inputs and as many stages."""
+        n = len(self.tree.inputs)
+        stages = (*self.stages[:n], *(self.stages[n + k] for k in self.tree.needed(rows)))
+        return replace(self, tree=self.tree.part(rows), stages=stages)
 
     @property
     def register_bits(self) -> int:

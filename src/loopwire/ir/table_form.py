@@ -68,6 +68,13 @@ class TableForm:
         return (self.clamp_high - self.clamp_low).bit_length()
 
     @property
+    def covered(self) -> FixedType | None:
+        """The type of integers whose every number m the table holds and no other; None where there is none."""
+        bits = max(self.index_bits, 1)
+        held = FixedType(bits, bits, signed=self.clamp_low < 0)
+        return held if (held.min_integer, held.max_integer) == (self.clamp_low, self.clamp_high) else None
+
+    @property
     def subtracter_bits(self) -> int:
         """Bits of u that a subtracter makes; the bits below are those of the clamped m.
 

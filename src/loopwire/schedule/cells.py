@@ -76,6 +76,21 @@ class Cells:
             luts=round(bits * (banks * LUTS_A_MEMORY_BIT[inputs] / halved + LUTS_A_BANK_BIT[inputs] * (banks - 1)))
         )
 
+    def product_luts(self, rows: int, columns: int) -> int:
+        """Return the look-up tables of an ECP5's `loopwire_product`, whose `rows` choose multiples of a signed number.
+
+        A chain of n bits takes n of them, an even number; one that adds multiples begins with a carry.
+        """
+        if rows == 1:
+            return columns
+        if rows <= 3:
+            single = rows % 2
+            pair = 2 * ((columns + 3) // 2) + 1
+            return pair + single * (2 * ((columns + 4) // 2) + 1)
+        upper = rows // 2
+        chain = 2 * ((upper + columns + 1) // 2)
+        return self.product_luts(rows - upper, columns) + self.product_luts(upper, columns) + chain
+
     def delay(self, bits: int, stages: int) -> Resources:
         """Return what delays so many bits by so many stages."""
         if stages >= LEAST_SRL_STAGES and self.device.vendor == "amd":

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from loopwire.hdl.adder_tree import AdderTree
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.interval import Range
@@ -141,9 +143,13 @@ class Products:
 
 @dataclass(frozen=True)
 class Multiply:
-    """(a, b) → a · b + added, element by element; a single element is repeated."""
+    """(a, b) → a · b + added, element by element; a single element is repeated.
+
+    With `in_luts` it is made of look-up tables on every device.
+    """
 
     added: int = 0
+    in_luts: bool = False
 
 
 @dataclass(frozen=True)
@@ -189,7 +195,18 @@ class Bound:
 
 @dataclass(frozen=True)
 class TableIndex:
-    """(a) → the table's cell: a clamped, counted from the clamp's lower end, without the bits that do not matter."""
+    """(a) → the table's cell: a clamped, counted from the clamp's lower end, without the bits that do not matter.
+
+    With `wraps` a number beyond the table gives some cell: that of its lower bits.
+    """
+
+    form: TableForm
+    wraps: bool = False
+
+
+@dataclass(frozen=True)
+class TableBeyond:
+    """(a) → 1 where a is below the table's clamp, 2 where it is above, else 0."""
 
     form: TableForm
 
@@ -199,6 +216,23 @@ class TableLookup:
     """(cell) → the table's result: a ROM, or two ROMs and an adder."""
 
     form: TableForm
+
+
+@dataclass(frozen=True)
+class TableEnds:
+    """(a, beyond) → a, or the table's first result where `beyond` is 1, its last one where it is 2."""
+
+    form: TableForm
+
+    @property
+    def first(self) -> int:
+        """The result below the table."""
+        return int(self.form.evaluate(np.array([self.form.clamp_low]))[0])
+
+    @property
+    def last(self) -> int:
+        """The result above the table."""
+        return int(self.form.evaluate(np.array([self.form.clamp_high]))[0])
 
 
 Kind = (
@@ -220,7 +254,9 @@ Kind = (
     | Round
     | Bound
     | TableIndex
+    | TableBeyond
     | TableLookup
+    | TableEnds
 )
 
 
@@ -308,6 +344,18 @@ class Datapath:
         for operation in self.operations:
             found[operation.result] = frozenset().union(*(found.get(v, frozenset()) for v in operation.operands))
         return found
+
+    @cached_property
+    def looped(self) -> frozenset[Operation]:
+        """The operations on a way from a state to what it is in the following step."""
+        found = set()
+        for ring in self.rings:
+            needed = {ring.following}
+            for operation in reversed(self.operations):
+                if operation.result in needed and ring in self.dependences[operation.result]:
+                    needed.update(operation.operands)
+                    found.add(operation)
+        return frozenset(found)
 
 
 def signal_like(name: str, count: int, given: Range, fraction: int, layer: str, note: str) -> Signal:

@@ -51,6 +51,10 @@ class DelayModel:
         """What a net that drives `loads` inputs takes beyond an average net."""
         return self._delays.net_fanout_ns * math.log2(max(loads, FREE_LOADS) / FREE_LOADS)
 
+    def reach(self, luts: int) -> float:
+        """What a net takes beyond an average one whose readers are spread over so many look-up tables."""
+        return self._delays.net_reach_ns * math.sqrt(luts)
+
     def gate(self) -> float:
         """Any function of as many bits as a look-up table has inputs."""
         return self._delays.net_ns + self._delays.lut_ns
@@ -101,7 +105,10 @@ class DelayModel:
         """Overflow handling from `width` to `to_width` bits: whether all dropped bits are signs, and a multiplexer."""
         if to_width >= width:
             return 0.0
-        return self.reduction(width - to_width + 1) + self.mux2(to_width)
+        upper = width - to_width + 1
+        if upper < self.device.lut_inputs:  # one look-up table sees them beside the bit that it passes
+            return self.fanout(upper * to_width) + self.gate()
+        return self.reduction(upper) + self.mux2(to_width)
 
     def rom(self, entries: int, width: int) -> float:
         """A table in look-up tables: as deep as one slice joins, then trees of 4-to-1 multiplexers."""
@@ -146,6 +153,17 @@ class DelayModel:
         """Product of two numbers as a tree of carry chains, the first of which adds pairs of partial products."""
         rows = min(width_a, width_b)
         return self.gate() if rows == 1 else self.adders(width_a + width_b, _levels(rows, 2))
+
+    def lut_multiply_add(self, width_a: int, width_b: int, added: int) -> float:
+        """Product of two numbers plus a constant, as `loopwire_product` makes it.
+
+        Where the rows above the largest power of two are few, their part of the tree has a level to spare for it.
+        """
+        rows = min(width_a, width_b)
+        full = 1 << (_levels(rows, 2) - 1)
+        early = full < rows <= full + full // 2 and added % (1 << full) == 0
+        apart_ns = self.adder(width_a + width_b) if added and not early else 0.0
+        return self.lut_multiplier(width_a, width_b) + apart_ns
 
     @property
     def _delays(self) -> Delays:

@@ -32,6 +32,8 @@ from loopwire.schedule.datapath import (
     ShiftAdd,
     Signal,
     StepRom,
+    TableBeyond,
+    TableEnds,
     TableIndex,
     TableLookup,
     View,
@@ -139,7 +141,7 @@ def _result(operation: Operation, given: list[ElementRanges], datapath: Datapath
             if kind.to.overflow in (Overflow.SAT, Overflow.SAT_SYM):
                 return ElementRanges(*(overflow(limit, kind.to) for limit in (given[0].low, given[0].high)))
             return ElementRanges.whole(result)
-        case TableIndex() | TableLookup():
+        case TableIndex() | TableBeyond() | TableLookup() | TableEnds():
             return ElementRanges.whole(result)
         case _:
             assert_never(kind)

@@ -16,6 +16,8 @@ class LutKind(StrEnum):
     """Bits of the carry chains of a shift-add tree."""
     PRODUCT = "product"
     """Bits of one factor times bits of the other."""
+    MULTIPLES = "multiples"
+    """Look-up tables of products made of them in ECP5's carry chains."""
     CHOICE = "choice"
     """Bits of multiplexers."""
     TABLE = "table"
@@ -34,6 +36,7 @@ LUT_FACTORS = {
         LutKind.CONSTANT: 0.86,
         LutKind.TREE: 1.1,
         LutKind.PRODUCT: 2.48,
+        LutKind.MULTIPLES: 1.0,
         LutKind.CHOICE: 2.29,
         LutKind.TABLE: 0.72,
         LutKind.MEMORY: 1.0,
@@ -44,6 +47,7 @@ LUT_FACTORS = {
         LutKind.CONSTANT: 0.33,
         LutKind.TREE: 0.94,
         LutKind.PRODUCT: 1.2,
+        LutKind.MULTIPLES: 1.0,
         LutKind.CHOICE: 1.26,
         LutKind.TABLE: 1.2,
         LutKind.MEMORY: 1.0,

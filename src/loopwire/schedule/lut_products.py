@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from loopwire.schedule.datapath import Datapath, Multiply, Operation, Products
+import numpy as np
+
+from loopwire.schedule.datapath import AddSub, Constant, Datapath, Multiply, Operation, Products, Signal
 from loopwire.schedule.delay import DelayModel
 
 DSP_PRODUCT_BITS = 9
@@ -13,14 +16,63 @@ MOST_LUTS = 0.1
 """Share of a part's look-up tables that may become products. Where that is not enough, the part is too small."""
 
 
-def within_dsps(datapath: Datapath, delays: DelayModel, copies: int) -> Datapath:
-    """Return the datapath with as few rows of a matrix product in look-up tables as leave DSP blocks for all else.
+def with_lut_products(datapath: Datapath, delays: DelayModel, copies: int) -> Datapath:
+    """Return the datapath with the products marked that look-up tables make.
+
+    These are the narrow ones, where the part's tables are as quick as its blocks, in loops wider ones too, since blocks
+    stand far apart, and as few rows of a matrix as leave DSP blocks for all else.
 
     Args:
-        datapath: of an engine without reuse.
+        datapath: of an engine.
         delays: of the part.
         copies: of the engine.
     """
+    constants = {op.result for op in datapath.operations if isinstance(op.kind, Constant)}
+    device = delays.device
+    in_luts = {
+        op: _in_luts(op, _rows(op))
+        for op in datapath.operations
+        if isinstance(op.kind, Products | Multiply)
+        and constants.isdisjoint(op.operands)
+        and min(v.width for v in op.operands)
+        <= (device.loop_lut_factor_bits if _closes_loop(op, datapath) else device.lut_factor_bits)
+    }
+    datapath = _constants_apart(_replaced(datapath, in_luts), delays)
+    return datapath if datapath.folding else _within_dsps(datapath, delays, copies)
+
+
+def _closes_loop(operation: Operation, datapath: Datapath) -> bool:
+    return isinstance(operation.kind, Multiply) and operation in datapath.looped
+
+
+def _constants_apart(datapath: Datapath, delays: DelayModel) -> Datapath:
+    """Return the datapath with an adder of its own for each constant that a product cannot add in the same time."""
+    operations: list[Operation] = []
+    for op in datapath.operations:
+        kind, result = op.kind, op.result
+        if not isinstance(kind, Multiply) or not kind.added or _adds_meanwhile(op, kind, delays):
+            operations.append(op)
+            continue
+        product = replace(
+            result, name=f"{result.name}_product", low=result.low - kind.added, high=result.high - kind.added
+        )
+        half = Signal(f"{result.name}_half", 1, kind.added, kind.added, result.fraction, result.layer, "rounds")
+        operations += [
+            Operation(replace(kind, added=0), op.operands, product),
+            Operation(Constant(np.array([kind.added], object)), (), half),
+            Operation(AddSub(False, 0, 0), (product, half), result),
+        ]
+    return replace(datapath, operations=tuple(operations))
+
+
+def _adds_meanwhile(operation: Operation, kind: Multiply, delays: DelayModel) -> bool:
+    if not kind.in_luts:
+        return delays.device.dsp_has_adder
+    a, b = (v.width for v in operation.operands)
+    return delays.lut_multiply_add(a, b, kind.added) == delays.lut_multiplier(a, b)
+
+
+def _within_dsps(datapath: Datapath, delays: DelayModel, copies: int) -> Datapath:
     device = delays.device
     used = {op: blocks * op.result.count for op in datapath.operations if (blocks := dsp_blocks(op, delays))}
     excess = sum(used.values()) - device.dsps // copies
@@ -31,20 +83,40 @@ def within_dsps(datapath: Datapath, delays: DelayModel, copies: int) -> Datapath
     columns = matrix.operands[1].count
     rows = -(-excess // (columns * dsp_blocks(matrix, delays)))
     luts = rows * columns * copies * matrix.operands[0].width * matrix.operands[1].width
-    if rows * columns > matrix.result.count or luts > MOST_LUTS * device.luts:
+    if rows > _rows(matrix) or luts > MOST_LUTS * device.luts:
         return datapath
-    moved = replace(matrix, kind=Products(lut_rows=rows))
-    return replace(datapath, operations=tuple(moved if op is matrix else op for op in datapath.operations))
+    return _replaced(datapath, {matrix: _in_luts(matrix, rows)})
+
+
+def _rows(operation: Operation) -> int:
+    return operation.result.count // operation.operands[1].count
+
+
+def _in_luts(operation: Operation, rows: int) -> Operation:
+    match operation.kind:
+        case Products() as kind:
+            return replace(operation, kind=replace(kind, lut_rows=rows))
+        case Multiply() as kind:
+            return replace(operation, kind=replace(kind, in_luts=True))
+        case _:
+            raise AssertionError("no product")
+
+
+def _replaced(datapath: Datapath, operations: Mapping[Operation, Operation]) -> Datapath:
+    return replace(datapath, operations=tuple(operations.get(op, op) for op in datapath.operations))
 
 
 def dsp_blocks(operation: Operation, delays: DelayModel) -> int:
-    """Return the DSP blocks of one product of an operation; 0: look-up tables make it, or it is none."""
-    device = delays.device
-    if not isinstance(operation.kind, Products | Multiply) or not device.dsps:
+    """Return the DSP blocks of one product of an operation; 0: look-up tables make all of them, or it has none."""
+    kind = operation.kind
+    match kind:
+        case Products():
+            in_luts = kind.lut_rows == _rows(operation)
+        case Multiply():
+            in_luts = kind.in_luts
+        case _:
+            return 0
+    if in_luts or not delays.device.dsps:
         return 0
-    widths, signed = [v.width for v in operation.operands], [v.signed for v in operation.operands]
-    a, b = (width + (not sign) for width, sign in zip(widths, signed, strict=True))
-    # Beside a signed factor an unsigned one has a sign too.
-    least = min(a, b) if any(signed) else min(widths)
-    narrow = min(a + b, operation.result.width) < DSP_PRODUCT_BITS or least <= device.lut_factor_bits
-    return 0 if narrow else delays.dsp_blocks(a, b)
+    a, b = (operand.width + (not operand.signed) for operand in operation.operands)
+    return 0 if min(a + b, operation.result.width) < DSP_PRODUCT_BITS else delays.dsp_blocks(a, b)

@@ -20,6 +20,8 @@ from loopwire.schedule.datapath import (
     Round,
     ShiftAdd,
     StepRom,
+    TableBeyond,
+    TableEnds,
     TableIndex,
     TableLookup,
     View,
@@ -37,11 +39,10 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
             return 0.0
         case StepRom():
             return delays.rom(len(kind.rows), result.width)
-        case Products() | Multiply():
-            # A DSP block's operands are signed: an unsigned one takes a bit more.
-            factors = [operand.width + (not operand.signed) for operand in operation.operands]
-            in_luts = isinstance(kind, Products) and kind.lut_rows > 0
-            return delays.lut_multiplier(*factors) if in_luts else delays.multiplier(*factors)
+        case Products():
+            return _product_ns(operation, kind.lut_rows > 0, delays)
+        case Multiply():
+            return _product_ns(operation, kind.in_luts, delays)
         case AddSub():
             return delays.adder(result.width)
         case Extreme():
@@ -54,6 +55,12 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
         case Bound():
             wraps = kind.to.overflow is Overflow.WRAP
             return 0.0 if wraps else delays.saturate(widths[0], result.width)
+        case TableIndex(wraps=True):
+            return 0.0
+        case TableBeyond():
+            return delays.reduction(widths[0] - kind.form.index_bits + 1)
+        case TableEnds():
+            return delays.mux2(result.width)
         case TableIndex():
             subtracter_bits, covered = kind.form.subtracter_bits, kind.form.index_bits
             subtract_ns = delays.adder(subtracter_bits) if subtracter_bits > delays.device.lut_inputs else 0.0
@@ -78,3 +85,25 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
             return delays.adder(result.width)
         case ShiftAdd():
             raise AssertionError("a shift-add tree is staged, not timed as one")
+
+
+def operand_reach_ns(operation: Operation, delays: DelayModel) -> float:
+    """Return what the way to the rows of a matrix takes beyond an average net; nothing for what is no such product."""
+    match operation.kind:
+        case ShiftAdd() as kind:
+            return delays.reach(kind.tree.adder_bits)
+        case Products():
+            a, b = operation.operands
+            return delays.reach(operation.result.count * a.width * b.width)
+        case _:
+            return 0.0
+
+
+def _product_ns(operation: Operation, in_luts: bool, delays: DelayModel) -> float:
+    a, b = operation.operands
+    if in_luts:
+        return delays.lut_multiply_add(
+            a.width, b.width, operation.kind.added if isinstance(operation.kind, Multiply) else 0
+        )
+    # A DSP block's operands are signed: an unsigned one takes a bit more.
+    return delays.multiplier(a.width + (not a.signed), b.width + (not b.signed))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from loopwire.devices import Device
 from loopwire.errors import ConfigError
@@ -26,13 +26,15 @@ from loopwire.schedule.expand import expand
 from loopwire.schedule.expand_folded import expand_folded
 from loopwire.schedule.fold import fold, layer_of
 from loopwire.schedule.fold_addends import fold_addends
-from loopwire.schedule.lut_products import within_dsps
+from loopwire.schedule.late_clamps import late_clamps
+from loopwire.schedule.lut_products import with_lut_products
 from loopwire.schedule.pipeline import Pipeline
 from loopwire.schedule.scheduler import schedule
 from loopwire.schedule.shift_add import SOLVED_PRODUCTS, SOLVER_BITS, minimal_depth, solve
 
-FEEDER_GATES = 9
-"""Gates in a row with which the feeder chooses a slot and its step, and reads the step's vector from its buffer."""
+FEEDER_GATES = {4: 12, 6: 9}
+"""Gates in a row with which the feeder chooses a slot and its step, and reads the step's vector from its buffer, by
+inputs of a look-up table."""
 
 
 @dataclass(frozen=True)
@@ -202,21 +204,24 @@ class Planner:
         """Return the pipeline of an engine, folded for its layer's reuse factor."""
         folding = fold(engine, self.knobs.reuse_factor_of(layer_of(engine))) if self.knobs.folds else None
         if folding is None:
-            datapath = within_dsps(expand(engine, self.found, self._solve), self.delays, self.knobs.copies)
+            datapath = expand(engine, self.found, partial(self._solve, engine))
         else:
             datapath = expand_folded(engine, self.found, folding)
+        datapath = with_lut_products(datapath, self.delays, self.knobs.copies)
         if engine.stateful:
             datapath = replace(datapath, channels=self.knobs.channels)
         # A step comes from registers of the feeder; a folded engine's sequencer chooses the first word or another.
         input_time = (0, self.delays.gate()) if folding else (self._input_stage(), 0.0)
-        folded = fold_addends(datapath)
-        choices = (datapath,) if folded is datapath else (datapath, folded)
+        choices = [datapath]
+        for change in () if folding else (fold_addends, late_clamps):
+            choices += [changed for choice in choices if (changed := change(choice)) is not choice]
         pipelines = [schedule(choice, self.delays, self.clock_period_ns, input_time) for choice in choices]
         return min(pipelines, key=lambda pipeline: (pipeline.loop_latency, pipeline.depth))
 
     def _input_stage(self) -> int:
         """Return in which stage a step's vector is there: in a second one where to choose and to read it takes long."""
-        return int(FEEDER_GATES * self.delays.gate() > self.delays.stage_budget_ns(self.clock_period_ns))
+        gates = FEEDER_GATES[self.delays.device.lut_inputs]
+        return int(gates * self.delays.gate() > self.delays.stage_budget_ns(self.clock_period_ns))
 
     def timing(self, engine: Engine, pipeline: Pipeline) -> EngineTiming:
         """Return what decides an engine's cycles."""
@@ -240,13 +245,18 @@ class Planner:
         waits = pipeline.datapath.in_memories and slots == 1
         return EngineTiming(engine.length, ring, slots, spacing, tickets, depth, reverse, per_step, waits)
 
-    def _solve(self, result: Value, matrix: Integers, x: Range) -> AdderTree | None:
+    def _solve(self, engine: Engine, result: Value, matrix: Integers, x: Range) -> AdderTree | None:
         largest = int(abs(matrix).max())
         if self.knobs.multipliers == "dsp" or largest >= 1 << SOLVER_BITS:
             return None
         if self.knobs.multipliers == "auto" and (matrix != 0).sum() > SOLVED_PRODUCTS:
             return None
-        tree = solve(matrix, [(x.low, x.high)] * matrix.shape[1], minimal_depth(matrix))
+        inputs, depth = [(x.low, x.high)] * matrix.shape[1], minimal_depth(matrix)
+        tree = solve(matrix, inputs, depth)
+        units = next((state.read.type.size for state in engine.states if state.read.layer == result.layer), 0)
+        if units and len(matrix) % units == 0 and self.delays.reach(tree.adder_bits) > self.delays.adder(1):
+            # Wires to sums shared by units far apart would take longer than adders of their own.
+            tree = solve(matrix, inputs, depth, [range(unit, len(matrix), units) for unit in range(units)])
         if self.knobs.multipliers == "auto" and self._prefers_multipliers(tree, matrix, x):
             return None
         return tree

@@ -35,6 +35,8 @@ from loopwire.schedule.datapath import (
     ShiftAdd,
     Signal,
     StepRom,
+    TableBeyond,
+    TableEnds,
     TableIndex,
     TableLookup,
     View,
@@ -150,6 +152,10 @@ class _Estimator:
                     ignored = unread.get(operation.result, 0)
                 case Round(dropped=dropped, mode=Rounding.TRN | Rounding.RND) if dropped > 0:
                     ignored = dropped - (operation.kind.mode is Rounding.RND)
+                case TableIndex(form=form, wraps=True):
+                    ignored = form.dropped_bits
+                case TableBeyond(form=form):
+                    ignored = form.index_bits - (form.clamp_low < 0)
                 case TableIndex(form=form):
                     compared = _compared_bits(operation, form.clamp_low, form.clamp_high)
                     ignored = form.dropped_bits if compared <= operation.operands[0].width - form.dropped_bits else 0
@@ -196,12 +202,8 @@ class _Estimator:
                 staged = self._pipeline.placements[operation].staged
                 assert staged is not None
                 yield LutKind.TREE, Resources(luts=kind.tree.adder_bits, ffs=staged.register_bits)
-            case Products():
-                yield LutKind.PRODUCT, self._products(operation)
-            case Multiply():
-                yield LutKind.PRODUCT, self._products(operation)
-                if kind.added and not self._device.dsp_has_adder:
-                    yield LutKind.CONSTANT, Resources(luts=bits)
+            case Products() | Multiply():
+                yield self._products(operation)
             case AddSub():
                 yield self._sum(operation, kind)
             case Pairs():
@@ -215,6 +217,13 @@ class _Estimator:
             case Bound():
                 if kind.to.overflow is not Overflow.WRAP:
                     yield from self._limited(operation, kind.to.min_integer, kind.to.max_integer)
+            case TableIndex(wraps=True):
+                return
+            case TableBeyond(form=form):
+                compared = _compared_bits(operation, form.clamp_low, form.clamp_high)
+                yield LutKind.CONSTANT, Resources(luts=result.count * compared)
+            case TableEnds():
+                yield LutKind.CHOICE, Resources(luts=bits)
             case TableIndex():
                 yield from self._limited(operation, kind.form.clamp_low, kind.form.clamp_high)
                 yield LutKind.CONSTANT, Resources(luts=result.count * kind.form.subtracter_bits)
@@ -249,20 +258,29 @@ class _Estimator:
         else:
             yield LutKind.ADDER, joined
 
-    def _products(self, operation: Operation) -> Resources:
+    def _products(self, operation: Operation) -> Counted:
         """Return what the products of two vectors take; one with a constant 0 or a power of two takes nothing."""
         count = _products(operation, self._constants)
         blocks = dsp_blocks(operation, self._delays)
         columns = operation.operands[1].count
         in_luts = operation.kind.lut_rows * columns if isinstance(operation.kind, Products) else 0
         if blocks and not in_luts:
-            return Resources(dsps=blocks) * count
+            return LutKind.PRODUCT, Resources(dsps=blocks) * count
         a, b = (self._factor_bits(operand) for operand in operation.operands)
         if isinstance(operation.kind, Products):
             b = np.tile(b, len(a) // len(b))
-        if in_luts:  # the last rows, for which the part has no DSP block
-            return Resources(luts=int((a * b)[-in_luts:].sum()), dsps=blocks * max(count - in_luts, 0))
-        return Resources(luts=int((a * b).sum()))
+        a, b = np.broadcast_arrays(a, b)
+        ours = slice(-in_luts or None, None)  # the last rows, where DSP blocks make the others
+        dsps = blocks * max(count - in_luts, 0)
+        if self._device.lut_inputs == 4 and self._constants.keys().isdisjoint(operation.operands):
+            signs = [not operand.signed for operand in operation.operands]
+            luts = sum(self._product_luts(*factors, *signs) for factors in zip(a[ours], b[ours], strict=True))
+            return LutKind.MULTIPLES, Resources(luts=luts, dsps=dsps)
+        return LutKind.PRODUCT, Resources(luts=int((a * b)[ours].sum()), dsps=dsps)
+
+    def _product_luts(self, a: int, b: int, positive_a: bool, positive_b: bool) -> int:
+        rows, columns = (b, a + positive_a) if a > b else (a, b + positive_b)
+        return self._cells.product_luts(rows, columns) if rows else 0
 
     def _factor_bits(self, factor: Signal) -> Integers:
         """Return the bits of each element; of a constant, those that are 1."""

@@ -26,7 +26,7 @@ from loopwire.schedule.datapath import (
     WordRom,
 )
 from loopwire.schedule.delay import DelayModel
-from loopwire.schedule.operation_delays import operation_delay_ns
+from loopwire.schedule.operation_delays import operand_reach_ns, operation_delay_ns
 from loopwire.schedule.pipeline import Cut, Pipeline, Placement, Time
 from loopwire.schedule.shift_add import stage
 
@@ -292,6 +292,8 @@ class _Scheduler:
             return Placement(place, (place + staged.latency_stages, staged.end_ns), staged)
         delay_ns = operation_delay_ns(operation, self._delays)
         self._require_time(delay_ns, what)
+        # A wire that is too long for the clock anyway keeps nothing from being placed.
+        delay_ns = min(delay_ns + operand_reach_ns(operation, self._delays), self._budget_ns)
         while ns + delay_ns > self._budget_ns - (self._hold_ns if place == tight and delay_ns else 0.0):
             place, ns = place + 1, 0.0
         match operation.kind:
@@ -308,7 +310,8 @@ class _Scheduler:
 
     def _stage(self, operation: Operation, start_ns: float) -> StagedTree:
         assert isinstance(operation.kind, ShiftAdd)
-        return stage(operation.kind.tree, start_ns, self._budget_ns, self._delays.adders)
+        given_ns = min(start_ns + operand_reach_ns(operation, self._delays), self._budget_ns)
+        return stage(operation.kind.tree, given_ns, self._budget_ns, self._delays.adders)
 
     def _require_time(self, delay_ns: float, what: str) -> None:
         if delay_ns <= self._budget_ns:

@@ -68,7 +68,12 @@ def minimal_depth(matrix: npt.ArrayLike) -> int:
     return max(((digits - 1).bit_length() for digits in terms), default=0)
 
 
-def solve(matrix: npt.ArrayLike, inputs: Sequence[tuple[int, int]], max_depth: int | None = None) -> AdderTree:
+def solve(
+    matrix: npt.ArrayLike,
+    inputs: Sequence[tuple[int, int]],
+    max_depth: int | None = None,
+    groups: Sequence[Sequence[int]] = (),
+) -> AdderTree:
     """Return a tree of few adders for matrix @ x.
 
     Args:
@@ -76,16 +81,22 @@ def solve(matrix: npt.ArrayLike, inputs: Sequence[tuple[int, int]], max_depth: i
         inputs: least and greatest value of each of the n elements of x.
         max_depth: adders allowed on a path, at least `minimal_depth(matrix)`. By default any number: this saves a few
             per cent of the adders and about doubles the depth.
+        groups: rows that may share adders; by default all may. Each row is in one group.
     """
     weights = np.asarray(matrix, np.int64)
     assert weights.ndim == 2 and weights.shape[1] == len(inputs), f"matrix {weights.shape} for {len(inputs)} inputs"
     assert np.abs(weights).max(initial=0) < 1 << SOLVER_BITS, "a weight is wider than the solver's float32"
     assert max_depth is None or max_depth >= minimal_depth(weights), f"no tree has a depth of {max_depth}"
     builder = _Builder([Interval(low, high) for low, high in inputs])
-    digits = sum(map(csd_digits, weights.ravel().tolist()))
-    blocks = np.array_split(weights, max(1, math.ceil(digits / SOLVER_DIGITS)))
-    rows = [row for block in blocks for row in _solver_rows(block, builder, shallow=max_depth is not None)]
-    return builder.tree([builder.output(row, max_depth) for row in rows])
+    outputs: dict[int, Output] = {}
+    for group in groups or [range(len(weights))]:
+        builder.begin_group()
+        ours = weights[list(group)]
+        digits = sum(map(csd_digits, ours.ravel().tolist()))
+        blocks = np.array_split(ours, max(1, math.ceil(digits / SOLVER_DIGITS)))
+        terms = [term for block in blocks for term in _solver_rows(block, builder, shallow=max_depth is not None)]
+        outputs |= {row: builder.output(term, max_depth) for row, term in zip(group, terms, strict=True)}
+    return builder.tree([outputs[row] for row in range(len(weights))], groups)
 
 
 ZERO = Interval(0, 0)
@@ -113,24 +124,24 @@ def with_addends(tree: AdderTree, addends: Sequence[Addend | None]) -> AdderTree
     inputs = [addend.interval for addend in addends if addend]
     builder = _Builder([*tree.inputs, *inputs])
 
-    def moved(source: int) -> int:
-        return source if source < n else source + len(inputs)
-
-    for node in tree.nodes:
-        builder.append(replace(node, left=None if node.left is None else moved(node.left), right=moved(node.right)))
-    numbers = count(n)
-    outputs = []
-    for output, addend in zip(tree.outputs, addends, strict=True):
-        product = None if output.source is None else _Term(moved(output.source), output.shift, False)
-        if addend:
-            product, term = (
-                product and product.scaled(addend.product_shift, False),
-                _Term(next(numbers), addend.shift, False),
-            )
-            if addend.interval != ZERO:
-                product = builder.add_within(product, term, tree.depth)
-        outputs.append(Output(product.source, product.shift) if product else Output(None, 0))
-    return builder.tree(outputs)
+    moved = {source: source for source in range(n)}
+    numbers = dict(zip((row for row, addend in enumerate(addends) if addend), count(n)))
+    outputs: dict[int, Output] = {}
+    for group in tree.groups or [range(len(tree.outputs))]:
+        builder.begin_group()
+        for k in tree.needed(group):
+            node = tree.nodes[k]
+            left = None if node.left is None else moved[node.left]
+            moved[n + k] = builder.append(replace(node, left=left, right=moved[node.right]))
+        for row in group:
+            output, addend = tree.outputs[row], addends[row]
+            product = None if output.source is None else _Term(moved[output.source], output.shift, False)
+            if addend:
+                product = product and product.scaled(addend.product_shift, False)
+                if addend.interval != ZERO:
+                    product = builder.add_within(product, _Term(numbers[row], addend.shift, False), tree.depth)
+            outputs[row] = Output(product.source, product.shift) if product else Output(None, 0)
+    return builder.tree([outputs[row] for row in range(len(tree.outputs))], tree.groups)
 
 
 def stage(tree: AdderTree, start_ns: float, period_ns: float, adders_ns: Callable[[int, int], float]) -> StagedTree:
@@ -214,14 +225,19 @@ def _solver_rows(weights: npt.NDArray[np.int64], builder: _Builder, shallow: boo
 
 
 class _Builder:
-    """Adders found so far. Equal linear forms of the inputs are one source, whichever way they came about."""
+    """Adders found so far. In a group equal linear forms of the inputs are one source, however they came about."""
 
     def __init__(self, inputs: list[Interval]) -> None:
         self.inputs = inputs
         self.nodes: list[Node] = []
         self.forms = list(np.eye(len(inputs), dtype=np.int64))
         self.users: Counter[int] = Counter()
-        self.sources = {form.tobytes(): source for source, form in enumerate(self.forms)}
+        self.sources: dict[bytes, int] = {}
+        self.begin_group()
+
+    def begin_group(self) -> None:
+        """Share nothing that was found so far."""
+        self.sources = {self.forms[source].tobytes(): source for source in range(len(self.inputs))}
 
     def add(self, a: _Term | None, b: _Term | None, keep_sign: bool = False) -> _Term | None:
         """Return a term that equals a + b; with `keep_sign`, a negative one only if both a and b are."""
@@ -329,7 +345,7 @@ class _Builder:
         assert total and not total.negative
         return Output(total.source, total.shift + shift)
 
-    def tree(self, outputs: list[Output]) -> AdderTree:
+    def tree(self, outputs: list[Output], groups: Sequence[Sequence[int]] = ()) -> AdderTree:
         """Return the tree of the adders that the outputs need."""
         n = len(self.inputs)
         live = {output.source for output in outputs}
@@ -347,6 +363,7 @@ class _Builder:
             tuple(self.inputs),
             tuple(replace(node, left=renumbered(node.left), right=number[node.right]) for node in nodes),
             tuple(replace(output, source=renumbered(output.source)) for output in outputs),
+            tuple(tuple(group) for group in groups),
         )
 
     def _negation(self, term: _Term) -> _Term:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
-from loopwire.devices import Device, find_part
+from loopwire.devices import Device
 from loopwire.report.built import ResourceUse
 
 Counts = Mapping[str, int]
@@ -29,6 +29,7 @@ class Fabric:
         name: what `--family` calls it.
         script: the command, without `-top`.
         before: commands of our own, by the label of the command before which they run, in the command's order.
+        modules: of ours that it makes otherwise, in place of those of the same names, each a file of this package.
         takes: (regular expression of cells' names, resource, how many of it), the first that matches counts.
         limits: what its numbers do not tell.
     """
@@ -38,13 +39,15 @@ class Fabric:
     before: Mapping[str, tuple[str, ...]]
     takes: tuple[tuple[str, str, int], ...]
     limits: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
 
     def commands(self, top: str) -> tuple[str, ...]:
         """Return the commands that map modules that were read, down to cells of the family."""
         run = f"{self.script} -top {top} -run"
         theirs = (f"{run} {first}:{last}" for first, last in itertools.pairwise(("begin", *self.before, "")))
         ours = (*self.before.values(), ())
-        return tuple(line for command, lines in zip(theirs, ours, strict=True) for line in (command, *lines))
+        mapped = (line for command, lines in zip(theirs, ours, strict=True) for line in (command, *lines))
+        return (*(f"read_verilog -sv -defer -overwrite {_here(name)}" for name in self.modules), *mapped)
 
     def resources(self, cells: Counts) -> dict[str, int]:
         """Return how much of each resource some cells take.
@@ -74,10 +77,14 @@ KEEP_TABLE_REGISTERS = (
 that of a memory's address and move it behind the table, into a stage where the schedule has something else to do."""
 
 
+def _here(name: str) -> str:
+    """Return a file of this package as one that a command reads."""
+    return f"<<END\n{resources.files('loopwire.synth').joinpath('maps', f'{name}.v').read_text()}END"
+
+
 def read_map(name: str) -> tuple[str, ...]:
     """Return the commands that read a techmap of this package, which `%name` then names."""
-    text = resources.files("loopwire.synth").joinpath("maps", f"{name}.v").read_text()
-    return ("design -push", f"read_verilog -icells <<END\n{text}END", f"design -stash {name}", "design -pop")
+    return ("design -push", f"read_verilog -icells {_here(name)}", f"design -stash {name}", "design -pop")
 
 
 ADDERS_ONE_BY_ONE = (*read_map("adders"), "wreduce", "opt_clean", "techmap -map %adders t:$add t:$sub")
@@ -93,16 +100,6 @@ BARE_CHAINS = (
 )
 """Chains whose carries nobody else reads go without the two cells that nextpnr gives to the ends of the others: 16 %
 fewer LUTs in a routed LSTM(20)."""
-
-
-def _narrow_products_in_luts(part: str) -> tuple[str, ...]:
-    """Return the commands that keep from DSP blocks the products that the device data say are made of LUTs."""
-    bits = find_part(part).lut_factor_bits
-    return (
-        "wreduce t:$mul",
-        f"select -set narrow t:$mul r:A_WIDTH<={bits} r:B_WIDTH<={bits} %u %i",
-        "chtype -set $__soft_mul @narrow",
-    )
 
 
 _XILINX = (
@@ -150,11 +147,12 @@ FABRICS = {
             "ecp5",
             "synth_ecp5",
             {
-                "coarse": (*KEEP_TABLE_REGISTERS, *_narrow_products_in_luts("lfe5u-85"), *ADDERS_ONE_BY_ONE),
+                "coarse": (*KEEP_TABLE_REGISTERS, *ADDERS_ONE_BY_ONE),
                 "map_gates": BARE_CHAINS,
             },
             _LATTICE,
             (_LAYERS_APART, "No clock: loopwire route tells it"),
+            ("ecp5_product",),
         ),
         Fabric("nexus", "synth_nexus -noiopad", {"coarse": KEEP_TABLE_REGISTERS}, _LATTICE, UNROUTED),
         Fabric(

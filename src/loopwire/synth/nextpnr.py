@@ -37,13 +37,12 @@ CELLS = {"TRELLIS_COMB": LUTS, "TRELLIS_FF": FFS, "MULT18X18D": DSPS, "DP16KD": 
 """What nextpnr counts, by our names; carry cells and LUT RAM are among TRELLIS_COMB."""
 MADE = "TRELLIS_FF|LUT4|CCU2C|L6MUX21|PFUMX|MULT18X18D|DP16KD|TRELLIS_DPR16X4|DI"
 """Types of cells, and a port, with which Yosys ends the names that it makes."""
-LARGE_LUTS = 20_000
-"""From so many on a design is placed by spreading cells as charges, which in designs of many carry chains makes wires
-an eighth to a quarter shorter. In a small one that placer was seen to put the clock's pin where no clock is routed."""
-PLACER = {False: ("--placer-heap-beta", "0.65"), True: ("--placer", "static")}
-"""By whether the design is large; the default one places cells less dense than it would."""
+PLACER = ("--placer-heap-beta", "0.85")
+"""It places cells a little less dense than it would, which leaves the router room."""
 ROUTER = ("--router", "router2")
 """It negotiates for wires: the default one spends its time tearing up what it routed before."""
+ONE_MODULE = ("setattr -mod -unset keep_hierarchy", "flatten", "opt_clean")
+"""Commands for Yosys that join what was synthesised apart: nextpnr reads one module."""
 BARE_CHAINS = (
     *read_map("ecp5_chain_ends"),
     "chtype -set FIRST_OF_CHAIN a:first_of_chain",
@@ -100,11 +99,6 @@ def part_options(device: Device) -> tuple[str, ...]:
     kind = {"u": "", "um": "um-", "um5g": "um5g-"}[match[1]]
     package = next((name for code, name in PACKAGES.items() if code in text), DEFAULT_PACKAGE)
     return (f"--{kind}{match[2]}k", "--package", package, "--speed", device.speed_grade)
-
-
-def effort(luts: int) -> tuple[str, ...]:
-    """Return which placer and router a design of so many look-up tables gets."""
-    return (*PLACER[luts >= LARGE_LUTS], *ROUTER)
 
 
 def place_and_route(place: Path, options: tuple[str, ...], timeout_s: float | None) -> None:

@@ -12,7 +12,7 @@ from loopwire.cache import cached_folder
 from loopwire.devices import Device
 from loopwire.report.built import Built, ResourceUse
 from loopwire.synth import nextpnr
-from loopwire.synth.fabrics import LUTS, fabric_of, uses
+from loopwire.synth.fabrics import fabric_of, uses
 from loopwire.synth.fit import require_fit
 from loopwire.synth.yosys import find_yosys
 
@@ -73,12 +73,12 @@ def route(
         ToolError: a tool is missing, fails or takes too long, or the part is too small.
     """
     options = (*nextpnr.part_options(device), "--freq", f"{clock_mhz:.3f}", "--timing-allow-fail", "--seed", str(seed))
+    options += (*nextpnr.PLACER, *nextpnr.ROUTER)
     version = nextpnr.version()
     step = progress or (lambda done, of: None)
     netlist = _netlist(sources, device, timeout_s)
     resources = _resources(netlist / COUNTS, device)
     require_fit(Built("Yosys", "synthesised", resources=resources, part=device.name))
-    options += nextpnr.effort(next(use.used for use in resources if use.name == LUTS))
     step(1, STEPS)
 
     def make(folder: Path) -> None:
@@ -113,6 +113,7 @@ def _netlist(sources: Sources, device: Device, timeout_s: float | None) -> Path:
         f"read_verilog -sv -defer {' '.join(modules)}",
         *fabric_of(device).commands(sources.top),
         f"tee -o {COUNTS} stat -json",
+        *nextpnr.ONE_MODULE,
         *nextpnr.BARE_CHAINS,
         f"write_json {nextpnr.NETLIST}",
     )

@@ -9,6 +9,7 @@ from importlib import resources
 
 from loopwire.devices import Device
 from loopwire.hdl import shift_add as shift_add_text
+from loopwire.hdl.adder_tree import StagedTree
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.hdl.expressions import hex_file
 from loopwire.hdl.names import Names, identifier
@@ -17,7 +18,7 @@ from loopwire.ir.tables import TableForm
 from loopwire.knobs import Knobs
 from loopwire.schedule.area import EngineArea, areas
 from loopwire.schedule.cycles import DesignTiming, EngineTiming, SteadyState
-from loopwire.schedule.pipeline import Pipeline, Placement
+from loopwire.schedule.pipeline import Pipeline
 from loopwire.schedule.plan import Plan, plan
 from loopwire.targets.verilog.engine_module import Fresh, control_bits, engine_module
 from loopwire.targets.verilog.layer_module import layer_module, layer_modules
@@ -162,10 +163,9 @@ class _LayerLibrary:
     def table(self, form: TableForm) -> str:
         return self.design.table(form)
 
-    def tree(self, name: str, placement: Placement, comment: str) -> str:
+    def tree(self, name: str, staged: StagedTree, comment: str, apart: bool) -> str:
         module = self.design._names.unique(f"{self.layer}_{name}")
-        assert placement.staged is not None
-        self.design.files[f"{module}.sv"] = shift_add_text.module_text(module, placement.staged, comment)
+        self.design.files[f"{module}.sv"] = shift_add_text.module_text(module, staged, comment, apart)
         return module
 
     def rom(self, name: str, rows: Sequence[int], width: int) -> str:

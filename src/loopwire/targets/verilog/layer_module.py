@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from loopwire.hdl.expressions import concatenation, resized
 from loopwire.hdl.names import Names, identifier
 from loopwire.schedule import step_controls
-from loopwire.schedule.datapath import Constant, Operation, Ring, Signal, TableIndex
+from loopwire.schedule.datapath import Constant, Operation, Ring, Signal, TableBeyond, TableIndex
 from loopwire.schedule.pipeline import Pipeline, Placement
 from loopwire.targets.verilog.operations import Library, statements
 
@@ -217,7 +217,13 @@ class _Writer:
         name = self._identifiers[signal]
         place = "" if isinstance(operation.kind, Constant) else f", stage {self._span(operation)}"
         note = f"{signal.note}: " if signal.note else ""
-        what = f"cell of the table, {signal.width} bits" if isinstance(operation.kind, TableIndex) else signal.type
+        match operation.kind:
+            case TableIndex():
+                what = f"cell of the table, {signal.width} bits"
+            case TableBeyond():
+                what = "below the table, above it"
+            case _:
+                what = str(signal.type)
         lines = [f"  // {note}{what}{place}"]
         if signal not in self._module.outputs:
             lines.append(f"  logic {array(signal)} {name};")

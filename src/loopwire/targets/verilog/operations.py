@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Protocol, assert_never
 
-from loopwire.hdl.adder_tree import AdderTree
+from loopwire.hdl.adder_tree import AdderTree, StagedTree
 from loopwire.hdl.expressions import as_signed, concatenation, literal, resized
 from loopwire.hdl.layout import element_of, loop, nested, wrapped
 from loopwire.hdl.shift_add import output_interval
@@ -36,6 +36,8 @@ from loopwire.schedule.datapath import (
     ShiftAdd,
     Signal,
     StepRom,
+    TableBeyond,
+    TableEnds,
     TableIndex,
     TableLookup,
     View,
@@ -52,8 +54,8 @@ class Library(Protocol):
         """Return the name of a table's module."""
         ...
 
-    def tree(self, name: str, placement: Placement, comment: str) -> str:
-        """Return the name of a shift-add tree's module."""
+    def tree(self, name: str, staged: StagedTree, comment: str, apart: bool) -> str:
+        """Return the name of a shift-add tree's module; with `apart` it shares no adders with others."""
         ...
 
     def rom(self, name: str, rows: Sequence[int], width: int) -> str:
@@ -132,6 +134,11 @@ def statements(
             return _tree(kind.tree, operation, placement, result, text, library)
         case Products():
             return _products(kind, operation, result, text)
+        case Multiply(in_luts=True):
+            indices = ("0" if v.count == 1 else "k" for v in operation.operands)
+            factors = [f"{text(v)}[{index}]" for v, index in zip(operation.operands, indices, strict=True)]
+            instance = _lut_product(operation, factors, result, kind.added)
+            return [f"for (genvar k = 0; k < {out.count}; k++) begin : gen_{result}", *instance, "end"]
         case Multiply():
             a, b = (_signed_factor(v, f"{text(v)}[{'0' if v.count == 1 else 'k'}]", width) for v in operation.operands)
             added = f" + {literal(kind.added, width)}" if kind.added else ""
@@ -158,7 +165,15 @@ def statements(
             return each(_bounded(kind, operand, only(operand), width))
         case TableIndex():
             (operand,) = operation.operands
-            return each(_cell(kind.form, operand, only(operand), width))
+            return each(_cell(kind, operand, only(operand), width))
+        case TableBeyond():
+            (operand,) = operation.operands
+            return each(_beyond_table(kind.form, operand, only(operand)))
+        case TableEnds():
+            found, beyond = (f"{text(operand)}[k]" for operand in operation.operands)
+            kept = resized(found, operation.operands[0].width, operation.operands[0].signed, width)
+            ends = f"{beyond}[0] ? {literal(kind.first, width)} : {beyond}[1] ? {literal(kind.last, width)}"
+            return each(f"{ends} : {kept}")
         case TableLookup():
             (cell,) = operation.operands
             module, y = library.table(kind.form), result_type(kind.form)
@@ -272,17 +287,30 @@ def _tree(
 ) -> list[str]:
     (x,), out = operation.operands, operation.result
     assert placement.staged is not None
-    module = library.tree(result, placement, f"{out.note or out.name}: {len(tree.nodes)} adders")
     clock = ".aclk, " if placement.staged.latency_stages else ""
+    comment = f"{out.note or out.name}: {{}} adders"
     y = output_interval(tree)
-    if y.width == out.width:
+    if not tree.groups and y.width == out.width:
+        module = library.tree(result, placement.staged, comment.format(len(tree.nodes)), apart=False)
         return [f"{module} {result}_tree ({clock}.x({text(x)}), .y({result}));"]
-    source = resized(f"{result}_y[k]", y.width, y.signed, out.width)
-    return [
-        f"logic [{out.count - 1}:0][{y.width - 1}:0] {result}_y;",
-        f"{module} {result}_tree ({clock}.x({text(x)}), .y({result}_y));",
-        *_each(out, result, source),
-    ]
+    lines = []
+    for number, rows in enumerate(tree.groups or [range(out.count)]):
+        name = f"{result}_{number}" if tree.groups else result
+        part = placement.staged.part(rows) if tree.groups else placement.staged
+        module = library.tree(name, part, comment.format(len(part.tree.nodes)), apart=bool(tree.groups))
+        y = output_interval(part.tree)
+        lines += [
+            f"logic [{len(rows) - 1}:0][{y.width - 1}:0] {name}_y;",
+            f"{module} {name}_tree ({clock}.x({text(x)}), .y({name}_y));",
+        ]
+        if tree.groups:
+            lines += [
+                f"assign {result}[{row}] = {resized(f'{name}_y[{k}]', y.width, y.signed, out.width)};"
+                for k, row in enumerate(rows)
+            ]
+        else:
+            lines += _each(out, result, resized(f"{result}_y[k]", y.width, y.signed, out.width))
+    return lines
 
 
 def _shifted(expression: str, shift: int) -> str:
@@ -300,40 +328,30 @@ def _products(kind: Products, operation: Operation, result: str, text: Text) -> 
     (matrix, x), out = operation.operands, operation.result
     n = x.count
     rows, (col, cols) = matrix.count // n, loop("col", n)
+    in_dsps = rows - kind.lut_rows
+    lines = []
+    if in_dsps:
+        row, outer = loop("row", in_dsps)
+        place = element_of(row, n, col)
+        weight, factor = (
+            _signed_factor(v, e, out.width) for v, e in ((matrix, f"{text(matrix)}[{place}]"), (x, f"{text(x)}[{col}]"))
+        )
+        lines += ["always_comb", *nested([*outer, *cols], f"{result}[{place}] = {weight} * {factor};")]
+    if kind.lut_rows:
+        first = in_dsps * n
+        factors = (f"{text(matrix)}[k]", f"{text(x)}[{'0' if n == 1 else f'k % {n}'}]")
+        instance = _lut_product(operation, factors, result, 0)
+        lines += [f"for (genvar k = {first}; k < {out.count}; k++) begin : gen_{result}", *instance, "end"]
+    return lines
 
-    def factors(row: str) -> tuple[str, str]:
-        return f"{text(matrix)}[{element_of(row, n, col)}]", f"{text(x)}[{col}]"
 
-    row, outer = loop("row", rows - kind.lut_rows)
-    weight, factor = (_signed_factor(v, e, out.width) for v, e in zip((matrix, x), factors(row), strict=True))
-    in_dsps = nested([*outer, *cols], f"{result}[{element_of(row, n, col)}] = {weight} * {factor};")
-    if not kind.lut_rows:
-        return ["always_comb", *in_dsps]
-    product = f"{result}_in_luts"
-    places = [f"for (int row = {rows - kind.lut_rows}; row < {rows}; row++)", *cols]
-    in_luts = nested(places, f"{result}[{element_of('row', n, col)}] = {product}({', '.join(factors('row'))});")
-    body = [*(in_dsps if kind.lut_rows < rows else ()), *in_luts]
-    return [*_lut_product(product, matrix, x, out.width), "always_comb begin", *body, "end"]
-
-
-def _lut_product(name: str, a: Signal, b: Signal, width: int) -> list[str]:
-    """Write a function that multiplies by a tree of sums: b's multiples by powers of two where a has a bit."""
-    value = resized("b", b.width, b.signed, width)
-    terms = [f"(a[{k}] ? {_shifted(value, k)} : {literal(0, width)})" for k in range(a.width)]
-    if a.signed:
-        terms[-1] = f"-{terms[-1]}"
-    while len(terms) > 1:
-        sums = [
-            f"({left} + {right})".replace("+ -", "- ") for left, right in zip(terms[::2], terms[1::2], strict=False)
-        ]
-        terms = sums + terms[2 * len(sums) :]
-    first, *further = wrapped(f"{name} = {terms[0][1:-1]};")
-    ports = ", ".join(f"input logic [{v.width - 1}:0] {port}" for port, v in (("a", a), ("b", b)))
+def _lut_product(operation: Operation, factors: Sequence[str], result: str, added: int) -> list[str]:
+    """Instantiate a product of look-up tables, element k of a result."""
+    (a, b), width = operation.operands, operation.result.width
+    widths = f".A_WIDTH({a.width}), .B_WIDTH({b.width}), .A_SIGNED({int(a.signed)}), .B_SIGNED({int(b.signed)})"
     return [
-        f"function automatic logic [{width - 1}:0] {name}({ports});",
-        f"  {first}",
-        *(f"      {part}" for part in further),
-        "endfunction",
+        f"  loopwire_product #({widths}, .Y_WIDTH({width}), .ADDED({added})) {result}_product (",
+        f"      .a({factors[0]}), .b({factors[1]}), .y({result}[k]));",
     ]
 
 
@@ -435,20 +453,27 @@ def _beyond(a: Signal, expression: str, relation: str, limit: int) -> str:
     return f"$signed({value}) {relation} {'-' if limit < 0 else ''}{both.width}'sd{abs(limit)}"
 
 
-def _cell(form: TableForm, a: Signal, expression: str, width: int) -> str:
+def _beyond_table(form: TableForm, a: Signal, expression: str) -> str:
+    """Return two bits, whether a number is below all of a table and whether it is above."""
+    assert form.covered is not None
+    fits = _fits(a, expression, form.covered.width, form.covered.signed)
+    negative = _negative(a, expression) if a.signed else "1'b0"
+    return f"{fits} ? 2'd0 : {negative} ? 2'd1 : 2'd2"
+
+
+def _cell(kind: TableIndex, a: Signal, expression: str, width: int) -> str:
+    form = kind.form
     wide = max(a.width, (form.clamp_high - form.clamp_low).bit_length(), width + form.dropped_bits)
     value = resized(expression, a.width, a.signed, wide)
     counted = value if form.clamp_low == 0 else f"({value} - {literal(form.clamp_low, wide)})"
     kept = f"{counted} >> {form.dropped_bits}" if form.dropped_bits else counted
     kept = f"{width}'({kept})"
-    if a.low >= form.clamp_low and a.high <= form.clamp_high:
+    if kind.wraps or (a.low >= form.clamp_low and a.high <= form.clamp_high):
         return kept
     first, last = literal(0, width), literal((form.clamp_high - form.clamp_low) >> form.dropped_bits, width)
-    bits = max(form.index_bits, 1)  # a constant table has one cell
-    covered = FixedType(bits, bits, signed=form.clamp_low < 0)
-    if (covered.min_integer, covered.max_integer) == (form.clamp_low, form.clamp_high):
+    if form.covered:
         beyond = f"{_negative(a, expression)} ? {first} : {last}" if a.signed else last
-        return f"{_fits(a, expression, covered.width, covered.signed)} ? {kept} : {beyond}"
+        return f"{_fits(a, expression, form.covered.width, form.covered.signed)} ? {kept} : {beyond}"
     if a.high > form.clamp_high:
         kept = f"{_beyond(a, expression, '>', form.clamp_high)} ? {last} : {kept}"
     if a.low < form.clamp_low:

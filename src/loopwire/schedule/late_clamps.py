@@ -1,0 +1,42 @@
+"""Tables in loops looked up at once: whether the operand is beyond the table is found out meanwhile.
+
+A table's index is its operand clamped: upper bits decide about lower ones, which then address the ROM. In a loop the
+lower bits address it as they are, and what was looked up in vain makes way for the result at the table's end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from loopwire.ir.interval import Range
+from loopwire.ir.table_form import TableForm
+from loopwire.schedule.datapath import Datapath, Operation, Signal, TableBeyond, TableEnds, TableIndex, TableLookup
+
+
+def late_clamps(datapath: Datapath) -> Datapath:
+    """Return the datapath whose tables in loops are clamped behind the lookup, not before."""
+    beyonds: dict[Signal, Signal] = {}
+    operations: list[Operation] = []
+    for operation in datapath.operations:
+        kind, result = operation.kind, operation.result
+        if isinstance(kind, TableIndex) and operation in datapath.looped and _tells_by_upper_bits(kind.form, operation):
+            beyond = replace(result, name=f"{result.name}_beyond", high=2)
+            beyonds[result] = beyond
+            operations.append(Operation(TableIndex(kind.form, wraps=True), operation.operands, result))
+            operations.append(Operation(TableBeyond(kind.form), operation.operands, beyond))
+        elif isinstance(kind, TableLookup) and operation.operands[0] in beyonds:
+            entries = kind.form.evaluate(np.arange(kind.form.clamp_low, kind.form.clamp_high + 1))
+            found = replace(result, name=f"{result.name}_found", low=int(entries.min()), high=int(entries.max()))
+            operations.append(Operation(kind, operation.operands, found))
+            operations.append(Operation(TableEnds(kind.form), (found, beyonds[operation.operands[0]]), result))
+        else:
+            operations.append(operation)
+    return replace(datapath, operations=tuple(operations)) if beyonds else datapath
+
+
+def _tells_by_upper_bits(form: TableForm, index: Operation) -> bool:
+    """Say whether a table holds all numbers of some type, and its operand may be of a wider one."""
+    (a,) = index.operands
+    return form.covered is not None and not Range(a.low, a.high).within(Range(form.clamp_low, form.clamp_high))
