@@ -27,7 +27,8 @@ def late_clamps(datapath: Datapath) -> Datapath:
             operations.append(Operation(TableIndex(kind.form, wraps=True), operation.operands, result))
             operations.append(Operation(TableBeyond(kind.form), operation.operands, beyond))
         elif isinstance(kind, TableLookup) and operation.operands[0] in beyonds:
-            entries = kind.form.evaluate(np.arange(kind.form.clamp_low, kind.form.clamp_high + 1))
+            form = kind.form
+            entries = form.evaluate(np.arange(form.clamp_low, form.clamp_high + 1, 1 << form.dropped_bits))
             found = replace(result, name=f"{result.name}_found", low=int(entries.min()), high=int(entries.max()))
             operations.append(Operation(kind, operation.operands, found))
             operations.append(Operation(TableEnds(kind.form), (found, beyonds[operation.operands[0]]), result))
