@@ -109,6 +109,23 @@ def test_a_register_before_a_table_stays_there(name: str, tmp_path: Path, monkey
     assert (used["FFs"], used["BRAM 18k"]) == (5, 0)
 
 
+@needs_yosys
+@pytest.mark.parametrize(("bits", "dsps"), [(5, 0), (6, 1)])
+def test_narrow_products_are_made_of_luts(
+    bits: int, dsps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOOPWIRE_CACHE", str(tmp_path / "cache"))
+    source = tmp_path / "product.sv"
+    source.write_text(
+        f"module product (input logic [{bits - 1}:0] a, input logic [6:0] b, output logic [15:0] y);\n"
+        "  assign y = 16'($signed(a)) * 16'($signed(b));\nendmodule\n"
+    )
+    fabric = FABRICS["ecp5"]
+    piece = synthesis.Piece("layer", "product", (source,), ())
+    used = fabric.resources(synthesis.cell_counts(yosys.find_yosys(), piece, fabric, None))
+    assert used["DSPs"] == dsps
+
+
 @pytest.mark.parametrize("name", FABRICS)
 def test_cells_of_every_fabric_are_known(name: str) -> None:
     cells = {

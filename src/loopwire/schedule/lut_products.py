@@ -118,5 +118,9 @@ def dsp_blocks(operation: Operation, delays: DelayModel) -> int:
             return 0
     if in_luts or not delays.device.dsps:
         return 0
-    a, b = (operand.width + (not operand.signed) for operand in operation.operands)
-    return 0 if min(a + b, operation.result.width) < DSP_PRODUCT_BITS else delays.dsp_blocks(a, b)
+    widths, signed = [v.width for v in operation.operands], [v.signed for v in operation.operands]
+    a, b = (width + (not sign) for width, sign in zip(widths, signed, strict=True))
+    # Beside a signed factor an unsigned one has a sign too.
+    least = min(a, b) if any(signed) else min(widths)
+    narrow = min(a + b, operation.result.width) < DSP_PRODUCT_BITS or least <= delays.device.lut_factor_bits
+    return 0 if narrow else delays.dsp_blocks(a, b)

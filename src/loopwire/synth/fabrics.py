@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
-from loopwire.devices import Device
+from loopwire.devices import Device, find_part
 from loopwire.report.built import ResourceUse
 
 Counts = Mapping[str, int]
@@ -102,6 +102,16 @@ BARE_CHAINS = (
 fewer LUTs in a routed LSTM(20)."""
 
 
+def _narrow_products_in_luts(part: str) -> tuple[str, ...]:
+    """Return the commands that keep from DSP blocks the products that the device data say are made of LUTs."""
+    bits = find_part(part).lut_factor_bits
+    return (
+        "wreduce t:$mul",
+        f"select -set narrow t:$mul r:A_WIDTH<={bits} r:B_WIDTH<={bits} %u %i",
+        "chtype -set $__soft_mul @narrow",
+    )
+
+
 _XILINX = (
     (r"LUT\d|INV|SRL16E|SRLC32E|RAM(32|64)X1S", LUTS, 1),
     (r"RAM(32|64)X1D|RAM128X1S", LUTS, 2),
@@ -147,7 +157,7 @@ FABRICS = {
             "ecp5",
             "synth_ecp5",
             {
-                "coarse": (*KEEP_TABLE_REGISTERS, *ADDERS_ONE_BY_ONE),
+                "coarse": (*KEEP_TABLE_REGISTERS, *_narrow_products_in_luts("lfe5u-85"), *ADDERS_ONE_BY_ONE),
                 "map_gates": BARE_CHAINS,
             },
             _LATTICE,
