@@ -59,10 +59,10 @@ class Device:
     """An FPGA part in one speed grade.
 
     A DSP block multiplies a signed number of `dsp_a_bits` by one of `dsp_b_bits`; if it `dsp_has_adder`, it adds a
-    third number in the same time. A product with a factor of at most `lut_factor_bits` is made of LUTs, as one of two
-    vectors in a loop is with a factor of at most `loop_lut_factor_bits`. A carry block adds `carry_bits` bits. Up to
-    ``2**wide_mux_levels`` LUTs join through the multiplexers beside them. `bram18_shapes` are the (depth, width) an
-    18-kbit block RAM can have.
+    third number in the same time. A product with a factor of at most `lut_factor_bits` is made of LUTs, in an engine
+    without reuse one of a matrix or a loop with a factor of at most `parallel_lut_factor_bits`. A carry block adds
+    `carry_bits` bits. Up to ``2**wide_mux_levels`` LUTs join through the multiplexers beside them. `bram18_shapes` are
+    the (depth, width) an 18-kbit block RAM can have.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Device:
     dsp_b_bits: int
     dsp_has_adder: bool
     lut_factor_bits: int
-    loop_lut_factor_bits: int
+    parallel_lut_factor_bits: int
     bram18_shapes: tuple[tuple[int, int], ...]
     delays: Delays
 

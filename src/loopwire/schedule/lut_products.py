@@ -19,8 +19,8 @@ MOST_LUTS = 0.1
 def with_lut_products(datapath: Datapath, delays: DelayModel, copies: int) -> Datapath:
     """Return the datapath with the products marked that look-up tables make.
 
-    These are the narrow ones, where the part's tables are as quick as its blocks, in loops wider ones too, since blocks
-    stand far apart, and as few rows of a matrix as leave DSP blocks for all else.
+    These are the narrow ones, where the part's tables are as quick as its blocks; in parallel engines wider ones of
+    matrices and loops too, since blocks stand far apart; and as few rows of a matrix as leave DSP blocks for all else.
 
     Args:
         datapath: of an engine.
@@ -29,20 +29,20 @@ def with_lut_products(datapath: Datapath, delays: DelayModel, copies: int) -> Da
     """
     constants = {op.result for op in datapath.operations if isinstance(op.kind, Constant)}
     device = delays.device
+
+    def widest(op: Operation) -> int:
+        many = isinstance(op.kind, Products) or op in datapath.looped
+        return device.parallel_lut_factor_bits if many and not datapath.folding else device.lut_factor_bits
+
     in_luts = {
         op: _in_luts(op, _rows(op))
         for op in datapath.operations
         if isinstance(op.kind, Products | Multiply)
         and constants.isdisjoint(op.operands)
-        and min(v.width for v in op.operands)
-        <= (device.loop_lut_factor_bits if _closes_loop(op, datapath) else device.lut_factor_bits)
+        and min(v.width for v in op.operands) <= widest(op)
     }
     datapath = _constants_apart(_replaced(datapath, in_luts), delays)
     return datapath if datapath.folding else _within_dsps(datapath, delays, copies)
-
-
-def _closes_loop(operation: Operation, datapath: Datapath) -> bool:
-    return isinstance(operation.kind, Multiply) and operation in datapath.looped
 
 
 def _constants_apart(datapath: Datapath, delays: DelayModel) -> Datapath:
