@@ -14,7 +14,8 @@ from loopwire.hdl.names import Names, identifier
 from loopwire.schedule import step_controls
 from loopwire.schedule.datapath import Constant, Operation, Ring, Signal, TableBeyond, TableIndex
 from loopwire.schedule.pipeline import Pipeline, Placement
-from loopwire.targets.verilog.operations import Library, statements
+from loopwire.targets.verilog.operations import statements
+from loopwire.targets.verilog.parts import Library
 
 PORTS = {"aclk", "cell_index", "y", "x", "k", "row", "col", "group", "pair"}
 

@@ -7,14 +7,11 @@ that grows with the square of their number.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from typing import Protocol, assert_never
+from collections.abc import Sequence
+from typing import assert_never
 
-from loopwire.hdl.adder_tree import AdderTree, StagedTree
 from loopwire.hdl.expressions import as_signed, concatenation, literal, resized
-from loopwire.hdl.layout import element_of, loop, nested, wrapped
-from loopwire.hdl.shift_add import output_interval
+from loopwire.hdl.layout import element_of, loop, nested
 from loopwire.ir.tables import TableForm
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.schedule.datapath import (
@@ -44,27 +41,9 @@ from loopwire.schedule.datapath import (
     WordRom,
 )
 from loopwire.schedule.pipeline import Placement
+from loopwire.targets.verilog.parts import Library, Text, each_element
+from loopwire.targets.verilog.products import lut_product, matrix_statements, signed_factor, tree_statements
 from loopwire.targets.verilog.table_module import cell_bits, result_type
-
-
-class Library(Protocol):
-    """Modules and files that operations instantiate, each written once."""
-
-    def table(self, form: TableForm) -> str:
-        """Return the name of a table's module."""
-        ...
-
-    def tree(self, name: str, staged: StagedTree, comment: str, apart: bool) -> str:
-        """Return the name of a shift-add tree's module; with `apart` it shares no adders with others."""
-        ...
-
-    def rom(self, name: str, rows: Sequence[int], width: int) -> str:
-        """Return the name of a file that $readmemh reads."""
-        ...
-
-
-Text = Callable[[Signal], str]
-"""The expression of an operand, as an array, in the operation's stage."""
 
 
 def statements(
@@ -93,7 +72,7 @@ def statements(
         return resized(f"{text(operand)}[{single}]", operand.width, operand.signed, to_width)
 
     def each(expression: str) -> list[str]:
-        return _each(out, result, expression)
+        return each_element(out, result, expression)
 
     def only(operand: Signal) -> str:
         return f"{text(operand)}[{'0' if operand.count == 1 else 'k'}]"
@@ -131,16 +110,16 @@ def statements(
             parts = ", ".join(_resized_array(part, text(part), width) for part in reversed(operation.operands))
             return [f"assign {result} = {{{parts}}};"]
         case ShiftAdd():
-            return _tree(kind.tree, operation, placement, result, text, library)
+            return tree_statements(kind.tree, operation, placement, result, text, library)
         case Products():
-            return _products(kind, operation, result, text)
+            return matrix_statements(kind, operation, result, text)
         case Multiply(in_luts=True):
             indices = ("0" if v.count == 1 else "k" for v in operation.operands)
             factors = [f"{text(v)}[{index}]" for v, index in zip(operation.operands, indices, strict=True)]
-            instance = _lut_product(operation, factors, result, kind.added)
+            instance = lut_product(operation, factors, result, kind.added)
             return [f"for (genvar k = 0; k < {out.count}; k++) begin : gen_{result}", *instance, "end"]
         case Multiply():
-            a, b = (_signed_factor(v, f"{text(v)}[{'0' if v.count == 1 else 'k'}]", width) for v in operation.operands)
+            a, b = (signed_factor(v, f"{text(v)}[{'0' if v.count == 1 else 'k'}]", width) for v in operation.operands)
             added = f" + {literal(kind.added, width)}" if kind.added else ""
             return each(f"{a} * {b}{added}")
         case AddSub():
@@ -262,17 +241,7 @@ def _view(kind: View, a: Signal, out: Signal, result: str, text: Text) -> list[s
     if a.width == out.width:
         return [f"assign {result} = {text(a)}[{kind.stop - 1}:{kind.start}];"]
     source = resized(f"{text(a)}[k + {kind.start}]", a.width, a.signed, out.width)
-    return _each(out, result, source)
-
-
-def _each(out: Signal, result: str, expression: str) -> list[str]:
-    """Drive every element, of index k."""
-    if out.count == 1:
-        only = re.sub(r"\bk\b", "0", expression)
-        first, *further = wrapped(f"assign {result}[0] = {only};")
-        return [first, *(f"    {part}" for part in further)]
-    head = f"for (int k = 0; k < {out.count}; k++)"
-    return ["always_comb", *nested([head], f"{result}[k] = {expression};")]
+    return each_element(out, result, source)
 
 
 def _resized_array(part: Signal, array: str, width: int) -> str:
@@ -282,77 +251,8 @@ def _resized_array(part: Signal, array: str, width: int) -> str:
     return f"{{{', '.join(elements)}}}"
 
 
-def _tree(
-    tree: AdderTree, operation: Operation, placement: Placement, result: str, text: Text, library: Library
-) -> list[str]:
-    (x,), out = operation.operands, operation.result
-    assert placement.staged is not None
-    clock = ".aclk, " if placement.staged.latency_stages else ""
-    comment = f"{out.note or out.name}: {{}} adders"
-    y = output_interval(tree)
-    if not tree.groups and y.width == out.width:
-        module = library.tree(result, placement.staged, comment.format(len(tree.nodes)), apart=False)
-        return [f"{module} {result}_tree ({clock}.x({text(x)}), .y({result}));"]
-    lines = []
-    for number, rows in enumerate(tree.groups or [range(out.count)]):
-        name = f"{result}_{number}" if tree.groups else result
-        part = placement.staged.part(rows) if tree.groups else placement.staged
-        module = library.tree(name, part, comment.format(len(part.tree.nodes)), apart=bool(tree.groups))
-        y = output_interval(part.tree)
-        lines += [
-            f"logic [{len(rows) - 1}:0][{y.width - 1}:0] {name}_y;",
-            f"{module} {name}_tree ({clock}.x({text(x)}), .y({name}_y));",
-        ]
-        if tree.groups:
-            lines += [
-                f"assign {result}[{row}] = {resized(f'{name}_y[{k}]', y.width, y.signed, out.width)};"
-                for k, row in enumerate(rows)
-            ]
-        else:
-            lines += _each(out, result, resized(f"{result}_y[k]", y.width, y.signed, out.width))
-    return lines
-
-
 def _shifted(expression: str, shift: int) -> str:
     return f"({expression} << {shift})" if shift else expression
-
-
-def _signed_factor(operand: Signal, expression: str, width: int) -> str:
-    # Both factors are signed, an unsigned one with a zero above it, so that a synthesiser finds their true widths.
-    if operand.signed:
-        return f"{width}'($signed({expression}))"
-    return f"{width}'($signed({{1'b0, {expression}}}))"
-
-
-def _products(kind: Products, operation: Operation, result: str, text: Text) -> list[str]:
-    (matrix, x), out = operation.operands, operation.result
-    n = x.count
-    rows, (col, cols) = matrix.count // n, loop("col", n)
-    in_dsps = rows - kind.lut_rows
-    lines = []
-    if in_dsps:
-        row, outer = loop("row", in_dsps)
-        place = element_of(row, n, col)
-        weight, factor = (
-            _signed_factor(v, e, out.width) for v, e in ((matrix, f"{text(matrix)}[{place}]"), (x, f"{text(x)}[{col}]"))
-        )
-        lines += ["always_comb", *nested([*outer, *cols], f"{result}[{place}] = {weight} * {factor};")]
-    if kind.lut_rows:
-        first = in_dsps * n
-        factors = (f"{text(matrix)}[k]", f"{text(x)}[{'0' if n == 1 else f'k % {n}'}]")
-        instance = _lut_product(operation, factors, result, 0)
-        lines += [f"for (genvar k = {first}; k < {out.count}; k++) begin : gen_{result}", *instance, "end"]
-    return lines
-
-
-def _lut_product(operation: Operation, factors: Sequence[str], result: str, added: int) -> list[str]:
-    """Instantiate a product of look-up tables, element k of a result."""
-    (a, b), width = operation.operands, operation.result.width
-    widths = f".A_WIDTH({a.width}), .B_WIDTH({b.width}), .A_SIGNED({int(a.signed)}), .B_SIGNED({int(b.signed)})"
-    return [
-        f"  loopwire_product #({widths}, .Y_WIDTH({width}), .ADDED({added})) {result}_product (",
-        f"      .a({factors[0]}), .b({factors[1]}), .y({result}[k]));",
-    ]
 
 
 def _pairs(kind: Pairs, operation: Operation, result: str, text: Text) -> list[str]:

@@ -1,0 +1,42 @@
+"""What the statements of all operations are made with: the modules that they instantiate, and the form of an array."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from loopwire.hdl.adder_tree import StagedTree
+from loopwire.hdl.layout import nested, wrapped
+from loopwire.ir.tables import TableForm
+from loopwire.schedule.datapath import Signal
+
+
+class Library(Protocol):
+    """Modules and files that operations instantiate, each written once."""
+
+    def table(self, form: TableForm) -> str:
+        """Return the name of a table's module."""
+        ...
+
+    def tree(self, name: str, staged: StagedTree, comment: str, apart: bool) -> str:
+        """Return the name of a shift-add tree's module; with `apart` it shares no adders with others."""
+        ...
+
+    def rom(self, name: str, rows: Sequence[int], width: int) -> str:
+        """Return the name of a file that $readmemh reads."""
+        ...
+
+
+Text = Callable[[Signal], str]
+"""The expression of an operand, as an array, in the operation's stage."""
+
+
+def each_element(out: Signal, result: str, expression: str) -> list[str]:
+    """Drive every element, of index k."""
+    if out.count == 1:
+        only = re.sub(r"\bk\b", "0", expression)
+        first, *further = wrapped(f"assign {result}[0] = {only};")
+        return [first, *(f"    {part}" for part in further)]
+    head = f"for (int k = 0; k < {out.count}; k++)"
+    return ["always_comb", *nested([head], f"{result}[k] = {expression};")]

@@ -1,0 +1,91 @@
+"""The SystemVerilog statements of products: with constants as shift-add trees, of variables in DSP blocks or LUTs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from loopwire.hdl.adder_tree import AdderTree
+from loopwire.hdl.expressions import resized
+from loopwire.hdl.layout import element_of, loop, nested
+from loopwire.hdl.shift_add import output_interval
+from loopwire.schedule.datapath import Operation, Products, Signal
+from loopwire.schedule.pipeline import Placement
+from loopwire.targets.verilog.parts import Library, Text, each_element
+
+
+def tree_statements(
+    tree: AdderTree, operation: Operation, placement: Placement, result: str, text: Text, library: Library
+) -> list[str]:
+    """Instantiate a shift-add tree, or one for each group of rows that shares no adders with others."""
+    (x,), out, staged = operation.operands, operation.result, placement.staged
+    assert staged is not None
+    clock = ".aclk, " if staged.latency_stages else ""
+    comment = f"{out.note or out.name}: {{}} adders"
+    if not tree.groups:
+        module, y = library.tree(result, staged, comment.format(len(tree.nodes)), apart=False), output_interval(tree)
+        if y.width == out.width:
+            return [f"{module} {result}_tree ({clock}.x({text(x)}), .y({result}));"]
+        return [
+            f"logic [{out.count - 1}:0][{y.width - 1}:0] {result}_y;",
+            f"{module} {result}_tree ({clock}.x({text(x)}), .y({result}_y));",
+            *each_element(out, result, resized(f"{result}_y[k]", y.width, y.signed, out.width)),
+        ]
+    lines = []
+    for number, rows in enumerate(tree.groups):
+        name, part = f"{result}_{number}", staged.part(rows)
+        module, y = (
+            library.tree(name, part, comment.format(len(part.tree.nodes)), apart=True),
+            output_interval(part.tree),
+        )
+        lines += [
+            f"logic [{len(rows) - 1}:0][{y.width - 1}:0] {name}_y;",
+            f"{module} {name}_tree ({clock}.x({text(x)}), .y({name}_y));",
+        ]
+        for k, row in enumerate(rows):
+            lines.append(f"assign {result}[{row}] = {resized(f'{name}_y[{k}]', y.width, y.signed, out.width)};")
+    return lines
+
+
+def matrix_statements(kind: Products, operation: Operation, result: str, text: Text) -> list[str]:
+    """Multiply all elements of a matrix with those of a vector: the last rows in look-up tables."""
+    (matrix, x), out = operation.operands, operation.result
+    n = x.count
+    rows, (col, cols) = matrix.count // n, loop("col", n)
+    in_dsps, in_luts = (rows - kind.lut_rows) * n, kind.lut_rows * n
+    lines, parts = [], []
+    if in_luts:
+        part = f"{result}_in_luts" if in_dsps else result
+        weight = f"{text(matrix)}[{f'k + {in_dsps}' if in_dsps else 'k'}]"
+        factors = (weight, f"{text(x)}[{'0' if n == 1 else f'k % {n}'}]")
+        instance = lut_product(operation, factors, part, 0)
+        lines += [f"for (genvar k = 0; k < {in_luts}; k++) begin : gen_{part}", *instance, "end"]
+        parts.append((part, in_luts))
+    if in_dsps:
+        part = f"{result}_in_dsps" if in_luts else result
+        row, outer = loop("row", rows - kind.lut_rows)
+        place = element_of(row, n, col)
+        weight = signed_factor(matrix, f"{text(matrix)}[{place}]", out.width)
+        factor = signed_factor(x, f"{text(x)}[{col}]", out.width)
+        lines += ["always_comb", *nested([*outer, *cols], f"{part}[{place}] = {weight} * {factor};")]
+        parts.append((part, in_dsps))
+    if len(parts) == 1:
+        return lines
+    declared = [f"logic [{count - 1}:0][{out.width - 1}:0] {part};" for part, count in parts]
+    return [*declared, *lines, f"assign {result} = {{{', '.join(part for part, _ in parts)}}};"]
+
+
+def lut_product(operation: Operation, factors: Sequence[str], result: str, added: int) -> list[str]:
+    """Instantiate a product of look-up tables, element k of a result."""
+    (a, b), width = operation.operands, operation.result.width
+    widths = f".A_WIDTH({a.width}), .B_WIDTH({b.width}), .A_SIGNED({int(a.signed)}), .B_SIGNED({int(b.signed)})"
+    return [
+        f"  loopwire_product #({widths}, .Y_WIDTH({width}), .ADDED({added})) {result}_product (",
+        f"      .a({factors[0]}), .b({factors[1]}), .y({result}[k]));",
+    ]
+
+
+def signed_factor(operand: Signal, expression: str, width: int) -> str:
+    """Return a factor as a signed number, so that a synthesiser finds the true widths of both."""
+    if operand.signed:
+        return f"{width}'($signed({expression}))"
+    return f"{width}'($signed({{1'b0, {expression}}}))"
