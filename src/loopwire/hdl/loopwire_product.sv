@@ -13,6 +13,7 @@ module loopwire_product #(
     output logic [Y_WIDTH-1:0] y
 );
   wire [Y_WIDTH-1:0] wide_b = B_SIGNED != 0 ? Y_WIDTH'($signed(b)) : Y_WIDTH'(b);
+  wire unused = &{1'b0, b};                     // of which a narrower result takes only the lower bits
   logic [A_WIDTH-1:0][Y_WIDTH-1:0] sums;
   always_comb begin
     for (int k = 0; k < A_WIDTH; k++) sums[k] = a[k] ? wide_b << k : '0;
