@@ -77,17 +77,6 @@ def test_reach_grows_with_the_side_of_the_square() -> None:
     assert [ROUND.reach(luts) for luts in (0, 100, 400)] == [0.0, 5.0, 10.0]
 
 
-@pytest.mark.parametrize(
-    ("width_a", "width_b", "added", "adders"),
-    [(6, 7, 0, 0), (6, 7, 32, 0), (7, 6, 16, 0), (6, 7, 8, 1), (7, 7, 64, 1), (8, 9, 64, 1), (4, 4, 4, 1)],
-)
-def test_a_constant_rides_along_where_the_tree_has_a_level_to_spare(
-    width_a: int, width_b: int, added: int, adders: int
-) -> None:
-    apart_ns = ROUND.lut_multiply_add(width_a, width_b, added) - ROUND.lut_multiplier(width_a, width_b)
-    assert apart_ns == pytest.approx(adders * ROUND.adder(width_a + width_b))
-
-
 def test_a_saturation_by_few_bits_is_one_gate() -> None:
     """Two upper bits that must be alike, and the bit that passes: as many as a look-up table of four inputs sees."""
     assert ECP5.saturate(9, 8) < 1.2 * ECP5.gate()

@@ -6,6 +6,7 @@ import pytest
 
 from conformance import Case, types
 from loopwire.schedule.datapath import Multiply, Products
+from loopwire.schedule.lut_products import rides_along
 from test_conformance_verilog import dense, lstm
 
 DSPS = 28
@@ -38,3 +39,11 @@ def test_a_constant_that_no_block_adds_has_an_adder_of_its_own() -> None:
     """It rounds: a DSP block of AMD adds it, that of an ECP5 has no adder."""
     assert any(kind.added for kind in multiplications("xcku115", 14))
     assert not any(kind.added for kind in multiplications("LFE5U-85F", 14))
+
+
+@pytest.mark.parametrize(
+    ("rows", "added", "along"),
+    [(6, 32, True), (6, 16, True), (6, 8, False), (3, 4, True), (7, 64, False), (8, 64, False), (4, 4, False)],
+)
+def test_a_constant_rides_along_where_the_tree_has_a_level_to_spare(rows: int, added: int, along: bool) -> None:
+    assert rides_along(rows, added) == along

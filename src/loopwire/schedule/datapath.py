@@ -345,18 +345,6 @@ class Datapath:
             found[operation.result] = frozenset().union(*(found.get(v, frozenset()) for v in operation.operands))
         return found
 
-    @cached_property
-    def looped(self) -> frozenset[Operation]:
-        """The operations on a way from a state to what it is in the following step."""
-        found = set()
-        for ring in self.rings:
-            needed = {ring.following}
-            for operation in reversed(self.operations):
-                if operation.result in needed and ring in self.dependences[operation.result]:
-                    needed.update(operation.operands)
-                    found.add(operation)
-        return frozenset(found)
-
 
 def signal_like(name: str, count: int, given: Range, fraction: int, layer: str, note: str) -> Signal:
     """Return a signal with the range `given`."""

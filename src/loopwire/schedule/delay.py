@@ -154,17 +154,6 @@ class DelayModel:
         rows = min(width_a, width_b)
         return self.gate() if rows == 1 else self.adders(width_a + width_b, _levels(rows, 2))
 
-    def lut_multiply_add(self, width_a: int, width_b: int, added: int) -> float:
-        """Product of two numbers plus a constant, as `loopwire_product` makes it.
-
-        Where the rows above the largest power of two are few, their part of the tree has a level to spare for it.
-        """
-        rows = min(width_a, width_b)
-        full = 1 << (_levels(rows, 2) - 1)
-        early = full < rows <= full + full // 2 and added % (1 << full) == 0
-        apart_ns = self.adder(width_a + width_b) if added and not early else 0.0
-        return self.lut_multiplier(width_a, width_b) + apart_ns
-
     @property
     def _delays(self) -> Delays:
         return self.device.delays

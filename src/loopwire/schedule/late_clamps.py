@@ -13,15 +13,17 @@ import numpy as np
 from loopwire.ir.interval import Range
 from loopwire.ir.table_form import TableForm
 from loopwire.schedule.datapath import Datapath, Operation, Signal, TableBeyond, TableEnds, TableIndex, TableLookup
+from loopwire.schedule.loops import looped
 
 
 def late_clamps(datapath: Datapath) -> Datapath:
     """Return the datapath whose tables in loops are clamped behind the lookup, not before."""
+    loops = looped(datapath)
     beyonds: dict[Signal, Signal] = {}
     operations: list[Operation] = []
     for operation in datapath.operations:
         kind, result = operation.kind, operation.result
-        if isinstance(kind, TableIndex) and operation in datapath.looped and _tells_by_upper_bits(kind.form, operation):
+        if isinstance(kind, TableIndex) and operation in loops and _tells_by_upper_bits(kind.form, operation):
             beyond = replace(result, name=f"{result.name}_beyond", high=2)
             beyonds[result] = beyond
             operations.append(Operation(TableIndex(kind.form, wraps=True), operation.operands, result))

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from loopwire.schedule.datapath import AddSub, Constant, Datapath, Multiply, Operation, Products, Signal
+from loopwire.schedule.datapath import AddSub, Constant, Datapath, Multiply, Operation, Products
 from loopwire.schedule.delay import DelayModel
+from loopwire.schedule.loops import looped
 
 DSP_PRODUCT_BITS = 9
 """The narrowest product that goes into a DSP block; Yosys's mul2dsp is given this for all families."""
@@ -28,14 +29,14 @@ def with_lut_products(datapath: Datapath, delays: DelayModel, copies: int) -> Da
         copies: of the engine.
     """
     constants = {op.result for op in datapath.operations if isinstance(op.kind, Constant)}
-    device = delays.device
+    loops, device = looped(datapath), delays.device
 
     def widest(op: Operation) -> int:
-        many = isinstance(op.kind, Products) or op in datapath.looped
+        many = isinstance(op.kind, Products) or op in loops
         return device.parallel_lut_factor_bits if many and not datapath.folding else device.lut_factor_bits
 
     in_luts = {
-        op: _in_luts(op, _rows(op))
+        op: replace(op, kind=Products(_rows(op)) if isinstance(op.kind, Products) else replace(op.kind, in_luts=True))
         for op in datapath.operations
         if isinstance(op.kind, Products | Multiply)
         and constants.isdisjoint(op.operands)
@@ -56,7 +57,7 @@ def _constants_apart(datapath: Datapath, delays: DelayModel) -> Datapath:
         product = replace(
             result, name=f"{result.name}_product", low=result.low - kind.added, high=result.high - kind.added
         )
-        half = Signal(f"{result.name}_half", 1, kind.added, kind.added, result.fraction, result.layer, "rounds")
+        half = replace(result, name=f"{result.name}_half", count=1, low=kind.added, high=kind.added, note="rounds")
         operations += [
             Operation(replace(kind, added=0), op.operands, product),
             Operation(Constant(np.array([kind.added], object)), (), half),
@@ -66,10 +67,16 @@ def _constants_apart(datapath: Datapath, delays: DelayModel) -> Datapath:
 
 
 def _adds_meanwhile(operation: Operation, kind: Multiply, delays: DelayModel) -> bool:
+    """Say whether a DSP block adds the constant, or `loopwire_product` in a part of its tree with a level to spare."""
     if not kind.in_luts:
         return delays.device.dsp_has_adder
-    a, b = (v.width for v in operation.operands)
-    return delays.lut_multiply_add(a, b, kind.added) == delays.lut_multiplier(a, b)
+    return rides_along(min(v.width for v in operation.operands), kind.added)
+
+
+def rides_along(rows: int, added: int) -> bool:
+    """Say whether the rows above the largest power of two are so few that a constant is added to them meanwhile."""
+    full = 1 << max((rows - 1).bit_length() - 1, 0)
+    return full < rows <= full + full // 2 and added % (1 << full) == 0
 
 
 def _within_dsps(datapath: Datapath, delays: DelayModel, copies: int) -> Datapath:
@@ -85,21 +92,11 @@ def _within_dsps(datapath: Datapath, delays: DelayModel, copies: int) -> Datapat
     luts = rows * columns * copies * matrix.operands[0].width * matrix.operands[1].width
     if rows > _rows(matrix) or luts > MOST_LUTS * device.luts:
         return datapath
-    return _replaced(datapath, {matrix: _in_luts(matrix, rows)})
+    return _replaced(datapath, {matrix: replace(matrix, kind=Products(rows))})
 
 
 def _rows(operation: Operation) -> int:
     return operation.result.count // operation.operands[1].count
-
-
-def _in_luts(operation: Operation, rows: int) -> Operation:
-    match operation.kind:
-        case Products() as kind:
-            return replace(operation, kind=replace(kind, lut_rows=rows))
-        case Multiply() as kind:
-            return replace(operation, kind=replace(kind, in_luts=True))
-        case _:
-            raise AssertionError("no product")
 
 
 def _replaced(datapath: Datapath, operations: Mapping[Operation, Operation]) -> Datapath:

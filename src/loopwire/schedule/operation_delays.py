@@ -100,10 +100,9 @@ def operand_reach_ns(operation: Operation, delays: DelayModel) -> float:
 
 
 def _product_ns(operation: Operation, in_luts: bool, delays: DelayModel) -> float:
+    """Return the time of a product; a constant that is left in one is added meanwhile (`lut_products`)."""
     a, b = operation.operands
     if in_luts:
-        return delays.lut_multiply_add(
-            a.width, b.width, operation.kind.added if isinstance(operation.kind, Multiply) else 0
-        )
+        return delays.lut_multiplier(a.width, b.width)
     # A DSP block's operands are signed: an unsigned one takes a bit more.
     return delays.multiplier(a.width + (not a.signed), b.width + (not b.signed))

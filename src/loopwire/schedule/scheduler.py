@@ -26,16 +26,13 @@ from loopwire.schedule.datapath import (
     WordRom,
 )
 from loopwire.schedule.delay import DelayModel
+from loopwire.schedule.loops import Group, leading_to, looped, ring_groups
 from loopwire.schedule.operation_delays import operand_reach_ns, operation_delay_ns
 from loopwire.schedule.pipeline import Cut, Pipeline, Placement, Time
 from loopwire.schedule.shift_add import stage
 
 BEFORE_ALL: Time = (-(1 << 30), 0.0)
 """Arrival of what does not depend on a step: constants, and inputs taken to be there in time."""
-
-
-Group = tuple[Ring, ...]
-"""Rings that need each other: one loop."""
 
 
 def schedule(
@@ -73,13 +70,8 @@ class _Scheduler:
         self._hold_ns = delays.gate()
         self._staged = cache(self._stage)
         self._depends = datapath.dependences
-        self._groups = self._grouped()
-        self._group_of = {
-            operation: group
-            for group in self._groups
-            for operation in self._loop(group)
-            if not self._depends[operation.result].isdisjoint(group)
-        }
+        self._groups = ring_groups(datapath)
+        self._group_of = looped(datapath)
         self._critical: tuple[Group, ...] = ()
 
     def pipeline(self, least_loop_latency: int) -> Pipeline:
@@ -181,7 +173,7 @@ class _Scheduler:
         times: Mapping[Signal, Time],
     ) -> Cut | None:
         """Return the cheapest place where a group's loop can hold, or None where no stage has time left for it."""
-        loop, layer = self._loop(group), group[0].read.layer
+        loop, layer = leading_to(self._datapath, group), group[0].read.layer
         cuts = []
         for place in range(entry, entry + loop_latency):
             crossing: dict[Signal, None] = {}
@@ -204,31 +196,6 @@ class _Scheduler:
             if possible and not late:
                 cuts.append(Cut(place, tuple(crossing)))
         return min(cuts, key=lambda cut: sum(v.bits for v in cut.signals), default=None)
-
-    def _loop(self, group: Group) -> list[Operation]:
-        """Return the operations that a group's following states depend on."""
-        needed = {ring.following for ring in group}
-        loop = []
-        for operation in reversed(self._datapath.operations):
-            if operation.result in needed and not isinstance(operation.kind, Constant):
-                needed.update(operation.operands)
-                loop.append(operation)
-        return loop
-
-    def _grouped(self) -> list[Group]:
-        """Return the rings in groups that need each other, a group after all that it needs."""
-        rings = self._datapath.rings
-        needs = {ring: set(self._depends.get(ring.following, frozenset())) | {ring} for ring in rings}
-        for middle in rings:
-            for ring in rings:
-                if middle in needs[ring]:
-                    needs[ring] |= needs[middle]
-        groups: list[Group] = []
-        for ring in sorted(rings, key=lambda ring: len(needs[ring])):
-            group = tuple(other for other in rings if other in needs[ring] and ring in needs[other])
-            if group not in groups:
-                groups.append(group)
-        return groups
 
     def _group_latency(self, group: Group) -> int:
         """Return the fewest cycles round the loop of a group if all else that it reads is there in time."""

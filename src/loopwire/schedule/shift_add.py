@@ -347,24 +347,8 @@ class _Builder:
 
     def tree(self, outputs: list[Output], groups: Sequence[Sequence[int]] = ()) -> AdderTree:
         """Return the tree of the adders that the outputs need."""
-        n = len(self.inputs)
-        live = {output.source for output in outputs}
-        for source in range(len(self.forms) - 1, n - 1, -1):
-            if source in live:
-                live.update(self.nodes[source - n].operands)
-        kept = [source for source in range(n, len(self.forms)) if source in live]
-        number = {source: k for k, source in enumerate([*range(n), *kept])}
-
-        def renumbered(source: int | None) -> int | None:
-            return None if source is None else number[source]
-
-        nodes = (self.nodes[source - n] for source in kept)
-        return AdderTree(
-            tuple(self.inputs),
-            tuple(replace(node, left=renumbered(node.left), right=number[node.right]) for node in nodes),
-            tuple(replace(output, source=renumbered(output.source)) for output in outputs),
-            tuple(tuple(group) for group in groups),
-        )
+        whole = AdderTree(tuple(self.inputs), tuple(self.nodes), tuple(outputs))
+        return replace(whole.part(range(len(outputs))), groups=tuple(tuple(group) for group in groups))
 
     def _negation(self, term: _Term) -> _Term:
         form = -self.forms[term.source]

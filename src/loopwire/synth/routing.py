@@ -10,7 +10,7 @@ from pathlib import Path
 
 from loopwire.cache import cached_folder
 from loopwire.devices import Device
-from loopwire.report.built import Built, ResourceUse
+from loopwire.report.built import Built
 from loopwire.synth import nextpnr
 from loopwire.synth.fabrics import fabric_of, uses
 from loopwire.synth.fit import require_fit
@@ -77,8 +77,7 @@ def route(
     version = nextpnr.version()
     step = progress or (lambda done, of: None)
     netlist = _netlist(sources, device, timeout_s)
-    resources = _resources(netlist / COUNTS, device)
-    require_fit(Built("Yosys", "synthesised", resources=resources, part=device.name))
+    _check_size(netlist / COUNTS, device)
     step(1, STEPS)
 
     def make(folder: Path) -> None:
@@ -129,6 +128,7 @@ def _netlist(sources: Sources, device: Device, timeout_s: float | None) -> Path:
     return cached_folder("netlist", [str(yosys).encode(), *(line.encode() for line in commands), *texts], make)
 
 
-def _resources(counts: Path, device: Device) -> tuple[ResourceUse, ...]:
+def _check_size(counts: Path, device: Device) -> None:
     cells = json.loads(counts.read_text())["design"]["num_cells_by_type"]
-    return uses(fabric_of(device).resources(cells), device)
+    resources = uses(fabric_of(device).resources(cells), device)
+    require_fit(Built("Yosys", "synthesised", resources=resources, part=device.name))

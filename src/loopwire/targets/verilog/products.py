@@ -20,9 +20,10 @@ def tree_statements(
     (x,), out, staged = operation.operands, operation.result, placement.staged
     assert staged is not None
     clock = ".aclk, " if staged.latency_stages else ""
-    comment = f"{out.note or out.name}: {{}} adders"
+    what = out.note or out.name
     if not tree.groups:
-        module, y = library.tree(result, staged, comment.format(len(tree.nodes)), apart=False), output_interval(tree)
+        module = library.tree(result, staged, f"{what}: {len(tree.nodes)} adders", apart=False)
+        y = output_interval(tree)
         if y.width == out.width:
             return [f"{module} {result}_tree ({clock}.x({text(x)}), .y({result}));"]
         return [
@@ -33,10 +34,8 @@ def tree_statements(
     lines = []
     for number, rows in enumerate(tree.groups):
         name, part = f"{result}_{number}", staged.part(rows)
-        module, y = (
-            library.tree(name, part, comment.format(len(part.tree.nodes)), apart=True),
-            output_interval(part.tree),
-        )
+        module = library.tree(name, part, f"{what}: {len(part.tree.nodes)} adders", apart=True)
+        y = output_interval(part.tree)
         lines += [
             f"logic [{len(rows) - 1}:0][{y.width - 1}:0] {name}_y;",
             f"{module} {name}_tree ({clock}.x({text(x)}), .y({name}_y));",
