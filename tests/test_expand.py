@@ -183,6 +183,18 @@ def test_rounding_rides_along_with_one_product_of_a_sum() -> None:
     assert_computes(graph, datapath, 0, batch=50)
 
 
+def test_rounding_rides_along_with_the_product_that_is_there_first() -> None:
+    """As in a GRU, where z * h is there long before (1 - z) * n."""
+    b = Builder()
+    x = b.input("x", TensorType((4,), BYTE))
+    late, early = b.mul(b.add(x, x), x, "late"), b.mul(x, x, "early")
+    graph = b.graph([b.cast(b.add(late, early), ROUNDED)])
+    datapath = only_datapath(graph)
+    added = {op.result.name: op.kind.added for op in datapath.operations if isinstance(op.kind, Multiply)}
+    assert added == {"late": 0, "early": 1 << 4}
+    assert_computes(graph, datapath, 0, batch=50)
+
+
 def test_rounding_rides_along_with_a_bias() -> None:
     b = Builder()
     x = b.input("x", TensorType((2,), BYTE))

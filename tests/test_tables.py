@@ -231,3 +231,22 @@ def test_symmetries_and_turning_points_are_true(function: str) -> None:
     for low, high in pairwise(ends):
         steps = np.diff(known.real(np.linspace(low, high, 4001)))
         assert (steps >= 0).all() or (steps <= 0).all()
+
+
+def test_a_table_with_its_ends_repeated_covers_a_type() -> None:
+    base = tuple(range(-44, 44))
+    form = TableForm("tanh", -300, 300, 5, FixedType(8, 1), None, -96, 79, 1, 0, 0, 0, base, (), 1.0)
+    covering = form.covering()
+    assert form.covered is None and covering is not None
+    assert str(covering.covered) == "fixed<8,8>"
+    assert np.array_equal(covering.lookup_array(), form.lookup_array())
+    assert covering.covering() is covering
+
+
+def test_what_cannot_be_repeated_covers_nothing() -> None:
+    """A table of two ROMs has no cells of its ends alone; and a cell may lie across the end of a table."""
+    two = TableForm(
+        "tanh", -8, 7, 3, FixedType(4, 1), None, -6, 7, 0, 2, 1, 1, (-3, 2, 5, 9), (0, 1, 2, 3, 0, 0, 1, 1), 1.0
+    )
+    across = TableForm("tanh", -8, 7, 3, FixedType(4, 1), None, -7, 6, 1, 0, 0, 0, tuple(range(7)), (), 1.0)
+    assert two.covering() is None and across.covering() is None

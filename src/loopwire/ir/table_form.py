@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, assert_never
 
@@ -73,6 +73,18 @@ class TableForm:
         bits = max(self.index_bits, 1)
         held = FixedType(bits, bits, signed=self.clamp_low < 0)
         return held if (held.min_integer, held.max_integer) == (self.clamp_low, self.clamp_high) else None
+
+    def covering(self) -> TableForm | None:
+        """Return the same table with its ends repeated until it is `covered`, or None where that cannot be."""
+        held = FixedType.holding(self.clamp_low, self.clamp_high, 0)
+        before, after = self.clamp_low - held.min_integer, held.max_integer - self.clamp_high
+        steps = 1 << self.dropped_bits
+        if self.covered:
+            return self
+        if self.offset or before % steps or after % steps:
+            return None
+        base = (self.base[0],) * (before // steps) + self.base + (self.base[-1],) * (after // steps)
+        return replace(self, clamp_low=held.min_integer, clamp_high=held.max_integer, base=base)
 
     @property
     def subtracter_bits(self) -> int:

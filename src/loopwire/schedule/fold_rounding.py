@@ -37,6 +37,12 @@ class _Folding:
         self._producers = {operation.result: operation for operation in datapath.operations}
         self._readers = datapath.readers
         self._raised: dict[Signal, tuple[Kind, Signal]] = {}
+        self._depths: dict[Signal, int] = {}
+        for operation in datapath.operations:
+            if not isinstance(operation.kind, Constant):
+                self._depths[operation.result] = 1 + max(
+                    (self._depths.get(v, 0) for v in operation.operands), default=0
+                )
 
     def fold(self, rounded: Signal) -> Datapath | None:
         """Return the datapath in which what is rounded is more, and truncated, or None where that cannot be."""
@@ -83,9 +89,13 @@ class _Folding:
         return True
 
     def _raise_term(self, terms: tuple[Signal, ...], kind: AddSub, added: Integers) -> AddSub | None:
-        """Raise one of the terms of a sum; return the sum, whose shift of a constant may be in the constant now."""
+        """Raise one of the terms of a sum, the first that is there; return the sum.
+
+        Its shift of a constant may be in the constant now.
+        """
         shifts = [kind.left_shift, kind.right_shift]
-        for index, (term, shift) in enumerate(zip(terms, shifts, strict=True)):
+        for index in sorted(range(len(terms)), key=lambda index: self._depths.get(terms[index], 0)):
+            term, shift = terms[index], shifts[index]
             if (index == 1 and kind.subtract) or len(self._readers[term]) > 1 or term.count != len(added):
                 continue
             source = self._producers.get(term)

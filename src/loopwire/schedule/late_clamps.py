@@ -19,27 +19,30 @@ from loopwire.schedule.loops import looped
 def late_clamps(datapath: Datapath) -> Datapath:
     """Return the datapath whose tables in loops are clamped behind the lookup, not before."""
     loops = looped(datapath)
-    beyonds: dict[Signal, Signal] = {}
+    beyonds: dict[Signal, tuple[TableForm, Signal, Signal]] = {}
     operations: list[Operation] = []
     for operation in datapath.operations:
         kind, result = operation.kind, operation.result
-        if isinstance(kind, TableIndex) and operation in loops and _tells_by_upper_bits(kind.form, operation):
+        if isinstance(kind, TableIndex) and operation in loops and (form := _told_by_upper_bits(kind.form, operation)):
+            index = replace(result, high=(form.clamp_high - form.clamp_low) >> form.dropped_bits)
             beyond = replace(result, name=f"{result.name}_beyond", high=2)
-            beyonds[result] = beyond
-            operations.append(Operation(TableIndex(kind.form, wraps=True), operation.operands, result))
-            operations.append(Operation(TableBeyond(kind.form), operation.operands, beyond))
+            beyonds[result] = form, index, beyond
+            operations.append(Operation(TableIndex(form, wraps=True), operation.operands, index))
+            operations.append(Operation(TableBeyond(form), operation.operands, beyond))
         elif isinstance(kind, TableLookup) and operation.operands[0] in beyonds:
-            form = kind.form
+            form, index, beyond = beyonds[operation.operands[0]]
             entries = form.evaluate(np.arange(form.clamp_low, form.clamp_high + 1, 1 << form.dropped_bits))
             found = replace(result, name=f"{result.name}_found", low=int(entries.min()), high=int(entries.max()))
-            operations.append(Operation(kind, operation.operands, found))
-            operations.append(Operation(TableEnds(kind.form), (found, beyonds[operation.operands[0]]), result))
+            operations.append(Operation(TableLookup(form), (index,), found))
+            operations.append(Operation(TableEnds(form), (found, beyond), result))
         else:
             operations.append(operation)
     return replace(datapath, operations=tuple(operations)) if beyonds else datapath
 
 
-def _tells_by_upper_bits(form: TableForm, index: Operation) -> bool:
-    """Say whether a table holds all numbers of some type, and its operand may be of a wider one."""
+def _told_by_upper_bits(form: TableForm, index: Operation) -> TableForm | None:
+    """Return the table for all numbers of some type, where an index may be of a wider one; None: it is not late."""
     (a,) = index.operands
-    return form.covered is not None and not Range(a.low, a.high).within(Range(form.clamp_low, form.clamp_high))
+    covering = form.covering()
+    clamps = covering and not Range(a.low, a.high).within(Range(covering.clamp_low, covering.clamp_high))
+    return covering if clamps else None

@@ -87,18 +87,6 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
             raise AssertionError("a shift-add tree is staged, not timed as one")
 
 
-def operand_reach_ns(operation: Operation, delays: DelayModel) -> float:
-    """Return what the way to the rows of a matrix takes beyond an average net; nothing for what is no such product."""
-    match operation.kind:
-        case ShiftAdd() as kind:
-            return delays.reach(kind.tree.adder_bits)
-        case Products():
-            a, b = operation.operands
-            return delays.reach(operation.result.count * a.width * b.width)
-        case _:
-            return 0.0
-
-
 def _product_ns(operation: Operation, in_luts: bool, delays: DelayModel) -> float:
     """Return the time of a product; a constant that is left in one is added meanwhile (`lut_products`)."""
     a, b = operation.operands

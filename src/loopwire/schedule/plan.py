@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -215,7 +216,11 @@ class Planner:
         choices = [datapath]
         for change in () if folding else (fold_addends, late_clamps):
             choices += [changed for choice in choices if (changed := change(choice)) is not choice]
-        pipelines = [schedule(choice, self.delays, self.clock_period_ns, input_time) for choice in choices]
+        pipelines = [schedule(datapath, self.delays, self.clock_period_ns, input_time)]
+        for choice in choices[1:]:
+            # A larger table may take longer than the clock that the datapath as it was meets.
+            with suppress(ConfigError):
+                pipelines.append(schedule(choice, self.delays, self.clock_period_ns, input_time))
         return min(pipelines, key=lambda pipeline: (pipeline.loop_latency, pipeline.depth))
 
     def _input_stage(self) -> int:
@@ -254,8 +259,8 @@ class Planner:
         inputs, depth = [(x.low, x.high)] * matrix.shape[1], minimal_depth(matrix)
         tree = solve(matrix, inputs, depth)
         units = next((state.read.type.size for state in engine.states if state.read.layer == result.layer), 0)
-        if units and len(matrix) % units == 0 and self.delays.reach(tree.adder_bits) > self.delays.adder(1):
-            # Wires to sums shared by units far apart would take longer than adders of their own.
+        if units and len(matrix) % units == 0 and self.delays.reach(tree.adder_bits) / 2 > self.delays.adder(1):
+            # Wires from the middle to sums shared by units far apart would take longer than adders of their own.
             tree = solve(matrix, inputs, depth, [range(unit, len(matrix), units) for unit in range(units)])
         if self.knobs.multipliers == "auto" and self._prefers_multipliers(tree, matrix, x):
             return None

@@ -27,9 +27,10 @@ from loopwire.schedule.datapath import (
 )
 from loopwire.schedule.delay import DelayModel
 from loopwire.schedule.loops import Group, leading_to, looped, ring_groups
-from loopwire.schedule.operation_delays import operand_reach_ns, operation_delay_ns
+from loopwire.schedule.operation_delays import operation_delay_ns
 from loopwire.schedule.pipeline import Cut, Pipeline, Placement, Time
 from loopwire.schedule.shift_add import stage
+from loopwire.schedule.ways import Ways, ways
 
 BEFORE_ALL: Time = (-(1 << 30), 0.0)
 """Arrival of what does not depend on a step: constants, and inputs taken to be there in time."""
@@ -50,7 +51,11 @@ def schedule(
     Raises:
         ConfigError: an operation takes longer than the clock period.
     """
-    return _Scheduler(datapath, delays, clock_period_ns, input_time).pipeline(least_loop_latency)
+    pipelines = [
+        _Scheduler(datapath, delays, clock_period_ns, input_time, choice).pipeline(least_loop_latency)
+        for choice in ways(datapath, delays)
+    ]
+    return min(pipelines, key=lambda pipeline: pipeline.loop_latency)
 
 
 def _gather_cycles(folding: Folding) -> int:
@@ -59,12 +64,15 @@ def _gather_cycles(folding: Folding) -> int:
 
 
 class _Scheduler:
-    def __init__(self, datapath: Datapath, delays: DelayModel, clock_period_ns: float, input_time: Time) -> None:
+    def __init__(
+        self, datapath: Datapath, delays: DelayModel, clock_period_ns: float, input_time: Time, ways: Ways
+    ) -> None:
         self._datapath = datapath
         self._delays = delays
         self._clock_period_ns = clock_period_ns
         self._budget_ns = delays.stage_budget_ns(clock_period_ns)
         self._input_time = input_time
+        self._ways = ways
         self._folding = datapath.folding
         self._read_ns = self._state_read_ns()
         self._hold_ns = delays.gate()
@@ -192,7 +200,11 @@ class _Scheduler:
             for ring in group:
                 if times[ring.following][0] <= place:
                     crossing[ring.following] = None
-            late = any(times[v][0] == place and times[v][1] + self._hold_ns > self._budget_ns for v in crossing)
+            ends_ns = {v: times[v][1] for v in crossing if times[v][0] == place}
+            for ring in group:
+                if ring.following in ends_ns and place == entry + loop_latency - 1:
+                    ends_ns[ring.following] += self._ways.travelled_ns[ring]
+            late = any(ns + self._hold_ns > self._budget_ns for ns in ends_ns.values())
             if possible and not late:
                 cuts.append(Cut(place, tuple(crossing)))
         return min(cuts, key=lambda cut: sum(v.bits for v in cut.signals), default=None)
@@ -209,9 +221,9 @@ class _Scheduler:
 
     def _state_stage(self, ring: Ring, placements: Mapping[Operation, Placement]) -> int:
         """Return the stage at whose end all of a ring's following state can be registered."""
-        times = [placement.time for op, placement in placements.items() if op.result is ring.following]
+        place, ns = next((placed.time for op, placed in placements.items() if op.result is ring.following), (0, 0.0))
         waits = _gather_cycles(self._folding) - 1 if self._folding is not None and ring.gathered else 0
-        return (times[0][0] if times else 0) + waits
+        return place + (ns + self._ways.travelled_ns[ring] > self._budget_ns) + waits
 
     def _place(
         self, arrivals: Mapping[Signal, Time], holds: Mapping[Group, int], rings: set[Ring] | None = None
@@ -255,12 +267,12 @@ class _Scheduler:
         if isinstance(operation.kind, ShiftAdd):
             adder_widths = [node.adder_width for node in operation.kind.tree.nodes]
             self._require_time(self._delays.adders(max(adder_widths), 1) if adder_widths else 0.0, what)
-            staged = self._staged(operation, ns)
+            staged = self._staged(operation, min(ns + self._ways.left_ns[operation], self._budget_ns))
             return Placement(place, (place + staged.latency_stages, staged.end_ns), staged)
         delay_ns = operation_delay_ns(operation, self._delays)
         self._require_time(delay_ns, what)
         # A wire that is too long for the clock anyway keeps nothing from being placed.
-        delay_ns = min(delay_ns + operand_reach_ns(operation, self._delays), self._budget_ns)
+        delay_ns = min(delay_ns + self._ways.left_ns[operation], self._budget_ns)
         while ns + delay_ns > self._budget_ns - (self._hold_ns if place == tight and delay_ns else 0.0):
             place, ns = place + 1, 0.0
         match operation.kind:
@@ -277,8 +289,7 @@ class _Scheduler:
 
     def _stage(self, operation: Operation, start_ns: float) -> StagedTree:
         assert isinstance(operation.kind, ShiftAdd)
-        given_ns = min(start_ns + operand_reach_ns(operation, self._delays), self._budget_ns)
-        return stage(operation.kind.tree, given_ns, self._budget_ns, self._delays.adders)
+        return stage(operation.kind.tree, start_ns, self._budget_ns, self._delays.adders)
 
     def _require_time(self, delay_ns: float, what: str) -> None:
         if delay_ns <= self._budget_ns:

@@ -1,0 +1,86 @@
+"""How far wires are: a state's way to all rows of a matrix, and where on it the register of the state stands."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+
+from loopwire.schedule.datapath import Datapath, Join, Operation, Products, Ring, ShiftAdd, View
+from loopwire.schedule.delay import DelayModel
+
+SHARES = (0.5, 0.25, 0.0)
+"""How much of a state's way can be behind it when it is registered; the first is preferred.
+
+Not more than half: readers are on all sides, so behind the middle one register would not do.
+"""
+
+
+@dataclass(frozen=True)
+class Ways:
+    """The ways in a datapath, each state registered where a share of its own is behind it."""
+
+    datapath: Datapath
+    delays: DelayModel
+    share: float
+
+    @cached_property
+    def whole_ns(self) -> dict[Operation, float]:
+        """For each operation, what the way to it takes beyond an average net; nothing but to all rows of a matrix.
+
+        The rows of all matrices of a layer stand together.
+        """
+        luts = Counter[str]()
+        for operation in self.datapath.operations:
+            luts[operation.result.layer] += _matrix_luts(operation)
+        return {
+            op: self.delays.reach(luts[op.result.layer]) if _matrix_luts(op) else 0.0 for op in self.datapath.operations
+        }
+
+    @cached_property
+    def travelled_ns(self) -> dict[Ring, float]:
+        """For each state, what it needs from where it is made to its register."""
+        return {
+            ring: self.share * max((self.whole_ns[op] for op in readers), default=0.0)
+            for ring, readers in self._readers.items()
+        }
+
+    @cached_property
+    def left_ns(self) -> dict[Operation, float]:
+        """For each operation, what its operands need to it beyond an average net."""
+        travelled = {op: self.travelled_ns[ring] for ring, readers in self._readers.items() for op in readers}
+        return {op: max(whole_ns - travelled.get(op, 0.0), 0.0) for op, whole_ns in self.whole_ns.items()}
+
+    @cached_property
+    def _readers(self) -> dict[Ring, list[Operation]]:
+        """The operations that read a state as it is, alone or joined to others; none where states stand in memories."""
+        return {ring: [] if self.datapath.in_memories else self._readers_of(ring) for ring in self.datapath.rings}
+
+    def _readers_of(self, ring: Ring) -> list[Operation]:
+        read, readers = {ring.read}, []
+        for operation in self.datapath.operations:
+            if read.isdisjoint(operation.operands):
+                continue
+            if isinstance(operation.kind, Join | View):
+                read.add(operation.result)
+            else:
+                readers.append(operation)
+        return readers
+
+
+def _matrix_luts(operation: Operation) -> int:
+    """Return about how many look-up tables the rows of a matrix fill; 0 for what is none."""
+    match operation.kind:
+        case ShiftAdd() as kind:
+            return kind.tree.adder_bits
+        case Products():
+            a, b = operation.operands
+            return operation.result.count * a.width * b.width
+        case _:
+            return 0
+
+
+def ways(datapath: Datapath, delays: DelayModel) -> list[Ways]:
+    """Return the ways for each place where registers of states can stand, the preferred one first."""
+    choices = [Ways(datapath, delays, share) for share in SHARES]
+    return choices if any(choices[0].travelled_ns.values()) else choices[-1:]
