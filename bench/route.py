@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("LOOPWIRE_DATA", ROOT.parent / "shared" / "data"))
 TYPES = Path(__file__).with_name("types")
 OUT = ROOT / "build" / "routed"
-PART, CLOCK_NS = "LFE5U-85F-8BG381C", 9.8
+PART, CLOCK_NS = "LFE5U-85F-8BG381C", 9.4
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Case:
 
 
 CASES = {
-    "jet_lstm": Case("jet_lstm20_flat.h5"),
+    "jet_lstm": Case("jet_lstm20_flat.h5", {"clock_period_ns": 9.8}),
     "jet_gru": Case("jet_gru20_flat.h5"),
     "quickdraw_lstm": Case(
         "paper/Quickdraw5ClassLSTMFinL.h5",

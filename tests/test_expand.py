@@ -25,11 +25,11 @@ from loopwire.layers.shape import Flatten
 from loopwire.passes.accumulate_flattened import accumulate_flattened
 from loopwire.passes.fuse_scans import fuse_scans
 from loopwire.passes.lower import lower
-from loopwire.schedule.datapath import AddSub, Bound, Constant, Datapath, Multiply, Round, TableEnds
+from loopwire.schedule.datapath import AddSub, Bound, Constant, Datapath, Multiply, Round, TableEnds, TableIndex
 from loopwire.schedule.engine import engines
 from loopwire.schedule.expand import Solver, expand
 from loopwire.schedule.fold_addends import fold_addends
-from loopwire.schedule.late_clamps import late_clamps
+from loopwire.schedule.late_clamps import covering_tables, late_clamps
 from loopwire.schedule.shift_add import solve
 from loopwire.targets.evaluate import evaluate_integers
 from random_graphs import random_inputs
@@ -114,7 +114,7 @@ def test_datapaths_with_addends_in_their_trees_compute_their_graphs(seed: int) -
 def test_datapaths_with_tables_clamped_late_compute_their_graphs(seed: int) -> None:
     source = random.Random(seed)
     graph = lower(random_model(source), FixedType(source.randint(1, 8), 3), random_types(source))
-    assert_computes(graph, late_clamps(only_datapath(graph)), seed)
+    assert_computes(graph, late_clamps(covering_tables(only_datapath(graph))), seed)
 
 
 @pytest.mark.parametrize(("recurrent", "in_loops"), [(lstm, 5), (gru, 3)])
@@ -129,6 +129,20 @@ def test_tables_of_loops_are_clamped_late(recurrent: Callable[..., Layer], in_lo
     datapath = only_datapath(graph)
     late = late_clamps(datapath)
     assert sum(isinstance(op.kind, TableEnds) for op in late.operations) == in_loops
+
+
+def test_a_table_of_a_loop_covers_a_type() -> None:
+    """The candidate's, of 176 entries, becomes one of 256."""
+    types = dict.fromkeys(Role, FixedType(12, 7)) | {Role.GATE: FixedType(8, 1, rounding=Rounding.RND)}
+    model = Model("m", (STEPS, FEATURES), (gru(np.random.default_rng(1), FEATURES),), "test")
+    graph = lower(model, FixedType(8, 3), lambda layer: LayerTypes(types))
+    before, after = only_datapath(graph), covering_tables(only_datapath(graph))
+    not_covering, covering = (
+        {op.result.name for op in of.operations if isinstance(op.kind, TableIndex) and not op.kind.form.covered}
+        for of in (before, after)
+    )
+    assert (not_covering, covering) == ({"gru.n_cell"}, set())
+    assert_computes(graph, after, 0)
 
 
 @pytest.mark.parametrize(("recurrent", "folded_sums"), [(lstm, 1), (gru, 2), (simple, 1)])

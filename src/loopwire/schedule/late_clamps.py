@@ -15,34 +15,58 @@ from loopwire.ir.table_form import TableForm
 from loopwire.schedule.datapath import Datapath, Operation, Signal, TableBeyond, TableEnds, TableIndex, TableLookup
 from loopwire.schedule.loops import looped
 
+MOST_ENTRIES = 2
+"""How many times as large a table may become to be one of all numbers of a type."""
+
+
+def covering_tables(datapath: Datapath) -> Datapath:
+    """Return the datapath whose tables in loops hold all numbers of a type, if they can.
+
+    Their upper bits tell which operands are beyond such a table; comparators take longer.
+    """
+    covering: dict[TableForm, TableForm] = {}
+    for operation in looped(datapath):
+        form = operation.kind.form if isinstance(operation.kind, TableIndex) else None
+        if form and (of_type := form.covering()) and len(of_type.base) <= MOST_ENTRIES * len(form.base):
+            covering[form] = of_type
+    indices: dict[Signal, Signal] = {}
+    operations = []
+    for operation in datapath.operations:
+        kind, result = operation.kind, operation.result
+        if isinstance(kind, TableIndex | TableLookup) and kind.form in covering:
+            form = covering[kind.form]
+            if isinstance(kind, TableIndex):
+                indices[result] = replace(result, high=(form.clamp_high - form.clamp_low) >> form.dropped_bits)
+            operands = tuple(indices.get(v, v) for v in operation.operands)
+            operation = Operation(replace(kind, form=form), operands, indices.get(result, result))
+        operations.append(operation)
+    return replace(datapath, operations=tuple(operations))
+
 
 def late_clamps(datapath: Datapath) -> Datapath:
     """Return the datapath whose tables in loops are clamped behind the lookup, not before."""
     loops = looped(datapath)
-    beyonds: dict[Signal, tuple[TableForm, Signal, Signal]] = {}
+    beyonds: dict[Signal, Signal] = {}
     operations: list[Operation] = []
     for operation in datapath.operations:
         kind, result = operation.kind, operation.result
-        if isinstance(kind, TableIndex) and operation in loops and (form := _told_by_upper_bits(kind.form, operation)):
-            index = replace(result, high=(form.clamp_high - form.clamp_low) >> form.dropped_bits)
+        if isinstance(kind, TableIndex) and operation in loops and _tells_by_upper_bits(kind.form, operation):
             beyond = replace(result, name=f"{result.name}_beyond", high=2)
-            beyonds[result] = form, index, beyond
-            operations.append(Operation(TableIndex(form, wraps=True), operation.operands, index))
-            operations.append(Operation(TableBeyond(form), operation.operands, beyond))
+            beyonds[result] = beyond
+            operations.append(Operation(TableIndex(kind.form, wraps=True), operation.operands, result))
+            operations.append(Operation(TableBeyond(kind.form), operation.operands, beyond))
         elif isinstance(kind, TableLookup) and operation.operands[0] in beyonds:
-            form, index, beyond = beyonds[operation.operands[0]]
+            form = kind.form
             entries = form.evaluate(np.arange(form.clamp_low, form.clamp_high + 1, 1 << form.dropped_bits))
             found = replace(result, name=f"{result.name}_found", low=int(entries.min()), high=int(entries.max()))
-            operations.append(Operation(TableLookup(form), (index,), found))
-            operations.append(Operation(TableEnds(form), (found, beyond), result))
+            operations.append(Operation(kind, operation.operands, found))
+            operations.append(Operation(TableEnds(kind.form), (found, beyonds[operation.operands[0]]), result))
         else:
             operations.append(operation)
     return replace(datapath, operations=tuple(operations)) if beyonds else datapath
 
 
-def _told_by_upper_bits(form: TableForm, index: Operation) -> TableForm | None:
-    """Return the table for all numbers of some type, where an index may be of a wider one; None: it is not late."""
+def _tells_by_upper_bits(form: TableForm, index: Operation) -> bool:
+    """Say whether a table holds all numbers of some type, and its operand may be of a wider one."""
     (a,) = index.operands
-    covering = form.covering()
-    clamps = covering and not Range(a.low, a.high).within(Range(covering.clamp_low, covering.clamp_high))
-    return covering if clamps else None
+    return form.covered is not None and not Range(a.low, a.high).within(Range(form.clamp_low, form.clamp_high))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -27,7 +26,7 @@ from loopwire.schedule.expand import expand
 from loopwire.schedule.expand_folded import expand_folded
 from loopwire.schedule.fold import fold, layer_of
 from loopwire.schedule.fold_addends import fold_addends
-from loopwire.schedule.late_clamps import late_clamps
+from loopwire.schedule.late_clamps import covering_tables, late_clamps
 from loopwire.schedule.lut_products import with_lut_products
 from loopwire.schedule.pipeline import Pipeline
 from loopwire.schedule.scheduler import schedule
@@ -208,7 +207,7 @@ class Planner:
             datapath = expand(engine, self.found, partial(self._solve, engine))
         else:
             datapath = expand_folded(engine, self.found, folding)
-        datapath = with_lut_products(datapath, self.delays, self.knobs.copies)
+        datapath = with_lut_products(covering_tables(datapath), self.delays, self.knobs.copies)
         if engine.stateful:
             datapath = replace(datapath, channels=self.knobs.channels)
         # A step comes from registers of the feeder; a folded engine's sequencer chooses the first word or another.
@@ -216,11 +215,7 @@ class Planner:
         choices = [datapath]
         for change in () if folding else (fold_addends, late_clamps):
             choices += [changed for choice in choices if (changed := change(choice)) is not choice]
-        pipelines = [schedule(datapath, self.delays, self.clock_period_ns, input_time)]
-        for choice in choices[1:]:
-            # A larger table may take longer than the clock that the datapath as it was meets.
-            with suppress(ConfigError):
-                pipelines.append(schedule(choice, self.delays, self.clock_period_ns, input_time))
+        pipelines = [schedule(choice, self.delays, self.clock_period_ns, input_time) for choice in choices]
         return min(pipelines, key=lambda pipeline: (pipeline.loop_latency, pipeline.depth))
 
     def _input_stage(self) -> int:

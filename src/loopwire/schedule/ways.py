@@ -9,8 +9,8 @@ from functools import cached_property
 from loopwire.schedule.datapath import Datapath, Join, Operation, Products, Ring, ShiftAdd, View
 from loopwire.schedule.delay import DelayModel
 
-SHARES = (0.5, 0.25, 0.0)
-"""How much of a state's way can be behind it when it is registered; the first is preferred.
+SHARES = (0.0, 0.25, 0.5)
+"""How much of a state's way can be behind it when it is registered; the first of those with the shortest loop is taken.
 
 Not more than half: readers are on all sides, so behind the middle one register would not do.
 """
@@ -83,4 +83,4 @@ def _matrix_luts(operation: Operation) -> int:
 def ways(datapath: Datapath, delays: DelayModel) -> list[Ways]:
     """Return the ways for each place where registers of states can stand, the preferred one first."""
     choices = [Ways(datapath, delays, share) for share in SHARES]
-    return choices if any(choices[0].travelled_ns.values()) else choices[-1:]
+    return choices if any(choices[-1].travelled_ns.values()) else choices[:1]
