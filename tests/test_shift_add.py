@@ -182,6 +182,11 @@ def test_stages_are_filled_before_another_is_begun() -> None:
     assert [s.register_bits for s in latencies.values()] == [0, 2 * 6, 8 * 4]
 
 
+def test_each_group_registers_its_inputs_itself() -> None:
+    tree = solve([[1] * 8] * 3, [(0, 15)] * 8, 3, [(0, 2), (1,)])
+    assert stage(tree, 2.5, 3.0, lambda width, levels: float(levels)).register_bits == 2 * 8 * 4
+
+
 def test_an_adder_slower_than_the_period_is_refused() -> None:
     with pytest.raises(AssertionError, match="an adder of 5 bits exceeds"):
         stage(solve([[1, 1]], [(0, 15)] * 2), 0.0, 1.0, additive)

@@ -196,6 +196,8 @@ class StagedTree:
 
     @property
     def register_bits(self) -> int:
-        """Flip-flops of all stages together."""
+        """Flip-flops of all stages together; each group of rows has registers of its own."""
+        if self.tree.groups:
+            return sum(self.part(rows).register_bits for rows in self.tree.groups)
         stages = zip(self.stages, self.last_stages, strict=True)
         return sum((last - first) * width for (first, last), width in zip(stages, self.tree.widths, strict=True))
