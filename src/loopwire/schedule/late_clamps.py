@@ -1,4 +1,4 @@
-"""Tables in loops looked up at once: whether the operand is beyond the table is found out meanwhile.
+"""Tables in loops that hold all numbers of a type, and are looked up before it is known whether an operand is beyond.
 
 A table's index is its operand clamped: upper bits decide about lower ones, which then address the ROM. In a loop the
 lower bits address it as they are, and what was looked up in vain makes way for the result at the table's end.
