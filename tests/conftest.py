@@ -14,7 +14,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 def shared_data() -> Path:
     """The folder of real models and data, too large for the repository: $LOOPWIRE_DATA, or ../shared/data."""
     root = Path(__file__).resolve().parents[1]
-    folder = Path(os.environ.get("LOOPWIRE_DATA", root.parent / "shared" / "data"))
+    folder = Path(os.environ.get("LOOPWIRE_DATA") or root.parent / "shared" / "data")
     if not folder.is_dir():
         pytest.skip(f"no folder of shared data at {folder}; set LOOPWIRE_DATA")
     return folder
