@@ -10,7 +10,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("LOOPWIRE_DATA", ROOT.parent / "shared" / "data"))
 TYPES = Path(__file__).with_name("types")
 OUT = ROOT / "build" / "routed"
-PART, CLOCK_NS = "LFE5U-85F-8BG381C", 9.4
+PART = "LFE5U-85F-8BG381C"
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Case:
     """A model, and what is set beside its types."""
 
     model: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any]
 
 
 CASES = {
     "jet_lstm": Case("jet_lstm20_flat.h5", {"clock_period_ns": 9.8}),
-    "jet_gru": Case("jet_gru20_flat.h5"),
+    "jet_gru": Case("jet_gru20_flat.h5", {"clock_period_ns": 9.4}),
     "quickdraw_lstm": Case(
         "paper/Quickdraw5ClassLSTMFinL.h5",
         {
@@ -64,7 +64,7 @@ def written_config(case: str, folder: Path, settings: Mapping[str, Any]) -> tupl
 def route(case: str) -> Report:
     """Compile and route one model; return the project's report."""
     project = OUT / case
-    settings = {"part": PART, "clock_period_ns": CLOCK_NS, **CASES[case].settings}
+    settings = {"part": PART, **CASES[case].settings}
     model, file = written_config(case, OUT, settings)
     for command in (("compile", model, "--config", file, "--simulate", 0, "--out", project), ("route", project)):
         loopwire([str(word) for word in command], standalone_mode=False)

@@ -101,6 +101,7 @@ def assert_cuts_hold(pipeline: Pipeline) -> None:
 def test_schedules_of_random_models_hold(solver: str, seed: int, period_ns: float, least_loop_latency: int) -> None:
     datapath = some_datapath(seed, solver)
     assert_schedule_holds(datapath, period_ns, least_loop_latency)
+    assert_schedule_holds(late_clamps(fold_addends(datapath)), period_ns, least_loop_latency)
     with suppress(ConfigError):  # A table with its ends repeated may take longer than the clock.
         assert_schedule_holds(late_clamps(fold_addends(covering_tables(datapath))), period_ns, least_loop_latency)
 

@@ -68,6 +68,11 @@ class TableForm:
         return (self.clamp_high - self.clamp_low).bit_length()
 
     @property
+    def last_cell(self) -> int:
+        """The cell of the last input that is not clamped; that of the first one is 0."""
+        return (self.clamp_high - self.clamp_low) >> self.dropped_bits
+
+    @property
     def covered(self) -> FixedType | None:
         """The type of integers whose every number m the table holds and no other; None where there is none."""
         bits = max(self.index_bits, 1)

@@ -139,8 +139,7 @@ class Expansion:
                 self._cast(node.op.to, operands[0], node.result)
             case ops.Table():
                 form = table_form(node.op, node.operands[0].type.element)
-                cells = ((form.clamp_high - form.clamp_low) >> form.dropped_bits) + 1
-                cell = self._signal(node.result, Range(0, cells - 1), "_cell", fraction=0)
+                cell = self._signal(node.result, Range(0, form.last_cell), "_cell", fraction=0)
                 self._add(TableIndex(form), operands, cell)
                 self._emit(TableLookup(form), (cell,), node.result)
             case ops.Slice():

@@ -89,10 +89,7 @@ class _Folding:
         return True
 
     def _raise_term(self, terms: tuple[Signal, ...], kind: AddSub, added: Integers) -> AddSub | None:
-        """Raise one of the terms of a sum, the first that is there; return the sum.
-
-        Its shift of a constant may be in the constant now.
-        """
+        """Raise the term of a sum that is there first; return the sum, whose constant may be shifted itself now."""
         shifts = [kind.left_shift, kind.right_shift]
         for index in sorted(range(len(terms)), key=lambda index: self._depths.get(terms[index], 0)):
             term, shift = terms[index], shifts[index]

@@ -36,7 +36,7 @@ def covering_tables(datapath: Datapath) -> Datapath:
         if isinstance(kind, TableIndex | TableLookup) and kind.form in covering:
             form = covering[kind.form]
             if isinstance(kind, TableIndex):
-                indices[result] = replace(result, high=(form.clamp_high - form.clamp_low) >> form.dropped_bits)
+                indices[result] = replace(result, high=form.last_cell)
             operands = tuple(indices.get(v, v) for v in operation.operands)
             operation = Operation(replace(kind, form=form), operands, indices.get(result, result))
         operations.append(operation)

@@ -370,7 +370,7 @@ def _cell(kind: TableIndex, a: Signal, expression: str, width: int) -> str:
     kept = f"{width}'({kept})"
     if kind.wraps or (a.low >= form.clamp_low and a.high <= form.clamp_high):
         return kept
-    first, last = literal(0, width), literal((form.clamp_high - form.clamp_low) >> form.dropped_bits, width)
+    first, last = literal(0, width), literal(form.last_cell, width)
     if form.covered:
         beyond = f"{_negative(a, expression)} ? {first} : {last}" if a.signed else last
         return f"{_fits(a, expression, form.covered.width, form.covered.signed)} ? {kept} : {beyond}"

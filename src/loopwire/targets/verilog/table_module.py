@@ -11,7 +11,7 @@ from loopwire.ir.types import FixedType
 
 def cell_bits(form: TableForm) -> int:
     """Return the bits of the table's index."""
-    return max(((form.clamp_high - form.clamp_low) >> form.dropped_bits).bit_length(), 1)
+    return max(form.last_cell.bit_length(), 1)
 
 
 def result_type(form: TableForm) -> FixedType:
