@@ -340,6 +340,8 @@ def test_a_failing_tool_shows_its_first_error(tmp_path: Path) -> None:
         tools.run_tool("sh", ["sh", "-c", "echo note; echo Error: one; echo Error: two >&2; exit 3"], log)
     with pytest.raises(ToolError, match="it failed: exit status 3"):
         tools.run_tool("sh", ["sh", "-c", "exit 3"], log)
+    with pytest.raises(ToolError, match="it failed: killed by signal 9, as where memory runs out"):
+        tools.run_tool("sh", ["sh", "-c", "echo note; kill -9 $$"], log)
     with pytest.raises(ToolError, match="absent-tool cannot be started"):
         tools.run_tool("absent", ["absent-tool"], log)
     with pytest.raises(ToolError, match=f"sh: it was not done after 0.05 s. .*-minutes, or read its log, {log}"):

@@ -54,8 +54,8 @@ def run_tool(
 
 
 def first_error(printed: str, status: int) -> str:
-    """Return the first line that speaks of an error, else the last line, else the exit status."""
+    """Return the first line that speaks of an error, else the signal that killed it, the last line or the status."""
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower() or "fatal" in line.lower()]
-    killed = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
-    return next(iter([*errors, *lines[-1:]]), killed)
+    killed = [f"killed by signal {-status}, as where memory runs out"] if status < 0 else []
+    return next(iter([*errors, *killed, *lines[-1:]]), f"exit status {status}")
