@@ -5,7 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 INSTALL := $(PY) -m pip install -qq --disable-pip-version-check
 
-.PHONY: help demo test test-slow lint bench clean compiler
+.PHONY: help demo test test-slow lint replay bench clean compiler
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -14,6 +14,7 @@ help:
 	@echo "make test       run the tests, except the slow ones"
 	@echo "make test-slow  run the slow tests"
 	@echo "make lint       check style, types and the layering of imports"
+	@echo "make replay     tell what differs from the firmware of a revision (BASE=main; DIFF=1 shows texts)"
 	@echo "make bench      measure the figures of docs/benchmarks.md"
 	@echo "make clean      remove the environment and all that was built"
 
@@ -32,6 +33,9 @@ lint: $(VENV)/installed-lint
 	@$(VENV)/bin/ruff format --check --quiet .
 	@$(VENV)/bin/mypy --no-error-summary
 	@$(VENV)/bin/lint-imports --no-logo
+
+replay: $(VENV)/installed-test
+	@$(PY) tests/replay.py --base $(or $(BASE),main) $(if $(DIFF),--diff)
 
 bench: $(VENV)/installed compiler
 	@$(PY) bench/run.py

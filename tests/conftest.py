@@ -10,6 +10,11 @@ import pytest
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of test_goldens.py."""
+    parser.addoption("--update-golden", action="store_true", help="keep what is generated now as the goldens")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real models and data, too large for the repository: $LOOPWIRE_DATA, or ../shared/data."""
