@@ -63,5 +63,5 @@ def read_every_way(model: Any, folder: Path) -> dict[str, Model]:
     for suffix in ("h5", "keras"):
         path = folder / f"model.{suffix}"
         model.save(path)
-        ways[suffix] = read_keras(path)
+        ways[suffix] = read_keras(path, trust=True)
     return ways

@@ -190,7 +190,7 @@ def test_code_of_users_is_refused_in_models_that_keras_saved(
     model.save(path)
     for source in (model, path):
         with pytest.raises(UnsupportedError, match=problem):
-            read_keras(source)
+            read_keras(source, trust=True)
 
 
 def norm() -> Any:
@@ -241,7 +241,9 @@ def test_published_models_equal_keras(name: str, shared_data: Path, tmp_path: Pa
     source = shared_data / "models" / "paper" / name
     model = keras.saving.load_model(loadable_copy(source, tmp_path / name), compile=False)
     x = inputs_for(model, count=4)
-    np.testing.assert_allclose(real_outputs(read_keras(source), x), predict(model, x), rtol=TOLERANCE, atol=TOLERANCE)
+    np.testing.assert_allclose(
+        real_outputs(read_keras(source, trust=True), x), predict(model, x), rtol=TOLERANCE, atol=TOLERANCE
+    )
 
 
 @pytest.mark.parametrize(
@@ -260,4 +262,6 @@ def test_trained_models_equal_keras(name: str, shared_data: Path) -> None:
     source = shared_data / "models" / name
     model = keras.saving.load_model(source, compile=False)
     x = inputs_for(model, count=4)
-    np.testing.assert_allclose(real_outputs(read_keras(source), x), predict(model, x), rtol=TOLERANCE, atol=TOLERANCE)
+    np.testing.assert_allclose(
+        real_outputs(read_keras(source, trust=True), x), predict(model, x), rtol=TOLERANCE, atol=TOLERANCE
+    )

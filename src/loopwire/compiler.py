@@ -22,19 +22,21 @@ if TYPE_CHECKING:
     from loopwire.layers.model import Model
 
 
-def load(source: str | Path | LiveModel) -> Model:
+def load(source: str | Path | LiveModel, trust: bool = False) -> Model:
     """Read a trained model; none of its code is run.
 
     Args:
         source: a Keras `.h5` or `.keras` file, or a live `keras.Model`.
+        trust: whether to read a file in this process; else one of its own with limits of time and memory reads it.
 
     Raises:
-        ModelFileError: the file is missing, damaged, of another kind, or its weights are not finite.
+        ModelFileError: the file is missing, damaged, of another kind, its weights are not finite, or reading it takes
+            too much time or memory.
         UnsupportedError: a layer, an option or a graph that Loopwire does not compile.
     """
     from loopwire.frontends.keras import read_keras
 
-    return read_keras(source)
+    return read_keras(source, trust)
 
 
 def compile(model: Model, config: CompileConfig | None = None) -> Design:

@@ -10,11 +10,12 @@ import click
 
 from loopwire.cli.console import progress_bars, step
 from loopwire.cli.failures import errors_told
-from loopwire.cli.settings import LABELS, MODEL, read_settings
+from loopwire.cli.settings import LABELS, MODEL, TRUST, read_settings
 
 
 @click.command("figures")
 @MODEL
+@TRUST
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="Inputs, .npz (X, and labels y) or .npy.")
 @LABELS
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file of settings.")
@@ -27,7 +28,13 @@ def figures_command(model_path: Path, **options: Any) -> None:
 
 
 def _figures(
-    model_path: Path, data: Path, labels: Path | None, config_path: Path | None, precision: str | None, out: Path | None
+    model_path: Path,
+    data: Path,
+    labels: Path | None,
+    config_path: Path | None,
+    precision: str | None,
+    out: Path | None,
+    trust: bool,
 ) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from rich.console import Console
@@ -43,7 +50,7 @@ def _figures(
     written: list[Path] = []
     with progress_bars(Console()) as progress:
         with step(progress, "Reading"):
-            model = load(model_path)
+            model = load(model_path, trust)
             events = read_events(model, data, labels)
             design = compile(model, config)
         if events.labels is not None:

@@ -10,11 +10,12 @@ import click
 
 from loopwire.cli.console import progress_bars, step
 from loopwire.cli.failures import errors_told
-from loopwire.cli.settings import LABELS, MODEL
+from loopwire.cli.settings import LABELS, MODEL, TRUST
 
 
 @click.command("scan")
 @MODEL
+@TRUST
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="Inputs, .npz (X, and labels y) or .npy.")
 @LABELS
 @click.option("--metric", default="auc", help="auc, mean_auc, top1 or mae. [default: auc]")
@@ -28,7 +29,14 @@ def scan_command(model_path: Path, **options: Any) -> None:
 
 
 def _scan(
-    model_path: Path, data: Path, labels: Path | None, metric: str, integers: str, fractions: str, out: Path | None
+    model_path: Path,
+    data: Path,
+    labels: Path | None,
+    metric: str,
+    integers: str,
+    fractions: str,
+    out: Path | None,
+    trust: bool,
 ) -> None:
     from rich.console import Console
 
@@ -42,7 +50,7 @@ def _scan(
     out = out or Path(f"{model_path.stem}-scan")
     with progress_bars(Console()) as progress:
         with step(progress, "Reading"):
-            model = load(model_path)
+            model = load(model_path, trust)
             events = read_events(model, data, labels)
         with step(progress, "Emulating") as update:
             found = scan(model, events, widths, steps, metric, update)

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from loopwire.config import CompileConfig
 
 MODEL = click.argument("model_path", metavar="MODEL", type=click.Path(path_type=Path))
+TRUST = click.option(
+    "--trust-file", "trust", is_flag=True, help="Read MODEL in this process, without limits of time and memory."
+)
 LABELS = click.option("--labels", type=click.Path(path_type=Path), help="Labels, .npy or .npz (y), if not in the data.")
 
 
@@ -48,6 +51,7 @@ def read_settings(
     stateful: bool | None = None,
     sliding_window: bool | None = None,
     channels: int | None = None,
+    trust: bool = False,
     **bounds: Any,
 ) -> CompileConfig:
     """Return the file's settings with the options' in their place."""
@@ -57,7 +61,7 @@ def read_settings(
     from loopwire.design_targets import DesignTargets, read_share
     from loopwire.ir.types import FixedType
 
-    config = CompileConfig() if config_path is None else _read_file(config_path, model_path)
+    config = CompileConfig() if config_path is None else _read_file(config_path, model_path, trust)
     options = {
         "target": target,
         "part": part,
@@ -85,7 +89,7 @@ def read_settings(
     return replace(config, name=config.name or model_path.stem, **given)
 
 
-def _read_file(path: Path, model_path: Path) -> CompileConfig:
+def _read_file(path: Path, model_path: Path, trust: bool) -> CompileConfig:
     """Read TOML, or an hls4ml file, and tell what of it has no effect."""
     from loopwire.config import CompileConfig
 
@@ -93,7 +97,7 @@ def _read_file(path: Path, model_path: Path) -> CompileConfig:
         return CompileConfig.from_toml(path)
     from loopwire.hls4ml.conversion import read_conversion, read_yaml
 
-    conversion = read_conversion(read_yaml(path), model_path)
+    conversion = read_conversion(read_yaml(path), model_path, trust)
     for line in conversion.notes.lines():
         click.echo(f"note: {line}", err=True)
     return conversion.config

@@ -31,20 +31,22 @@ Reader = Callable[[SavedLayer], Layer | None]
 """Reads one layer; None where it is the identity at inference."""
 
 
-def read_keras(source: Path | str | LiveModel) -> Model:
+def read_keras(source: Path | str | LiveModel, trust: bool = False) -> Model:
     """Read a Keras `.h5` or `.keras` file, or a live `keras.Model`, without running any of its code.
 
     Args:
         source: a file saved by Keras 2 (`.h5`) or Keras 3 (`.h5`, `.keras`), or a model.
+        trust: whether to read a file in this process, without limits of time and memory.
 
     Returns:
         The chain of layers, weights in float64.
 
     Raises:
-        ModelFileError: the file is missing, damaged, not Keras's, or its weights do not fit or are not finite.
+        ModelFileError: the file is missing, damaged, not Keras's, or its weights do not fit or are not finite, or
+            reading it takes too much time or memory.
         UnsupportedError: a layer, an option or a graph that Loopwire does not compile.
     """
-    saved = read_saved(source)
+    saved = read_saved(source, trust)
     for entry in saved.entries:
         _refuse_by_name(saved.source, entry)
     chain = chain_of(saved)
@@ -175,8 +177,11 @@ def _batch_normalization(saved: SavedLayer) -> BatchNormalization:
     tensors = dict(zip(names, saved.weights(**dict.fromkeys(names, shape)), strict=True))
     if (tensors["moving_variance"] + epsilon <= 0).any():
         saved.damaged("its moving_variance is negative")
-    scale = tensors.get("gamma", np.ones(shape)) / np.sqrt(tensors["moving_variance"] + epsilon)
-    offset = tensors.get("beta", np.zeros(shape)) - tensors["moving_mean"] * scale
+    with np.errstate(over="ignore", invalid="ignore"):
+        scale = tensors.get("gamma", np.ones(shape)) / np.sqrt(tensors["moving_variance"] + epsilon)
+        offset = tensors.get("beta", np.zeros(shape)) - tensors["moving_mean"] * scale
+    if not (np.isfinite(scale) & np.isfinite(offset)).all():
+        saved.damaged("its moving_variance is too small for its gamma")
     return BatchNormalization(saved.name, scale, offset)
 
 
@@ -187,7 +192,7 @@ def _flatten(saved: SavedLayer) -> Flatten:
 
 def _reshape(saved: SavedLayer) -> Reshape:
     shape = saved.option("target_shape")
-    if not isinstance(shape, list) or not all(isinstance(n, int) and (n == -1 or n > 0) for n in shape):
+    if not isinstance(shape, list) or not all(type(n) is int and (n == -1 or n > 0) for n in shape):
         saved.refuse("target_shape", shape, "Give positive whole numbers, at most one of them -1")
     return Reshape(saved.name, tuple(shape))
 

@@ -1,6 +1,7 @@
 """Reads what Keras saved, or a live Keras model, into one common form: a configuration, and arrays for each layer.
 
-Nothing is executed and no Keras is imported: a file is JSON and HDF5. Three containers exist:
+Nothing is executed and no Keras is imported: a file is JSON and HDF5. `describe` reads it, in a process of its own
+unless the file is trusted (`loopwire.sandbox`). Three containers exist:
 
 * `.h5` of Keras 2 and 3: the configuration is an attribute, the arrays lie in groups named after the layers
   (https://github.com/keras-team/keras/blob/master/keras/src/legacy/saving/legacy_h5_format.py).
@@ -21,24 +22,45 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import count, takewhile
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 
+from loopwire.bounded import MAX_TEXT_BYTES, parse_json
 from loopwire.errors import ModelFileError, UnsupportedError
 from loopwire.frontends.file_kinds import describe_file, describe_folder
+from loopwire.frontends.hdf5 import (
+    Array,
+    attribute,
+    damaged,
+    dataset_in,
+    group_in,
+    load,
+    names_in,
+    refuse_too_big,
+    text_of,
+)
+from loopwire.sandbox import MAX_ARRAY_BYTES, Description, read_apart
 
-Array = npt.NDArray[Any]
-
-MAX_BYTES = 1 << 30
-"""Most that the weights, or one member of an archive, may expand to: 2^28 float32 numbers, beyond any FPGA's memory."""
-
-DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+DAMAGE = (
+    OSError,
+    RuntimeError,
+    LookupError,
+    ValueError,
+    TypeError,
+    OverflowError,
+    EOFError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 """What h5py and zipfile raise on damaged bytes."""
+
+MAX_VARIABLES = 64
+"""Of a layer; those that are read have at most 4."""
 
 KERAS_PACKAGES = ("keras", "tf_keras", "tensorflow")
 
@@ -86,18 +108,70 @@ class SavedModel:
         return int(self.keras_version.split(".")[0])
 
 
-def read_saved(source: Path | str | LiveModel) -> SavedModel:
+def read_saved(source: Path | str | LiveModel, trust: bool = False) -> SavedModel:
     """Read a file, or take a live model.
 
+    Args:
+        source: a file or a live model.
+        trust: whether to read the file in this process, without limits of time and memory.
+
     Raises:
-        ModelFileError: no such file, damaged, or not a Keras model.
+        ModelFileError: no such file, damaged, not a Keras model, or it takes too much time or memory to read.
         UnsupportedError: a Keras model of a version or kind that Loopwire does not read.
     """
     if not isinstance(source, str | Path):
         return _read_live(source)
     path = Path(source)
-    if path.is_dir():
-        raise ModelFileError(str(path), *describe_folder(path))
+    _require_file(path)
+    description = describe(path) if trust else read_apart(describe, path)
+    try:
+        return _saved(str(path), description)
+    except (LookupError, TypeError, AttributeError):  # not as `describe` lays it out
+        raise damaged(str(path), "the process that reads it gives no sound answer") from None
+
+
+def describe(path: Path) -> Description:
+    """Return a file's configuration and arrays; the facts are `keras_version`, `class_name`, `config`, and the names of
+    each layer's arrays in Keras's order, as `layers`.
+
+    Raises:
+        ModelFileError: the file is damaged, or not a Keras model.
+        UnsupportedError: a Keras model of a version or kind that Loopwire does not read.
+    """
+    saved = _read_file(path)
+    names = {layer: [f"{layer}[{k}]" for k in range(len(arrays))] for layer, arrays in saved.arrays.items()}
+    facts = {
+        "keras_version": saved.keras_version,
+        "class_name": saved.class_name,
+        "config": saved.config,
+        "layers": names,
+    }
+    arrays = {name: array for layer in names for name, array in zip(names[layer], saved.arrays[layer], strict=True)}
+    return Description(facts, arrays)
+
+
+def _saved(source: str, description: Description) -> SavedModel:
+    """Return what a file holds, given its description."""
+    facts = description.facts
+    model = _model(source, text_of(facts["keras_version"]), text_of(facts["class_name"]), facts["config"])
+    layers = facts["layers"].items()
+    return replace(model, arrays={layer: [description.arrays[name] for name in names] for layer, names in layers})
+
+
+def _require_file(path: Path) -> None:
+    """Raise ModelFileError where there is nothing to read."""
+    try:
+        if path.is_dir():
+            raise ModelFileError(str(path), *describe_folder(path))
+        if not path.exists():
+            raise ModelFileError(str(path), "there is no such file", "Check the path")
+        if not path.is_file():
+            raise ModelFileError(str(path), "it is no regular file", "Give the path of a file")
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        raise ModelFileError(str(path), f"it cannot be read ({error})", "Check the path") from None
+
+
+def _read_file(path: Path) -> SavedModel:
     try:
         with path.open("rb") as file:
             head = file.read(64)
@@ -105,8 +179,6 @@ def read_saved(source: Path | str | LiveModel) -> SavedModel:
             return _read_archive(path)
         if h5py.is_hdf5(path):
             return _read_h5(path)
-    except FileNotFoundError:
-        raise ModelFileError(str(path), "there is no such file", "Check the path") from None
     except OSError as error:
         raise ModelFileError(str(path), f"it cannot be read ({error.strerror or error})", "Check the file") from error
     raise ModelFileError(str(path), *describe_file(path, head))
@@ -115,7 +187,7 @@ def read_saved(source: Path | str | LiveModel) -> SavedModel:
 def layer_entry(where: str, raw: Any) -> LayerEntry:
     """Read one serialised layer: {"class_name": …, "config": {…}, …}."""
     if not (isinstance(raw, dict) and isinstance(raw.get("config"), dict)):
-        raise _damaged(where, "a layer of its configuration has no 'config'")
+        raise damaged(where, "a layer of its configuration has no 'config'")
     class_name, module = str(raw.get("class_name")), raw.get("module")
     if module is None:
         custom = ">" in class_name or raw.get("registered_name") is not None
@@ -142,11 +214,11 @@ def _model(source: str, version: str, class_name: str, raw: Any) -> SavedModel:
     config = {"layers": raw} if isinstance(raw, list) else raw
     layers = config.get("layers") if isinstance(config, dict) else None
     if not isinstance(layers, list):
-        raise _damaged(source, "its configuration lists no layers")
+        raise damaged(source, "its configuration lists no layers")
     entries = tuple(layer_entry(source, layer) for layer in layers)
     for name, uses in Counter(entry.name for entry in entries).items():
         if uses > 1:
-            raise _damaged(source, f"{uses} of its layers are called {name!r}")
+            raise damaged(source, f"{uses} of its layers are called {name!r}")
     return SavedModel(source, version, class_name, config, entries, {})
 
 
@@ -164,7 +236,7 @@ def _read_live(model: LiveModel) -> SavedModel:
     class_name = type(model).__name__
     if class_name not in ("Sequential", "Functional"):
         return _model(source, version, class_name, None)
-    config = json.loads(json.dumps(model.get_config(), default=_plain))
+    config = _json(source, json.dumps(model.get_config(), default=_plain))
     arrays = {layer.name: [np.asarray(array) for array in layer.get_weights()] for layer in model.layers}
     return replace(_model(source, version, class_name, config), arrays=arrays)
 
@@ -176,31 +248,21 @@ def _plain(value: Any) -> Any:
 def _read_h5(path: Path) -> SavedModel:
     source = str(path)
     with _damage_reported(source), h5py.File(path, "r") as file:
-        text = _text(file.attrs.get("model_config", ""))
-        version = _text(file.attrs.get("keras_version", ""))
+        text, version = (text_of(attribute(file, name, source) or "") for name in ("model_config", "keras_version"))
         if not text:
             raise ModelFileError(
                 source,
                 "it is an HDF5 file without a model's configuration",
                 "If it holds weights only, save the whole model: model.save('model.keras')",
             )
-        top = _json(source, text)
-        model = _model(source, version, *_class_and_config(source, top))
-        weights = _member(file, "model_weights", source)
-        groups = {name: _member(weights, name, source) for name in _names(weights, "layer_names")}
+        model = _model(source, version, *_class_and_config(source, _json(source, text)))
+        weights = group_in(file, "model_weights", source)
+        groups = {name: group_in(weights, name, source) for name in names_in(weights, "layer_names", source)}
         datasets = {
-            name: [_member(group, weight, source) for weight in _names(group, "weight_names")]
+            name: [dataset_in(group, weight, source) for weight in names_in(group, "weight_names", source)]
             for name, group in groups.items()
         }
         return replace(model, arrays=_load(source, datasets))
-
-
-def _names(group: h5py.Group, attribute: str) -> list[str]:
-    """Return a list of names; one too long for an attribute is split over `attribute`0, `attribute`1, …"""
-    if attribute in group.attrs:
-        return [_text(name) for name in group.attrs[attribute]]
-    chunks = takewhile(lambda chunk: chunk in group.attrs, (f"{attribute}{k}" for k in count()))
-    return [_text(name) for chunk in chunks for name in group.attrs[chunk]]
 
 
 def _read_archive(path: Path) -> SavedModel:
@@ -209,9 +271,9 @@ def _read_archive(path: Path) -> SavedModel:
         members = set(archive.namelist())
         if "config.json" not in members or "metadata.json" not in members:
             raise ModelFileError(source, *describe_file(path, b"PK", members))
-        metadata = _json(source, _extract(source, archive, "metadata.json"))
+        metadata = _json(source, _extract(source, archive, "metadata.json", MAX_TEXT_BYTES))
         version = str(metadata.get("keras_version", "")) if isinstance(metadata, dict) else ""
-        top = _json(source, _extract(source, archive, "config.json"))
+        top = _json(source, _extract(source, archive, "config.json", MAX_TEXT_BYTES))
         model = _model(source, version, *_class_and_config(source, top))
         if model.keras_major < 3:
             raise UnsupportedError(
@@ -221,9 +283,9 @@ def _read_archive(path: Path) -> SavedModel:
             raise ModelFileError(
                 source, "it holds no model.weights.h5", "Save the model with its weights: model.save(...)"
             )
-        with h5py.File(io.BytesIO(_extract(source, archive, "model.weights.h5")), "r") as file:
-            datasets = dict(_archived_datasets(model, file))
-            return replace(model, arrays=_load(source, datasets))
+        weights = _extract(source, archive, "model.weights.h5", MAX_ARRAY_BYTES)
+        with h5py.File(io.BytesIO(weights), "r") as file:
+            return replace(model, arrays=_load(source, dict(_archived_datasets(model, file))))
 
 
 def _archived_datasets(model: SavedModel, file: h5py.File) -> Iterator[tuple[str, list[Any]]]:
@@ -233,7 +295,7 @@ def _archived_datasets(model: SavedModel, file: h5py.File) -> Iterator[tuple[str
     count its InputLayer.
     """
     seen: Counter[str] = Counter()
-    layers = _member(file, "layers", model.source)
+    layers = group_in(file, "layers", model.source)
     for entry in model.entries:
         if model.class_name == "Sequential" and entry.class_name == "InputLayer":
             continue
@@ -243,21 +305,22 @@ def _archived_datasets(model: SavedModel, file: h5py.File) -> Iterator[tuple[str
         if group not in layers:
             yield entry.name, []
             continue
-        member = _member(layers, group, model.source)
-        saved_name = _text(member["vars"].attrs.get("name", entry.name)) if "vars" in member else entry.name
-        if saved_name != entry.name:
-            raise _damaged(model.source, f"the weights of layer {saved_name!r} stand where {entry.name!r} belongs")
+        member = group_in(layers, group, model.source)
+        owner = attribute(group_in(member, "vars", model.source), "name", model.source) if "vars" in member else None
+        if owner is not None and text_of(owner) != entry.name:
+            raise damaged(model.source, f"the weights of layer {text_of(owner)!r} stand where {entry.name!r} belongs")
         yield entry.name, list(_variables(member, model.source))
 
 
-def _variables(group: h5py.Group, source: str) -> Iterator[Any]:
-    """Yield a layer's own variables, then its cell's (recurrent layers) or its inner layer's (TimeDistributed)."""
-    if "vars" in group:
-        variables = _member(group, "vars", source)
-        yield from (_member(variables, str(k), source) for k in range(len(variables)))
-    for child in ("cell", "layer"):
-        if child in group:
-            yield from _variables(_member(group, child, source), source)
+def _variables(layer: h5py.Group, source: str) -> Iterator[h5py.Dataset]:
+    """Yield a layer's own variables, then its cell's (recurrent layers) and its inner layer's (TimeDistributed)."""
+    holders = [layer, *(group_in(layer, child, source) for child in ("cell", "layer") if child in layer)]
+    for holder in holders:
+        if "vars" in holder:
+            variables = group_in(holder, "vars", source)
+            if len(variables) > MAX_VARIABLES:
+                raise damaged(source, f"{len(variables)} arrays are said to be one layer's")
+            yield from (dataset_in(variables, str(k), source) for k in range(len(variables)))
 
 
 def _snake_case(class_name: str) -> str:
@@ -266,60 +329,36 @@ def _snake_case(class_name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _load(source: str, datasets: Mapping[str, Sequence[Any]]) -> dict[str, list[Array]]:
-    """Read the arrays, once their declared sizes are known to fit."""
-    everything = [dataset for layer in datasets.values() for dataset in layer]
-    for dataset in everything:
-        if not isinstance(dataset, h5py.Dataset):
-            raise _damaged(source, f"{dataset.name!r} is not an array")
-        if dataset.external or dataset.is_virtual:
-            raise _damaged(source, f"the array {dataset.name!r} lies in another file")
-    _refuse_too_big(source, "its weights", sum(dataset.nbytes for dataset in everything))
-    return {name: [np.asarray(dataset[()]) for dataset in layer] for name, layer in datasets.items()}
+def _load(source: str, datasets: Mapping[str, Sequence[h5py.Dataset]]) -> dict[str, list[Array]]:
+    arrays = iter(load([dataset for layer in datasets.values() for dataset in layer], source))
+    return {name: list(islice(arrays, len(layer))) for name, layer in datasets.items()}
 
 
-def _extract(source: str, archive: zipfile.ZipFile, member: str) -> bytes:
-    """Expand a member, never beyond the size it declares."""
-    _refuse_too_big(source, member, archive.getinfo(member).file_size)
+def _extract(source: str, archive: zipfile.ZipFile, member: str, most_bytes: int) -> bytes:
+    """Expand a member, never beyond the size it declares.
+
+    Python's other decompressors expand whatever they are given at once.
+    """
+    info = archive.getinfo(member)
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise damaged(source, f"{member} is compressed in a way that Keras does not use")
+    refuse_too_big(source, member, info.file_size, most_bytes)
     return archive.read(member)
-
-
-def _refuse_too_big(source: str, what: str, size_bytes: int) -> None:
-    if size_bytes > MAX_BYTES:
-        raise ModelFileError(
-            source,
-            f"{what} would take {size_bytes} bytes, more than the {MAX_BYTES} that are read",
-            "Check the file",
-        )
-
-
-def _member(group: Any, path: str, source: str) -> Any:
-    """Return group[path], refusing links that lead out of the file."""
-    for part in path.split("/"):
-        link = group.get(part, getlink=True) if isinstance(group, h5py.Group) else None
-        if link is None:
-            raise _damaged(source, f"{path!r} is missing")
-        if not isinstance(link, h5py.HardLink):
-            raise _damaged(source, f"{path!r} is a link to another place")
-        group = group[part]
-    return group
 
 
 def _class_and_config(source: str, top: Any) -> tuple[str, Any]:
     if not isinstance(top, dict) or "config" not in top:
-        raise _damaged(source, "its configuration is not that of a model")
+        raise damaged(source, "its configuration is not that of a model")
     return str(top.get("class_name")), top["config"]
 
 
 def _json(source: str, text: str | bytes) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _damaged(source, "its configuration is not readable JSON") from error
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        return parse_json(text)
+    except json.JSONDecodeError as error:
+        raise damaged(source, "its configuration is not readable JSON") from error
+    except ValueError as error:
+        raise damaged(source, f"its configuration is not sound: {error}") from error
 
 
 @contextmanager
@@ -328,8 +367,4 @@ def _damage_reported(source: str) -> Iterator[None]:
     try:
         yield
     except DAMAGE as error:
-        raise _damaged(source, "it is damaged or truncated") from error
-
-
-def _damaged(source: str, problem: str) -> ModelFileError:
-    return ModelFileError(source, problem, "Save the model again, or copy the file again")
+        raise damaged(source, "it is damaged or truncated") from error

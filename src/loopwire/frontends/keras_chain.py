@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from math import prod
 from typing import Any
 
 from loopwire.errors import ModelFileError, UnsupportedError
 from loopwire.frontends.keras_archive import LayerEntry, SavedModel
 
+MAX_STEPS = 1 << 14
+MAX_ELEMENTS = 1 << 20
+"""Bounds of a sequence. Memory and time of emulation and simulation grow with it, and nothing built is near."""
 CHAIN_REMEDY = "Only a chain of layers with one input and one output is compiled"
 CALL_ARGUMENTS = {"training": (None, False), "mask": (None,), "initial_state": (None,)}
 """Arguments of a layer's call, and the values with which they change nothing."""
@@ -72,8 +76,12 @@ def input_shape_of(model: SavedModel, chain: Sequence[LayerEntry]) -> tuple[int,
     shape = tuple(batch_shape[1:])
     if any(length is None for length in shape):
         raise UnsupportedError(where, f"its shape {shape} is unknown at compile time", remedy)
-    if len(shape) not in (1, 2) or not all(isinstance(length, int) and length > 0 for length in shape):
+    if len(shape) not in (1, 2) or not all(type(length) is int and length > 0 for length in shape):
         raise UnsupportedError(where, f"it has shape {shape}", "Give one of (steps, features) or (features,)")
+    if len(shape) == 2 and shape[0] > MAX_STEPS:
+        raise UnsupportedError(where, f"it has {shape[0]} steps", f"Give at most {MAX_STEPS}, or a sliding window")
+    if prod(shape) > MAX_ELEMENTS:
+        raise UnsupportedError(where, f"its shape {shape} has {prod(shape)} elements", f"Give at most {MAX_ELEMENTS}")
     return shape
 
 

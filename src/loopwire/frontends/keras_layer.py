@@ -9,13 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwire.errors import ModelFileError, UnsupportedError
-from loopwire.frontends.keras_archive import Array, LayerEntry
+from loopwire.frontends.hdf5 import Array
+from loopwire.frontends.keras_archive import LayerEntry
 
 Weights = npt.NDArray[np.float64]
 
 DTYPES = ("float32", "float64", "float16", "mixed_float16", "mixed_bfloat16")
 """Precisions in which Keras computes; the weights are read as they are, the firmware's types are the user's choice."""
 
+LARGEST_WEIGHT = float(np.finfo(np.float32).max)
 LONGEST_VALUE = 80
 """Characters of an option's value that a message shows."""
 
@@ -115,7 +117,8 @@ class SavedLayer:
         """Return the layer's arrays, which must have these names' shapes, in Keras's order.
 
         Raises:
-            ModelFileError: another number of arrays, another shape, no floating-point numbers, NaN or infinity.
+            ModelFileError: another number of arrays, another shape, no floating-point numbers, NaN, infinity or numbers
+                near it.
         """
         if len(self.arrays) != len(shapes):
             self.damaged(
@@ -132,6 +135,12 @@ class SavedLayer:
                     self.where,
                     f"its {tensor} holds NaN or infinity ({bad} of {array.size} numbers)",
                     "Train the model again; no firmware can carry these",
+                )
+            if (largest := np.abs(array).max(initial=0)) > LARGEST_WEIGHT:
+                raise ModelFileError(
+                    self.where,
+                    f"its {tensor} holds {largest:.3g}, which float32 cannot",
+                    "Train the model again; sums of such weights are beyond real numbers of any computer",
                 )
         return [array.astype(np.float64) for array in self.arrays]
 

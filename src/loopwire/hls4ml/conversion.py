@@ -53,12 +53,15 @@ class Paths:
         return cls(*(Path(name) if name else None for name in named))
 
 
-def read_conversion(values: Mapping[str, Any], source: str | Path | LiveModel | None = None) -> Conversion:
+def read_conversion(
+    values: Mapping[str, Any], source: str | Path | LiveModel | None = None, trust: bool = False
+) -> Conversion:
     """Read a configuration and the model that it is about.
 
     Args:
         values: the dictionary, as hls4ml's YAML files hold it.
         source: the model, in place of the one that the dictionary names.
+        trust: whether to read its file in this process.
 
     Raises:
         ConfigError: a key is unknown, a value impossible, or nothing names a model.
@@ -72,16 +75,16 @@ def read_conversion(values: Mapping[str, Any], source: str | Path | LiveModel | 
     found = source or read.get("KerasModel") or read.get("KerasH5")
     if found is None:
         raise ConfigError(WHERE, "it names no model", "Give the path of a .keras or .h5 file as KerasModel")
-    model = load(found)
+    model = load(found, trust)
     settings = HlsConfig.parse(read.get("HLSConfig", {}), notes)
-    config = CompileConfig(**_hardware(read, notes), **translate(settings, model, keras_classes(found)))
+    config = CompileConfig(**_hardware(read, notes), **translate(settings, model, keras_classes(found, trust)))
     paths = Paths.of(read)
     return Conversion(model, config, notes, paths.output_dir, paths.input_data)
 
 
-def keras_classes(source: str | Path | LiveModel) -> dict[str, str]:
+def keras_classes(source: str | Path | LiveModel, trust: bool = False) -> dict[str, str]:
     """Return the Keras class of each layer by its name, in the order of the data."""
-    return {entry.name: entry.class_name for entry in chain_of(read_saved(source))}
+    return {entry.name: entry.class_name for entry in chain_of(read_saved(source, trust))}
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
