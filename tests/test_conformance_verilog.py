@@ -116,6 +116,22 @@ def stacked_cases() -> Iterator[Case]:
     yield Case("between", (3, 2), [dense("a", 2, 2, "relu"), lstm("b", 2, 2, **SEQUENCES), dense("c", 2, 2, "softmax")])
 
 
+def reshape_cases() -> Iterator[Case]:
+    """A model's sequence given as a vector or in other steps, and its results handed on so."""
+    yield Case("reshape_flat", (6,), [Reshape("r", (3, 2)), lstm("a", 2, 3), dense("b", 3, 2)], io="parallel")
+    yield Case("reshape_flat_steps", (6,), [Reshape("r", (-1, 2)), gru("a", 2, 2, **SEQUENCES)], bus_bits=16)
+    yield Case("reshape_one_step", (2,), [Reshape("r", (1, 2)), rnn("a", 2, 2)], io="parallel")
+    yield Case("reshape_one_feature", (4,), [Reshape("r", (4, 1)), rnn("a", 1, 2, **BACKWARDS)], io="parallel")
+    yield Case("reshape_steps", (6, 2), [Reshape("r", (4, 3)), lstm("a", 3, 2), dense("b", 2, 2)])
+    there_and_back = [Flatten("f"), Reshape("r", (3, 2)), rnn("a", 2, 2)]
+    yield Case("reshape_there_and_back", (2, 3), there_and_back)
+    yield Case("reshape_state", (4,), [Reshape("r", (2, 2)), gru("a", 2, 2)], stateful=True, channels=2, bus_bits=32)
+    yield Case("reshape_window", (6,), [Reshape("r", (3, 2)), lstm("a", 2, 2)], sliding_window=True, channels=2)
+    yield Case("reshape_copies", (6,), [Reshape("r", (3, 2)), lstm("a", 2, 2)], copies=3, io="parallel")
+    yield Case("reshape_end", (3, 2), [gru("a", 2, 3, **SEQUENCES), dense("b", 3, 2), Flatten("f")])
+    yield Case("reshape_end_steps", (3, 2), [rnn("a", 2, 2, **SEQUENCES), Reshape("r", (2, 3)), Flatten("f")])
+
+
 def type_cases() -> Iterator[Case]:
     """Every pair of rounding and overflow somewhere, each rounding on signed and unsigned numbers."""
     modes = [(rounding, overflow) for rounding in Rounding for overflow in Overflow]
@@ -306,6 +322,7 @@ GROUPS = {
     "activations": activation_cases,
     "feed forward": feed_forward_cases,
     "stacked": stacked_cases,
+    "reshapes": reshape_cases,
     "types": type_cases,
     "bounds": bound_cases,
     "once wrong": once_wrong_cases,

@@ -23,6 +23,7 @@ from loopwire.layers.activation import Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.model import Model
+from loopwire.layers.shape import Flatten, Reshape
 from loopwire.synth.simulation import Stimulus
 from pass_through import FEATURES, HARDWARE, STEPS, firmware_of, pass_through
 
@@ -154,6 +155,37 @@ def test_a_model_without_sequences(without_generator: None) -> None:
     found = loopwire.verify(design, X[:, 0])
     assert (found.sequences, found.short_sequences, found.resets) == (40, 0, 3)
     assert design.simulate(X[:3, 0]).outputs.shape == (3, FEATURES)
+
+
+def test_a_flat_input_comes_in_one_beat_in_order(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    layers = (Reshape("r", (3, 2)), Gru("g", *(random.normal(size=s) for s in ((9, 2), (9, 3), 9, 9)), True))
+    flat = Model("flat", (6,), layers, "test")
+    x = random.normal(size=(40, 6))
+    design = loopwire.compile(flat)
+    beats = design.firmware.input
+    assert (beats.vectors_per_beat, beats.count, design.steps, design.config.io) == (3, 2, 3, "parallel")
+    assert (
+        design.input_vectors(*design.input_integers(x, None)).reshape(40, 6).tolist()
+        == quantise(x, design.graph.inputs[0].type.element).tolist()
+    )
+    as_sequence = loopwire.compile(replace(flat, input_shape=(3, 2)))
+    assert np.array_equal(design.predict(x), as_sequence.predict(x.reshape(40, 3, 2)))
+    narrow = loopwire.compile(flat, CompileConfig(bus_bits=32))
+    assert (narrow.firmware.input.vectors_per_beat, narrow.config.io) == (1, "stream")
+    for each in (design, narrow, loopwire.compile(flat, CompileConfig(target="vitis_hls", io="parallel"))):
+        loopwire.verify(each, x)
+    facts = json.loads((narrow.write(tmp_path / "flat", x) / "design.json").read_text())
+    assert (facts["input"]["shape"], facts["input"]["steps"]) == ([6], 3)
+
+
+def test_results_have_the_shape_of_the_models() -> None:
+    random = np.random.default_rng(6)
+    gru = Gru("g", *(random.normal(size=s) for s in ((6, 1), (6, 2), 6, 6)), True, return_sequences=True)
+    design = loopwire.compile(Model("ends_flat", (3, 1), (gru, Flatten("f")), "test"))
+    x = random.normal(size=(4, 3, 1))
+    assert design.predict(x).shape == design.predict_float(x).shape == design.simulate(x).outputs.shape == (4, 6)
+    assert np.array_equal(design.predict(x), design.simulate(x).outputs)
 
 
 def test_written_project(passing: Design, without_generator: None, tmp_path: Path) -> None:

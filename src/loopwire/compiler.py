@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,8 @@ def compile(model: Model, config: CompileConfig | None = None) -> Design:
     types = TypeChoice(config, folded)
     graph = verify(lower(folded, types.input_type(), types.layer_types))
     types.refuse_unread(graph)
+    if config.target == "verilog" and len(model.input_shape) < len(graph.inputs[0].type.shape):
+        config = _with_flat_input(config)
     if config.stateful:
         graph = carry_states(graph)
     if config.sliding_window:
@@ -74,3 +77,9 @@ def compile(model: Model, config: CompileConfig | None = None) -> Design:
     elif config.folds or config.copies > 1 or config.bus_bits is not None:
         check_knobs(graph, config)
     return Design(folded, config, device, graph)
+
+
+def _with_flat_input(config: CompileConfig) -> CompileConfig:
+    """Return the configuration of a model that takes its sequence as one vector: in one beat unless told otherwise."""
+    bus_is_chosen = config.bus_bits is not None or config.sliding_window
+    return config if bus_is_chosen else replace(config, io="parallel")

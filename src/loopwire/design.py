@@ -65,7 +65,8 @@ class Design:
     """A model with the types of all its tensors chosen; `loopwire.compile` makes one.
 
     Inputs `x` are real numbers (N, *model.input_shape). Where `lengths` (N,) is given, sequence k ends after
-    `lengths[k]` steps, and what x holds beyond is ignored.
+    `lengths[k]` steps, and what x holds beyond is ignored. The graph's input is the sequence that the layers read:
+    where the model begins with a Reshape, the elements of x in order.
 
     In a stateful design sequence k is one of channel k mod `config.channels` and goes on from the states that the
     channel's last one left. The first of a channel, and those that `fresh` (N,) marks, start from the initial states.
@@ -85,12 +86,16 @@ class Design:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of an input: the model's, or of a sample of its sliding window."""
-        return self.model.input_shape[1:] if self.config.sliding_window else self.model.input_shape
+        return self._graph_shape[1:] if self.config.sliding_window else self.model.input_shape
 
     @property
     def steps(self) -> int:
-        """Steps T of a full sequence; 1 for inputs that are no sequences."""
-        return self.input_shape[0] if len(self.input_shape) == 2 else 1
+        """Steps T of a full sequence as the layers read it; 1 for inputs that are no sequences, and for samples."""
+        return self._graph_shape[0] if len(self._graph_shape) == 2 and not self.config.sliding_window else 1
+
+    @property
+    def _graph_shape(self) -> tuple[int, ...]:
+        return self.graph.inputs[0].type.shape
 
     def predict(
         self, x: npt.ArrayLike, lengths: npt.ArrayLike | None = None, fresh: npt.ArrayLike | None = None
@@ -109,7 +114,9 @@ class Design:
         element = self.graph.inputs[0].type.element
         size = DEFINITION_BATCH if self._fast_emulator is None else FAST_BATCH
         batches = self._batches(x, lengths, fresh, size)
-        return np.concatenate([self._evaluate(quantise(part, element), n, anew) for part, n, anew in batches])
+        return self._as_model(
+            np.concatenate([self._evaluate(quantise(part, element), n, anew) for part, n, anew in batches])
+        )
 
     def predict_float(
         self,
@@ -138,7 +145,7 @@ class Design:
                 results.append(evaluate_calls(evaluate, self.graph, part, anew, self.config.channels, n))
             else:
                 results += evaluate(self.graph, (part,), n)
-        return np.concatenate(results)
+        return self._as_model(np.concatenate(results))
 
     def clipping(self, x: npt.ArrayLike) -> tuple[Clipping, ...]:
         """Return the tensors that hold values beyond their types on these inputs.
@@ -249,12 +256,12 @@ class Design:
         vectors = self.input_vectors(integers, steps)
         patience = self.firmware.timeout_cycles
         result = self.simulator.run(vectors, steps, stimulus or Stimulus(seed=1), patience, fresh=anew)
-        shape, element = self.graph.outputs[0].type.shape, self.graph.outputs[0].type.element
+        element = self.graph.outputs[0].type.element
         per_sequence = self.firmware.length if self.firmware.per_step else 1
         outputs = np.zeros((len(steps), per_sequence, self.firmware.output.count), integer_dtype(element.width + 1))
         for sequence, vectors in enumerate(result.outputs):
             outputs[sequence, : len(vectors)] = vectors
-        return Simulation(to_real(outputs.reshape(len(steps), *shape), element.fraction), result)
+        return Simulation(to_real(self._as_model(outputs), element.fraction), result)
 
     def write(self, path: str | Path, x: npt.ArrayLike | None = None, more: Mapping[str, str] | None = None) -> Path:
         """Write the project folder: SystemVerilog or HLS C++, testbench with vectors, README, facts.
@@ -325,8 +332,8 @@ class Design:
         return x
 
     def input_integers(self, x: npt.ArrayLike, lengths: npt.ArrayLike | None) -> tuple[Integers, Lengths]:
-        """Return inputs (N, *input shape) counted in steps of their type, and the steps of each sequence (N,)."""
-        array = check_inputs("x", x, self.input_shape)
+        """Return inputs (N, *shape the layers read) in steps of their type, and the steps of each sequence (N,)."""
+        array = self._as_read(check_inputs("x", x, self.input_shape))
         given = np.full(len(array), self.steps) if lengths is None else lengths
         steps = check_lengths("lengths", given, len(array), self.steps)
         return quantise(array, self.graph.inputs[0].type.element), steps
@@ -363,7 +370,7 @@ class Design:
         self, x: npt.ArrayLike, lengths: npt.ArrayLike | None, fresh: npt.ArrayLike | None, size: int
     ) -> Iterator[tuple[npt.NDArray[Any], Lengths | None, Fresh]]:
         """Yield inputs, lengths and which are fresh, of `size` sequences at a time that need nothing of each other."""
-        array = check_inputs("x", x, self.input_shape)
+        array = self._as_read(check_inputs("x", x, self.input_shape))
         steps = None if lengths is None else check_lengths("lengths", lengths, len(array), self.steps)
         anew = check_fresh("fresh", fresh, len(array), self.config.remembers)
         if self.config.stateful:
@@ -377,11 +384,19 @@ class Design:
         """Return what the model sees of some inputs: themselves, or the window that ends with each."""
         if not self.config.sliding_window:
             return x[rows]
-        return windows(x, fresh, self.model.input_shape[0], self.config.channels, rows)
+        return windows(x, fresh, self._graph_shape[0], self.config.channels, rows)
+
+    def _as_read(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return inputs (N, *input_shape) in the shape that the layers read, samples as they are."""
+        return x if self.config.sliding_window else x.reshape(len(x), *self._graph_shape)
+
+    def _as_model(self, outputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return results in the shape of the model's."""
+        return outputs.reshape(len(outputs), *self.model.output_shape())
 
     def _alone(self, x: npt.ArrayLike) -> npt.NDArray[Any]:
-        """Return sequences (N, *model.input_shape), to be looked at each by itself."""
-        array = check_inputs("x", x, self.input_shape)
+        """Return sequences in the shape that the layers read, to be looked at each by itself."""
+        array = self._as_read(check_inputs("x", x, self.input_shape))
         return self._sequences(array, np.zeros(len(array), np.bool_))
 
 

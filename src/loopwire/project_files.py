@@ -163,7 +163,7 @@ def _user(design: Design) -> str:
     """Return the row of s_axis_tuser, where there is one."""
     config = design.config
     if config.sliding_window:
-        return WINDOW.substitute(steps=design.model.input_shape[0], channels=config.channels)
+        return WINDOW.substitute(steps=design.graph.inputs[0].type.shape[0], channels=config.channels)
     return STATES.substitute(channels=config.channels) if config.stateful else ""
 
 
@@ -224,6 +224,8 @@ def _verilog_facts(design: Design) -> dict[str, object]:
         "channels": design.config.channels,
         "input": {
             "type": str(design.graph.inputs[0].type.element),
+            "shape": list(design.input_shape),
+            "steps": firmware.length,
             "beats": int(firmware.input.beat_counts(firmware.length)),
             **_lanes(firmware.input),
         },

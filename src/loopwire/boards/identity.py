@@ -24,6 +24,7 @@ class Identity:
         name: of the top module.
         digest: of the design's sources, in hexadecimal digits.
         input_shape: of a sequence, (steps, features) or (features,); of a sample where windows slide, (features,).
+        steps: vectors of a full sequence.
         input_type, output_type: of the elements.
         input, output: how they lie in beats.
         per_step: each step gives a result; else a sequence gives one.
@@ -34,6 +35,7 @@ class Identity:
     name: str
     digest: str
     input_shape: tuple[int, ...]
+    steps: int
     input_type: FixedType
     input: BeatFormat
     output_type: FixedType
@@ -41,11 +43,6 @@ class Identity:
     per_step: bool
     remembers: bool
     buffer_bytes: int
-
-    @property
-    def steps(self) -> int:
-        """Vectors of a full sequence."""
-        return self.input_shape[0] if len(self.input_shape) == 2 else 1
 
     def to_bytes(self) -> bytes:
         """Return the text that stands in the board's memory."""
@@ -85,11 +82,11 @@ _READERS: dict[str, Any] = {
 def identity_of(facts: Mapping[str, Any], buffer_bytes: int) -> Identity:
     """Return the identity of a written project, given its `design.json`."""
     input_type, output_type = (FixedType.parse(facts[port]["type"]) for port in ("input", "output"))
-    shape = facts["model"]["input_shape"]
     return Identity(
         name=facts["top"],
         digest=sources_digest(facts),
-        input_shape=tuple(shape[1:] if facts["sliding_window"] else shape),
+        input_shape=tuple(facts["input"]["shape"]),
+        steps=facts["input"]["steps"],
         input_type=input_type,
         input=_format(facts["input"], input_type),
         output_type=output_type,

@@ -56,8 +56,7 @@ def classify(client: BoardClient, x: npt.ArrayLike, progress: Progress | None = 
     begin = time.perf_counter()
     results = client.run(inputs, np.full(len(inputs), identity.steps), progress=progress)
     seconds = time.perf_counter() - begin
-    sequence_out = identity.per_step and len(identity.input_shape) == 2
-    return Outcome(identity, inputs, results if sequence_out else results[:, 0], seconds)
+    return Outcome(identity, inputs, results if identity.per_step else results[:, 0], seconds)
 
 
 def require_design(where: str, identity: Identity, project: Path) -> None:
@@ -100,11 +99,13 @@ def require_equal(where: str, outcome: Outcome, project: Path) -> None:
 def _emulated(inputs: Integers, project: Path) -> Integers:
     """Return the results of a written project's graph for full sequences, as after a reset."""
     facts, graph = read_facts(project), parse_graph((project / GRAPH).read_text())
-    none = np.zeros(len(inputs), np.bool_)
+    none, shape = np.zeros(len(inputs), np.bool_), graph.inputs[0].type.shape
+    if not facts["sliding_window"]:
+        inputs = inputs.reshape(len(inputs), *shape)
     if facts["stateful"]:
         return evaluate_calls(evaluate_integers, graph, inputs, none, facts["channels"])
     if facts["sliding_window"]:
-        inputs = windows(inputs, none, facts["model"]["input_shape"][0], facts["channels"])
+        inputs = windows(inputs, none, shape[0], facts["channels"])
     emulator = try_build(graph)
     if emulator is not None:
         return emulator.run(inputs, None)

@@ -41,6 +41,7 @@ def bits_from_data(probe: Probe, x: npt.NDArray[np.generic]) -> dict[Group, int]
 
     for start in range(0, len(x), BATCH):
         part = x[start : start + BATCH].astype(np.float64)
+        part = part.reshape(len(part), *probe.graph.inputs[0].type.shape)
         meet(probe.group_of(probe.graph.inputs[0]), part)
         evaluate_real(probe.graph, (part,), observe=observe)
     return {group: _bits(value) for group, value in largest.items()}

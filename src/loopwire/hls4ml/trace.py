@@ -32,6 +32,7 @@ def layer_results(design: Design, x: npt.ArrayLike) -> dict[str, Reals]:
         DataError: x does not fit the model.
     """
     inputs = check_inputs("x", x, design.model.input_shape)
+    inputs = inputs.reshape(len(inputs), *design.graph.inputs[0].type.shape)
     parts = [
         _evaluate(design.graph, design.model, inputs[start : start + DEFINITION_BATCH].astype(np.float64))
         for start in range(0, len(inputs), DEFINITION_BATCH)
@@ -54,8 +55,10 @@ def _evaluate(graph: Graph, model: Model, x: Reals) -> dict[str, Reals]:
     for (name, value), array in zip(results.items(), arrays, strict=True):
         traced[name] = to_real(array, value.type.element.fraction)
     named = {}
+    shape = model.input_shape
     for layer in model.layers:
-        named[layer.name] = traced[layer.name]
+        shape = layer.output_shape(shape)
+        named[layer.name] = traced[layer.name] = traced[layer.name].reshape(len(x), *shape)
         if layer.name in before:
             assert isinstance(layer, Dense)
             value = before[layer.name]

@@ -192,10 +192,19 @@ class _Translation:
         found = [option for option in (settings.option("Static") for settings in recurrent) if option is not None]
         unrolled = [place for place, is_static in found if is_static is False]
         if unrolled and len(unrolled) == len(recurrent):
-            return {"copies": self._folded.input_shape[0]}
+            return {"copies": self._recurrent_steps()}
         for place in unrolled:
             self._notes.add(place, STATIC)
         return {}
+
+    def _recurrent_steps(self) -> int:
+        """Return the steps that the first recurrent layer reads."""
+        shape = self._folded.input_shape
+        for layer in self._folded.layers:
+            if isinstance(layer, Recurrent):
+                break
+            shape = layer.output_shape(shape)
+        return shape[0]
 
     def _note_truncation(self, types: list[FixedType]) -> None:
         plain = (Rounding.TRN, Overflow.WRAP)

@@ -10,10 +10,13 @@ from loopwire.ir.types import FixedType, TensorType
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.model import Layer, Model
 from loopwire.layers.roles import LayerTypes
+from loopwire.passes.reshape_ports import reshape_ports
 
 
 def lower(model: Model, input_type: FixedType, types_of: Callable[[Layer], LayerTypes]) -> Graph:
     """Return the graph with one input `x` and one output.
+
+    Their shapes are those that the layers inside read and make: a Reshape at the model's ends is its caller's.
 
     Args:
         model: as read by a frontend.
@@ -29,4 +32,4 @@ def lower(model: Model, input_type: FixedType, types_of: Callable[[Layer], Layer
         layer.output_shape(value.type.shape)
         builder.layer = layer.name
         value = layer.emit(Emitter(builder, types_of(layer)), value)
-    return builder.graph((value,))
+    return reshape_ports(builder.graph((value,)))
