@@ -171,12 +171,13 @@ class _Proof:
         )
 
     def disturb(self, count: int, short: bool, valid_probability: float, ready_probability: float) -> None:
-        """Every bit is right under gaps, stalls, short sequences, lacking TLAST and a reset."""
+        """Every bit is right under gaps, stalls of any length, short sequences, lacking TLAST and resets."""
         longest = self._design.length
         lengths = np.array([self._random.randint(1, longest) if short else longest for _ in range(count)])
         lengths[[self._random.random() < 0.4 for _ in lengths]] = longest
-        reset_after = self._random.randint(1, int(self._design.input.beat_counts(lengths).sum()) - 1)
-        stimulus = Stimulus(self._seed(), valid_probability, ready_probability, 0.5, reset_after)
+        still_cycles = self._design.latency_cycles
+        resets = tuple(self._random.randint(1, 3 * still_cycles) for _ in range(2))
+        stimulus = Stimulus(self._seed(), valid_probability, ready_probability, 0.5, still_cycles, resets)
         self.simulate(lengths, stimulus)
 
     def simulate(self, lengths: Counts, stimulus: Stimulus) -> SimulationResult:

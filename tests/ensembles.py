@@ -73,8 +73,8 @@ class Ensemble:
             return design.output.unpack(bytes_out[:, :end]), design.output.unpack_keep(keep)
 
         final = Beats(*unpacked(result.beats.lanes), result.beats.lengths)
-        before, _ = unpacked(result.lanes_before_reset)
-        return replace(result, output=design.output, beats=final, lanes_before_reset=before)
+        before = tuple(unpacked(lanes)[0] for lanes in result.lanes_before_resets)
+        return replace(result, output=design.output, beats=final, lanes_before_resets=before)
 
     def _text(self) -> str:
         count = len(self._designs)

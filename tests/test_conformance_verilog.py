@@ -422,7 +422,7 @@ def test_testbenches_pass_in_every_simulator(case: Case, tmp_path: Path) -> None
     x = random_beats(graph.inputs[0].type, len(lengths), source)
     vectors, due, counts = vectors_of(graph, design, x, lengths)
     sent, expected = Vectors(design.input, vectors, lengths), Vectors(design.output, due, counts)
-    bench, *_ = write_testbench(tmp_path, design.top, sent, expected, case.clock_period_ns)
+    bench, *_ = write_testbench(tmp_path, design.top, sent, expected, case.clock_period_ns, design.latency_cycles)
     assert verilator.run_testbench(f"{design.top}_tb", [bench, *sources]).startswith("PASS: 12 sequences, 0 errors\n")
     if shutil.which("iverilog") is None:
         pytest.skip("Icarus Verilog is not installed (apt install iverilog)")

@@ -84,7 +84,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sent = Vectors(BeatFormat(2, 8, signed=True), beats, lengths)
     due = Vectors(BeatFormat(2, 12, signed=True), sums, lengths)
     (folder / "running_sum.sv").write_text(RUNNING_SUM)
-    write_testbench(folder, "running_sum", sent, due, clock_period_ns=5)
+    write_testbench(folder, "running_sum", sent, due, clock_period_ns=5, still_cycles=20)
     return folder
 
 
@@ -148,10 +148,10 @@ def test_vectors_hold_tlast_above_the_data() -> None:
 
 def test_same_vectors_same_bytes_and_the_paths_are_returned(project: Path, tmp_path: Path) -> None:
     one = Vectors(BeatFormat(1, 8, signed=False), np.array([[1], [2]]), np.array([2]))
-    paths = write_testbench(tmp_path, "one", one, one, clock_period_ns=2.5)
+    paths = write_testbench(tmp_path, "one", one, one, clock_period_ns=2.5, still_cycles=20)
     assert [path.name for path in paths] == ["one_tb.sv", "one_input.hex", "one_expected.hex"]
     text = paths[0].read_text()
     assert "always #(1.250) aclk = ~aclk;" in text
     assert str(tmp_path) not in text
-    write_testbench(tmp_path, "one", one, one, clock_period_ns=2.5)
+    write_testbench(tmp_path, "one", one, one, clock_period_ns=2.5, still_cycles=20)
     assert paths[0].read_text() == text

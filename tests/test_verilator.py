@@ -22,7 +22,9 @@ IN = BeatFormat(count=3, width=12, signed=True)
 OUT = BeatFormat(count=3, width=20, signed=True)
 MAX_STEPS = 5
 CALM = Stimulus(seed=1)
-ROUGH = Stimulus(seed=7, valid_probability=0.6, ready_probability=0.4, last_probability=0.5, reset_after_beats=23)
+ROUGH = Stimulus(
+    seed=7, valid_probability=0.6, ready_probability=0.4, last_probability=0.5, still_cycles=20, resets=(9, 40)
+)
 
 # Sums each element over the steps of a sequence. The number in fault.hex chooses what is wrong with it.
 ACCUMULATOR = """
@@ -183,6 +185,16 @@ def test_stalls_and_gaps_are_as_frequent_as_asked(right: Simulator) -> None:
     assert 3.7 < np.mean(gaps.interval_cycles) < 4.3
 
 
+def test_either_side_stops_until_the_other_stands_still(right: Simulator) -> None:
+    data = case(800)
+    result = simulated(right, Stimulus(seed=2, still_cycles=50), data)
+    waits = result.output_cycles - result.valid_cycles
+    pauses = np.diff(result.input_cycles) - 1
+    # At full rate nothing else waits: a stopped output holds a result, and with it the input; a stopped input, nothing.
+    assert 2 <= np.sum(waits > 45) <= 12 and set(waits[waits <= 45]) <= {0}
+    assert 2 <= np.sum(pauses > 45) - np.sum(waits > 45) <= 12
+
+
 def test_a_run_is_repeatable_and_depends_on_its_seed(right: Simulator) -> None:
     data = case(20)
     first, again = (simulated(right, ROUGH, data).output_cycles for _ in range(2))
@@ -193,9 +205,10 @@ def test_a_run_is_repeatable_and_depends_on_its_seed(right: Simulator) -> None:
 
 def test_outputs_before_the_reset_are_kept_apart(right: Simulator) -> None:
     data = case(30)
-    result = simulated(right, Stimulus(seed=1, reset_after_beats=40), data)
-    complete_by_40 = int(np.sum(np.cumsum(data.lengths) <= 40))
-    assert complete_by_40 - 1 <= len(result.lanes_before_reset) <= complete_by_40
+    result = simulated(right, Stimulus(seed=1, resets=(40, 3)), data)
+    first, second = (int(np.sum(np.cumsum(data.lengths) <= beats)) for beats in (40, 3))
+    assert first - 1 <= len(result.lanes_before_resets[0]) <= first
+    assert second - 1 <= len(result.lanes_before_resets[1]) <= second
     assert len(result.outputs) == 30
 
 
@@ -232,7 +245,7 @@ def test_state_that_survives_a_reset_shows_after_a_reset_in_mid_sequence(accumul
     inside_a_sequence = int(np.cumsum(data.lengths)[np.argmax(data.lengths > 1)]) - 1
     simulated(faulty, CALM, data)
     with pytest.raises(VerificationError, match="1 of 30 output beats differ; the first is beat 0 of sequence 0"):
-        simulated(faulty, Stimulus(seed=1, reset_after_beats=inside_a_sequence), data)
+        simulated(faulty, Stimulus(seed=1, resets=(inside_a_sequence,)), data)
 
 
 def test_a_module_that_needs_tlast_on_the_longest_sequence_is_caught(accumulator: Simulator) -> None:
@@ -257,9 +270,9 @@ def test_a_wrong_number_of_beats_is_caught(right: Simulator) -> None:
 
 def test_a_difference_before_the_reset_is_caught(right: Simulator) -> None:
     data = case(30)
-    result = simulated(right, Stimulus(seed=1, reset_after_beats=40), data)
-    result.lanes_before_reset[2, 1] ^= 4
-    with pytest.raises(VerificationError, match=r"1 of .* output beats before the reset differ; .* sequence 2"):
+    result = simulated(right, Stimulus(seed=1, resets=(9, 40)), data)
+    result.lanes_before_resets[1][2, 1] ^= 4
+    with pytest.raises(VerificationError, match=r"1 of .* output beats before reset 2 differ; .* sequence 2"):
         result.require_equal("accumulator", data.sums, np.ones(30, np.int64))
 
 
@@ -274,7 +287,7 @@ def running_sum(tmp_path_factory: pytest.TempPathFactory) -> Simulator:
 def test_wide_elements_and_a_result_beat_for_each_beat(running_sum: Simulator) -> None:
     start = 2**65 + 3
     (running_sum.directory / "start.hex").write_text(f"{start:x}\n")
-    stimulus = Stimulus(5, 0.5, 0.5, last_probability=0, reset_after_beats=5)
+    stimulus = Stimulus(5, 0.5, 0.5, last_probability=0, still_cycles=9, resets=(5,))
     result = running_sum.run(np.array([[1], [2], [3], [4], [30], [31], [9]]), np.array([4, 2, 1]), stimulus)
     sums = [[1, 3, 6, 10], [30, 61], [9]]
     assert [output[:, 0].tolist() for output in result.outputs] == [[start + x for x in one] for one in sums]

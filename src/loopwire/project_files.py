@@ -109,13 +109,18 @@ def _testbench(design: Design, x: npt.NDArray[np.float64]) -> dict[str, str]:
     lengths[1::2] = np.random.default_rng(1).integers(1, design.steps, len(lengths[1::2]), endpoint=True)
     fresh = np.zeros(len(lengths), np.bool_)
     fresh[3::5] = design.config.remembers
-    sent = Vectors(
-        firmware.input, design.input_vectors(integers, lengths), lengths, fresh if design.config.remembers else None
-    )
+    last = lengths < design.steps
+    last[::4] = True
+    told = fresh if design.config.remembers else None
+    sent = Vectors(firmware.input, design.input_vectors(integers, lengths), lengths, told, last)
     due = Vectors(firmware.output, *design.expected_vectors(integers, lengths, fresh))
     sent_file, due_file = f"{firmware.top}_input.hex", f"{firmware.top}_expected.hex"
-    clock_period_ns, timeout_cycles = design.config.clock_period_ns, firmware.timeout_cycles
-    text = testbench_text(firmware.top, sent, due, sent_file, due_file, clock_period_ns, timeout_cycles, seed=1)
+    period_ns, still_cycles, timeout_cycles = (
+        design.config.clock_period_ns,
+        firmware.latency_cycles,
+        firmware.timeout_cycles,
+    )
+    text = testbench_text(firmware.top, sent, due, sent_file, due_file, period_ns, still_cycles, timeout_cycles, seed=1)
     return {
         f"testbench/{firmware.top}_tb.sv": text,
         f"testbench/{sent_file}": sent.text(),

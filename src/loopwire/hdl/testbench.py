@@ -30,12 +30,14 @@ class Vectors:
         integers: [n_vectors, count].
         lengths: vectors of each sequence [n_sequences].
         fresh: TUSER of each sequence's first beat, for a module that has it [n_sequences].
+        last: TLAST of each sequence's last beat [n_sequences]; None: high.
     """
 
     format: BeatFormat
     integers: Integers
     lengths: Counts
     fresh: npt.NDArray[np.bool_] | None = None
+    last: npt.NDArray[np.bool_] | None = None
 
     def beats(self) -> Beats:
         """Return the beats that they make."""
@@ -46,9 +48,11 @@ class Vectors:
         beats, format = self.beats(), self.format
         ends = np.cumsum(beats.lengths)
         flags = np.zeros(len(beats.lanes), np.int64)
-        flags[ends - 1] = 1
         if self.fresh is not None:
-            flags[ends - beats.lengths] += 2 * self.fresh
+            # No module may look at TUSER but with a sequence's first beat.
+            flags[1::2] = 2
+            flags[ends - beats.lengths] = 2 * self.fresh
+        flags[ends - 1] += 1 if self.last is None else self.last
         digits = (format.bits + format.keep_bits + 5) // 4
         lines = []
         for data, keep, flag in zip(format.pack(beats.lanes), format.pack_keep(beats.kept), flags, strict=True):
@@ -63,18 +67,21 @@ def write_testbench(
     input: Vectors,
     expected: Vectors,
     clock_period_ns: float,
+    still_cycles: int,
     timeout_cycles: int = 100_000,
     seed: int = 1,
 ) -> list[Path]:
     """Write `<top>_tb.sv` and its vectors, `<top>_input.hex` and `<top>_expected.hex`; return the three paths.
 
-    The testbench sends the sequences once through a reset in their middle and then, with random gaps and stalls,
-    from the first to the last. It ends with `PASS: <n> sequences, 0 errors`, or with $fatal after `FAIL: ...`.
-    It must be run in `directory`.
+    The testbench sends the sequences with random gaps and stalls, resets the module a few times meanwhile, and then
+    sends them from the first to the last. Sometimes one side stops until the other has moved no beat for
+    `still_cycles`: at least as many as a sequence can wait for others, so that the module is then full or empty.
+    It ends with `PASS: <n> sequences, 0 errors`, or with $fatal after `FAIL: ...`. It must be run in `directory`.
     """
     assert len(input.lengths) == len(expected.lengths)
     bench, sent, due = (directory / f"{top}_{end}" for end in ("tb.sv", "input.hex", "expected.hex"))
-    text = testbench_text(top, input, expected, sent.name, due.name, clock_period_ns, timeout_cycles, seed)
+    files = sent.name, due.name
+    text = testbench_text(top, input, expected, *files, clock_period_ns, still_cycles, timeout_cycles, seed)
     bench.write_text(text)
     sent.write_text(input.text())
     due.write_text(expected.text())
@@ -88,6 +95,7 @@ def testbench_text(
     input_file: str,
     expected_file: str,
     clock_period_ns: float,
+    still_cycles: int,
     timeout_cycles: int,
     seed: int,
 ) -> str:
@@ -116,7 +124,7 @@ def testbench_text(
         n_sequences=len(input.lengths),
         n_inputs=len(sent.lanes),
         n_outputs=len(due.lanes),
-        reset_after=_inside_a_sequence(sent.lengths),
+        still_cycles=still_cycles,
         input_file=input_file,
         expected_file=expected_file,
         half_period_ns=f"{clock_period_ns / 2:.3f}",
@@ -127,9 +135,3 @@ def testbench_text(
 
 def _lines(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
-
-
-def _inside_a_sequence(lengths: Counts) -> int:
-    """Return a number of beats that ends inside the longest sequence, if it is longer than one beat."""
-    longest = int(np.argmax(lengths))
-    return int(np.sum(lengths[:longest])) + (int(lengths[longest]) + 1) // 2

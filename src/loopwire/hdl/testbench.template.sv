@@ -1,7 +1,8 @@
 // Self-checking testbench of $top.
 //
-// Sends all sequences with random gaps and stalls, resets the module in the middle of the run, sends them again
-// from the first, and compares every result, those before the reset too. Run it in the folder of the .hex files:
+// Sends all sequences with random gaps and stalls; some stalls last until the module is full, some gaps until it is
+// empty. Resets the module a few times, sends the sequences again from the first, and compares every result, those
+// before the resets too. Run it in the folder of the .hex files:
 //     iverilog -g2012 -o simulate ${top}_tb.sv <sources> && vvp simulate
 
 `timescale 1ns / 1ps
@@ -14,8 +15,10 @@ module ${top}_tb;
   localparam int SEQUENCES = $n_sequences;
   localparam int INPUTS = $n_inputs;    // beats
   localparam int OUTPUTS = $n_outputs;  // beats
-  localparam int RESET_AFTER = $reset_after;  // input beats
+  localparam int RESETS = 4;
   localparam int RESET_CYCLES = 4;
+  localparam int STOPS = 12;            // of one side or the other in a run, on average
+  localparam int STILL_CYCLES = $still_cycles;  // without a beat on the side that goes on, which end a stop
   localparam int TIMEOUT_CYCLES = $timeout_cycles;
   localparam int MAX_ERRORS = 20;
 
@@ -64,7 +67,13 @@ $user_port      .m_axis_tdata(m_axis_tdata),
   endfunction
 
   int reset_cycles = RESET_CYCLES;  // still to go
-  logic was_reset = 1'b0;           // in mid-run
+  int resets = 0;                   // in mid-run
+  int until_reset = STILL_CYCLES;   // cycles
+  logic input_stops = 1'b0;
+  logic output_stops = 1'b0;
+  int still = 0;                    // cycles since the other side moved a beat
+  logic rushing = 1'b0;             // neither gaps nor stalls
+  logic input_moves, output_moves;
   int offered = 0;                  // input beats, the pending one included
   int accepted = 0;                 // input beats
   int received = 0;                 // output beats
@@ -94,8 +103,9 @@ $user_port      .m_axis_tdata(m_axis_tdata),
     if (stalled && m_axis_tvalid !== 1'b1) fail("TVALID fell before TREADY rose");
     if (stalled && $got !== held) fail("TDATA or TLAST changed before TREADY rose");
     stalled = m_axis_tvalid === 1'b1 && !m_axis_tready;
+    output_moves = m_axis_tvalid === 1'b1 && m_axis_tready;
     held = $got;
-    if (m_axis_tvalid === 1'b1 && m_axis_tready) begin
+    if (output_moves) begin
       if (received >= OUTPUTS) fail("a beat too many");
       else if (held !== expected[received]) begin
         fail("a wrong beat");
@@ -107,12 +117,13 @@ $user_port      .m_axis_tdata(m_axis_tdata),
   endtask
 
   task drive_input;
-    if (s_axis_tvalid && s_axis_tready === 1'b1) begin
+    input_moves = s_axis_tvalid && s_axis_tready === 1'b1;
+    if (input_moves) begin
       accepted = accepted + 1;
       idle_cycles = 0;
     end
     if (offered == accepted) begin
-      if (offered < INPUTS && random[1:0] != 2'd0) begin
+      if (offered < INPUTS && !input_stops && (rushing || random[1:0] != 2'd0)) begin
         s_axis_tvalid <= 1'b1;
         $sent <= inputs[offered];
         offered = offered + 1;
@@ -123,9 +134,25 @@ $user_port      .m_axis_tdata(m_axis_tdata),
     end
   endtask
 
+  task choose_stops;
+    if (input_stops ? output_moves : input_moves) still = 0;
+    else still = still + 1;
+    if (!input_stops && !output_stops) begin
+      if (input_moves && random[31:16] % INPUTS < STOPS) begin
+        input_stops = random[3];
+        output_stops = !random[3];
+        still = 0;
+      end
+    end else if (still >= STILL_CYCLES) begin
+      input_stops = 1'b0;
+      output_stops = 1'b0;
+      rushing = random[4];
+    end
+  endtask
+
   always @(posedge aclk) begin
     random <= xorshift(random);
-    m_axis_tready <= random[9:8] != 2'd0;
+    m_axis_tready <= !output_stops && (rushing || random[9:8] != 2'd0);
     idle_cycles = idle_cycles + 1;
     if (reset_cycles > 0) begin
       reset_cycles = reset_cycles - 1;
@@ -133,8 +160,11 @@ $user_port      .m_axis_tdata(m_axis_tdata),
     end else begin
       check_output;
       drive_input;
-      if (!was_reset && accepted == RESET_AFTER) begin
-        was_reset = 1'b1;
+      choose_stops;
+      until_reset = until_reset - 1;
+      if (resets < RESETS && until_reset <= 0) begin
+        resets = resets + 1;
+        until_reset = 1 + random[30:0] % (3 * STILL_CYCLES);
         reset_cycles = RESET_CYCLES;
         aresetn <= 1'b0;
         s_axis_tvalid <= 1'b0;
@@ -144,7 +174,7 @@ $user_port      .m_axis_tdata(m_axis_tdata),
         stalled = 1'b0;
       end
     end
-    if (received >= OUTPUTS && accepted == INPUTS) drain_cycles = drain_cycles - 1;
+    if (resets == RESETS && received >= OUTPUTS && accepted == INPUTS) drain_cycles = drain_cycles - 1;
     else if (idle_cycles > TIMEOUT_CYCLES) fail("no beat moved");
     if (drain_cycles == 0 || idle_cycles > TIMEOUT_CYCLES || errors >= MAX_ERRORS) finish;
   end

@@ -25,6 +25,8 @@ constexpr int kResetCycles = 4;
 constexpr int kInBytes = IN_BYTES + IN_KEEP_BYTES;
 constexpr int kOutBytes = OUT_BYTES + OUT_KEEP_BYTES;
 constexpr int64_t kDrainCycles = 100;  // beyond the time that the last result took
+constexpr int64_t kStops = 8;          // in a run, on average
+constexpr int64_t kForever = int64_t{1} << 62;
 
 enum Status : int64_t { kDone, kNoProgress, kRetracted, kChanged, kNoLast, kUnsolicited };
 
@@ -52,12 +54,14 @@ class Random {  // SplitMix64, Steele, Lea and Flood, OOPSLA 2014
 struct Header {
     int64_t sequences, beats, most_input_beats, most_output_beats, seed;
     int64_t valid_odds, ready_odds, last_odds;  // in 2^32
-    int64_t reset_after_beats;                  // -1: no reset
+    int64_t still_cycles;                       // 0: neither side stops for long
     int64_t timeout_cycles;
+    int64_t resets;
 };
 
 struct Stimulus {
     Header header;
+    std::vector<int64_t> resets;  // cycles before each
     std::vector<int64_t> lengths, fresh;
     std::vector<uint8_t> data;
 };
@@ -74,16 +78,50 @@ Stimulus read_stimulus(const char* path) {
     std::FILE* file = std::fopen(path, "rb");
     Stimulus stimulus;
     if (!file || std::fread(&stimulus.header, sizeof(Header), 1, file) != 1) fail("read", path);
+    stimulus.resets.resize(stimulus.header.resets);
     stimulus.lengths.resize(stimulus.header.sequences);
     stimulus.fresh.resize(stimulus.header.sequences);
     stimulus.data.resize(stimulus.header.beats * kInBytes);
-    if (std::fread(stimulus.lengths.data(), 8, stimulus.lengths.size(), file) != stimulus.lengths.size() ||
+    if (std::fread(stimulus.resets.data(), 8, stimulus.resets.size(), file) != stimulus.resets.size() ||
+        std::fread(stimulus.lengths.data(), 8, stimulus.lengths.size(), file) != stimulus.lengths.size() ||
         std::fread(stimulus.fresh.data(), 8, stimulus.fresh.size(), file) != stimulus.fresh.size() ||
         std::fread(stimulus.data.data(), 1, stimulus.data.size(), file) != stimulus.data.size())
         fail("read", path);
     std::fclose(file);
     return stimulus;
 }
+
+// Stops one side or the other at random, until the side that goes on has moved no beat for so many cycles: until each
+// place in the module is taken, or until the module is empty.
+class Stops {
+  public:
+    Stops(Random& random, int64_t beats, int64_t still_cycles)
+        : random_(random), beats_(beats), still_cycles_(still_cycles) {}
+
+    bool input_stops() const { return stopped_ == kInput; }
+    bool output_stops() const { return stopped_ == kOutput; }
+
+    void observe(bool input_moves, bool output_moves) {
+        if (stopped_ == kNeither) {
+            if (still_cycles_ && input_moves && static_cast<int64_t>(random_.next() % beats_) < kStops) {
+                stopped_ = random_.next() & 1 ? kInput : kOutput;
+                idle_cycles_ = 0;
+            }
+        } else if (stopped_ == kInput ? output_moves : input_moves) {
+            idle_cycles_ = 0;
+        } else if (++idle_cycles_ == still_cycles_) {
+            stopped_ = kNeither;
+        }
+    }
+
+  private:
+    enum Side { kNeither, kInput, kOutput };
+
+    Random& random_;
+    const int64_t beats_, still_cycles_;
+    Side stopped_ = kNeither;
+    int64_t idle_cycles_ = 0;
+};
 
 class Driver {
   public:
@@ -108,17 +146,19 @@ class Driver {
         top_.aresetn = 1;
     }
 
-    // Streams the sequences from the first on until all results are there, or until `beat_limit` beats are accepted.
-    Record stream(int64_t beat_limit) {
+    // Streams the sequences from the first on until all results are there, or for so many cycles.
+    Record stream(int64_t cycles) {
         Record record;
+        Stops stops(random_, header_.beats, header_.still_cycles);
+        const int64_t end = cycle_ + cycles;
         int64_t beat = 0, sequence = 0, step = 0;  // the next beat to offer, or offered now
         int64_t last_progress = cycle_, drain_until = -1;
         int64_t output_beats = 0;
         bool offered = false, stalled = false;
         uint8_t held[kOutBytes + 1];
 
-        while (beat < beat_limit || beat_limit == header_.beats) {
-            if (!offered && beat < header_.beats && random_.chance(header_.valid_odds)) {
+        while (cycle_ < end) {
+            if (!offered && beat < header_.beats && !stops.input_stops() && random_.chance(header_.valid_odds)) {
                 offered = true;
                 const int64_t length = stimulus_.lengths[sequence];
                 set_input(&stimulus_.data[beat * kInBytes]);
@@ -129,7 +169,7 @@ class Driver {
             }
             if (!offered) disturb_input();
             top_.s_axis_tvalid = offered;
-            top_.m_axis_tready = random_.chance(header_.ready_odds);
+            top_.m_axis_tready = !stops.output_stops() && random_.chance(header_.ready_odds);
             settle();
 
             const bool input_accepted = offered && top_.s_axis_tready;
@@ -173,6 +213,7 @@ class Driver {
                 }
             }
             if (input_accepted || output_accepted) last_progress = cycle_;
+            stops.observe(input_accepted, output_accepted);
             clock();
 
             if (record.sequences == header_.sequences && beat == header_.beats) {
@@ -271,13 +312,14 @@ int main(int argc, char** argv) {
     context.randSeed(static_cast<int>(1 + stimulus.header.seed % 0x7ffffffe));
     Driver driver(context, stimulus);
 
+    std::vector<int64_t> stretches = stimulus.resets;
+    stretches.push_back(kForever);
     std::vector<Record> records;
-    driver.reset();
-    if (stimulus.header.reset_after_beats >= 0) {
-        records.push_back(driver.stream(stimulus.header.reset_after_beats));
+    for (const int64_t cycles : stretches) {
         driver.reset();
+        records.push_back(driver.stream(cycles));
+        if (records.back().status != kDone) break;
     }
-    if (records.empty() || records.back().status == kDone) records.push_back(driver.stream(stimulus.header.beats));
 
     std::FILE* file = std::fopen(argv[2], "wb");
     if (!file) fail("write", argv[2]);

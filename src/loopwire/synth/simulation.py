@@ -31,18 +31,21 @@ class Stimulus:
         valid_probability: that an input beat is offered in a cycle in which none is pending (1: no gaps).
         ready_probability: that the output is ready in a cycle (1: no stalls).
         last_probability: that TLAST ends a sequence of as many beats as there can be, which ends without it too.
-        reset_after_beats: reset once when so many input beats have been accepted, then start again from the
-            first sequence; None: do not.
+        still_cycles: eight times in a run, on average, one side stops until the other has moved no beat for so many
+            cycles: the output until every place in the module is taken, the input until the module is empty. 0: never.
+        resets: cycles from the end of each reset to the next one. After each the run starts again from the first
+            sequence; after the last it goes on to its end.
     """
 
     seed: int
     valid_probability: float = 1.0
     ready_probability: float = 1.0
     last_probability: float = 1.0
-    reset_after_beats: int | None = None
+    still_cycles: int = 0
+    resets: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        assert 0 <= self.seed < 2**63
+        assert 0 <= self.seed < 2**63 and self.still_cycles >= 0 and all(cycles > 0 for cycles in self.resets)
         assert 0 < self.valid_probability <= 1 and 0 < self.ready_probability <= 1 and 0 <= self.last_probability <= 1
 
 
@@ -57,7 +60,7 @@ class SimulationResult:
         input_cycles: when each input beat was accepted [n_input_beats].
         valid_cycles: the first cycle in which each output beat was valid [n_output_beats].
         output_cycles: when each output beat was accepted [n_output_beats].
-        lanes_before_reset: of the output beats accepted before the reset in mid-run; none if there was none.
+        lanes_before_resets: of the output beats accepted before each reset in mid-run.
         cycles: all cycles simulated, resets and the wait for surplus beats included.
     """
 
@@ -67,7 +70,7 @@ class SimulationResult:
     input_cycles: Counts
     valid_cycles: Counts
     output_cycles: Counts
-    lanes_before_reset: Integers
+    lanes_before_resets: tuple[Integers, ...]
     cycles: int
 
     @property
@@ -130,7 +133,8 @@ class SimulationResult:
             beat = int(np.flatnonzero(self.beats.kept != due.kept)[0])
             sequence = int(np.searchsorted(ends, beat, side="right"))
             raise VerificationError(where, f"m_axis_tkeep is wrong in the result of sequence {sequence}", remedy)
-        for simulated, when in ((self.lanes_before_reset, " before the reset"), (self.beats.lanes, "")):
+        interrupted = [(lanes, f" before reset {index + 1}") for index, lanes in enumerate(self.lanes_before_resets)]
+        for simulated, when in (*interrupted, (self.beats.lanes, "")):
             different = simulated != due.lanes[: len(simulated)]
             if not different.any():
                 continue
@@ -197,7 +201,7 @@ class Simulator:
         Args:
             vectors: integers [n_vectors, input.count], one sequence after the other.
             lengths: vectors of each sequence, from 1 to `max_steps` [n_sequences].
-            stimulus: gaps, stalls and reset.
+            stimulus: gaps, stalls and resets.
             timeout_cycles: the most cycles that may pass without a beat accepted on either side.
             fresh: TUSER of each sequence's first beat, for a module that has it [n_sequences]; None: low.
 
@@ -210,19 +214,17 @@ class Simulator:
         assert lengths.sum() == len(vectors), f"{lengths.sum()} vectors in the sequences, {len(vectors)} given"
         beats = self.input.beats(vectors, lengths)
         n_beats = len(beats.lanes)
-        reset_after_beats = -1 if stimulus.reset_after_beats is None else stimulus.reset_after_beats
-        assert reset_after_beats == -1 or 0 < reset_after_beats < n_beats
         users = np.zeros(len(lengths), np.int64) if fresh is None else fresh
         probabilities = (stimulus.valid_probability, stimulus.ready_probability, stimulus.last_probability)
         header = [len(lengths), n_beats, *self._most_beats, stimulus.seed]
         header += [round(probability * 2**32) for probability in probabilities]
-        header += [reset_after_beats, timeout_cycles]
+        header += [stimulus.still_cycles, timeout_cycles, len(stimulus.resets)]
         # Not among the temporary files: the log of a failed run is kept.
         log = self.program.parent / "simulate.log"
         with TemporaryDirectory(prefix="loopwire-run-") as folder:
             sent, received = Path(folder, "stimulus"), Path(folder, "result")
             with sent.open("wb") as file:
-                file.write(np.array([*header, *beats.lengths, *users], "<i8").tobytes())
+                file.write(np.array([*header, *stimulus.resets, *beats.lengths, *users], "<i8").tobytes())
                 data = (self.input.pack(beats.lanes), self.input.pack_keep(beats.kept))
                 file.write(np.concatenate(data, axis=1).tobytes())
             printed = run_tool("simulation", [self.program, sent, received], log, self.directory)
@@ -240,7 +242,7 @@ class Simulator:
             input_cycles=final.input_cycles,
             valid_cycles=final.valid_cycles,
             output_cycles=final.output_cycles,
-            lanes_before_reset=records[0].lanes if len(records) == 2 else final.lanes[:0],
+            lanes_before_resets=tuple(record.lanes for record in records[:-1]),
             cycles=cycles,
         )
 
