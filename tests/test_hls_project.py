@@ -20,7 +20,7 @@ from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.shape import Reshape
 from loopwire.synth import hls_compile
-from loopwire.synth.verilator import cxx_compiler
+from loopwire.system.cxx import cxx_compiler
 from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.vitis_hls import knobs as hls
 from loopwire.targets.vitis_hls import vector_files

@@ -150,8 +150,9 @@ module top (input logic aclk, input logic d, output logic q);
   always_ff @(posedge aclk) q <= q ? y[11] : y[0];
 endmodule
 """
-    routed = route(Sources({"top.sv": text}, "top"), find_part("LFE5U-12F"), 50.0)
-    counts = json.loads((next((tmp_path / "cache").glob("netlist-*")) / routing.COUNTS).read_text())
+    design = Sources({"top.sv": text}, "top"), find_part("LFE5U-12F")
+    routed = route(*design, 50.0)
+    counts = json.loads(routing._netlist(*design, None)[routing.COUNTS])
     cells = counts["design"]["num_cells_by_type"]
     used = {use.name: use.used for use in routed.built.resources}
     synthesised = 2 * cells["CCU2C"] + cells["LUT4"]
@@ -205,11 +206,9 @@ def test_nextpnr_is_missing(project: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @needs_nextpnr
-def test_a_design_too_large_is_refused_before_it_is_placed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    netlist = tmp_path / "netlist"
-    netlist.mkdir()
-    (netlist / routing.COUNTS).write_text(json.dumps({"design": {"num_cells_by_type": {"MULT18X18D": 42}}}))
-    monkeypatch.setattr(routing, "_netlist", lambda *_: netlist)
+def test_a_design_too_large_is_refused_before_it_is_placed(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = json.dumps({"design": {"num_cells_by_type": {"MULT18X18D": 42}}})
+    monkeypatch.setattr(routing, "_netlist", lambda *_: {routing.COUNTS: counts.encode()})
     monkeypatch.setattr(routing.nextpnr, "place_and_route", lambda *_: pytest.fail("nextpnr was run"))
     with pytest.raises(ToolError, match=r"the design is too large: it takes 42 DSPs, 1.50 times the 28 there are"):
         route(Sources({}, "top"), find_part("LFE5U-25F"), 100.0)
@@ -218,11 +217,8 @@ def test_a_design_too_large_is_refused_before_it_is_placed(tmp_path: Path, monke
 @needs_nextpnr
 def test_nextpnr_fails(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOOPWIRE_CACHE", str(tmp_path / "cache"))
-    netlist = tmp_path / "netlist"
-    netlist.mkdir()
-    (netlist / routing.COUNTS).write_text(json.dumps({"design": {"num_cells_by_type": {}}}))
-    (netlist / nextpnr.NETLIST).write_text("{}")
-    monkeypatch.setattr(routing, "_netlist", lambda *_: netlist)
+    counts = json.dumps({"design": {"num_cells_by_type": {}}})
+    monkeypatch.setattr(routing, "_netlist", lambda *_: {routing.COUNTS: counts.encode(), nextpnr.NETLIST: b"{}"})
     monkeypatch.setattr(nextpnr, "PROGRAM", "import sys; print('ERROR: no route', {program!r}); sys.exit(1)")
     before = (project / "report.json").read_text()
     result = command("route", project)

@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from keras_models import sequential
-from loopwire.cache import cached_folder
 from loopwire.cli import main
 from loopwire.devices import find_part
 from loopwire.errors import ToolError
@@ -224,7 +223,7 @@ def test_yosys_fails_and_the_next_run_starts_afresh(project: Path, monkeypatch: 
     log = Path(result.output.split("Read its log, ")[1].strip())
     assert "out of luck" in log.read_text()
     assert (project / "report.json").read_text() == before
-    assert not [path for path in (project.parent / "cache").glob("yosys-*") if "." not in path.name]
+    assert not list((project.parent / "cache").iterdir())
 
 
 @needs_yosys
@@ -233,22 +232,3 @@ def test_yosys_takes_too_long(project: Path, monkeypatch: pytest.MonkeyPatch) ->
     result = command("synth", project, "--timeout-minutes", "0.005")
     assert result.exit_code == 1
     assert "error: Yosys: it was not done after 0.3 s. Allow it more with --timeout-minutes, or read" in result.output
-
-
-def test_a_folder_of_the_cache_is_made_once_and_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOOPWIRE_CACHE", str(tmp_path))
-    made = []
-
-    def make(folder: Path) -> None:
-        made.append(folder)
-        (folder / "result").write_text("done")
-        if len(made) == 1:
-            raise ToolError("tool", "it failed", f"Read its log, {folder}")
-
-    with pytest.raises(ToolError):
-        cached_folder("thing", [b"a"], make)
-    assert made[0].exists(), "the log is gone"
-    first = cached_folder("thing", [b"a"], make)
-    assert cached_folder("thing", [b"a"], make) == first
-    assert len(made) == 2
-    assert cached_folder("thing", [b"b"], make) != first

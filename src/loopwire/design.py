@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -31,6 +29,7 @@ from loopwire.report.summary import CSimulation, Cycles, LayerFacts, Report, Ver
 from loopwire.report.trace import TensorTrace, trace
 from loopwire.synth import hls_compile, verilator
 from loopwire.synth.simulation import SimulationResult, Simulator, Stimulus
+from loopwire.system.folders import new_folder, release, temporary_folder
 from loopwire.targets import vitis_hls
 from loopwire.targets.calls import evaluate_calls
 from loopwire.targets.evaluate import evaluate_integers, evaluate_real
@@ -203,9 +202,9 @@ class Design:
         Raises:
             ToolError: a C++ compiler or the `ap_fixed` headers are missing, or compiling fails.
         """
-        with tempfile.TemporaryDirectory(prefix="loopwire-") as folder:
-            _write_files(Path(folder), self.hls.files)
-            return hls_compile.compile(Path(folder))
+        with temporary_folder() as folder:
+            _write_files(folder, self.hls.files)
+            return hls_compile.compile(folder)
 
     @cached_property
     def simulator(self) -> Simulator:
@@ -214,8 +213,8 @@ class Design:
         Raises:
             ToolError: Verilator or a C++ compiler is missing or fails.
         """
-        folder = Path(tempfile.mkdtemp(prefix="loopwire-"))
         firmware = self.firmware
+        folder = new_folder()
         sources = [path for path in _write_files(folder / "rtl", firmware.files) if path.suffix == ".sv"]
         simulator = verilator.build(
             firmware.top,
@@ -227,8 +226,7 @@ class Design:
             firmware.remembers,
             repeats=firmware.copies > 1,
         )
-        # Where building fails, the folder stays: the error names a log in it.
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        weakref.finalize(self, release, folder)
         return simulator
 
     def simulate(

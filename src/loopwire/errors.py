@@ -63,6 +63,10 @@ class VerificationError(LoopwireError):
     """Simulated firmware whose bits or cycles differ from what was predicted."""
 
 
+class LoopwireWarning(UserWarning):
+    """What a user should know of, though the work goes on."""
+
+
 def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
     """Return ``" Did you mean 'a' or 'b'?"`` for the names closest to `name`, or an empty string."""
     close = difflib.get_close_matches(name, list(known), n=count, cutoff=0.5)

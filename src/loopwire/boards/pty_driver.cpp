@@ -108,9 +108,8 @@ int main(int argc, char** argv) {
 
         const bool idle = board.to_board.empty() && board.from_board.empty();
         idle_looks = idle ? idle_looks + 1 : 0;
-        pollfd events[] = {{STDIN_FILENO, POLLIN, 0}, {terminal, POLLIN, 0}};
-        poll(events, 2, idle_looks > kIdleLooks ? kSleepMilliseconds : 0);
-        if (events[0].revents != 0) return 0;
+        pollfd events[] = {{terminal, POLLIN, 0}};
+        poll(events, 1, idle_looks > kIdleLooks ? kSleepMilliseconds : 0);
         board.run(kCyclesBetweenLooks);
     }
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from loopwire.errors import ToolError
 from loopwire.synth import verilator
+from loopwire.system.programs import started
 
 _DRIVER = Path(__file__).with_name("pty_driver.cpp")
 
@@ -41,13 +42,9 @@ def simulated_board(
     Raises:
         ToolError: the program does not start.
     """
-    command = [str(program), str(cycles_per_byte)]
-    with subprocess.Popen(command, cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None and process.stdout is not None
+    with started("simulation", [program, cycles_per_byte], directory) as process:
+        assert process.stdout is not None
         name = process.stdout.readline().strip()
         if not name:
             raise ToolError("simulation", f"{program} gave no terminal", "Start it by hand to see why")
-        try:
-            yield process, name
-        finally:
-            process.stdin.close()
+        yield process, name

@@ -39,16 +39,14 @@ def _write(project: Path, board: str, clock_mhz: float | None, baud: int, out: P
 
 
 def _simulate(project: Path) -> None:
-    import tempfile
-
     from rich.console import Console
 
     from loopwire.boards.hosted import hosted_module
     from loopwire.boards.project import hosted_sources
     from loopwire.boards.simulated import build_model, simulated_board
+    from loopwire.system.folders import temporary_folder
 
-    with tempfile.TemporaryDirectory(prefix="loopwire-") as place:
-        folder = Path(place)
+    with temporary_folder() as folder:
         with progress_bars(Console()) as progress, step(progress, "Building the simulation"):
             identity, sources = hosted_sources(project)
             for name, text in sources.items():

@@ -115,7 +115,7 @@ def _compile(
 def _check_early(out: Path, sequences: int) -> None:
     """Meet what would stop the command after minutes in its first second."""
     from loopwire.project import check_project
-    from loopwire.synth.verilator import cxx_compiler
+    from loopwire.system.cxx import cxx_compiler
 
     check_project(out)
     if sequences:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,8 +63,8 @@ def _route(project: Path, part: str | None, seed: int, timeout_minutes: float | 
         routed = route(_sources(project, facts), device, clock_mhz, seed, timeout_s, progress=update)
     found = project / FOLDER
     found.mkdir(exist_ok=True)
-    for name in (nextpnr.BITSTREAM, nextpnr.LOG, nextpnr.PACKER_LOG, nextpnr.REPORT):
-        shutil.copy(routed.folder / name, found)
+    for name, content in routed.files.items():
+        (found / name).write_bytes(content)
     built = routed.built
     asked_ns = 1e3 / clock_mhz
     if on_board:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwire.errors import ToolError
-from loopwire.synth.tools import run_tool
-from loopwire.synth.verilator import cxx_compiler
+from loopwire.system.cxx import compile_cxx, cxx_compiler, load_library
+from loopwire.system.folders import temporary_folder
 
 STREAM_HEADERS = Path(__file__).parent / "hls_simulation"
 AP_HEADERS = Path("codegen", "hls", "source", "ap_types", "include")
@@ -85,20 +83,18 @@ def compile(project: Path, *, exact_widths: bool = False) -> HlsEmulator:
 def compile_all(projects: Sequence[Path], *, exact_widths: bool = False, optimise: bool = True) -> list[HlsEmulator]:
     """Compile several projects, of different tops, at once: quicker than one by one."""
     bridges = [_bridge(project) for project in projects]
-    sources = [
-        part.resolve() for bridge in bridges for part in (bridge.parent / "firmware" / f"{_top(bridge)}.cpp", bridge)
-    ]
-    folder = Path(tempfile.mkdtemp(prefix="loopwire-hls-"))  # stays, with its log, where the compiler fails
-    unit, library = folder / "simulation.cpp", folder / "simulation.so"
-    unit.write_text("".join(f'#include "{source}"\n' for source in sources))
+    sources = [source for bridge in bridges for source in (f"firmware/{_top(bridge)}.cpp", bridge.name)]
+    folders = [part for bridge in bridges for part in ("-iquote", bridge.parent.resolve())]
     headers = [part for path in (ap_headers(), STREAM_HEADERS) for part in ("-isystem", path)]
     widths = ["-DLOOPWIRE_EXACT_WIDTHS"] if exact_widths else []
     level = OPTIMISED if optimise else QUICKLY_COMPILED
-    command = [*cxx_compiler(), level, *FLAGS, *WARNINGS, *widths, *headers, unit, "-o", library]
-    printed = run_tool("C++ compiler", command, folder / "compile.log")
-    assert not printed, f"warnings of the generated C++:\n{printed}"
-    loaded = ctypes.CDLL(str(library))
-    shutil.rmtree(folder)
+    with temporary_folder() as place:
+        unit, library = place / "simulation.cpp", place / "simulation.so"
+        unit.write_text("".join(f'#include "{source}"\n' for source in sources))
+        options = [level, *FLAGS, *WARNINGS, *widths, *folders, *headers]
+        printed = compile_cxx(cxx_compiler(), [*options, unit.name], library)
+        assert not printed, f"warnings of the generated C++:\n{printed}"
+        loaded = load_library(library)
     return [HlsEmulator(loaded, _top(bridge)) for bridge in bridges]
 
 

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from loopwire.errors import ToolError
 from loopwire.report.built import Built, ResourceUse
-from loopwire.synth.tools import run_tool
+from loopwire.system.programs import run_tool
 
 SCRIPT = "build_prj.tcl"
 LOG = "loopwire_build.log"

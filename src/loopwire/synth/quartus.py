@@ -14,8 +14,8 @@ from pathlib import Path
 from loopwire.errors import ConfigError, ToolError
 from loopwire.report.built import Built, ResourceUse
 from loopwire.synth.rtl_files import RtlFiles
-from loopwire.synth.tools import run_tool
 from loopwire.synth.vendor_templates import template
+from loopwire.system.programs import run_tool
 
 PROGRAM = "quartus_sh"
 LOG = "loopwire_build.log"

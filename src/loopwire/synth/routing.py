@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from loopwire.cache import cached_folder
 from loopwire.devices import Device
 from loopwire.report.built import Built
 from loopwire.synth import nextpnr
 from loopwire.synth.fabrics import fabric_of, uses
 from loopwire.synth.fit import require_fit
 from loopwire.synth.yosys import find_yosys
+from loopwire.system.cache import Files, cached
+from loopwire.system.folders import temporary_folder
 
 COUNTS, PINS = "counts.json", "pins.lpf"
 CLOCK = "aclk"
@@ -39,15 +38,10 @@ class Sources:
 
 @dataclass(frozen=True)
 class RoutedDesign:
-    """What was found, and the files of the tools (bitstream, logs), in a folder of the cache."""
+    """What was found, and the files of the tools by name: bitstream, report and logs."""
 
     built: Built
-    folder: Path
-
-    @property
-    def bitstream(self) -> Path:
-        """For the part."""
-        return self.folder / nextpnr.BITSTREAM
+    files: Files
 
 
 def route(
@@ -77,22 +71,21 @@ def route(
     version = nextpnr.version()
     step = progress or (lambda done, of: None)
     netlist = _netlist(sources, device, timeout_s)
-    _check_size(netlist / COUNTS, device)
+    _check_size(netlist[COUNTS], device)
     step(1, STEPS)
 
-    def make(folder: Path) -> None:
-        shutil.copy(netlist / nextpnr.NETLIST, folder)
-        (folder / PINS).write_text(sources.pins)
-        nextpnr.place_and_route(folder, (*options, "--lpf", PINS, "--lpf-allow-unconstrained"), timeout_s)
-        step(2, STEPS)
-        nextpnr.pack_bitstream(folder)
-        (folder / nextpnr.NETLIST).unlink()
+    def make() -> Files:
+        with temporary_folder() as place:
+            (place / nextpnr.NETLIST).write_bytes(netlist[nextpnr.NETLIST])
+            (place / PINS).write_text(sources.pins)
+            routed = nextpnr.place_and_route(place, (*options, "--lpf", PINS, "--lpf-allow-unconstrained"), timeout_s)
+            step(2, STEPS)
+            return {**routed, **nextpnr.pack_bitstream(place)}
 
-    content = (netlist / nextpnr.NETLIST).read_bytes()
-    key = [version.encode(), " ".join(options).encode(), sources.pins.encode(), content]
-    folder = cached_folder("nextpnr", key, make)
+    key = [version.encode(), " ".join(options).encode(), sources.pins.encode(), netlist[nextpnr.NETLIST]]
+    files = cached("nextpnr", key, make)
     step(STEPS, STEPS)
-    found = nextpnr.read_report((folder / nextpnr.REPORT).read_text(), CLOCK)
+    found = nextpnr.read_report(files[nextpnr.REPORT].decode(), CLOCK)
     built = Built(
         f"nextpnr-ecp5 {version}",
         "routed",
@@ -101,11 +94,11 @@ def route(
         part=device.name,
         critical_path=found.critical_path,
     )
-    return RoutedDesign(built, folder)
+    return RoutedDesign(built, files)
 
 
-def _netlist(sources: Sources, device: Device, timeout_s: float | None) -> Path:
-    """Return a folder with the netlist of all modules as one, and its cells' counts."""
+def _netlist(sources: Sources, device: Device, timeout_s: float | None) -> Files:
+    """Return the netlist of all modules as one, and its cells' counts."""
     yosys = find_yosys()
     modules = sorted(name for name in sources.files if name.endswith(".sv"))
     commands = (
@@ -117,18 +110,17 @@ def _netlist(sources: Sources, device: Device, timeout_s: float | None) -> Path:
         f"write_json {nextpnr.NETLIST}",
     )
 
-    def make(folder: Path) -> None:
-        for name, text in sources.files.items():
-            (folder / name).write_text(text)
-        yosys.run(commands, folder, timeout_s)
-        for name in sources.files:
-            (folder / name).unlink()
+    def make() -> Files:
+        with temporary_folder() as place:
+            for name, text in sources.files.items():
+                (place / name).write_text(text)
+            return yosys.run(commands, place, (COUNTS, nextpnr.NETLIST), timeout_s)
 
     texts = [part.encode() for name in sorted(sources.files) for part in (name, sources.files[name])]
-    return cached_folder("netlist", [str(yosys).encode(), *(line.encode() for line in commands), *texts], make)
+    return cached("netlist", [str(yosys).encode(), *(line.encode() for line in commands), *texts], make)
 
 
-def _check_size(counts: Path, device: Device) -> None:
-    cells = json.loads(counts.read_text())["design"]["num_cells_by_type"]
+def _check_size(counts: bytes, device: Device) -> None:
+    cells = json.loads(counts)["design"]["num_cells_by_type"]
     resources = uses(fabric_of(device).resources(cells), device)
     require_fit(Built("Yosys", "synthesised", resources=resources, part=device.name))

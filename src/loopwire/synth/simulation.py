@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,8 @@ import numpy.typing as npt
 from loopwire.errors import ToolError, VerificationError
 from loopwire.hdl.axi_stream import BeatFormat, Beats, Counts
 from loopwire.ir.fixed_point import Integers
-from loopwire.synth.tools import run_tool
+from loopwire.system.folders import keep, temporary_folder
+from loopwire.system.programs import require_output, run_tool
 
 _DONE, _NO_PROGRESS, _RETRACTED, _CHANGED, _NO_LAST, _UNSOLICITED = range(6)
 
@@ -221,8 +221,8 @@ class Simulator:
         header += [stimulus.still_cycles, timeout_cycles, len(stimulus.resets)]
         # Not among the temporary files: the log of a failed run is kept.
         log = self.program.parent / "simulate.log"
-        with TemporaryDirectory(prefix="loopwire-run-") as folder:
-            sent, received = Path(folder, "stimulus"), Path(folder, "result")
+        with temporary_folder() as folder:
+            sent, received = folder / "stimulus", folder / "result"
             with sent.open("wb") as file:
                 file.write(np.array([*header, *stimulus.resets, *beats.lengths, *users], "<i8").tobytes())
                 data = (self.input.pack(beats.lanes), self.input.pack_keep(beats.kept))
@@ -230,7 +230,8 @@ class Simulator:
             printed = run_tool("simulation", [self.program, sent, received], log, self.directory)
             if "%Warning" in printed:
                 line = next(line for line in printed.splitlines() if "%Warning" in line)
-                raise ToolError("simulation", f"{self.top} cannot be trusted: {line}", f"Read its log, {log}")
+                raise ToolError("simulation", f"{self.top} cannot be trusted: {line}", f"Read its log, {keep(log)}")
+            require_output("simulation", received, log)
             cycles, records = self._read(received.read_bytes())
         self._require_done(records, beats.lengths, timeout_cycles)
         final = records[-1]

