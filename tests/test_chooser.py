@@ -137,6 +137,10 @@ def test_targets_that_nothing_meets_are_refused_with_the_nearest(targets: dict[s
         ({"targets": {"max_latency": 3}}, "'max_latency' is not a setting. Choose from 'max_latency_ns'"),
         ({"targets": {"max_luts": -1}}, "targets, max_luts: -1 is impossible. Give 0 or more"),
         ({"targets": {"max_share": "120%"}}, "targets, max_share: 120% is more than the part. Give at most 100%"),
+        (
+            {"targets": {"max_share": 60}},
+            "6000% is more than the part. Give at most 100%. Did you mean 60%?",
+        ),
         ({"targets": {"max_share": "half"}}, "'half' is no share. Give a number up to 1, or percents such as '60%'"),
         (
             {"targets": {"max_dsps": 5}, "reuse_factor": 4},

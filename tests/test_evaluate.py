@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 from loopwire.ir import ops
 from loopwire.ir.builder import Builder
@@ -237,3 +238,17 @@ def test_what_lies_beyond_a_short_sequence_counts_as_zero() -> None:
     graph = b.graph((b.reshape(x, (6,)),))
     (y,) = evaluate_integers(graph, (np.arange(1, 13).reshape(2, 3, 2),), np.array([1, 2]))
     assert y.tolist() == [[1, 2, 0, 0, 0, 0], [7, 8, 9, 10, 0, 0]]
+
+
+@pytest.mark.parametrize("evaluate", [evaluate_real, evaluate_integers])
+def test_products_run_in_one_thread(evaluate: Callable[..., object]) -> None:
+    def threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    b = Builder()
+    x = b.input("x", TensorType((1,), FixedType(8, 4)))
+    graph = b.graph([b.add(x, x)])
+    before, seen = threads(), []
+    evaluate(graph, (np.zeros((1, 1), np.int64),), observe=lambda *_: seen.append(threads()))
+    assert seen == [[1] * len(before)]
+    assert threads() == before

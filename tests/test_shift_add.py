@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -268,3 +269,43 @@ endmodule
 def test_the_module_is_lint_clean(name: str, tmp_path: Path) -> None:
     (tmp_path / f"{name}.sv").write_text(design_text(name)[1])
     assert verilator.lint(name, [tmp_path / f"{name}.sv"]) == ""
+
+
+class Plain(shift_add._Builder):
+    """Weighs each sum anew, where the builder carries the weight along."""
+
+    def output(self, row: shift_add._Term | None, max_depth: int | None) -> shift_add.Output:
+        if row is None or max_depth is None or (not row.negative and self._depth(row.source) <= max_depth):
+            return super().output(row, max_depth)
+        factors = {row.source: -1 if row.negative else 1}
+        if row.source >= len(self.inputs):
+            factors = self._expanded(factors, row.source)
+        while (weight := self._weight(factors).total) > 1 << max_depth:
+            choices = []
+            for source in factors:
+                if source >= len(self.inputs):
+                    expanded = self._expanded(factors, source)
+                    new_weight = self._weight(expanded).total
+                    choices.append((self.users[source] > 1 or new_weight > weight, new_weight, source, expanded))
+            factors = min(choices)[-1]
+        return self._sum(factors, row.shift)
+
+    def _expanded(self, factors: dict[int, int], source: int) -> dict[int, int]:
+        node = self.nodes[source - len(self.inputs)]
+        expanded = Counter(factors)
+        factor = expanded.pop(source)
+        if node.left is not None:
+            expanded[node.left] += factor << node.left_shift
+        expanded[node.right] += (-factor if node.subtract else factor) << node.right_shift
+        return {source: factor for source, factor in expanded.items() if factor}
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**32), st.integers(2, 16), st.integers(2, 24), st.integers(0, 1))
+def test_weights_carried_along_choose_the_same_terms(seed: int, rows: int, columns: int, slack: int) -> None:
+    matrix = np.random.default_rng(seed).integers(-127, 128, (rows, columns))
+    ranges = [(-128, 127)] * columns
+    tree = solve(matrix, ranges, minimal_depth(matrix) + slack)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shift_add, "_Builder", Plain)
+        assert solve(matrix, ranges, minimal_depth(matrix) + slack) == tree

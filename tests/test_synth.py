@@ -203,6 +203,15 @@ def test_no_project(tmp_path: Path) -> None:
     assert "there is no project. Give the folder that loopwire compile has written" in result.output
 
 
+def test_a_model_is_no_project(tmp_path: Path) -> None:
+    model = tmp_path / "tagger.keras"
+    model.touch()
+    for name in ("synth", "route", "build"):
+        result = command(name, model)
+        assert result.exit_code == 1
+        assert f"{model}: it is a file. Compile a model first: loopwire compile {model}" in result.output
+
+
 def test_yosys_is_missing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     yosys.find_yosys.cache_clear()
     monkeypatch.setattr(yosys.importlib.util, "find_spec", lambda name: None)

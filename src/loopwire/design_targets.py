@@ -39,7 +39,9 @@ class DesignTargets:
             if not (math.isfinite(value) and value >= 0):
                 raise ConfigError(f"targets, {name}", f"{value} is impossible", "Give 0 or more")
         if self.max_share is not None and self.max_share > 1:
-            raise ConfigError("targets, max_share", f"{self.max_share:.0%} is more than the part", "Give at most 100%")
+            likely = f". Did you mean {self.max_share:g}%?" if 2 <= self.max_share <= 100 else ""
+            problem = f"{self.max_share:.0%} is more than the part"
+            raise ConfigError("targets, max_share", problem, f"Give at most 100%{likely}")
 
     def given(self) -> dict[str, float]:
         """Return the bounds that there are, by name."""

@@ -24,6 +24,8 @@ def read_facts(project: Path) -> Mapping[str, Any]:
     Raises:
         OutputError: there is no project in the folder, or a file of it was changed or removed since.
     """
+    if project.is_file():
+        raise OutputError(str(project), "it is a file", f"Compile a model first: loopwire compile {project}")
     own = check_project(project)
     if MARKER not in own:
         raise OutputError(str(project), "there is no project", "Give the folder that loopwire compile has written")

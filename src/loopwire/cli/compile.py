@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,8 +73,6 @@ def compile_command(model_path: Path | None, data: Path | None, out: Path | None
 def _compile(
     given_model: Path | None, given_data: Path | None, given_out: Path | None, sequences: int | None, **options: Any
 ) -> None:
-    # One step's matrices are small: more threads would spend their time waiting. Read when numpy is first imported.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from dataclasses import replace
 
     from rich.console import Console

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,6 @@ def _figures(
     out: Path | None,
     trust: bool,
 ) -> None:
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from rich.console import Console
 
     from loopwire.compiler import compile, load

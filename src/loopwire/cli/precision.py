@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,6 @@ def _precision(
 ) -> None:
     from rich.console import Console
 
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from loopwire.compiler import load
     from loopwire.errors import OutputError
     from loopwire.explore.criterion import Criterion

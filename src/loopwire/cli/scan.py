@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,6 @@ def _scan(
 ) -> None:
     from rich.console import Console
 
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from loopwire.compiler import load
     from loopwire.explore.events import read_events
     from loopwire.explore.scan import numbers, scan, scan_figure

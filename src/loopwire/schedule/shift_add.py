@@ -55,7 +55,8 @@ def csd_digits(value: int) -> int:
 
 def _all_negative(values: Iterable[int]) -> bool:
     """Say whether no canonic signed digit of the values is positive."""
-    return all(value < 0 and all(negative for _, negative in csd(value)) for value in values)
+    # Of a positive value no digit is negative if its binary digits are its canonic ones: no two 1s side by side.
+    return all(value < 0 and not -value & -value >> 1 for value in values)
 
 
 def minimal_depth(matrix: npt.ArrayLike) -> int:
@@ -194,6 +195,30 @@ class _Term:
         return _Term(self.source, self.shift + shift, self.negative ^ negative)
 
 
+@dataclass(frozen=True, slots=True)
+class _Weight:
+    """Of a sum, or the change of it from one sum to another.
+
+    Attributes:
+        digits: sum of 2**depth over its terms.
+        positives: factors that have a positive digit.
+    """
+
+    digits: int
+    positives: int
+
+    @property
+    def total(self) -> int:
+        """With the zero from which a sum without a positive digit is subtracted."""
+        return self.digits + (self.positives == 0)
+
+    def __add__(self, other: _Weight) -> _Weight:
+        return _Weight(self.digits + other.digits, self.positives + other.positives)
+
+    def __sub__(self, other: _Weight) -> _Weight:
+        return _Weight(self.digits - other.digits, self.positives - other.positives)
+
+
 def _solver_rows(weights: npt.NDArray[np.int64], builder: _Builder, shallow: bool) -> list[_Term | None]:
     """Run the solver, put its adders into the builder and return the term of each row; None is zero."""
     if not weights.any():
@@ -301,34 +326,53 @@ class _Builder:
         limit = math.inf if max_depth is None else 1 << max_depth
         if not row.negative and 1 << self._depth(row.source) <= limit:
             return Output(row.source, row.shift)
-        factors = self._expand({row.source: -1 if row.negative else 1}, row.source)
-        while (weight := self._weight(factors)) > limit:
+        factors = {row.source: -1 if row.negative else 1}
+        if row.source >= len(self.inputs):
+            factors = _changed(factors, self._expansion(factors, row.source))
+        weight = self._weight(factors)
+        gains: dict[int, _Weight] = {}  # of the nodes in the sum whose replacement would change the same as before
+        while weight.total > limit:
             choices = []
             for source in factors:
                 if source >= len(self.inputs):
-                    expanded = self._expand(factors, source)
-                    new_weight = self._weight(expanded)
-                    costs_adder = self.users[source] > 1 or new_weight > weight
-                    choices.append((costs_adder, new_weight, source, expanded))
-            factors = min(choices)[-1]
+                    if source not in gains:
+                        gains[source] = self._gain(factors, self._expansion(factors, source))
+                    new_weight = (weight + gains[source]).total
+                    choices.append((self.users[source] > 1 or new_weight > weight.total, new_weight, source))
+            *_, chosen = min(choices)
+            changes = self._expansion(factors, chosen)
+            weight, factors = weight + gains[chosen], _changed(factors, changes)
+            gains = {source: gain for source, gain in gains.items() if changes.keys().isdisjoint(self._reads(source))}
         return self._sum(factors, row.shift)
 
-    def _expand(self, factors: dict[int, int], source: int) -> dict[int, int]:
-        """Replace a node by its operands in a sum, which is given as the integer factor of each source."""
-        if source < len(self.inputs):
-            return factors
-        node = self.nodes[source - len(self.inputs)]
-        expanded = Counter(factors)
-        factor = expanded.pop(source)
-        if node.left is not None:
-            expanded[node.left] += factor << node.left_shift
-        expanded[node.right] += (-factor if node.subtract else factor) << node.right_shift
-        return {source: factor for source, factor in expanded.items() if factor}
+    def _expansion(self, factors: dict[int, int], source: int) -> dict[int, int]:
+        """Return the factors that change where a node is replaced by its operands in a sum; 0 where one goes.
 
-    def _weight(self, factors: dict[int, int]) -> int:
-        """Return the sum of 2**depth over a sum's terms."""
+        Args:
+            factors: the sum, as the integer factor of each source.
+            source: the node.
+        """
+        node = self.nodes[source - len(self.inputs)]
+        factor = factors[source]
+        changes = {source: 0}
+        if node.left is not None:
+            changes[node.left] = factors.get(node.left, 0) + (factor << node.left_shift)
+        right = changes.get(node.right, factors.get(node.right, 0))
+        changes[node.right] = right + ((-factor if node.subtract else factor) << node.right_shift)
+        return changes
+
+    def _reads(self, source: int) -> tuple[int, ...]:
+        """Return the sources whose factors decide a node's `_gain`."""
+        return (source, *self.nodes[source - len(self.inputs)].operands)
+
+    def _gain(self, factors: dict[int, int], changes: dict[int, int]) -> _Weight:
+        """Return by how much a sum's weight grows where some of its factors change."""
+        before = {changed: factors[changed] for changed in changes if changed in factors}
+        return self._weight(changes) - self._weight(before)
+
+    def _weight(self, factors: dict[int, int]) -> _Weight:
         digits = sum(csd_digits(factor) << self._depth(source) for source, factor in factors.items())
-        return digits + _all_negative(factors.values())
+        return _Weight(digits, sum(factor != 0 and not _all_negative((factor,)) for factor in factors.values()))
 
     def _sum(self, factors: dict[int, int], shift: int) -> Output:
         """Add the terms of a sum, the two shallowest first."""
@@ -368,6 +412,11 @@ class _Builder:
     def _interval(self, form: npt.NDArray[np.int64]) -> Interval:
         ends = [sorted((weight * x.low, weight * x.high)) for weight, x in zip(form.tolist(), self.inputs, strict=True)]
         return Interval(sum(low for low, _ in ends), sum(high for _, high in ends))
+
+
+def _changed(factors: dict[int, int], changes: dict[int, int]) -> dict[int, int]:
+    """Return a sum with some of its factors changed, those of 0 left out."""
+    return {source: factor for source, factor in {**factors, **changes}.items() if factor}
 
 
 def _terms(factors: dict[int, int]) -> list[_Term | None]:

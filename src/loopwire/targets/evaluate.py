@@ -7,10 +7,13 @@ value is the same for all sequences. Integers are counted in steps of their valu
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers, cast, integer_dtype
@@ -41,7 +44,8 @@ def evaluate_integers(
     Returns:
         Integers (N, *shape) for each output.
     """
-    return _evaluate(graph, [shortened(x, lengths) for x in inputs], lengths, _apply_integer, observe)
+    with _one_thread():
+        return _evaluate(graph, [shortened(x, lengths) for x in inputs], lengths, _apply_integer, observe)
 
 
 def evaluate_real(
@@ -51,7 +55,8 @@ def evaluate_real(
     observe: Observer | None = None,
 ) -> tuple[npt.NDArray[np.float64], ...]:
     """Evaluate a graph on real numbers: weights as trained, casts without effect, tables as their functions."""
-    return _evaluate(graph, [shortened(x, lengths) for x in inputs], lengths, _apply_real, observe)
+    with _one_thread():
+        return _evaluate(graph, [shortened(x, lengths) for x in inputs], lengths, _apply_real, observe)
 
 
 def shortened(x: Array, lengths: npt.NDArray[np.int64] | None) -> Array:
@@ -60,6 +65,17 @@ def shortened(x: Array, lengths: npt.NDArray[np.int64] | None) -> Array:
         return x
     given = np.arange(x.shape[1]) < lengths[:, np.newaxis]
     return np.where(_expand(given, x), x, np.zeros_like(x))
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Let numpy's products of matrices run in one thread: those of one step are so small that more only wait."""
+    limited: AbstractContextManager[object] = _thread_pools().limit(limits=1, user_api="blas")
+    return limited
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def _evaluate(
