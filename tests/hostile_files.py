@@ -263,3 +263,85 @@ HOSTILE_MODELS: dict[str, Callable[[Path], None]] = {
     "weights of 1e308.h5": huge_weights(1e308),
     "weights of 1e200.h5": huge_weights(1e200),
 }
+
+
+def npy(header: str, content: bytes = b"", version: bytes = b"\x01\0", length: int | None = None) -> bytes:
+    """Return a `.npy` file with this header, which declares this length."""
+    text = header.encode()
+    size = (len(text) if length is None else length).to_bytes(2 if version == b"\x01\0" else 4, "little")
+    return b"\x93NUMPY" + version + size + text + content
+
+
+def header(shape: str, dtype: str = "'<f4'") -> str:
+    return f"{{'descr': {dtype}, 'fortran_order': False, 'shape': {shape}}}\n"
+
+
+def npz(compression: int = zipfile.ZIP_DEFLATED, **members: bytes) -> bytes:
+    """Return a `.npz` file of these members."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as file:
+        for name, content in members.items():
+            file.writestr(f"{name}.npy", content)
+    return buffer.getvalue()
+
+
+def plain(array: Any) -> bytes:
+    """Return the `.npy` file of an array."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.asarray(array))
+    return buffer.getvalue()
+
+
+def encrypted(content: bytes) -> bytes:
+    """Mark the first member of an archive as encrypted."""
+    directory = content.index(b"PK\x01\x02")
+    marked = bytearray(content)
+    marked[6] |= 1
+    marked[directory + 8] |= 1
+    return bytes(marked)
+
+
+INPUTS = np.zeros((4, 5, 3), "f4")
+
+HOSTILE_DATA: dict[str, bytes] = {
+    "no python.npy": npy("{'descr': '<f4', 'shape': (4,\n"),
+    "a token that does not end.npy": npy("{'descr': '''"),
+    "no dictionary.npy": npy("[1, 2]\n"),
+    "a call.npy": npy("__import__('os').system('touch pwned')\n"),
+    "minus.npy": npy("-" * 9_000 + "1\n"),
+    "parentheses.npy": npy("(" * 5_000 + ")" * 5_000),
+    "a long header.npy": npy(header("(4, 5, 3)"), bytes(100), b"\x02\0", 1 << 31),
+    "a later version.npy": npy(header("(4, 5, 3)"), bytes(240), b"\x03\0"),
+    "an unknown version.npy": npy(header("(4, 5, 3)"), bytes(240), b"\x09\x09"),
+    "a negative shape.npy": npy(header("(-4, 5, 3)"), bytes(240)),
+    "a shape of truth.npy": npy(header("(True, 5, 3)"), bytes(240)),
+    "a shape of 10^400.npy": npy(header(f"({10**400}, 5, 3)"), bytes(240)),
+    "a shape of 10^30.npy": npy(header(f"({10**30}, 5, 3)"), bytes(240)),
+    "none of 10^18.npy": npy(header(f"(0, {10**18}, {10**18})")),
+    "7 GiB.npy": npy(header("(125000000, 5, 3)"), bytes(240)),
+    "half of it.npy": npy(header("(4, 5, 3)"), bytes(120)),
+    "objects.npy": npy(header("(4, 5, 3)", "'|O'"), b"cos\nsystem\n(S'touch pwned'\ntR."),
+    "a structure.npy": npy(header("(4, 5, 3)", "[('a', '<f4'), ('b', '<f4')]"), bytes(480)),
+    "an unknown type.npy": npy(header("(4, 5, 3)", "'<q9'"), bytes(240)),
+    "a type of lists.npy": npy(header("(4, 5, 3)", "[[[[]]]]"), bytes(240)),
+    "wide texts.npy": npy(header("(4, 5, 3)", "'<U1000000000'"), bytes(240)),
+    "1e308.npy": plain(np.full((4, 5, 3), 1e308)),
+    "7 GiB.npz": npz(X=npy(header("(125000000, 5, 3)"), bytes(240))),
+    "2 GiB of zeros.npz": npz(X=npy(header("(36000000, 5, 3)"), bytes(1 << 20))),
+    "half of it.npz": npz(X=npy(header("(4, 5, 3)"), bytes(120))),
+    "lzma.npz": npz(zipfile.ZIP_LZMA, X=plain(INPUTS)),
+    "bzip2.npz": npz(zipfile.ZIP_BZIP2, X=plain(INPUTS)),
+    "encrypted.npz": encrypted(npz(X=plain(INPUTS))),
+    "many members.npz": npz(zipfile.ZIP_STORED, **{f"a{k}": plain(0) for k in range(2000)}),
+    "no arrays.npz": npz(X=b"text"),
+    "labels of texts.npz": npz(X=plain(INPUTS), y=plain([["a", "b"]] * 4)),
+    "labels of structures.npz": npz(X=plain(INPUTS), y=npy(header("(4, 2)", "[('a', '<f4')]"), bytes(32))),
+    "labels of times.npz": npz(X=plain(INPUTS), y=plain(np.zeros(4, "M8[ns]"))),
+    "labels of 2^64.npz": npz(X=plain(INPUTS), y=plain(np.full(4, 2**64 - 1, "u8"))),
+    "labels of 1e308.npz": npz(X=plain(INPUTS), y=plain(np.full(4, 1e308))),
+    "one label.npz": npz(X=plain(INPUTS), y=plain(1)),
+    "text.csv": b"x,y\n1,2\n",
+    "nothing.npz": b"",
+    "an archive cut short.npz": npz(X=plain(INPUTS))[:-9],
+}
+"""None fits a model with inputs (5, 3) and 2 outputs."""

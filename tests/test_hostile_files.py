@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import loopwire
-from hostile_files import HOSTILE_MODELS
-from loopwire.errors import ModelFileError, UnsupportedError
+from hostile_files import HOSTILE_DATA, HOSTILE_MODELS, INPUTS, header, npy, npz, plain
+from loopwire.data import check_inputs, read_data
+from loopwire.errors import DataError, ModelFileError, UnsupportedError
+from loopwire.layers.activation import LINEAR
+from loopwire.layers.dense import Dense
+from loopwire.layers.model import Model
 
 LONGEST_S = 10
 MOST_BYTES = 512 << 20
@@ -32,3 +39,44 @@ def test_hostile_models(name: str, trust: bool, tmp_path: Path) -> None:
         loopwire.load(tmp_path / name, trust=trust)
     assert len(str(caught.value)) < 1000
     assert time.monotonic() - begin < LONGEST_S and peak_bytes() - before < MOST_BYTES
+
+
+@pytest.mark.parametrize("name", HOSTILE_DATA)
+def test_hostile_data(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_bytes(HOSTILE_DATA[name])
+    before, begin = peak_bytes(), time.monotonic()
+    with pytest.raises(DataError) as caught:
+        read_data(tmp_path / name, (5, 3), 2)
+    assert str(caught.value).startswith(str(tmp_path / name)) and len(str(caught.value)) < 1000
+    assert time.monotonic() - begin < LONGEST_S and peak_bytes() - before < MOST_BYTES
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.h5")
+    with pytest.raises(ModelFileError, match=r"pipe.h5: it is no regular file. Give the path of a file"):
+        loopwire.load(tmp_path / "pipe.h5")
+    with pytest.raises(DataError, match=r"pipe.h5: it cannot be read as arrays \(it is no regular file\)"):
+        read_data(tmp_path / "pipe.h5", (5, 3), 2)
+    with pytest.raises(ModelFileError, match=r"there is no such file|it cannot be read"):
+        loopwire.load("nul\0l.h5")
+
+
+def test_arrays_beside_the_inputs_are_not_read(tmp_path: Path) -> None:
+    other = npy(header("(4,)", "'|O'"), b"cos\nsystem\n(S'touch pwned'\ntR.")
+    (tmp_path / "data.npz").write_bytes(npz(X=plain(INPUTS), notes=other))
+    assert read_data(tmp_path / "data.npz", (5, 3), 2).inputs.shape == (4, 5, 3)
+
+
+def test_a_float_result_beyond_double_precision() -> None:
+    layers = tuple(Dense(f"dense{k}", np.full((3, 3), 3e38), np.zeros(3), LINEAR) for k in range(9))
+    design = loopwire.compile(Model("deep", (3,), layers, "live"))
+    with pytest.raises(DataError, match=r"the float result of sequence 1 is beyond double precision, or no number"):
+        design.predict_float([[0.0, 0.0, 0.0], [1.0, -2.0, 3.0]])
+
+
+@pytest.mark.parametrize("x", [[[[1.0]], [[1.0, 2.0]]], [[10**400]], [[1.0], [None]], [["a"]]])
+def test_inputs_that_are_no_array(x: Any) -> None:
+    with pytest.raises(DataError, match=r"x: (it is no array|its elements are of dtype)"):
+        check_inputs("x", x, (1,))

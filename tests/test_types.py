@@ -10,9 +10,9 @@ from loopwire.errors import FixedTypeError
 from loopwire.ir.types import FixedType, Overflow, Rounding, TensorType
 
 fixed_types = st.builds(
-    FixedType,
+    lambda width, fraction, **options: FixedType(width, width - fraction, **options),
     width=st.integers(1, 1024),
-    integer=st.integers(-2000, 2000),
+    fraction=st.integers(-1022, 1022),
     signed=st.booleans(),
     rounding=st.sampled_from(Rounding),
     overflow=st.sampled_from(Overflow),

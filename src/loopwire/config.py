@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from loopwire.bounded import check_bounds, read_bounded
 from loopwire.design_targets import DesignTargets, read_share
 from loopwire.errors import ConfigError, FixedTypeError, nearest
 from loopwire.ir import ops
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 DEFAULT_TYPE = FixedType(16, 6, rounding=Rounding.RND, overflow=Overflow.SAT)
 """The widths that hls4ml users start with, but rounded and saturated, so that no value is silently wrapped."""
 SIMULATED_SEQUENCES = 1000
+LARGEST_COUNT = 1_000_000_000
+LARGEST_NUMBER = 1e30
+MAX_FILE_BYTES = 1 << 18
+"""Of settings; some thousand layers have their own."""
 CHOSEN_KNOBS = ("reuse_factor", "layer_reuse_factor", "interleave", "copies")
 """What is chosen where targets are given."""
 Target = Literal["verilog", "vitis_hls"]
@@ -131,10 +136,10 @@ class CompileConfig(Knobs):
             FixedTypeError: a type in it cannot be read.
         """
         try:
-            values = tomllib.loads(Path(path).read_bytes().decode())
+            values = check_bounds(tomllib.loads(read_bounded(Path(path), MAX_FILE_BYTES).decode()))
         except OSError as error:
             raise ConfigError(str(path), f"it cannot be read ({error.strerror})", "Check the path") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
             raise ConfigError(
                 str(path), f"it is not TOML: {error}", "See docs/configuration.md for an example"
             ) from None
@@ -281,6 +286,8 @@ def _read(where: str, values: Any, readers: Mapping[str, Reader]) -> dict[str, A
 def _number(where: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ConfigError(where, f"{value!r} is not a number", "Give a number, such as 5.0")
+    if abs(value) > LARGEST_NUMBER and not math.isinf(value):
+        raise ConfigError(where, f"{value:.3g} is too large", "Give a number, such as 5.0")
     return float(value)
 
 
@@ -294,6 +301,8 @@ def _positive(where: str, value: Any) -> float:
 def _count(where: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ConfigError(where, f"{value!r} is not a whole number", "Give a whole number, such as 8")
+    if abs(value) > LARGEST_COUNT:
+        raise ConfigError(where, f"{value} is too large", f"Give at most {LARGEST_COUNT}")
     return value
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from loopwire.array_files import Array, ArrayFile
 from loopwire.errors import DataError
 
-Array = npt.NDArray[Any]
-
 ROWS_CHECKED_AT_ONCE = 4096
+LARGEST_INPUT = np.float64(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -39,18 +37,18 @@ def read_data(path: str | Path, input_shape: tuple[int, ...], outputs: int) -> D
     Raises:
         DataError: the file cannot be read, or does not fit the model.
     """
-    where = str(path)
-    arrays = _load(where, path)
-    if not isinstance(arrays, dict):
-        return Data(check_inputs(where, arrays, input_shape))
-    key = _inputs_key(where, arrays, input_shape)
-    inputs = check_inputs(f"{where}, {key!r}", arrays[key], input_shape)
-    if "y" not in arrays:
+    where, file = str(path), ArrayFile.of(path)
+    if None in file.headers:
+        return Data(check_inputs(where, file.load(None), input_shape))
+    key = _inputs_key(where, file, input_shape)
+    inputs = check_inputs(f"{where}, {key!r}", file.load(key), input_shape)
+    if "y" not in file.headers:
         return Data(inputs)
-    labels = check_labels(f"{where}, 'y'", arrays["y"], len(inputs), outputs)
-    names = arrays.get("classes", arrays.get("class_names"))
-    named = names is not None and names.shape == (max(outputs, 2),) and names.dtype.kind == "U"
-    return Data(inputs, labels, tuple(map(str, names)) if named else None)  # type: ignore[arg-type]
+    labels = check_labels(f"{where}, 'y'", file.load("y"), len(inputs), outputs)
+    names = file.headers.get("classes", file.headers.get("class_names"))
+    if names is None or names.shape != (max(outputs, 2),) or names.dtype.kind != "U":
+        return Data(inputs, labels)
+    return Data(inputs, labels, tuple(map(str, file.load("classes" if "classes" in file.headers else "class_names"))))
 
 
 def read_labels(path: str | Path, count: int, outputs: int) -> npt.NDArray[np.int64]:
@@ -59,19 +57,22 @@ def read_labels(path: str | Path, count: int, outputs: int) -> npt.NDArray[np.in
     Raises:
         DataError: the file cannot be read, or its labels do not fit `count` inputs and the model.
     """
-    arrays = _load(str(path), path)
-    if isinstance(arrays, dict) and "y" not in arrays:
-        raise DataError(str(path), f"it has no 'y' (it holds {', '.join(arrays) or 'nothing'})", "Name the labels 'y'")
-    return check_labels(str(path), arrays["y"] if isinstance(arrays, dict) else arrays, count, outputs)
+    file = ArrayFile.of(path)
+    if None in file.headers:
+        return check_labels(str(path), file.load(None), count, outputs)
+    if "y" not in file.headers:
+        held = ", ".join(map(str, file.headers)) or "nothing"
+        raise DataError(str(path), f"it has no 'y' (it holds {held})", "Name the labels 'y'")
+    return check_labels(str(path), file.load("y"), count, outputs)
 
 
 def check_inputs(where: str, x: npt.ArrayLike, input_shape: tuple[int, ...]) -> Array:
-    """Return inputs as an array (N, *input_shape) of real, finite numbers, N at least 1.
+    """Return inputs as an array (N, *input_shape) of real numbers that float32 can hold, N at least 1.
 
     Raises:
         DataError: they are not.
     """
-    array = np.asarray(x)
+    array = _array(where, x)
     if array.dtype.kind not in "iuf":
         raise DataError(where, f"its elements are of dtype {array.dtype}", "Give whole or floating-point numbers")
     if array.shape[1:] != input_shape or array.ndim == 0:
@@ -80,12 +81,29 @@ def check_inputs(where: str, x: npt.ArrayLike, input_shape: tuple[int, ...]) -> 
     if not len(array):
         raise DataError(where, "it holds no sequence", "Give at least one")
     for start in range(0, len(array), ROWS_CHECKED_AT_ONCE):
-        finite = np.isfinite(array[start : start + ROWS_CHECKED_AT_ONCE])
-        if not finite.all():
-            index = tuple(int(i) for i in np.argwhere(~finite)[0])
+        sound = np.abs(array[start : start + ROWS_CHECKED_AT_ONCE]) <= LARGEST_INPUT
+        if not sound.all():
+            index = tuple(int(i) for i in np.argwhere(~sound)[0])
             place = (index[0] + start, *index[1:])
-            raise DataError(where, f"element {place} is {array[place]}", "Remove or replace values that are not finite")
+            remedy = "Remove or replace values that are not finite, or beyond float32"
+            raise DataError(where, f"element {place} is {array[place]}", remedy)
     return array
+
+
+def check_results(where: str, results: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return results (N, *output shape) of the network in floating point.
+
+    Raises:
+        DataError: one is not finite: the values on the way to it are beyond double precision.
+    """
+    lost = np.flatnonzero(~np.isfinite(results.reshape(len(results), -1)).all(axis=1))
+    if len(lost):
+        raise DataError(
+            where,
+            f"the float result of sequence {lost[0]} is beyond double precision, or no number",
+            "Check the scale of these inputs and of the weights; firmware saturates where this overflows",
+        )
+    return results
 
 
 def check_lengths(where: str, lengths: npt.ArrayLike, count: int, steps: int) -> npt.NDArray[np.int64]:
@@ -94,7 +112,7 @@ def check_lengths(where: str, lengths: npt.ArrayLike, count: int, steps: int) ->
     Raises:
         DataError: there are not `count` of them, or one is not a whole number from 1 to `steps`.
     """
-    array = np.asarray(lengths)
+    array = _array(where, lengths)
     if array.shape != (count,) or array.dtype.kind not in "iu":
         raise DataError(where, f"its shape is {array.shape}, its dtype {array.dtype}", f"Give {count} whole numbers")
     if array.size and not 1 <= array.min() <= array.max() <= steps:
@@ -113,40 +131,35 @@ def check_fresh(where: str, fresh: npt.ArrayLike | None, count: int, remembers: 
     if not remembers:
         remedy = "Compile it with 'stateful' or 'sliding_window'"
         raise DataError(where, "nothing lasts from one sequence of this design to the next", remedy)
-    array = np.asarray(fresh)
+    array = _array(where, fresh)
     if array.shape != (count,) or array.dtype != np.bool_:
         raise DataError(where, f"its shape is {array.shape}, its dtype {array.dtype}", f"Give {count} truth values")
     return array
 
 
-def _load(where: str, path: str | Path) -> Array | dict[str, Array]:
-    """Return the array of a .npy file, or those of a .npz file by their names."""
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.lib.npyio.NpzFile):
-            return {key: loaded[key] for key in loaded.files}
-        array: Array = loaded
-    except FileNotFoundError:
-        raise DataError(where, "there is no such file", "Check the path") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        # Numpy takes any unknown file for a pickle, and tells how to load it "unsafely".
-        pickled = "allow_pickle" in str(error)
-        reason = "it is no array, or a pickle" if pickled else " ".join(str(error).split()) or type(error).__name__
-        remedy = "Give a .npz or .npy file of plain numbers, written by numpy.savez or numpy.save"
-        raise DataError(where, f"it cannot be read as arrays ({reason})", remedy) from None
-    return array
-
-
-def _inputs_key(where: str, arrays: dict[str, Array], input_shape: tuple[int, ...]) -> str:
-    if "X" in arrays:
+def _inputs_key(where: str, file: ArrayFile, input_shape: tuple[int, ...]) -> str:
+    if "X" in file.headers:
         return "X"
     axes = len(input_shape) + 1
-    keys = [key for key, array in arrays.items() if array.ndim == axes]
+    keys = [key for key, header in file.headers.items() if key is not None and len(header.shape) == axes]
     if len(keys) == 1:
         return keys[0]
-    held = ", ".join(f"{key!r} {array.shape}" for key, array in arrays.items()) or "nothing"
+    held = ", ".join(f"{key!r} {header.shape}" for key, header in file.headers.items()) or "nothing"
     which = f"several arrays of {axes} axes" if keys else f"no array of {axes} axes"
     raise DataError(where, f"it has no 'X' and {which} (it holds {held})", "Name the inputs 'X'")
+
+
+def _array(where: str, values: npt.ArrayLike) -> Array:
+    """Return an array.
+
+    Raises:
+        DataError: lists that differ in length, or something that numpy cannot take.
+    """
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, RuntimeError, OverflowError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(where, f"it is no array ({reason})", "Give lists of equal lengths, or a numpy array") from None
 
 
 def check_labels(where: str, y: Array, count: int, outputs: int) -> npt.NDArray[np.int64]:
@@ -156,6 +169,8 @@ def check_labels(where: str, y: Array, count: int, outputs: int) -> npt.NDArray[
         DataError: they are not, or there are not `count` of them.
     """
     classes = max(outputs, 2)
+    if y.dtype.kind not in "iufb":
+        raise DataError(where, f"its elements are of dtype {y.dtype}", "Give whole numbers or one-hot rows")
     if len(y.shape) not in (1, 2) or len(y) != count:
         raise DataError(where, f"it has shape {y.shape}", f"Give one label for each of the {count} inputs")
     if y.ndim == 2 and y.shape[1] == 1:

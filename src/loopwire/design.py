@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwire.config import CompileConfig
-from loopwire.data import check_fresh, check_inputs, check_lengths
+from loopwire.data import check_fresh, check_inputs, check_lengths, check_results
 from loopwire.devices import Device
 from loopwire.ir.fixed_point import Integers, integer_dtype, quantise, to_real
 from loopwire.ir.graph import Graph
@@ -133,18 +133,19 @@ class Design:
             fresh: which sequences of a stateful design start from the initial states.
 
         Raises:
-            DataError: x, lengths or fresh do not fit the model.
+            DataError: x, lengths or fresh do not fit the model, or a result is beyond double precision.
         """
         evaluate = evaluate_real if meter is None else partial(evaluate_real, observe=meter.observe)
         results: list[npt.NDArray[np.float64]] = []
         for part, n, anew in self._batches(x, lengths, fresh, DEFINITION_BATCH):
             if meter is not None:
                 meter.observe_input(self.graph.inputs[0], part)
-            if self.config.stateful:
-                results.append(evaluate_calls(evaluate, self.graph, part, anew, self.config.channels, n))
-            else:
-                results += evaluate(self.graph, (part,), n)
-        return self._as_model(np.concatenate(results))
+            with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is looked at below
+                if self.config.stateful:
+                    results.append(evaluate_calls(evaluate, self.graph, part, anew, self.config.channels, n))
+                else:
+                    results += evaluate(self.graph, (part,), n)
+        return self._as_model(check_results("x", np.concatenate(results)))
 
     def clipping(self, x: npt.ArrayLike) -> tuple[Clipping, ...]:
         """Return the tensors that hold values beyond their types on these inputs.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -41,7 +42,7 @@ class BoardClient:
 
     Args:
         port: the line to it.
-        timeout_s: without a frame, after which the board is taken for dead.
+        timeout_s: without an answer that leads on, after which the board is taken for dead.
 
     Attributes:
         identity: what the board tells of the design.
@@ -119,6 +120,7 @@ class _Exchange:
     def run(self, frames: Iterator[_Outgoing], progress: Progress | None) -> None:
         """Send all frames and gather all results."""
         following = next(frames, None)
+        deadline = time.monotonic() + self._link.timeout_s
         while following is not None or self._on_their_way or len(self.results) < self._due[-1]:
             while following is not None and self._has_room(following):
                 number = self._link.send(following.command, following.content)
@@ -129,7 +131,13 @@ class _Exchange:
                 f"the board gave {self._complete} of {len(self._due)} results and then nothing "
                 f"for {self._link.timeout_s:.3g} s"
             )
-            self._take(self._link.receive(silence, "Try again; if it stays so, build the bitstream for a slower clock"))
+            remedy = "Try again; if it stays so, build the bitstream for a slower clock"
+            before = self._open
+            self._take(self._link.receive(deadline, silence, remedy))
+            if self._open != before:
+                deadline = time.monotonic() + self._link.timeout_s
+            elif time.monotonic() > deadline:  # it talks, but of nothing
+                raise BoardError(self._link.where, silence, remedy)
             if progress is not None:
                 progress(self._complete, len(self._due))
 
@@ -143,6 +151,11 @@ class _Exchange:
             and len(self._on_their_way) < FRAMES_ON_THEIR_WAY
             and self._asked_bytes - len(self.results) < RESULT_BYTES_ON_THEIR_WAY
         )
+
+    @property
+    def _open(self) -> tuple[int, int]:
+        """Frames on their way and bytes of results: what an answer changes."""
+        return len(self._on_their_way), len(self.results)
 
     def _take(self, frame: Frame) -> None:
         while any(number == frame.consumed for number, _ in self._on_their_way):

@@ -12,6 +12,8 @@ FLAG = b"\x7e"
 ESCAPE = b"\x7d"
 TOGGLED = 0x20
 CHECK_BYTES = 4
+MAX_FRAME_BYTES = 1 << 20
+"""As it comes; the largest that a design gives is a result, and far below. A longer one is broken."""
 
 
 def encode(content: bytes) -> bytes:
@@ -37,6 +39,9 @@ class Decoder:
         frames: list[bytes | None] = []
         first, *others = received.split(FLAG)
         self._pending += first
+        if len(self._pending) > MAX_FRAME_BYTES:
+            self._pending, self._in_frame = bytearray(), False
+            frames.append(None)
         for following in others:
             if self._in_frame and self._pending:
                 frames.append(_decode(bytes(self._pending)))

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from math import prod
 from typing import Any
 
+from loopwire.bounded import parse_json
 from loopwire.errors import BoardError, FixedTypeError
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.ir.types import FixedType
 
 PROTOCOL = 1
+MAX_BYTES = 1 << 16
+MAX_COUNT = 1 << 20
+"""Of steps, elements, lanes, bits and bytes."""
+MAX_BEAT_BITS = 1 << 20
 DIGEST_DIGITS = 16
 
 
@@ -58,24 +65,78 @@ class Identity:
         """
         remedy = "Build the bitstream with this version of Loopwire"
         try:
-            facts: dict[str, Any] = json.loads(content)
-            protocol = facts.pop("protocol")
-        except (ValueError, LookupError, AttributeError):
+            facts: dict[str, Any] = parse_json(content, MAX_BYTES)
+            protocol = _count(facts.pop("protocol"))
+            if protocol != PROTOCOL:
+                raise BoardError(where, f"it speaks version {protocol} of the protocol, not {PROTOCOL}", remedy)
+            identity = cls(**{key: _READERS[key](value) for key, value in facts.items()})
+            identity._check()
+        except (ValueError, LookupError, TypeError, AttributeError, FixedTypeError):
             raise BoardError(where, "what identifies the design cannot be read", remedy) from None
-        if protocol != PROTOCOL:
-            raise BoardError(where, f"it speaks version {protocol} of the protocol, not {PROTOCOL}", remedy)
-        try:
-            return cls(**{key: _READERS.get(key, lambda value: value)(value) for key, value in facts.items()})
-        except (TypeError, AttributeError, FixedTypeError):
-            raise BoardError(where, "what identifies the design cannot be read", remedy) from None
+        return identity
+
+    def _check(self) -> None:
+        """Raise ValueError where shapes, types and beats contradict one another."""
+        if prod(self.input_shape) != self.steps * self.input.count:
+            raise ValueError
+        for element, beats in ((self.input_type, self.input), (self.output_type, self.output)):
+            if (element.width, element.signed) != (beats.width, beats.signed) or beats.bits > MAX_BEAT_BITS:
+                raise ValueError
 
 
-_READERS: dict[str, Any] = {
-    "input_shape": tuple,
+def _count(value: Any) -> int:
+    if type(value) is not int or not 1 <= value <= MAX_COUNT:
+        raise ValueError
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if type(value) is not bool:
+        raise ValueError
+    return value
+
+
+def _word(value: Any) -> str:
+    if not re.fullmatch(r"\w{1,255}", value, re.ASCII):
+        raise ValueError
+    return str(value)
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, list) or len(value) not in (1, 2):
+        raise ValueError
+    return tuple(map(_count, value))
+
+
+def _beats(values: Mapping[str, Any]) -> BeatFormat:
+    count, width, vectors, parts = (
+        _count(values[key]) for key in ("count", "width", "vectors_per_beat", "beats_per_vector")
+    )
+    bus_bits = None if values["bus_bits"] is None else _count(values["bus_bits"])
+    if vectors > 1 and (parts > 1 or vectors * count > MAX_COUNT):
+        raise ValueError
+    lane_bits = (width + 7) // 8 * 8
+    if parts > 1:
+        whole = bus_bits is not None and bus_bits // lane_bits * parts >= count
+    else:
+        whole = bus_bits is None or bus_bits >= vectors * count * lane_bits
+    if not whole or (bus_bits or 0) % 8:
+        raise ValueError
+    return BeatFormat(count, width, _flag(values["signed"]), vectors, parts, bus_bits)
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "name": _word,
+    "digest": _word,
+    "input_shape": _shape,
+    "steps": _count,
     "input_type": FixedType.parse,
-    "input": lambda values: BeatFormat(**values),
+    "input": _beats,
     "output_type": FixedType.parse,
-    "output": lambda values: BeatFormat(**values),
+    "output": _beats,
+    "per_step": _flag,
+    "remembers": _flag,
+    "buffer_bytes": _count,
 }
 
 

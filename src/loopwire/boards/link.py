@@ -22,6 +22,8 @@ HEADER_BYTES = 4
 ERRORS = ("a frame from the host was broken", "a frame from the host was lost", "a frame from the host meant nothing")
 
 READ_S = 0.02
+READ_BYTES = 1 << 16
+"""At a time, so that a line that talks without end is stopped at the deadline."""
 ATTEMPTS = 4
 """At the first contact: a board that has just come up may miss one."""
 TRY_AGAIN = "Try again; if it stays so, check the cable, or build the bitstream for a slower baud rate"
@@ -59,7 +61,7 @@ class Link:
 
     Args:
         port: the line.
-        timeout_s: without a frame, after which the board is taken for dead.
+        timeout_s: without an answer, after which the board is taken for dead.
     """
 
     def __init__(self, port: Port, timeout_s: float) -> None:
@@ -83,7 +85,7 @@ class Link:
             self.send(RESET)
             number = self.send(IDENTIFY)
             deadline = time.monotonic() + self.timeout_s / ATTEMPTS
-            while self._wait(deadline):
+            while time.monotonic() < deadline and self._wait(deadline):
                 content = self._arrived.popleft()
                 if content is not None and content[0] == IDENTITY and content[2] == number:
                     self._received_number = content[1]
@@ -105,17 +107,18 @@ class Link:
             self._port.write(encode(bytes([command, self._sent_number]) + content))
         return self._sent_number
 
-    def receive(self, silence: str, remedy: str) -> Frame:
+    def receive(self, deadline: float, silence: str, remedy: str) -> Frame:
         """Return the next frame.
 
         Args:
+            deadline: of `time.monotonic`, for a frame that has not come yet.
             silence: what is wrong if none comes.
             remedy: against it.
 
         Raises:
             BoardError: none comes, it is broken, one before it was lost, or it tells of an error.
         """
-        if not self._wait(time.monotonic() + self.timeout_s):
+        if not self._wait(deadline):
             raise BoardError(self.where, silence, remedy)
         content = self._arrived.popleft()
         if content is None:
@@ -134,7 +137,7 @@ class Link:
         """Return whether a frame is there before the deadline."""
         while not self._arrived:
             with _line_failures(self.where):
-                received = self._port.read(max(1, self._port.in_waiting))
+                received = self._port.read(min(max(1, self._port.in_waiting), READ_BYTES))
             frames = self._decoder.feed(received)
             self._arrived += [None if frame is None or len(frame) < HEADER_BYTES else frame for frame in frames]
             if not self._arrived and time.monotonic() > deadline:

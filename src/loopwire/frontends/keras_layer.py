@@ -136,7 +136,7 @@ class SavedLayer:
                     f"its {tensor} holds NaN or infinity ({bad} of {array.size} numbers)",
                     "Train the model again; no firmware can carry these",
                 )
-            if (largest := np.abs(array).max(initial=0)) > LARGEST_WEIGHT:
+            if (largest := float(np.abs(array).max(initial=0))) > LARGEST_WEIGHT:
                 raise ModelFileError(
                     self.where,
                     f"its {tensor} holds {largest:.3g}, which float32 cannot",

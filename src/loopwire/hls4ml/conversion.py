@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loopwire.bounded import check_bounds, read_bounded
 from loopwire.compiler import load
-from loopwire.config import TARGETS, CompileConfig
+from loopwire.config import MAX_FILE_BYTES, TARGETS, CompileConfig
 from loopwire.errors import ConfigError, ToolError, nearest
 from loopwire.frontends.keras_archive import read_saved
 from loopwire.frontends.keras_chain import chain_of
@@ -106,10 +107,10 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
     Loader.add_constructor("!keras_model", lambda loader, node: loader.construct_scalar(node))
     try:
-        values = yaml.load(Path(path).read_text(), Loader)
+        values = check_bounds(yaml.load(read_bounded(Path(path), MAX_FILE_BYTES).decode(), Loader))
     except OSError as error:
         raise ConfigError(str(path), f"it cannot be read ({error.strerror})", "Check the path") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(str(path), f"it is not YAML: {' '.join(str(error).split())}", "Check the file") from None
     if not isinstance(values, dict):
         raise ConfigError(str(path), "it is not a table of settings", f"Its keys are {', '.join(keys.TOP_USED)}")

@@ -102,12 +102,16 @@ def quantise(reals: npt.ArrayLike, to: FixedType) -> Integers:
     reals = np.asarray(reals, np.float64)
     if not np.isfinite(reals).all():
         raise ValueError("a number that is not finite has no fixed-point value")
-    largest = float(np.abs(reals).max(initial=0.0))
-    if to.fraction >= 0 and np.frexp(largest)[1] + to.fraction + 2 < INT64_BITS:
+    large = (np.abs(reals) >= np.ldexp(1.0, INT64_BITS - 3 - to.fraction)) | (to.fraction < 0)
+    if not large.any():
         # One bit below the last place and a sticky bit for all the rest round as the whole number would.
         halves = np.ldexp(reals, to.fraction + 1)
         floor = np.floor(halves)
         return cast(2 * floor.astype(np.int64) + (floor != halves), to.fraction + 2, to)
+    if not large.all():
+        integers = quantise(np.where(large, 0.0, reals), to)
+        integers[large] = quantise(reals[large], to)
+        return integers
     # Every float64 is m · 2**e with |m| < 2**53, an integer: it is cast as such, exactly.
     mantissas, exponents = np.frexp(np.atleast_1d(reals))
     lowest = int(exponents.min(initial=0)) - 53

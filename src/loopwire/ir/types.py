@@ -12,6 +12,8 @@ from enum import StrEnum
 from loopwire.errors import FixedTypeError, nearest
 
 MAX_WIDTH = 1024
+MAX_FRACTION = 1022
+"""The step of a type, 2^-fraction, and that many bits above are normal numbers in double precision."""
 
 
 class Rounding(StrEnum):
@@ -59,7 +61,7 @@ class FixedType:
     type; they do not change which numbers the type can hold.
 
     Raises:
-        FixedTypeError: the width is not between 1 and 1024.
+        FixedTypeError: the width is not between 1 and 1024, or the point too far from it.
     """
 
     width: int
@@ -74,6 +76,12 @@ class FixedType:
                 f"type fixed<{self.width},{self.integer}>",
                 f"a width of {self.width} bits is impossible",
                 f"Give a width from 1 to {MAX_WIDTH}, as in 'fixed<16,6>'",
+            )
+        if not abs(self.width - self.integer) <= MAX_FRACTION:
+            raise FixedTypeError(
+                f"type fixed<{self.width},{self.integer}>",
+                f"{self.width - self.integer} fraction bits are impossible",
+                f"Give from -{MAX_FRACTION} to {MAX_FRACTION}, as in 'fixed<16,6>', which has 10",
             )
 
     @property
