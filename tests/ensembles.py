@@ -108,7 +108,7 @@ class Ensemble:
                 f"      .s_axis_tdata(s_axis_tdata[{taken.bits - 1}:0]), .s_axis_tready(ready[{k}]),",
                 *(["      .s_axis_tuser,"] if design.remembers else []),
                 f"      .m_axis_tdata(data_{k}[{given.bits - 1}:0]), .m_axis_tvalid(valid[{k}]),",
-                f"      .m_axis_tlast(last[{k}])",
+                f"      .m_axis_tlast(last[{k}]), .status_framing_error(), .status_overrun()",
                 "  );",
             ]
         return "\n".join([*lines, "endmodule", ""])

@@ -24,12 +24,17 @@ module pass_through #(parameter int STEPS = 4) (
     output logic [31:0] m_axis_tdata,
     output logic m_axis_tvalid,
     input  logic m_axis_tready,
-    output logic m_axis_tlast
+    output logic m_axis_tlast,
+    output logic status_framing_error,
+    output logic status_overrun
 );
+  assign {status_framing_error, status_overrun} = 2'b00;
   logic [15:0] count_q;
+  logic open_q;
   wire ends = s_axis_tlast || count_q == 16'(STEPS - 1);
-  assign s_axis_tready = !m_axis_tvalid || m_axis_tready;
+  assign s_axis_tready = open_q && (!m_axis_tvalid || m_axis_tready);
   always_ff @(posedge aclk) begin
+    open_q <= aresetn;
     if (m_axis_tready) m_axis_tvalid <= 1'b0;
     if (s_axis_tvalid && s_axis_tready) begin
       count_q <= ends ? 16'd0 : count_q + 16'd1;

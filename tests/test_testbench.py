@@ -26,7 +26,9 @@ module running_sum (
     output logic [31:0] m_axis_tdata,
     output logic m_axis_tvalid,
     input  logic m_axis_tready,
-    output logic m_axis_tlast
+    output logic m_axis_tlast,
+    output logic status_framing_error,
+    output logic status_overrun
 );
   logic [3:0] fault_q[0:0];
   logic signed [11:0] a_q, b_q, a, b;
@@ -35,6 +37,8 @@ module running_sum (
   wire [3:0] fault = fault_q[0];
   wire free = !m_axis_tvalid || m_axis_tready;
   initial $readmemh("fault.hex", fault_q);
+  assign status_framing_error = fault == 7;
+  assign status_overrun = 1'b0;
 
   assign s_axis_tready = fault == 2 ? 1'b1 : fault == 3 ? free && count_q != 8'd9 : free;
   always_comb begin
@@ -70,6 +74,7 @@ FAULTS = {
     "hang": (3, "no beat moved, at output beat 9 of 95"),
     "state not reset": (4, "a wrong beat, at output beat 0 of 95"),
     "result repeated": (5, "a beat too many, at output beat 95 of 95"),
+    "framing error": (7, "the status tells of broken framing, at output beat 0 of 95"),
     "beat refused for ever": (6, "no beat moved, at output beat 9 of 95"),
 }
 

@@ -212,6 +212,8 @@ def test_ports_are_those_of_the_top(compiled: Path) -> None:
         "m_axis_tdata",
         "m_axis_tvalid",
         "m_axis_tlast",
+        "status_framing_error",
+        "status_overrun",
     ]
     assert sorted(files.sources + files.memories) == sorted(file.name for file in (compiled / "rtl").iterdir())
     assert any(name.endswith(".hex") for name in files.memories) and "tagger.sv" in files.sources
@@ -257,8 +259,9 @@ def test_the_packaged_ip_has_axi_stream_interfaces(project: Path, monkeypatch: p
     assert verilator.lint("tagger_ip", [wrapper, *(project / "rtl" / name for name in rtl.sources)]) == ""
     text = wrapper.read_text()
     assert 'X_INTERFACE_PARAMETER = "ASSOCIATED_BUSIF s_axis:m_axis, ASSOCIATED_RESET aresetn"' in text
-    for port in rtl.ports[2:]:
-        stream, signal = port.name.rsplit("_", 1)
+    streams = [port.name.rsplit("_", 1) for port in rtl.ports if "_axis_" in port.name]
+    assert len(streams) == 8
+    for stream, signal in streams:
         assert f'X_INTERFACE_INFO = "xilinx.com:interface:axis:1.0 {stream} {signal.upper()}"' in text
 
 

@@ -42,7 +42,7 @@ module accumulator (
   logic [3:0] fault_q[1];
   logic [2:0] step_q;
   logic signed [19:0] sum_q[3], sum[3];
-  logic repeat_q;
+  logic repeat_q, open_q;
   wire [3:0] fault = fault_q[0];
   wire ends = s_axis_tlast || step_q == 3'd4 && fault != 12;
   wire free = !m_axis_tvalid || m_axis_tready;
@@ -52,11 +52,13 @@ module accumulator (
     if (fault_q[0] == 11) for (int k = 0; k < 3; k++) sum_q[k] = 20'd0;
   end
 
-  assign s_axis_tready = fault == 8 ? free && step_q != 3'd4 : free || fault == 3 || fault == 10;
+  wire accepts = fault == 8 ? free && step_q != 3'd4 : free || fault == 3 || fault == 10;
+  assign s_axis_tready = accepts && (open_q || fault == 14);
   assign m_axis_tlast = fault != 7;
   always_comb for (int k = 0; k < 3; k++) sum[k] = sum_q[k] + 20'(signed'(s_axis_tdata[16*k+:12]));
 
   always_ff @(posedge aclk) begin
+    open_q <= aresetn;
     repeat_q <= fault == 9 && m_axis_tvalid && m_axis_tready && !repeat_q;
     if (m_axis_tready && !(fault == 9 && !repeat_q) || fault == 4 && step_q == 3'd0) m_axis_tvalid <= 1'b0;
     if (s_axis_tvalid && s_axis_tready && (free || fault != 10)) begin
@@ -96,11 +98,13 @@ module running_sum (
   logic [65:0] start[1];
   logic [65:0] sum_q;
   logic [1:0] step_q;
+  logic open_q;
   wire ends = s_axis_tlast || step_q == 2'd3;
   wire [65:0] sum = (step_q == 2'd0 ? start[0] : sum_q) + 66'(s_axis_tdata);
   initial $readmemh("start.hex", start);
-  assign s_axis_tready = !m_axis_tvalid || m_axis_tready;
+  assign s_axis_tready = open_q && (!m_axis_tvalid || m_axis_tready);
   always_ff @(posedge aclk) begin
+    open_q <= aresetn;
     if (m_axis_tready) m_axis_tvalid <= 1'b0;
     if (s_axis_tvalid && s_axis_tready) begin
       step_q <= ends ? 2'd0 : step_q + 2'd1;
@@ -222,6 +226,7 @@ FAULTS = {
     "hang at the fifth beat": (8, "no beat moved for 500 cycles, at sequence 2, 4 of its 5 beats accepted; 2 of 43"),
     "result repeated": (9, "an output beat belongs to no sequence"),
     "beat dropped under stall": (10, "no beat moved for 500 cycles"),
+    "ready in reset": (14, "s_axis_tready is high in the reset or in the cycle after it, at sequence 0"),
 }
 
 
@@ -231,7 +236,7 @@ def test_each_fault_is_caught(accumulator: Simulator, fault: str) -> None:
     beats = np.array([[4, -6, 7], [70, 3, 1], [2, 1, 9], [77, -3, 7], *[[8, -8, 8]] * 5, *[[6, 6, 6]] * 40])
     lengths = np.array([3, 1, 5, *[1] * 40])
     data = Case(beats, lengths, np.add.reduceat(beats, np.cumsum(lengths) - lengths))
-    stalls = Stimulus(seed=4, ready_probability=0.3)
+    stalls = Stimulus(seed=5, ready_probability=0.3)
     simulated(with_fault(accumulator, 0), stalls, data)
     with pytest.raises(VerificationError, match=message):
         simulated(with_fault(accumulator, number), stalls, data)

@@ -62,6 +62,12 @@ $user| `s_axis_tvalid`, `s_axis_tready` | 1 | AXI4-Stream handshake |
 | `m_axis_tdata` | $out_bits | $out_beat |
 ${out_keep}| `m_axis_tlast` | 1 | ends a result, of $out_length |
 | `m_axis_tvalid`, `m_axis_tready` | 1 | AXI4-Stream handshake |
+| `status_framing_error` | 1 | rises when `s_axis_tlast` comes within a time step, or a TKEEP has holes or is not full \
+before a sequence's last beat; falls with a reset |
+| `status_overrun` | 1 | rises when some sequences have ended with `s_axis_tlast` and some without: one was longer \
+than it may be, and what followed its last possible beat began another one; falls with a reset |
+
+`s_axis_tready` is low in the reset and in the cycle after it. No input leads to an output through gates alone.
 
 An element's lane is its width in whole bytes, element 0 lowest, signed numbers sign-extended; what no lane fills is 0.
 An element stands for its integer times the step of its type: $input_type has steps of 2^$input_exponent, $output_type

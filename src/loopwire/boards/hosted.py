@@ -53,6 +53,9 @@ def _text(identity: Identity, identity_file: str, identity_bytes: int) -> str:
         ("m_axis_tvalid", "from_design_valid"),
         ("m_axis_tready", "from_design_ready"),
         ("m_axis_tlast", "from_design_last"),
+        # The host sends whole sequences only.
+        ("status_framing_error", "unused_status[0]"),
+        ("status_overrun", "unused_status[1]"),
     ]
     connections = ",\n".join(f"      .{pin}({signal})" for pin, signal in pins)
     to_keep, to_user = ("to_design_keep" if keep else "unused_to_keep"), "to_design_user" if user else "unused_to_user"
@@ -78,6 +81,7 @@ module {hosted_module(identity)} (
   logic to_design_valid, to_design_ready, to_design_last, {to_user};
   logic [{bits_out - 1}:0] from_design_data;
   logic from_design_valid, from_design_ready, from_design_last;
+  logic [1:0] unused_status;
 {"".join(unused_keep)}
   logic [7:0] identity [0:{identity_bytes - 1}];
   logic [{(identity_bytes - 1).bit_length() - 1}:0] identity_place;

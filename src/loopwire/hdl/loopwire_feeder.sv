@@ -1,7 +1,7 @@
 // Gives an engine's pipeline its steps: SLOTS slots hold a sequence each and take turns, one each SPACING cycles, the same
 // one again after RING cycles.
 //
-// A sequence arrives a beat a cycle and ends at s_last or at its STEPS-th beat. Its steps are kept in the slot's buffer and
+// A sequence arrives a beat a cycle and ends at s_last, with at most STEPS beats. Its steps are kept in the slot's buffer and
 // issued one each RING cycles, in order (in reverse order, once all are there, where REVERSE is 1). A sequence is let in only
 // when its slot is free and a ticket, its place in the collector, is left; so nothing behind this module ever waits.
 // A sequence starts afresh, from the initial states, if s_fresh says so with its first beat or if it is its slot's first
@@ -73,7 +73,7 @@ module loopwire_feeder #(
   logic [SLOTS-1:0] leaving;                    // the slot issues its last step in this cycle
   assign leaving = turn & {SLOTS{step_valid && step_last}};
 
-  logic beat_last, accepted, accepted_first, accepted_last;
+  logic accepted, accepted_first, accepted_last;
   logic [SLOTS-1:0] fill_here;
   logic [ADDRESS_BITS-1:0] fill_address;
   always_comb begin
@@ -86,8 +86,7 @@ module loopwire_feeder #(
         || (|(fill_here & (~busy | leaving)) && tickets_out < (TICKET_BITS + 1)'(TICKETS));
     accepted = s_valid && s_ready;
     accepted_first = accepted && !fill_inside;
-    beat_last = s_last || fill_count == COUNT_BITS'(STEPS - 1);
-    accepted_last = accepted && beat_last;
+    accepted_last = accepted && s_last;
   end
 
   // What each slot holds in the next cycle, but for a beat that comes in this one.
@@ -142,8 +141,8 @@ module loopwire_feeder #(
     next_none = !(|(next_turn & ~none_then));
     next_filled = accepted && |(next_turn & fill_here);
     next_arrives = next_filled && (REVERSE || |(next_turn & meets_fill));
-    next_valid = next_filled ? !REVERSE || beat_last : |(next_turn & more_then);
-    next_last = next_filled ? beat_last && |(next_turn & meets_fill) : |(next_turn & last_then);
+    next_valid = next_filled ? !REVERSE || s_last : |(next_turn & more_then);
+    next_last = next_filled ? s_last && |(next_turn & meets_fill) : |(next_turn & last_then);
     if (next_filled && accepted_first) begin
       next_ticket = fill_ticket;
       next_fresh = s_fresh || !fill_again;

@@ -33,6 +33,7 @@ module ${top}_tb;
   logic m_axis_tvalid;
   logic m_axis_tready = 1'b0;
   logic m_axis_tlast;
+  logic status_framing_error;
 $keep_signals
   $top dut (
       .aclk(aclk),
@@ -44,7 +45,9 @@ $keep_ports      .s_axis_tdata(s_axis_tdata),
 $user_port      .m_axis_tdata(m_axis_tdata),
       .m_axis_tvalid(m_axis_tvalid),
       .m_axis_tready(m_axis_tready),
-      .m_axis_tlast(m_axis_tlast)
+      .m_axis_tlast(m_axis_tlast),
+      .status_framing_error(status_framing_error),
+      .status_overrun()
   );
 
   always #($half_period_ns) aclk = ~aclk;
@@ -100,6 +103,7 @@ $user_port      .m_axis_tdata(m_axis_tdata),
 
   task check_output;
     if ((^{s_axis_tready, m_axis_tvalid}) === 1'bx) fail("TREADY or TVALID is unknown");
+    if (status_framing_error !== 1'b0) fail("the status tells of broken framing");
     if (stalled && m_axis_tvalid !== 1'b1) fail("TVALID fell before TREADY rose");
     if (stalled && $got !== held) fail("TDATA or TLAST changed before TREADY rose");
     stalled = m_axis_tvalid === 1'b1 && !m_axis_tready;

@@ -21,16 +21,13 @@ def ports(plan: Plan, cells: Cells) -> Resources:
 def _pieces(plan: Plan, cells: Cells) -> Iterable[Resources]:
     x, y, merged = (signal.bits for signal in _vectors(plan))
     sent, received = plan.output, plan.input
+    yield _framer(plan)
     if received.beats_per_vector > 1:
         yield _join(received.beats_per_vector, received.lanes * plan.pipelines[0].datapath.x.width)
     if plan.window_channels is not None:
         earlier = (plan.length - 1) * x
         channel = max((plan.window_channels - 1).bit_length(), 1)
         yield cells.memory(plan.window_channels, earlier) + Resources(luts=earlier + channel, ffs=channel + 1)
-    elif received.vectors_per_beat > 1 or plan.copies > 1:
-        beats = -(-plan.length // received.vectors_per_beat)
-        counted = max((beats - 1).bit_length(), 1)
-        yield Resources(luts=2 * counted + 2 * received.vectors_per_beat, ffs=counted)
     yield _queue(plan.timing.input_queue, plan.steps_at_once, x, cells) * plan.copies
     yield _split(plan.steps_at_once, x) * plan.copies
     yield _join(sent.vectors_per_beat, merged) * plan.copies
@@ -45,6 +42,15 @@ def _vectors(plan: Plan) -> tuple[Signal, Signal, Signal]:
     """Return a step, a result, and what a copy hands on."""
     datapaths = [pipeline.datapath for pipeline in plan.pipelines]
     return datapaths[0].x, datapaths[-1].output, datapaths[plan.copied - 1].output
+
+
+def _framer(plan: Plan) -> Resources:
+    """Return what finds the ends of sequences: it counts beats, and parts of a step, and keeps what it saw."""
+    received, steps = plan.input, plan.length if plan.window_channels is None else 1
+    beats = -(-steps * received.beats_per_vector // received.vectors_per_beat)
+    counted, parts = (beats - 1).bit_length(), (received.beats_per_vector - 1).bit_length()
+    luts = 2 * (counted + parts) + 3 * received.vectors_per_beat + 6
+    return Resources(luts=luts, ffs=counted + parts + (parts > 0) + 5)
 
 
 def _split(parts: int, bits: int) -> Resources:

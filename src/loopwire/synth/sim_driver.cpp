@@ -28,7 +28,7 @@ constexpr int64_t kDrainCycles = 100;  // beyond the time that the last result t
 constexpr int64_t kStops = 8;          // in a run, on average
 constexpr int64_t kForever = int64_t{1} << 62;
 
-enum Status : int64_t { kDone, kNoProgress, kRetracted, kChanged, kNoLast, kUnsolicited };
+enum Status : int64_t { kDone, kNoProgress, kRetracted, kChanged, kNoLast, kUnsolicited, kReadyInReset };
 
 [[noreturn]] void fail(const char* action, const char* path) {
     std::fprintf(stderr, "%%Error: cannot %s %s\n", action, path);
@@ -129,6 +129,7 @@ class Driver {
         : stimulus_(stimulus), header_(stimulus.header), random_(header_.seed), context_(context), top_(&context) {
         static_assert(sizeof(top_.s_axis_tdata) >= IN_BYTES && sizeof(top_.s_axis_tdata) < 2 * IN_BYTES + 4);
         static_assert(sizeof(top_.m_axis_tdata) >= OUT_BYTES && sizeof(top_.m_axis_tdata) < 2 * OUT_BYTES + 4);
+        top_.aclk = 0;  // registers that start with random bits include the clock's last level
     }
     ~Driver() { top_.final(); }
 
@@ -136,11 +137,13 @@ class Driver {
 
     void reset() {
         top_.aresetn = 0;
-        top_.s_axis_tvalid = 0;
+        ready_in_reset_ = false;
         for (int i = 0; i < kResetCycles; ++i) {
             disturb_input();
+            top_.s_axis_tvalid = i > 0 && top_.s_axis_tlast;  // of a sender that does not see the reset
             top_.m_axis_tready = random_.chance(header_.ready_odds);
             settle();
+            ready_in_reset_ |= i > 0 && top_.s_axis_tready;
             clock();
         }
         top_.aresetn = 1;
@@ -150,9 +153,9 @@ class Driver {
     Record stream(int64_t cycles) {
         Record record;
         Stops stops(random_, header_.beats, header_.still_cycles);
-        const int64_t end = cycle_ + cycles;
+        const int64_t begin = cycle_, end = begin + cycles;
         int64_t beat = 0, sequence = 0, step = 0;  // the next beat to offer, or offered now
-        int64_t last_progress = cycle_, drain_until = -1;
+        int64_t last_progress = begin, drain_until = -1;
         int64_t output_beats = 0;
         bool offered = false, stalled = false;
         uint8_t held[kOutBytes + 1];
@@ -172,6 +175,8 @@ class Driver {
             top_.m_axis_tready = !stops.output_stops() && random_.chance(header_.ready_odds);
             settle();
 
+            // The first cycle without the reset ends with the edge that ends the reset in the module.
+            if (cycle_ == begin && (ready_in_reset_ || top_.s_axis_tready)) return ended(record, kReadyInReset);
             const bool input_accepted = offered && top_.s_axis_tready;
             const bool output_accepted = top_.m_axis_tvalid && top_.m_axis_tready;
             const int64_t begun = sequence + (step > 0 || offered);
@@ -283,6 +288,7 @@ class Driver {
     VerilatedContext& context_;
     Vtop top_;
     int64_t cycle_ = 0;
+    bool ready_in_reset_ = false;
 };
 
 template <class T>

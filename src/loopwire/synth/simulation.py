@@ -19,7 +19,7 @@ from loopwire.ir.fixed_point import Integers
 from loopwire.system.folders import keep, temporary_folder
 from loopwire.system.programs import require_output, run_tool
 
-_DONE, _NO_PROGRESS, _RETRACTED, _CHANGED, _NO_LAST, _UNSOLICITED = range(6)
+_DONE, _NO_PROGRESS, _RETRACTED, _CHANGED, _NO_LAST, _UNSOLICITED, _READY_IN_RESET = range(7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +290,7 @@ class Simulator:
             _CHANGED: f"{self._output_signals} changed before m_axis_tready rose",
             _NO_LAST: f"the result has {self._most_beats[1]} beats and no m_axis_tlast",
             _UNSOLICITED: "an output beat belongs to no sequence",
+            _READY_IN_RESET: "s_axis_tready is high in the reset or in the cycle after it",
         }[record.status]
         if sequence < len(lengths):
             start = int(lengths[:sequence].sum())

@@ -19,6 +19,7 @@ from loopwire.synth.vivado_reports import REPORTS, read_reports
 from loopwire.system.programs import run_tool
 
 PROGRAM = "vivado"
+STREAMS = ("s_axis", "m_axis")
 BUILD, PACKAGE = "build.tcl", "package_ip.tcl"
 LOG = "loopwire_build.log"
 COMMAND = f"{PROGRAM} -mode batch -nojournal -nolog -source {BUILD}"
@@ -87,17 +88,20 @@ def _listed(names: tuple[str, ...]) -> str:
 def _ports(files: RtlFiles) -> str:
     """Return the wrapper's ports; the attributes of a stream stand before each of its signals."""
     lines = []
-    for port in _stream_ports(files):
+    for port in _wrapped_ports(files):
         stream, _, signal = port.name.rpartition("_t")
-        info = f'(* X_INTERFACE_INFO = "xilinx.com:interface:axis:1.0 {stream} T{signal.upper()}" *)'
         width = "" if port.bits is None else f"[{port.bits - 1}:0] "
-        lines.append(f"    {info}\n    {port.direction} wire {width}{port.name}")
+        declared = f"    {port.direction} wire {width}{port.name}"
+        if stream in STREAMS:
+            info = f'(* X_INTERFACE_INFO = "xilinx.com:interface:axis:1.0 {stream} T{signal.upper()}" *)'
+            declared = f"    {info}\n{declared}"
+        lines.append(declared)
     return ",\n".join(lines)
 
 
 def _connections(files: RtlFiles) -> str:
-    return "".join(f",\n      .{port.name}({port.name})" for port in _stream_ports(files))
+    return "".join(f",\n      .{port.name}({port.name})" for port in _wrapped_ports(files))
 
 
-def _stream_ports(files: RtlFiles) -> list[Port]:
+def _wrapped_ports(files: RtlFiles) -> list[Port]:
     return [port for port in files.ports if port.name not in ("aclk", "aresetn")]

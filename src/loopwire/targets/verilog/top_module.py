@@ -122,36 +122,29 @@ def _header(name: str, plan: Plan) -> list[str]:
         *(["    /* verilator lint_on UNUSEDSIGNAL */"] if unused else []),
         "    input  logic s_axis_tvalid,",
         "    output logic s_axis_tready,",
+        *(["    /* verilator lint_off UNUSEDSIGNAL */"] if plan.window_channels is not None else []),
         "    input  logic s_axis_tlast,",
+        *(["    /* verilator lint_on UNUSEDSIGNAL */"] if plan.window_channels is not None else []),
         *(["    input  logic s_axis_tuser,"] if plan.remembers else []),
         f"    output logic [{beats_out.bits - 1}:0] m_axis_tdata,",
         *keep_out,
         "    output logic m_axis_tvalid,",
         "    input  logic m_axis_tready,",
-        "    output logic m_axis_tlast",
+        "    output logic m_axis_tlast,",
+        "    output logic status_framing_error,   // since the reset a beat broke the framing",
+        "    output logic status_overrun   // since the reset a sequence was longer than it may be",
         ");",
     ]
 
 
 def _input(plan: Plan) -> tuple[Stream, list[str]]:
     """Write what turns the input's beats into steps, or, where a beat holds several, into beats without padding."""
-    beats, x = plan.input, plan.pipelines[0].datapath.x
-    stream = Stream("beat", "s_axis_tvalid", "s_axis_tready", "s_axis_tlast", beats.lanes, x.width, x.signed)
-    if plan.remembers:
-        stream = replace(stream, fresh="s_axis_tuser")
-    lines = [
-        f"  logic [{beats.lanes - 1}:0][{x.width - 1}:0] beat;",
-        *each(beats.lanes, "beat", "beat[k]", f"s_axis_tdata[k * {beats.lane_bits} +: {x.width}]"),
-        "",
-    ]
-    if beats.beats_per_vector > 1:
+    stream, lines = _framed(plan)
+    if plan.input.beats_per_vector > 1:
         stream, more = _joined(plan, stream)
         lines += more
     if plan.window_channels is not None:
         stream, more = _windowed(plan.length, plan.window_channels, stream)
-        lines += more
-    elif beats.vectors_per_beat > 1 or plan.copies > 1:
-        stream, more = _framed(plan, stream)
         lines += more
     return stream, lines
 
@@ -170,13 +163,44 @@ def _windowed(steps: int, channels: int, sample: Stream) -> tuple[Stream, list[s
     ]
 
 
+def _framed(plan: Plan) -> tuple[Stream, list[str]]:
+    """Write what finds the end of a sequence and how many steps each beat holds, and tells of broken framing."""
+    beats, x = plan.input, plan.pipelines[0].datapath.x
+    per_beat, parts, bits = beats.vectors_per_beat, beats.beats_per_vector, part_bits(beats.vectors_per_beat)
+    stream, lines = declared("beat", beats.lanes, x.width, x.signed, bits)
+    lane = f"s_axis_tdata[k * {beats.lane_bits} +: {x.width}]"
+    keep, last, steps = "1'b1", "s_axis_tlast", plan.length
+    if plan.window_channels is not None:
+        last, steps = "1'b1", 1
+    lines.append("  logic beat_padding;")
+    lines += each(beats.lanes, "beat", "beat_data[k]", f"beat_padding ? '0 : {lane}" if parts > 1 else lane)
+    if per_beat > 1:
+        keep = "step_keep"
+        lines.append(f"  logic [{per_beat - 1}:0] step_keep;")
+        lines += each(per_beat, "step_keep", "step_keep[k]", f"s_axis_tkeep[k * {beats.vector_bits // 8}]")
+    unread = [*([] if per_beat > 1 else [stream.parts]), *([] if parts > 1 else ["beat_padding"])]
+    if plan.remembers:
+        stream = replace(stream, fresh="s_axis_tuser")
+    return replace(stream, parts=stream.parts if per_beat > 1 else ""), [
+        *lines,
+        f"  loopwire_framer #(.STEPS({steps}), .PER_BEAT({per_beat}), .PARTS({parts})) framer (",
+        "      .aclk, .aresetn, .s_valid(s_axis_tvalid), .s_ready(s_axis_tready),",
+        f"      .s_last({last}), .s_keep({keep}), .m_valid({stream.valid}), .m_ready({stream.ready}),",
+        f"      .m_last({stream.last}), .m_steps({stream.parts}), .m_padding(beat_padding),",
+        "      .framing_error(status_framing_error), .overrun(status_overrun)",
+        "  );",
+        *_unused("beat", unread),
+    ]
+
+
 def _joined(plan: Plan, beat: Stream) -> tuple[Stream, list[str]]:
     """Write what gathers the beats of a step."""
     count = plan.pipelines[0].datapath.x.count
-    step, lines = join(beat, plan.input.beats_per_vector, "step")
+    # The framer says which step is the last one; a step of fewer beats ends with padding.
+    step, lines = join(replace(beat, last="beat_padding"), plan.input.beats_per_vector, "step")
     surplus = [f"step_data[{step.count - 1}:{count}]"] if step.count > count else []
-    lines += _unused("step", [step.parts, *surplus])
-    step = replace(step, data=f"step_data[{count - 1}:0]", count=count, parts="")
+    lines += _unused("step", [step.parts, step.last, *surplus])
+    step = replace(step, data=f"step_data[{count - 1}:0]", last=beat.last, count=count, parts="")
     if not beat.fresh:
         return step, lines
     first = f"{beat.valid} && {beat.ready} && step_parts == {part_bits(plan.input.beats_per_vector)}'d1"
@@ -184,31 +208,6 @@ def _joined(plan: Plan, beat: Stream) -> tuple[Stream, list[str]]:
         *lines,
         "  logic fresh_q;   // of the step's first beat",
         f"  always_ff @(posedge aclk) if ({first}) fresh_q <= {beat.fresh};",
-        "",
-    ]
-
-
-def _framed(plan: Plan, stream: Stream) -> tuple[Stream, list[str]]:
-    """Write what finds the end of a sequence, and how many steps each beat holds."""
-    per_beat, bits = plan.input.vectors_per_beat, part_bits(plan.input.vectors_per_beat)
-    step_bytes = plan.input.vector_bits // 8
-    keep = "1'b1"
-    lines = []
-    if per_beat > 1:
-        keep = "step_keep"
-        lines = [
-            f"  logic [{per_beat - 1}:0] step_keep;",
-            *each(per_beat, "step_keep", "step_keep[k]", f"s_axis_tkeep[k * {step_bytes}]"),
-        ]
-    return replace(stream, last="beat_last", parts="beat_steps" if per_beat > 1 else ""), [
-        *lines,
-        f"  logic [{bits - 1}:0] beat_steps;",
-        *(_unused("steps", ["beat_steps"]) if per_beat == 1 else []),
-        "  logic beat_last;",
-        f"  loopwire_framer #(.STEPS({plan.length}), .PER_BEAT({per_beat})) framer (",
-        f"      .aclk, .aresetn, .accepted({stream.valid} && {stream.ready}), .s_last({stream.last}),",
-        f"      .s_keep({keep}), .steps(beat_steps), .last(beat_last)",
-        "  );",
         "",
     ]
 
@@ -243,7 +242,7 @@ def _engines(modules: Sequence[str], plan: Plan, chosen: range, stream: Stream) 
 
 
 def _unused(name: str, signals: Sequence[str]) -> list[str]:
-    return [f"  wire unused_{name} = &{{1'b0, {', '.join(signals)}}};", ""]
+    return [*([f"  wire unused_{name} = &{{1'b0, {', '.join(signals)}}};"] if signals else []), ""]
 
 
 def _copy_streams(plan: Plan) -> tuple[Stream, Stream]:
