@@ -1,0 +1,330 @@
+"""The graph's arithmetic in PyTorch: the emulator's numbers forward, gradients backward.
+
+A network trained through this machine is trained on exactly the numbers that its firmware computes. Values are real
+tensors, counted in steps of their types without remainder, so that floating point holds each of them exactly: float32
+where every type has at most 23 bits, else float64.
+
+Gradients: a `Cast` hands on the gradient where it saturates nothing and 0 where it does (the straight-through
+estimator, Ref: arXiv:1308.3432, section 4), a `Table` has its real function's derivative, every other op its own. A
+`Scan` is differentiated through time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, assert_never
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from loopwire.errors import UnsupportedError
+from loopwire.ir import ops
+from loopwire.ir.functions import FUNCTIONS
+from loopwire.ir.graph import Graph, Node, Value
+from loopwire.ir.interval import table_form
+from loopwire.ir.table_form import TableForm
+from loopwire.ir.types import FixedType, Overflow, Rounding
+
+EXACT = {torch.float32: (23, 100), torch.float64: (52, 900)}
+"""Bits and |fraction bits| of a type whose numbers and the remainders of their rounding a dtype holds exactly."""
+DIFFERENCE = 2.0**-12
+"""Half the distance of the two points whose difference gives a function's derivative, to about its square."""
+
+
+class DifferentiableGraph:
+    """A graph that gives its outputs as the integer emulator does, and the gradients of its constants.
+
+    Attributes:
+        weights: the reals of each trained constant, float64 leaves of autograd. Each evaluation rounds them to their
+            types.
+        dtype: of all other tensors.
+    """
+
+    def __init__(self, graph: Graph, trained: Iterable[Value]) -> None:
+        """Prepare a graph.
+
+        Args:
+            graph: any graph.
+            trained: results of `Const` nodes, in scan bodies or outside, to make parameters of.
+
+        Raises:
+            UnsupportedError: a value has more than 52 bits.
+        """
+        self.graph = graph
+        self.dtype = _exact_dtype(graph)
+        self.weights: dict[Value, Tensor] = dict.fromkeys(trained, torch.empty(0))
+        self._constants: dict[Value, Tensor] = {}
+        self._forms: dict[Node, TableForm] = {}
+        for node in graph.walk():
+            match node.op:
+                case ops.Const() if node.result in self.weights:
+                    self.weights[node.result] = torch.tensor(node.op.reals, requires_grad=True)
+                case ops.Const():
+                    reals = np.ldexp(node.op.integers.astype(np.float64), -node.op.type.fraction)
+                    self._constants[node.result] = torch.tensor(reals, dtype=self.dtype)[None]
+                case ops.Table():
+                    self._forms[node] = table_form(node.op, node.operands[0].type.element)
+
+    def __call__(self, *inputs: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Evaluate a batch.
+
+        Args:
+            inputs: reals (N, *shape) for each input, numbers of its type.
+            lengths: (N,) steps of each sequence where some are shorter than T; what lies beyond counts as 0.
+
+        Returns:
+            Reals (N, *shape) for each output, numbers of its type.
+        """
+        constants = dict(self._constants)
+        for value, reals in self.weights.items():
+            constants[value] = cast(reals, value.type.element).to(self.dtype)[None]
+        given = [_shortened(x.to(self.dtype), lengths) for x in inputs]
+        outputs = self._evaluate(self.graph, given, constants, lengths)
+        batch = max((len(x) for x in inputs), default=1)
+        return tuple(y.expand(batch, *y.shape[1:]) for y in outputs)
+
+    def clamp_(self) -> None:
+        """Bring the weights into the ranges of their types, where their gradients are not 0."""
+        with torch.no_grad():
+            for value, reals in self.weights.items():
+                element = value.type.element
+                reals.clamp_(element.min_integer * element.step, element.max_integer * element.step)
+
+    def _evaluate(
+        self, graph: Graph, inputs: Sequence[Tensor], constants: Mapping[Value, Tensor], lengths: Tensor | None
+    ) -> tuple[Tensor, ...]:
+        known = dict(zip(graph.inputs, inputs, strict=True))
+        self._run(graph.nodes, known, constants, lengths)
+        return tuple(known[value] for value in graph.outputs)
+
+    def _run(
+        self,
+        nodes: Iterable[Node],
+        known: dict[Value, Tensor],
+        constants: Mapping[Value, Tensor],
+        lengths: Tensor | None,
+    ) -> None:
+        """Evaluate nodes in order; `known` gains their results."""
+        for node in nodes:
+            operands = [known[value] for value in node.operands]
+            match node.op:
+                case ops.Const():
+                    known[node.result] = constants[node.result]
+                case ops.Scan():
+                    known.update(zip(node.results, self._scan(node.op, operands, constants, lengths), strict=True))
+                case ops.Reverse():
+                    known[node.result] = _reversed(operands[0], lengths)
+                case ops.Table():
+                    known[node.result] = _Table.apply(operands[0], self._forms[node])
+                case op:
+                    known[node.result] = _apply(op, operands)
+
+    def _scan(
+        self, scan: ops.Scan, operands: Sequence[Tensor], constants: Mapping[Value, Tensor], lengths: Tensor | None
+    ) -> list[Tensor]:
+        body = scan.body
+        states, sequences = list(operands[: scan.states]), operands[scan.states :]
+        ahead, inside = _ahead_of_states(scan)
+        hoisted = self._hoisted(scan, ahead, sequences, constants, lengths)
+        stacked: list[list[Tensor]] = [[] for _ in body.outputs[scan.states :]]
+        for t in range(scan.length):
+            known = {value: x[:, t] if value in hoisted else x for value, x in {**constants, **hoisted}.items()}
+            known.update(zip(body.inputs[: scan.states], states, strict=True))
+            self._run(inside, known, constants, lengths)
+            outputs = [known[value] for value in body.outputs]
+            if lengths is not None:
+                ended = t >= lengths
+                kept = [*states, *(torch.zeros_like(y) for y in outputs[scan.states :])]
+                outputs = [torch.where(_expanded(ended, y), old, y) for old, y in zip(kept, outputs, strict=True)]
+            states = outputs[: scan.states]
+            for results, result in zip(stacked, outputs[scan.states :], strict=True):
+                results.append(result)
+        return [*states, *(torch.stack(torch.broadcast_tensors(*results), dim=1) for results in stacked)]
+
+    def _hoisted(
+        self,
+        scan: ops.Scan,
+        ahead: Sequence[Node],
+        sequences: Sequence[Tensor],
+        constants: Mapping[Value, Tensor],
+        lengths: Tensor | None,
+    ) -> dict[Value, Tensor]:
+        """Return (N, T, …) of all values of a body that need no state: all steps are one batch."""
+        batch = max(len(x) for x in (*sequences, *(() if lengths is None else (lengths,))))
+        known = {
+            value: x.expand(batch, *x.shape[1:]).flatten(0, 1)
+            for value, x in zip(scan.body.inputs[scan.states :], sequences, strict=True)
+        }
+        self._run(ahead, known, constants, None if lengths is None else lengths.repeat_interleave(scan.length))
+        return {
+            value: x.expand(batch * scan.length, *x.shape[1:]).unflatten(0, (batch, scan.length))
+            for value, x in known.items()
+            if value not in constants
+        }
+
+
+def cast(x: Tensor, to: FixedType) -> Tensor:
+    """Return x rounded and brought into range as `fixed_point.cast` does, with a straight-through gradient."""
+    result: Tensor = _Cast.apply(x, to)
+    return result
+
+
+class _Cast(torch.autograd.Function):  # type: ignore[misc]
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, to: FixedType) -> Tensor:
+        rounded = _round(x * 2.0**to.fraction, to.rounding)
+        result, inside = _overflow(rounded, to)
+        ctx.save_for_backward(inside)
+        return result * to.step
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (inside,) = ctx.saved_tensors
+        return gradients[0] * inside, None
+
+
+def _round(x: Tensor, rounding: Rounding) -> Tensor:
+    """Return whole numbers, x rounded to them."""
+    floor = torch.floor(x)
+    if rounding is Rounding.TRN:
+        return floor
+    rest, negative = x - floor, x < 0
+    match rounding:
+        case Rounding.TRN_ZERO:
+            up = negative & (rest != 0)
+        case Rounding.RND:
+            up = rest >= 0.5
+        case Rounding.RND_ZERO:
+            up = (rest > 0.5) | ((rest == 0.5) & negative)
+        case Rounding.RND_INF:
+            up = (rest > 0.5) | ((rest == 0.5) & ~negative)
+        case Rounding.RND_MIN_INF:
+            up = rest > 0.5
+        case Rounding.RND_CONV:
+            up = (rest > 0.5) | ((rest == 0.5) & (floor % 2 == 1))
+        case _:
+            assert_never(rounding)
+    return floor + up
+
+
+def _overflow(x: Tensor, to: FixedType) -> tuple[Tensor, Tensor]:
+    """Return whole numbers brought into the range of `to`, and where a gradient passes."""
+    low, high = float(to.min_integer), float(to.max_integer)
+    inside = (x >= low) & (x <= high)
+    match to.overflow:
+        case Overflow.WRAP:
+            return torch.remainder(x - low, 2.0**to.width) + low, torch.ones_like(inside)
+        case Overflow.SAT:
+            return x.clamp(low, high), inside
+        case Overflow.SAT_ZERO:
+            return x * inside, inside
+        case Overflow.SAT_SYM:
+            least = max(low, -high) if to.width > 1 else low
+            return x.clamp(least, high), inside & (x >= least)
+        case _:
+            assert_never(to.overflow)
+
+
+class _Table(torch.autograd.Function):  # type: ignore[misc]
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, form: TableForm) -> Tensor:
+        ctx.form = form
+        ctx.save_for_backward(x)
+        steps = np.ldexp(x.detach().numpy().astype(np.float64), form.fraction_in).astype(np.int64)
+        result = np.ldexp(form.evaluate(steps).astype(np.float64), -form.out.fraction)
+        return torch.from_numpy(result).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (x,) = ctx.saved_tensors
+        function = FUNCTIONS[ctx.form.function]
+        at = x.detach().numpy().astype(np.float64)
+        low = np.maximum(at - DIFFERENCE, np.minimum(at, function.defined_above + DIFFERENCE * DIFFERENCE))
+        high = at + DIFFERENCE
+        slope = (function.real(high) - function.real(low)) / (high - low)
+        return gradients[0] * torch.from_numpy(slope).to(x.dtype), None
+
+
+def _apply(op: ops.Op, operands: Sequence[Tensor]) -> Tensor:
+    match op:
+        case ops.Cast():
+            return cast(operands[0], op.to)
+        case ops.MatVec():
+            matrix, vector = operands
+            return vector @ matrix[0].T if len(matrix) == 1 else (matrix @ vector[..., None])[..., 0]
+        case ops.Add() | ops.Sub() | ops.Mul() | ops.Max() | ops.Min():
+            axes = max(x.ndim for x in operands)
+            a, b = (x.reshape(x.shape + (1,) * (axes - x.ndim)) for x in operands)
+            match op:
+                case ops.Add():
+                    return a + b
+                case ops.Sub():
+                    return a - b
+                case ops.Mul():
+                    return a * b
+                case ops.Max():
+                    return torch.maximum(a, b)
+                case ops.Min():
+                    return torch.minimum(a, b)
+        case ops.ReduceSum():
+            return operands[0].sum(dim=1)
+        case ops.ReduceMax():
+            return operands[0].amax(dim=1)
+        case ops.Slice():
+            return operands[0][:, op.start : op.stop]
+        case ops.Concat():
+            batch = max(len(x) for x in operands)
+            return torch.cat([x.expand(batch, *x.shape[1:]) for x in operands], dim=1)
+        case ops.Reshape():
+            return operands[0].reshape(len(operands[0]), *op.shape)
+        case ops.Const() | ops.Table() | ops.Reverse() | ops.Scan():
+            raise AssertionError(f"{op} is applied by the caller")
+        case _:
+            assert_never(op)
+
+
+def _ahead_of_states(scan: ops.Scan) -> tuple[list[Node], list[Node]]:
+    """Return the nodes of a scan's body that need no state, and the others."""
+    behind = set(scan.body.inputs[: scan.states])
+    ahead, inside = [], []
+    for node in scan.body.nodes:
+        if behind.isdisjoint(node.operands):
+            ahead.append(node)
+        else:
+            inside.append(node)
+            behind.update(node.results)
+    return ahead, inside
+
+
+def _exact_dtype(graph: Graph) -> torch.dtype:
+    values = [*graph.inputs, *(value for node in graph.walk() for value in node.results)]
+    for dtype, (bits, point) in EXACT.items():
+        beyond = [v for v in values if v.type.element.width > bits or abs(v.type.element.fraction) > point]
+        if not beyond:
+            return dtype
+    raise UnsupportedError(
+        f"tensor {beyond[0].name!r}",
+        f"floating point does not hold its type {beyond[0].type.element} exactly",
+        f"Give the tensors that it is computed from narrower types: it may have {bits} bits",
+    )
+
+
+def _shortened(x: Tensor, lengths: Tensor | None) -> Tensor:
+    if lengths is None or x.ndim < 3:
+        return x
+    return x * _expanded(torch.arange(x.shape[1]) < lengths[:, None], x)
+
+
+def _reversed(sequence: Tensor, lengths: Tensor | None) -> Tensor:
+    if lengths is None:
+        return sequence.flip(1)
+    steps = torch.arange(sequence.shape[1])
+    order = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
+    sequence = sequence.expand(len(order), *sequence.shape[1:])
+    return torch.take_along_dim(sequence, _expanded(order, sequence), dim=1)
+
+
+def _expanded(x: Tensor, like: Tensor) -> Tensor:
+    """Append axes of length 1 until x has as many as `like`."""
+    return x.reshape(x.shape + (1,) * (like.ndim - x.ndim))
