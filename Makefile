@@ -5,12 +5,13 @@ VENV := .venv
 PY := $(VENV)/bin/python
 INSTALL := $(PY) -m pip install -qq --disable-pip-version-check
 
-.PHONY: help demo test test-slow lint replay bench clean compiler
+.PHONY: help demo study test test-slow lint replay bench clean compiler
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo       compile the bundled jet tagger to verified firmware, in build/demo"
+	@echo "make study      train and study the example networks, in build/study; minutes with quick settings"
 	@echo "make test       run the tests, except the slow ones"
 	@echo "make test-slow  run the slow tests"
 	@echo "make lint       check style, types and the layering of imports"
@@ -21,6 +22,9 @@ help:
 demo: $(VENV)/installed compiler
 	@$(VENV)/bin/loopwire compile examples/jets/jet_lstm20.keras \
 	    --data examples/jets/jets_test2k.npz --out build/demo
+
+study: $(VENV)/installed-study compiler
+	@$(PY) -m examples.study
 
 test: $(VENV)/installed-test compiler
 	@$(PY) -m pytest -n 2
@@ -61,9 +65,10 @@ $(PY):
 	@$(INSTALL) --upgrade pip
 
 $(VENV)/installed: EXTRAS := [plots]
+$(VENV)/installed-study: EXTRAS := [plots,train,physics]
 $(VENV)/installed-test: EXTRAS := [test,train]
 $(VENV)/installed-lint: EXTRAS := [lint]
-$(VENV)/installed $(VENV)/installed-test $(VENV)/installed-lint: pyproject.toml | $(PY)
+$(VENV)/installed $(VENV)/installed-study $(VENV)/installed-test $(VENV)/installed-lint: pyproject.toml | $(PY)
 	@echo "Installing loopwire$(EXTRAS) ..."
 	@$(INSTALL) -e '.$(EXTRAS)'
 	@touch $@

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from examples.events import scaled_and_padded, scaling
+from examples.jets.features import CONSTITUENTS, FEATURE_NAMES, jet_features
 from hypothesis import given
 from hypothesis import strategies as st
-from jet_features import CONSTITUENTS, FEATURE_NAMES, jet_features, scaled_and_padded, scaling
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "jets"
 
@@ -66,7 +67,7 @@ def test_only_the_hardest_constituents_stay_in_falling_order() -> None:
 def test_scaled_features_have_mean_zero_and_deviation_one_and_the_padding_is_zero() -> None:
     rng = np.random.default_rng(3)
     jets = [rng.normal(3.0, 2.0, (count, 6)) for count in (20, 7, 13)]
-    scaled = scaled_and_padded(jets, *scaling(jets))
+    scaled = scaled_and_padded(jets, *scaling(jets), CONSTITUENTS)
     real = np.concatenate([row[: len(jet)] for row, jet in zip(scaled, jets, strict=True)])
     np.testing.assert_allclose(real.mean(axis=0), 0.0, atol=1e-6)
     np.testing.assert_allclose(real.std(axis=0), 1.0, atol=1e-6)

@@ -48,17 +48,3 @@ def jet_features(constituents: FloatArray, pdgid: FloatArray, jet: FloatArray, s
     phirot = d_eta * np.sin(angle) + d_phi * np.cos(angle)
     delta_r = np.hypot(d_eta, d_phi)
     return np.stack([pt / jet[0], etarot, phirot, energy / jet[3], delta_r, pdgid[hardest]], axis=1)
-
-
-def scaling(jets: list[FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """Return each feature's mean and standard deviation over all constituents of `jets`, each (6,)."""
-    everything = np.concatenate(jets)
-    return everything.mean(axis=0), everything.std(axis=0)
-
-
-def scaled_and_padded(jets: list[FloatArray], mean: FloatArray, deviation: FloatArray) -> NDArray[np.float32]:
-    """Return (jets, 20, 6): (feature - mean) / deviation, then zeros where a jet has fewer constituents."""
-    padded = np.zeros((len(jets), CONSTITUENTS, len(FEATURE_NAMES)), dtype=np.float32)
-    for row, features in zip(padded, jets, strict=True):
-        row[: len(features)] = (features - mean) / deviation
-    return padded

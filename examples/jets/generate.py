@@ -6,12 +6,7 @@ detector ("truth level"), with 800 < pT < 1200 GeV, |eta| < 2.5 and an outgoing 
 within 0.4 of their axis. The hardest subjet, which sets the rotation of the features, is the harder of the
 jet's two exclusive kT subjets.
 
-Training and test jets come from different random seeds. Writes two `.npz` files with
-
-    X            (jets, 20, 6) float32, scaled: (feature - mu) / sd, zeros where a jet has fewer constituents
-    y            (jets,) int8, the index into class_names
-    class_names, feature_names
-    mu, sd       (6,) float64: mean and standard deviation over the constituents of the training jets
+Training and test jets come from different random seeds. Writes two files of events (`examples/events.py`).
 
 Ref: Pythia 8.3, arXiv:2203.11601; FastJet, arXiv:1111.6097; anti-kT, arXiv:0802.1189; exclusive kT,
 Nucl. Phys. B 406 (1993) 187.
@@ -27,7 +22,9 @@ from pathlib import Path
 import fastjet
 import numpy as np
 import pythia8mc
-from jet_features import FEATURE_NAMES, FloatArray, jet_features, scaled_and_padded, scaling
+
+from examples.events import scaled_and_padded, scaling, write_events
+from examples.jets.features import CONSTITUENTS, FEATURE_NAMES, FloatArray, jet_features
 
 HADRONIC_W = ["24:onMode = off", "24:onIfAny = 1 2 3 4 5"]
 PROCESSES = {
@@ -56,8 +53,6 @@ MATCHING_DISTANCE = 0.4
 HARD_OUTGOING = (5, 6)  # places of a 2 -> 2 process' outgoing particles in Pythia's event record
 ANTI_KT = fastjet.JetDefinition(fastjet.antikt_algorithm, 0.8)
 KT = fastjet.JetDefinition(fastjet.kt_algorithm, 0.8)
-
-FIXED_16_6_LIMIT = 32.0  # fixed<16,6> holds [-32, 32)
 
 
 def generator(class_name: str, seed: int) -> pythia8mc.Pythia:
@@ -143,20 +138,8 @@ def main() -> None:
         (arguments.train, train_jets, train_labels),
         (arguments.test, test_jets, test_labels),
     ]:
-        features = scaled_and_padded(jets, mean, deviation)
-        largest = float(np.abs(features).max())
-        beyond = int((np.abs(features) >= FIXED_16_6_LIMIT).sum())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(
-            path,
-            X=features,
-            y=labels,
-            class_names=np.array(list(PROCESSES)),
-            feature_names=np.array(FEATURE_NAMES),
-            mu=mean,
-            sd=deviation,
-        )
-        print(f"{path}: {len(jets)} jets, largest |X| {largest:.1f}, {beyond} values beyond fixed<16,6>")
+        inputs = scaled_and_padded(jets, mean, deviation, CONSTITUENTS)
+        write_events(path, inputs, labels, tuple(PROCESSES), FEATURE_NAMES, mean, deviation)
 
 
 if __name__ == "__main__":

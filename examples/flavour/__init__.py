@@ -1,0 +1,1 @@
+"""Flavour tagging: the medium network."""

@@ -1,0 +1,1 @@
+"""Jet tagging: the small network."""

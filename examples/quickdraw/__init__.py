@@ -1,0 +1,1 @@
+"""Drawings in strokes: the large network."""

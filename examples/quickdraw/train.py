@@ -1,0 +1,78 @@
+"""Train the recurrent networks that name drawings with Keras.
+
+Two networks:
+
+    lstm128     LSTM(128), its whole sequence → LSTM(64) → Dense(5, softmax)                       117 317 parameters
+    gru128      GRU(128) → Dense(256, relu) → Dense(128, relu) → Dense(5, softmax)                 117 637 parameters
+
+Ref: the QuickDraw task of arXiv:2207.00559, section 3, and the talk of 2021 before it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from examples.events import Events
+from examples.quickdraw.drawings import CLASSES, STEPS, read_folder, varied
+from examples.training import command, keras
+
+FEW = 2000
+"""Where there are fewer drawings to train on, each is varied."""
+
+
+def lstm128() -> keras.Model:
+    """Return the network of two LSTMs, untrained."""
+    return _network(
+        "quickdraw_lstm128",
+        keras.layers.LSTM(128, return_sequences=True, name="lstm_1"),
+        keras.layers.LSTM(64, name="lstm_2"),
+    )
+
+
+def gru128() -> keras.Model:
+    """Return the network of one GRU, untrained."""
+    return _network(
+        "quickdraw_gru128",
+        keras.layers.GRU(128, name="gru"),
+        keras.layers.Dense(256, activation="relu", name="dense_1"),
+        keras.layers.Dense(128, activation="relu", name="dense_2"),
+    )
+
+
+def _network(name: str, *layers: keras.layers.Layer) -> keras.Model:
+    strokes = keras.Input((STEPS, 3), name="strokes")
+    classes = keras.layers.Dense(len(CLASSES), activation="softmax", name="classes")
+    return keras.Sequential([strokes, *layers, classes], name=name)
+
+
+NETWORKS = {"lstm128": lstm128, "gru128": gru128}
+
+
+def divided(events: Events, held_out: float, seed: int) -> tuple[Events, Events]:
+    """Return drawings to train on and others to test on, `held_out` of all."""
+    order = np.random.default_rng(seed).permutation(len(events.inputs))
+    count = max(int(held_out * len(order)), 1)
+    parts = [Events(events.inputs[rows], events.labels[rows], CLASSES) for rows in (order[count:], order[:count])]
+    return parts[0], parts[1]
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, help="folder of the drawings, a file a class")
+    parser.add_argument("--per-class", type=int, default=10_000, help="drawings of each class that are read")
+    parser.add_argument("--held-out", type=float, default=0.2, help="share of the drawings that only test")
+
+
+def _read(chosen: argparse.Namespace) -> tuple[Events, Events]:
+    training, test = divided(read_folder(chosen.data, chosen.per_class), chosen.held_out, chosen.seed)
+    if len(training.inputs) < FEW:
+        copies = FEW // len(training.inputs) + 1
+        training = varied(training, copies, np.random.default_rng(chosen.seed))
+    return training, test
+
+
+if __name__ == "__main__":
+    assert __doc__
+    command(__doc__, NETWORKS, _read, _options, epochs=20, learning_rate=2e-3, out=Path("build/quickdraw"))
