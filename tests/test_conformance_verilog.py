@@ -156,6 +156,15 @@ def type_cases() -> Iterator[Case]:
         )
 
 
+def wide_cases() -> Iterator[Case]:
+    """Numbers so fine that their functions are interpolated."""
+    fine = types("fixed<24,8,RND,SAT>", max_error_steps=1.0)
+    yield Case("wide_lstm", (3, 1), [lstm("a", 1, 1), dense("b", 1, 2, "softmax")], fine, "fixed<24,8>")
+    yield Case("wide_gru", (2, 1), [gru("a", 1, 1)], types("fixed<32,12>", max_error_steps=1.0), "fixed<32,12>")
+    folded = [rnn("a", 1, 2), Activation("b", Function("silu"))]
+    yield Case("wide_fold", (2, 1), folded, fine, "fixed<24,8>", reuse_factor=2, clock_period_ns=10)
+
+
 def bound_cases() -> Iterator[Case]:
     """Numbers of few bits brought into a narrower type, so that every one of them is met, on both sides of a bound."""
     modes = itertools.product(Overflow, ("fixed<4,2", "ufixed<4,2"), ("fixed<7,4>", "ufixed<7,4>"))
@@ -324,6 +333,7 @@ GROUPS = {
     "stacked": stacked_cases,
     "reshapes": reshape_cases,
     "types": type_cases,
+    "wide types": wide_cases,
     "bounds": bound_cases,
     "once wrong": once_wrong_cases,
     "knobs": knob_cases,

@@ -202,8 +202,8 @@ def test_inputs_of_more_than_64_bits() -> None:
     with pytest.raises(ConfigError) as caught:
         design_table("softplus_tail", -(1 << 70), 0, 61, DEFAULT)
     assert str(caught.value) == (
-        "table of softplus_tail: inputs from -1 to -512 are more than can be tabulated. "
-        "Give what stands before the activation a type: preactivation"
+        "table of softplus_tail: its inputs reach to -512 in steps of 2^-61, of which a table can count those up to 1. "
+        "Give what stands before the activation a type with fewer fraction bits: preactivation"
     )
 
 

@@ -10,6 +10,8 @@ from loopwire.config import CompileConfig, TypeChoice
 from loopwire.design import Design
 from loopwire.devices import find_part
 from loopwire.errors import ConfigError
+from loopwire.ir import ops
+from loopwire.ir.interval import table_form
 from loopwire.ir.verify import verify
 from loopwire.passes.carry_states import carry_states
 from loopwire.passes.fold_batch_normalization import fold_batch_normalization
@@ -20,6 +22,7 @@ from loopwire.targets.windows import check_window
 
 if TYPE_CHECKING:
     from loopwire.frontends.keras_archive import LiveModel
+    from loopwire.ir.graph import Graph
     from loopwire.layers.model import Model
 
 
@@ -66,6 +69,7 @@ def compile(model: Model, config: CompileConfig | None = None) -> Design:
     types = TypeChoice(config, folded)
     graph = verify(lower(folded, types.input_type(), types.layer_types))
     types.refuse_unread(graph)
+    _refuse_tables(graph)
     if config.target == "verilog" and len(model.input_shape) < len(graph.inputs[0].type.shape):
         config = _with_flat_input(config)
     if config.stateful:
@@ -77,6 +81,17 @@ def compile(model: Model, config: CompileConfig | None = None) -> Design:
     elif config.folds or config.copies > 1 or config.bus_bits is not None:
         check_knobs(graph, config)
     return Design(folded, config, device, graph)
+
+
+def _refuse_tables(graph: Graph) -> None:
+    """Design every table, so that one that cannot be is refused here, with its layer's name."""
+    for node in graph.walk():
+        if isinstance(node.op, ops.Table):
+            try:
+                table_form(node.op, node.operands[0].type.element)
+            except ConfigError as error:
+                where = f"layer {node.result.layer!r}, {error.where}" if node.result.layer else error.where
+                raise ConfigError(where, error.problem, error.remedy) from None
 
 
 def _with_flat_input(config: CompileConfig) -> CompileConfig:

@@ -16,6 +16,8 @@ LARGEST_EXPONENT = 700.0
 """exp of it is near the largest float64; no fixed-point type in use reaches so far."""
 SELU_SCALE = 1.0507009873554804934193349852946
 """λ of selu, its slope where x is positive. Ref: arXiv:1706.02515, digits from its appendix."""
+SELU_ALPHA = 1.6732632423543772848170429916717
+"""α of selu, from the same place."""
 SILU_LEAST, GELU_LEAST, GELU_TANH_LEAST = 1.2784645427610738, 0.7517915246935645, 0.7524614220710162
 """|x| where silu, gelu and gelu's tanh form are least: zeros of their derivatives, by bisection."""
 RECIPROCAL_RATIO = 4
@@ -33,12 +35,18 @@ class Symmetry(Enum):
 
 @dataclass(frozen=True)
 class RealFunction:
-    """A function of one real number, monotone between its `turning_points` and defined above `defined_above`."""
+    """A function of one real number, monotone between its `turning_points` and defined above `defined_above`.
+
+    What can be interpolated lies in -2…2 and has a `curvature`, the largest |f''| where f'' is defined; `bends` are
+    where f'' changes its sign, kinks included, which are at multiples of 1/4.
+    """
 
     real: Callable[[Reals], Reals]
     symmetry: Symmetry | None = None
     turning_points: tuple[float, ...] = ()
     defined_above: float = -np.inf
+    curvature: float | None = None
+    bends: tuple[float, ...] = ()
 
 
 def sigmoid(x: Reals) -> Reals:
@@ -93,7 +101,7 @@ def elu(x: Reals) -> Reals:
 
 def selu_nonpositive(x: Reals) -> Reals:
     """λ·α·(exp(min(x, 0)) - 1): the negative side of selu. Ref: arXiv:1706.02515, digits from its appendix."""
-    return SELU_SCALE * 1.6732632423543772848170429916717 * np.expm1(np.minimum(x, 0.0))
+    return SELU_SCALE * SELU_ALPHA * np.expm1(np.minimum(x, 0.0))
 
 
 def exp(x: Reals) -> Reals:
@@ -126,26 +134,78 @@ def reciprocal_between(low: float, high: float) -> Callable[[Reals], Reals]:
     return lambda x: 1.0 / np.clip(x, low, high)
 
 
+SILU_BEND, GELU_TANH_BEND = 2.399357, 1.418504
+"""|x| > 0 where the second derivatives of silu and of gelu's tanh form are 0, by bisection; gelu's is at √2."""
+
 FUNCTIONS: dict[str, RealFunction] = {
-    "sigmoid": RealFunction(sigmoid, Symmetry.COMPLEMENT),
-    "tanh": RealFunction(np.tanh, Symmetry.ODD),
-    "softsign": RealFunction(softsign, Symmetry.ODD),
+    "sigmoid": RealFunction(sigmoid, Symmetry.COMPLEMENT, curvature=0.0963, bends=(0.0,)),
+    "tanh": RealFunction(np.tanh, Symmetry.ODD, curvature=0.7699, bends=(0.0,)),
+    "softsign": RealFunction(softsign, Symmetry.ODD, curvature=2.0, bends=(0.0,)),
     "softplus": RealFunction(softplus),
-    "softplus_tail": RealFunction(softplus_tail, Symmetry.EVEN, turning_points=(0.0,)),
-    "silu_tail": RealFunction(silu_tail, Symmetry.EVEN, turning_points=(-SILU_LEAST, 0.0, SILU_LEAST)),
-    "gelu_tail": RealFunction(gelu_tail, Symmetry.EVEN, turning_points=(-GELU_LEAST, 0.0, GELU_LEAST)),
+    "softplus_tail": RealFunction(softplus_tail, Symmetry.EVEN, turning_points=(0.0,), curvature=0.25, bends=(0.0,)),
+    "silu_tail": RealFunction(
+        silu_tail,
+        Symmetry.EVEN,
+        turning_points=(-SILU_LEAST, 0.0, SILU_LEAST),
+        curvature=0.5,
+        bends=(-SILU_BEND, 0.0, SILU_BEND),
+    ),
+    "gelu_tail": RealFunction(
+        gelu_tail,
+        Symmetry.EVEN,
+        turning_points=(-GELU_LEAST, 0.0, GELU_LEAST),
+        curvature=0.798,
+        bends=(-math.sqrt(2.0), 0.0, math.sqrt(2.0)),
+    ),
     "gelu_tanh_tail": RealFunction(
-        gelu_tanh_tail, Symmetry.EVEN, turning_points=(-GELU_TANH_LEAST, 0.0, GELU_TANH_LEAST)
+        gelu_tanh_tail,
+        Symmetry.EVEN,
+        turning_points=(-GELU_TANH_LEAST, 0.0, GELU_TANH_LEAST),
+        curvature=0.798,
+        bends=(-GELU_TANH_BEND, 0.0, GELU_TANH_BEND),
     ),
     "elu": RealFunction(elu),
-    "selu_nonpositive": RealFunction(selu_nonpositive),
+    "selu_nonpositive": RealFunction(selu_nonpositive, curvature=1.7581, bends=(0.0,)),
     "exp": RealFunction(exp),
-    "exp_nonpositive": RealFunction(exp_nonpositive),
+    "exp_nonpositive": RealFunction(exp_nonpositive, curvature=1.0, bends=(0.0,)),
     "expm1": RealFunction(expm1),
-    "expm1_nonpositive": RealFunction(expm1_nonpositive),
+    "expm1_nonpositive": RealFunction(expm1_nonpositive, curvature=1.0, bends=(0.0,)),
     "reciprocal": RealFunction(reciprocal, defined_above=0.0),
     **{
-        f"reciprocal_{low}_to_{low * RECIPROCAL_RATIO}": RealFunction(reciprocal_between(low, low * RECIPROCAL_RATIO))
+        f"reciprocal_{low}_to_{low * RECIPROCAL_RATIO}": RealFunction(
+            reciprocal_between(low, low * RECIPROCAL_RATIO),
+            curvature=2.0 / low**3,
+            bends=(low, low * RECIPROCAL_RATIO),
+        )
         for low in RECIPROCAL_LOWS
     },
 }
+MOST_SEGMENT_BITS = 14
+"""Segments of an interpolation are 2**-k wide, k up to so many."""
+
+
+def chord_of(function: str, segment_bits: int) -> str:
+    """Return the name of the slope of a function's chords: (f(x + h) - f(x)) / h with h = 2**-segment_bits."""
+    return f"{function}_chord_{segment_bits}"
+
+
+def _chord(real: RealFunction, segment_bits: int) -> RealFunction:
+    width = 2.0**-segment_bits
+
+    def slope(x: Reals) -> Reals:
+        return (real.real(x + width) - real.real(x)) / width
+
+    # Where f'' changes its sign inside a segment, or in the joint of two, the chords before and after are steepest.
+    return RealFunction(slope, turning_points=tuple(bend - width / 2 for bend in real.bends))
+
+
+TABULATED: dict[str, RealFunction] = {
+    **FUNCTIONS,
+    **{
+        chord_of(name, bits): _chord(real, bits)
+        for name, real in FUNCTIONS.items()
+        for bits in range(1, MOST_SEGMENT_BITS + 1)
+        if real.curvature is not None
+    },
+}
+"""All that a table may carry: the functions, and the slopes that interpolating them takes."""

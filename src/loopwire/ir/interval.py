@@ -18,7 +18,7 @@ from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers, integer_dtype, overflow, round_to
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.ir.tables import TableForm, design_table
-from loopwire.ir.types import FixedType, Overflow
+from loopwire.ir.types import FixedType, Overflow, Rounding
 
 MAX_SCAN_ITERATIONS = 256
 """Scans longer than this whose state bounds still grow take the full range of the state's type."""
@@ -169,6 +169,16 @@ def _at_most(a: Value, b: Value, producers: Mapping[Value, Node]) -> bool:
     return below is not None and isinstance(below.op, ops.Min) and b in below.operands
 
 
+def _is_floor(floor: Value, a: Value, producers: Mapping[Value, Node]) -> bool:
+    """Say whether a value is what is left of `a` without its lowest fraction bits."""
+    node = producers.get(floor)
+    if node is None or not isinstance(node.op, ops.Cast) or node.operands[0] is not a:
+        return False
+    to, whole = node.op.to, a.type.element
+    holds = to.integer >= whole.integer and to.signed == whole.signed
+    return holds and to.rounding is Rounding.TRN and to.fraction <= whole.fraction
+
+
 def _convex_hull(
     rest: Node, whole: Node, producers: Mapping[Value, Node], found: Mapping[Value, Range]
 ) -> Range | None:
@@ -196,6 +206,9 @@ def _correlated(node: Node, producers: Mapping[Value, Node], found: Mapping[Valu
     """
     result = range_of(node.op, node.operands, tuple(found[v] for v in node.operands))
     match node.op:
+        case ops.Sub() if _is_floor(node.operands[1], node.operands[0], producers):
+            fraction, kept = (value.type.element.fraction for value in node.operands)
+            return Range(0, (1 << (fraction - kept)) - 1)
         case ops.Sub():
             a, b = node.operands
             low = max(result.low, 0) if _at_most(b, a, producers) else result.low

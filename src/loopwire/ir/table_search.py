@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from loopwire.ir.functions import FUNCTIONS, Reals, Symmetry
+from loopwire.ir.functions import TABULATED, Reals, Symmetry
 from loopwire.ir.table_form import LUT_ENTRIES, Int64s, TableForm, mirrored
 from loopwire.ir.types import FixedType
 
@@ -76,7 +76,7 @@ class Target:
             begin, end = np.maximum(first, side_low), np.minimum(last, side_high)
             reached = begin <= end
             points = [begin, end]
-            for turning_point in FUNCTIONS[self.function].turning_points:
+            for turning_point in TABULATED[self.function].turning_points:
                 nearest_below = int(np.floor(turning_point * 2.0**self.fraction_in))
                 points += [np.clip(point, begin, end) for point in (nearest_below, nearest_below + 1)]
             for point in points:
@@ -90,7 +90,7 @@ class Target:
     def _value(self, x: Int64s) -> Reals:
         """The exact result for inputs x, in steps of `out`; inputs beyond low…high count as the nearest of these."""
         reals = np.ldexp(np.clip(x, self.low, self.high).astype(np.float64), -self.fraction_in)
-        y = np.ldexp(FUNCTIONS[self.function].real(reals), self.out.fraction)
+        y = np.ldexp(TABULATED[self.function].real(reals), self.out.fraction)
         return np.clip(y, self.out.min_integer, self.out.max_integer)
 
     def allowed(self, least: Reals, largest: Reals, error: float) -> tuple[Reals, Reals]:

@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 
 from loopwire.errors import ConfigError, nearest
-from loopwire.ir.functions import FUNCTIONS
+from loopwire.ir.functions import FUNCTIONS, TABULATED
 from loopwire.ir.table_form import TableForm
 from loopwire.ir.table_search import LARGEST_INDEX, Target, cheapest
 from loopwire.ir.types import FixedType
@@ -47,7 +47,7 @@ def design_table(
     """Return the cheapest table, by `TableForm.lut6_estimate`, of a function over the integers low…high.
 
     Args:
-        function: a name in `FUNCTIONS`.
+        function: a name in `TABULATED`.
         low: smallest input, in steps of 2**-fraction_in.
         high: largest input.
         fraction_in: fraction bits of the inputs.
@@ -61,12 +61,12 @@ def design_table(
     """
     assert low <= high
     where = f"table of {function}"
-    if function not in FUNCTIONS:
+    if function not in TABULATED:
         known = ", ".join(FUNCTIONS)
         raise ConfigError(
             where, f"{function!r} is not a known function", f"Choose from {known}.{nearest(function, FUNCTIONS)}"
         )
-    real = FUNCTIONS[function]
+    real = TABULATED[function]
     if low <= real.defined_above * 2.0**fraction_in:
         raise ConfigError(
             where,
@@ -101,12 +101,13 @@ def _nearer_end(where: str, function: str, end: int, fraction_in: int, out: Fixe
     """Return an end of the inputs, or one within `REACH` beyond which the function is as good as constant."""
     near = max(-REACH, min(end, REACH))
     ends = np.ldexp(np.array([near, end], np.float64), -fraction_in)
-    ends = FUNCTIONS[function].real(ends).clip(out.min_integer * out.step, out.max_integer * out.step)
+    ends = TABULATED[function].real(ends).clip(out.min_integer * out.step, out.max_integer * out.step)
     if abs(ends[1] - ends[0]) > out.step / 2**10:
         raise ConfigError(
             where,
-            f"inputs from {near * 2.0**-fraction_in:g} to {end * 2.0**-fraction_in:g} are more than can be tabulated",
-            "Give what stands before the activation a type: preactivation",
+            f"its inputs reach to {end * 2.0**-fraction_in:g} in steps of 2^-{fraction_in}, of which a table can count "
+            f"those up to {abs(near) * 2.0**-fraction_in:g}",
+            "Give what stands before the activation a type with fewer fraction bits: preactivation",
         )
     return near
 

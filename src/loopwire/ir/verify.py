@@ -9,7 +9,7 @@ import numpy as np
 
 from loopwire.ir import ops
 from loopwire.ir.builder import result_type
-from loopwire.ir.functions import FUNCTIONS
+from loopwire.ir.functions import TABULATED
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.ir.interval import Range, range_of
 from loopwire.ir.types import TensorType
@@ -63,7 +63,7 @@ def _verify_parameters(node: Node) -> None:
         case ops.MatVec() | ops.Add() | ops.Sub() | ops.Mul() | ops.Max() | ops.Min():
             fits = count == 2
         case ops.Table():
-            assert node.op.function in FUNCTIONS, f"{node.result!r} is a table of {node.op.function!r}"
+            assert node.op.function in TABULATED, f"{node.result!r} is a table of {node.op.function!r}"
             fits = count == 1
         case ops.ReduceSum() | ops.ReduceMax() | ops.Cast() | ops.Slice() | ops.Reshape() | ops.Reverse():
             fits = count == 1

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from loopwire.ir.builder import BodyResult, Builder
 from loopwire.ir.graph import Value
 from loopwire.ir.types import FixedType
+from loopwire.layers.interpolation import interpolated, is_interpolated
 from loopwire.layers.roles import LayerTypes, Role
 
 Body = Callable[["Emitter", Sequence[Value], Sequence[Value]], BodyResult]
@@ -37,6 +38,9 @@ class Emitter:
 
     def table(self, function: str, value: Value, to: FixedType, name: str, note: str = "") -> Value:
         """Add function(value), as exact as the layer's table settings ask."""
+        faithful = self._types.table_size is None and self._types.max_error_steps >= 1
+        if faithful and is_interpolated(function, value.type.element, to):
+            return interpolated(self.b, function, value, to, name, note)
         return self.b.table(
             function,
             value,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from loopwire.ir import ops
-from loopwire.ir.functions import FUNCTIONS
+from loopwire.ir.functions import TABULATED
 from loopwire.ir.graph import Graph, Value
 from loopwire.ir.interval import ranges
 from loopwire.ir.types import FixedType
@@ -76,7 +76,7 @@ def range_proofs(graph: Graph) -> tuple[RangeProof, ...]:
 
 def _bounds(function: str, low: float, high: float) -> tuple[float, float]:
     """Return the least and the greatest value of a function from low to high."""
-    known = FUNCTIONS[function]
+    known = TABULATED[function]
     points = [low, high, *(point for point in known.turning_points if low < point < high)]
     values = known.real(np.array(points))
     return float(values.min()), float(values.max())

@@ -17,7 +17,7 @@ from threadpoolctl import ThreadpoolController
 
 from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers, cast, integer_dtype
-from loopwire.ir.functions import FUNCTIONS
+from loopwire.ir.functions import TABULATED
 from loopwire.ir.graph import Graph, Node
 from loopwire.ir.interval import table_form
 
@@ -166,7 +166,7 @@ def _apply_real(node: Node, operands: Sequence[npt.NDArray[np.float64]]) -> npt.
         case ops.Cast():
             return operands[0]
         case ops.Table():
-            return FUNCTIONS[node.op.function].real(operands[0])
+            return TABULATED[node.op.function].real(operands[0])
         case op:
             return _apply_exact(op, operands)
 
