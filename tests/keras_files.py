@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,4 +109,21 @@ def write_h5(
             members.attrs["weight_names"] = [f"{name}/array_{k}:0" for k in range(len(layer.arrays))]
             for k, array in enumerate(layer.arrays):
                 members.create_dataset(f"{name}/array_{k}:0", data=array)
+    return path
+
+
+def write_keras(path: Path, layers: Sequence[SavedAs]) -> Path:
+    """Write a Keras 3 archive of a Sequential of layers of one class each."""
+    weights = io.BytesIO()
+    with h5py.File(weights, "w") as file:
+        for layer in layers:
+            if layer.class_name != "InputLayer":
+                variables = file.create_group(f"layers/{layer.class_name.lower()}/vars")
+                variables.attrs["name"] = layer.config["name"]
+                for k, array in enumerate(layer.arrays):
+                    variables.create_dataset(str(k), data=array)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", json.dumps({"keras_version": "3.5.0"}))
+        archive.writestr("config.json", json.dumps(sequential_config(layers)))
+        archive.writestr("model.weights.h5", weights.getvalue())
     return path

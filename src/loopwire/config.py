@@ -22,6 +22,7 @@ from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.knobs import Knobs
 from loopwire.layers.roles import LayerTypes, Role
+from loopwire.text.names import take_in
 
 if TYPE_CHECKING:
     from loopwire.layers.model import Layer, Model
@@ -101,6 +102,8 @@ class CompileConfig(Knobs):
                 f"{self.target!r} is unknown",
                 f"Choose from {', '.join(TARGETS)}.{nearest(self.target, TARGETS)}",
             )
+        if self.name is not None:
+            take_in(self.name, "name", "the design", ConfigError)
         if not (math.isfinite(self.clock_period_ns) and self.clock_period_ns > 0):
             raise ConfigError(
                 "clock_period_ns", f"{self.clock_period_ns} is no period", "Give nanoseconds above 0, such as 5"

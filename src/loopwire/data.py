@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from loopwire.array_files import Array, ArrayFile
 from loopwire.errors import DataError
+from loopwire.text.names import take_in
 
 ROWS_CHECKED_AT_ONCE = 4096
 LARGEST_INPUT = np.float64(np.finfo(np.float32).max)
@@ -48,7 +49,8 @@ def read_data(path: str | Path, input_shape: tuple[int, ...], outputs: int) -> D
     names = file.headers.get("classes", file.headers.get("class_names"))
     if names is None or names.shape != (max(outputs, 2),) or names.dtype.kind != "U":
         return Data(inputs, labels)
-    return Data(inputs, labels, tuple(map(str, file.load("classes" if "classes" in file.headers else "class_names"))))
+    classes = file.load("classes" if "classes" in file.headers else "class_names")
+    return Data(inputs, labels, tuple(take_in(str(name), where, "a class", DataError) for name in classes))
 
 
 def read_labels(path: str | Path, count: int, outputs: int) -> npt.NDArray[np.int64]:

@@ -37,6 +37,7 @@ from loopwire.targets.fast_calls import FastCalls, try_build_calls
 from loopwire.targets.fast_emulator import FastEmulator, try_build
 from loopwire.targets.verilog import Firmware, generate
 from loopwire.targets.windows import windows
+from loopwire.text.names import printable
 
 Fresh = npt.NDArray[np.bool_]
 Lengths = npt.NDArray[np.int64]
@@ -309,7 +310,7 @@ class Design:
     @property
     def source_name(self) -> str:
         """The model file's name without its folder, so that the same input gives the same bytes anywhere."""
-        return self.model.source.replace("\\", "/").rsplit("/", 1)[-1]
+        return printable(self.model.source.replace("\\", "/").rsplit("/", 1)[-1])
 
     def _layers(self) -> tuple[LayerFacts, ...]:
         shape = self.model.input_shape

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from loopwire.errors import OutputError
+from loopwire.text.names import file_name
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 MARKER = "design.json"
@@ -47,7 +48,7 @@ def write_project(path: Path, files: Mapping[str, str]) -> Path:
         with tempfile.TemporaryDirectory(prefix=".loopwire-", dir=above) as place:
             fresh, old = Path(place, "new"), Path(place, "old")
             for name, text in _with_list(files).items():
-                target = fresh / name
+                target = fresh / file_name(name, str(path), OutputError)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(text)
             for name in foreign:
@@ -113,7 +114,7 @@ def _own_files(path: Path) -> Mapping[str, str]:
         held = ", ".join([*names[:3], "..."] if len(names) > 3 else names)
         raise OutputError(str(path), f"it holds something else ({held})", ELSEWHERE) from None
     for name, digest in own.items():
-        file = path / name
+        file = path / file_name(name, str(path), OutputError)
         if file.exists() and _digest(file.read_bytes()) != digest:
             raise OutputError(str(path), f"{name!r} was changed since Loopwire wrote it", ELSEWHERE)
     return {**own, MARKER: ""}

@@ -14,6 +14,7 @@ from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.hdl.testbench import Vectors, testbench_text
 from loopwire.hls_project_files import hls_facts, hls_project_files
 from loopwire.ir.text import print_graph
+from loopwire.text.escapes import markdown, markdown_code
 
 if TYPE_CHECKING:
     from loopwire.design import Design
@@ -39,7 +40,7 @@ sample each, always in the same order; the first one after a reset is channel 0'
 README = Template("""\
 # $name
 
-Firmware of the network `$name`, made by Loopwire $version from `$source`.
+Firmware of the network $network, made by Loopwire $version from $source.
 
 | | |
 |---|---|
@@ -139,9 +140,10 @@ def _readme(design: Design, vectors: int) -> str:
     input_type, output_type = (value.type.element for value in (design.graph.inputs[0], design.graph.outputs[0]))
     most_beats = int(firmware.input.beat_counts(firmware.length))
     return README.substitute(
-        name=design.name,
+        name=markdown(design.name),
+        network=markdown_code(design.name),
         version=version("loopwire"),
-        source=design.source_name,
+        source=markdown_code(design.source_name),
         part=design.device.name,
         clock_period_ns=f"{design.config.clock_period_ns:g}",
         latency_cycles=firmware.latency_cycles,

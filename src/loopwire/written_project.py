@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from loopwire.errors import ConfigError, OutputError
+from loopwire.hdl.names import is_identifier
 from loopwire.project import MARKER, check_project, replace_files
 from loopwire.report.built import Built
 from loopwire.report.html import with_facts_of
 from loopwire.report.stored import from_json
 from loopwire.report.summary import Report
+from loopwire.text.names import shown, take_in
 
 REPORT = "report.json"
 
@@ -33,7 +35,20 @@ def read_facts(project: Path) -> Mapping[str, Any]:
     if missing is not None:
         raise OutputError(str(project), f"{missing!r} was removed since Loopwire wrote it", "Compile the model again")
     facts: dict[str, Any] = json.loads((project / MARKER).read_text())
+    _check_names(project, facts)
     return facts
+
+
+def _check_names(project: Path, facts: Mapping[str, Any]) -> None:
+    """Refuse facts that a tool's script could take for commands."""
+    modules, period = facts.get("layer_modules", {}), facts.get("clock_period_ns")
+    for name in (facts.get("top"), *modules):
+        if not isinstance(name, str) or not is_identifier(name):
+            raise OutputError(str(project), f"{MARKER} names a module {shown(name)}", "Compile the model again")
+    for layer in modules.values():
+        take_in(layer, f"{project}, {MARKER}", "a layer", OutputError)
+    if not isinstance(period, int | float):
+        raise OutputError(str(project), f"{MARKER} tells a clock period {shown(period)}", "Compile the model again")
 
 
 def read_verilog_facts(project: Path) -> Mapping[str, Any]:
@@ -58,7 +73,9 @@ def read_report(project: Path) -> Report:
         OutputError: the project has none, or one of another version of Loopwire.
     """
     try:
-        return from_json((project / REPORT).read_text())
+        report = from_json((project / REPORT).read_text())
+        take_in(report.model, str(project / REPORT), "the model", OutputError)
+        return report
     except (OSError, ValueError) as error:
         raise OutputError(
             str(project / REPORT),

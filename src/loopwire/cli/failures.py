@@ -10,6 +10,7 @@ import click
 
 from loopwire.errors import LoopwireError
 from loopwire.project import NO_SPACE
+from loopwire.text.names import printable
 
 
 class Failure(click.ClickException):
@@ -17,7 +18,7 @@ class Failure(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print the line."""
-        click.secho(f"error: {' '.join(self.message.split())}", fg="red", err=True)
+        click.secho(f"error: {printable(' '.join(self.message.split()))}", fg="red", err=True)
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from loopwire.text.names import printable
+
 ROUNDS = 3
 
 
@@ -73,7 +75,7 @@ def retimed(compilation: Compilation, slack_ns: float, route: Callable[[Path], f
         try:
             compile_command.main([*compilation.arguments, *changed], prog_name="compile", standalone_mode=False)
         except Failure as failure:
-            click.echo(f"No such design: {failure.message}")
+            click.echo(f"No such design: {printable(failure.message)}")
             break
         slack_ns = slacks[folder] = route(folder)
         if slack_ns >= 0:

@@ -10,6 +10,7 @@ import click
 
 from loopwire.cli.console import print_table, progress_bars, step
 from loopwire.cli.failures import errors_told
+from loopwire.text.names import printable
 
 if TYPE_CHECKING:
     from loopwire.synth.routing import Sources
@@ -74,7 +75,7 @@ def _route(project: Path, part: str | None, seed: int, timeout_minutes: float | 
         print_table(console, report.model, FACTS, report.rows())
     click.echo("Slowest path:")
     for line in built.critical_path:
-        click.echo(f"  {line}")
+        click.echo(f"  {printable(line)}")
     assert built.clock_period_ns is not None
     slack_ns = asked_ns - built.clock_period_ns
     if slack_ns < 0:
@@ -87,12 +88,14 @@ def _sources(project: Path, facts: Mapping[str, Any]) -> Sources:
     """Return what is routed: a board's folder as it is, a bare design behind shift registers."""
     from loopwire.synth import harness
     from loopwire.synth.routing import Sources
+    from loopwire.text.names import FileName
 
     top = facts["top"]
     written = [project / name for name in facts["loopwire"]["files"]]
     if "board" in facts:
         pins = project / f"{top}.lpf"
-        return Sources({path.name: path.read_text() for path in written if path != pins}, top, pins.read_text())
-    files = {path.name: path.read_text() for path in written if path.parent.name == "rtl"}
-    text = harness.harness_text(top, files[f"{top}.sv"])
-    return Sources({**files, f"{harness.NAME}.sv": text}, harness.NAME)
+        files = {FileName(path.name): path.read_text() for path in written if path != pins}
+        return Sources(files, top, pins.read_text())
+    files = {FileName(path.name): path.read_text() for path in written if path.parent.name == "rtl"}
+    text = harness.harness_text(top, files[FileName(f"{top}.sv")])
+    return Sources({**files, FileName(f"{harness.NAME}.sv"): text}, harness.NAME)

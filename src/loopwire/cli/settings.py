@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from loopwire.text.names import printable
+
 if TYPE_CHECKING:
     from loopwire.config import CompileConfig
 
@@ -99,5 +101,5 @@ def _read_file(path: Path, model_path: Path, trust: bool) -> CompileConfig:
 
     conversion = read_conversion(read_yaml(path), model_path, trust)
     for line in conversion.notes.lines():
-        click.echo(f"note: {line}", err=True)
+        click.echo(f"note: {printable(line)}", err=True)
     return conversion.config

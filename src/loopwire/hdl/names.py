@@ -38,6 +38,11 @@ def identifier(text: str) -> str:
     return f"{plain}_" if plain in KEYWORDS else plain
 
 
+def is_identifier(text: str) -> bool:
+    """Say whether a text could be one of those identifiers."""
+    return identifier(text) == text
+
+
 class Names:
     """Identifiers handed out once each; a second thing of the same name gets a number."""
 

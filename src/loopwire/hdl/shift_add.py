@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from loopwire.hdl.adder_tree import AdderTree, Interval, Node, StagedTree
+from loopwire.text.escapes import comments
 
 LINE_LENGTH = 110
 
@@ -25,7 +26,7 @@ APART = '(* keep_hierarchy = "yes" *)'
 """Keeps synthesis from sharing adders across modules (AMD UG901; Yosys, `help flatten`)."""
 
 
-def module_text(name: str, staged: StagedTree, comment: str, apart: bool = False) -> str:
+def module_text(name: str, staged: StagedTree, about: str, apart: bool = False) -> str:
     """Return a module that computes the tree, `staged.latency_stages` clock cycles long.
 
     Port x holds the n inputs and y the m outputs, element 0 lowest, of the widths of `input_interval` and
@@ -37,8 +38,7 @@ def module_text(name: str, staged: StagedTree, comment: str, apart: bool = False
     x_width, y_width = input_interval(tree).width, output_interval(tree).width
     ports = ["input  logic aclk"] if staged.latency_stages else []
     ports += [f"input  logic [{n - 1}:0][{x_width - 1}:0] x", f"output logic [{m - 1}:0][{y_width - 1}:0] y"]
-    lines = [f"// {line}" for line in textwrap.wrap(comment, LINE_LENGTH - 3)]
-    lines += [*([APART] if apart else []), f"module {name} ("]
+    lines = [*comments(about, LINE_LENGTH), *([APART] if apart else []), f"module {name} ("]
     lines += [f"  {port}{',' if port != ports[-1] else ''}" for port in ports]
     lines += [");", *_declarations(staged), *_inputs(tree, x_width)]
     for place in range(staged.latency_stages + 1):

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from loopwire.errors import ModelFileError
 from loopwire.ir.graph import Value
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.roles import Role
+from loopwire.text.names import take_in
 
 
 class Layer(Protocol):
@@ -38,12 +40,20 @@ class Model:
     """A chain of layers. `input_shape` is (T, features) or (features,), without the batch.
 
     `source` tells where it was read from, for messages.
+
+    Raises:
+        ModelFileError: a name of it or of a layer cannot be taken in.
     """
 
     name: str
     input_shape: tuple[int, ...]
     layers: tuple[Layer, ...]
     source: str
+
+    def __post_init__(self) -> None:
+        take_in(self.name, self.source, "the model", ModelFileError)
+        for layer in self.layers:
+            take_in(layer.name, self.source, "a layer", ModelFileError)
 
     def output_shape(self) -> tuple[int, ...]:
         """Return the shape of the model's result."""

@@ -20,6 +20,7 @@ from loopwire.ir.types import FixedType
 from loopwire.report.clipping import limits, tensor_name
 from loopwire.report.figures import figure
 from loopwire.report.paired import shown_values, visit_pairs
+from loopwire.text.escapes import mathtext
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -108,7 +109,8 @@ def profile_figure(rows: Sequence[TensorProfile], title: str = "") -> Iterator[F
                 axes.barh(place + offset, q75 - q25, left=q25, height=0.3, color=colour, zorder=2)
                 axes.plot([q50, q50], [place + offset - 0.15, place + offset + 0.15], color="white", linewidth=1.2)
                 axes.plot(top, place + offset, ".", color=colour, markersize=4)
-        axes.set_yticks(range(len(rows)), [f"{row.layer}: {row.tensor}" if row.layer else row.tensor for row in rows])
+        labels = (f"{row.layer}: {row.tensor}" if row.layer else row.tensor for row in rows)
+        axes.set_yticks(range(len(rows)), [mathtext(label) for label in labels])
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.set_xscale("log", base=2)
         axes.minorticks_off()

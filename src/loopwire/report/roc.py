@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwire.report.figures import figure
+from loopwire.text.escapes import mathtext
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -103,7 +104,7 @@ def roc_figure(rocs: Sequence[ClassRoc], title: str = "") -> Iterator[Figure]:
         for index, roc in enumerate(rocs):
             for curve, style, kind in ((roc.real, "-", "float"), (roc.fixed, "-.", "fixed")):
                 kept = np.unique(np.linspace(0, len(curve.signal) - 1, MOST_POINTS).astype(int))
-                label = f"{roc.name}, {kind}: AUC = {curve.auc:.4f}"
+                label = mathtext(f"{roc.name}, {kind}: AUC = {curve.auc:.4f}")
                 axes.plot(curve.signal[kept], curve.background[kept], style, color=f"C{index}", label=label)
         axes.set_xlabel("signal efficiency")
         axes.set_ylabel("background efficiency")
@@ -125,8 +126,9 @@ def confusion_figure(counts: npt.NDArray[np.int64], names: Sequence[str], title:
         for row, column in np.ndindex(*shares.shape):
             colour = "white" if shares[row, column] > 0.6 else "black"
             axes.text(column, row, f"{shares[row, column]:.3f}", ha="center", va="center", color=colour)
-        axes.set_xticks(range(len(names)), names)
-        axes.set_yticks(range(len(names)), names)
+        labels = [mathtext(name) for name in names]
+        axes.set_xticks(range(len(names)), labels)
+        axes.set_yticks(range(len(names)), labels)
         axes.minorticks_off()
         axes.tick_params(length=0)
         axes.set_xlabel("class told")

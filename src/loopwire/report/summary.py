@@ -19,6 +19,7 @@ from loopwire.report.resources import resource_tables
 from loopwire.report.roc import WorkingPoint
 from loopwire.report.trace import TensorTrace
 from loopwire.schedule.area import EngineArea
+from loopwire.text.escapes import markdown
 
 Rows = Sequence[tuple[str, ...]]
 
@@ -214,7 +215,7 @@ class Report:
 
     def to_markdown(self) -> str:
         """Return the tables as Markdown."""
-        parts = [f"# {self.model}", _table(FACTS, self.rows())]
+        parts = [f"# {markdown(self.model)}", _table(FACTS, self.rows())]
         if self.engines:
             parts += ["## Engines: multipliers as scheduled, resources as estimated"]
             parts += [_table(ENGINES, engine_rows(self.engines))]
@@ -223,11 +224,12 @@ class Report:
         if self.clipping:
             parts += ["## Tensors that clip", _table(CLIPPING, clipping_rows(self.clipping))]
         for table in resource_tables(self.built):
-            parts += [f"## {table.title}", _table(table.head, table.rows)]
-            parts.append("\n".join(f"* {note}." for note in table.notes))
+            parts += [f"## {markdown(table.title)}", _table(table.head, table.rows)]
+            parts.append("\n".join(f"* {markdown(note)}." for note in table.notes))
         for built in self.built:
             if built.critical_path:
-                parts += [f"## Slowest path, {built.origin}", "\n".join(f"* {point}" for point in built.critical_path)]
+                points = (f"* {markdown(point)}" for point in built.critical_path)
+                parts += [f"## Slowest path, {markdown(built.origin)}", "\n".join(points)]
         return "\n\n".join(parts) + "\n"
 
     def _time(self, cycles: float) -> str:
@@ -265,5 +267,5 @@ def _plain(value: Any) -> Any:
 
 
 def _table(head: tuple[str, ...], rows: Rows) -> str:
-    escaped = [[cell.replace("|", "\\|") for cell in row] for row in [head, ["---"] * len(head), *rows]]
+    escaped = [[markdown(cell) for cell in row] for row in [head, ["---"] * len(head), *rows]]
     return "\n".join(f"| {' | '.join(row)} |" for row in escaped)

@@ -108,7 +108,7 @@ def place_and_route(place: Path, options: tuple[str, ...], timeout_s: float | No
         ToolError: nextpnr fails, takes too long or writes no report.
     """
     files = ("--json", NETLIST, "--report", REPORT, "--textcfg", CONFIGURATION)
-    command = (sys.executable, "-c", PROGRAM.format(program="run_nextpnr_ecp5"), *options, *files)
+    command = (sys.executable, "-P", "-c", PROGRAM.format(program="run_nextpnr_ecp5"), *options, *files)
     run_tool("nextpnr", command, place / LOG, place, timeout_s=timeout_s)
     return read_outputs("nextpnr", place, (REPORT, LOG), place / LOG)
 
@@ -120,7 +120,7 @@ def pack_bitstream(place: Path) -> dict[str, bytes]:
         ToolError: ecppack fails, or writes none.
     """
     program = PROGRAM.format(program="run_ecppack")
-    command = (sys.executable, "-c", program, "--compress", "--input", CONFIGURATION, "--bit", BITSTREAM)
+    command = (sys.executable, "-P", "-c", program, "--compress", "--input", CONFIGURATION, "--bit", BITSTREAM)
     printed = run_tool("ecppack", command, place / PACKER_LOG, place)
     return {**read_outputs("ecppack", place, (BITSTREAM,), place / PACKER_LOG), PACKER_LOG: printed.encode()}
 

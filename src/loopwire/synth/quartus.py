@@ -60,7 +60,7 @@ def project_files(files: RtlFiles, part: str, clock_period_ns: float) -> dict[st
     Raises:
         ConfigError: the part is of no known family.
     """
-    prefixes = [prefix for prefix in FAMILIES if part.lower().startswith(prefix)]
+    prefixes = [prefix for prefix in FAMILIES if re.fullmatch(rf"{prefix}[a-z0-9]*", part, re.I | re.ASCII)]
     if not prefixes:
         known = ", ".join(dict.fromkeys(FAMILIES.values()))
         raise ConfigError(f"part {part!r}", "it is of no family that Quartus builds here", f"Known are {known}")

@@ -14,6 +14,7 @@ from loopwire.synth.fit import require_fit
 from loopwire.synth.yosys import find_yosys
 from loopwire.system.cache import Files, cached
 from loopwire.system.folders import temporary_folder
+from loopwire.text.names import FileName
 
 COUNTS, PINS = "counts.json", "pins.lpf"
 CLOCK = "aclk"
@@ -31,7 +32,7 @@ class Sources:
         pins: Lattice preferences (LPF) that place them; those that it does not name may be anywhere.
     """
 
-    files: Mapping[str, str]
+    files: Mapping[FileName, str]
     top: str
     pins: str = ""
 

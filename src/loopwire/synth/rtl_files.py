@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from loopwire.errors import OutputError
+from loopwire.text.names import FileName, file_name
+
 _PORT = re.compile(r"^ +(input|output) +logic (?:\[(\d+):0\] )?(\w+)", re.M)
 
 
@@ -30,14 +33,18 @@ class RtlFiles:
     """
 
     top: str
-    sources: tuple[str, ...]
-    memories: tuple[str, ...]
+    sources: tuple[FileName, ...]
+    memories: tuple[FileName, ...]
     ports: tuple[Port, ...]
 
     @classmethod
     def read(cls, folder: Path, top: str) -> RtlFiles:
-        """Return what stands in a project's folder `rtl`."""
-        names = sorted(file.name for file in folder.iterdir())
+        """Return what stands in a project's folder `rtl`.
+
+        Raises:
+            OutputError: a file is called as none of a project is.
+        """
+        names = sorted(file_name(file.name, str(folder), OutputError) for file in folder.iterdir())
         head, _, _ = (folder / f"{top}.sv").read_text().partition(");")
         ports = [
             Port(direction, name, None if high is None else int(high) + 1)

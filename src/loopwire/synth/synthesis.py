@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loopwire.devices import Device
+from loopwire.errors import OutputError
 from loopwire.report.built import Built, LayerUse
 from loopwire.synth.fabrics import RESOURCES, Fabric, uses
 from loopwire.synth.yosys import Yosys, find_yosys
 from loopwire.system.cache import Files, cached
 from loopwire.system.folders import temporary_folder
 from loopwire.system.programs import stop_all
+from loopwire.text.names import file_name
 
 BETWEEN = "between the layers"
 """What feeds, collects and controls."""
@@ -120,9 +122,14 @@ def needed_files(rtl: Path, top: str, boxes: Sequence[str] = ()) -> tuple[tuple[
     """Return the source and the memory files of a module and of all that it instantiates but `boxes`.
 
     A module stands in the file of its name.
+
+    Raises:
+        OutputError: a file is called as none of a project is.
     """
-    modules = {path.stem: path for path in rtl.glob("*.sv") if path.stem not in boxes}
-    files = {path.name: path for path in rtl.iterdir() if path.suffix != ".sv"}
+    names = [file_name(path.name, str(rtl), OutputError) for path in rtl.iterdir()]
+    modules = {name.removesuffix(".sv"): rtl / name for name in names if name.endswith(".sv")}
+    modules = {module: path for module, path in modules.items() if module not in boxes}
+    files = {name: rtl / name for name in names if not name.endswith(".sv")}
     sources: dict[Path, None] = {}
     memories: dict[Path, None] = {}
     pending = [modules[top]]

@@ -17,6 +17,7 @@ from loopwire.synth.rtl_files import Port, RtlFiles
 from loopwire.synth.vendor_templates import template
 from loopwire.synth.vivado_reports import REPORTS, read_reports
 from loopwire.system.programs import run_tool
+from loopwire.text.names import FileName
 
 PROGRAM = "vivado"
 STREAMS = ("s_axis", "m_axis")
@@ -36,7 +37,7 @@ def project_files(files: RtlFiles, part: str, clock_period_ns: float) -> dict[st
     Raises:
         ConfigError: the part is not one of AMD's, or its name lacks package and speed grade.
     """
-    if not re.fullmatch(r"xc\w+-\w+(-\w+)*", part, re.I):
+    if not re.fullmatch(r"xc[a-z0-9]+(-[a-z0-9]+)+", part, re.I | re.ASCII):
         raise ConfigError(
             f"part {part!r}",
             "Vivado does not know it by this name",
@@ -81,7 +82,7 @@ def run(folder: Path, layers: Mapping[str, str]) -> Built:
         raise ToolError(error.where, error.problem, f"Read its log, {folder / LOG}") from None
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def _listed(names: tuple[FileName, ...]) -> str:
     return "".join(f"\n    {name}" for name in names)
 
 

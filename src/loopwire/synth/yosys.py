@@ -38,11 +38,13 @@ class Yosys:
     ) -> dict[str, bytes]:
         """Run commands in a folder, which also gets the script and the log, and return some of the files they write.
 
+        Python modules in the folder are not imported.
+
         Raises:
             ToolError: Yosys fails, takes too long or does not write them.
         """
         (place / SCRIPT).write_text("\n".join([*commands, ""]))
-        command = (sys.executable, "-c", PACKAGES[self.package][1], SCRIPT)
+        command = (sys.executable, "-P", "-c", PACKAGES[self.package][1], SCRIPT)
         run_tool("Yosys", command, place / LOG, place, timeout_s=timeout_s)
         return read_outputs("Yosys", place, outputs, place / LOG)
 

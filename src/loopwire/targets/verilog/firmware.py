@@ -163,9 +163,9 @@ class _LayerLibrary:
     def table(self, form: TableForm) -> str:
         return self.design.table(form)
 
-    def tree(self, name: str, staged: StagedTree, comment: str, apart: bool) -> str:
+    def tree(self, name: str, staged: StagedTree, about: str, apart: bool) -> str:
         module = self.design._names.unique(f"{self.layer}_{name}")
-        self.design.files[f"{module}.sv"] = shift_add_text.module_text(module, staged, comment, apart)
+        self.design.files[f"{module}.sv"] = shift_add_text.module_text(module, staged, about, apart)
         return module
 
     def rom(self, name: str, rows: Sequence[int], width: int) -> str:

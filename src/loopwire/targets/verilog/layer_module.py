@@ -16,6 +16,7 @@ from loopwire.schedule.datapath import Constant, Operation, Ring, Signal, TableB
 from loopwire.schedule.pipeline import Pipeline, Placement
 from loopwire.targets.verilog.operations import statements
 from loopwire.targets.verilog.parts import Library
+from loopwire.text.escapes import Comment, comment
 
 PORTS = {"aclk", "cell_index", "y", "x", "k", "row", "col", "group", "pair"}
 
@@ -198,14 +199,13 @@ class _Writer:
             lines += self._memory(ring) if self._pipeline.datapath.in_memories else self._ring(ring)
         return "\n".join([*self._header(), *lines, f"endmodule : {self._name}", ""])
 
-    def _header(self) -> list[str]:
+    def _header(self) -> list[Comment]:
         stages = [placement.time[0] for _, placement in self._placed()]
         first = min((placement.first_stage for _, placement in self._placed()), default=0)
-        lines = [
-            f"// Layer {self._module.layer or 'of the model itself'}: stages {first} to {max(stages, default=first)}."
-        ]
+        layer = self._module.layer or "of the model itself"
+        lines = [comment(f"Layer {layer}: stages {first} to {max(stages, default=first)}.")]
         if self._module.rings:
-            lines.append(f"// The state comes round every {self._pipeline.loop_latency} cycles.")
+            lines.append(comment(f"The state comes round every {self._pipeline.loop_latency} cycles."))
         return lines
 
     def _placed(self) -> list[tuple[Operation, Placement]]:
@@ -225,7 +225,7 @@ class _Writer:
                 what = "below the table, above it"
             case _:
                 what = str(signal.type)
-        lines = [f"  // {note}{what}{place}"]
+        lines = [f"  {comment(f'{note}{what}{place}')}"]
         if signal not in self._module.outputs:
             lines.append(f"  logic {array(signal)} {name};")
         body = statements(

@@ -19,7 +19,7 @@ class Library(Protocol):
         """Return the name of a table's module."""
         ...
 
-    def tree(self, name: str, staged: StagedTree, comment: str, apart: bool) -> str:
+    def tree(self, name: str, staged: StagedTree, about: str, apart: bool) -> str:
         """Return the name of a shift-add tree's module; with `apart` it shares no adders with others."""
         ...
 

@@ -21,6 +21,7 @@ from loopwire.targets.vitis_hls.cxx import (
     local_names,
     signed_bits,
 )
+from loopwire.text.escapes import comment
 
 LUTRAM_BITS = 8192
 """ROMs up to this size go to LUTs (64 bits each on UltraScale+, AMD UG574), larger ones to block RAM."""
@@ -46,8 +47,9 @@ class Library:
             element = value.type.element
             shape = " × ".join(map(str, value.type.shape))
             order = ", a column of the matrix after the other" if columns_first else ""
-            about = f"// {value.name}{f', layer {value.layer}' if value.layer else ''}: {shape} elements {element},"
-            counted = f"// in steps of 2^{-element.fraction}{order}."
+            layer = f", layer {value.layer}" if value.layer else ""
+            about = comment(f"{value.name}{layer}: {shape} elements {element},")
+            counted = comment(f"in steps of 2^{-element.fraction}{order}.")
             given = np.swapaxes(integers, -1, -2) if columns_first else integers
             text = constant_array(name, given, array_bits(integers))
             self.files[f"weights/{name}.h"] = [about, counted, text]

@@ -12,6 +12,7 @@ from loopwire.targets.vitis_hls.library import Library
 from loopwire.targets.vitis_hls.ports import Ports
 from loopwire.targets.vitis_hls.processes import Channel, Process, count_products, live_nodes
 from loopwire.targets.vitis_hls.statements import Place, Step
+from loopwire.text.escapes import Comment, comment
 
 
 def process_function(process: Process, library: Library, knobs: HlsKnobs) -> list[str]:
@@ -26,17 +27,17 @@ def process_function(process: Process, library: Library, knobs: HlsKnobs) -> lis
             f"inline void {process.name}(",
             *(f"    {p}{',' if p is not parameters[-1] else ') {'}" for p in parameters),
         ]
-    return [*_about(process), *head, *writer.directives(), *indented(body), "}"]
+    return [_about(process), *head, *writer.directives(), *indented(body), "}"]
 
 
-def _about(process: Process) -> list[str]:
+def _about(process: Process) -> Comment:
     owner = f"Layer {process.layer}" if process.layer else "The model"
     if process.reverse:
-        return [f"// {owner}: {process.length} steps, handed on in reverse order."]
+        return comment(f"{owner}: {process.length} steps, handed on in reverse order.")
     if process.length == 1 and not process.states:
-        return [f"// {owner}: once a sequence."]
+        return comment(f"{owner}: once a sequence.")
     what = "recurrence" if process.states else "what depends on the input of a step only"
-    return [f"// {owner}: {what}, {process.length} steps."]
+    return comment(f"{owner}: {what}, {process.length} steps.")
 
 
 class _Writer:

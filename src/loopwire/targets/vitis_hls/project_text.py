@@ -13,6 +13,7 @@ from loopwire.targets.vitis_hls.knobs import HlsKnobs
 from loopwire.targets.vitis_hls.layout import CLANG_FORMAT
 from loopwire.targets.vitis_hls.ports import Ports
 from loopwire.targets.vitis_hls.processes import Channel
+from loopwire.text.escapes import markdown_code
 
 INPUTS = "tb_data/tb_input_features.dat"
 OUTPUTS = "tb_data/tb_output_predictions.dat"
@@ -130,7 +131,7 @@ def _call(facts: Facts) -> str:
 
 def _readme(facts: Facts) -> str:
     x, y, knobs = facts.input, facts.output, facts.knobs
-    own = [f"layer `{name}`: {factor}" for name, factor in knobs.layer_reuse_factor.items()]
+    own = [f"layer {markdown_code(name)}: {factor}" for name, factor in knobs.layer_reuse_factor.items()]
     return README.substitute(
         top=facts.top,
         part=facts.part,

@@ -17,6 +17,7 @@ from loopwire.targets.vitis_hls.cxx import LINE, array_bits, indented, literal, 
 from loopwire.targets.vitis_hls.knobs import HlsKnobs
 from loopwire.targets.vitis_hls.library import Library
 from loopwire.targets.vitis_hls.product import Weights, product_lines
+from loopwire.text.escapes import comment
 
 Elementwise = ops.Add | ops.Sub | ops.Mul | ops.Max | ops.Min | ops.Cast | ops.Table
 Views = ops.Slice | ops.Reshape
@@ -295,7 +296,7 @@ class Step:
         equation = f"{short_name(node.result)} = {short_name(matrix)} · {short_name(vector)}"
         cut = self._knobs.passes(*matrix.type.shape)
         passes = f", in {cut.count} passes of {cut.group_rows * cut.block_columns} products" if cut.count > 1 else ""
-        return [f"// {node.result.note or equation}: {node.result.type.element}{passes}", *lines]
+        return [comment(f"{node.result.note or equation}: {node.result.type.element}{passes}"), *lines]
 
     def _weights(self, matrix: Value) -> Weights:
         if matrix in self._constants:
@@ -317,7 +318,7 @@ def _inner(value: Value) -> int:
 
 def commented(line: str, value: Value) -> list[str]:
     """Return a line with its value's equation and type: behind it if both fit, else above it."""
-    about = f"// {value.note}: {value.type.element}" if value.note else f"// {value.type.element}"
+    about = comment(f"{value.note}: {value.type.element}" if value.note else str(value.type.element))
     if line and len(line) + len(about) + 10 <= LINE:
         return [f"{line} {about}"]
     return [about, *([line] if line else [])]
