@@ -20,6 +20,7 @@ from loopwire.layers.activation import LINEAR
 from loopwire.layers.dense import Dense
 from loopwire.layers.model import Model
 
+CRASHERS = Path(__file__).parent / "crashers"
 LONGEST_S = 10
 MOST_BYTES = 512 << 20
 """That this process may grow by."""
@@ -80,3 +81,11 @@ def test_a_float_result_beyond_double_precision() -> None:
 def test_inputs_that_are_no_array(x: Any) -> None:
     with pytest.raises(DataError, match=r"x: (it is no array|its elements are of dtype)"):
         check_inputs("x", x, (1,))
+
+
+def test_a_file_on_which_hdf5_hangs() -> None:
+    """16 zeroed bytes of an object's header: HDF5 2.0 never returns, and no signal of Python's interrupts it."""
+    begin = time.monotonic()
+    with pytest.raises(ModelFileError, match=r"zeroed_header.h5: (reading it takes (more|longer) than|it is damaged)"):
+        loopwire.load(CRASHERS / "hdf5_hangs_on_zeroed_header.h5")
+    assert time.monotonic() - begin < 2 * LONGEST_S

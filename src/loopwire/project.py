@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from loopwire.errors import OutputError
+from loopwire.project_facts import MARKER, parse_facts
 from loopwire.text.names import file_name
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
-MARKER = "design.json"
 ELSEWHERE = "Choose another folder, or move this one away"
 
 
@@ -76,7 +76,7 @@ def replace_files(path: Path, files: Mapping[str, str]) -> None:
     with _failures_reported(path):
         own = check_project(path)
         assert files.keys() <= own.keys() - {MARKER}, f"files of the project: {sorted(files)}"
-        facts: dict[str, Any] = json.loads((path / MARKER).read_text())
+        facts = parse_facts(path / MARKER)
         facts["loopwire"]["files"] |= {name: _digest(text.encode()) for name, text in files.items()}
         fresh = {**files, MARKER: json.dumps(facts, indent=2) + "\n"}
         # All are written before any takes its place, so that a full disk changes nothing.
@@ -106,7 +106,7 @@ def check_project(path: Path) -> Mapping[str, str]:
 
 def _own_files(path: Path) -> Mapping[str, str]:
     try:
-        facts = json.loads((path / MARKER).read_text())
+        facts = parse_facts(path / MARKER)
         own: dict[str, str] = facts["loopwire"]["files"]
         assert isinstance(own, dict)
     except (OSError, ValueError, LookupError, TypeError, AssertionError):
@@ -115,7 +115,7 @@ def _own_files(path: Path) -> Mapping[str, str]:
         raise OutputError(str(path), f"it holds something else ({held})", ELSEWHERE) from None
     for name, digest in own.items():
         file = path / file_name(name, str(path), OutputError)
-        if file.exists() and _digest(file.read_bytes()) != digest:
+        if file.exists() and (not file.is_file() or _digest(file.read_bytes()) != digest):
             raise OutputError(str(path), f"{name!r} was changed since Loopwire wrote it", ELSEWHERE)
     return {**own, MARKER: ""}
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from loopwire.project import MARKER, write_project
+from loopwire.project import write_project
+from loopwire.project_facts import MARKER
 
 
 def write_vendor_project(folder: Path, files: Mapping[str, str]) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from loopwire.errors import ConfigError, OutputError
+from loopwire.bounded import read_bounded
+from loopwire.errors import ConfigError, FixedTypeError, OutputError
 from loopwire.hdl.names import is_identifier
-from loopwire.project import MARKER, check_project, replace_files
+from loopwire.ir.graph import Graph
+from loopwire.ir.text import parse_graph
+from loopwire.ir.verify import verify
+from loopwire.project import check_project, replace_files
+from loopwire.project_facts import MARKER, check_facts, parse_facts
+from loopwire.project_files import GRAPH
 from loopwire.report.built import Built
 from loopwire.report.html import with_facts_of
 from loopwire.report.stored import from_json
@@ -18,6 +23,7 @@ from loopwire.report.summary import Report
 from loopwire.text.names import shown, take_in
 
 REPORT = "report.json"
+MAX_GRAPH_BYTES = 256 << 20
 
 
 def read_facts(project: Path) -> Mapping[str, Any]:
@@ -34,21 +40,37 @@ def read_facts(project: Path) -> Mapping[str, Any]:
     missing = next((name for name in own if not (project / name).is_file()), None)
     if missing is not None:
         raise OutputError(str(project), f"{missing!r} was removed since Loopwire wrote it", "Compile the model again")
-    facts: dict[str, Any] = json.loads((project / MARKER).read_text())
+    try:
+        facts = parse_facts(project / MARKER)
+    except (OSError, ValueError) as error:
+        raise OutputError(str(project / MARKER), f"it cannot be read ({error})", "Compile the model again") from None
+    check_facts(str(project), facts)
     _check_names(project, facts)
     return facts
 
 
 def _check_names(project: Path, facts: Mapping[str, Any]) -> None:
     """Refuse facts that a tool's script could take for commands."""
-    modules, period = facts.get("layer_modules", {}), facts.get("clock_period_ns")
-    for name in (facts.get("top"), *modules):
-        if not isinstance(name, str) or not is_identifier(name):
+    modules = facts.get("layer_modules", {})
+    for name in (facts["top"], *modules):
+        if not is_identifier(name):
             raise OutputError(str(project), f"{MARKER} names a module {shown(name)}", "Compile the model again")
     for layer in modules.values():
         take_in(layer, f"{project}, {MARKER}", "a layer", OutputError)
-    if not isinstance(period, int | float):
-        raise OutputError(str(project), f"{MARKER} tells a clock period {shown(period)}", "Compile the model again")
+
+
+def read_graph(project: Path) -> Graph:
+    """Return a project's graph.
+
+    Raises:
+        GraphTextError: its text is no graph.
+        OutputError: it cannot be read, or is a graph that no model gives.
+    """
+    path = project / GRAPH
+    try:
+        return verify(parse_graph(read_bounded(path, MAX_GRAPH_BYTES).decode()))
+    except (OSError, ValueError, AssertionError, LookupError) as error:
+        raise OutputError(str(path), f"it is no graph of a model ({error})", "Compile the model again") from None
 
 
 def read_verilog_facts(project: Path) -> Mapping[str, Any]:
@@ -76,7 +98,7 @@ def read_report(project: Path) -> Report:
         report = from_json((project / REPORT).read_text())
         take_in(report.model, str(project / REPORT), "the model", OutputError)
         return report
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, FixedTypeError) as error:
         raise OutputError(
             str(project / REPORT),
             f"it is not this version's report ({getattr(error, 'strerror', None) or error})",

@@ -11,7 +11,7 @@ from math import prod
 from typing import Any
 
 from loopwire.bounded import parse_json
-from loopwire.errors import BoardError, FixedTypeError
+from loopwire.errors import BoardError, FixedTypeError, OutputError
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.ir.types import FixedType
 
@@ -141,7 +141,20 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 
 
 def identity_of(facts: Mapping[str, Any], buffer_bytes: int) -> Identity:
-    """Return the identity of a written project, given its `design.json`."""
+    """Return the identity of a written project, given its `design.json`.
+
+    Raises:
+        OutputError: its ports contradict one another.
+    """
+    try:
+        identity = _identity_of(facts, buffer_bytes)
+        identity._check()
+    except ValueError:
+        raise OutputError("design.json", "its ports contradict one another", "Compile the model again") from None
+    return identity
+
+
+def _identity_of(facts: Mapping[str, Any], buffer_bytes: int) -> Identity:
     input_type, output_type = (FixedType.parse(facts[port]["type"]) for port in ("input", "output"))
     return Identity(
         name=facts["top"],
@@ -159,14 +172,9 @@ def identity_of(facts: Mapping[str, Any], buffer_bytes: int) -> Identity:
 
 
 def _format(port: Mapping[str, Any], element: FixedType) -> BeatFormat:
-    return BeatFormat(
-        port["elements"],
-        element.width,
-        element.signed,
-        vectors_per_beat=port["vectors_per_beat"],
-        beats_per_vector=port["beats_per_vector"],
-        bus_bits=port["bits"],
-    )
+    beats = {key: port[key] for key in ("vectors_per_beat", "beats_per_vector")}
+    told = {"count": port["elements"], "width": element.width, "signed": element.signed, "bus_bits": port["bits"]}
+    return _beats({**told, **beats})
 
 
 def sources_digest(facts: Mapping[str, Any]) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 from loopwire.boards.hosted import BUFFER_BYTES, hosted_files
 from loopwire.boards.identity import Identity, identity_of
 from loopwire.boards.ulx3s import board_files, board_part, design_clock, top_module
-from loopwire.project import MARKER, write_project
+from loopwire.project import write_project
+from loopwire.project_facts import MARKER
 from loopwire.written_project import read_verilog_facts
 
 

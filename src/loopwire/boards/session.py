@@ -13,13 +13,11 @@ from loopwire.boards.client import BoardClient, Progress
 from loopwire.boards.identity import Identity, sources_digest
 from loopwire.errors import BoardError
 from loopwire.ir.fixed_point import Integers, quantise, to_real
-from loopwire.ir.text import parse_graph
-from loopwire.project_files import GRAPH
 from loopwire.targets.calls import evaluate_calls
 from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.fast_emulator import try_build
 from loopwire.targets.windows import windows
-from loopwire.written_project import read_facts
+from loopwire.written_project import read_facts, read_graph
 
 EMULATED_AT_ONCE = 512
 
@@ -98,7 +96,7 @@ def require_equal(where: str, outcome: Outcome, project: Path) -> None:
 
 def _emulated(inputs: Integers, project: Path) -> Integers:
     """Return the results of a written project's graph for full sequences, as after a reset."""
-    facts, graph = read_facts(project), parse_graph((project / GRAPH).read_text())
+    facts, graph = read_facts(project), read_graph(project)
     none, shape = np.zeros(len(inputs), np.bool_), graph.inputs[0].type.shape
     if not facts["sliding_window"]:
         inputs = inputs.reshape(len(inputs), *shape)

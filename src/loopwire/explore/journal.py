@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
+from loopwire.bounded import parse_json
 from loopwire.errors import OutputError
 from loopwire.explore.criterion import Judgement, Measure
 
@@ -38,7 +39,7 @@ class Journal:
         if path is None:
             return
         try:
-            lines = path.read_text().splitlines() if path.exists() else []
+            lines = path.read_text(errors="replace").splitlines() if path.exists() else []
             whole = self._read(path, lines, search)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("".join(f"{line}\n" for line in whole or [json.dumps({"search": search})]))
@@ -72,12 +73,12 @@ class Journal:
         taken: list[str] = []
         for line in lines:
             try:
-                entry: dict[str, Any] = json.loads(line)
+                entry: dict[str, Any] = parse_json(line)
                 if not taken and entry["search"] != search:
                     break
                 if taken:
                     self._take(entry)
-            except (ValueError, LookupError, TypeError):
+            except (ValueError, LookupError, TypeError, AttributeError):
                 break
             taken.append(line)
         if lines and not taken:

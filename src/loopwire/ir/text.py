@@ -37,6 +37,11 @@ from loopwire.ir import ops
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.ir.types import FixedType, TensorType
 
+MAX_ELEMENTS = 1 << 26
+MAX_STEPS = 1 << 20
+MAX_DEPTH = 20
+"""Bounds of a graph that is read: a short text can name any number."""
+
 _LINE_WIDTH = 100
 _PLAIN_NAME = r"[\w.-]+"
 _NAME = rf'(?:{_PLAIN_NAME}|"(?:[^"\\\n]|\\.)*")'
@@ -212,7 +217,9 @@ class _Parser:
         self._take("end", "the end of the text")
         return graph
 
-    def _block(self) -> Graph:
+    def _block(self, depth: int = 0) -> Graph:
+        if depth > MAX_DEPTH:
+            raise _error(self._token, f"at most {MAX_DEPTH} scans in one another")
         scope: _Scope = {}
         while self._accept("input"):
             token, name, type, layer = self._definition()
@@ -220,26 +227,26 @@ class _Parser:
         inputs = tuple(scope.values())
         nodes: list[Node] = []
         while self._token.kind == "value":
-            nodes.append(self._node(scope))
+            nodes.append(self._node(scope, depth))
         self._word("output", "a value to compute, such as '%y', or 'output'")
         outputs = self._references(scope)
         self._sign("}")
         return Graph(inputs, tuple(nodes), outputs)
 
-    def _node(self, scope: _Scope) -> Node:
+    def _node(self, scope: _Scope, depth: int) -> Node:
         results: list[tuple[_Token, Value]] = []
         token, name, type, layer = self._definition()
         while self._accept(","):
             results.append((token, Value(name, type, layer, self._note())))
             token, name, type, layer = self._definition()
         self._sign("=")
-        op, operands, note = self._op(type, scope)
+        op, operands, note = self._op(type, scope, depth)
         results.append((token, Value(name, type, layer, note)))
         for token, value in results:
             self._define(scope, token, value)
         return Node(op, operands, tuple(value for _, value in results))
 
-    def _op(self, type: TensorType, scope: _Scope) -> tuple[ops.Op, tuple[Value, ...], str]:
+    def _op(self, type: TensorType, scope: _Scope, depth: int) -> tuple[ops.Op, tuple[Value, ...], str]:
         token = self._take("word", "an operation")
         function = self._take("word", "the name of a function").text if token.text == "table" else ""
         operands = () if token.text == "const" else self._references(scope)
@@ -263,13 +270,13 @@ class _Parser:
             case "reshape":
                 op = ops.Reshape(type.shape)
             case "scan":
-                states, length = _integer(self._parameter("states")), _integer(self._parameter("length"))
+                states, length = _integer(self._parameter("states")), _integer(self._parameter("length"), 1, MAX_STEPS)
                 carried = set()
                 while self._token.text == "carried":
                     carried.add(_integer(self._parameter("carried")))
                 self._sign("{")
                 note = self._note()
-                return ops.Scan(self._block(), states, length, frozenset(carried)), operands, note
+                return ops.Scan(self._block(depth + 1), states, length, frozenset(carried)), operands, note
             case name if name in _PLAIN_OPS:
                 op = _PLAIN_OPS[name]
             case name:
@@ -286,7 +293,10 @@ class _Parser:
             element = FixedType.parse(spec.text)
         except FixedTypeError as error:
             raise _error(spec, f"a type that can exist: {error.problem}") from None
-        shape = tuple(_integer(item, 1) for item in _items(self._take("list", "a shape, such as '[20, 6]'")))
+        place = self._take("list", "a shape, such as '[20, 6]'")
+        shape = tuple(_integer(item, 1) for item in _items(place))
+        if math.prod(shape) > MAX_ELEMENTS:
+            raise _error(place, f"a shape of at most {MAX_ELEMENTS} elements")
         return token, name, TensorType(shape, element), layer
 
     def _define(self, scope: _Scope, token: _Token, value: Value) -> None:
@@ -363,9 +373,9 @@ def _items(token: _Token) -> Iterator[_Token]:
         line += part.count("\n")
 
 
-def _integer(token: _Token, least: int = 0) -> int:
-    if not re.fullmatch("[0-9]{1,18}", token.text) or int(token.text) < least:
-        raise _error(token, f"a whole number from {least} up")
+def _integer(token: _Token, least: int = 0, most: int = MAX_ELEMENTS) -> int:
+    if not re.fullmatch("[0-9]{1,18}", token.text) or not least <= int(token.text) <= most:
+        raise _error(token, f"a whole number from {least} up" + f" to {most}" * (most != MAX_ELEMENTS))
     return int(token.text)
 
 

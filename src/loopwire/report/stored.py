@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import types
 from dataclasses import fields, is_dataclass
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from loopwire.bounded import parse_json
 from loopwire.ir.types import FixedType
 from loopwire.report.summary import Report
+
+MAX_BYTES = 32 << 20
+MAX_VALUES = 1_000_000
+"""Of a report: some twenty values a tensor."""
 
 
 def from_json(text: str) -> Report:
@@ -17,7 +21,7 @@ def from_json(text: str) -> Report:
     Raises:
         ValueError: it is none, or one with other facts, of another version of Loopwire.
     """
-    report = _read(Report, json.loads(text))
+    report = _read(Report, parse_json(text, MAX_BYTES, MAX_VALUES))
     if not isinstance(report, Report):
         raise ValueError("it is no report")
     return report
@@ -31,11 +35,16 @@ def _read(hint: Any, value: Any) -> Any:
         return None if value is None else _read(_member(get_args(hint), value), value)
     if get_origin(hint) is tuple:
         (element, _) = get_args(hint)
+        if not isinstance(value, list):
+            raise ValueError(f"{value!r:.80} is no list")
         return tuple(_read(element, item) for item in value)
     if is_dataclass(hint) and isinstance(hint, type):
         _require_fields(hint, value)
         hints = get_type_hints(hint)
         return hint(**{name: _read(hints[name], item) for name, item in value.items()})
+    plain = (int, float) if hint is float else hint
+    if hint in (bool, int, float, str) and (not isinstance(value, plain) or (hint is not bool and value is True)):
+        raise ValueError(f"{value!r:.80} is no {hint.__name__}")
     return value
 
 
@@ -44,10 +53,14 @@ def _member(members: tuple[Any, ...], value: Any) -> Any:
     classes = [member for member in members if member is not types.NoneType]
     if len(classes) == 1:
         return classes[0]
-    return next((c for c in classes if {field.name for field in fields(c)} == value.keys()), classes[0])
+    return next((c for c in classes if isinstance(value, dict) and _names(c) == value.keys()), classes[0])
 
 
 def _require_fields(hint: type, value: Any) -> None:
-    expected = {field.name for field in fields(hint)}
+    expected = _names(hint)
     if not isinstance(value, dict) or value.keys() != expected:
         raise ValueError(f"it holds other facts than a {hint.__name__}")
+
+
+def _names(hint: type) -> set[str]:
+    return {field.name for field in fields(hint)}
