@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwire.frontends.keras import read_keras
+from loopwire.frontends.reading import Reading
 from loopwire.ir.types import FixedType
 from loopwire.layers.model import Model
 from loopwire.layers.roles import LayerTypes, Role
@@ -63,5 +64,5 @@ def read_every_way(model: Any, folder: Path) -> dict[str, Model]:
     for suffix in ("h5", "keras"):
         path = folder / f"model.{suffix}"
         model.save(path)
-        ways[suffix] = read_keras(path, trust=True)
+        ways[suffix] = read_keras(path, Reading(trust=True))
     return ways

@@ -161,7 +161,7 @@ BAD_MODELS = {
     no_model: "model.keras: it is neither HDF5 nor a zip archive",
     nan_weights: "its kernel holds NaN or infinity",
     with_lambda: "It holds Python code, which is never run",
-    unknown_shape: "its shape (None, 2) is unknown at compile time. Rebuild the model",
+    unknown_shape: "its sequences, of shape (None, 2), may have any number of steps. Give it: --steps T",
 }
 
 

@@ -235,6 +235,18 @@ def test_the_most_specific_type_decides(model: Any, by_type: Any, by_name: Any) 
             "LayerName.classes.Precision.accum: no effect: the sum is exact and is cast once, to the layer's `result`",
         ),
         (
+            {"LayerName": {"classes_softmax": {"Strategy": "Argmax"}}},
+            "LayerName.classes_softmax.Strategy: no effect: a softmax is always computed in full, from the distances",
+        ),
+        (
+            {"LayerName": {"classes_softmax": {"exp_table_t": "ap_fixed<18,8>", "inv_table_t": "ap_fixed<18,4>"}}},
+            "LayerName.classes_softmax.exp_table_t, LayerName.classes_softmax.inv_table_t: no effect: a softmax takes",
+        ),
+        (
+            {"LayerName": {"classes_softmax": {"inv_table_size": 2048}}},
+            "LayerName.classes_softmax.inv_table_size: no effect: a softmax has tables of the layer's TableSize",
+        ),
+        (
             {"LayerName": {"classes_softmax": {"Skip": True}}},
             "LayerName.classes_softmax.Skip: no effect: a softmax that is in the model is computed",
         ),
@@ -255,6 +267,11 @@ def test_the_most_specific_type_decides(model: Any, by_type: Any, by_name: Any) 
 def test_what_has_no_effect_is_told(hls_config: dict[str, Any], line: str) -> None:
     (found,) = notes_of({**in_all(), **hls_config})
     assert found.startswith(line)
+
+
+@pytest.mark.parametrize("strategy", ["Stable", "Latency"])
+def test_what_is_done_anyway_is_not_told(strategy: str) -> None:
+    assert notes_of({**in_all(), "LayerName": {"classes_softmax": {"Strategy": strategy}}}) == []
 
 
 def test_what_of_the_rest_has_no_effect() -> None:
@@ -502,7 +519,7 @@ def test_compile_without_a_model() -> None:
     ("text", "expected"),
     [
         ("a: [", "it is not YAML: while parsing a flow node"),
-        ("- a", "it is not a table of settings. Its keys are KerasModel, KerasH5"),
+        ("- a", "it is not a table of settings. Its keys are KerasModel, KerasJson, KerasH5"),
         ("a: !!python/object/apply:os.system [true]", "it is not YAML: could not determine a constructor"),
     ],
 )

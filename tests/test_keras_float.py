@@ -18,6 +18,7 @@ pytest.importorskip("torch")
 from keras_models import inputs_for, predict, randomise, read_every_way, real_outputs, sequential  # noqa: E402
 from loopwire.errors import UnsupportedError  # noqa: E402
 from loopwire.frontends.keras import read_keras  # noqa: E402
+from loopwire.frontends.reading import Reading  # noqa: E402
 from loopwire.passes.fold_batch_normalization import fold_batch_normalization  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras", "ignore:The structure of `inputs`")
@@ -190,7 +191,7 @@ def test_code_of_users_is_refused_in_models_that_keras_saved(
     model.save(path)
     for source in (model, path):
         with pytest.raises(UnsupportedError, match=problem):
-            read_keras(source, trust=True)
+            read_keras(source, Reading(trust=True))
 
 
 def norm() -> Any:
@@ -242,7 +243,7 @@ def test_published_models_equal_keras(name: str, shared_data: Path, tmp_path: Pa
     model = keras.saving.load_model(loadable_copy(source, tmp_path / name), compile=False)
     x = inputs_for(model, count=4)
     np.testing.assert_allclose(
-        real_outputs(read_keras(source, trust=True), x), predict(model, x), rtol=TOLERANCE, atol=TOLERANCE
+        real_outputs(read_keras(source, Reading(trust=True)), x), predict(model, x), rtol=TOLERANCE, atol=TOLERANCE
     )
 
 
@@ -263,5 +264,5 @@ def test_trained_models_equal_keras(name: str, shared_data: Path) -> None:
     model = keras.saving.load_model(source, compile=False)
     x = inputs_for(model, count=4)
     np.testing.assert_allclose(
-        real_outputs(read_keras(source, trust=True), x), predict(model, x), rtol=TOLERANCE, atol=TOLERANCE
+        real_outputs(read_keras(source, Reading(trust=True)), x), predict(model, x), rtol=TOLERANCE, atol=TOLERANCE
     )

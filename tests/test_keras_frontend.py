@@ -22,6 +22,7 @@ from keras_files import (
     write_h5,
 )
 from loopwire.frontends.keras import read_keras
+from loopwire.frontends.reading import Reading
 from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
@@ -32,12 +33,12 @@ from loopwire.layers.simple_rnn import SimpleRnn
 
 def read(tmp_path: Path, *layers: SavedAs, **options: Any) -> Any:
     """Write a file of these layers after an input (5, 3), and read it."""
-    return read_keras(write_h5(tmp_path / "model.h5", [input_layer((5, 3)), *layers], **options), trust=True)
+    return read_keras(write_h5(tmp_path / "model.h5", [input_layer((5, 3)), *layers], **options), Reading(trust=True))
 
 
 def test_published_model_is_read_whole(shared_data: Path) -> None:
     path = shared_data / "models" / "paper" / "5tagLSTM6FeatFINAL.h5"
-    model = read_keras(path, trust=True)
+    model = read_keras(path, Reading(trust=True))
     assert (model.name, model.source, model.input_shape) == ("model_1", str(path), (20, 6))
     assert model.layer_kinds() == {"lstm1": "LSTM", "flatten_1": "Flatten", "output_sigmoid": "Dense"}
     recurrent, _, last = model.layers
@@ -136,7 +137,7 @@ def test_sequential_of_early_keras_2_has_no_input_layer(tmp_path: Path) -> None:
     layers = [lstm(batch_input_shape=[None, 5, 3], implementation=1), dense(2, dtype="float32")]
     config = sequential_config(layers)
     config["config"] = config["config"]["layers"]
-    model = read_keras(write_h5(tmp_path / "model.h5", layers, config), trust=True)
+    model = read_keras(write_h5(tmp_path / "model.h5", layers, config), Reading(trust=True))
     assert model.input_shape == (5, 3)
     assert model.output_shape() == (2,)
 
@@ -145,7 +146,7 @@ def test_functional_layers_are_taken_in_the_order_of_the_data(tmp_path: Path) ->
     layers = [input_layer((5, 3)), dense(2, name="last"), lstm(), dense(2, name="first")]
     edges = {"lstm1": ["input_1"], "first": ["lstm1"], "last": ["first"]}
     config = functional_config(layers, edges, output_layers=[["last", 0, 0]])
-    model = read_keras(write_h5(tmp_path / "model.h5", layers, config), trust=True)
+    model = read_keras(write_h5(tmp_path / "model.h5", layers, config), Reading(trust=True))
     assert [layer.name for layer in model.layers] == ["lstm1", "first", "last"]
 
 
@@ -156,7 +157,7 @@ def test_names_split_over_several_attributes(tmp_path: Path) -> None:
         names = list(group.attrs["layer_names"])
         del group.attrs["layer_names"]
         group.attrs["layer_names0"], group.attrs["layer_names1"] = names[:1], names[1:]
-    assert read_keras(path, trust=True).layer_kinds() == {"lstm1": "LSTM"}
+    assert read_keras(path, Reading(trust=True)).layer_kinds() == {"lstm1": "LSTM"}
 
 
 def test_time_distributed_keeps_the_outer_name(tmp_path: Path) -> None:

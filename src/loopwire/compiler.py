@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING
 from loopwire.config import CompileConfig, TypeChoice
 from loopwire.design import Design
 from loopwire.devices import find_part
-from loopwire.errors import ConfigError
+from loopwire.errors import ConfigError, LoopwireWarning, UnsupportedError
 from loopwire.ir import ops
 from loopwire.ir.interval import table_form
 from loopwire.ir.verify import verify
+from loopwire.layers.recurrent import Recurrent
 from loopwire.passes.carry_states import carry_states
 from loopwire.passes.fold_batch_normalization import fold_batch_normalization
 from loopwire.passes.lower import lower
@@ -20,27 +22,41 @@ from loopwire.schedule.plan import check_knobs
 from loopwire.targets import vitis_hls
 from loopwire.targets.windows import check_window
 
+STATEFUL = (
+    "its layers are stateful, so it is compiled stateful: a sequence goes on from what its channel's last one left"
+)
+
 if TYPE_CHECKING:
     from loopwire.frontends.keras_archive import LiveModel
     from loopwire.ir.graph import Graph
     from loopwire.layers.model import Model
 
 
-def load(source: str | Path | LiveModel, trust: bool = False) -> Model:
+def load(
+    source: str | Path | LiveModel,
+    trust: bool = False,
+    *,
+    weights: str | Path | None = None,
+    steps: int | None = None,
+) -> Model:
     """Read a trained model; none of its code is run.
 
     Args:
-        source: a Keras `.h5` or `.keras` file, or a live `keras.Model`.
+        source: a Keras `.h5` or `.keras` file, the `.json` of an architecture, or a live `keras.Model`.
         trust: whether to read a file in this process; else one of its own with limits of time and memory reads it.
+        weights: the file of the weights of an architecture: what `model.save_weights` wrote, or a whole model.
+        steps: of a sequence, where the model leaves their number open.
 
     Raises:
+        ConfigError: what is said of weights or steps contradicts the model.
         ModelFileError: the file is missing, damaged, of another kind, its weights are not finite, or reading it takes
             too much time or memory.
         UnsupportedError: a layer, an option or a graph that Loopwire does not compile.
     """
     from loopwire.frontends.keras import read_keras
+    from loopwire.frontends.reading import Reading
 
-    return read_keras(source, trust)
+    return read_keras(source, Reading(None if weights is None else Path(weights), steps, trust))
 
 
 def compile(model: Model, config: CompileConfig | None = None) -> Design:
@@ -64,6 +80,7 @@ def compile(model: Model, config: CompileConfig | None = None) -> Design:
             "no knobs have been chosen for them",
             "Compile without them, then call loopwire.explore.chooser.choose",
         )
+    config = _as_the_model_asks(config, model)
     device = find_part(config.part).slowed(config.delay_factor)
     folded = fold_batch_normalization(model)
     types = TypeChoice(config, folded)
@@ -81,6 +98,32 @@ def compile(model: Model, config: CompileConfig | None = None) -> Design:
     elif config.folds or config.copies > 1 or config.bus_bits is not None:
         check_knobs(graph, config)
     return Design(folded, config, device, graph)
+
+
+def _as_the_model_asks(config: CompileConfig, model: Model) -> CompileConfig:
+    """Return the configuration with what the model's layers say of their states.
+
+    Raises:
+        ConfigError: the model has another number of steps than the configuration.
+        UnsupportedError: some recurrent layers are stateful and some are not.
+    """
+    if config.steps is not None and model.input_shape[:-1] != (config.steps,):
+        raise ConfigError(
+            "steps", f"the model's input has shape {model.input_shape}, not {config.steps} steps", "Leave 'steps' out"
+        )
+    recurrent = [layer for layer in model.layers if isinstance(layer, Recurrent)]
+    stateful = [layer.name for layer in recurrent if layer.stateful]
+    if config.stateful or not stateful:
+        return config
+    if len(stateful) < len(recurrent):
+        other = next(layer.name for layer in recurrent if not layer.stateful)
+        raise UnsupportedError(
+            f"layer {other!r}",
+            f"it is not stateful, as {stateful[0]!r} is: all recurrent layers carry their states, or none",
+            "Set 'stateful', so that all do, or save the model with stateful=False",
+        )
+    warnings.warn(f"{model.source}: {STATEFUL}", LoopwireWarning, stacklevel=3)
+    return replace(config, stateful=True)
 
 
 def _refuse_tables(graph: Graph) -> None:

@@ -73,6 +73,7 @@ class CompileConfig(Knobs):
         clock_period_ns: what every stage must fit in.
         delay_factor: by how much the part's delays are taken to be longer than the delay model says, as a route taught.
         name: of the top module; None: the model's.
+        steps: of a sequence, for a model that leaves their number open; None: the model's.
         simulate_sequences: how many sequences `Design.verify` simulates at most, if not told otherwise.
         targets: bounds to which `explore.chooser.choose` finds reuse factors, interleave and copies.
         model: types of all tensors.
@@ -88,6 +89,7 @@ class CompileConfig(Knobs):
     clock_period_ns: float = 5.0
     delay_factor: float = 1.0
     name: str | None = None
+    steps: int | None = None
     simulate_sequences: int = SIMULATED_SEQUENCES
     targets: DesignTargets | None = None
     model: PrecisionConfig = PrecisionConfig()
@@ -385,6 +387,7 @@ _READERS: dict[str, Reader] = {
     "sliding_window": _flag,
     "channels": _count,
     "name": _text,
+    "steps": _count,
     "simulate_sequences": _count,
     "targets": _targets,
     "model": _precision,

@@ -10,7 +10,7 @@ import click
 
 from loopwire.cli.console import print_table, progress_bars, step
 from loopwire.cli.failures import errors_told
-from loopwire.cli.settings import TRUST, named_files, read_settings
+from loopwire.cli.settings import how_to_read, named_files, read_settings
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -29,7 +29,7 @@ PROFILED_SEQUENCES = 2000
 
 @click.command("compile")
 @click.argument("model_path", metavar="MODEL", required=False, type=click.Path(path_type=Path))
-@TRUST
+@how_to_read
 @click.option("--data", type=click.Path(path_type=Path), help="Inputs, .npz (X, and labels y) or .npy.")
 @click.option("--out", type=click.Path(path_type=Path), help="Project folder. [default: build/<name of MODEL>]")
 @click.option(
@@ -88,7 +88,7 @@ def _compile(
     sequences = config.simulate_sequences if sequences is None else sequences
     _check_early(out, sequences)
     with progress_bars(console) as progress:
-        design, data = _read(progress, model_path, data_path, config, options["trust"])
+        design, data = _read(progress, model_path, data_path, config, options["trust"], options["weights"])
         design, chosen = _chosen(progress, design, config)
         report, evidence = _report(progress, design, data, sequences)
         report = replace(report, command=shlex.join(_command()), **chosen)
@@ -120,7 +120,12 @@ def _check_early(out: Path, sequences: int) -> None:
 
 
 def _read(
-    progress: Progress, model_path: Path, data_path: Path | None, config: CompileConfig, trust: bool
+    progress: Progress,
+    model_path: Path,
+    data_path: Path | None,
+    config: CompileConfig,
+    trust: bool,
+    weights: Path | None,
 ) -> tuple[Design, Data | None]:
     from dataclasses import replace
 
@@ -128,7 +133,7 @@ def _read(
     from loopwire.data import read_data
 
     with step(progress, "Reading"):
-        design = compile(load(model_path, trust), replace(config, targets=None))
+        design = compile(load(model_path, trust, weights=weights, steps=config.steps), replace(config, targets=None))
         data = None
         if data_path is not None:
             data = read_data(data_path, design.input_shape, design.model.output_shape()[-1])

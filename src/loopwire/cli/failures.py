@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
-from loopwire.errors import LoopwireError
+from loopwire.errors import LoopwireError, LoopwireWarning
 from loopwire.project import NO_SPACE
 from loopwire.text.names import printable
 
@@ -21,10 +22,28 @@ class Failure(click.ClickException):
         click.secho(f"error: {printable(' '.join(self.message.split()))}", fg="red", err=True)
 
 
+def _show(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning, as `warnings.showwarning`: Loopwire's as a line, others as Python does."""
+    if issubclass(category, LoopwireWarning):
+        click.secho(f"warning: {printable(' '.join(str(message).split()))}", fg="yellow", err=True)
+    else:
+        click.echo(warnings.formatwarning(message, category, filename, lineno, line), file=file, err=True, nl=False)
+
+
 @contextmanager
 def errors_told() -> Iterator[None]:
+    """Tell warnings and errors of Loopwire as lines on standard error."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = _show
+            yield
     except LoopwireError as error:
         raise Failure(str(error)) from error
     except OSError as error:

@@ -9,12 +9,12 @@ import click
 
 from loopwire.cli.console import progress_bars, step
 from loopwire.cli.failures import errors_told
-from loopwire.cli.settings import LABELS, MODEL, TRUST, read_settings
+from loopwire.cli.settings import LABELS, MODEL, how_to_read, read_settings
 
 
 @click.command("figures")
 @MODEL
-@TRUST
+@how_to_read
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="Inputs, .npz (X, and labels y) or .npy.")
 @LABELS
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file of settings.")
@@ -33,6 +33,8 @@ def _figures(
     config_path: Path | None,
     precision: str | None,
     out: Path | None,
+    weights: Path | None,
+    steps: int | None,
     trust: bool,
 ) -> None:
     from rich.console import Console
@@ -43,12 +45,12 @@ def _figures(
     from loopwire.report.profile import profile_figure
     from loopwire.report.roc import class_rocs, confusion, confusion_figure, roc_figure
 
-    config = read_settings(model_path, config_path=config_path, precision=precision)
+    config = read_settings(model_path, config_path, precision=precision, steps=steps, weights=weights, trust=trust)
     out = out or Path("build") / f"{model_path.stem}-figures"
     written: list[Path] = []
     with progress_bars(Console()) as progress:
         with step(progress, "Reading"):
-            model = load(model_path, trust)
+            model = load(model_path, trust, weights=weights, steps=config.steps)
             events = read_events(model, data, labels)
             design = compile(model, config)
         if events.labels is not None:

@@ -9,12 +9,12 @@ import click
 
 from loopwire.cli.console import progress_bars, step
 from loopwire.cli.failures import errors_told
-from loopwire.cli.settings import LABELS, MODEL, TRUST
+from loopwire.cli.settings import LABELS, MODEL, how_to_read
 
 
 @click.command("precision")
 @MODEL
-@TRUST
+@how_to_read
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="Inputs, .npz (X, and labels y) or .npy.")
 @LABELS
 @click.option("--keep", help="What to keep. [default: auc>=0.995 with labels, else top1>=0.99]")
@@ -42,6 +42,8 @@ def _precision(
     integers: str,
     seed: int,
     out: Path | None,
+    weights: Path | None,
+    steps: int | None,
     trust: bool,
 ) -> None:
     from rich.console import Console
@@ -61,7 +63,7 @@ def _precision(
     criterion = None if keep is None else Criterion.parse(keep)
     with progress_bars(Console()) as progress:
         with step(progress, "Reading"):
-            model = load(model_path, trust)
+            model = load(model_path, trust, weights=weights, steps=steps)
             events = read_events(model, data, labels)
             checked = None if check is None else read_events(model, check)
         if criterion is None:

@@ -9,12 +9,12 @@ import click
 
 from loopwire.cli.console import progress_bars, step
 from loopwire.cli.failures import errors_told
-from loopwire.cli.settings import LABELS, MODEL, TRUST
+from loopwire.cli.settings import LABELS, MODEL, how_to_read
 
 
 @click.command("scan")
 @MODEL
-@TRUST
+@how_to_read
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="Inputs, .npz (X, and labels y) or .npy.")
 @LABELS
 @click.option("--metric", default="auc", help="auc, mean_auc, top1 or mae. [default: auc]")
@@ -35,6 +35,8 @@ def _scan(
     integers: str,
     fractions: str,
     out: Path | None,
+    weights: Path | None,
+    steps: int | None,
     trust: bool,
 ) -> None:
     from rich.console import Console
@@ -44,14 +46,14 @@ def _scan(
     from loopwire.explore.scan import numbers, scan, scan_figure
     from loopwire.report.figures import save
 
-    widths, steps = numbers("--integer", integers), numbers("--fraction", fractions)
+    widths, fraction_bits = numbers("--integer", integers), numbers("--fraction", fractions)
     out = out or Path(f"{model_path.stem}-scan")
     with progress_bars(Console()) as progress:
         with step(progress, "Reading"):
-            model = load(model_path, trust)
+            model = load(model_path, trust, weights=weights, steps=steps)
             events = read_events(model, data, labels)
         with step(progress, "Emulating") as update:
-            found = scan(model, events, widths, steps, metric, update)
+            found = scan(model, events, widths, fraction_bits, metric, update)
         with step(progress, "Drawing"), scan_figure(found) as drawn:
             written = save(drawn, out)
     table = out.with_suffix(".json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +12,27 @@ from loopwire.text.names import printable
 
 if TYPE_CHECKING:
     from loopwire.config import CompileConfig
+    from loopwire.frontends.reading import Reading
 
 MODEL = click.argument("model_path", metavar="MODEL", type=click.Path(path_type=Path))
-TRUST = click.option(
-    "--trust-file", "trust", is_flag=True, help="Read MODEL in this process, without limits of time and memory."
+MODEL_OPTIONS = (
+    click.option(
+        "--trust-file", "trust", is_flag=True, help="Read MODEL in this process, without limits of time and memory."
+    ),
+    click.option("--weights", type=click.Path(path_type=Path), help="Weights of MODEL where that is a .json."),
+    click.option("--steps", type=int, help="Steps of a sequence, where MODEL leaves their number open."),
 )
 LABELS = click.option("--labels", type=click.Path(path_type=Path), help="Labels, .npy or .npz (y), if not in the data.")
 
 
 HLS4ML_SUFFIXES = (".yml", ".yaml")
+
+
+def how_to_read(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of how MODEL is read."""
+    for option in reversed(MODEL_OPTIONS):
+        command = option(command)
+    return command
 
 
 def named_files(
@@ -53,6 +66,8 @@ def read_settings(
     stateful: bool | None = None,
     sliding_window: bool | None = None,
     channels: int | None = None,
+    steps: int | None = None,
+    weights: Path | None = None,
     trust: bool = False,
     **bounds: Any,
 ) -> CompileConfig:
@@ -61,9 +76,12 @@ def read_settings(
 
     from loopwire.config import CompileConfig
     from loopwire.design_targets import DesignTargets, read_share
+    from loopwire.frontends.reading import Reading
     from loopwire.ir.types import FixedType
 
-    config = CompileConfig() if config_path is None else _read_file(config_path, model_path, trust)
+    config = (
+        CompileConfig() if config_path is None else _read_file(config_path, model_path, Reading(weights, steps, trust))
+    )
     options = {
         "target": target,
         "part": part,
@@ -78,6 +96,7 @@ def read_settings(
         "stateful": stateful,
         "sliding_window": sliding_window,
         "channels": channels,
+        "steps": steps,
     }
     given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
     targets = {name: bound for name, bound in bounds.items() if bound is not None}
@@ -91,7 +110,7 @@ def read_settings(
     return replace(config, name=config.name or model_path.stem, **given)
 
 
-def _read_file(path: Path, model_path: Path, trust: bool) -> CompileConfig:
+def _read_file(path: Path, model_path: Path, reading: Reading) -> CompileConfig:
     """Read TOML, or an hls4ml file, and tell what of it has no effect."""
     from loopwire.config import CompileConfig
 
@@ -99,7 +118,7 @@ def _read_file(path: Path, model_path: Path, trust: bool) -> CompileConfig:
         return CompileConfig.from_toml(path)
     from loopwire.hls4ml.conversion import read_conversion, read_yaml
 
-    conversion = read_conversion(read_yaml(path), model_path, trust)
+    conversion = read_conversion(read_yaml(path), model_path, reading)
     for line in conversion.notes.lines():
         click.echo(f"note: {printable(line)}", err=True)
     return conversion.config

@@ -18,6 +18,7 @@ from loopwire.frontends.keras_activations import ACTIVATION_LAYERS, activation, 
 from loopwire.frontends.keras_archive import LayerEntry, LiveModel, layer_entry, read_saved
 from loopwire.frontends.keras_chain import chain_of, input_shape_of
 from loopwire.frontends.keras_layer import Context, SavedLayer, Weights
+from loopwire.frontends.reading import AS_IT_IS, Reading
 from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
@@ -31,26 +32,27 @@ Reader = Callable[[SavedLayer], Layer | None]
 """Reads one layer; None where it is the identity at inference."""
 
 
-def read_keras(source: Path | str | LiveModel, trust: bool = False) -> Model:
-    """Read a Keras `.h5` or `.keras` file, or a live `keras.Model`, without running any of its code.
+def read_keras(source: Path | str | LiveModel, reading: Reading = AS_IT_IS) -> Model:
+    """Read a Keras file, or a live `keras.Model`, without running any of its code.
 
     Args:
-        source: a file saved by Keras 2 (`.h5`) or Keras 3 (`.h5`, `.keras`), or a model.
-        trust: whether to read a file in this process, without limits of time and memory.
+        source: a file saved by Keras 2 or 3 (`.h5`, `.keras`, or `.json` with weights apart), or a model.
+        reading: where its weights are, how many steps it takes where it leaves that open, and how to read files.
 
     Returns:
         The chain of layers, weights in float64.
 
     Raises:
+        ConfigError: what is said of its weights or steps contradicts the model.
         ModelFileError: the file is missing, damaged, not Keras's, or its weights do not fit or are not finite, or
             reading it takes too much time or memory.
         UnsupportedError: a layer, an option or a graph that Loopwire does not compile.
     """
-    saved = read_saved(source, trust)
+    saved = read_saved(source, reading)
     for entry in saved.entries:
         _refuse_by_name(saved.source, entry)
     chain = chain_of(saved)
-    shape = input_shape = input_shape_of(saved, chain)
+    shape = input_shape = input_shape_of(saved, chain, reading.steps)
     layers: list[Layer] = []
     for entry in chain:
         arrays = tuple(saved.arrays.get(entry.name, ()))
@@ -139,18 +141,19 @@ class _RecurrentOptions(TypedDict):
     activation: Function
     return_sequences: bool
     go_backwards: bool
+    stateful: bool
 
 
 def _recurrent_options(saved: SavedLayer) -> _RecurrentOptions:
     """Return what all recurrent layers choose; refuse what none of Loopwire's does."""
     saved.only("return_state", False, remedy="Return the output alone, return_state=False")
-    saved.only("stateful", False, remedy="Save the model with stateful=False, and compile it stateful")
     saved.only("time_major", False, remedy="Give sequences as (batch, steps, features)")
     saved.ignore("dropout", "recurrent_dropout", "seed", "unroll", "implementation", "zero_output_for_mask")
     return {
         "activation": activation(saved, "activation"),
         "return_sequences": saved.boolean("return_sequences", False),
         "go_backwards": saved.boolean("go_backwards", False),
+        "stateful": saved.boolean("stateful", False),
     }
 
 

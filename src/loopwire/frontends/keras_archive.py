@@ -1,12 +1,14 @@
 """Reads what Keras saved, or a live Keras model, into one common form: a configuration, and arrays for each layer.
 
 Nothing is executed and no Keras is imported: a file is JSON and HDF5. `describe` reads it, in a process of its own
-unless the file is trusted (`loopwire.sandbox`). Three containers exist:
+unless the file is trusted (`loopwire.sandbox`). These containers exist:
 
 * `.h5` of Keras 2 and 3: the configuration is an attribute, the arrays lie in groups named after the layers
   (https://github.com/keras-team/keras/blob/master/keras/src/legacy/saving/legacy_h5_format.py).
-* `.keras` of Keras 3: a zip of `config.json`, `metadata.json` and `model.weights.h5`, whose groups are named after the
-  layers' classes (https://github.com/keras-team/keras/blob/master/keras/src/saving/saving_lib.py).
+* `.keras` of Keras 2.12 and later: a zip of `config.json`, `metadata.json` and `model.weights.h5`, whose groups are
+  named after the layers' classes (https://github.com/keras-team/keras/blob/master/keras/src/saving/saving_lib.py).
+* an architecture as `.json` (`model.to_json()`) with its weights apart: a file of `save_weights`, whose groups are
+  named in one of these two ways, or a whole model's.
 * a live model: `get_config()`, and `get_weights()` of each layer.
 """
 
@@ -19,7 +21,7 @@ import sys
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -30,7 +32,7 @@ import h5py
 import numpy as np
 
 from loopwire.bounded import MAX_TEXT_BYTES, parse_json
-from loopwire.errors import ModelFileError, UnsupportedError
+from loopwire.errors import ConfigError, ModelFileError, UnsupportedError
 from loopwire.frontends.file_kinds import describe_file, describe_folder
 from loopwire.frontends.hdf5 import (
     Array,
@@ -43,7 +45,8 @@ from loopwire.frontends.hdf5 import (
     refuse_too_big,
     text_of,
 )
-from loopwire.sandbox import MAX_ARRAY_BYTES, Description, read_apart
+from loopwire.frontends.reading import AS_IT_IS, Reading
+from loopwire.sandbox import MAX_ARRAY_BYTES, MAX_ARRAYS, Description, read_apart
 
 DAMAGE = (
     OSError,
@@ -61,6 +64,9 @@ DAMAGE = (
 
 MAX_VARIABLES = 64
 """Of a layer; those that are read have at most 4."""
+
+CLASS_GROUPS = ("layers", "_layer_checkpoint_dependencies")
+"""Groups that hold a group for each layer, named by its class; the second one is that of some Keras 2."""
 
 KERAS_PACKAGES = ("keras", "tf_keras", "tensorflow")
 
@@ -108,53 +114,116 @@ class SavedModel:
         return int(self.keras_version.split(".")[0])
 
 
-def read_saved(source: Path | str | LiveModel, trust: bool = False) -> SavedModel:
+@dataclass(frozen=True)
+class SavedWeights:
+    """Arrays in groups named after layers, or, where `by_class`, after their classes; `owners` may name the layers."""
+
+    groups: Mapping[str, Sequence[Any]]
+    owners: Mapping[str, str]
+    by_class: bool
+
+
+def read_saved(source: Path | str | LiveModel, reading: Reading = AS_IT_IS) -> SavedModel:
     """Read a file, or take a live model.
 
     Args:
         source: a file or a live model.
-        trust: whether to read the file in this process, without limits of time and memory.
+        reading: where its weights are, and how to read both.
 
     Raises:
+        ConfigError: weights are given beside a model that has its own.
         ModelFileError: no such file, damaged, not a Keras model, or it takes too much time or memory to read.
         UnsupportedError: a Keras model of a version or kind that Loopwire does not read.
     """
     if not isinstance(source, str | Path):
+        _refuse_weights(reading)
         return _read_live(source)
     path = Path(source)
+    description = _described(describe, path, reading)
+    with _answer_checked(path):
+        model = _saved(str(path), description)
+        has_weights = description.facts["layers"] is not None
+    if has_weights:
+        _refuse_weights(reading)
+        return model
+    if reading.weights is None:
+        raise ModelFileError(
+            str(path),
+            "it is an architecture without weights",
+            "Give the file of its weights as well: --weights FILE, from Python loopwire.load(path, weights=file)",
+        )
+    description = _described(describe_weights, reading.weights, reading)
+    with _answer_checked(reading.weights):
+        groups = {
+            group: [description.arrays[name] for name in names] for group, names in description.facts["groups"].items()
+        }
+        weights = SavedWeights(groups, description.facts["owners"], bool(description.facts["by_class"]))
+    return replace(model, arrays=dict(_by_layer(model, weights, str(reading.weights))))
+
+
+def _described(reader: Callable[[Path], Description], path: Path, reading: Reading) -> Description:
     _require_file(path)
-    description = describe(path) if trust else read_apart(describe, path)
+    return reader(path) if reading.trust else read_apart(reader, path)
+
+
+def _refuse_weights(reading: Reading) -> None:
+    if reading.weights is not None:
+        raise ConfigError("weights", "the model has weights of its own", "Leave out one of the two files")
+
+
+@contextmanager
+def _answer_checked(path: Path) -> Iterator[None]:
+    """Turn what a description that is not laid out as it should be raises into an error about its file."""
     try:
-        return _saved(str(path), description)
-    except (LookupError, TypeError, AttributeError):  # not as `describe` lays it out
+        yield
+    except (LookupError, TypeError, AttributeError):
         raise damaged(str(path), "the process that reads it gives no sound answer") from None
 
 
 def describe(path: Path) -> Description:
     """Return a file's configuration and arrays; the facts are `keras_version`, `class_name`, `config`, and the names of
-    each layer's arrays in Keras's order, as `layers`.
+    each layer's arrays in Keras's order, as `layers`: None where the file holds the architecture alone.
 
     Raises:
         ModelFileError: the file is damaged, or not a Keras model.
         UnsupportedError: a Keras model of a version or kind that Loopwire does not read.
     """
-    saved = _read_file(path)
+    saved, has_weights = _read_file(path)
     names = {layer: [f"{layer}[{k}]" for k in range(len(arrays))] for layer, arrays in saved.arrays.items()}
     facts = {
         "keras_version": saved.keras_version,
         "class_name": saved.class_name,
         "config": saved.config,
-        "layers": names,
+        "layers": names if has_weights else None,
     }
     arrays = {name: array for layer in names for name, array in zip(names[layer], saved.arrays[layer], strict=True)}
     return Description(facts, arrays)
+
+
+def describe_weights(path: Path) -> Description:
+    """Return the arrays of a file of weights; the facts are those of `SavedWeights`, arrays by their names.
+
+    Raises:
+        ModelFileError: the file is damaged, or holds no weights of Keras.
+    """
+    source = str(path)
+    if not h5py.is_hdf5(path):
+        remedy = "Give what model.save_weights wrote, a .weights.h5 or .h5, or a whole model's .h5"
+        raise ModelFileError(source, "it is no HDF5 file, so it holds no weights that are read", remedy)
+    with _damage_reported(source), h5py.File(path, "r") as file:
+        weights = _weights_in(file, source)
+        arrays = _load(source, weights.groups)
+    names = {group: [f"{group}[{k}]" for k in range(len(of_group))] for group, of_group in arrays.items()}
+    facts = {"groups": names, "owners": weights.owners, "by_class": weights.by_class}
+    named = {name: array for group in names for name, array in zip(names[group], arrays[group], strict=True)}
+    return Description(facts, named)
 
 
 def _saved(source: str, description: Description) -> SavedModel:
     """Return what a file holds, given its description."""
     facts = description.facts
     model = _model(source, text_of(facts["keras_version"]), text_of(facts["class_name"]), facts["config"])
-    layers = facts["layers"].items()
+    layers = (facts["layers"] or {}).items()
     return replace(model, arrays={layer: [description.arrays[name] for name in names] for layer, names in layers})
 
 
@@ -171,14 +240,17 @@ def _require_file(path: Path) -> None:
         raise ModelFileError(str(path), f"it cannot be read ({error})", "Check the path") from None
 
 
-def _read_file(path: Path) -> SavedModel:
+def _read_file(path: Path) -> tuple[SavedModel, bool]:
+    """Return what a file holds, and whether weights are among it."""
     try:
         with path.open("rb") as file:
             head = file.read(64)
         if zipfile.is_zipfile(path) or head.startswith(b"PK\x03\x04"):
-            return _read_archive(path)
+            return _read_archive(path), True
         if h5py.is_hdf5(path):
-            return _read_h5(path)
+            return _read_h5(path), True
+        if head.lstrip()[:1] == b"{":
+            return _read_architecture(path), False
     except OSError as error:
         raise ModelFileError(str(path), f"it cannot be read ({error.strerror or error})", "Check the file") from error
     raise ModelFileError(str(path), *describe_file(path, head))
@@ -256,13 +328,18 @@ def _read_h5(path: Path) -> SavedModel:
                 "If it holds weights only, save the whole model: model.save('model.keras')",
             )
         model = _model(source, version, *_class_and_config(source, _json(source, text)))
-        weights = group_in(file, "model_weights", source)
-        groups = {name: group_in(weights, name, source) for name in names_in(weights, "layer_names", source)}
-        datasets = {
-            name: [dataset_in(group, weight, source) for weight in names_in(group, "weight_names", source)]
-            for name, group in groups.items()
-        }
-        return replace(model, arrays=_load(source, datasets))
+        return replace(model, arrays=_load(source, _weights_in(file, source).groups))
+
+
+def _read_architecture(path: Path) -> SavedModel:
+    """Read what `model.to_json()` gives: Keras 2 names its version in it, Keras 3 the modules of its classes."""
+    source = str(path)
+    with path.open("rb") as file:
+        content = file.read(MAX_TEXT_BYTES + 1)
+    refuse_too_big(source, "its text", len(content), MAX_TEXT_BYTES)
+    top = _json(source, content)
+    version = top.get("keras_version") or ("3" if "module" in top else "")
+    return _model(source, str(version), *_class_and_config(source, top))
 
 
 def _read_archive(path: Path) -> SavedModel:
@@ -275,41 +352,67 @@ def _read_archive(path: Path) -> SavedModel:
         version = str(metadata.get("keras_version", "")) if isinstance(metadata, dict) else ""
         top = _json(source, _extract(source, archive, "config.json", MAX_TEXT_BYTES))
         model = _model(source, version, *_class_and_config(source, top))
-        if model.keras_major < 3:
-            raise UnsupportedError(
-                source, f"it is a .keras archive of Keras {version}", "Save it as .h5 there, or with Keras 3"
-            )
         if "model.weights.h5" not in members:
             raise ModelFileError(
                 source, "it holds no model.weights.h5", "Save the model with its weights: model.save(...)"
             )
         weights = _extract(source, archive, "model.weights.h5", MAX_ARRAY_BYTES)
         with h5py.File(io.BytesIO(weights), "r") as file:
-            return replace(model, arrays=_load(source, dict(_archived_datasets(model, file))))
+            datasets = _by_layer(model, _weights_in(file, source), source)
+            return replace(model, arrays=_load(source, dict(datasets)))
 
 
-def _archived_datasets(model: SavedModel, file: h5py.File) -> Iterator[tuple[str, list[Any]]]:
-    """Yield each layer's datasets.
+def _weights_in(file: h5py.File, source: str) -> SavedWeights:
+    """Return the datasets of a file, of the whole model or of its weights alone, not read yet."""
+    listed = group_in(file, "model_weights", source) if "model_weights" in file else file
+    if listed is not file or any(name in listed.attrs for name in ("layer_names", "layer_names0")):
+        groups = {name: group_in(listed, name, source) for name in names_in(listed, "layer_names", source)}
+        datasets = {
+            name: [dataset_in(group, weight, source) for weight in names_in(group, "weight_names", source)]
+            for name, group in groups.items()
+        }
+        return SavedWeights(datasets, {}, by_class=False)
+    by_class = next((name for name in CLASS_GROUPS if name in file), None)
+    if by_class is None:
+        raise ModelFileError(
+            source, "it is an HDF5 file without weights of Keras", "Give what model.save_weights wrote"
+        )
+    layers = group_in(file, by_class, source)
+    if len(layers) > MAX_ARRAYS:
+        raise damaged(source, f"it holds weights of {len(layers)} layers")
+    members = {name: group_in(layers, name, source) for name in layers}
+    owners = {
+        name: attribute(group_in(member, "vars", source), "name", source)
+        for name, member in members.items()
+        if "vars" in member
+    }
+    return SavedWeights(
+        {name: list(_variables(member, source)) for name, member in members.items()},
+        {name: text_of(owner) for name, owner in owners.items() if owner is not None},
+        by_class=True,
+    )
 
-    Groups carry the class's name in snake case, numbered from the second layer of a class on; a Sequential does not
+
+def _by_layer(model: SavedModel, weights: SavedWeights, source: str) -> Iterator[tuple[str, Sequence[Any]]]:
+    """Yield each layer's arrays.
+
+    Groups may carry the class's name in snake case, numbered from the second layer of a class on; a Sequential does not
     count its InputLayer.
     """
+    if not weights.by_class:
+        yield from weights.groups.items()
+        return
     seen: Counter[str] = Counter()
-    layers = group_in(file, "layers", model.source)
     for entry in model.entries:
         if model.class_name == "Sequential" and entry.class_name == "InputLayer":
             continue
         base = _snake_case(entry.class_name)
         group = f"{base}_{seen[base]}" if seen[base] else base
         seen[base] += 1
-        if group not in layers:
-            yield entry.name, []
-            continue
-        member = group_in(layers, group, model.source)
-        owner = attribute(group_in(member, "vars", model.source), "name", model.source) if "vars" in member else None
-        if owner is not None and text_of(owner) != entry.name:
-            raise damaged(model.source, f"the weights of layer {text_of(owner)!r} stand where {entry.name!r} belongs")
-        yield entry.name, list(_variables(member, model.source))
+        owner = weights.owners.get(group, entry.name)
+        if owner != entry.name:
+            raise damaged(source, f"the weights of layer {owner!r} stand where {entry.name!r} belongs")
+        yield entry.name, weights.groups.get(group, ())
 
 
 def _variables(layer: h5py.Group, source: str) -> Iterator[h5py.Dataset]:

@@ -10,13 +10,14 @@ from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
 
-from loopwire.errors import ModelFileError, UnsupportedError
+from loopwire.errors import ConfigError, ModelFileError, UnsupportedError
 from loopwire.frontends.keras_archive import LayerEntry, SavedModel
 
 MAX_STEPS = 1 << 14
 MAX_ELEMENTS = 1 << 20
 """Bounds of a sequence. Memory and time of emulation and simulation grow with it, and nothing built is near."""
 CHAIN_REMEDY = "Only a chain of layers with one input and one output is compiled"
+STEPS_REMEDY = "Give it: --steps T, 'steps' in the configuration, or loopwire.load(path, steps=T)"
 CALL_ARGUMENTS = {"training": (None, False), "mask": (None,), "initial_state": (None,)}
 """Arguments of a layer's call, and the values with which they change nothing."""
 
@@ -58,10 +59,16 @@ def chain_of(model: SavedModel) -> tuple[LayerEntry, ...]:
     return tuple(reversed(chain))
 
 
-def input_shape_of(model: SavedModel, chain: Sequence[LayerEntry]) -> tuple[int, ...]:
+def input_shape_of(model: SavedModel, chain: Sequence[LayerEntry], steps: int | None = None) -> tuple[int, ...]:
     """Return the shape of the input without the batch: (T, features) or (features,).
 
+    Args:
+        model: as saved.
+        chain: its layers in the order of the data.
+        steps: T, where the model leaves it open.
+
     Raises:
+        ConfigError: the model's sequences have another number of steps, or its input none.
         UnsupportedError: the shape is not known, or has another number of axes.
     """
     config = chain[0].config if chain else {}
@@ -74,6 +81,16 @@ def input_shape_of(model: SavedModel, chain: Sequence[LayerEntry]) -> tuple[int,
     if not isinstance(batch_shape, list) or not batch_shape:
         raise UnsupportedError(where, "its shape is not in the model, so it is unknown at compile time", remedy)
     shape = tuple(batch_shape[1:])
+    if len(shape) == 2 and shape[0] is None:
+        if steps is None:
+            raise UnsupportedError(
+                where, f"its sequences, of shape {shape}, may have any number of steps", STEPS_REMEDY
+            )
+        shape = (steps, shape[1])
+    if steps is not None and (len(shape) != 2 or shape[0] != steps):
+        raise ConfigError("steps", f"the model's input has shape {shape}, not {steps} steps", "Leave the steps out")
+    if 0 in shape:
+        raise UnsupportedError(where, f"it has shape {shape}: there is nothing in it", remedy)
     if any(length is None for length in shape):
         raise UnsupportedError(where, f"its shape {shape} is unknown at compile time", remedy)
     if len(shape) not in (1, 2) or not all(type(length) is int and length > 0 for length in shape):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loopwire.bounded import check_bounds, read_bounded
-from loopwire.compiler import load
 from loopwire.config import MAX_FILE_BYTES, TARGETS, CompileConfig
 from loopwire.errors import ConfigError, ToolError, nearest
+from loopwire.frontends.keras import read_keras
 from loopwire.frontends.keras_archive import read_saved
 from loopwire.frontends.keras_chain import chain_of
+from loopwire.frontends.reading import AS_IT_IS, Reading
 from loopwire.hls4ml import keys
 from loopwire.hls4ml.notes import Notes
 from loopwire.hls4ml.settings import WHERE, HlsConfig, read_table
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from loopwire.frontends.keras_archive import LiveModel
 
 IO_TYPES = {"io_stream": "stream", "io_parallel": "parallel"}
-OTHER_MODELS = ("KerasJson", "OnnxModel", "PytorchModel")
+OTHER_MODELS = ("OnnxModel", "PytorchModel")
 BACKEND = "the firmware is SystemVerilog, which all vendors' tools read; 'vitis_hls' gives HLS C++"
 
 
@@ -49,20 +50,20 @@ class Paths:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Paths:
         """Take them from a dictionary."""
-        model = values.get("KerasModel") or values.get("KerasH5")
+        model = values.get("KerasModel") or values.get("KerasJson") or values.get("KerasH5")
         named = [model if isinstance(model, str) else None, values.get("OutputDir"), values.get("InputData")]
         return cls(*(Path(name) if name else None for name in named))
 
 
 def read_conversion(
-    values: Mapping[str, Any], source: str | Path | LiveModel | None = None, trust: bool = False
+    values: Mapping[str, Any], source: str | Path | LiveModel | None = None, reading: Reading = AS_IT_IS
 ) -> Conversion:
     """Read a configuration and the model that it is about.
 
     Args:
         values: the dictionary, as hls4ml's YAML files hold it.
         source: the model, in place of the one that the dictionary names.
-        trust: whether to read its file in this process.
+        reading: how its file is read.
 
     Raises:
         ConfigError: a key is unknown, a value impossible, or nothing names a model.
@@ -73,19 +74,21 @@ def read_conversion(
     notes = Notes()
     values = {key: value for key, value in values.items() if key not in OTHER_MODELS or _refuse(key, value, source)}
     read = read_table("", values, keys.TOP_USED, keys.TOP_NO_EFFECT, notes)
-    found = source or read.get("KerasModel") or read.get("KerasH5")
+    found = source or read.get("KerasModel") or read.get("KerasJson") or read.get("KerasH5")
+    if found is not None and found is read.get("KerasJson") and "KerasH5" in read:
+        reading = replace(reading, weights=Path(read["KerasH5"]))
     if found is None:
         raise ConfigError(WHERE, "it names no model", "Give the path of a .keras or .h5 file as KerasModel")
-    model = load(found, trust)
+    model = read_keras(found, reading)
     settings = HlsConfig.parse(read.get("HLSConfig", {}), notes)
-    config = CompileConfig(**_hardware(read, notes), **translate(settings, model, keras_classes(found, trust)))
+    config = CompileConfig(**_hardware(read, notes), **translate(settings, model, keras_classes(found, reading)))
     paths = Paths.of(read)
     return Conversion(model, config, notes, paths.output_dir, paths.input_data)
 
 
-def keras_classes(source: str | Path | LiveModel, trust: bool = False) -> dict[str, str]:
+def keras_classes(source: str | Path | LiveModel, reading: Reading = AS_IT_IS) -> dict[str, str]:
     """Return the Keras class of each layer by its name, in the order of the data."""
-    return {entry.name: entry.class_name for entry in chain_of(read_saved(source, trust))}
+    return {entry.name: entry.class_name for entry in chain_of(read_saved(source, reading))}
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

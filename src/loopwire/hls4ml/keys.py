@@ -36,8 +36,12 @@ READER_OPTION = NoEffect("Loopwire has one reader of Keras models", (True, False
 PASSES = NoEffect("Loopwire always runs all of its passes")
 SOFTMAX_INSIDE = NoEffect("a softmax takes the types inside it from those of its input and its result")
 
+SOFTMAX_SIZES = NoEffect("a softmax has tables of the layer's TableSize, or as large as their error takes")
+SOFTMAX_ALWAYS = "a softmax is always computed in full, from the distances to its largest element"
+
 TOP_USED = (
     "KerasModel",
+    "KerasJson",
     "KerasH5",
     "OutputDir",
     "ProjectName",
@@ -88,6 +92,8 @@ LAYER_NO_EFFECT: Mapping[str, NoEffect] = {
     "TargetCycles": SCHEDULED,
     **dict.fromkeys(("ConvImplementation", "ParallelizationFactor"), NO_CONVOLUTION),
     "Compression": NO_COMPRESSION,
+    **dict.fromkeys(("exp_table_t", "ExpTableT", "inv_table_t", "InvTableT", "inv_inp_t", "InvInpT"), SOFTMAX_INSIDE),
+    **dict.fromkeys(("exp_table_size", "ExpTableSize", "inv_table_size", "InvTableSize"), SOFTMAX_SIZES),
 }
 
 TENSORS_USED = (
@@ -110,11 +116,12 @@ TENSORS_NO_EFFECT: Mapping[str, NoEffect] = {
 SHIFT_ADD = "distributed_arithmetic"
 """Of the model it means `multipliers = "shift_add"`."""
 STRATEGIES: Mapping[str, str] = {
-    "latency": "",
+    **dict.fromkeys(("latency", "stable"), ""),
+    **dict.fromkeys(("legacy", "argmax"), SOFTMAX_ALWAYS),
     SHIFT_ADD: "how products are made is one choice for the model",
     **dict.fromkeys(
         ("resource", "unrolled", "resource_unrolled", "compressed"),
         "the reuse factors alone decide how multipliers are shared",
     ),
 }
-"""Why a layer's strategy has no effect; `latency` is what is done anyway."""
+"""Why a layer's strategy has no effect; `latency`, and of a softmax `stable`, is what is done anyway."""

@@ -174,14 +174,14 @@ class _Translation:
 
     def _strategy(self) -> dict[str, Any]:
         """Return the kind of multipliers that the model's strategy asks for."""
-        chosen = ["latency"]
+        chosen: list[str] = []
         for group in (self._config.model, *self._config.layer_type.values(), *self._config.layer_name.values()):
             if "Strategy" in group.options:
                 place = f"{group.place}.Strategy"
                 strategy = read_strategy(place, group.options["Strategy"])
                 if group is self._config.model and strategy == keys.SHIFT_ADD:
                     chosen.append(strategy)
-                elif strategy not in chosen:
+                elif keys.STRATEGIES[strategy] and strategy not in chosen:
                     self._notes.add(place, f"no effect: {keys.STRATEGIES[strategy]}")
                 self._config.read.add(place)
         return {"multipliers": "shift_add"} if keys.SHIFT_ADD in chosen else {}

@@ -23,7 +23,8 @@ class Recurrent(ABC):
     """A recurrent layer of U units on F features; rows of the matrices are its G gates, U rows each.
 
     kernel (GU, F), recurrent_kernel (GU, U), bias (GU,). `activation` is φ. The first state, h, is what is handed on:
-    of every step if `return_sequences`, else of the last one. With `go_backwards` the last step is read first.
+    of every step if `return_sequences`, else of the last one. With `go_backwards` the last step is read first. In a
+    model of `stateful` layers a sequence goes on from the states that the last one left.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Recurrent(ABC):
     activation: Function = TANH
     return_sequences: bool = False
     go_backwards: bool = False
+    stateful: bool = False
 
     kind: ClassVar[str]
     roles: ClassVar[tuple[Role, ...]]

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from loopwire.errors import UnsupportedError
 from loopwire.ir import ops
-from loopwire.ir.functions import FUNCTIONS
+from loopwire.ir.functions import TABULATED
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.ir.interval import table_form
 from loopwire.ir.table_form import TableForm
@@ -238,7 +238,7 @@ class _Table(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
-        function = FUNCTIONS[ctx.form.function]
+        function = TABULATED[ctx.form.function]
         at = x.detach().numpy().astype(np.float64)
         low = np.maximum(at - DIFFERENCE, np.minimum(at, function.defined_above + DIFFERENCE * DIFFERENCE))
         high = at + DIFFERENCE

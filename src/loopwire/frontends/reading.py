@@ -1,0 +1,33 @@
+"""What else is needed to read a model file than the file itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from loopwire.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a model is read.
+
+    Attributes:
+        weights: the file of its weights, where the model's holds the architecture alone.
+        steps: of a sequence, where the model leaves their number open.
+        trust: whether to read files in this process; else one of its own with limits of time and memory reads them.
+
+    Raises:
+        ConfigError: a number of steps is impossible.
+    """
+
+    weights: Path | None = None
+    steps: int | None = None
+    trust: bool = False
+
+    def __post_init__(self) -> None:
+        if self.steps is not None and self.steps < 1:
+            raise ConfigError("steps", f"{self.steps} steps are impossible", "Give 1 or more")
+
+
+AS_IT_IS = Reading()
