@@ -13,7 +13,7 @@ import loopwire
 from loopwire.config import CompileConfig
 from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
-from loopwire.layers.model import Layer, Model
+from loopwire.layers.model import Layer, chain
 from loopwire.layers.simple_rnn import SimpleRnn
 from loopwire.report.summary import Verification
 from loopwire.verification import verify
@@ -41,7 +41,7 @@ def row(name: str, layer: Layer, config: CompileConfig) -> list[str]:
     """Compile one network, verify it, and return its row."""
     steps = STEPS if config.sliding_window else 1
     head = Dense("head", np.full((1, UNITS), 0.25), np.zeros(1))
-    design = loopwire.compile(Model("cell", (steps, 1), (layer, head), "bench"), config)
+    design = loopwire.compile(chain("cell", (steps, 1), (layer, head), "bench"), config)
     checked, firmware = verify(design, design.random_inputs(SAMPLES), SAMPLES), design.firmware
     assert isinstance(checked, Verification)
     simulated = checked.simulated

@@ -16,7 +16,7 @@ from loopwire.ir.graph import Graph
 from loopwire.layers.activation import Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
-from loopwire.layers.model import Model
+from loopwire.layers.model import Model, chain
 from loopwire.passes.lower import lower
 from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.fast_emulator import try_build
@@ -39,7 +39,7 @@ def _model(case: Case) -> Model:
             for k, dense in enumerate(case.dense)
         ),
     ]
-    return Model(case.name, case.inputs.shape[1:], tuple(layers), source="random weights")
+    return chain(case.name, case.inputs.shape[1:], tuple(layers), source="random weights")
 
 
 def _runner(case: Case, emulator: str) -> tuple[Callable[[npt.NDArray[np.int64]], object], npt.NDArray[np.int64]]:

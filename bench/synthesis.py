@@ -30,7 +30,7 @@ from loopwire.design import Design
 from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
-from loopwire.layers.model import Layer, Model
+from loopwire.layers.model import Layer, chain
 from loopwire.layers.simple_rnn import SimpleRnn
 from loopwire.schedule.cells import Resources
 from loopwire.schedule.lut_factors import AS_COUNTED, LutKind
@@ -104,7 +104,7 @@ class Network:
         }
         if self.bus_bits is not None:
             settings["bus_bits"] = self.bus_bits
-        model = Model("network", (self.steps, self.features), tuple(layers), "bench")
+        model = chain("network", (self.steps, self.features), tuple(layers), "bench")
         return loopwire.compile(model, CompileConfig.from_dict(settings))
 
     def _cell(self, name: str, source: np.random.Generator, number: int) -> Layer:

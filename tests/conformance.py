@@ -17,7 +17,7 @@ from loopwire.ir.fixed_point import Integers, integer_dtype
 from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, TensorType
 from loopwire.knobs import Knobs
-from loopwire.layers.model import Layer, Model
+from loopwire.layers.model import Layer, chain
 from loopwire.layers.roles import LayerTypes, Role
 from loopwire.passes.carry_states import carry_states
 from loopwire.passes.lower import lower
@@ -59,7 +59,7 @@ class Case(Knobs):
 
     def graph(self) -> Graph:
         """Return the lowered model."""
-        model = Model(self.name, self.input_shape, tuple(self.layers), "test")
+        model = chain(self.name, self.input_shape, tuple(self.layers), "test")
         of: Callable[[Layer], LayerTypes] = (
             (lambda layer: self.types[layer.name]) if isinstance(self.types, dict) else lambda layer: self.types
         )

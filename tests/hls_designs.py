@@ -15,7 +15,7 @@ from loopwire.ir.fixed_point import Integers, integer_dtype
 from loopwire.ir.graph import Graph, Value
 from loopwire.ir.types import FixedType
 from loopwire.knobs import Knobs
-from loopwire.layers.model import Layer, Model
+from loopwire.layers.model import Layer, chain
 from loopwire.layers.roles import LayerTypes, Role
 from loopwire.passes.lower import lower
 from loopwire.synth.hls_compile import HlsEmulator, compile_all
@@ -45,7 +45,7 @@ def lowered(
 ) -> Graph:
     """Return the graph of a chain of layers, all tensors of one type but those in `types`."""
     given = {**dict.fromkeys(ROLES, DEFAULT), **(types or {})}
-    model = Model("model", shape, tuple(layers), "test")
+    model = chain("model", shape, tuple(layers), "test")
     return lower(model, input_type, lambda _: LayerTypes(given, table_size=table_size))
 
 

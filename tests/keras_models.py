@@ -31,7 +31,9 @@ def sequential(shape: tuple[int, ...], layers: Sequence[Any], seed: int = 0) -> 
 def randomise(model: Any, seed: int = 0) -> Any:
     """Give a model random weights, variances positive."""
     rng = np.random.default_rng(seed)
-    for layer in model.layers:
+    for layer in model._flatten_layers(include_self=False):
+        if layer._layers and not isinstance(layer, keras.layers.TimeDistributed):
+            continue
         arrays = [rng.normal(0.0, 0.5, array.shape) for array in layer.get_weights()]
         inner = getattr(layer, "layer", layer)
         if isinstance(inner, keras.layers.BatchNormalization):

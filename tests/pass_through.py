@@ -7,7 +7,7 @@ from typing import Any
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.ir.graph import Graph
 from loopwire.layers.activation import LINEAR, Activation
-from loopwire.layers.model import Model
+from loopwire.layers.model import Model, chain
 from loopwire.schedule.cycles import DesignTiming, EngineTiming, SteadyState
 from loopwire.targets.verilog import Firmware
 
@@ -54,7 +54,7 @@ endmodule
 def pass_through(steps: int = STEPS) -> Model:
     """Return y = x for sequences of `FEATURES` features, or for one vector of them where `steps` is 1."""
     shape = (steps, FEATURES) if steps > 1 else (FEATURES,)
-    return Model("pass through", shape, (Activation("same", LINEAR),), "folder/same.keras")
+    return chain("pass through", shape, (Activation("same", LINEAR),), "folder/same.keras")
 
 
 def firmware_of(graph: Graph, device: Any, clock_period_ns: float, name: str, knobs: Any) -> Firmware:

@@ -35,7 +35,7 @@ from loopwire.errors import BoardError
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.ir.types import FixedType
 from loopwire.layers.gru import Gru
-from loopwire.layers.model import Model
+from loopwire.layers.model import chain
 from loopwire.synth import verilator
 from loopwire.written_project import read_facts
 from pass_through import FEATURES, STEPS
@@ -244,7 +244,7 @@ def test_designs_of_all_beats(knobs: dict[str, Any], tmp_path: Path) -> None:
     random = np.random.default_rng(5)
     weights = (random.normal(0, 0.5, shape) for shape in ((6, 2), (6, 2), (6,), (6,)))
     gru = Gru("gru", *weights, return_sequences="bus_bits" in knobs)
-    design = loopwire.compile(Model("tagger", (5, 2), (gru,), "tagger.keras"), CompileConfig(**knobs))
+    design = loopwire.compile(chain("tagger", (5, 2), (gru,), "tagger.keras"), CompileConfig(**knobs))
     project, program = simulate(design, tmp_path)
     x = random.normal(0.0, 1.0, (40, *design.input_shape))
     lengths = random.integers(1, design.steps, 40, endpoint=True)

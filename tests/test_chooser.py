@@ -19,7 +19,7 @@ from loopwire.explore.config_file import to_toml
 from loopwire.layers.activation import Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
-from loopwire.layers.model import Model
+from loopwire.layers.model import Model, chain
 from loopwire.report.stored import from_json
 from loopwire.schedule.area import areas
 from loopwire.schedule.cells import Resources
@@ -34,7 +34,7 @@ def tagger() -> Model:
     kernels = (source.normal(size=(4 * UNITS, n)) for n in (FEATURES, UNITS))
     cell = Lstm("cell", *kernels, source.normal(size=4 * UNITS))
     head = Dense("head", source.normal(size=(CLASSES, UNITS)), source.normal(size=CLASSES), Function("relu"))
-    return Model("tagger", (STEPS, FEATURES), (cell, head), "test")
+    return chain("tagger", (STEPS, FEATURES), (cell, head), "test")
 
 
 def config(targets: dict[str, Any] | None = None, **settings: Any) -> CompileConfig:
@@ -78,7 +78,7 @@ def test_copies_are_chosen_where_one_cell_is_too_slow() -> None:
 def test_layers_without_steps_are_folded_too() -> None:
     source = np.random.default_rng(2)
     layers = tuple(Dense(name, source.normal(size=(4, 4)), source.normal(size=4)) for name in ("a", "b"))
-    design = loopwire.compile(Model("dense", (4,), layers, "test"), config(model={"precision": "fixed<10,4,RND,SAT>"}))
+    design = loopwire.compile(chain("dense", (4,), layers, "test"), config(model={"precision": "fixed<10,4,RND,SAT>"}))
     choice = choose(design, DesignTargets(max_interval_cycles=8))
     assert dict(choice.design.config.layer_reuse_factor) == {"a": 8, "b": 8}
     assert choice.design.firmware.initiation_interval_cycles == 8

@@ -11,10 +11,10 @@ from loopwire.ir.fixed_point import quantise, to_real
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.layers.activation import SIGMOID, Activation
 from loopwire.layers.dense import Dense
-from loopwire.layers.model import Model
+from loopwire.layers.model import chain
 from loopwire.report.clipping import _holding, limits
 
-MODEL = Model("m", (1,), (Dense("last", np.array([[3.0], [40.0]]), np.zeros(2)),), "m.keras")
+MODEL = chain("m", (1,), (Dense("last", np.array([[3.0], [40.0]]), np.zeros(2)),), "m.keras")
 
 
 def test_input_weights_and_results_that_clip() -> None:
@@ -48,7 +48,7 @@ def test_batches_add_up() -> None:
 
 
 def test_losing_less_than_a_step_is_not_clipping() -> None:
-    model = Model("m", (1,), (Activation("sigmoid", SIGMOID),), "m.keras")
+    model = chain("m", (1,), (Activation("sigmoid", SIGMOID),), "m.keras")
     config = CompileConfig.from_dict({"model": {"input": "fixed<16,6>", "precision": "ufixed<8,0,RND,SAT>"}})
     assert loopwire.compile(model, config).clipping(np.array([[30.0], [-30.0]])) == ()
 

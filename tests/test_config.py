@@ -15,7 +15,7 @@ from loopwire.ir.types import FixedType
 from loopwire.layers.activation import Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
-from loopwire.layers.model import Layer, Model
+from loopwire.layers.model import Layer, Model, chain
 from loopwire.layers.roles import LayerTypes, Role
 from loopwire.layers.shape import Flatten
 
@@ -28,7 +28,7 @@ def lstm(name: str, units: int, features: int) -> Lstm:
     return Lstm(name, np.ones((4 * units, features)), np.ones((4 * units, units)), np.zeros(4 * units))
 
 
-MODEL = Model("m", (3, 2), (lstm("first", 4, 2), dense("hidden", 3, 4, "relu"), dense("last", 2, 3)), "m.keras")
+MODEL = chain("m", (3, 2), (lstm("first", 4, 2), dense("hidden", 3, 4, "relu"), dense("last", 2, 3)), "m.keras")
 
 
 def types_of(config: CompileConfig, name: str, model: Model = MODEL) -> LayerTypes:
@@ -226,7 +226,7 @@ def test_settings_that_do_not_fit_the_model(values: dict[str, object], text: str
 
 def test_role_that_no_layer_of_the_model_has() -> None:
     layers: tuple[Layer, ...] = (Flatten("flat"), dense("last", 2, 6))
-    model = Model("m", (3, 2), layers, "m.keras")
+    model = chain("m", (3, 2), layers, "m.keras")
     with pytest.raises(ConfigError, match=r"\[model\]: 'cell' has no effect"):
         loopwire.compile(model, parsed(model={"cell": "fixed<8,2>"}))
     with pytest.raises(ConfigError, match=r"a Flatten layer has no 'weight'. It has no tensors of its own"):

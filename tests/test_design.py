@@ -22,7 +22,7 @@ from loopwire.ir.types import FixedType
 from loopwire.layers.activation import Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
-from loopwire.layers.model import Model
+from loopwire.layers.model import chain
 from loopwire.layers.shape import Flatten, Reshape
 from loopwire.synth.simulation import Stimulus
 from pass_through import FEATURES, HARDWARE, STEPS, firmware_of, pass_through
@@ -39,7 +39,7 @@ def tagger(config: CompileConfig | None = None) -> Design:
     random = np.random.default_rng(5)
     gru = Gru("gru", *(random.normal(0, 0.5, shape) for shape in ((9, 2), (9, 3), (9,), (9,))))
     head = Dense("head", random.normal(0, 0.5, (2, 3)), np.zeros(2), Function("softmax"))
-    return loopwire.compile(Model("tagger", (STEPS, FEATURES), (gru, head), "tagger.keras"), config)
+    return loopwire.compile(chain("tagger", (STEPS, FEATURES), (gru, head), "tagger.keras"), config)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_a_model_without_sequences(without_generator: None) -> None:
 def test_a_flat_input_comes_in_one_beat_in_order(tmp_path: Path) -> None:
     random = np.random.default_rng(5)
     layers = (Reshape("r", (3, 2)), Gru("g", *(random.normal(size=s) for s in ((9, 2), (9, 3), 9, 9)), True))
-    flat = Model("flat", (6,), layers, "test")
+    flat = chain("flat", (6,), layers, "test")
     x = random.normal(size=(40, 6))
     design = loopwire.compile(flat)
     beats = design.firmware.input
@@ -169,7 +169,7 @@ def test_a_flat_input_comes_in_one_beat_in_order(tmp_path: Path) -> None:
         design.input_vectors(*design.input_integers(x, None)).reshape(40, 6).tolist()
         == quantise(x, design.graph.inputs[0].type.element).tolist()
     )
-    as_sequence = loopwire.compile(replace(flat, input_shape=(3, 2)))
+    as_sequence = loopwire.compile(chain("flat", (3, 2), layers, "test"))
     assert np.array_equal(design.predict(x), as_sequence.predict(x.reshape(40, 3, 2)))
     narrow = loopwire.compile(flat, CompileConfig(bus_bits=32))
     assert (narrow.firmware.input.vectors_per_beat, narrow.config.io) == (1, "stream")
@@ -182,7 +182,7 @@ def test_a_flat_input_comes_in_one_beat_in_order(tmp_path: Path) -> None:
 def test_results_have_the_shape_of_the_models() -> None:
     random = np.random.default_rng(6)
     gru = Gru("g", *(random.normal(size=s) for s in ((6, 1), (6, 2), 6, 6)), True, return_sequences=True)
-    design = loopwire.compile(Model("ends_flat", (3, 1), (gru, Flatten("f")), "test"))
+    design = loopwire.compile(chain("ends_flat", (3, 1), (gru, Flatten("f")), "test"))
     x = random.normal(size=(4, 3, 1))
     assert design.predict(x).shape == design.predict_float(x).shape == design.simulate(x).outputs.shape == (4, 6)
     assert np.array_equal(design.predict(x), design.simulate(x).outputs)

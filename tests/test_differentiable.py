@@ -19,7 +19,7 @@ from loopwire.ir.types import FixedType, Overflow, Rounding, TensorType  # noqa:
 from loopwire.layers.dense import Dense  # noqa: E402
 from loopwire.layers.gru import Gru  # noqa: E402
 from loopwire.layers.lstm import Lstm  # noqa: E402
-from loopwire.layers.model import Model  # noqa: E402
+from loopwire.layers.model import Model, chain  # noqa: E402
 from loopwire.passes.lower import lower  # noqa: E402
 from loopwire.targets.differentiable import DifferentiableGraph, cast  # noqa: E402
 from loopwire.targets.evaluate import evaluate_integers, evaluate_real  # noqa: E402
@@ -89,7 +89,7 @@ def trained_model() -> Model:
     def array(*shape):
         return RANDOM.normal(size=shape) * 0.5
 
-    return Model(
+    return chain(
         "m",
         (5, 3),
         (

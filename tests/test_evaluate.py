@@ -125,17 +125,26 @@ def result_of(node: Node, operands: list[Nested], steps: int) -> Nested:
 
 
 def one_sequence(graph: Graph, inputs: Sequence[Nested], steps: int) -> list[Nested]:
-    """Evaluate a graph for one sequence of so many steps."""
+    """Evaluate a graph for one sequence of so many steps; what does not follow an input's steps has all of its own.
+
+    The steps of an input are those of what is computed element by element of it, and of what a scan of it stacks.
+    """
     known = dict(zip(graph.inputs, inputs, strict=True))
+    of_input = {v: len(v.type.shape) > 1 for v in graph.inputs}
+    stepwise = (ops.Add, ops.Sub, ops.Mul, ops.Max, ops.Min, ops.Cast, ops.Table, ops.Reverse)
     for node in graph.nodes:
         operands = [known[v] for v in node.operands]
         if not isinstance(node.op, ops.Scan):
-            known[node.result] = result_of(node, operands, steps)
+            of_input[node.result] = isinstance(node.op, stepwise) and any(of_input[v] for v in node.operands)
+            whole = len(known[node.operands[0]]) if isinstance(node.op, ops.Reverse) else steps
+            known[node.result] = result_of(node, operands, steps if of_input[node.result] else whole)
             continue
         scan = node.op
+        short = any(of_input[v] for v in node.operands[scan.states :])
+        of_input |= {v: short and k >= scan.states for k, v in enumerate(node.results)}
         states, sequences = operands[: scan.states], operands[scan.states :]
         rows: list[list[Nested]] = [[] for _ in node.results[scan.states :]]
-        for t in range(min(scan.length, steps)):
+        for t in range(min(scan.length, steps) if short else scan.length):
             outputs = one_sequence(scan.body, [*states, *(x[t] for x in sequences)], steps)
             states = outputs[: scan.states]
             for row, y in zip(rows, outputs[scan.states :], strict=True):

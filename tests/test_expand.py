@@ -19,7 +19,7 @@ from loopwire.ir.graph import Graph, Value
 from loopwire.ir.interval import Range, ranges
 from loopwire.ir.types import FixedType, Overflow, Rounding, TensorType
 from loopwire.layers.activation import Activation, Function
-from loopwire.layers.model import Layer, Model
+from loopwire.layers.model import Layer, Model, chain
 from loopwire.layers.roles import LayerTypes, Role
 from loopwire.layers.shape import Flatten
 from loopwire.passes.accumulate_flattened import accumulate_flattened
@@ -88,7 +88,7 @@ def random_model(source: random.Random) -> Model:
         [Flatten("flat"), dense(rng, FEATURES * STEPS), Activation("a", function)],
         [Activation("a", function), recurrent(rng, FEATURES, go_backwards=False)],
     ]
-    return Model("m", (STEPS, FEATURES), tuple(source.choice(chains)), "test")
+    return chain("m", (STEPS, FEATURES), tuple(source.choice(chains)), "test")
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -122,7 +122,7 @@ def test_tables_of_loops_are_clamped_late(recurrent: Callable[..., Layer], in_lo
     """Those of an LSTM's gates and cell, of a GRU's gates and candidate; not that of the activation behind."""
     layers = (recurrent(np.random.default_rng(1), FEATURES), Activation("a", Function("tanh")))
     graph = lower(
-        Model("m", (STEPS, FEATURES), layers, "test"),
+        chain("m", (STEPS, FEATURES), layers, "test"),
         FixedType(8, 3),
         lambda layer: LayerTypes(dict.fromkeys(Role, FixedType(10, 6))),
     )
@@ -134,7 +134,7 @@ def test_tables_of_loops_are_clamped_late(recurrent: Callable[..., Layer], in_lo
 def test_a_table_of_a_loop_covers_a_type() -> None:
     """The candidate's, of 176 entries, becomes one of 256."""
     types = dict.fromkeys(Role, FixedType(12, 7)) | {Role.GATE: FixedType(8, 1, rounding=Rounding.RND)}
-    model = Model("m", (STEPS, FEATURES), (gru(np.random.default_rng(1), FEATURES),), "test")
+    model = chain("m", (STEPS, FEATURES), (gru(np.random.default_rng(1), FEATURES),), "test")
     graph = lower(model, FixedType(8, 3), lambda layer: LayerTypes(types))
     before, after = only_datapath(graph), covering_tables(only_datapath(graph))
     not_covering, covering = (
@@ -149,7 +149,7 @@ def test_a_table_of_a_loop_covers_a_type() -> None:
 def test_loops_add_what_comes_from_outside_in_their_trees(recurrent: Callable[..., Layer], folded_sums: int) -> None:
     """U h + (W x + b) is one sum of an LSTM; of a GRU, that of z and r is one, and U h + d of n another."""
     layer = recurrent(np.random.default_rng(1), FEATURES)
-    model = Model("m", (STEPS, FEATURES), (layer,), "test")
+    model = chain("m", (STEPS, FEATURES), (layer,), "test")
     datapath = only_datapath(lower(model, FixedType(6, 3), random_types(random.Random(1))), as_trees)
     before, after = (
         sum(isinstance(op.kind, AddSub) for op in of.operations) for of in (datapath, fold_addends(datapath))

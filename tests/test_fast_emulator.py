@@ -28,7 +28,7 @@ from loopwire.layers.activation import Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
-from loopwire.layers.model import Layer, Model
+from loopwire.layers.model import Layer, chain
 from loopwire.layers.roles import LayerTypes, Role
 from loopwire.layers.shape import Flatten
 from loopwire.layers.simple_rnn import SimpleRnn
@@ -405,7 +405,7 @@ def random_layers(rng: np.random.Generator, kind: str) -> list[Layer]:
 def test_layers(kind: str, spec: str) -> None:
     element = FixedType.parse(spec)
     rng = np.random.default_rng(3)
-    model = Model("model", (5, 2), tuple(random_layers(rng, kind)), source="test")
+    model = chain("model", (5, 2), tuple(random_layers(rng, kind)), source="test")
     types = {role: element for role in Role if role is not Role.PREACTIVATION}
     graph = lower(model, element, lambda layer: LayerTypes(types, max_error_steps=2.0))
     for lengths in (None, rng.integers(1, 5, 2 * LANES + 1, endpoint=True)):

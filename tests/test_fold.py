@@ -12,7 +12,7 @@ from loopwire.errors import ConfigError
 from loopwire.layers.activation import Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
-from loopwire.layers.model import Model
+from loopwire.layers.model import Model, chain
 from loopwire.project_files import project_files
 from loopwire.schedule.fold import foldings, multipliers
 
@@ -33,7 +33,7 @@ def tagger() -> Model:
     source = np.random.default_rng(1)
     cell = Lstm("cell", source.normal(size=(16, 3)), source.normal(size=(16, 4)), source.normal(size=16))
     head = Dense("head", source.normal(size=(2, 4)), source.normal(size=2), Function("softmax"))
-    return Model("tagger", (5, 3), (cell, head), "test")
+    return chain("tagger", (5, 3), (cell, head), "test")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_layer_with_a_reuse_factor_takes_that_many_cycles_a_sequence() -> None
 
 def test_no_simulation_ends_before_a_slow_result() -> None:
     weights = np.random.default_rng(1).normal(size=(180, 180))
-    model = Model("slow", (180,), tuple(Dense(name, weights, np.zeros(180)) for name in "abcd"), "test")
+    model = chain("slow", (180,), tuple(Dense(name, weights, np.zeros(180)) for name in "abcd"), "test")
     config = loopwire.CompileConfig.from_dict({"reuse_factor": 180 * 180, "multipliers": "dsp"})
     design = loopwire.compile(model, config)
     assert design.firmware.timeout_cycles > design.firmware.latency_cycles > 4 * 180 * 180

@@ -18,7 +18,7 @@ from loopwire.data import check_inputs, read_data
 from loopwire.errors import DataError, ModelFileError, UnsupportedError
 from loopwire.layers.activation import LINEAR
 from loopwire.layers.dense import Dense
-from loopwire.layers.model import Model
+from loopwire.layers.model import chain
 
 CRASHERS = Path(__file__).parent / "crashers"
 LONGEST_S = 10
@@ -72,7 +72,7 @@ def test_arrays_beside_the_inputs_are_not_read(tmp_path: Path) -> None:
 
 def test_a_float_result_beyond_double_precision() -> None:
     layers = tuple(Dense(f"dense{k}", np.full((3, 3), 3e38), np.zeros(3), LINEAR) for k in range(9))
-    design = loopwire.compile(Model("deep", (3,), layers, "live"))
+    design = loopwire.compile(chain("deep", (3,), layers, "live"))
     with pytest.raises(DataError, match=r"the float result of sequence 1 is beyond double precision, or no number"):
         design.predict_float([[0.0, 0.0, 0.0], [1.0, -2.0, 3.0]])
 

@@ -18,7 +18,7 @@ from loopwire import CompileConfig, compile
 from loopwire.errors import ConfigError, ModelFileError, OutputError
 from loopwire.frontends.keras import read_keras
 from loopwire.layers.dense import Dense
-from loopwire.layers.model import Model
+from loopwire.layers.model import Model, chain
 from loopwire.project import MARKER
 from loopwire.text.names import MOST_CHARACTERS, take_in
 from loopwire.written_project import read_facts
@@ -30,10 +30,10 @@ SETTINGS = {
 }
 
 
-def chain(names: tuple[str, ...], model: str = "model") -> Model:
+def named(names: tuple[str, ...], model: str = "model") -> Model:
     """Return a chain of Dense layers of one unit."""
     layers = tuple(Dense(name, np.array([[0.5]]), np.array([0.25])) for name in names)
-    return Model(model, (1,), layers, "test")
+    return chain(model, (1,), layers, "test")
 
 
 def files_of(model: Model, target: str) -> Mapping[str, str]:
@@ -96,7 +96,7 @@ def test_every_frontend_takes_a_name_in_or_refuses_it(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize("target", SETTINGS)
 def test_a_name_stands_in_identifiers_comments_and_strings_only(target: str) -> None:
     for name in NAMES:
-        for model in (chain((name,)), chain(("layer",), name)):
+        for model in (named((name,)), named(("layer",), name)):
             for path, text in files_of(model, target).items():
                 language = LANGUAGES.get(Path(path).suffix)
                 found = {token for _, token in tokens(text, language)} if language else set()
@@ -105,7 +105,7 @@ def test_a_name_stands_in_identifiers_comments_and_strings_only(target: str) -> 
 
 def sample(folder: Path) -> Path:
     """Write a project of one Dense layer, as a stranger may hand it on, and return its folder."""
-    return compile(chain(("layer",)), CompileConfig(part="LFE5U-25F", clock_period_ns=20.0)).write(folder / "project")
+    return compile(named(("layer",)), CompileConfig(part="LFE5U-25F", clock_period_ns=20.0)).write(folder / "project")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.interpolation import FINEST_FRACTION_BITS, interpolated
 from loopwire.layers.lstm import Lstm
-from loopwire.layers.model import Model
+from loopwire.layers.model import chain
 from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.simple_rnn import SimpleRnn
 from loopwire.targets.evaluate import evaluate_integers, evaluate_real
@@ -102,7 +102,7 @@ def cells() -> list[Recurrent]:
 def test_wide_types_compile_for_every_cell(cell: Recurrent, spec: str) -> None:
     random = np.random.default_rng(3)
     head = Dense("head", random.normal(size=(4, 3)), np.zeros(4), Function("softmax"))
-    model = Model("wide", (5, 4), (cell, head), "test")
+    model = chain("wide", (5, 4), (cell, head), "test")
     precision = FixedType.parse(spec)
     design = loopwire.compile(model, CompileConfig(model=PrecisionConfig(precision)))
     x = random.normal(size=(8, 5, 4))
@@ -125,4 +125,4 @@ def test_a_table_that_cannot_be_is_refused_where_the_model_is_compiled(
 ) -> None:
     precision = PrecisionConfig(FixedType.parse(spec), **settings)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=f"^layer 'cell', table of [a-z]+: .*{message}"):
-        loopwire.compile(Model("tight", (5, 4), (cells()[0],), "test"), CompileConfig(model=precision))
+        loopwire.compile(chain("tight", (5, 4), (cells()[0],), "test"), CompileConfig(model=precision))

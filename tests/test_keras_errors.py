@@ -347,7 +347,6 @@ def test_any_damage_to_the_configuration_is_read_or_refused(seed: int, tmp_path:
 @pytest.mark.parametrize(
     ("option", "value", "remedy"),
     [
-        ("return_state", True, "return_state=False"),
         ("time_major", True, "(batch, steps, features)"),
         ("activation", "mish", "Supported are linear, relu, relu6"),
         ("activation", "hard_sigmoi", "Did you mean 'hard_sigmoid'"),
@@ -396,7 +395,6 @@ def test_options_of_other_layers_that_are_refused(
         ("Lambda", "It holds Python code, which is never run"),
         ("Masking", "end short sequences early"),
         ("Embedding", "Embed the tokens before the model"),
-        ("Bidirectional", "go_backwards=True gives the other"),
         ("RNN", "Use LSTM, GRU or SimpleRNN"),
         ("CuDNNLSTM", "LSTM(recurrent_activation='sigmoid')"),
         ("CuDNNGRU", "GRU(reset_after=True"),
@@ -494,26 +492,96 @@ def test_mask_is_refused_by_the_layer_that_makes_it(tmp_path: Path) -> None:
         read_graph(tmp_path, edges, SavedAs("Masking", {"name": "mask", "mask_value": 0.0}), lstm())
 
 
-def test_branch_is_named(tmp_path: Path) -> None:
-    edges = {"lstm1": ["input_1"], "a": ["lstm1"], "b": ["lstm1"], "add": ["a"]}
-    with refused(UnsupportedError, "layer 'lstm1'", "its result goes to 'a' and 'b', a branch", "Only a chain"):
-        read_graph(tmp_path, edges, lstm(), dense(2, name="a"), dense(2, name="b"), ADD)
+def tensor(name: str, index: int = 0) -> dict[str, Any]:
+    return {"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, index]}}
 
 
-def test_join_is_named(tmp_path: Path) -> None:
+def test_two_inputs_of_a_layer_that_takes_one(tmp_path: Path) -> None:
+    node = {"args": [tensor("input_1"), tensor("input_1")], "kwargs": {}}
+    layer = SavedAs("Dense", dense(name="a").config, dense().arrays, {"inbound_nodes": [node]})
+    with refused(
+        UnsupportedError, "layer 'a' (Dense)", "this Dense takes 2 inputs ('input_1', 'input_1')", "on its input alone"
+    ):
+        read_graph(tmp_path, {}, layer)
+
+
+def test_sequence_and_vector_cannot_be_merged(tmp_path: Path) -> None:
+    edges = {"lstm1": ["input_1"], "add": ["lstm1", "input_1"]}
+    met = "Add cannot merge 'lstm1' of shape (2,), 'input_1' of shape (5, 3)"
+    with refused(UnsupportedError, "layer 'add'", met, "all vectors or all sequences of as many steps"):
+        read_graph(tmp_path, edges, lstm(), ADD)
+
+
+def test_features_that_do_not_fit_cannot_be_merged(tmp_path: Path) -> None:
     edges = {"a": ["input_1"], "add": ["a", "input_1"]}
-    with refused(UnsupportedError, "layer 'add'", "this Add takes 2 inputs ('a', 'input_1')", "Only a chain"):
+    with refused(UnsupportedError, "layer 'add'", "'a' of shape (5, 2), 'input_1' of shape (5, 3)", "sizes that fit"):
         read_graph(tmp_path, edges, dense(name="a"), ADD)
 
 
-def test_initial_state_of_keras_3_is_an_input(tmp_path: Path) -> None:
-    def tensor(name: str) -> dict[str, Any]:
-        return {"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, 0]}}
+def test_sequences_of_other_lengths_cannot_be_merged(tmp_path: Path) -> None:
+    vectors = SavedAs("RepeatVector", {"name": "again", "n": 4})
+    joined = SavedAs("Concatenate", {"name": "join", "axis": -1})
+    edges = {"lstm1": ["input_1"], "again": ["lstm1"], "join": ["again", "input_1"]}
+    with refused(
+        UnsupportedError, "layer 'join'", "'again' of shape (4, 2), 'input_1' of shape (5, 3)", "as many steps"
+    ):
+        read_graph(tmp_path, edges, lstm(), vectors, joined)
 
-    node = {"args": [tensor("input_1")], "kwargs": {"initial_state": [tensor("a"), tensor("b")]}}
+
+def test_initial_states_of_another_size(tmp_path: Path) -> None:
+    node = {"args": [tensor("input_1")], "kwargs": {"initial_state": [tensor("other"), tensor("other")]}}
     layer = SavedAs("LSTM", lstm().config, lstm().arrays, {"inbound_nodes": [node]})
-    with refused(UnsupportedError, "layer 'lstm1'", "takes 3 inputs ('input_1', 'a', 'b')", "Only a chain"):
+    other = SavedAs("GRU", {"name": "other", "units": 3, "activation": "tanh", "recurrent_activation": "sigmoid"})
+    other.arrays = random_arrays((3, 9), (3, 9), (9,))
+    met = "its initial states are 'other' of shape (3,), 'other' of shape (3,)"
+    with refused(UnsupportedError, "layer 'lstm1'", met, "It needs 2 of shape (2,): h, c"):
+        read_graph(tmp_path, {"other": ["input_1"]}, other, layer)
+
+
+def test_one_initial_state_of_two(tmp_path: Path) -> None:
+    node = {"args": [tensor("input_1")], "kwargs": {"initial_state": [tensor("input_1")]}}
+    layer = SavedAs("LSTM", lstm().config, lstm().arrays, {"inbound_nodes": [node]})
+    with refused(UnsupportedError, "layer 'lstm1' (LSTM)", "takes 2 inputs", "an RNN with all its states"):
         read_graph(tmp_path, {}, layer)
+
+
+def test_result_that_a_layer_does_not_have(tmp_path: Path) -> None:
+    node = {"args": [tensor("lstm1", 1)], "kwargs": {}}
+    layer = SavedAs("Dense", dense(2, name="a").config, dense(2).arrays, {"inbound_nodes": [node]})
+    with refused(ModelFileError, "layer 'a'", "it takes result 1 of 'lstm1', which has 1", "Save the model again"):
+        read_graph(tmp_path, {"lstm1": ["input_1"]}, lstm(), layer)
+
+
+@pytest.mark.parametrize(
+    ("layer", "problem", "remedy"),
+    [
+        (SavedAs("Concatenate", {"name": "join", "axis": 1}), "option axis=1", "the features: axis=-1"),
+        (SavedAs("Dot", {"name": "join", "axes": [1, 2]}), "option axes=[1, 2]", "Give it vectors"),
+        (SavedAs("Dot", {"name": "join", "axes": 1, "normalize": True}), "option normalize=True", "normalize=False"),
+    ],
+)
+def test_merges_along_other_axes(layer: SavedAs, problem: str, remedy: str, tmp_path: Path) -> None:
+    with refused(UnsupportedError, f"layer 'join' ({layer.class_name})", problem, remedy):
+        read_graph(tmp_path, {"join": ["input_1", "input_1"]}, layer)
+
+
+def test_bidirectional_of_layers_that_read_the_same_way(tmp_path: Path) -> None:
+    inner = {"class_name": "LSTM", "config": lstm().config}
+    config = {"name": "both", "merge_mode": "concat", "layer": inner, "backward_layer": inner}
+    layer = SavedAs("Bidirectional", config, [*lstm().arrays, *lstm().arrays])
+    with refused(
+        UnsupportedError, "layer 'both' (Bidirectional)", "option backward_layer='LSTM'", "one of which reads backwards"
+    ):
+        read_graph(tmp_path, {"both": ["input_1"]}, layer)
+
+
+def test_bidirectional_of_what_does_not_recur(tmp_path: Path) -> None:
+    config = {"name": "both", "merge_mode": "sum", "layer": {"class_name": "Dense", "config": dense().config}}
+    layer = SavedAs("Bidirectional", config, [*dense().arrays, *dense().arrays])
+    with refused(
+        UnsupportedError, "layer 'both' (Bidirectional)", "option layer='Dense'", "Wrap LSTM, GRU or SimpleRNN"
+    ):
+        read_graph(tmp_path, {"both": ["input_1"]}, layer)
 
 
 def test_dropout_left_on_is_refused(tmp_path: Path) -> None:
@@ -522,28 +590,8 @@ def test_dropout_left_on_is_refused(tmp_path: Path) -> None:
         {"name": "d", "rate": 0.5},
         extra={"inbound_nodes": [[["input_1", 0, 0, {"training": True}]]]},
     )
-    with refused(UnsupportedError, "layer 'd'", "it is called with training=True", "on its input alone"):
+    with refused(UnsupportedError, "layer 'd'", "it is called with training=True", "on its inputs alone"):
         read_graph(tmp_path, {}, layer)
-
-
-def test_shared_layer(tmp_path: Path) -> None:
-    nodes = [[["input_1", 0, 0, {}]], [["a", 0, 0, {}]]]
-    layer = SavedAs("Dense", dense(name="a").config, dense().arrays, {"inbound_nodes": nodes})
-    with refused(UnsupportedError, "layer 'a'", "it is used 2 times", "Only a chain"):
-        read_graph(tmp_path, {}, layer)
-
-
-def test_several_outputs(tmp_path: Path) -> None:
-    ends = {"output_layers": [["lstm1", 0, 0], ["a", 0, 0]]}
-    edges = {"lstm1": ["input_1"], "a": ["lstm1"]}
-    with refused(UnsupportedError, "model.h5", "it has 2 outputs ('lstm1', 'a')", "Only a chain"):
-        read_graph(tmp_path, edges, lstm(), dense(2, name="a"), **ends)
-
-
-def test_named_outputs(tmp_path: Path) -> None:
-    ends = {"output_layers": {"tag": ["lstm1", 0, 0]}}
-    with refused(UnsupportedError, "model.h5", "its outputs are named: ['tag']", "Only a chain"):
-        read_graph(tmp_path, {"lstm1": ["input_1"]}, lstm(), **ends)
 
 
 def test_graph_that_leads_nowhere(tmp_path: Path) -> None:
@@ -552,11 +600,11 @@ def test_graph_that_leads_nowhere(tmp_path: Path) -> None:
 
 
 def test_graph_that_runs_in_a_circle(tmp_path: Path) -> None:
-    with pytest.raises(LoopwireError, match=r"Only a chain|Save the model"):
+    with refused(ModelFileError, "model.h5", "needs its own result: its graph has a cycle", "Save the model again"):
         read_graph(tmp_path, {"a": ["b"], "b": ["a"]}, dense(name="a"), dense(2, name="b"))
 
 
 def test_layers_off_the_way(tmp_path: Path) -> None:
     ends = {"output_layers": [["lstm1", 0, 0]]}
-    with refused(UnsupportedError, "model.h5", "['a'] are not on the way to its output", "Only a chain"):
+    with refused(UnsupportedError, "model.h5", "['a'] are not on the way to its output", "without them"):
         read_graph(tmp_path, {"lstm1": ["input_1"], "a": ["lstm1"]}, lstm(), dense(2, name="a"), **ends)

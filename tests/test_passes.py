@@ -20,7 +20,7 @@ from loopwire.layers.activation import Activation, Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
-from loopwire.layers.model import Layer, Model
+from loopwire.layers.model import Layer, chain
 from loopwire.layers.roles import LayerTypes, Role
 from loopwire.layers.shape import Flatten, Reshape
 from loopwire.layers.simple_rnn import SimpleRnn
@@ -63,7 +63,7 @@ def types_of(layer: Layer) -> LayerTypes:
 
 
 def lowered(*layers: Layer, shape: tuple[int, ...] = (STEPS, FEATURES)) -> Graph:
-    return verify(lower(Model("model", shape, layers, "test"), INPUT, types_of))
+    return verify(lower(chain("model", shape, layers, "test"), INPUT, types_of))
 
 
 def chains() -> dict[str, Graph]:

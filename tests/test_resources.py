@@ -10,7 +10,7 @@ from loopwire.config import CompileConfig
 from loopwire.devices import find_part
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
-from loopwire.layers.model import Model
+from loopwire.layers.model import Model, chain
 from loopwire.report.stored import from_json
 from loopwire.schedule.area import PORTS
 from loopwire.schedule.cells import Cells, Resources
@@ -26,7 +26,7 @@ def tagger() -> Model:
     kernels = (source.normal(size=(4 * UNITS, n)) for n in (FEATURES, UNITS))
     cell = Lstm("cell", *kernels, source.normal(size=4 * UNITS))
     head = Dense("head", source.normal(size=(2, UNITS)), source.normal(size=2))
-    return Model("tagger", (STEPS, FEATURES), (cell, head), "test")
+    return chain("tagger", (STEPS, FEATURES), (cell, head), "test")
 
 
 def planned(**settings: object) -> Plan:

@@ -17,7 +17,7 @@ from loopwire.config import CompileConfig
 from loopwire.devices import find_part
 from loopwire.errors import ConfigError, ToolError
 from loopwire.layers.dense import Dense
-from loopwire.layers.model import Model
+from loopwire.layers.model import chain
 from loopwire.report.stored import from_json
 from loopwire.synth import nextpnr, routing, verilator
 from loopwire.synth.harness import NAME, harness_text
@@ -90,7 +90,7 @@ def command(*arguments: object) -> Result:
 def project(tmp_path: Path) -> Path:
     """A project of one small layer."""
     weights = np.array([[0.5, -1.25, 0.75], [0.3, 2.0, -0.6]])
-    model = Model("tiny", (3,), (Dense("head", weights, np.array([0.5, 0.25])),), "test")
+    model = chain("tiny", (3,), (Dense("head", weights, np.array([0.5, 0.25])),), "test")
     config = CompileConfig.from_dict(
         {"name": "tiny", "part": "LFE5U-25F-8BG256C", "clock_period_ns": 10, "model": {"precision": "fixed<8,4>"}}
     )

@@ -11,7 +11,7 @@ import loopwire
 from loopwire.config import CompileConfig
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
-from loopwire.layers.model import Model
+from loopwire.layers.model import chain
 from loopwire.schedule.pipeline import Pipeline
 from loopwire.schedule.plan import plan
 from loopwire.schedule.sequencers import served_stages
@@ -25,7 +25,7 @@ def pipelines(reuse_factor: int) -> tuple[Pipeline, ...]:
     cell = Lstm("cell", *kernels, source.normal(size=4 * UNITS))
     head = Dense("head", source.normal(size=(UNITS, UNITS)), source.normal(size=UNITS))
     settings = {"reuse_factor": reuse_factor, "multipliers": "dsp"}
-    design = loopwire.compile(Model("tagger", (5, 3), (cell, head), "test"), CompileConfig.from_dict(settings))
+    design = loopwire.compile(chain("tagger", (5, 3), (cell, head), "test"), CompileConfig.from_dict(settings))
     return plan(design.graph, design.device, design.config.clock_period_ns, design.config).pipelines
 
 

@@ -22,7 +22,7 @@ from loopwire.config import CompileConfig
 from loopwire.errors import ConfigError, DataError, LoopwireError, UnsupportedError
 from loopwire.knobs import Knobs
 from loopwire.layers.dense import Dense
-from loopwire.layers.model import Model
+from loopwire.layers.model import Model, chain
 from loopwire.layers.simple_rnn import SimpleRnn
 from loopwire.targets.windows import windows
 from loopwire.verification import verify
@@ -37,7 +37,7 @@ RNN, HEAD = SimpleRnn("rnn", w(3, FEATURES), w(3, 3), w(3)), Dense("head", w(2, 
 
 
 def model(**options: Any) -> Model:
-    return Model("net", (STEPS, FEATURES), (replace(RNN, **options), HEAD), "net.keras")
+    return chain("net", (STEPS, FEATURES), (replace(RNN, **options), HEAD), "net.keras")
 
 
 def sliding(**options: Any) -> CompileConfig:
@@ -119,7 +119,7 @@ def refusals() -> dict[str, tuple[Any, type[LoopwireError], str]]:
             "bus_bits: 64 contradicts 'sliding_window': a beat holds one sample. Leave 'bus_bits' out",
         ),
         "no sequence": (
-            lambda: loopwire.compile(Model("net", (2,), (Dense("d", w(2, 2), w(2)),), "net.keras"), sliding()),
+            lambda: loopwire.compile(chain("net", (2,), (Dense("d", w(2, 2), w(2)),), "net.keras"), sliding()),
             UnsupportedError,
             "sliding_window: the model's input, of shape (2,), is no sequence of several steps. Leave "
             "'sliding_window' out",

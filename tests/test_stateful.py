@@ -26,12 +26,13 @@ from loopwire.knobs import Knobs
 from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
-from loopwire.layers.model import Model
+from loopwire.layers.model import Model, chain
 from loopwire.layers.shape import Flatten
 from loopwire.layers.simple_rnn import SimpleRnn
+from loopwire.passes.carry_states import expose_states
 from loopwire.targets.calls import evaluate_calls
 from loopwire.targets.evaluate import evaluate_integers
-from loopwire.targets.fast_calls import try_build_calls
+from loopwire.targets.fast_emulator import try_build
 from loopwire.verification import verify
 from random_models import Weights
 
@@ -43,7 +44,7 @@ random = np.random.default_rng(4)
 def model(steps: int = STEPS, **options: Any) -> Model:
     lstm = Lstm("lstm", w(12, FEATURES), w(12, 3), w(12), return_sequences=True)
     gru = Gru("gru", w(6, 3), w(6, 2), w(6), w(6), True, **options)
-    return Model("net", (steps, FEATURES), (lstm, gru), "net.keras")
+    return chain("net", (steps, FEATURES), (lstm, gru), "net.keras")
 
 
 def stateful(channels: int = 1) -> CompileConfig:
@@ -92,7 +93,7 @@ def test_calls_of_a_channel_are_one_long_sequence(channels: int) -> None:
     for channel in range(channels):
         calls = range(channel, len(lengths), channels)
         long = np.concatenate([x[call, : lengths[call]] for call in calls])
-        whole = loopwire.compile(Model("net", long.shape, layers.layers, "net.keras"))
+        whole = loopwire.compile(chain("net", long.shape, layers.layers, "net.keras"))
         expected = np.split(whole.predict_integers(long[np.newaxis])[0], np.cumsum(lengths[channel::channels])[:-1])
         for call, due in zip(calls, expected, strict=True):
             np.testing.assert_array_equal(found[call, : lengths[call]], due)
@@ -106,9 +107,9 @@ def test_the_fast_path_gives_the_bits_of_the_definition(channels: int) -> None:
     layers = (Dense("before", w(4, FEATURES), w(4)), rnn, Flatten("flat"), whole)
     narrow = {"model": {"input": "fixed<11,2>", "state": "fixed<9,3>", "result": "fixed<13,7>"}}
     config = CompileConfig.from_dict({"stateful": True, "channels": channels, **narrow})
-    for network in (model(), Model("flat", (STEPS, FEATURES), layers, "flat.keras")):
+    for network in (model(), chain("flat", (STEPS, FEATURES), layers, "flat.keras")):
         design = loopwire.compile(network, config)
-        fast = try_build_calls(design.graph)
+        fast = try_build(expose_states(design.graph)[0])
         assert fast is not None
         x = quantise(random.normal(0, 1, (20, STEPS, FEATURES)), design.graph.inputs[0].type.element)
         lengths, fresh = random.integers(1, STEPS, 20, endpoint=True), random.random(20) < 0.2
@@ -130,8 +131,8 @@ def test_fresh_calls_forget_what_came_before() -> None:
 
 def test_a_state_without_end_may_take_all_of_its_type() -> None:
     layers = (Lstm("a", w(4, 1), w(4, 1), w(4), return_sequences=True),)
-    short = loopwire.compile(Model("short", (2, 1), layers, "short.keras")).graph
-    endless = loopwire.compile(Model("endless", (2, 1), layers, "endless.keras"), stateful()).graph
+    short = loopwire.compile(chain("short", (2, 1), layers, "short.keras")).graph
+    endless = loopwire.compile(chain("endless", (2, 1), layers, "endless.keras"), stateful()).graph
 
     def states(graph: Graph) -> list[Range]:
         (scan,) = (node.op for node in graph.nodes if isinstance(node.op, ops.Scan))
@@ -185,7 +186,7 @@ def test_each_run_of_a_verification_has_several_calls_a_channel(monkeypatch: pyt
 
 
 def refusals() -> dict[str, tuple[Any, type[LoopwireError], str]]:
-    dense = Model("dense", (FEATURES,), (Dense("d", w(2, FEATURES), w(2)),), "dense.keras")
+    dense = chain("dense", (FEATURES,), (Dense("d", w(2, FEATURES), w(2)),), "dense.keras")
     design = loopwire.compile(dense)
     return {
         "no state": (

@@ -87,7 +87,8 @@ def compile(model: Model, config: CompileConfig | None = None) -> Design:
     graph = verify(lower(folded, types.input_type(), types.layer_types))
     types.refuse_unread(graph)
     _refuse_tables(graph)
-    if config.target == "verilog" and len(model.input_shape) < len(graph.inputs[0].type.shape):
+    _refuse_several_ports(folded, config)
+    if config.target == "verilog" and len(model.inputs[0].shape) < len(graph.inputs[0].type.shape):
         config = _with_flat_input(config)
     if config.stateful:
         graph = carry_states(graph)
@@ -135,6 +136,16 @@ def _refuse_tables(graph: Graph) -> None:
             except ConfigError as error:
                 where = f"layer {node.result.layer!r}, {error.where}" if node.result.layer else error.where
                 raise ConfigError(where, error.problem, error.remedy) from None
+
+
+def _refuse_several_ports(model: Model, config: CompileConfig) -> None:
+    """Refuse what is for one stream of samples or calls, where a model has several inputs or outputs."""
+    for knob in ("stateful", "sliding_window"):
+        if getattr(config, knob) and len(model.inputs) + len(model.outputs) > 2:
+            ports = f"{len(model.inputs)} inputs and {len(model.outputs)} outputs"
+            raise UnsupportedError(
+                knob, f"the model has {ports}, and what lasts belongs to one stream in, one out", f"Leave {knob!r} out"
+            )
 
 
 def _with_flat_input(config: CompileConfig) -> CompileConfig:

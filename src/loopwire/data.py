@@ -2,25 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from loopwire.array_files import Array, ArrayFile
-from loopwire.errors import DataError
+from loopwire.errors import DataError, nearest
 from loopwire.text.names import take_in
 
 ROWS_CHECKED_AT_ONCE = 4096
 LARGEST_INPUT = np.float64(np.finfo(np.float32).max)
 
 
+class Port(Protocol):
+    """An input of a model: its name, and its shape without the batch."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Arrays of as many rows each: what N sequences have at each of a model's inputs, or outputs, in their order."""
+
+    arrays: tuple[Array, ...]
+
+    def __len__(self) -> int:
+        return len(self.arrays[0])
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.int64]) -> Batch:
+        return Batch(tuple(array[rows] for array in self.arrays))
+
+    @property
+    def only(self) -> Array:
+        """The array where there is one."""
+        (array,) = self.arrays
+        return array
+
+    @staticmethod
+    def joined(parts: Sequence[Batch]) -> Batch:
+        """Return the rows of all parts, one after another."""
+        return Batch(tuple(np.concatenate(arrays) for arrays in zip(*(p.arrays for p in parts), strict=True)))
+
+    def each(self, function: Callable[..., Array], *others: Sequence[Any]) -> Batch:
+        """Return function(array, …) of each array, with the items that belong to it."""
+        return Batch(tuple(function(*items) for items in zip(self.arrays, *others, strict=True)))
+
+
+Inputs = npt.ArrayLike | Mapping[str, npt.ArrayLike] | Batch
+"""The array of a model's only input; of several a dictionary by their names, or a list of arrays in their order."""
+
+
 @dataclass(frozen=True)
 class Data:
-    """Inputs (N, *input shape), and labels (N,) from 0 with the classes' names where the file has them."""
+    """Inputs (N, *input shape), and labels (N,) from 0 with the classes' names where the file has them.
 
-    inputs: Array
+    Of a model with several inputs they are a `Batch`.
+    """
+
+    inputs: Any
     labels: npt.NDArray[np.int64] | None = None
     class_names: tuple[str, ...] | None = None
 
@@ -53,6 +100,19 @@ def read_data(path: str | Path, input_shape: tuple[int, ...], outputs: int) -> D
     return Data(inputs, labels, tuple(take_in(str(name), where, "a class", DataError) for name in classes))
 
 
+def read_batch(path: str | Path, ports: Sequence[Port]) -> Batch:
+    """Read a .npz file with each input of a model under its name; what else it holds is left.
+
+    Raises:
+        DataError: the file cannot be read, or does not fit the model.
+    """
+    file = ArrayFile.of(path)
+    if None in file.headers:
+        return check_batch(str(path), file.load(None), ports)
+    arrays = {port.name: file.load(port.name) for port in ports if port.name in file.headers}
+    return check_batch(str(path), arrays, ports)
+
+
 def read_labels(path: str | Path, count: int, outputs: int) -> npt.NDArray[np.int64]:
     """Read labels (N,) from 0, whole numbers or one-hot: a .npy file of nothing else, or `y` of a .npz file.
 
@@ -66,6 +126,38 @@ def read_labels(path: str | Path, count: int, outputs: int) -> npt.NDArray[np.in
         held = ", ".join(map(str, file.headers)) or "nothing"
         raise DataError(str(path), f"it has no 'y' (it holds {held})", "Name the labels 'y'")
     return check_labels(str(path), file.load("y"), count, outputs)
+
+
+def check_batch(where: str, x: Inputs, ports: Sequence[Port]) -> Batch:
+    """Return what is given for each input of a model, as many sequences of each.
+
+    Raises:
+        DataError: an input is missing or unknown, has another shape, or holds what is no finite number.
+    """
+    if isinstance(x, Batch):
+        x = dict(zip((port.name for port in ports), x.arrays, strict=True))
+    names = [port.name for port in ports]
+    told = ", ".join(repr(name) for name in names)
+    if isinstance(x, Mapping):
+        for name in x:
+            if name not in names:
+                raise DataError(where, f"the model has no input {name!r}", f"It has {told}.{nearest(str(name), names)}")
+        missing = [name for name in names if name not in x]
+        if missing:
+            raise DataError(where, f"it lacks the input {missing[0]!r}", f"Give all of {told}")
+        given = [x[name] for name in names]
+    elif len(ports) == 1:
+        return Batch((check_inputs(where, x, ports[0].shape),))
+    elif isinstance(x, list | tuple) and len(x) == len(ports):
+        given = list(x)
+    else:
+        what = f"{len(x)} arrays" if isinstance(x, list | tuple) else "one array"
+        raise DataError(where, f"it is {what}", f"The model has {len(ports)} inputs: give {told} by name, or in order")
+    arrays = [check_inputs(f"{where}, {p.name!r}", array, p.shape) for p, array in zip(ports, given, strict=True)]
+    counts = {port.name: len(array) for port, array in zip(ports, arrays, strict=True)}
+    if len(set(counts.values())) > 1:
+        raise DataError(where, f"its inputs have {counts} sequences", "Give as many of each")
+    return Batch(tuple(arrays))
 
 
 def check_inputs(where: str, x: npt.ArrayLike, input_shape: tuple[int, ...]) -> Array:

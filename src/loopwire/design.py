@@ -14,11 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwire.config import CompileConfig
-from loopwire.data import check_fresh, check_inputs, check_lengths, check_results
+from loopwire.data import Batch, Inputs, check_batch, check_fresh, check_lengths, check_results
 from loopwire.devices import Device
+from loopwire.errors import DataError
 from loopwire.ir.fixed_point import Integers, integer_dtype, quantise, to_real
 from loopwire.ir.graph import Graph
-from loopwire.layers.model import Model
+from loopwire.knobs import PortNames
+from loopwire.layers.model import Model, Tensor
+from loopwire.passes.carry_states import expose_states
 from loopwire.project import write_project
 from loopwire.project_files import project_files
 from loopwire.report.area import estimated_use
@@ -33,7 +36,6 @@ from loopwire.system.folders import new_folder, release, temporary_folder
 from loopwire.targets import vitis_hls
 from loopwire.targets.calls import evaluate_calls
 from loopwire.targets.evaluate import evaluate_integers, evaluate_real
-from loopwire.targets.fast_calls import FastCalls, try_build_calls
 from loopwire.targets.fast_emulator import FastEmulator, try_build
 from loopwire.targets.verilog import Firmware, generate
 from loopwire.targets.windows import windows
@@ -85,47 +87,72 @@ class Design:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of an input: the model's, or of a sample of its sliding window."""
-        return self._graph_shape[1:] if self.config.sliding_window else self.model.input_shape
+        """Shape of the only input: the model's, or of a sample of its sliding window."""
+        return self.graph.inputs[0].type.shape[1:] if self.config.sliding_window else self.model.input_shape
 
     @property
     def steps(self) -> int:
-        """Steps T of a full sequence as the layers read it; 1 for inputs that are no sequences, and for samples."""
-        return self._graph_shape[0] if len(self._graph_shape) == 2 and not self.config.sliding_window else 1
+        """Steps T of a full sequence as the layers read it, the longest; 1 for samples, and where nothing has steps."""
+        return max(self._lengths, default=1)
 
     @property
-    def _graph_shape(self) -> tuple[int, ...]:
-        return self.graph.inputs[0].type.shape
+    def may_be_short(self) -> bool:
+        """Whether a sequence may end early: all inputs that have steps have as many."""
+        return len(self._lengths) == 1
 
-    def predict(
-        self, x: npt.ArrayLike, lengths: npt.ArrayLike | None = None, fresh: npt.ArrayLike | None = None
-    ) -> npt.NDArray[np.float64]:
-        """Return the fixed-point outputs (N, *output shape), bit for bit those of the hardware.
+    @property
+    def _lengths(self) -> set[int]:
+        if self.config.sliding_window:
+            return set()
+        return {x.type.shape[0] for x in self.graph.inputs if len(x.type.shape) == 2}
+
+    def _checked_lengths(self, lengths: npt.ArrayLike | None, count: int) -> Lengths:
+        steps = check_lengths("lengths", np.full(count, self.steps) if lengths is None else lengths, count, self.steps)
+        if (steps != self.steps).any() and not self.may_be_short:
+            told = ", ".join(map(str, sorted(self._lengths)))
+            raise DataError("lengths", f"the model's inputs have {told} steps", "Give whole sequences, and no lengths")
+        return steps
+
+    @property
+    def ports(self) -> tuple[Tensor, ...]:
+        """The inputs by name and shape: the model's, or a sample of its sliding window."""
+        if not self.config.sliding_window:
+            return self.model.inputs
+        return (Tensor(self.model.inputs[0].name, self.input_shape),)
+
+    def predict(self, x: Inputs, lengths: npt.ArrayLike | None = None, fresh: npt.ArrayLike | None = None) -> Any:
+        """Return the fixed-point outputs (N, *output shape), bit for bit those of the hardware; several by their names.
 
         Raises:
             DataError: x, lengths or fresh do not fit the model.
         """
-        return to_real(self.predict_integers(x, lengths, fresh), self.graph.outputs[0].type.element.fraction)
+        outputs = self.output_integers(x, lengths, fresh)
+        fractions = [value.type.element.fraction for value in self.graph.outputs]
+        return self._named(outputs.each(to_real, fractions))
 
     def predict_integers(
-        self, x: npt.ArrayLike, lengths: npt.ArrayLike | None = None, fresh: npt.ArrayLike | None = None
-    ) -> Integers:
-        """Return the same outputs counted in steps of their type."""
-        element = self.graph.inputs[0].type.element
+        self, x: Inputs, lengths: npt.ArrayLike | None = None, fresh: npt.ArrayLike | None = None
+    ) -> Any:
+        """Return the same outputs counted in steps of their types."""
+        return self._named(self.output_integers(x, lengths, fresh))
+
+    def output_integers(
+        self, x: Inputs, lengths: npt.ArrayLike | None = None, fresh: npt.ArrayLike | None = None
+    ) -> Batch:
+        """Return all outputs, in order, counted in steps of their types."""
         size = DEFINITION_BATCH if self._fast_emulator is None else FAST_BATCH
         batches = self._batches(x, lengths, fresh, size)
-        return self._as_model(
-            np.concatenate([self._evaluate(quantise(part, element), n, anew) for part, n, anew in batches])
-        )
+        results = [self._evaluate(self._quantised(part), n, anew) for part, n, anew in batches]
+        return self._as_model(Batch.joined(results))
 
     def predict_float(
         self,
-        x: npt.ArrayLike,
+        x: Inputs,
         lengths: npt.ArrayLike | None = None,
         meter: ClippingMeter | None = None,
         fresh: npt.ArrayLike | None = None,
-    ) -> npt.NDArray[np.float64]:
-        """Return the outputs (N, *output shape) of the model in floating point.
+    ) -> Any:
+        """Return the outputs (N, *output shape) of the model in floating point; several by their names.
 
         Args:
             x: inputs.
@@ -137,18 +164,30 @@ class Design:
             DataError: x, lengths or fresh do not fit the model, or a result is beyond double precision.
         """
         evaluate = evaluate_real if meter is None else partial(evaluate_real, observe=meter.observe)
-        results: list[npt.NDArray[np.float64]] = []
+        results: list[Batch] = []
         for part, n, anew in self._batches(x, lengths, fresh, DEFINITION_BATCH):
             if meter is not None:
-                meter.observe_input(self.graph.inputs[0], part)
+                for value, array in zip(self.graph.inputs, part.arrays, strict=True):
+                    meter.observe_input(value, array)
             with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is looked at below
                 if self.config.stateful:
-                    results.append(evaluate_calls(evaluate, self.graph, part, anew, self.config.channels, n))
+                    calls = evaluate_calls(evaluate, self.graph, part.only, anew, self.config.channels, n)
+                    results.append(Batch((calls,)))
                 else:
-                    results += evaluate(self.graph, (part,), n)
-        return self._as_model(check_results("x", np.concatenate(results)))
+                    results.append(Batch(evaluate(self.graph, part.arrays, n)))
+        checked = Batch.joined(results).each(partial(check_results, "x"))
+        return self._named(self._as_model(checked))
 
-    def clipping(self, x: npt.ArrayLike) -> tuple[Clipping, ...]:
+    def _named(self, outputs: Batch) -> Any:
+        """Return the only output, or all by their names."""
+        if len(outputs.arrays) == 1:
+            return outputs.only
+        return {tensor.name: array for tensor, array in zip(self.model.outputs, outputs.arrays, strict=True)}
+
+    def _quantised(self, x: Batch) -> Batch:
+        return x.each(quantise, [value.type.element for value in self.graph.inputs])
+
+    def clipping(self, x: Inputs) -> tuple[Clipping, ...]:
         """Return the tensors that hold values beyond their types on these inputs.
 
         Raises:
@@ -158,21 +197,21 @@ class Design:
         self.predict_float(x, meter=meter)
         return meter.rows(self.graph)
 
-    def profile(self, x: npt.ArrayLike) -> tuple[TensorProfile, ...]:
+    def profile(self, x: Inputs) -> tuple[TensorProfile, ...]:
         """Return range and distribution of every tensor on these inputs, in float and in fixed point.
 
         Raises:
             DataError: x does not fit the model.
         """
-        return profile(self.graph, self._alone(x))
+        return profile(self.graph, self._alone(x).arrays)
 
-    def trace(self, x: npt.ArrayLike) -> tuple[TensorTrace, ...]:
+    def trace(self, x: Inputs) -> tuple[TensorTrace, ...]:
         """Return every tensor's errors on these inputs, fixed point against float.
 
         Raises:
             DataError: x does not fit the model.
         """
-        return trace(self.graph, self._alone(x))
+        return trace(self.graph, self._alone(x).arrays)
 
     def range_proofs(self) -> tuple[RangeProof, ...]:
         """Return which tensors cannot overflow, whatever the input."""
@@ -195,7 +234,13 @@ class Design:
             ConfigError: the part is not named as HLS tools want it.
             UnsupportedError: HLS cannot express this model with these knobs.
         """
-        return vitis_hls.generate(self.graph, self.device, self.config.clock_period_ns, self.name, self.config)
+        clock_ns, names = self.config.clock_period_ns, self.port_names
+        return vitis_hls.generate(self.graph, self.device, clock_ns, self.name, self.config, names)
+
+    @property
+    def port_names(self) -> PortNames:
+        """What the ports are called after, where there are several."""
+        return PortNames(*(tuple(t.name for t in side) for side in (self.model.inputs, self.model.outputs)))
 
     @cached_property
     def c_simulation(self) -> hls_compile.HlsEmulator:
@@ -233,7 +278,7 @@ class Design:
 
     def simulate(
         self,
-        x: npt.ArrayLike,
+        x: Inputs,
         lengths: npt.ArrayLike | None = None,
         stimulus: Stimulus | None = None,
         fresh: npt.ArrayLike | None = None,
@@ -261,9 +306,9 @@ class Design:
         outputs = np.zeros((len(steps), per_sequence, self.firmware.output.count), integer_dtype(element.width + 1))
         for sequence, vectors in enumerate(result.outputs):
             outputs[sequence, : len(vectors)] = vectors
-        return Simulation(to_real(self._as_model(outputs), element.fraction), result)
+        return Simulation(to_real(self._as_model(Batch((outputs,))).only, element.fraction), result)
 
-    def write(self, path: str | Path, x: npt.ArrayLike | None = None, more: Mapping[str, str] | None = None) -> Path:
+    def write(self, path: str | Path, x: Inputs | None = None, more: Mapping[str, str] | None = None) -> Path:
         """Write the project folder: SystemVerilog or HLS C++, testbench with vectors, README, facts.
 
         The folder appears when it is complete. One that is there already is replaced only if Loopwire wrote it; other
@@ -313,39 +358,42 @@ class Design:
         return printable(self.model.source.replace("\\", "/").rsplit("/", 1)[-1])
 
     def _layers(self) -> tuple[LayerFacts, ...]:
-        shape = self.model.input_shape
         rows = []
-        for layer in self.model.layers:
-            shape = layer.output_shape(shape)
+        for call in self.model.calls:
+            layer, shape = call.layer, call.outputs[0].shape
             arrays = [array for array in vars(layer).values() if isinstance(array, np.ndarray)]
             rows.append(LayerFacts(layer.name, layer.kind, shape, sum(array.size for array in arrays)))
         return tuple(rows)
 
-    def random_inputs(self, count: int, seed: int = 1) -> npt.NDArray[np.float64]:
-        """Return inputs (count, *input shape): half of the sequences near 0, half from all of the type's range."""
+    def random_inputs(self, count: int, seed: int = 1) -> Any:
+        """Return inputs (count, *input shape): half of the sequences near 0, half from all of the type's range.
+
+        Several are returned by their names.
+        """
         element = self.graph.inputs[0].type.element
         low, high = element.min_integer * element.step, element.max_integer * element.step
         random = np.random.default_rng(seed)
-        shape = (count, *self.input_shape)
-        x = random.uniform(low, high, shape)
-        x[::2] = np.clip(random.normal(0.0, 1.0, shape)[::2], low, high)
-        return x
+        inputs = {}
+        for port in self.ports:
+            shape = (count, *port.shape)
+            x = random.uniform(low, high, shape)
+            x[::2] = np.clip(random.normal(0.0, 1.0, shape)[::2], low, high)
+            inputs[port.name] = x
+        return inputs if len(inputs) > 1 else x
 
-    def input_integers(self, x: npt.ArrayLike, lengths: npt.ArrayLike | None) -> tuple[Integers, Lengths]:
-        """Return inputs (N, *shape the layers read) in steps of their type, and the steps of each sequence (N,)."""
-        array = self._as_read(check_inputs("x", x, self.input_shape))
-        given = np.full(len(array), self.steps) if lengths is None else lengths
-        steps = check_lengths("lengths", given, len(array), self.steps)
-        return quantise(array, self.graph.inputs[0].type.element), steps
+    def input_integers(self, x: Inputs, lengths: npt.ArrayLike | None) -> tuple[Batch, Lengths]:
+        """Return inputs (N, *shape the layers read) in steps of their types, and the steps of each sequence (N,)."""
+        batch = self._as_read(check_batch("x", x, self.ports))
+        return self._quantised(batch), self._checked_lengths(lengths, len(batch))
 
-    def input_vectors(self, integers: Integers, lengths: Lengths) -> Integers:
+    def input_vectors(self, integers: Batch, lengths: Lengths) -> Integers:
         """Return the steps [n_steps, count] of sequences (N, *input shape), as the hardware takes them."""
-        return _vectors(integers.reshape(len(integers), self.firmware.length, self.firmware.input.count), lengths)
+        steps = integers.only.reshape(len(integers), self.firmware.length, self.firmware.input.count)
+        return _vectors(steps, lengths)
 
-    def expected_vectors(self, integers: Integers, lengths: Lengths, fresh: Fresh) -> tuple[Integers, Lengths]:
+    def expected_vectors(self, integers: Batch, lengths: Lengths, fresh: Fresh) -> tuple[Integers, Lengths]:
         """Return the emulator's results as vectors [n_vectors, count], and the vectors of each sequence's result."""
-        full = bool((lengths == self.steps).all())
-        outputs = self._evaluate(self._sequences(integers, fresh), None if full else lengths, fresh)
+        outputs = self._evaluate(self._sequences(integers, fresh), lengths, fresh).only
         counts = lengths if self.firmware.per_step else np.ones_like(lengths)
         return _vectors(outputs.reshape(len(outputs), -1, self.firmware.output.count), counts), counts
 
@@ -354,50 +402,58 @@ class Design:
         return None if self.config.stateful else try_build(self.graph)
 
     @cached_property
-    def _fast_calls(self) -> FastCalls | None:
-        return try_build_calls(self.graph)
+    def _fast_calls(self) -> FastEmulator | None:
+        return try_build(expose_states(self.graph)[0])
 
-    def _evaluate(self, integers: Integers, lengths: Lengths | None, fresh: Fresh) -> Integers:
+    def _evaluate(self, integers: Batch, lengths: Lengths | None, fresh: Fresh) -> Batch:
+        if lengths is not None and bool((lengths == self.steps).all()):
+            lengths = None
         if self.config.stateful:
-            evaluate = self._fast_calls or evaluate_integers
-            return evaluate_calls(evaluate, self.graph, integers, fresh, self.config.channels, lengths)
-        if self._fast_emulator is not None:
-            return self._fast_emulator.run(integers, lengths)
-        (outputs,) = evaluate_integers(self.graph, (integers,), lengths)
-        return outputs
+            call = self._fast_calls or evaluate_integers
+            return Batch((evaluate_calls(call, self.graph, integers.only, fresh, self.config.channels, lengths),))
+        evaluate = self._fast_emulator or evaluate_integers
+        return Batch(evaluate(self.graph, integers.arrays, lengths))
 
     def _batches(
-        self, x: npt.ArrayLike, lengths: npt.ArrayLike | None, fresh: npt.ArrayLike | None, size: int
-    ) -> Iterator[tuple[npt.NDArray[Any], Lengths | None, Fresh]]:
+        self, x: Inputs, lengths: npt.ArrayLike | None, fresh: npt.ArrayLike | None, size: int
+    ) -> Iterator[tuple[Batch, Lengths | None, Fresh]]:
         """Yield inputs, lengths and which are fresh, of `size` sequences at a time that need nothing of each other."""
-        array = self._as_read(check_inputs("x", x, self.input_shape))
-        steps = None if lengths is None else check_lengths("lengths", lengths, len(array), self.steps)
-        anew = check_fresh("fresh", fresh, len(array), self.config.remembers)
+        batch = self._as_read(check_batch("x", x, self.ports))
+        steps = None if lengths is None else self._checked_lengths(lengths, len(batch))
+        anew = check_fresh("fresh", fresh, len(batch), self.config.remembers)
         if self.config.stateful:
-            size = len(array)
-        for start in range(0, len(array), size):
+            size = len(batch)
+        for start in range(0, len(batch), size):
             part = slice(start, start + size)
             given = None if steps is None or self.config.sliding_window else steps[part]
-            yield self._sequences(array, anew, part).astype(np.float64), given, anew[part]
+            yield self._sequences(batch, anew, part).each(_as_reals), given, anew[part]
 
-    def _sequences(self, x: npt.NDArray[Any], fresh: Fresh, rows: slice = slice(None)) -> npt.NDArray[Any]:
+    def _sequences(self, x: Batch, fresh: Fresh, rows: slice = slice(None)) -> Batch:
         """Return what the model sees of some inputs: themselves, or the window that ends with each."""
         if not self.config.sliding_window:
             return x[rows]
-        return windows(x, fresh, self._graph_shape[0], self.config.channels, rows)
+        return Batch((windows(x.only, fresh, self.graph.inputs[0].type.shape[0], self.config.channels, rows),))
 
-    def _as_read(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return inputs (N, *input_shape) in the shape that the layers read, samples as they are."""
-        return x if self.config.sliding_window else x.reshape(len(x), *self._graph_shape)
+    def _as_read(self, x: Batch) -> Batch:
+        """Return inputs (N, *input_shape) in the shapes that the layers read, samples as they are."""
+        return x if self.config.sliding_window else x.each(_shaped, [value.type.shape for value in self.graph.inputs])
 
-    def _as_model(self, outputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return results in the shape of the model's."""
-        return outputs.reshape(len(outputs), *self.model.output_shape())
+    def _as_model(self, outputs: Batch) -> Batch:
+        """Return results in the shapes of the model's."""
+        return outputs.each(_shaped, [tensor.shape for tensor in self.model.outputs])
 
-    def _alone(self, x: npt.ArrayLike) -> npt.NDArray[Any]:
+    def _alone(self, x: Inputs) -> Batch:
         """Return sequences in the shape that the layers read, to be looked at each by itself."""
-        array = self._as_read(check_inputs("x", x, self.input_shape))
-        return self._sequences(array, np.zeros(len(array), np.bool_))
+        batch = self._as_read(check_batch("x", x, self.ports))
+        return self._sequences(batch, np.zeros(len(batch), np.bool_))
+
+
+def _as_reals(x: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    return x.astype(np.float64)
+
+
+def _shaped(x: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    return x.reshape(len(x), *shape)
 
 
 def _write_files(folder: Path, files: Mapping[str, str]) -> list[Path]:

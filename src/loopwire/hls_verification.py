@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from loopwire.data import Batch
 from loopwire.errors import VerificationError
-from loopwire.hls_project_files import shortened
+from loopwire.hls_project_files import flat, shortened
 from loopwire.report.summary import CSimulation
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ SEQUENCES_A_RUN = 250
 
 def verify_c_simulation(
     design: Design,
-    x: npt.NDArray[np.float64],
+    x: Batch,
     seed: int,
     progress: Callable[[int, int], None] | None,
 ) -> CSimulation:
@@ -36,8 +36,8 @@ def verify_c_simulation(
     lengths = shortened(design, full, seed)
     for start in range(0, len(x), SEQUENCES_A_RUN):
         part = slice(start, start + SEQUENCES_A_RUN)
-        expected = design.predict_integers(x[part], lengths[part]).reshape(len(x[part]), -1)
-        found = design.c_simulation.predict(integers[part], lengths[part])
+        expected = flat(design.output_integers(x[part], lengths[part]))
+        found = design.c_simulation.predict(flat(integers[part]), lengths[part])
         for sequence, element in np.argwhere(found != expected)[:1].tolist():
             raise VerificationError(
                 f"C simulation of {design.hls.top}, sequence {start + sequence}",

@@ -14,6 +14,18 @@ Io = Literal["stream", "parallel"]
 IO: tuple[str, ...] = get_args(Io)
 
 
+@dataclass(frozen=True)
+class PortNames:
+    """What the ports of a design are called after, where it has several inputs or outputs."""
+
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+
+NO_NAMES = PortNames()
+"""The names of the graph's values are taken."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Knobs:
     """The shape of the hardware.

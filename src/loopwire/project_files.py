@@ -8,8 +8,8 @@ from string import Template
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from loopwire.data import Batch, Inputs, check_batch
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.hdl.testbench import Vectors, testbench_text
 from loopwire.hls_project_files import hls_facts, hls_project_files
@@ -87,12 +87,12 @@ of 2^$output_exponent.
 """)
 
 
-def project_files(design: Design, x: npt.ArrayLike | None) -> dict[str, str]:
+def project_files(design: Design, x: Inputs | None) -> dict[str, str]:
     """Return the files of a design; its testbench's vectors are the first of `x`, or random if None."""
     count = TESTBENCH_SEQUENCES
     if design.config.remembers:
         count = max(count, TESTBENCH_SEQUENCES_A_CHANNEL * design.config.channels)
-    vectors = design.random_inputs(count) if x is None else np.asarray(x)[:count]
+    vectors = check_batch("x", design.random_inputs(count) if x is None else x, design.ports)[:count]
     if design.config.target == "vitis_hls":
         files, hardware = hls_project_files(design, vectors), hls_facts(design)
     else:
@@ -101,7 +101,7 @@ def project_files(design: Design, x: npt.ArrayLike | None) -> dict[str, str]:
     return {**files, "design.json": json.dumps({**_facts(design), **hardware}, indent=2) + "\n"}
 
 
-def _verilog_files(design: Design, x: npt.NDArray[np.float64]) -> dict[str, str]:
+def _verilog_files(design: Design, x: Batch) -> dict[str, str]:
     firmware = design.firmware
     files = {f"rtl/{name}": text for name, text in firmware.files.items()}
     # Simulators look for memory files where they run: beside the vectors.
@@ -109,7 +109,7 @@ def _verilog_files(design: Design, x: npt.NDArray[np.float64]) -> dict[str, str]
     return {**files, **_testbench(design, x), "README.md": _readme(design, len(x))}
 
 
-def _testbench(design: Design, x: npt.NDArray[np.float64]) -> dict[str, str]:
+def _testbench(design: Design, x: Batch) -> dict[str, str]:
     firmware = design.firmware
     integers, lengths = design.input_integers(x, None)
     lengths = lengths.copy()
@@ -211,12 +211,17 @@ def _facts(design: Design) -> dict[str, object]:
     return {
         "loopwire": {"version": version("loopwire")},
         "target": design.config.target,
-        "model": {"name": design.name, "source": design.source_name, "input_shape": list(design.model.input_shape)},
+        "model": {"name": design.name, "source": design.source_name, **_input_shapes(design)},
         "part": design.device.name,
         "speed_grade": design.device.speed_grade,
         "clock_period_ns": design.config.clock_period_ns,
         "tensors": {value.name: str(value.type) for value in values},
     }
+
+
+def _input_shapes(design: Design) -> dict[str, object]:
+    shapes = {tensor.name: list(tensor.shape) for tensor in design.model.inputs}
+    return {"input_shapes": shapes} if len(shapes) > 1 else {"input_shape": next(iter(shapes.values()))}
 
 
 def _verilog_facts(design: Design) -> dict[str, object]:

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwire.config import CompileConfig
+from loopwire.data import Batch, Inputs, check_batch
 from loopwire.design import Design
 from loopwire.errors import DataError, VerificationError
 from loopwire.hls_verification import verify_c_simulation
-from loopwire.ir.fixed_point import Integers
 from loopwire.report.summary import CSimulation, Cycles, Verification
 from loopwire.synth.simulation import SimulationResult, Stimulus
 
@@ -52,7 +52,7 @@ RESETS_A_RUN = 3
 
 def verify(
     design: Design,
-    x: npt.ArrayLike,
+    x: Inputs,
     sequences: int | None = None,
     seed: int = 1,
     progress: Progress | None = None,
@@ -81,14 +81,15 @@ def verify(
     if count < 1:
         raise DataError("verification", f"{count} sequences prove nothing", "Simulate at least 1")
     if design.config.target == "vitis_hls":
-        return verify_c_simulation(design, np.asarray(x)[:count], seed, progress)
-    integers, full = design.input_integers(np.asarray(x)[:count], None)
+        return verify_c_simulation(design, check_batch("x", x, design.ports)[:count], seed, progress)
+    integers, full = design.input_integers(check_batch("x", x, design.ports)[:count], None)
     runs = _runs(len(integers), design.config)
     simulated = _measure_cycles(design, integers[:1])
     random = np.random.default_rng(seed)
     short = stressed = struck = 0
     done = 0
-    for index, part in enumerate(np.array_split(integers, runs)):
+    for index, rows in enumerate(np.array_split(np.arange(len(integers)), runs)):
+        part = integers[rows]
         regime = REGIMES[index % len(REGIMES)]
         fresh = np.zeros(len(part), np.bool_)
         lengths = full[done : done + len(part)].copy()
@@ -138,7 +139,7 @@ def _runs(sequences: int, config: CompileConfig) -> int:
     return max(sequences // max(SEQUENCES_A_RUN, fewest), min(len(REGIMES), sequences // fewest), 1)
 
 
-def _measure_cycles(design: Design, one: Integers) -> Cycles:
+def _measure_cycles(design: Design, one: Batch) -> Cycles:
     """Return latency and interval as simulated, which must be those predicted."""
     firmware = design.firmware
     alone = _full_rate(design, one, "of a lone sequence")
@@ -146,7 +147,7 @@ def _measure_cycles(design: Design, one: Integers) -> Cycles:
     # The first sequences may come faster than the hardware can sustain, into its buffers.
     period = firmware.steady.period_sequences
     many = firmware.steady.settled_sequences + period + 1
-    stream = _full_rate(design, np.repeat(one, many, axis=0), "of back-to-back sequences")
+    stream = _full_rate(design, one[np.zeros(many, np.int64)], "of back-to-back sequences")
     interval = float(stream.interval_cycles[-period:].mean())
     for what, found, predicted in (
         ("a latency", latency, firmware.latency_cycles),
@@ -159,14 +160,14 @@ def _measure_cycles(design: Design, one: Integers) -> Cycles:
     return Cycles(latency, interval)
 
 
-def _full_rate(design: Design, integers: Integers, what: str) -> SimulationResult:
+def _full_rate(design: Design, integers: Batch, what: str) -> SimulationResult:
     count = len(integers)
     lengths, fresh = np.full(count, design.steps, np.int64), np.zeros(count, np.bool_)
     return _simulate(design, integers, lengths, fresh, Stimulus(seed=1), what)
 
 
 def _simulate(
-    design: Design, integers: Integers, lengths: Lengths, fresh: Fresh, stimulus: Stimulus, what: str
+    design: Design, integers: Batch, lengths: Lengths, fresh: Fresh, stimulus: Stimulus, what: str
 ) -> SimulationResult:
     vectors, patience = design.input_vectors(integers, lengths), design.firmware.timeout_cycles
     result = design.simulator.run(vectors, lengths, stimulus, patience, fresh=fresh)

@@ -130,14 +130,22 @@ def _read(
     from dataclasses import replace
 
     from loopwire.compiler import compile, load
-    from loopwire.data import read_data
 
     with step(progress, "Reading"):
         design = compile(load(model_path, trust, weights=weights, steps=config.steps), replace(config, targets=None))
         data = None
         if data_path is not None:
-            data = read_data(data_path, design.input_shape, design.model.output_shape()[-1])
+            data = _given(design, data_path)
         return design, data
+
+
+def _given(design: Design, path: Path) -> Data:
+    """Read the inputs and, for a model of one input and one output, their labels."""
+    from loopwire.data import Data, read_batch, read_data
+
+    if len(design.ports) == len(design.model.outputs) == 1:
+        return read_data(path, design.input_shape, design.model.output_shape()[-1])
+    return Data(read_batch(path, design.ports))
 
 
 def _chosen(progress: Progress, design: Design, config: CompileConfig) -> tuple[Design, dict[str, Any]]:
@@ -189,9 +197,10 @@ def _judge(progress: Progress, design: Design, data: Data) -> tuple[dict[str, An
     with step(progress, "Emulating") as update:
         done = 0
         parts = 1 if design.config.remembers else min(CHUNKS, len(data.inputs))
-        for part in np.array_split(data.inputs, parts):
-            real.append(design.predict_float(part, meter=meter))
-            fixed.append(design.predict(part))
+        for rows in np.array_split(np.arange(len(data.inputs)), parts):
+            part = data.inputs[rows]
+            real.append(flat_outputs(design.predict_float(part, meter=meter)))
+            fixed.append(flat_outputs(design.predict(part)))
             done += len(part)
             update(done, len(data.inputs))
     outputs = np.concatenate(real), np.concatenate(fixed)
@@ -212,6 +221,15 @@ def _judge(progress: Progress, design: Design, data: Data) -> tuple[dict[str, An
         judged["profiled_sequences"] = len(profiled)
         judged["profile"], judged["trace"] = design.profile(profiled), design.trace(profiled)
     return judged, evidence
+
+
+def flat_outputs(outputs: Any) -> Any:
+    """Return the only output as it is, all numbers (N, elements, 1) of several."""
+    import numpy as np
+
+    if not isinstance(outputs, dict):
+        return outputs
+    return np.concatenate([array.reshape(len(array), -1) for array in outputs.values()], axis=1)[..., np.newaxis]
 
 
 def _command() -> list[str]:

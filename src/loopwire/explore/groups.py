@@ -85,7 +85,7 @@ class Probe:
         """Return every value that gets its type from a group, with the op that makes it; None for the input."""
         nodes = [node for node in self.graph.walk() if isinstance(node.op, ops.Const | ops.Cast | ops.Table)]
         made = [(node.result, node.op) for node in nodes]
-        every: list[tuple[Value, ops.Op | None]] = [(self.graph.inputs[0], None), *made]
+        every: list[tuple[Value, ops.Op | None]] = [*((value, None) for value in self.graph.inputs), *made]
         return [(value, op) for value, op in every if value.type.element in self._groups_by_type]
 
     def group_of(self, value: Value) -> Group | None:

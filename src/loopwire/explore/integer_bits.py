@@ -24,8 +24,8 @@ PROOF_INTEGER_BITS, PROOF_FRACTION_BITS = 24, 10
 """Types in which bounds are proven: so wide that nothing saturates, yet narrow enough to tabulate functions for."""
 
 
-def bits_from_data(probe: Probe, x: npt.NDArray[np.generic]) -> dict[Group, int]:
-    """Return the integer bits (sign included) that hold every value of the float evaluation of inputs x (N, …).
+def bits_from_data(probe: Probe, inputs: Sequence[npt.NDArray[np.generic]]) -> dict[Group, int]:
+    """Return the integer bits (sign included) that hold every value of the float evaluation of inputs (N, …).
 
     A value equal to the upper end of a range, 1 for one integer bit, is taken to fit: it saturates by one step.
     """
@@ -39,11 +39,13 @@ def bits_from_data(probe: Probe, x: npt.NDArray[np.generic]) -> dict[Group, int]
         if isinstance(node.op, ops.Const | ops.Cast | ops.Table):
             meet(probe.group_of(node.result), result)
 
-    for start in range(0, len(x), BATCH):
-        part = x[start : start + BATCH].astype(np.float64)
-        part = part.reshape(len(part), *probe.graph.inputs[0].type.shape)
-        meet(probe.group_of(probe.graph.inputs[0]), part)
-        evaluate_real(probe.graph, (part,), observe=observe)
+    for start in range(0, len(inputs[0]), BATCH):
+        parts = []
+        for x, value in zip(inputs, probe.graph.inputs, strict=True):
+            part = x[start : start + BATCH].astype(np.float64)
+            parts.append(part.reshape(len(part), *value.type.shape))
+            meet(probe.group_of(value), part)
+        evaluate_real(probe.graph, parts, observe=observe)
     return {group: _bits(value) for group, value in largest.items()}
 
 

@@ -115,7 +115,7 @@ def find_precision(
     looked_at, check = _split(data, seed) if check is None else (data, checked_events(model, check))
     floating = compile(probe.model)
     judge, check_judge = (_judge(floating, criterion, events) for events in (looked_at, check))
-    bits = bits_from_data(probe, data.inputs)
+    bits = bits_from_data(probe, (data.inputs,))
     if integers == "proof":
         bits = bits_from_proof(probe, bits[probe.groups[0]])
     baseline = compile(probe.model, CompileConfig(model=PrecisionConfig(precision=DEFAULT_TYPE)))

@@ -6,26 +6,38 @@ z r h (GRU), which is the order of `Lstm` and `Gru`. docs/keras.md lists what is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
 
-from loopwire.errors import UnsupportedError, nearest
+from loopwire.errors import ModelFileError, UnsupportedError, nearest
 from loopwire.frontends.keras_activations import ACTIVATION_LAYERS, activation, activation_layer
-from loopwire.frontends.keras_archive import LayerEntry, LiveModel, layer_entry, read_saved
-from loopwire.frontends.keras_chain import chain_of, input_shape_of
+from loopwire.frontends.keras_archive import (
+    MODELS,
+    LayerEntry,
+    LiveModel,
+    SavedModel,
+    layer_entry,
+    nested_model,
+    read_saved,
+)
+from loopwire.frontends.keras_bidirectional import bidirectional
+from loopwire.frontends.keras_graph import Operand, Result, SavedCall, SavedGraph, graph_of, shapes_of
 from loopwire.frontends.keras_layer import Context, SavedLayer, Weights
 from loopwire.frontends.reading import AS_IT_IS, Reading
 from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
+from loopwire.layers.constant import Constant
 from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
-from loopwire.layers.model import Layer, Model
-from loopwire.layers.shape import Flatten, Reshape
+from loopwire.layers.merge import Add, Average, Concatenate, Dot, Maximum, Merge, Minimum, Multiply, Subtract
+from loopwire.layers.model import Layer, Model, ModelBuilder, Tensor
+from loopwire.layers.recurrent import Recurrent
+from loopwire.layers.shape import Flatten, RepeatVector, Reshape
 from loopwire.layers.simple_rnn import SimpleRnn
 
 Reader = Callable[[SavedLayer], Layer | None]
@@ -40,7 +52,7 @@ def read_keras(source: Path | str | LiveModel, reading: Reading = AS_IT_IS) -> M
         reading: where its weights are, how many steps it takes where it leaves that open, and how to read files.
 
     Returns:
-        The chain of layers, weights in float64.
+        The layers and what feeds them, weights in float64.
 
     Raises:
         ConfigError: what is said of its weights or steps contradicts the model.
@@ -51,20 +63,116 @@ def read_keras(source: Path | str | LiveModel, reading: Reading = AS_IT_IS) -> M
     saved = read_saved(source, reading)
     for entry in saved.entries:
         _refuse_by_name(saved.source, entry)
-    chain = chain_of(saved)
-    shape = input_shape = input_shape_of(saved, chain, reading.steps)
-    layers: list[Layer] = []
-    for entry in chain:
-        arrays = tuple(saved.arrays.get(entry.name, ()))
-        context = Context(saved.source, saved.keras_major, shape)
-        layer = _read_layer(SavedLayer(entry, context, arrays), READERS)
-        if layer is not None:
-            shape = layer.output_shape(shape)
-            layers.append(layer)
-    if not layers:
+    graph = graph_of(saved)
+    builder = ModelBuilder()
+    shapes = shapes_of(saved, graph.inputs, reading.steps)
+    inputs = [builder.input(_input_name(e), shape) for e, shape in zip(graph.inputs, shapes, strict=True)]
+    outputs = _Caller(builder).run(saved, graph, inputs)
+    model = builder.model(str(saved.config.get("name", "model")), outputs, saved.source)
+    if not model.calls:
         raise UnsupportedError(saved.source, "no layer of it computes anything", "Give a model with layers")
-    name = str(saved.config.get("name", "model"))
-    return Model(name, input_shape, tuple(layers), saved.source)
+    return model
+
+
+def _input_name(entry: LayerEntry) -> str:
+    return entry.name if entry.class_name == "InputLayer" else "x"
+
+
+@dataclass
+class _Caller:
+    """Calls the layers of a saved model, and of those nested in it, one after another."""
+
+    builder: ModelBuilder
+    _layers: dict[tuple[str, ...], Layer | None] = field(default_factory=dict)
+    """By the names of the models around a layer, and its own."""
+    _names: set[str] = field(default_factory=set)
+
+    def run(
+        self, saved: SavedModel, graph: SavedGraph, inputs: Sequence[Tensor], path: tuple[str, ...] = ()
+    ) -> list[Tensor]:
+        """Call all layers; return the model's outputs.
+
+        Raises:
+            ModelFileError, UnsupportedError: as `read_keras`.
+        """
+        known: dict[tuple[str, int], Sequence[Tensor]] = {}
+        for entry, tensor in zip(graph.inputs, inputs, strict=True):
+            known[entry.name if entry.class_name == "InputLayer" else "", 0] = (tensor,)
+            if entry.class_name == "InputLayer":
+                _check_input(saved, entry)
+
+        def tensor_of(operand: Operand, reader: SavedCall) -> Tensor:
+            if not isinstance(operand, Result):
+                return self._constant(operand, reader)
+            results = known[operand.layer, operand.node]
+            if operand.index >= len(results):
+                problem = f"it takes result {operand.index} of {operand.layer!r}, which has {len(results)}"
+                raise ModelFileError(f"{saved.source}, layer {reader.entry.name!r}", problem, "Save the model again")
+            return results[operand.index]
+
+        for call in graph.calls:
+            given = [tensor_of(operand, call) for operand in (*call.inputs, *call.states)]
+            known[call.entry.name, call.node] = self._call(saved, call, given, path)
+        return [known[result.layer, result.node][result.index] for result in graph.outputs]
+
+    def _call(
+        self, saved: SavedModel, call: SavedCall, inputs: Sequence[Tensor], path: tuple[str, ...]
+    ) -> Sequence[Tensor]:
+        entry = call.entry
+        if entry.class_name in MODELS:
+            inner = nested_model(saved, entry)
+            for part in inner.entries:
+                _refuse_by_name(saved.source, part)
+            graph = graph_of(inner)
+            if len(graph.inputs) != len(inputs):
+                problem = f"this model takes {len(graph.inputs)} inputs and is given {len(inputs)}"
+                raise ModelFileError(f"{saved.source}, layer {entry.name!r}", problem, "Save the model again")
+            return self.run(inner, graph, inputs, (*path, entry.name))
+        context = Context(saved.source, saved.keras_major, inputs[0].shape)
+        layer = SavedLayer(entry, context, tuple(saved.arrays.get(entry.name, ())))
+        if entry.class_name == "Bidirectional":
+            return bidirectional(layer, self.builder, inputs, lambda part: self._recurrent(part, path))
+        key = (*path, entry.name)
+        if key not in self._layers:
+            unique = self._unique(entry.name, path)
+            self._layers[key] = _read_layer(replace(layer, entry=replace(entry, name=unique)), READERS)
+        read = self._layers[key]
+        _check_inputs(layer, read, inputs)
+        return inputs if read is None else self.builder.call(read, *inputs)
+
+    def _recurrent(self, saved: SavedLayer, path: tuple[str, ...]) -> Recurrent:
+        """Return one direction of a Bidirectional, whose name is unique already."""
+        key = (*path, saved.name)
+        if key not in self._layers:
+            self._layers[key] = _read_layer(saved, RECURRENT)
+        layer = self._layers[key]
+        assert isinstance(layer, Recurrent)
+        return layer
+
+    def _unique(self, name: str, path: tuple[str, ...]) -> str:
+        """Return a layer's name, with those of the models around it where another layer has it already."""
+        unique = name if name not in self._names else "_".join((*path, name))
+        self._names.add(unique)
+        return unique
+
+    def _constant(self, values: Weights, reader: SavedCall) -> Tensor:
+        name = f"{reader.entry.name}_initial"
+        (tensor,) = self.builder.call(Constant(name, values.reshape(values.shape[-1:])))
+        return tensor
+
+
+def _check_input(saved: SavedModel, entry: LayerEntry) -> None:
+    _read_layer(SavedLayer(entry, Context(saved.source, saved.keras_major, ()), ()), {"InputLayer": _input})
+
+
+def _check_inputs(saved: SavedLayer, layer: Layer | None, inputs: Sequence[Tensor]) -> None:
+    """Refuse a call with another number of inputs than the layer takes."""
+    count = len(inputs)
+    fits = count in (1, 1 + len(layer.states)) if isinstance(layer, Recurrent) else count == 1
+    if not fits and not isinstance(layer, Merge):
+        names = ", ".join(repr(tensor.name) for tensor in inputs)
+        problem = f"this {saved.entry.class_name} takes {count} inputs ({names})"
+        raise UnsupportedError(saved.where, problem, "Call the layer on its input alone, or an RNN with all its states")
 
 
 def _read_layer(saved: SavedLayer, readers: Mapping[str, Reader]) -> Layer | None:
@@ -142,11 +250,11 @@ class _RecurrentOptions(TypedDict):
     return_sequences: bool
     go_backwards: bool
     stateful: bool
+    return_state: bool
 
 
 def _recurrent_options(saved: SavedLayer) -> _RecurrentOptions:
     """Return what all recurrent layers choose; refuse what none of Loopwire's does."""
-    saved.only("return_state", False, remedy="Return the output alone, return_state=False")
     saved.only("time_major", False, remedy="Give sequences as (batch, steps, features)")
     saved.ignore("dropout", "recurrent_dropout", "seed", "unroll", "implementation", "zero_output_for_mask")
     return {
@@ -154,6 +262,7 @@ def _recurrent_options(saved: SavedLayer) -> _RecurrentOptions:
         "return_sequences": saved.boolean("return_sequences", False),
         "go_backwards": saved.boolean("go_backwards", False),
         "stateful": saved.boolean("stateful", False),
+        "return_state": saved.boolean("return_state", False),
     }
 
 
@@ -198,6 +307,26 @@ def _reshape(saved: SavedLayer) -> Reshape:
     if not isinstance(shape, list) or not all(type(n) is int and (n == -1 or n > 0) for n in shape):
         saved.refuse("target_shape", shape, "Give positive whole numbers, at most one of them -1")
     return Reshape(saved.name, tuple(shape))
+
+
+def _repeat_vector(saved: SavedLayer) -> RepeatVector:
+    return RepeatVector(saved.name, saved.count("n"))
+
+
+def _merge(layer: type[Merge]) -> Reader:
+    return lambda saved: layer(saved.name)
+
+
+def _concatenate(saved: SavedLayer) -> Concatenate:
+    last = len(saved.context.input_shape)
+    saved.only("axis", -1, last, remedy="Concatenate along the last axis, the features: axis=-1")
+    return Concatenate(saved.name)
+
+
+def _dot(saved: SavedLayer) -> Dot:
+    saved.only("axes", 1, -1, [1, 1], [-1, -1], remedy="Give it vectors, and axes=1")
+    saved.only("normalize", False, remedy="Divide by the lengths outside the firmware: normalize=False")
+    return Dot(saved.name)
 
 
 def _activation(saved: SavedLayer) -> Activation:
@@ -246,11 +375,14 @@ STEPWISE: dict[str, Reader] = {
 }
 """Layers that treat every step of a sequence alike, and so may stand in a TimeDistributed."""
 
+RECURRENT: dict[str, Reader] = {"LSTM": _lstm, "GRU": _gru, "SimpleRNN": _simple_rnn}
+
 READERS: dict[str, Reader] = {
-    "InputLayer": _input,
-    "LSTM": _lstm,
-    "GRU": _gru,
-    "SimpleRNN": _simple_rnn,
+    **RECURRENT,
+    **{layer.__name__: _merge(layer) for layer in (Add, Subtract, Multiply, Average, Maximum, Minimum)},
+    "Concatenate": _concatenate,
+    "Dot": _dot,
+    "RepeatVector": _repeat_vector,
     "Flatten": _flatten,
     "Reshape": _reshape,
     "SpatialDropout1D": _identity,
@@ -262,7 +394,6 @@ REFUSED = {
     "Lambda": "It holds Python code, which is never run; build it from Keras's own layers",
     "Masking": "Nothing is masked in firmware; end short sequences early instead, and remove the layer",
     "Embedding": "Embed the tokens before the model, and give it the vectors",
-    "Bidirectional": "Only one direction is compiled; go_backwards=True gives the other",
     "RNN": "Use LSTM, GRU or SimpleRNN rather than a cell",
     "CuDNNLSTM": "Load the weights into LSTM(recurrent_activation='sigmoid') and save that",
     "CuDNNGRU": "Load the weights into GRU(reset_after=True, recurrent_activation='sigmoid') and save that",

@@ -68,6 +68,13 @@ MAX_VARIABLES = 64
 CLASS_GROUPS = ("layers", "_layer_checkpoint_dependencies")
 """Groups that hold a group for each layer, named by its class; the second one is that of some Keras 2."""
 
+DIRECTIONS = ("forward_layer", "backward_layer")
+"""Groups of the layers in a Bidirectional."""
+
+MODELS = ("Functional", "Sequential", "Model")
+"""Classes of models, which may stand in others."""
+MAX_NESTED = 32
+
 KERAS_PACKAGES = ("keras", "tf_keras", "tensorflow")
 
 
@@ -99,7 +106,7 @@ class LayerEntry:
 @dataclass(frozen=True)
 class SavedModel:
     """A model as saved: `config` is the Sequential's or Functional's own, `arrays` holds each layer's by its name, in
-    Keras's order."""
+    Keras's order; `model/layer` names one of a nested model."""
 
     source: str
     keras_version: str
@@ -116,10 +123,15 @@ class SavedModel:
 
 @dataclass(frozen=True)
 class SavedWeights:
-    """Arrays in groups named after layers, or, where `by_class`, after their classes; `owners` may name the layers."""
+    """Arrays in groups named after layers, or, where `by_class`, after their classes; `owners` may name the layers.
+
+    Of nested models the class's group is `model/layer`, by class; else `names` tells each array's own name, in which
+    its layer's stands.
+    """
 
     groups: Mapping[str, Sequence[Any]]
     owners: Mapping[str, str]
+    names: Mapping[str, Sequence[str]]
     by_class: bool
 
 
@@ -157,7 +169,8 @@ def read_saved(source: Path | str | LiveModel, reading: Reading = AS_IT_IS) -> S
         groups = {
             group: [description.arrays[name] for name in names] for group, names in description.facts["groups"].items()
         }
-        weights = SavedWeights(groups, description.facts["owners"], bool(description.facts["by_class"]))
+        facts = description.facts
+        weights = SavedWeights(groups, facts["owners"], facts["names"], bool(facts["by_class"]))
     return replace(model, arrays=dict(_by_layer(model, weights, str(reading.weights))))
 
 
@@ -214,7 +227,7 @@ def describe_weights(path: Path) -> Description:
         weights = _weights_in(file, source)
         arrays = _load(source, weights.groups)
     names = {group: [f"{group}[{k}]" for k in range(len(of_group))] for group, of_group in arrays.items()}
-    facts = {"groups": names, "owners": weights.owners, "by_class": weights.by_class}
+    facts = {"groups": names, "owners": weights.owners, "names": weights.names, "by_class": weights.by_class}
     named = {name: array for group in names for name, array in zip(names[group], arrays[group], strict=True)}
     return Description(facts, named)
 
@@ -271,7 +284,7 @@ def layer_entry(where: str, raw: Any) -> LayerEntry:
 
 
 def _model(source: str, version: str, class_name: str, raw: Any) -> SavedModel:
-    if class_name not in ("Sequential", "Functional", "Model"):
+    if class_name not in MODELS:
         raise UnsupportedError(
             source,
             f"it is a model of class {class_name!r}",
@@ -309,8 +322,24 @@ def _read_live(model: LiveModel) -> SavedModel:
     if class_name not in ("Sequential", "Functional"):
         return _model(source, version, class_name, None)
     config = _json(source, json.dumps(model.get_config(), default=_plain))
-    arrays = {layer.name: [np.asarray(array) for array in layer.get_weights()] for layer in model.layers}
-    return replace(_model(source, version, class_name, config), arrays=arrays)
+    return replace(_model(source, version, class_name, config), arrays=dict(_live_arrays(model)))
+
+
+def _live_arrays(model: LiveModel, path: str = "") -> Iterator[tuple[str, list[Array]]]:
+    """Yield each layer's arrays, those of nested models under `model/layer`."""
+    for layer in model.layers:
+        if type(layer).__name__ in ("Sequential", "Functional") and layer is not model:
+            yield from _live_arrays(layer, f"{path}{layer.name}/")
+        else:
+            yield f"{path}{layer.name}", [np.asarray(array) for array in layer.get_weights()]
+
+
+def nested_model(model: SavedModel, entry: LayerEntry) -> SavedModel:
+    """Return a model that stands in another, as a model of its own."""
+    inner = _model(model.source, model.keras_version, entry.class_name, entry.config)
+    prefix = f"{entry.name}/"
+    arrays = {name.removeprefix(prefix): found for name, found in model.arrays.items() if name.startswith(prefix)}
+    return replace(inner, arrays=arrays)
 
 
 def _plain(value: Any) -> Any:
@@ -328,7 +357,8 @@ def _read_h5(path: Path) -> SavedModel:
                 "If it holds weights only, save the whole model: model.save('model.keras')",
             )
         model = _model(source, version, *_class_and_config(source, _json(source, text)))
-        return replace(model, arrays=_load(source, _weights_in(file, source).groups))
+        datasets = _by_layer(model, _weights_in(file, source), source)
+        return replace(model, arrays=_load(source, dict(datasets)))
 
 
 def _read_architecture(path: Path) -> SavedModel:
@@ -367,20 +397,19 @@ def _weights_in(file: h5py.File, source: str) -> SavedWeights:
     listed = group_in(file, "model_weights", source) if "model_weights" in file else file
     if listed is not file or any(name in listed.attrs for name in ("layer_names", "layer_names0")):
         groups = {name: group_in(listed, name, source) for name in names_in(listed, "layer_names", source)}
+        names = {name: names_in(group, "weight_names", source) for name, group in groups.items()}
         datasets = {
-            name: [dataset_in(group, weight, source) for weight in names_in(group, "weight_names", source)]
-            for name, group in groups.items()
+            name: [dataset_in(group, weight, source) for weight in names[name]] for name, group in groups.items()
         }
-        return SavedWeights(datasets, {}, by_class=False)
+        return SavedWeights(datasets, {}, names, by_class=False)
     by_class = next((name for name in CLASS_GROUPS if name in file), None)
     if by_class is None:
         raise ModelFileError(
             source, "it is an HDF5 file without weights of Keras", "Give what model.save_weights wrote"
         )
-    layers = group_in(file, by_class, source)
-    if len(layers) > MAX_ARRAYS:
-        raise damaged(source, f"it holds weights of {len(layers)} layers")
-    members = {name: group_in(layers, name, source) for name in layers}
+    members = dict(_members(group_in(file, by_class, source), source))
+    if len(members) > MAX_ARRAYS:
+        raise damaged(source, f"it holds weights of {len(members)} layers")
     owners = {
         name: attribute(group_in(member, "vars", source), "name", source)
         for name, member in members.items()
@@ -389,8 +418,20 @@ def _weights_in(file: h5py.File, source: str) -> SavedWeights:
     return SavedWeights(
         {name: list(_variables(member, source)) for name, member in members.items()},
         {name: text_of(owner) for name, owner in owners.items() if owner is not None},
+        {},
         by_class=True,
     )
+
+
+def _members(layers: h5py.Group, source: str, path: str = "") -> Iterator[tuple[str, h5py.Group]]:
+    """Yield the groups of layers by name, those of nested models as `model/layer`."""
+    if path.count("/") > MAX_NESTED:
+        raise damaged(source, "models are nested in it without end")
+    for name in layers:
+        member = group_in(layers, name, source)
+        yield f"{path}{name}", member
+        if "layers" in member:
+            yield from _members(group_in(member, "layers", source), source, f"{path}{name}/")
 
 
 def _by_layer(model: SavedModel, weights: SavedWeights, source: str) -> Iterator[tuple[str, Sequence[Any]]]:
@@ -399,9 +440,33 @@ def _by_layer(model: SavedModel, weights: SavedWeights, source: str) -> Iterator
     Groups may carry the class's name in snake case, numbered from the second layer of a class on; a Sequential does not
     count its InputLayer.
     """
-    if not weights.by_class:
-        yield from weights.groups.items()
+    if weights.by_class:
+        yield from _by_class(model, weights, source)
         return
+    entries = {entry.name: entry for entry in model.entries}
+    for name, arrays in weights.groups.items():
+        nested = _paths(entries[name]) if name in entries else []
+        found: dict[str, list[Any]] = {path: [] for path in nested or [name]}
+        for array, own in zip(arrays, weights.names[name], strict=True):
+            owner = (path for path in nested if f"/{path.rsplit('/', 1)[-1]}/" in f"/{own}")
+            found[next(owner, next(iter(found)))].append(array)
+        yield from found.items()
+
+
+def _paths(entry: LayerEntry, prefix: str = "") -> list[str]:
+    """Return the layers of a nested model as `model/layer`, of an ordinary layer none."""
+    layers = entry.config.get("layers")
+    if entry.class_name not in MODELS or not isinstance(layers, list):
+        return []
+    own = f"{prefix}{entry.name}/"
+    inner = [layer_entry(entry.name, layer) for layer in layers]
+    return [path for layer in inner for path in _paths(layer, own) or [f"{own}{layer.name}"]]
+
+
+def _by_class(
+    model: SavedModel, weights: SavedWeights, source: str, place: str = "", path: str = ""
+) -> Iterator[tuple[str, Sequence[Any]]]:
+    """Yield each layer's arrays, of a model whose groups stand under `place`, and its layers' names under `path`."""
     seen: Counter[str] = Counter()
     for entry in model.entries:
         if model.class_name == "Sequential" and entry.class_name == "InputLayer":
@@ -409,15 +474,21 @@ def _by_layer(model: SavedModel, weights: SavedWeights, source: str) -> Iterator
         base = _snake_case(entry.class_name)
         group = f"{base}_{seen[base]}" if seen[base] else base
         seen[base] += 1
-        owner = weights.owners.get(group, entry.name)
+        owner = weights.owners.get(f"{place}{group}", entry.name)
         if owner != entry.name:
             raise damaged(source, f"the weights of layer {owner!r} stand where {entry.name!r} belongs")
-        yield entry.name, weights.groups.get(group, ())
+        if entry.class_name in MODELS:
+            inner = nested_model(model, entry)
+            yield from _by_class(inner, weights, source, f"{place}{group}/", f"{path}{entry.name}/")
+        else:
+            yield f"{path}{entry.name}", weights.groups.get(f"{place}{group}", ())
 
 
 def _variables(layer: h5py.Group, source: str) -> Iterator[h5py.Dataset]:
-    """Yield a layer's own variables, then its cell's (recurrent layers) and its inner layer's (TimeDistributed)."""
+    """Yield a layer's own variables, then its cell's (recurrent layers) and those of the layers inside it."""
     holders = [layer, *(group_in(layer, child, source) for child in ("cell", "layer") if child in layer)]
+    for inner in (group_in(layer, child, source) for child in DIRECTIONS if child in layer):
+        holders += [inner, *([group_in(inner, "cell", source)] if "cell" in inner else [])]
     for holder in holders:
         if "vars" in holder:
             variables = group_in(holder, "vars", source)

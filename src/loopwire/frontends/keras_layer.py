@@ -83,7 +83,7 @@ class SavedLayer:
         return value
 
     def count(self, key: str) -> int:
-        """Return a number of units."""
+        """Return a number of units or steps."""
         value = self.option(key)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             self.damaged(f"option {key!r} is {value!r}, not a positive whole number")

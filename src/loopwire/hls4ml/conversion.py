@@ -12,7 +12,7 @@ from loopwire.config import MAX_FILE_BYTES, TARGETS, CompileConfig
 from loopwire.errors import ConfigError, ToolError, nearest
 from loopwire.frontends.keras import read_keras
 from loopwire.frontends.keras_archive import read_saved
-from loopwire.frontends.keras_chain import chain_of
+from loopwire.frontends.keras_graph import graph_of
 from loopwire.frontends.reading import AS_IT_IS, Reading
 from loopwire.hls4ml import keys
 from loopwire.hls4ml.notes import Notes
@@ -88,7 +88,9 @@ def read_conversion(
 
 def keras_classes(source: str | Path | LiveModel, reading: Reading = AS_IT_IS) -> dict[str, str]:
     """Return the Keras class of each layer by its name, in the order of the data."""
-    return {entry.name: entry.class_name for entry in chain_of(read_saved(source, reading))}
+    graph = graph_of(read_saved(source, reading))
+    entries = (*graph.inputs, *(call.entry for call in graph.calls))
+    return {entry.name: entry.class_name for entry in entries}
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

@@ -43,7 +43,8 @@ class HlsModel:
         Raises:
             DataError: x does not fit the model.
         """
-        return self.design.predict(x)
+        outputs: Reals = self.design.predict(x)
+        return outputs
 
     def trace(self, x: npt.ArrayLike) -> tuple[Reals, dict[str, Reals]]:
         """Return the outputs, and the fixed-point result (N, *shape) of each layer by its name.
@@ -119,4 +120,5 @@ class HlsModel:
         if self.input_data is None:
             return None
         model = self.design.model
-        return read_data(self.input_data, model.input_shape, model.output_shape()[-1]).inputs
+        inputs: npt.NDArray[Any] = read_data(self.input_data, model.input_shape, model.output_shape()[-1]).inputs
+        return inputs

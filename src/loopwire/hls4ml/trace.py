@@ -55,9 +55,8 @@ def _evaluate(graph: Graph, model: Model, x: Reals) -> dict[str, Reals]:
     for (name, value), array in zip(results.items(), arrays, strict=True):
         traced[name] = to_real(array, value.type.element.fraction)
     named = {}
-    shape = model.input_shape
-    for layer in model.layers:
-        shape = layer.output_shape(shape)
+    for call in model.calls:
+        layer, shape = call.layer, call.outputs[0].shape
         named[layer.name] = traced[layer.name] = traced[layer.name].reshape(len(x), *shape)
         if layer.name in before:
             assert isinstance(layer, Dense)

@@ -199,12 +199,8 @@ class _Translation:
 
     def _recurrent_steps(self) -> int:
         """Return the steps that the first recurrent layer reads."""
-        shape = self._folded.input_shape
-        for layer in self._folded.layers:
-            if isinstance(layer, Recurrent):
-                break
-            shape = layer.output_shape(shape)
-        return shape[0]
+        call = next(call for call in self._folded.calls if isinstance(call.layer, Recurrent))
+        return call.inputs[0].shape[0]
 
     def _note_truncation(self, types: list[FixedType]) -> None:
         plain = (Rounding.TRN, Overflow.WRAP)

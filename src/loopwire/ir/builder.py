@@ -241,6 +241,7 @@ class Builder:
         *,
         names: Sequence[str],
         note: str = "",
+        length: int | None = None,
     ) -> tuple[Value, ...]:
         """Run `body` once a step; return the final states, then the stacked results.
 
@@ -251,8 +252,10 @@ class Builder:
                 the next states (of the states' own types) and one step of each result.
             names: a name for each final state and each stacked result.
             note: equation.
+            length: T, where there is no sequence.
         """
-        (length,) = {sequence.type.shape[0] for sequence in sequences}
+        lengths = {sequence.type.shape[0] for sequence in sequences} | ({length} if length is not None else set())
+        (count,) = lengths
         inner = self.nested()
         step_states = [inner.input(f"{_base(v)}_prev", v.type) for v in states]
         steps = [inner.input(f"{_base(v)}_t", TensorType(v.type.shape[1:], v.type.element)) for v in sequences]
@@ -262,7 +265,7 @@ class Builder:
             Value(f"{self.layer}.{name}" if self.layer else name, value.type, self.layer, note)
             for name, value in zip(names, graph.outputs, strict=True)
         ]
-        return self.add_scan(graph, (*states, *sequences), len(states), length, like)
+        return self.add_scan(graph, (*states, *sequences), len(states), count, like)
 
     def add_scan(
         self,

@@ -9,6 +9,7 @@ from loopwire.ir.functions import SELU_SCALE
 from loopwire.ir.graph import Value
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.layers.emitter import Emitter
+from loopwire.layers.model import OneToOne
 from loopwire.layers.roles import Role
 from loopwire.layers.softmax import softmax
 
@@ -95,7 +96,7 @@ def _tail_type(x: FixedType, to: FixedType) -> FixedType:
 
 
 @dataclass(frozen=True)
-class Activation:
+class Activation(OneToOne):
     """y = function(x), on a vector or on each step of a sequence."""
 
     name: str
@@ -113,5 +114,5 @@ class Activation:
         return e.each_step(
             lambda e, v: activate(e, self.function, v, e.type_of(Role.RESULT), "y", f"y = {self.function.name}(x)"),
             x,
-            "y",
+            name="y",
         )

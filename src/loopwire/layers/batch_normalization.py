@@ -14,11 +14,12 @@ import numpy.typing as npt
 from loopwire.errors import UnsupportedError
 from loopwire.ir.graph import Value
 from loopwire.layers.emitter import Emitter
+from loopwire.layers.model import OneToOne
 from loopwire.layers.roles import Role
 
 
 @dataclass(frozen=True, eq=False)
-class BatchNormalization:
+class BatchNormalization(OneToOne):
     """scale (n,) and offset (n,), on a vector (n,) or each step of a sequence (T, n)."""
 
     name: str
@@ -40,7 +41,7 @@ class BatchNormalization:
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """Add product and sum."""
-        return e.each_step(self._vector, x, "y")
+        return e.each_step(self._vector, x, name="y")
 
     def _vector(self, e: Emitter, x: Value) -> Value:
         scale = e.weights(self.scale, Role.WEIGHT, "scale")

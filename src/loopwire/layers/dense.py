@@ -12,11 +12,12 @@ from loopwire.errors import UnsupportedError
 from loopwire.ir.graph import Value
 from loopwire.layers.activation import LINEAR, Function, activate
 from loopwire.layers.emitter import Emitter
+from loopwire.layers.model import OneToOne
 from loopwire.layers.roles import Role
 
 
 @dataclass(frozen=True, eq=False)
-class Dense:
+class Dense(OneToOne):
     """kernel (m, n), bias (m,), on a vector (n,) or on each step of a sequence (T, n)."""
 
     name: str
@@ -40,7 +41,7 @@ class Dense:
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """Add product, bias and activation."""
-        return e.each_step(self._vector, x, "y")
+        return e.each_step(self._vector, x, name="y")
 
     def _vector(self, e: Emitter, x: Value) -> Value:
         weights = e.weights(self.kernel, Role.WEIGHT, "W")

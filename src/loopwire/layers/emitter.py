@@ -75,9 +75,15 @@ class Emitter:
             states, sequences, lambda b, s, x: body(Emitter(b, self._types), s, x), names=names, note=note
         )
 
-    def each_step(self, step: Callable[[Emitter, Value], Value], x: Value, name: str) -> Value:
-        """Apply `step` to a vector, or to each step of a sequence."""
-        if len(x.type.shape) < 2:
-            return step(self, x)
-        (y,) = self.scan((), (x,), lambda e, _, steps: ((), (step(e, steps[0]),)), names=(name,))
+    def each_step(self, step: Callable[..., Value], *operands: Value, name: str) -> Value:
+        """Apply `step` to vectors, or to each step of sequences: step(emitter, *vectors)."""
+        if len(operands[0].type.shape) < 2:
+            return step(self, *operands)
+        sequences = tuple(dict.fromkeys(operands))
+        places = [sequences.index(operand) for operand in operands]
+
+        def body(e: Emitter, _: Sequence[Value], steps: Sequence[Value]) -> BodyResult:
+            return (), (step(e, *(steps[place] for place in places)),)
+
+        (y,) = self.scan((), sequences, body, names=(name,))
         return y

@@ -1,9 +1,10 @@
-"""A model as a frontend reads it: a chain of layers with their weights, framework quirks already permuted away."""
+"""A model as a frontend reads it: a graph of layer calls, with their weights, framework quirks permuted away."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from loopwire.errors import ModelFileError
@@ -12,9 +13,23 @@ from loopwire.layers.emitter import Emitter
 from loopwire.layers.roles import Role
 from loopwire.text.names import take_in
 
+Shape = tuple[int, ...]
+"""(T, features) of a sequence, (features,) of a vector, without the batch."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """What a layer hands on, or an input of the model. Compared by identity; `name` is unique in its model."""
+
+    name: str
+    shape: Shape
+
+    def __repr__(self) -> str:
+        return f"{self.name!r} of shape {self.shape}"
+
 
 class Layer(Protocol):
-    """A frozen dataclass of a layer's weights and options, whose `emit` is its equations."""
+    """A frozen dataclass of a layer's weights and options, whose `call` is its equations."""
 
     kind: ClassVar[str]
     """Name users know the layer's type by, as in a configuration: 'LSTM'."""
@@ -26,42 +41,136 @@ class Layer(Protocol):
         """Name in the model file, unique in the model."""
         ...
 
-    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of the result; raise UnsupportedError where the layer cannot take such an input."""
+    def results(self, inputs: Sequence[Tensor]) -> Mapping[str, Shape]:
+        """Return the shapes of the results by what distinguishes their names: '' for the first.
+
+        Raises:
+            UnsupportedError: the layer cannot take such inputs.
+        """
         ...
 
+    def call(self, e: Emitter, inputs: Sequence[Value]) -> Sequence[Value]:
+        """Add the layer's ops; return its results."""
+        ...
+
+
+class OneToOne(ABC):
+    """What layers are that make one tensor of one other."""
+
+    def results(self, inputs: Sequence[Tensor]) -> Mapping[str, Shape]:
+        """Return the shape of the only result."""
+        (x,) = inputs
+        return {"": self.output_shape(x.shape)}
+
+    def call(self, e: Emitter, inputs: Sequence[Value]) -> Sequence[Value]:
+        """Add the layer's ops; return its only result."""
+        (x,) = inputs
+        return (self.emit(e, x),)
+
+    @abstractmethod
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of the result; raise UnsupportedError where the layer cannot take such an input."""
+
+    @abstractmethod
     def emit(self, e: Emitter, x: Value) -> Value:
         """Add the layer's ops; return its result."""
-        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A layer at work on some tensors. A layer that is called several times has the same weights in each."""
+
+    layer: Layer
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
 class Model:
-    """A chain of layers. `input_shape` is (T, features) or (features,), without the batch.
-
-    `source` tells where it was read from, for messages.
+    """Calls of layers, each after those whose results it takes. `source` tells where it was read from, for messages.
 
     Raises:
-        ModelFileError: a name of it or of a layer cannot be taken in.
+        ModelFileError: a name of it, of a layer or of a tensor cannot be taken in.
     """
 
     name: str
-    input_shape: tuple[int, ...]
-    layers: tuple[Layer, ...]
+    inputs: tuple[Tensor, ...]
+    calls: tuple[Call, ...]
+    outputs: tuple[Tensor, ...]
     source: str
 
     def __post_init__(self) -> None:
         take_in(self.name, self.source, "the model", ModelFileError)
+        for tensor in self.inputs:
+            take_in(tensor.name, self.source, "an input", ModelFileError)
         for layer in self.layers:
             take_in(layer.name, self.source, "a layer", ModelFileError)
 
-    def output_shape(self) -> tuple[int, ...]:
-        """Return the shape of the model's result."""
-        shape = self.input_shape
-        for layer in self.layers:
-            shape = layer.output_shape(shape)
-        return shape
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer once, in the order of their first calls."""
+        return tuple({call.layer.name: call.layer for call in self.calls}.values())
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of the only input."""
+        (x,) = self.inputs
+        return x.shape
+
+    def output_shape(self) -> Shape:
+        """Return the shape of the only result."""
+        (y,) = self.outputs
+        return y.shape
 
     def layer_kinds(self) -> Mapping[str, str]:
         """Return each layer's kind by its name."""
         return {layer.name: layer.kind for layer in self.layers}
+
+
+@dataclass
+class ModelBuilder:
+    """Puts a model together call by call."""
+
+    _inputs: list[Tensor] = field(default_factory=list)
+    _calls: list[Call] = field(default_factory=list)
+    _names: set[str] = field(default_factory=set)
+
+    def input(self, name: str, shape: Shape) -> Tensor:
+        """Add an input of the model."""
+        self._inputs.append(self._tensor(name, shape))
+        return self._inputs[-1]
+
+    def call(self, layer: Layer, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Call a layer; return what it hands on.
+
+        Raises:
+            UnsupportedError: the layer cannot take these inputs.
+        """
+        shapes = layer.results(inputs)
+        outputs = tuple(self._tensor(layer.name + (end and f"_{end}"), shape) for end, shape in shapes.items())
+        self._calls.append(Call(layer, inputs, outputs))
+        return outputs
+
+    def model(self, name: str, outputs: Sequence[Tensor], source: str) -> Model:
+        """Return the model."""
+        return Model(name, tuple(self._inputs), tuple(self._calls), tuple(outputs), source)
+
+    def _tensor(self, name: str, shape: Shape) -> Tensor:
+        unique, count = name, 2
+        while unique in self._names:
+            unique, count = f"{name}_{count}", count + 1
+        self._names.add(unique)
+        return Tensor(unique, shape)
+
+
+def chain(name: str, input_shape: Shape, layers: Sequence[Layer], source: str) -> Model:
+    """Return a model of one input in which each layer takes what the one before hands on first.
+
+    Raises:
+        UnsupportedError: a layer cannot take what the one before it hands on.
+    """
+    builder = ModelBuilder()
+    tensor = builder.input("x", input_shape)
+    for layer in layers:
+        tensor, *_ = builder.call(layer, tensor)
+    return builder.model(name, (tensor,), source)

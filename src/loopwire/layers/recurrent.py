@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
@@ -15,6 +15,7 @@ from loopwire.ir.builder import BodyResult
 from loopwire.ir.graph import Value
 from loopwire.layers.activation import TANH, Function
 from loopwire.layers.emitter import Emitter
+from loopwire.layers.model import Shape, Tensor
 from loopwire.layers.roles import Role
 
 
@@ -23,8 +24,9 @@ class Recurrent(ABC):
     """A recurrent layer of U units on F features; rows of the matrices are its G gates, U rows each.
 
     kernel (GU, F), recurrent_kernel (GU, U), bias (GU,). `activation` is φ. The first state, h, is what is handed on:
-    of every step if `return_sequences`, else of the last one. With `go_backwards` the last step is read first. In a
-    model of `stateful` layers a sequence goes on from the states that the last one left.
+    of every step if `return_sequences`, else of the last one; with `return_state` all states after the last one too.
+    With `go_backwards` the last step is read first. Beside the sequence, the states of the first step may be given. In
+    a model of `stateful` layers a sequence goes on from the states that the last one left.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Recurrent(ABC):
     return_sequences: bool = False
     go_backwards: bool = False
     stateful: bool = False
+    return_state: bool = False
 
     kind: ClassVar[str]
     roles: ClassVar[tuple[Role, ...]]
@@ -47,28 +50,41 @@ class Recurrent(ABC):
         """U."""
         return int(self.recurrent_kernel.shape[1])
 
-    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return (T, U) or (U,)."""
-        if len(input_shape) != 2:
+    def results(self, inputs: Sequence[Tensor]) -> Mapping[str, Shape]:
+        """Return the shape (T, U) or (U,) of the output, and (U,) of each state that is returned."""
+        x, *initial = inputs
+        if len(x.shape) != 2:
             raise UnsupportedError(
                 f"layer {self.name!r}",
-                f"a recurrent layer got an input of shape {input_shape}",
+                f"a recurrent layer got an input of shape {x.shape}",
                 "It needs a sequence, of shape (steps, features)",
             )
-        return (input_shape[0], self.units) if self.return_sequences else (self.units,)
+        if initial and [state.shape for state in initial] != [(self.units,)] * len(self.states):
+            raise UnsupportedError(
+                f"layer {self.name!r}",
+                f"its initial states are {', '.join(map(repr, initial))}",
+                f"It needs {len(self.states)} of shape ({self.units},): {', '.join(self.states)}",
+            )
+        output = (x.shape[0], self.units) if self.return_sequences else (self.units,)
+        return {"": output, **(dict.fromkeys(self.states, (self.units,)) if self.return_state else {})}
 
-    def emit(self, e: Emitter, x: Value) -> Value:
+    def call(self, e: Emitter, inputs: Sequence[Value]) -> Sequence[Value]:
         """Add the scan over the steps."""
+        x, *given = inputs
         if self.go_backwards:
             x = e.b.reverse(x, "x_reversed")
-        initial = [e.zeros((self.units,), role, state) for state, role in self.states.items()]
+        initial = [
+            e.cast(given[index], role, f"{state}_initial") if given else e.zeros((self.units,), role, state)
+            for index, (state, role) in enumerate(self.states.items())
+        ]
         names = [*(f"{state}_last" for state in self.states), "h_sequence"]
-        last, *_, sequence = e.scan(initial, (x,), self.step, names=names)
+        *last, sequence = e.scan(initial, (x,), self.step, names=names)
+        states = last if self.return_state else []
         if not self.return_sequences:
-            return e.cast(last, Role.RESULT, "y")
-        if e.type_of(Role.RESULT) == sequence.type.element:
-            return sequence
-        return e.each_step(lambda e, h: e.cast(h, Role.RESULT, "y"), sequence, "y_sequence")
+            return (e.cast(last[0], Role.RESULT, "y"), *states)
+        if e.type_of(Role.RESULT) != sequence.type.element:
+            sequence = e.each_step(lambda e, h: e.cast(h, Role.RESULT, "y"), sequence, name="y_sequence")
+        return (sequence, *states)
 
     @abstractmethod
     def step(self, e: Emitter, states: Sequence[Value], steps: Sequence[Value]) -> BodyResult:

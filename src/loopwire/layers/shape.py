@@ -9,11 +9,12 @@ from typing import ClassVar
 from loopwire.errors import UnsupportedError
 from loopwire.ir.graph import Value
 from loopwire.layers.emitter import Emitter
+from loopwire.layers.model import OneToOne, Shape
 from loopwire.layers.roles import Role
 
 
 @dataclass(frozen=True)
-class Flatten:
+class Flatten(OneToOne):
     """(T, n) → (T·n,), row-major."""
 
     name: str
@@ -31,7 +32,7 @@ class Flatten:
 
 
 @dataclass(frozen=True)
-class Reshape:
+class Reshape(OneToOne):
     """Any shape to `shape`, row-major; one length may be -1."""
 
     name: str
@@ -56,6 +57,52 @@ class Reshape:
     def emit(self, e: Emitter, x: Value) -> Value:
         """Add the reshape."""
         return _reshaped(e, x, self.output_shape(x.type.shape))
+
+
+@dataclass(frozen=True)
+class RepeatVector(OneToOne):
+    """(n,) → (count, n): the same vector in every step."""
+
+    name: str
+    count: int
+
+    kind: ClassVar[str] = "RepeatVector"
+    roles: ClassVar[tuple[Role, ...]] = ()
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of the sequence."""
+        if len(input_shape) != 1:
+            raise UnsupportedError(
+                f"layer {self.name!r}", f"an input of shape {input_shape} cannot be repeated", "Give it a vector"
+            )
+        return (self.count, *input_shape)
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """Add a scan whose state never changes."""
+        _, y = e.b.scan((x,), (), lambda b, states, _: (states, states), names=("last", "y"), length=self.count)
+        return y
+
+
+@dataclass(frozen=True)
+class Reversed(OneToOne):
+    """(T, n) → (T, n): the steps in reverse order."""
+
+    name: str
+
+    kind: ClassVar[str] = "Reversed"
+    roles: ClassVar[tuple[Role, ...]] = ()
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the input's shape."""
+        if len(input_shape) != 2:
+            raise UnsupportedError(
+                f"layer {self.name!r}", f"an input of shape {input_shape} has no steps", "Give it a sequence"
+            )
+        return input_shape
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """Add the reversal."""
+        return e.b.reverse(x, "y")
 
 
 def _reshaped(e: Emitter, x: Value, shape: tuple[int, ...]) -> Value:

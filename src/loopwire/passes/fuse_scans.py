@@ -16,7 +16,11 @@ def fuse_scans(graph: Graph) -> Graph:
 
 
 def _fusible(graph: Graph) -> tuple[Node, Node] | None:
-    """Return a scan and a later one of the same length that needs of it only its stacked results, step for step."""
+    """Return a scan and a later one of the same length that needs of it only its stacked results, step for step.
+
+    The later one must need nothing that the first would then wait for: all else that it reads, constants apart, the
+    first reads too.
+    """
     producers = graph.producers()
     for second in graph.nodes:
         if not isinstance(second.op, ops.Scan):
@@ -28,9 +32,15 @@ def _fusible(graph: Graph) -> tuple[Node, Node] | None:
                 continue
             stacked = set(first.results[first.op.states :])
             others = [*states, *(v for v in sequences if v not in stacked)]
-            if not any(_depends(producers, v, first) for v in others):
+            known = set(first.operands)
+            if all(v in known or _is_constant(producers, v) for v in others):
                 return first, second
     return None
+
+
+def _is_constant(producers: dict[Value, Node], value: Value) -> bool:
+    node = producers.get(value)
+    return node is not None and all(_is_constant(producers, operand) for operand in node.operands)
 
 
 def _depends(producers: dict[Value, Node], value: Value, on: Node) -> bool:
@@ -60,12 +70,15 @@ def _add_fused(builder: Builder, first: Node, second: Node, new: dict[Value, Val
     fed = {outer: index for index, outer in enumerate(first.results[a.states :])}
     a_inputs = [inner.input_like(value) for value in a.body.inputs]
     a_outputs = inner.inline(a.body, a_inputs)
+    # What the second scan reads in each step comes from the first, or enters both at once.
+    shared = dict(zip(first.operands[a.states :], a_inputs[a.states :], strict=True))
+    shared |= {outer: a_outputs[a.states + index] for outer, index in fed.items()}
     b_inputs = [
-        a_outputs[a.states + fed[outer]] if outer in fed and index >= b.states else inner.input_like(value)
+        shared[outer] if outer in shared and index >= b.states else inner.input_like(value)
         for index, (outer, value) in enumerate(zip(second.operands, b.body.inputs, strict=True))
     ]
     b_outputs = inner.inline(b.body, b_inputs)
-    own = [index for index, outer in enumerate(second.operands) if index >= b.states and outer not in fed]
+    own = [index for index, outer in enumerate(second.operands) if index >= b.states and outer not in shared]
     body = Graph(
         (*a_inputs[: a.states], *b_inputs[: b.states], *a_inputs[a.states :], *(b_inputs[i] for i in own)),
         inner.graph(()).nodes,

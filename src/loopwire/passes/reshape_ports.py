@@ -6,7 +6,7 @@ same. One Reshape is left of several in a row, and none of those that lead back 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from loopwire.ir import ops
 from loopwire.ir.builder import Builder
@@ -16,10 +16,10 @@ from loopwire.passes.rewrite import drop_unused, rewrite
 
 
 def reshape_ports(graph: Graph) -> Graph:
-    """Return a lowered graph whose input is the sequence that its layers read, and whose output is what they make."""
-    graph = _output_as_made(_merged(graph))
-    shape = _shape_read(graph)
-    return graph if shape is None else _merged(_with_input_of(graph, shape))
+    """Return a lowered graph whose inputs are the sequences that its layers read, its outputs what they make."""
+    graph = _outputs_as_made(_merged(graph))
+    shapes = {x: shape for x in graph.inputs if (shape := _shape_read(graph, x)) is not None}
+    return _merged(_with_inputs_of(graph, shapes)) if shapes else graph
 
 
 def _merged(graph: Graph) -> Graph:
@@ -39,27 +39,31 @@ def _merged(graph: Graph) -> Graph:
     return drop_unused(rewrite(graph, rule))
 
 
-def _output_as_made(graph: Graph) -> Graph:
-    (output,) = graph.outputs
-    producer = graph.producers().get(output)
-    if producer is None or not isinstance(producer.op, ops.Reshape):
-        return graph
-    return drop_unused(Graph(graph.inputs, graph.nodes, producer.operands))
+def _outputs_as_made(graph: Graph) -> Graph:
+    producers = graph.producers()
+
+    def made(output: Value) -> Value:
+        producer = producers.get(output)
+        return producer.operands[0] if producer is not None and isinstance(producer.op, ops.Reshape) else output
+
+    return drop_unused(Graph(graph.inputs, graph.nodes, tuple(made(output) for output in graph.outputs)))
 
 
-def _shape_read(graph: Graph) -> tuple[int, ...] | None:
-    """Return the one shape of a sequence that all readers of the input give it; None where there is none."""
-    (x,) = graph.inputs
+def _shape_read(graph: Graph, x: Value) -> tuple[int, ...] | None:
+    """Return the one shape of a sequence that all readers of an input give it; None where there is none."""
     shapes = {node.op.shape if isinstance(node.op, ops.Reshape) else None for node in graph.users().get(x, [])}
     (shape,) = shapes if len(shapes) == 1 else (None,)
     return shape if shape is not None and len(shape) == 2 and x not in graph.outputs else None
 
 
-def _with_input_of(graph: Graph, shape: tuple[int, ...]) -> Graph:
-    (x,) = graph.inputs
-    read = Value(x.name, TensorType(shape, x.type.element), x.layer, x.note)
+def _with_inputs_of(graph: Graph, shapes: Mapping[Value, tuple[int, ...]]) -> Graph:
+    read = {
+        x: Value(x.name, TensorType(shape, x.type.element), x.layer, x.note) if (shape := shapes.get(x)) else x
+        for x in graph.inputs
+    }
 
     def renamed(node: Node) -> Node:
-        return Node(node.op, tuple(read if value is x else value for value in node.operands), node.results)
+        return Node(node.op, tuple(read.get(value, value) for value in node.operands), node.results)
 
-    return Graph((read,), tuple(renamed(node) for node in graph.nodes), graph.outputs)
+    nodes = tuple(renamed(node) for node in graph.nodes)
+    return Graph(tuple(read.values()), nodes, tuple(read.get(value, value) for value in graph.outputs))

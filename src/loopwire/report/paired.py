@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,28 +33,30 @@ def shown_values(graph: Graph) -> list[Value]:
     return [*graph.inputs, *(node.result for node in nodes)]
 
 
-def visit_pairs(graph: Graph, x: npt.NDArray[np.generic], visit: Visit) -> None:
-    """Evaluate inputs x (N, *input shape) in batches, and tell of every shown tensor in every step.
+def visit_pairs(graph: Graph, inputs: Sequence[npt.NDArray[Any]], visit: Visit) -> None:
+    """Evaluate inputs (N, *input shape) in batches, and tell of every shown tensor in every step.
 
     Constants are told of once.
     """
     constants: set[Value] = set()
-    source = graph.inputs[0]
-    for start in range(0, len(x), BATCH):
-        part = x[start : start + BATCH].astype(np.float64)
-        integers = quantise(part, source.type.element)
-        visit(source, 0, part, integers)
-        _visit_batch(graph, part, integers, constants, visit)
+    for start in range(0, len(inputs[0]), BATCH):
+        reals = [x[start : start + BATCH].astype(np.float64) for x in inputs]
+        integers = [quantise(x, value.type.element) for x, value in zip(reals, graph.inputs, strict=True)]
+        for value, real, integer in zip(graph.inputs, reals, integers, strict=True):
+            visit(value, 0, real, integer)
+        _visit_batch(graph, reals, integers, constants, visit)
 
 
-def _visit_batch(graph: Graph, reals: Reals, integers: Array, constants: set[Value], visit: Visit) -> None:
+def _visit_batch(
+    graph: Graph, reals: Sequence[Reals], integers: Sequence[Array], constants: set[Value], visit: Visit
+) -> None:
     kept: list[Reals] = []
 
     def keep(node: Node, _: Sequence[Array], result: Array) -> None:
         if is_shown(node):
             kept.append(result)
 
-    evaluate_real(graph, (reals,), observe=keep)
+    evaluate_real(graph, reals, observe=keep)
     following = iter(kept)
     steps: Counter[Value] = Counter()
 
@@ -68,4 +71,4 @@ def _visit_batch(graph: Graph, reals: Reals, integers: Array, constants: set[Val
         visit(value, steps[value], real, result)
         steps[value] += 1
 
-    evaluate_integers(graph, (integers,), observe=compare)
+    evaluate_integers(graph, integers, observe=compare)

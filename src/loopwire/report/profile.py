@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -77,10 +77,10 @@ class TensorProfile:
     underflowed: int
 
 
-def profile(graph: Graph, x: npt.NDArray[np.generic]) -> tuple[TensorProfile, ...]:
-    """Return the profile of every tensor for inputs x (N, *input shape), in the order of the graph."""
+def profile(graph: Graph, inputs: Sequence[npt.NDArray[Any]]) -> tuple[TensorProfile, ...]:
+    """Return the profile of every tensor for inputs (N, *input shape), in the order of the graph."""
     tallies = {value: _Tally(value.type.element) for value in shown_values(graph)}
-    visit_pairs(graph, x, lambda value, _, real, fixed: tallies[value].add(real, fixed))
+    visit_pairs(graph, inputs, lambda value, _, real, fixed: tallies[value].add(real, fixed))
     constants = {node.result for node in graph.walk() if isinstance(node.op, ops.Const)}
     return tuple(tally.profile(value, value in constants) for value, tally in tallies.items() if tally.values)
 

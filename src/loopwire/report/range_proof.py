@@ -54,8 +54,9 @@ class RangeProof:
 def range_proofs(graph: Graph) -> tuple[RangeProof, ...]:
     """Return the proof of every tensor that is brought into a type, in the order of the graph."""
     found = ranges(graph)
-    source = graph.inputs[0]
-    rows = [RangeProof(source.layer, tensor_name(source), source.type.element, None, None, False)]
+    rows = [
+        RangeProof(source.layer, tensor_name(source), source.type.element, None, None, False) for source in graph.inputs
+    ]
     for node in graph.walk():
         match node.op:
             case ops.Cast(to):

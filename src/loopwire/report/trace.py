@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,8 +46,8 @@ class TensorTrace:
     first_drift_step: int | None
 
 
-def trace(graph: Graph, x: npt.NDArray[np.generic]) -> tuple[TensorTrace, ...]:
-    """Compare every tensor for inputs x (N, *input shape), in the order of the graph.
+def trace(graph: Graph, inputs: Sequence[npt.NDArray[Any]]) -> tuple[TensorTrace, ...]:
+    """Compare every tensor for inputs (N, *input shape), in the order of the graph.
 
     The fixed-point values are those of a fixed-point evaluation from the input on: errors of earlier tensors and steps
     are part of later ones'.
@@ -55,7 +57,7 @@ def trace(graph: Graph, x: npt.NDArray[np.generic]) -> tuple[TensorTrace, ...]:
     def visit(value: Value, step: int, real: Reals, fixed: npt.NDArray[np.generic]) -> None:
         tallies[value].add(step, real, to_real(fixed, value.type.element.fraction))
 
-    visit_pairs(graph, x, visit)
+    visit_pairs(graph, inputs, visit)
     return tuple(tally.row(value) for value, tally in tallies.items() if tally.steps)
 
 

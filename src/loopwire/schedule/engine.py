@@ -14,6 +14,8 @@ from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers, cast
 from loopwire.ir.graph import Graph, Node, Value
 
+OTHER_TARGET = "Take target = 'vitis_hls', which carries any graph of layers"
+
 
 @dataclass(frozen=True)
 class State:
@@ -56,11 +58,14 @@ class Engine:
 
 
 def engines(graph: Graph) -> tuple[Engine, ...]:
-    """Cut a graph of one input and one output into a chain of engines.
+    """Cut a graph into a chain of engines.
 
     Raises:
         UnsupportedError: layers are connected in a way that no chain of engines can carry.
     """
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        ports = f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs"
+        raise UnsupportedError("the model", f"it has {ports}, and SystemVerilog is made of chains", OTHER_TARGET)
     producers = graph.producers()
     scans = [node for node in graph.nodes if isinstance(node.op, ops.Scan)]
     if not scans:
@@ -106,7 +111,8 @@ def _engine(graph: Graph, node: Node, producers: dict[Value, Node], name: str, f
         if source is not feed or x is not None:
             raise _unsupported(outer)
         x = inner
-    assert x is not None, "a scan without an input sequence"
+    if x is None:
+        raise _unsupported(node.operands[0])
     states = tuple(
         State(read, following, initial, index in scan.carried)
         for index, (read, following, initial) in enumerate(zip(body.inputs, body.outputs, initials, strict=False))
@@ -191,7 +197,7 @@ def computed_initial_state(scan: Node, initial: Value) -> UnsupportedError:
     return UnsupportedError(
         f"layer {scan.results[0].layer!r}",
         f"its initial state %{initial.name} is computed by the model",
-        "Firmware starts from constant states; leave the initial state at its default",
+        OTHER_TARGET,
     )
 
 
@@ -228,5 +234,5 @@ def _unsupported(value: Value) -> UnsupportedError:
         f"layer {value.layer!r}" if value.layer else "the model's input",
         f"firmware cannot pass %{value.name}, of shape {value.type.shape}, to the next layer",
         "Supported are chains in which each layer reads the previous one's steps in order or in reverse, "
-        "or its last step; a sequence made from a vector, or cut into other steps, is not",
+        f"or its last step. {OTHER_TARGET}",
     )

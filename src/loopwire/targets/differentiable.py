@@ -23,6 +23,7 @@ from loopwire.ir import ops
 from loopwire.ir.functions import TABULATED
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.ir.interval import table_form
+from loopwire.ir.lengths import short_values
 from loopwire.ir.table_form import TableForm
 from loopwire.ir.types import FixedType, Overflow, Rounding
 
@@ -52,6 +53,7 @@ class DifferentiableGraph:
             UnsupportedError: a value has more than 52 bits.
         """
         self.graph = graph
+        self._short = short_values(graph)
         self.dtype = _exact_dtype(graph)
         self.weights: dict[Value, Tensor] = dict.fromkeys(trained, torch.empty(0))
         self._constants: dict[Value, Tensor] = {}
@@ -112,9 +114,10 @@ class DifferentiableGraph:
                 case ops.Const():
                     known[node.result] = constants[node.result]
                 case ops.Scan():
-                    known.update(zip(node.results, self._scan(node.op, operands, constants, lengths), strict=True))
+                    ends = None if self._short.isdisjoint(node.operands[node.op.states :]) else lengths
+                    known.update(zip(node.results, self._scan(node.op, operands, constants, ends), strict=True))
                 case ops.Reverse():
-                    known[node.result] = _reversed(operands[0], lengths)
+                    known[node.result] = _reversed(operands[0], lengths if node.operands[0] in self._short else None)
                 case ops.Table():
                     known[node.result] = _Table.apply(operands[0], self._forms[node])
                 case op:
@@ -126,7 +129,8 @@ class DifferentiableGraph:
         body = scan.body
         states, sequences = list(operands[: scan.states]), operands[scan.states :]
         ahead, inside = _ahead_of_states(scan)
-        hoisted = self._hoisted(scan, ahead, sequences, constants, lengths)
+        batch = max(len(x) for x in (*operands, *(() if lengths is None else (lengths,))))
+        hoisted = self._hoisted(scan, ahead, sequences, constants, lengths, batch)
         stacked: list[list[Tensor]] = [[] for _ in body.outputs[scan.states :]]
         for t in range(scan.length):
             known = {value: x[:, t] if value in hoisted else x for value, x in {**constants, **hoisted}.items()}
@@ -149,9 +153,9 @@ class DifferentiableGraph:
         sequences: Sequence[Tensor],
         constants: Mapping[Value, Tensor],
         lengths: Tensor | None,
+        batch: int,
     ) -> dict[Value, Tensor]:
         """Return (N, T, …) of all values of a body that need no state: all steps are one batch."""
-        batch = max(len(x) for x in (*sequences, *(() if lengths is None else (lengths,))))
         known = {
             value: x.expand(batch, *x.shape[1:]).flatten(0, 1)
             for value, x in zip(scan.body.inputs[scan.states :], sequences, strict=True)

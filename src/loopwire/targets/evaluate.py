@@ -20,6 +20,7 @@ from loopwire.ir.fixed_point import Integers, cast, integer_dtype
 from loopwire.ir.functions import TABULATED
 from loopwire.ir.graph import Graph, Node
 from loopwire.ir.interval import table_form
+from loopwire.ir.lengths import short_values
 
 Array = npt.NDArray[Any]
 Observer = Callable[[Node, Sequence[Array], Array], None]
@@ -87,13 +88,15 @@ def _evaluate(
 ) -> tuple[Array, ...]:
     batch = max((x.shape[0] for x in inputs), default=1)
     known = dict(zip(graph.inputs, inputs, strict=True))
+    short = frozenset() if lengths is None else short_values(graph)
     for node in graph.nodes:
         operands = [known[value] for value in node.operands]
         match node.op:
             case ops.Scan():
-                known.update(zip(node.results, _scan(node.op, operands, lengths, apply, observe), strict=True))
+                ends = None if short.isdisjoint(node.operands[node.op.states :]) else lengths
+                known.update(zip(node.results, _scan(node.op, operands, ends, apply, observe), strict=True))
             case ops.Reverse():
-                known[node.result] = _reverse(operands[0], lengths)
+                known[node.result] = _reverse(operands[0], lengths if node.operands[0] in short else None)
             case _:
                 known[node.result] = apply(node, operands)
                 if observe is not None:

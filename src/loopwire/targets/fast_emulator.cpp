@@ -153,12 +153,12 @@ class Machine {
     bool run(int64_t first) {
         first_ = first;
         used_ = static_cast<int>(std::min<int64_t>(LANES, batch_.sequences - first));
-        shortest_ = INT64_MAX;
-        longest_ = batch_.lengths ? 0 : INT64_MAX;
-        for (int l = 0; l < LANES; ++l) {
-            lengths_[l] = batch_.lengths && l < used_ ? batch_.lengths[first + l] : INT64_MAX;
-            shortest_ = std::min(shortest_, lengths_[l]);
-            if (l < used_) longest_ = std::max(longest_, lengths_[l]);
+        ends_ = Ends();
+        if (batch_.lengths) ends_.longest = 0;
+        for (int l = 0; batch_.lengths && l < used_; ++l) {
+            ends_.lengths[l] = batch_.lengths[first + l];
+            ends_.shortest = std::min(ends_.shortest, ends_.lengths[l]);
+            ends_.longest = std::max(ends_.longest, ends_.lengths[l]);
         }
         in_range_ = true;
         execute(0, program_.size, 0);
@@ -172,10 +172,16 @@ class Machine {
     const Batch& batch_;
     std::vector<char> storage_;
     char* workspace_;
-    int64_t first_ = 0, shortest_ = 0, longest_ = 0;
+    int64_t first_ = 0;
     int used_ = 0;
     bool in_range_ = true;
-    int64_t lengths_[LANES] = {};
+
+    // After how many steps the sequence of each lane ends.
+    struct Ends {
+        int64_t lengths[LANES], shortest = INT64_MAX, longest = INT64_MAX;
+        Ends() { std::fill_n(lengths, LANES, INT64_MAX); }
+    };
+    Ends ends_;
 
     template <class T>
     T* rows(const Operand& operand, int64_t t) {
@@ -213,8 +219,11 @@ class Machine {
             const Instruction& i = program_.instructions[k];
             if (i.opcode == Opcode::SCAN) {
                 const int64_t body_end = i.parameters[0], length = i.parameters[1];
-                for (int64_t step = 0; step < std::min(length, longest_); ++step) execute(k + 1, body_end, step);
-                for (int64_t step = std::min(length, longest_); step < length; ++step) stack_zeros(k + 1, body_end, step);
+                const Ends ends = ends_;
+                if (i.parameters[2]) ends_ = Ends();  // all steps, even of short sequences
+                for (int64_t step = 0; step < std::min(length, ends_.longest); ++step) execute(k + 1, body_end, step);
+                for (int64_t step = std::min(length, ends_.longest); step < length; ++step) stack_zeros(k + 1, body_end, step);
+                ends_ = ends;
                 k = body_end - 1;
             } else if (i.wide) {
                 execute_one<int64_t>(i, t);
@@ -258,12 +267,12 @@ class Machine {
 
     template <class T>
     void load(const Instruction& i) {
-        const int64_t low = i.parameters[0], high = i.parameters[1];
+        const int64_t low = i.parameters[0], high = i.parameters[1], offset = i.parameters[2];
         T* result = rows<T>(i.result, 0);
         bool inside = true;
         for (int64_t e = 0; e < i.count; ++e)
             for (int l = 0; l < LANES; ++l) {
-                const int64_t x = l < used_ ? batch_.input[(first_ + l) * batch_.input_size + e] : 0;
+                const int64_t x = l < used_ ? batch_.input[(first_ + l) * batch_.input_size + offset + e] : 0;
                 inside &= low <= x && x <= high;
                 result[e * LANES + l] = static_cast<T>(x);
             }
@@ -275,7 +284,8 @@ class Machine {
         Reader<T> a(*this, i.a, t);
         for (int64_t e = 0; e < i.count; ++e) {
             const T* row = a(e);
-            for (int l = 0; l < used_; ++l) batch_.output[(first_ + l) * batch_.output_size + e] = row[l];
+            for (int l = 0; l < used_; ++l)
+                batch_.output[(first_ + l) * batch_.output_size + i.parameters[0] + e] = row[l];
         }
     }
 
@@ -314,24 +324,24 @@ class Machine {
     // The next state, in the lanes whose sequence has not ended.
     template <class T>
     void carry(const Instruction& i, int64_t t) {
-        if (t < shortest_) return unary<T, T>(i, 0, [](T a) { return a; });
+        if (t < ends_.shortest) return unary<T, T>(i, 0, [](T a) { return a; });
         Reader<T> a(*this, i.a, t);
         T* result = rows<T>(i.result, 0);
         for (int64_t e = 0; e < i.count; ++e, result += LANES) {
             const T* x = a(e);
-            for (int l = 0; l < LANES; ++l) result[l] = t < lengths_[l] ? x[l] : result[l];
+            for (int l = 0; l < LANES; ++l) result[l] = t < ends_.lengths[l] ? x[l] : result[l];
         }
     }
 
     // This step's part of a stacked result; zero in the lanes whose sequence has ended.
     template <class T>
     void stack(const Instruction& i, int64_t t) {
-        if (t < shortest_) return unary<T, T>(i, t, [](T a) { return a; });
+        if (t < ends_.shortest) return unary<T, T>(i, t, [](T a) { return a; });
         Reader<T> a(*this, i.a, t);
         T* result = rows<T>(i.result, t);
         for (int64_t e = 0; e < i.count; ++e, result += LANES) {
             const T* x = a(e);
-            for (int l = 0; l < LANES; ++l) result[l] = t < lengths_[l] ? x[l] : 0;
+            for (int l = 0; l < LANES; ++l) result[l] = t < ends_.lengths[l] ? x[l] : 0;
         }
     }
 
@@ -344,7 +354,7 @@ class Machine {
         }
     }
 
-    // p0 steps of p1 elements each: the first lengths_[l] of them in reverse order, the others as they are.
+    // p0 steps of p1 elements each: the first `lengths` of them (all where p2 is 1) in reverse order, the others as they are.
     template <class T>
     void reverse(const Instruction& i, int64_t t) {
         const int64_t steps = i.parameters[0], size = i.parameters[1];
@@ -352,7 +362,7 @@ class Machine {
         T* result = rows<T>(i.result, t);
         for (int64_t step = 0; step < steps; ++step)
             for (int l = 0; l < LANES; ++l) {
-                const int64_t length = std::min(lengths_[l], steps);
+                const int64_t length = i.parameters[2] ? steps : std::min(ends_.lengths[l], steps);
                 const int64_t from = step < length ? length - 1 - step : step;
                 for (int64_t e = 0; e < size; ++e)
                     result[(step * size + e) * LANES + l] = a[(from * size + e) * LANES + l];

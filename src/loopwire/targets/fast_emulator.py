@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import numpy.typing as npt
 
 from loopwire.ir.graph import Graph
 from loopwire.targets import native_library
-from loopwire.targets.evaluate import shortened
+from loopwire.targets.evaluate import evaluate_integers, shortened
 from loopwire.targets.vector_assembler import LANES, TILE_ROWS, Opcode, Program
 from loopwire.targets.vector_program import UnsuitableError, build_program
 
@@ -20,14 +22,14 @@ _SOURCE = Path(__file__).with_suffix(".cpp")
 
 
 class FastEmulator:
-    """A graph of one input and one output, ready to run on batches of sequences. `try_build` makes one.
+    """A graph ready to run on batches of sequences. `try_build` makes one.
 
     Building takes milliseconds: the machine is compiled once a computer, a graph is only a program for it. Several
     threads may run it at a time.
     """
 
     def __init__(self, graph: Graph, program: Program, machine: ctypes.CDLL) -> None:
-        (self._input,), (self._output,) = graph.inputs, graph.outputs
+        self._inputs, self._outputs = graph.inputs, graph.outputs
         self._program = program
         self._machine = machine
 
@@ -35,49 +37,72 @@ class FastEmulator:
         """Return the kinds of instruction that the graph became."""
         return {Opcode(word) for word in self._program.instructions[:, 0]}
 
+    def __call__(
+        self, graph: Graph, inputs: Sequence[npt.NDArray[Any]], lengths: npt.NDArray[np.int64] | None = None
+    ) -> tuple[npt.NDArray[np.int64], ...]:
+        """Do what `evaluate_integers` does, for a graph that this one has the inputs and outputs of.
+
+        A graph without inputs, such as the start of a stateful graph's states, is left to that.
+        """
+        if not graph.inputs:
+            return evaluate_integers(graph, inputs, lengths)
+        return self.run_all(inputs, lengths)
+
     def run(
+        self, x: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64] | None = None, threads: int | None = None
+    ) -> npt.NDArray[np.int64]:
+        """Evaluate a batch of a graph of one input and one output (`run_all`)."""
+        (result,) = self.run_all((x,), lengths, threads)
+        return result
+
+    def run_all(
         self,
-        x: npt.NDArray[np.int64],
+        inputs: Sequence[npt.NDArray[Any]],
         lengths: npt.NDArray[np.int64] | None = None,
         threads: int | None = None,
-    ) -> npt.NDArray[np.int64]:
+    ) -> tuple[npt.NDArray[np.int64], ...]:
         """Evaluate a batch, bit for bit as `evaluate_integers` does.
 
-        Beside input and result, memory depends on the graph and on `threads` only, not on the number of sequences.
+        Beside inputs and results, memory depends on the graph and on `threads` only, not on the number of sequences.
 
         Args:
-            x: integers (N, *input shape), counted in steps of the input's type.
+            inputs: of each input, integers (N, *shape), counted in steps of its type.
             lengths: (N,) steps of each sequence, from 1 to T; None: all T.
             threads: how many to run on; None: as many as this process may use cores.
 
         Returns:
-            Integers (N, *output shape), counted in steps of the output's type.
+            Of each output, integers (N, *shape), counted in steps of its type.
         """
-        count = len(x)
-        x = np.ascontiguousarray(x, np.int64)
-        assert x.shape[1:] == self._input.type.shape, f"input {x.shape} for {self._input!r}"
+        count = len(inputs[0])
+        for x, value in zip(inputs, self._inputs, strict=True):
+            assert x.shape == (count, *value.type.shape), f"input {x.shape} for {value!r}"
         if lengths is not None:
             lengths = np.ascontiguousarray(lengths, np.int64)
-            steps = self._input.type.shape[0]
+            steps = max(value.type.shape[0] for value in self._inputs if value.type.shape)
             assert lengths.shape == (count,) and (count == 0 or 1 <= lengths.min() <= lengths.max() <= steps)
-            x = shortened(x, lengths)
-        result = np.empty((count, *self._output.type.shape), np.int64)
+        numbers = _joined([shortened(x, lengths) for x in inputs])
+        sizes = [value.type.size for value in self._outputs]
+        result = np.empty((count, sum(sizes)), np.int64)
         program = self._program
         status = self._machine.loopwire_run(
             _address(program.instructions),
             ctypes.c_int64(len(program.instructions)),
             _address(program.constants),
             ctypes.c_int64(program.workspace_bytes),
-            _address(x),
-            ctypes.c_int64(self._input.type.size),
+            _address(numbers),
+            ctypes.c_int64(numbers.shape[1]),
             _address(result),
-            ctypes.c_int64(self._output.type.size),
+            ctypes.c_int64(result.shape[1]),
             None if lengths is None else _address(lengths),
             ctypes.c_int64(count),
             ctypes.c_int64(threads or _cores()),
         )
-        assert status == 0, f"an input lies outside {self._input.type.element}"
-        return result
+        assert status == 0, f"an input lies outside {', '.join(str(value.type.element) for value in self._inputs)}"
+        ends = np.cumsum(sizes)
+        return tuple(
+            result[:, end - size : end].reshape(count, *value.type.shape)
+            for value, size, end in zip(self._outputs, sizes, ends, strict=True)
+        )
 
 
 def try_build(graph: Graph) -> FastEmulator | None:
@@ -87,13 +112,19 @@ def try_build(graph: Graph) -> FastEmulator | None:
     more than 2**20 cells, or the computer has no working C++ compiler.
     """
     machine = native_library.load(_SOURCE)
-    if machine is None or len(graph.inputs) != 1 or len(graph.outputs) != 1:
+    if machine is None:
         return None
     assert (machine.loopwire_lanes(), machine.loopwire_tile_rows()) == (LANES, TILE_ROWS)
     try:
         return FastEmulator(graph, build_program(graph), machine)
     except UnsuitableError:
         return None
+
+
+def _joined(inputs: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.int64]:
+    """Return the numbers (N, elements) of all inputs, one after another."""
+    parts = [np.ascontiguousarray(x.reshape(len(x), math.prod(x.shape[1:])), np.int64) for x in inputs]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
 def _cores() -> int:

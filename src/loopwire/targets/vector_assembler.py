@@ -172,9 +172,9 @@ class Assembler:
                 rows.slot.last_use = len(self._instructions)
         self._instructions.append(_Instruction(opcode, count, wide, result, located, strides, list(parameters)))
 
-    def begin_scan(self, length: int) -> int:
-        """Begin the body of a scan; return what `end_scan` wants."""
-        self.emit(Opcode.SCAN, None, wide=False, count=0, parameters=[0, length])
+    def begin_scan(self, length: int, whole: bool) -> int:
+        """Begin the body of a scan, of all steps even of short sequences if `whole`; return what `end_scan` wants."""
+        self.emit(Opcode.SCAN, None, wide=False, count=0, parameters=[0, length, whole])
         return len(self._instructions) - 1
 
     def end_scan(self, begin: int) -> None:

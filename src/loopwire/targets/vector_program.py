@@ -7,7 +7,7 @@ the narrowest kernel that is exact; a product that only enters a sum becomes one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from math import prod
@@ -20,6 +20,7 @@ from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.ir.interval import Range, ranges, table_form
+from loopwire.ir.lengths import short_values
 from loopwire.ir.table_form import TableForm
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.targets.vector_assembler import TILE_ROWS, Assembler, Constant, Opcode, Program, Rows, Stored, View
@@ -45,7 +46,7 @@ class UnsuitableError(Exception):
 
 
 def build_program(graph: Graph) -> Program:
-    """Translate a graph of one input and one output.
+    """Translate a graph; of several inputs or outputs, one follows another in the numbers of a sequence.
 
     Raises:
         UnsuitableError: the graph is outside the machine's limits.
@@ -105,10 +106,18 @@ def _pack(matrices: Integers, kernel: Opcode) -> npt.NDArray[Any]:
     return padded.reshape(*steps, -1, TILE_ROWS, padded.shape[-1]).swapaxes(-1, -2)
 
 
+def _offsets(values: Sequence[Value]) -> Iterator[tuple[Value, int]]:
+    """Yield values, each with the elements of those before it."""
+    offset = 0
+    for value in values:
+        yield value, offset
+        offset += value.type.size
+
+
 class _Translator:
     def __init__(self, graph: Graph) -> None:
-        (source,), (result,) = graph.inputs, graph.outputs
         self._ranges = ranges(graph)
+        self._short = short_values(graph)
         self._views: dict[Value, View] = {}
         self._converted: dict[Value, Rows] = {}
         self._delayed: dict[Value, Node] = {}
@@ -116,12 +125,13 @@ class _Translator:
         self._assembler = Assembler()
         self._emit = self._assembler.emit
 
-        element = source.type.element
-        rows = self._define(source)
-        self._emit(Opcode.LOAD, rows, wide=rows.wide, parameters=[element.min_integer, element.max_integer])
+        for source, offset in _offsets(graph.inputs):
+            element, rows = source.type.element, self._define(source)
+            self._emit(Opcode.LOAD, rows, wide=rows.wide, parameters=[element.min_integer, element.max_integer, offset])
         self._translate(graph)
-        wide = self._wide(result)
-        self._emit(Opcode.STORE, None, self._read(result, wide), wide=wide, count=result.type.size)
+        for result, offset in _offsets(graph.outputs):
+            wide, size = self._wide(result), result.type.size
+            self._emit(Opcode.STORE, None, self._read(result, wide), wide=wide, count=size, parameters=[offset])
         self.program = self._assembler.program()
 
     # --- values ---
@@ -209,7 +219,7 @@ class _Translator:
                 view = self._views[node.operands[0]]
                 rows = view if isinstance(view, Rows) else self._copy(node.operands[0])
                 steps = node.result.type.shape[0]
-                parameters = [steps, node.result.type.size // steps]
+                parameters = [steps, node.result.type.size // steps, node.result not in self._short]
                 self._compute(node.result, Opcode.REVERSE, rows, wide=rows.wide, parameters=parameters)
             case ops.Concat():
                 self._concat(node)
@@ -383,7 +393,8 @@ class _Translator:
             for result, output in zip(node.results[scan.states :], body.outputs[scan.states :], strict=True)
             if result in needed
         ]
-        begin = self._assembler.begin_scan(scan.length)
+        whole = self._short.isdisjoint(node.operands[scan.states :])
+        begin = self._assembler.begin_scan(scan.length, whole)
         self._translate(body)
         for output, rows in stacked:
             place = replace(rows, step=output.type.size, size=output.type.size)

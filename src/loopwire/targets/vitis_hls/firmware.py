@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -12,14 +12,14 @@ from loopwire.errors import ConfigError, UnsupportedError
 from loopwire.hdl.names import Names, identifier
 from loopwire.ir.graph import Graph
 from loopwire.ir.verify import verify
-from loopwire.knobs import Knobs
+from loopwire.knobs import NO_NAMES, Knobs, PortNames
 from loopwire.passes.accumulate_flattened import accumulate_flattened
 from loopwire.targets.vitis_hls import project_text
-from loopwire.targets.vitis_hls.cxx import KEYWORDS, ap_type, indented
+from loopwire.targets.vitis_hls.cxx import KEYWORDS, ap_type, indented, local_names
 from loopwire.targets.vitis_hls.knobs import HlsKnobs, hls_knobs
 from loopwire.targets.vitis_hls.layout import header_file, llvm_style
 from loopwire.targets.vitis_hls.library import Library
-from loopwire.targets.vitis_hls.ports import Ports
+from loopwire.targets.vitis_hls.ports import Port, Ports
 from loopwire.targets.vitis_hls.process_function import process_function
 from loopwire.targets.vitis_hls.processes import Channel, Plan, plan
 
@@ -42,16 +42,19 @@ class HlsProject:
     knobs: HlsKnobs
 
 
-def generate(graph: Graph, device: Device, clock_period_ns: float, name: str, knobs: Knobs) -> HlsProject:
+def generate(
+    graph: Graph, device: Device, clock_period_ns: float, name: str, knobs: Knobs, ports: PortNames = NO_NAMES
+) -> HlsProject:
     """Return an HLS project of a lowered graph, for Vitis HLS and Vivado HLS.
 
     Args:
-        graph: one input and one output, as `passes.lower` makes it.
+        graph: as `passes.lower` makes it.
         device: the part.
         clock_period_ns: time between two clock edges.
         name: of the top function.
         knobs: how the graph becomes loops. With `copies` = 1 there is one cell for all steps; with as many as steps,
             each has a cell of its own.
+        ports: names of several inputs and outputs; an only one is x, or y.
 
     Raises:
         ConfigError: the part is not named as HLS tools want it.
@@ -63,7 +66,8 @@ def generate(graph: Graph, device: Device, clock_period_ns: float, name: str, kn
     _check_plan(processes, carried)
     top = Names(set(KEYWORDS)).unique(identifier(name))
     library = Library()
-    ports = Ports(library.types, carried)
+    named = _named_ports(processes, ports)
+    channels = Ports(library.types, carried)
     functions: dict[str, list[list[str]]] = {}
     needed: dict[str, set[str]] = {}
     for process in processes.processes:
@@ -77,11 +81,11 @@ def generate(graph: Graph, device: Device, clock_period_ns: float, name: str, kn
             top, path, [], ["../defines.h", *(f"../{file}" for file in sorted(needed[path]))], body
         )
     files |= {path: header_file(top, path, [], ["../defines.h"], body) for path, body in library.files.items()}
-    files["defines.h"] = _defines(top, processes, library)
-    files[f"{top}.h"] = _header(top, processes, ports)
-    files[f"{top}.cpp"] = _source(top, processes, ports, list(functions))
+    files["defines.h"] = _defines(top, named, library)
+    files[f"{top}.h"] = _header(top, named, channels)
+    files[f"{top}.cpp"] = _source(top, processes, named, channels, list(functions))
     files = {f"firmware/{path}": text for path, text in files.items()}
-    facts = project_text.Facts(top, device.name, clock_period_ns, carried, processes.input, processes.output, ports)
+    facts = project_text.Facts(top, device.name, clock_period_ns, carried, named, channels)
     files |= project_text.project_files(facts)
     styled = {path: llvm_style(text) if path.endswith((".h", ".cpp")) else text for path, text in files.items()}
     return HlsProject(dict(sorted(styled.items())), top, carried)
@@ -128,36 +132,60 @@ def _check_plan(processes: Plan, knobs: HlsKnobs) -> None:
             )
 
 
-def _defines(top: str, processes: Plan, library: Library) -> str:
-    x, y = (library.types.of(channel.value) for channel in (processes.input, processes.output))
+def _named_ports(processes: Plan, names: PortNames) -> tuple[Port, ...]:
+    """Return all ports, inputs first."""
+    taken = local_names()
+    sides = ((processes.inputs, names.inputs, "x", "input_t"), (processes.outputs, names.outputs, "y", "result_t"))
+    ports = []
+    for channels, _, only, _ in sides:
+        if len(channels) == 1:
+            taken.unique(only)
+    for channels, given, only, only_type in sides:
+        for index, channel in enumerate(channels):
+            if len(channels) == 1:
+                ports.append(Port(only, only_type, channel, channel in processes.outputs))
+                continue
+            name = taken.unique(identifier(given[index] if given else channel.value.name))
+            ports.append(Port(name, f"{name}_{only_type}", channel, channel in processes.outputs))
+    return tuple(ports)
+
+
+def _defines(top: str, named: Sequence[Port], library: Library) -> str:
+    types = [(port.type_name, library.types.of(port.channel.value)) for port in named]
     lines = [f"using loopwire::{name};" for name in FUNCTIONS]
     lines += ["", *(f"using {name} = {ap_type(element)};" for name, element in library.types.definitions.items())]
-    lines += ["", "// The top function's.", f"using input_t = {x};", f"using result_t = {y};"]
+    lines += ["", "// The top function's.", *(f"using {name} = {type_name};" for name, type_name in types)]
     about = f"// Types of {top}, one for each tensor and named after it."
     return header_file(top, "defines.h", [about], [STATIC_HEADER], lines)
 
 
-def _parameters(processes: Plan, ports: Ports, top: str) -> list[str]:
+def _parameters(named: Sequence[Port], ports: Ports, top: str) -> list[str]:
     texts = []
-    for channel, name, writes in ((processes.input, "x", False), (processes.output, "y", True)):
-        text = ports.parameter(channel, name, writes)
-        type_name = ports.types.of(channel.value)
-        texts.append(text.replace(type_name, f"{top}_design::{'result_t' if writes else 'input_t'}", 1))
-    return texts
+    for port in named:
+        text = ports.parameter(port.channel, port.name, port.writes)
+        texts.append(text.replace(ports.types.of(port.channel.value), f"{top}_design::{port.type_name}", 1))
+    return [f"    {text}{',' if text is not texts[-1] else ''}" for text in texts]
 
 
-def _header(top: str, processes: Plan, ports: Ports) -> str:
+def _header(top: str, named: Sequence[Port], ports: Ports) -> str:
     guard = f"{top}_h_"
-    x, y = _parameters(processes, ports, top)
-    declared = [f"void {top}(", f"    {x},", f"    {y});"]
-    head = [*_about(top, processes, ports.knobs), f"#ifndef {guard}", f"#define {guard}", ""]
+    *first, last = _parameters(named, ports, top)
+    declared = [f"void {top}(", *first, f"{last});"]
+    head = [*_about(top, named, ports.knobs), f"#ifndef {guard}", f"#define {guard}", ""]
     return "\n".join([*head, '#include "defines.h"', "", *declared, "", "#endif", ""])
 
 
-def _about(top: str, processes: Plan, knobs: HlsKnobs) -> list[str]:
-    x, y = processes.input, processes.output
+def _about(top: str, named: Sequence[Port], knobs: HlsKnobs) -> list[str]:
     kind = "as a stream, a beat at a time" if knobs.io == "stream" else "all at once, in an array"
     several = f" of {knobs.interleave} sequences in turn" if knobs.interleave > 1 else ""
+    if len(named) > 2:
+        told = [
+            f"//   {'out' if port.writes else 'in'} {port.name}: {port.channel.beats} beats of {port.channel.size} "
+            f"elements {port.channel.value.type.element}"
+            for port in named
+        ]
+        return [f"// {top}:", *told, f"// {kind}{several}."]
+    x, y = (port.channel for port in named)
     return [
         f"// {top}: in {x.beats} beats of {x.size} elements {x.value.type.element}, out {y.beats} of {y.size} "
         f"{y.value.type.element},",
@@ -165,31 +193,31 @@ def _about(top: str, processes: Plan, knobs: HlsKnobs) -> list[str]:
     ]
 
 
-def _source(top: str, processes: Plan, ports: Ports, layers: list[str]) -> str:
-    lines = [*_about(top, processes, ports.knobs), f'#include "{top}.h"', ""]
+def _source(top: str, processes: Plan, named: Sequence[Port], ports: Ports, layers: list[str]) -> str:
+    lines = [*_about(top, named, ports.knobs), f'#include "{top}.h"', ""]
     lines += [*(f'#include "{path}"' for path in layers), ""]
-    x, y = _parameters(processes, ports, top)
-    lines += [f"void {top}(", f"    {x},", f"    {y}) {{"]
-    lines += _interface(processes, ports)
-    names = {processes.input: "x", processes.output: "y"}
+    *first, last = _parameters(named, ports, top)
+    lines += [f"void {top}(", *first, f"{last}) {{"]
+    lines += _interface(named, ports)
+    names = {port.channel: port.name for port in named}
     body = [f"using namespace {top}_design;"]
     for channel in processes.channels:
         names[channel] = channel.name
         body += _declare(channel, processes, ports)
     for process in processes.processes:
-        channels = [c for _, c in (*process.reads, *process.writes, *process.finals)]
+        channels = (*process.taken, *process.given)
         body.append(f"{top}_design::{process.name}({', '.join(names[c] for c in channels)});")
     return "\n".join([*lines, *indented(body), "}", ""])
 
 
-def _interface(processes: Plan, ports: Ports) -> list[str]:
+def _interface(named: Sequence[Port], ports: Ports) -> list[str]:
     lines = []
-    for channel, name in ((processes.input, "x"), (processes.output, "y")):
-        if ports.is_stream(channel):
-            lines.append(f"#pragma HLS INTERFACE axis port={name}")
+    for port in named:
+        if ports.is_stream(port.channel):
+            lines.append(f"#pragma HLS INTERFACE axis port={port.name}")
         else:
-            lines.append(f"#pragma HLS ARRAY_PARTITION variable={name} complete dim=0")
-            lines.append(f"#pragma HLS INTERFACE ap_vld port={name}")
+            lines.append(f"#pragma HLS ARRAY_PARTITION variable={port.name} complete dim=0")
+            lines.append(f"#pragma HLS INTERFACE ap_vld port={port.name}")
     return [*lines, "#pragma HLS DATAFLOW"]
 
 
@@ -201,8 +229,16 @@ def _declare(channel: Channel, processes: Plan, ports: Ports) -> list[str]:
         ]
     # A process that gathers a whole sequence lets the others that read the same value wait for all its steps.
     readers = sum(other.value is channel.value for other in processes.channels)
-    depth = max(2, ports.knobs.interleave * (channel.beats if readers > 1 else 1))
+    waits = readers > 1 or _parts_meet(channel, processes)
+    depth = max(2, ports.knobs.interleave * (channel.beats if waits else 1))
     return [
         f'hls::stream<{ports.beat_type(channel)}> {channel.name}("{channel.name}");',
         f"#pragma HLS STREAM variable={channel.name} depth={depth}",
     ]
+
+
+def _parts_meet(channel: Channel, processes: Plan) -> bool:
+    """Say whether what writes a channel writes others, to other readers, which may want them sooner or later."""
+    writer = next(process for process in processes.processes if channel in process.given)
+    readers = {id(process) for process in processes.processes if not set(writer.given).isdisjoint(process.taken)}
+    return len(readers) + sum(other.port for other in writer.given) > 1

@@ -11,6 +11,16 @@ from loopwire.targets.vitis_hls.processes import Channel
 
 
 @dataclass(frozen=True)
+class Port:
+    """A parameter of the top function: its name, that of its elements' type, its channel, and whether it is written."""
+
+    name: str
+    type_name: str
+    channel: Channel
+    writes: bool
+
+
+@dataclass(frozen=True)
 class Ports:
     """Text for channels, under the same knobs."""
 

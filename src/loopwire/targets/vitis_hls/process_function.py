@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from loopwire.hdl.names import Names
 from loopwire.ir.graph import Value
@@ -10,7 +10,7 @@ from loopwire.targets.vitis_hls.cxx import indented, literal, local_names, loop,
 from loopwire.targets.vitis_hls.knobs import HlsKnobs
 from loopwire.targets.vitis_hls.library import Library
 from loopwire.targets.vitis_hls.ports import Ports
-from loopwire.targets.vitis_hls.processes import Channel, Process, count_products, live_nodes
+from loopwire.targets.vitis_hls.processes import Channel, Process, State, count_products, live_nodes
 from loopwire.targets.vitis_hls.statements import Place, Step
 from loopwire.text.escapes import Comment, comment
 
@@ -19,7 +19,7 @@ def process_function(process: Process, library: Library, knobs: HlsKnobs) -> lis
     """Return the lines of a process's function; its parameters are the channels it reads, then those it writes."""
     writer = _Writer(process, library, knobs)
     body = writer.reverse() if process.reverse else writer.steps()
-    channels = [(c, False) for _, c in process.reads] + [(c, True) for _, c in (*process.writes, *process.finals)]
+    channels = [(c, False) for c in process.taken] + [(c, True) for c in process.given]
     parameters = [writer.ports.parameter(c, writer.channel_names[c], writes) for c, writes in channels]
     head = [f"inline void {process.name}({', '.join(parameters)}) {{"]
     if len(head[0]) > 116:
@@ -48,7 +48,7 @@ class _Writer:
         self.ports = Ports(library.types, knobs)
         self._names: Names = local_names()
         self.channel_names: dict[Channel, str] = {}
-        for value, channel in process.reads:
+        for value, channel in (*process.reads, *process.initials):
             self.channel_names[channel] = self._names.unique(f"{short_name(value)}_in")
         for value, channel in (*process.writes, *process.finals):
             self.channel_names[channel] = self._names.unique(f"{short_name(value)}_out")
@@ -56,8 +56,10 @@ class _Writer:
         self._time = "t" if self._looped else "0"
         self._lanes = knobs.interleave > 1
         streams = [channel for _, channel in process.reads if self.ports.is_stream(channel)]
-        self._step_streams = [c for c in streams if c.beats == process.length and self._looped]
+        self._step_streams = [c for c in streams if c.short and self._looped]
         self._may_end = knobs.short_sequences and bool(self._step_streams) and process.length > 1
+        self._longer = [c for c in streams if not c.short and self._looped] if self._may_end else []
+        """Streams of steps that go on after a short sequence has ended; they are read to their end."""
         self._place: dict[Value, Place] = {}
 
     def directives(self) -> list[str]:
@@ -85,14 +87,22 @@ class _Writer:
     def steps(self) -> list[str]:
         """Return the body of a process that computes."""
         process, knobs = self._process, self._knobs
-        lines = [line for state in process.states for line in self._state(state.read, state.initial.tolist())]
+        lines = [line for state in process.states for line in self._state(state)]
         lines += self._flags()
         for value, channel in process.reads:
             if channel in self._whole_channels():
                 lines += self._gather(value, channel)
         outputs = [value for value, _ in process.writes] + [state.following for state in process.states]
         reads = [(v, c) for v, c in process.reads if c not in self._whole_channels()]
-        read_lines = [line for value, channel in reads for line in self._read(value, channel)]
+        surplus, read_lines = (
+            [
+                line
+                for value, channel in reads
+                if (channel in self._longer) is longer
+                for line in self._read(value, channel)
+            ]
+            for longer in (True, False)
+        )
         step = Step(
             live_nodes(process.nodes, outputs),
             outputs,
@@ -116,25 +126,28 @@ class _Writer:
             scattered += written
         finish += self._advance(step)
         finish += self._end_of_step()
-        lines += self._loops(read_lines, statements, finish)
+        lines += self._loops(surplus, read_lines, statements, finish)
         for value, channel in process.finals:
             lines += self._final(value, channel)
         return [*lines, *scattered]
 
-    def _loops(self, reads: list[str], statements: list[list[str]], finish: list[str]) -> list[str]:
+    def _loops(self, surplus: list[str], reads: list[str], statements: list[list[str]], finish: list[str]) -> list[str]:
+        """Return the loops; `surplus` reads what may be longer than a sequence."""
         knobs = self._knobs
         guard = "!ended[s]" if self._lanes else "!last"
         if knobs.lanes_in_statements:
-            if reads:
-                reads = self._lane_loop("read", self._guarded(guard, reads))
+            if reads or surplus:
+                reads = self._lane_loop("read", [*surplus, *self._guarded(guard, reads)])
             if finish:
                 finish = self._lane_loop("finish", self._guarded(guard, finish))
             return self._step_loop([*self._beat_arrays, *reads, *(line for s in statements for line in s), *finish])
         body = [*reads, *(line for s in statements for line in s), *finish]
         if self._lanes:
-            return self._step_loop(self._lane_loop("sequences", self._guarded(guard, body)))
+            return self._step_loop(self._lane_loop("sequences", [*surplus, *self._guarded(guard, body)]))
         if knobs.unrolled:
-            return self._step_loop(self._guarded(guard, body), "UNROLL")
+            return self._step_loop([*surplus, *self._guarded(guard, body)], "UNROLL")
+        if self._longer:
+            body = [*surplus, *self._guarded(guard, body)]
         return self._step_loop(body, *([] if knobs.in_passes else [self._pipeline()]))
 
     def _pipeline(self) -> str:
@@ -165,7 +178,7 @@ class _Writer:
             return [*(f"#pragma HLS {p}" for p in pragmas), *body]
         label = self._names.unique("steps")
         lines = loop(label, "t", self._process.length, body, *pragmas)
-        if self._may_end and not self._lanes and not self._knobs.unrolled:
+        if self._may_end and not self._lanes and not self._knobs.unrolled and not self._longer:
             lines[1] = f"for (int t = 0; t < {self._process.length} && !last; t++) {{"
         return lines
 
@@ -294,8 +307,9 @@ class _Writer:
 
     # --- states ---
 
-    def _state(self, read: Value, initial: Sequence[int]) -> list[str]:
+    def _state(self, state: State) -> list[str]:
         """Declare a state and set it to its initial value."""
+        read = state.read
         name, scalar = self._names.unique(short_name(read)), not read.type.shape
         self._place[read] = Place(self.ports.lane(name), scalar=scalar)
         lanes = f"[{self._knobs.interleave}]" if self._lanes else ""
@@ -304,16 +318,33 @@ class _Writer:
         if not scalar:
             dim = 2 if self._lanes else 0
             lines.append(f"#pragma HLS ARRAY_PARTITION variable={name} complete dim={dim}")
+        if state.initial is None:
+            return [*lines, *self._given_state(read)]
+        initial = state.initial.tolist()
         if len(set(initial)) == 1:
             value = (
                 "0" if initial[0] == 0 else f"fixed_of<{type_name}>({literal(initial[0], read.type.element.width + 1)})"
             )
         else:
-            state = next(s for s in self._process.states if s.read is read)
             value = f"fixed_of<{type_name}>({self._library.array(read, state.initial)}[k])"
         label = self._names.unique(f"{name}_initial")
         clear = loop(label, "k", read.type.size, [f"{self._place[read].at('k')} = {value};"], "UNROLL")
         return [*lines, *self._each_lane(f"{label}_sequences", clear, "UNROLL")]
+
+    def _given_state(self, read: Value) -> list[str]:
+        """Return the lines that take an initial state from its channel."""
+        channel = next(channel for value, channel in self._process.initials if value is read)
+        name, target = self.channel_names[channel], self._place[read].at("k")
+        label = self._names.unique(f"{name}_elements")
+        if not self.ports.is_stream(channel):
+            source = f"{self.ports.lane(name)}[0][k]"
+            body = loop(label, "k", read.type.size, [f"{target} = {source};"], "UNROLL")
+        else:
+            body = [f"const {self.ports.beat_type(channel)} {name}_beat = {name}.read();"]
+            body += loop(label, "k", read.type.size, [f"{target} = {name}_beat.value[k];"], "UNROLL")
+        if self._lanes:
+            return self._each_lane(f"{label}_sequences", body)
+        return body
 
     def _advance(self, step: Step) -> list[str]:
         """Let the states take their following values; all at once, where one takes another's."""

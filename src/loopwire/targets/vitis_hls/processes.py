@@ -17,7 +17,7 @@ from loopwire.hdl.names import identifier
 from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Graph, Node, Value
-from loopwire.schedule.engine import computed_initial_state
+from loopwire.ir.lengths import short_values
 from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.vitis_hls.cxx import local_names
 
@@ -28,23 +28,27 @@ View = ops.Slice | ops.Reshape
 class Channel:
     """Carries `value` from one process to another: `beats` of `size` elements for each sequence.
 
-    `port` marks the design's input and output.
+    `port` marks the design's inputs and outputs. A `short` one brings fewer beats where the design's input is short.
     """
 
     name: str
     value: Value
     size: int
     beats: int
+    short: bool
     port: bool = False
 
 
 @dataclass(eq=False)
 class State:
-    """`read` holds in each step what `following` was in the step before, and `initial` in the first."""
+    """`read` holds in each step what `following` was in the step before, and `initial` in the first.
+
+    Where `initial` is None, a channel brings it: one of the process's `initials`.
+    """
 
     read: Value
     following: Value
-    initial: Integers
+    initial: Integers | None
 
 
 @dataclass(eq=False)
@@ -53,6 +57,7 @@ class Process:
 
     Attributes:
         reads: values that a channel brings: a beat in each step, or all beats at once where `length` is 1.
+        initials: states that a channel brings, before the first step.
         writes: values and the channel each goes to, likewise; of states in `finals`, once after the last step.
         constants: integers of values that are the same in all steps.
         step_constants: integers of values (length, ...) that depend on the step's number only.
@@ -64,12 +69,23 @@ class Process:
     length: int
     nodes: tuple[Node, ...] = ()
     reads: list[tuple[Value, Channel]] = field(default_factory=list)
+    initials: list[tuple[Value, Channel]] = field(default_factory=list)
     states: tuple[State, ...] = ()
     writes: list[tuple[Value, Channel]] = field(default_factory=list)
     finals: list[tuple[Value, Channel]] = field(default_factory=list)
     constants: dict[Value, Integers] = field(default_factory=dict)
     step_constants: dict[Value, Integers] = field(default_factory=dict)
     reverse: bool = False
+
+    @property
+    def taken(self) -> tuple[Channel, ...]:
+        """All channels that it reads."""
+        return tuple(channel for _, channel in (*self.reads, *self.initials))
+
+    @property
+    def given(self) -> tuple[Channel, ...]:
+        """All channels that it writes."""
+        return tuple(channel for _, channel in (*self.writes, *self.finals))
 
 
 @dataclass(frozen=True)
@@ -78,8 +94,13 @@ class Plan:
 
     processes: tuple[Process, ...]
     channels: tuple[Channel, ...]
-    input: Channel
-    output: Channel
+    inputs: tuple[Channel, ...]
+    outputs: tuple[Channel, ...]
+
+    @property
+    def ports(self) -> tuple[Channel, ...]:
+        """All inputs, then all outputs."""
+        return (*self.inputs, *self.outputs)
 
 
 def fold_constants(graph: Graph) -> dict[Value, Integers]:
@@ -96,10 +117,10 @@ def fold_constants(graph: Graph) -> dict[Value, Integers]:
 
 
 def plan(graph: Graph) -> Plan:
-    """Cut a graph of one input and one output.
+    """Cut a graph.
 
     Raises:
-        UnsupportedError: an initial state is computed by the model, or the result does not depend on the input.
+        UnsupportedError: a result depends on no input, or no result depends on an input.
     """
     return _Planner(graph).plan()
 
@@ -117,6 +138,7 @@ class _Planner:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._constants = fold_constants(graph)
+        self._short = short_values(graph)
         self._producers = graph.producers()
         self._processes: list[Process] = []
         self._channels: list[Channel] = []
@@ -125,10 +147,9 @@ class _Planner:
         self._channel_names = local_names()
 
     def plan(self) -> Plan:
-        (x,), (y,) = self._graph.inputs, self._graph.outputs
-        x_writes: list[tuple[Value, Channel]] = []
-        length = x.type.shape[0] if len(x.type.shape) == 2 else 1
-        self._sources[x] = _Source(length, x_writes, x)
+        readers: dict[Value, list[tuple[Value, Channel]]] = {x: [] for x in self._graph.inputs}
+        for x, writes in readers.items():
+            self._sources[x] = _Source(x.type.shape[0] if len(x.type.shape) == 2 else 1, writes, x)
         vector: Process | None = None
         for node in self._graph.nodes:
             if node.results[0] in self._constants or isinstance(node.op, ops.Reshape):
@@ -144,26 +165,28 @@ class _Planner:
                 if vector is None or vector.layer != layer:
                     vector = self._process(layer or "model", layer, 1)
                 self._add_to_vector(vector, node)
-        self._output(y)
-        input_channel = self._input(x_writes)
+        outputs = tuple(self._output(y) for y in self._graph.outputs)
+        inputs = tuple(self._input(x, writes) for x, writes in readers.items())
         inner = tuple(channel for channel in self._channels if not channel.port)
-        return Plan(_ordered(self._processes, input_channel), inner, input_channel, self._out)
+        return Plan(_ordered(self._processes, inputs), inner, inputs, outputs)
 
-    def _input(self, readers: list[tuple[Value, Channel]]) -> Channel:
-        """Return the design's input; where several processes read it, a process of its own hands it on."""
+    def _input(self, x: Value, readers: list[tuple[Value, Channel]]) -> Channel:
+        """Return the port of an input; where several processes read it, a process of its own hands it on."""
         if len(readers) == 1:
             readers[0][1].port = True
             return readers[0][1]
-        (x,) = self._graph.inputs
         if not readers:
             raise UnsupportedError("the model", "its result does not depend on its input", "Check its layers")
         beats = readers[0][1].beats
-        channel = Channel("x_port", x, x.type.size // beats, beats, port=True)
-        fan_out = Process("distribute_input", "", channel.beats, reads=[(x, channel)], writes=readers)
+        several = len(self._graph.inputs) > 1
+        name = self._channel_names.unique(f"{identifier(x.name) if several else 'x'}_port")
+        channel = Channel(name, x, x.type.size // beats, beats, x in self._short, port=True)
+        process = f"distribute_{identifier(x.name) if several else 'input'}"
+        fan_out = Process(process, "", channel.beats, reads=[(x, channel)], writes=readers)
         self._processes.insert(0, fan_out)
         return channel
 
-    def _output(self, y: Value) -> None:
+    def _output(self, y: Value) -> Channel:
         root = self._root(y)
         if root in self._constants:
             raise UnsupportedError("the model", "its result does not depend on its input", "Check its layers")
@@ -171,8 +194,9 @@ class _Planner:
             process = self._process("model", "", 1)
             self._read(process, root, root, 1)
             self._sources[root] = _Source(None, process.writes, root)
-        self._out = self._channel(y, self._sources[root].steps or 1)
-        self._out.port = True
+        out = self._channel(y, self._sources[root].steps or 1)
+        out.port = True
+        return out
 
     def _process(self, name: str, layer: str, length: int) -> Process:
         process = Process(self._process_names.unique(identifier(name)), layer, length)
@@ -195,10 +219,11 @@ class _Planner:
             copy = self._process(f"{identifier(root.name)}_gathered", root.layer, 1)
             self._connect(copy, root, root, source.steps)
             self._sources[root] = source = _Source(None, copy.writes, root)
-        return self._write(source.inner, root.type.size // beats, beats, source.writes)
+        short = root in self._short and beats > 1
+        return self._write(source.inner, root.type.size // beats, beats, short, source.writes)
 
-    def _write(self, inner: Value, size: int, beats: int, writes: list[tuple[Value, Channel]]) -> Channel:
-        channel = Channel(self._channel_names.unique(f"{identifier(inner.name)}_channel"), inner, size, beats)
+    def _write(self, inner: Value, size: int, beats: int, short: bool, writes: list[tuple[Value, Channel]]) -> Channel:
+        channel = Channel(self._channel_names.unique(f"{identifier(inner.name)}_channel"), inner, size, beats, short)
         writes.append((inner, channel))
         self._channels.append(channel)
         return channel
@@ -277,7 +302,12 @@ class _Planner:
         if first:
             for inner in wanted:
                 if any(inner in n.results for n in early):
-                    process.reads.append((inner, self._write(inner, inner.type.size, scan.length, first.writes)))
+                    short = any(channel.short for channel in first.taken)
+                    channel = self._write(inner, inner.type.size, scan.length, short, first.writes)
+                    process.reads.append((inner, channel))
+        for outer, state in zip(node.operands, states, strict=False):
+            if state.initial is None:
+                process.initials.append((state.read, self._channel(outer, 1)))
         for outer, inner in results.items():
             self._sources[outer] = _Source(scan.length, process.writes, inner)
         for outer, state in zip(node.results, states, strict=False):
@@ -288,21 +318,20 @@ class _Planner:
         for outer, read, following in zip(
             node.operands[: scan.states], scan.body.inputs, scan.body.outputs, strict=False
         ):
-            if outer not in self._constants:
-                raise computed_initial_state(node, outer)
-            initial = np.broadcast_to(self._constants[outer], read.type.shape)
-            states.append(State(read, following, initial.reshape(-1)))
+            known = self._constants.get(outer)
+            initial = None if known is None else np.broadcast_to(known, read.type.shape).reshape(-1)
+            states.append(State(read, following, initial))
         return tuple(states)
 
 
-def _ordered(processes: Sequence[Process], input_channel: Channel) -> tuple[Process, ...]:
+def _ordered(processes: Sequence[Process], inputs: Sequence[Channel]) -> tuple[Process, ...]:
     """Return the processes in an order in which each comes after those it reads from."""
     ordered: list[Process] = []
-    written = {input_channel}
+    written = set(inputs)
     while len(ordered) < len(processes):
-        ready = (p for p in processes if p not in ordered and all(channel in written for _, channel in p.reads))
+        ready = (p for p in processes if p not in ordered and written.issuperset(p.taken))
         ordered.append(next(ready))
-        written.update(channel for _, channel in (*ordered[-1].writes, *ordered[-1].finals))
+        written.update(ordered[-1].given)
     return tuple(ordered)
 
 

@@ -11,8 +11,7 @@ from loopwire.ir.fixed_point import Integers
 from loopwire.targets.vitis_hls.cxx import indented, loop
 from loopwire.targets.vitis_hls.knobs import HlsKnobs
 from loopwire.targets.vitis_hls.layout import CLANG_FORMAT
-from loopwire.targets.vitis_hls.ports import Ports
-from loopwire.targets.vitis_hls.processes import Channel
+from loopwire.targets.vitis_hls.ports import Port, Ports
 from loopwire.text.escapes import markdown_code
 
 INPUTS = "tb_data/tb_input_features.dat"
@@ -28,14 +27,17 @@ class Facts:
     part: str
     clock_period_ns: float
     knobs: HlsKnobs
-    input: Channel
-    output: Channel
+    named: tuple[Port, ...]
     ports: Ports
 
+    def size(self, writes: bool) -> int:
+        """Return the numbers of a sequence's inputs, or of its results."""
+        return sum(port.channel.beats * port.channel.size for port in self.named if port.writes == writes)
+
     @property
-    def output_per_step(self) -> bool:
-        """Whether a short sequence gives fewer output beats."""
-        return self.output.beats > 1
+    def steps(self) -> int:
+        """The most steps that a sequence, which may be short, has."""
+        return max((port.channel.beats for port in self.named if port.channel.short and not port.writes), default=1)
 
 
 def project_files(facts: Facts) -> dict[str, str]:
@@ -45,18 +47,18 @@ def project_files(facts: Facts) -> dict[str, str]:
         CALL_HEADER: _call(facts),
         f"{facts.top}_test.cpp": TEST_BENCH.substitute(
             top=facts.top,
-            x_size=facts.input.beats * facts.input.size,
-            y_size=facts.output.beats * facts.output.size,
+            x_size=facts.size(writes=False),
+            y_size=facts.size(writes=True),
             lanes=facts.knobs.interleave,
             inputs=INPUTS,
             outputs=OUTPUTS,
         ),
         f"{facts.top}_bridge.cpp": BRIDGE.substitute(
             top=facts.top,
-            x_size=facts.input.beats * facts.input.size,
-            y_size=facts.output.beats * facts.output.size,
+            x_size=facts.size(writes=False),
+            y_size=facts.size(writes=True),
             lanes=facts.knobs.interleave,
-            beats=facts.input.beats,
+            beats=facts.steps,
         ),
         "build_prj.tcl": TCL.substitute(top=facts.top, part=facts.part, period=f"{facts.clock_period_ns:g}"),
         "README.md": _readme(facts),
@@ -78,37 +80,30 @@ def vector_files(inputs: Integers, lengths: Integers, outputs: Integers) -> dict
 
 def _call(facts: Facts) -> str:
     """Return the function that runs as many sequences as one call takes, given as integers."""
-    lanes, x, y = facts.knobs.interleave, facts.input, facts.output
-    stream = facts.ports.is_stream(x)
-    lane = "[c]" if lanes > 1 else ""
-    if stream:
-        send = [f"beat<input_t, {x.size}> step;"]
-        send += loop("elements", "k", x.size, [f"step.value[k] = fixed_of<input_t>(numbers[c][t * {x.size} + k]);"])
-        send += ["step.last = t + 1 == lengths[c];", "x.write(step);"]
-        send = ["if (t < lengths[c]) {", *indented(send), "}"]
-        before = [f"hls::stream<beat<input_t, {x.size}>> x;", f"hls::stream<beat<result_t, {y.size}>> y;"]
-        take = [f"const beat<result_t, {y.size}> step = y.read();"]
-        take += loop("results_of_step", "k", y.size, [f"results[c][t * {y.size} + k] = integer_of(step.value[k]);"])
-        if facts.output_per_step:
-            zero = loop("missing", "k", y.size, [f"results[c][t * {y.size} + k] = 0;"])
-            take = ["if (t < lengths[c]) {", *indented(take), "} else {", *indented(zero), "}"]
-    else:
-        before = [
-            f"static input_t x{f'[{lanes}]' if lanes > 1 else ''}[{x.beats}][{x.size}];",
-            f"static result_t y{f'[{lanes}]' if lanes > 1 else ''}[{y.beats}][{y.size}];",
-        ]
-        send = loop("elements", "k", x.size, [f"x{lane}[t][k] = fixed_of<input_t>(numbers[c][t * {x.size} + k]);"])
-        take = loop("results_of_step", "k", y.size, [f"results[c][t * {y.size} + k] = integer_of(y{lane}[t][k]);"])
+    lanes = facts.knobs.interleave
+    stream = facts.ports.is_stream(facts.named[0].channel)
+    before: list[str] = []
+    send: list[str] = []
+    take: list[str] = []
+    offsets = {False: 0, True: 0}
+    for port in facts.named:
+        declared, moved = _moved(facts, port, offsets[port.writes])
+        before += declared
+        if port.writes:
+            take += moved
+        else:
+            send += moved
+        offsets[port.writes] += port.channel.beats * port.channel.size
     body = [
         f"using namespace {facts.top}_design;",
         "using loopwire::beat;" if stream else "(void)lengths; // sequences are full",
         *before,
-        *loop("send_steps", "t", x.beats, loop("send", "c", lanes, send)),
-        f"{facts.top}(x, y);",
-        *loop("take_steps", "t", y.beats, loop("take", "c", lanes, take)),
+        *send,
+        f"{facts.top}({', '.join(port.name for port in facts.named)});",
+        *take,
     ]
     guard = f"{facts.top.upper()}_CALL_H_"
-    x_size, y_size = x.beats * x.size, y.beats * y.size
+    x_size, y_size = facts.size(writes=False), facts.size(writes=True)
     return "\n".join(
         [
             f"// One call of {facts.top}, with numbers as integers in steps of their types.",
@@ -129,8 +124,55 @@ def _call(facts: Facts) -> str:
     )
 
 
+def _moved(facts: Facts, port: Port, offset: int) -> tuple[list[str], list[str]]:
+    """Return the declaration of a port's data, and the loops that fill it, or take what it holds.
+
+    Its numbers are those of a sequence from `offset` on.
+    """
+    lanes, channel, name, type_name = facts.knobs.interleave, port.channel, port.name, port.type_name
+    only = sum(other.writes == port.writes for other in facts.named) == 1
+    end = "" if only else f"_{name}"
+    first = f"{offset} + " if offset else ""
+    number = f"{'results' if port.writes else 'numbers'}[c][{first}t * {channel.size} + k]"
+    lane = "[c]" if lanes > 1 else ""
+    label = ("results_of_step" if port.writes else "elements") + end
+    if not facts.ports.is_stream(channel):
+        declared = [f"static {type_name} {name}{f'[{lanes}]' if lanes > 1 else ''}[{channel.beats}][{channel.size}];"]
+        if port.writes:
+            moved = [f"{number} = integer_of({name}{lane}[t][k]);"]
+        else:
+            moved = [f"{name}{lane}[t][k] = fixed_of<{type_name}>({number});"]
+        each = loop(label, "k", channel.size, moved)
+    elif port.writes:
+        declared = [f"hls::stream<beat<{type_name}, {channel.size}>> {name};"]
+        each = [f"const beat<{type_name}, {channel.size}> step = {name}.read();"]
+        each += loop(label, "k", channel.size, [f"{number} = integer_of(step.value[k]);"])
+        if channel.short:
+            zero = loop(f"missing{end}", "k", channel.size, [f"{number} = 0;"])
+            each = ["if (t < lengths[c]) {", *indented(each), "} else {", *indented(zero), "}"]
+    else:
+        declared = [f"hls::stream<beat<{type_name}, {channel.size}>> {name};"]
+        each = [f"beat<{type_name}, {channel.size}> step;"]
+        each += loop(label, "k", channel.size, [f"step.value[k] = fixed_of<{type_name}>({number});"])
+        ends = "t + 1 == lengths[c]" if only or channel.short else "true"
+        each += [f"step.last = {ends};", f"{name}.write(step);"]
+        if only or channel.short:
+            each = ["if (t < lengths[c]) {", *indented(each), "}"]
+    verb = "take" if port.writes else "send"
+    return declared, loop(f"{verb}_steps{end}", "t", channel.beats, loop(f"{verb}{end}", "c", lanes, each))
+
+
 def _readme(facts: Facts) -> str:
-    x, y, knobs = facts.input, facts.output, facts.knobs
+    knobs = facts.knobs
+    ins, outs = (
+        ", ".join(
+            f"{port.channel.beats} beats of {port.channel.size} elements `{port.channel.value.type.element}`"
+            + (f" (`{port.name}`)" if len(facts.named) > 2 else "")
+            for port in facts.named
+            if port.writes == writes
+        )
+        for writes in (False, True)
+    )
     own = [f"layer {markdown_code(name)}: {factor}" for name, factor in knobs.layer_reuse_factor.items()]
     return README.substitute(
         top=facts.top,
@@ -140,8 +182,8 @@ def _readme(facts: Facts) -> str:
         reuse_factor=", ".join([str(knobs.reuse_factor), *own]),
         interleave=knobs.interleave,
         copies="each step a cell of its own" if knobs.unrolled else "one cell for all steps",
-        x=f"{x.beats} beats of {x.size} elements `{x.value.type.element}`",
-        y=f"{y.beats} beats of {y.size} elements `{y.value.type.element}`",
+        x=ins,
+        y=outs,
         order="beat 0 of every sequence, then beat 1 of every one, and so on" if knobs.interleave > 1 else "one by one",
         short="The beat with `last` ends a sequence, as does its last possible beat."
         if knobs.short_sequences

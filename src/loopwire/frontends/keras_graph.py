@@ -1,0 +1,298 @@
+"""Reads which layers of a saved Keras model feed which: calls in the order of the data, and the inputs' shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from loopwire.errors import ConfigError, ModelFileError, UnsupportedError
+from loopwire.frontends.keras_archive import LayerEntry, SavedModel
+
+MAX_STEPS = 1 << 14
+MAX_ELEMENTS = 1 << 20
+"""Bounds of a sequence. Memory and time of emulation and simulation grow with it, and nothing built is near."""
+STEPS_REMEDY = "Give it: --steps T, 'steps' in the configuration, or loopwire.load(path, steps=T)"
+SHAPE_REMEDY = "Rebuild the model with keras.Input((steps, features)), both numbers given, and save it again"
+CALL_ARGUMENTS = {"training": (None, False), "mask": (None,)}
+"""Arguments of a layer's call beside its inputs, and the values with which they change nothing."""
+CONSTANTS = ("__numpy__", "__tensor__")
+"""Classes under which Keras 3 saves arrays that a call was given."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One of the tensors that a call of a layer hands on."""
+
+    layer: str
+    node: int
+    index: int
+
+
+Operand = Result | npt.NDArray[np.float64]
+"""What a call takes: a result of another, or a constant array."""
+
+
+@dataclass(frozen=True)
+class SavedCall:
+    """A call of a layer: its number among the layer's calls, its inputs, then the initial states it is given."""
+
+    entry: LayerEntry
+    node: int
+    inputs: tuple[Operand, ...]
+    states: tuple[Operand, ...] = ()
+
+
+@dataclass(frozen=True)
+class SavedGraph:
+    """A model's inputs, its calls in the order of the data, and its outputs."""
+
+    inputs: tuple[LayerEntry, ...]
+    calls: tuple[SavedCall, ...]
+    outputs: tuple[Result, ...]
+
+
+def graph_of(model: SavedModel) -> SavedGraph:
+    """Return a model's calls.
+
+    Raises:
+        UnsupportedError: a layer is called in a way that is not compiled, or none computes anything.
+        ModelFileError: the configuration contradicts itself.
+    """
+    if model.class_name == "Sequential":
+        return _sequential(model)
+    by_name = {entry.name: entry for entry in model.entries}
+    calls = {
+        (entry.name, node): _call(model, entry, node, raw)
+        for entry in model.entries
+        for node, raw in enumerate(entry.inbound_nodes or [None])
+    }
+    inputs = _ends(model, "input_layers", "input")
+    outputs = _ends(model, "output_layers", "output")
+    ordered = _ordered(model, calls, outputs)
+    lost = sorted({name for name, _ in calls} - {call.entry.name for call in ordered})
+    if lost:
+        raise UnsupportedError(model.source, f"{lost} are not on the way to its output", "Save the model without them")
+    for result in inputs:
+        if result.layer not in by_name or by_name[result.layer].class_name != "InputLayer":
+            raise _lists_none(model, result.layer)
+    given = {result.layer for result in inputs}
+    stray = next((c for c in ordered if c.entry.class_name == "InputLayer" and c.entry.name not in given), None)
+    if stray is not None:
+        raise _lists_none(model, stray.entry.name)
+    nodes = _node_offsets(calls, outputs)
+    return SavedGraph(
+        tuple(by_name[result.layer] for result in inputs),
+        tuple(_renumbered(call, nodes) for call in ordered if call.entry.class_name != "InputLayer"),
+        tuple(_shifted(result, nodes) for result in outputs),
+    )
+
+
+def _sequential(model: SavedModel) -> SavedGraph:
+    """Return the calls of layers that each take what the one before hands on."""
+    if not model.entries:
+        raise UnsupportedError(model.source, "no layer of it computes anything", "Give a model with layers")
+    first, *rest = model.entries
+    last = Result(first.name, 0, 0)
+    calls = []
+    if first.class_name != "InputLayer":
+        rest = [first, *rest]
+        last = Result("", 0, 0)
+    for entry in rest:
+        calls.append(SavedCall(entry, 0, (last,)))
+        last = Result(entry.name, 0, 0)
+    return SavedGraph((first,), tuple(calls), (last,))
+
+
+def shapes_of(model: SavedModel, entries: Sequence[LayerEntry], steps: int | None = None) -> list[tuple[int, ...]]:
+    """Return the shapes of a model's inputs without the batch: (T, features) or (features,).
+
+    Args:
+        model: as saved.
+        entries: its inputs, or the first layer where that tells the shape.
+        steps: T, where the model leaves it open.
+
+    Raises:
+        ConfigError: the model's sequences have another number of steps, or its inputs none.
+        UnsupportedError: a shape is not known, or has another number of axes.
+    """
+    given = [_batch_shape(model, entry)[1:] for entry in entries]
+    shapes = [_with_steps(model, shape, steps) for shape in given]
+    if steps is not None and not any(len(shape) == 2 and shape[0] == steps for shape in shapes):
+        what = f"input has shape {shapes[0]}" if len(shapes) == 1 else f"inputs have shapes {shapes}"
+        raise ConfigError("steps", f"the model's {what}, not {steps} steps", "Leave the steps out")
+    return [_checked_shape(model, shape) for shape in shapes]
+
+
+def _batch_shape(model: SavedModel, entry: LayerEntry) -> tuple[Any, ...]:
+    batch_shape = next(
+        (shape for key in ("batch_shape", "batch_input_shape") if (shape := entry.config.get(key))),
+        model.config.get("build_input_shape"),
+    )
+    if not isinstance(batch_shape, list) or not batch_shape:
+        problem = "its shape is not in the model, so it is unknown at compile time"
+        raise UnsupportedError(f"{model.source}, input", problem, SHAPE_REMEDY)
+    return tuple(batch_shape)
+
+
+def _with_steps(model: SavedModel, shape: tuple[Any, ...], steps: int | None) -> tuple[Any, ...]:
+    """Return a shape with its steps, where they are left open."""
+    if len(shape) != 2 or shape[0] is not None:
+        return shape
+    if steps is None:
+        problem = f"its sequences, of shape {shape}, may have any number of steps"
+        raise UnsupportedError(f"{model.source}, input", problem, STEPS_REMEDY)
+    return (steps, shape[1])
+
+
+def _checked_shape(model: SavedModel, shape: tuple[Any, ...]) -> tuple[int, ...]:
+    where = f"{model.source}, input"
+    if 0 in shape:
+        raise UnsupportedError(where, f"it has shape {shape}: there is nothing in it", SHAPE_REMEDY)
+    if any(length is None for length in shape):
+        raise UnsupportedError(where, f"its shape {shape} is unknown at compile time", SHAPE_REMEDY)
+    if len(shape) not in (1, 2) or not all(type(length) is int and length > 0 for length in shape):
+        raise UnsupportedError(where, f"it has shape {shape}", "Give one of (steps, features) or (features,)")
+    if len(shape) == 2 and shape[0] > MAX_STEPS:
+        raise UnsupportedError(where, f"it has {shape[0]} steps", f"Give at most {MAX_STEPS}, or a sliding window")
+    if prod(shape) > MAX_ELEMENTS:
+        raise UnsupportedError(where, f"its shape {shape} has {prod(shape)} elements", f"Give at most {MAX_ELEMENTS}")
+    return shape
+
+
+Key = tuple[str, int]
+
+
+def _ordered(model: SavedModel, calls: dict[Key, SavedCall], outputs: Sequence[Result]) -> list[SavedCall]:
+    """Return the calls that the outputs need, each after those it takes results of."""
+    offsets = _node_offsets(calls, outputs)
+    ordered: dict[Key, SavedCall] = {}
+    entered: set[Key] = set()
+    waiting = [(_key(result, offsets), False) for result in reversed(outputs)]
+    while waiting:
+        key, complete = waiting.pop()
+        if key not in calls:
+            raise _lists_none(model, key[0])
+        call = calls[key]
+        if complete:
+            ordered[key] = call
+        elif key not in ordered:
+            if key in entered:
+                raise ModelFileError(
+                    model.source,
+                    f"layer {key[0]!r} needs its own result: its graph has a cycle",
+                    "Save the model again",
+                )
+            entered.add(key)
+            waiting.append((key, True))
+            needed = [_key(operand, offsets) for operand in _results(call)]
+            waiting += [(other, False) for other in reversed(needed) if other not in ordered]
+    return list(ordered.values())
+
+
+def _results(call: SavedCall) -> list[Result]:
+    return [operand for operand in (*call.inputs, *call.states) if isinstance(operand, Result)]
+
+
+def _node_offsets(calls: dict[Key, SavedCall], outputs: Sequence[Result]) -> dict[str, int]:
+    """Return from where on the calls of each layer are counted: a nested model's may follow the one that built it."""
+    counts: dict[str, int] = {}
+    for name, _ in calls:
+        counts[name] = counts.get(name, 0) + 1
+    named = [*outputs, *(result for call in calls.values() for result in _results(call))]
+    largest: dict[str, int] = {}
+    for result in named:
+        largest[result.layer] = max(result.node, largest.get(result.layer, 0))
+    return {name: max(largest[name] + 1 - counts.get(name, 0), 0) for name in largest}
+
+
+def _key(result: Result, offsets: dict[str, int]) -> Key:
+    return result.layer, max(result.node - offsets[result.layer], 0)
+
+
+def _shifted(result: Result, offsets: dict[str, int]) -> Result:
+    return Result(*_key(result, offsets), result.index)
+
+
+def _renumbered(call: SavedCall, offsets: dict[str, int]) -> SavedCall:
+    def shifted(operands: Sequence[Operand]) -> tuple[Operand, ...]:
+        return tuple(_shifted(operand, offsets) if isinstance(operand, Result) else operand for operand in operands)
+
+    return SavedCall(call.entry, call.node, shifted(call.inputs), shifted(call.states))
+
+
+def _lists_none(model: SavedModel, layer: str) -> ModelFileError:
+    return ModelFileError(
+        model.source, f"its graph leads to a layer {layer!r} it does not list", "Save the model again"
+    )
+
+
+def _call(model: SavedModel, entry: LayerEntry, node: int, raw: Any) -> SavedCall:
+    """Read a call.
+
+    Keras 3: {"args": [tensor, …], "kwargs": {…}} with tensors as dicts; Keras 2: [[layer, node, tensor, kwargs], …].
+    """
+    match raw:
+        case {"args": args, "kwargs": dict() as kwargs}:
+            arguments = dict(kwargs)
+            inputs = [*_operands(args), *_operands(arguments.pop("inputs", None))]
+            states = list(_operands(arguments.pop("initial_state", None)))
+        case list():
+            calls = [call for call in raw if isinstance(call, list) and call]
+            inputs = [Result(str(call[0]), *_indices(call)) for call in calls]
+            given = [call[3] for call in calls if len(call) > 3 and isinstance(call[3], dict)]
+            arguments = {key: value for kwargs in given for key, value in kwargs.items()}
+            states = list(_legacy_operands(arguments.pop("initial_state", None)))
+        case _:
+            inputs, states, arguments = [], [], {}
+    where = f"{model.source}, layer {entry.name!r}"
+    for key, value in arguments.items():
+        if value not in CALL_ARGUMENTS.get(key, (None,)):
+            raise UnsupportedError(where, f"it is called with {key}={value!r}", "Call the layer on its inputs alone")
+    if not inputs and entry.class_name != "InputLayer":
+        raise ModelFileError(where, "its configuration names no input of it", "Save the model again")
+    return SavedCall(entry, node, tuple(inputs), tuple(states))
+
+
+def _indices(call: Sequence[Any]) -> tuple[int, int]:
+    node, index = (value if isinstance(value, int) else 0 for value in (*call[1:3], 0, 0)[:2])
+    return node, index
+
+
+def _operands(value: Any) -> Iterator[Operand]:
+    match value:
+        case {"class_name": "__keras_tensor__", "config": {"keras_history": [str() as name, *rest]}}:
+            yield Result(name, *_indices([name, *rest]))
+        case {"class_name": str() as kind, "config": {"value": array}} if kind in CONSTANTS:
+            yield np.asarray(array, np.float64)
+        case list():
+            for item in value:
+                yield from _operands(item)
+        case _:
+            return
+
+
+def _legacy_operands(value: Any) -> Iterator[Operand]:
+    """Yield the tensors of a Keras 2 argument: [layer, node, tensor], or a list of such."""
+    if isinstance(value, list):
+        if value and isinstance(value[0], str):
+            yield Result(value[0], *_indices(value))
+        else:
+            for item in value:
+                yield from _legacy_operands(item)
+
+
+def _ends(model: SavedModel, key: str, what: str) -> list[Result]:
+    """Return the input or output layers: ["name", 0, 0], a list of such, or a dictionary of such."""
+    ends = model.config.get(key)
+    if isinstance(ends, dict):
+        ends = list(ends.values())
+    if isinstance(ends, list) and len(ends) == 3 and isinstance(ends[0], str):
+        ends = [ends]
+    if not isinstance(ends, list) or not ends or not all(isinstance(end, list) and end for end in ends):
+        raise ModelFileError(model.source, f"its configuration names no {what} layer", "Save the model again")
+    return [Result(str(end[0]), *_indices(end)) for end in ends]

@@ -1,0 +1,28 @@
+"""Which values of a graph are sequences that end when their input does, where that is short.
+
+A scan ends with the shortest of the sequences it reads; one that reads none, or only such as are always whole, runs all
+of its steps: those of a vector that is repeated, say.
+"""
+
+from __future__ import annotations
+
+from loopwire.ir import ops
+from loopwire.ir.graph import Graph, Value
+
+
+def short_values(graph: Graph) -> frozenset[Value]:
+    """Return the values of a graph, and of its scans' bodies, whose first axis is of steps that a short input lacks."""
+    short = {value for value in graph.inputs if len(value.type.shape) > 1}
+    for node in graph.nodes:
+        match node.op:
+            case ops.Scan():
+                short |= short_values(node.op.body)
+                sequences = node.operands[node.op.states :]
+                if not short.isdisjoint(sequences):
+                    short.update(node.results[node.op.states :])
+            case ops.MatVec() | ops.ReduceSum() | ops.ReduceMax() | ops.Slice() | ops.Concat() | ops.Reshape():
+                continue
+            case _:
+                if not short.isdisjoint(node.operands):
+                    short.update(node.results)
+    return frozenset(short)

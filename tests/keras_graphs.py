@@ -1,0 +1,147 @@
+"""Keras models that are graphs: every form that is read, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+L = keras.layers
+STEPS, FEATURES = 5, 3
+
+
+def sequence(name: str = "x", steps: int = STEPS, features: int = FEATURES) -> Any:
+    return keras.Input((steps, features), name=name)
+
+
+def vector(name: str = "v", size: int = 4) -> Any:
+    return keras.Input((size,), name=name)
+
+
+def merged(layer: Any) -> Any:
+    x, v = sequence(), vector("v", 4)
+    return keras.Model([x, v], layer([L.LSTM(4)(x), v]))
+
+
+def merged_sequences(layer: Any) -> Any:
+    x = sequence()
+    a, b = L.LSTM(4, return_sequences=True)(x), L.GRU(4, return_sequences=True)(x)
+    return keras.Model(x, L.TimeDistributed(L.Dense(2))(layer([a, b])))
+
+
+def bidirectional(cell: Any, **options: Any) -> Any:
+    x = sequence()
+    return keras.Model(x, L.Bidirectional(cell, **options)(x))
+
+
+def two_different() -> Any:
+    x = sequence()
+    backward = L.LSTM(2, return_sequences=True, go_backwards=True, activation="relu")
+    return keras.Model(x, L.Bidirectional(L.LSTM(4, return_sequences=True), backward_layer=backward)(x))
+
+
+def stacked_bidirectional() -> Any:
+    x = sequence()
+    y = L.Bidirectional(L.LSTM(3, return_sequences=True))(x)
+    return keras.Model(x, L.Dense(2)(L.Bidirectional(L.GRU(3))(y)))
+
+
+def bidirectional_states() -> Any:
+    x, y = sequence(), sequence("y")
+    z, h1, c1, h2, c2 = L.Bidirectional(L.LSTM(3, return_state=True))(x)
+    again = L.Bidirectional(L.LSTM(3))(y, initial_state=[h1, c1, h2, c2])
+    return keras.Model([x, y], [z, again])
+
+
+def encoder_decoder() -> Any:
+    x, y = sequence(), sequence("y", 4, 2)
+    _, h, c = L.LSTM(4, return_state=True)(x)
+    decoded = L.LSTM(4, return_sequences=True)(y, initial_state=[h, c])
+    return keras.Model([x, y], L.TimeDistributed(L.Dense(2))(decoded))
+
+
+def autoencoder() -> Any:
+    x = sequence()
+    decoded = L.LSTM(4, return_sequences=True)(L.RepeatVector(STEPS)(L.LSTM(4)(x)))
+    return keras.Model(x, L.TimeDistributed(L.Dense(FEATURES))(decoded))
+
+
+def state_from_input() -> Any:
+    x, h = sequence(), vector("h", 4)
+    y, last = L.GRU(4, return_sequences=True, return_state=True)(x, initial_state=h)
+    return keras.Model([x, h], [y, last])
+
+
+def residuals() -> Any:
+    x, v = sequence(), vector("v", 3)
+    y = L.GRU(3, return_sequences=True)(x)
+    y = L.Add()([x, y])
+    z = L.Add()([y, L.GRU(3, return_sequences=True)(y)])
+    last = L.GRU(3)(z)
+    return keras.Model([x, v], {"head": L.Dense(2)(L.Add()([last, v])), "steps": L.TimeDistributed(L.Dense(2))(z)})
+
+
+def shared() -> Any:
+    x, y = sequence(), sequence("y")
+    encoder, dense = L.LSTM(4), L.Dense(3)
+    return keras.Model([x, y], L.Subtract()([dense(encoder(x)), dense(encoder(y))]))
+
+
+def nested() -> Any:
+    inner = keras.Sequential([keras.Input((STEPS, FEATURES)), L.LSTM(4), L.BatchNormalization(), L.Dense(3)])
+    v = vector("v", 3)
+    deeper = keras.Model(v, L.Dense(2, name="dense")(keras.Sequential([keras.Input((3,)), L.Dense(3)])(v)))
+    x, y = sequence(), sequence("y")
+    return keras.Model([x, y], [deeper(inner(x)), inner(y)])
+
+
+def functional_in_sequential() -> Any:
+    x = sequence()
+    inner = keras.Model(x, L.Concatenate()([L.LSTM(3)(x), L.GRU(2)(x)]))
+    return keras.Sequential([keras.Input((STEPS, FEATURES)), L.Dense(3), inner, L.Dense(2)])
+
+
+def two_heads() -> Any:
+    x = sequence()
+    y = L.LSTM(4)(x)
+    return keras.Model(x, [L.Dense(2, activation="softmax")(y), L.Dense(1, activation="sigmoid")(y)])
+
+
+def conditioned() -> Any:
+    x, v = sequence(), vector("v", 2)
+    both = L.Concatenate()([x, L.RepeatVector(STEPS)(v)])
+    return keras.Model([x, v], L.GRU(3, return_sequences=True)(both))
+
+
+def repeated() -> Any:
+    v = vector("v", 3)
+    return keras.Model(v, L.RepeatVector(4)(v))
+
+
+GRAPHS: dict[str, Callable[[], Any]] = {
+    **{f"vectors_{c.__name__.lower()}": (lambda c=c: merged(c())) for c in (L.Add, L.Multiply, L.Average, L.Maximum)},
+    "vectors_subtract": lambda: merged(L.Subtract()),
+    "vectors_minimum": lambda: merged(L.Minimum()),
+    "vectors_concatenate": lambda: merged(L.Concatenate()),
+    "vectors_dot": lambda: merged(L.Dot(axes=1)),
+    "sequences_add": lambda: merged_sequences(L.Add()),
+    "sequences_average": lambda: merged_sequences(L.Average()),
+    "sequences_concatenate": lambda: merged_sequences(L.Concatenate()),
+    **{f"bidirectional_{m}": (lambda m=m: bidirectional(L.LSTM(3), merge_mode=m)) for m in ("concat", "sum", "ave")},
+    "bidirectional_none": lambda: bidirectional(L.GRU(3, return_sequences=True), merge_mode=None),
+    "bidirectional_mul": lambda: bidirectional(L.SimpleRNN(3, return_sequences=True), merge_mode="mul"),
+    "two_different": two_different,
+    "stacked_bidirectional": stacked_bidirectional,
+    "bidirectional_states": bidirectional_states,
+    "encoder_decoder": encoder_decoder,
+    "autoencoder": autoencoder,
+    "state_from_input": state_from_input,
+    "residuals": residuals,
+    "shared": shared,
+    "nested": nested,
+    "functional_in_sequential": functional_in_sequential,
+    "two_heads": two_heads,
+    "conditioned": conditioned,
+    "repeated": repeated,
+}
