@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,23 @@ def parse_json(text: str | bytes, most_bytes: int = MAX_TEXT_BYTES, most_values:
     except RecursionError:
         raise ValueError(f"it nests deeper than {MAX_DEPTH} levels") from None
     return check_bounds(value, most_values)
+
+
+def parse_toml(content: bytes) -> dict[str, Any]:
+    """Return the table of a TOML text.
+
+    Raises:
+        ValueError: it is no TOML, or beyond the bounds.
+    """
+    text = content.decode()
+    if max(line.count(".") for line in text.split("\n")) > MAX_DEPTH:
+        raise ValueError(f"a line has more than {MAX_DEPTH} dots")  # keys of n parts take tomllib n² places
+    try:
+        values = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError(f"it nests deeper than {MAX_DEPTH} levels") from None
+    check_bounds(values)
+    return values
 
 
 def check_bounds(value: Any, most_values: int = MAX_VALUES) -> Any:

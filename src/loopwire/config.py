@@ -8,13 +8,12 @@ kind, then model; within it the role, then the group's precision. docs/configura
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from loopwire.bounded import check_bounds, read_bounded
+from loopwire.bounded import parse_toml, read_bounded
 from loopwire.design_targets import DesignTargets, read_share
 from loopwire.errors import ConfigError, FixedTypeError, nearest
 from loopwire.ir import ops
@@ -141,10 +140,10 @@ class CompileConfig(Knobs):
             FixedTypeError: a type in it cannot be read.
         """
         try:
-            values = check_bounds(tomllib.loads(read_bounded(Path(path), MAX_FILE_BYTES).decode()))
+            values = parse_toml(read_bounded(Path(path), MAX_FILE_BYTES))
         except OSError as error:
             raise ConfigError(str(path), f"it cannot be read ({error.strerror})", "Check the path") from None
-        except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+        except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError among them
             raise ConfigError(
                 str(path), f"it is not TOML: {error}", "See docs/configuration.md for an example"
             ) from None

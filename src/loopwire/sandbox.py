@@ -33,6 +33,7 @@ import numpy.typing as npt
 
 from loopwire.bounded import MAX_TEXT_BYTES, MAX_VALUES, parse_json
 from loopwire.errors import LoopwireError, ModelFileError, ToolError, UnsupportedError
+from loopwire.text.names import printable
 
 Array = npt.NDArray[Any]
 
@@ -250,7 +251,7 @@ def _printable(text: Any) -> str:
     """Return a text that neither moves a terminal's cursor nor fills its window."""
     if not isinstance(text, str):
         raise TypeError
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:MESSAGE_CHARACTERS])
+    return printable(text[:MESSAGE_CHARACTERS])
 
 
 def _ended(where: str, process: subprocess.Popen[bytes]) -> LoopwireError:

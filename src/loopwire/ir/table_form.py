@@ -79,14 +79,20 @@ class TableForm:
         held = FixedType(bits, bits, signed=self.clamp_low < 0)
         return held if (held.min_integer, held.max_integer) == (self.clamp_low, self.clamp_high) else None
 
-    def covering(self) -> TableForm | None:
-        """Return the same table with its ends repeated until it is `covered`, or None where that cannot be."""
+    def covering(self, most_entries: int) -> TableForm | None:
+        """Return the same table with its ends repeated until it is `covered`, or None where that cannot be.
+
+        Args:
+            most_entries: of its base.
+        """
         held = FixedType.holding(self.clamp_low, self.clamp_high, 0)
         before, after = self.clamp_low - held.min_integer, held.max_integer - self.clamp_high
         steps = 1 << self.dropped_bits
         if self.covered:
             return self
         if self.offset or before % steps or after % steps:
+            return None
+        if before // steps + len(self.base) + after // steps > most_entries:
             return None
         base = (self.base[0],) * (before // steps) + self.base + (self.base[-1],) * (after // steps)
         return replace(self, clamp_low=held.min_integer, clamp_high=held.max_integer, base=base)

@@ -28,6 +28,8 @@ LARGEST_WIDTH = 48
 """Bits of a result: functions are computed in float64, whose 53 bits leave some to judge errors with."""
 REACH = 1 << 61
 """The largest input that the search counts up to: it does so in 64 bits, and takes differences."""
+MOST_ENTRIES = 1 << 16
+"""That a user may allow: 64 block RAMs of 18 kbit, for one table."""
 ENTRY_SEARCH_RATIO = 1.05
 """The error of a table of limited size is the least possible within this factor, as far as the search sees."""
 
@@ -75,6 +77,8 @@ def design_table(
         )
     if max_entries is not None and max_entries < 2:
         raise ConfigError(where, f"{max_entries} entries cannot tell two inputs apart", "Allow at least 2 entries")
+    if max_entries is not None and max_entries > MOST_ENTRIES:
+        raise ConfigError(where, f"{max_entries} entries are too many to search", f"Allow at most {MOST_ENTRIES}")
     near_low, near_high = (_nearer_end(where, function, end, fraction_in, out) for end in (low, high))
     symmetries = [None, real.symmetry] if fold and real.symmetry and low < 0 else [None]
     if out.width > LARGEST_WIDTH:

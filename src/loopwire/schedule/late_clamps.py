@@ -27,7 +27,7 @@ def covering_tables(datapath: Datapath) -> Datapath:
     covering: dict[TableForm, TableForm] = {}
     for operation in looped(datapath):
         form = operation.kind.form if isinstance(operation.kind, TableIndex) else None
-        if form and (of_type := form.covering()) and len(of_type.base) <= MOST_ENTRIES * len(form.base):
+        if form and (of_type := form.covering(MOST_ENTRIES * len(form.base))):
             covering[form] = of_type
     indices: dict[Signal, Signal] = {}
     operations = []
