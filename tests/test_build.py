@@ -214,7 +214,7 @@ def test_files_are_replaced_all_or_none(project: Path, monkeypatch: pytest.Monke
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OutputError, match="No space left on device"):
         replace_files(project, {"report.md": "new", "README.md": "new"})
     monkeypatch.undo()

@@ -5,22 +5,28 @@ from __future__ import annotations
 import errno
 import importlib.util
 import json
+import re
+import shlex
 import subprocess
 import sys
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import keras
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from keras_models import sequential
 from loopwire import verification
-from loopwire.cli import main
-from loopwire.errors import VerificationError
+from loopwire.cli import console, main
+from loopwire.cli.failures import errors_told
+from loopwire.errors import LoopwireWarning, VerificationError
 
 STEPS, FEATURES = 4, 2
 X = np.random.default_rng(0).normal(0.0, 1.0, (60, STEPS, FEATURES)).astype(np.float32)
@@ -99,6 +105,71 @@ def test_a_part_that_is_too_small_is_told(model: Path, tmp_path: Path) -> None:
         "--multipliers shift_add\n"
     )
     assert loopwire("compile", model, "--out", tmp_path / "out", "--simulate", 0).stderr == ""
+
+
+def test_what_does_not_fit_is_simulated_only_where_asked_for(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = ("--part", "LFE5U-12F-8BG381C", "--clock-ns", 15, "--multipliers", "dsp", "--reuse-factor", 1)
+    result = loopwire("compile", model, *options, "--out", out)
+    assert_refused(result, "part LFE5U-12F-8BG381C: it is too small, by the estimate: ", out)
+    _, remedy, fitting = result.stderr.partition(
+        "To have it all the same, add --simulate 1000. To make it fit: loopwire"
+    )
+    assert remedy and "--clock-ns 15.0 --multipliers dsp" in fitting and "--reuse-factor" not in fitting
+    assert fitting.endswith("--max-share 80%\n")
+    again = loopwire(*shlex.split(fitting), "--simulate", 5)
+    assert again.exit_code == 0, again.output
+    assert "0 bits differ" in " ".join(again.stdout.replace("│", " ").split())
+    asked = loopwire("compile", model, *options, "--out", out, "--simulate", 5)
+    assert asked.exit_code == 0 and "0 bits differ" in " ".join(asked.stdout.replace("│", " ").split())
+
+
+def test_steps_are_lines_where_there_is_no_terminal(model: Path, tmp_path: Path) -> None:
+    arguments = ("compile", model, "--out", tmp_path / "out", "--simulate", 0)
+    result = loopwire(*arguments)
+    assert re.findall(r"^\[ *[\d.]+ s\] (.*)$", result.stdout, re.M) == ["Reading", "Solving", "Writing"]
+    quiet = loopwire(*arguments, "-q")
+    assert quiet.exit_code == 0 and quiet.stdout.startswith("tagger") and quiet.stderr == ""
+
+
+def test_a_long_step_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "LINE_S", 0.0)
+
+    @click.command
+    def command() -> None:
+        with console.progress_bars(Console()) as progress, console.step(progress, "Searching") as update:
+            update(3, 7)
+            update(4, doing="4 tried")
+
+    lines = CliRunner().invoke(console.with_verbosity(command)).stdout.splitlines()
+    assert [line.partition("] ")[2] for line in lines] == ["Searching", "Searching: 3 of 7", "Searching: 4 tried"]
+
+
+def test_programs_are_told_on_request(model: Path, tmp_path: Path) -> None:
+    program = "from loopwire.cli import main; main()"
+    command = [sys.executable, "-c", program, "compile", model, "--out", tmp_path / "out", "--simulate", "1", "-v"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^[\d.]+ s, status 0: .*/verilator_bin --cc ", done.stderr, re.M)
+
+
+def test_a_warning_is_a_line() -> None:
+    @click.command
+    def command() -> None:
+        with errors_told():
+            warnings.warn("the cache\nis full", LoopwireWarning, 1)
+            warnings.warn("else", UserWarning, 1)
+
+    lines = CliRunner().invoke(command).stderr.splitlines()
+    assert lines[0] == "warning: the cache is full" and "UserWarning: else" in lines[1]
+
+
+@pytest.mark.parametrize("out", ["/", "/proc/loopwire"])
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(out: str, tmp_path: Path) -> None:
+    result = loopwire("compile", tmp_path / "none.keras", "--out", out)
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert re.match(rf"error: {out}: it (holds something else|cannot be written) \(", line), line
 
 
 def test_options_override_the_file(model: Path, tmp_path: Path) -> None:
@@ -257,14 +328,15 @@ def test_no_compiler(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("place", ["README.md", "simulate.cpp"])
 def test_a_full_disk(place: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = Path.write_text
+    method = "write_bytes" if place == "README.md" else "write_text"
+    write = getattr(Path, method)
 
-    def full(self: Path, text: str, *options: Any) -> int:
+    def full(self: Path, *given: Any) -> Any:
         if self.name == place:
             raise OSError(errno.ENOSPC, "No space left on device", str(self))
-        return write(self, text, *options)
+        return write(self, *given)
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, method, full)
     out = tmp_path / "out"
     sequences = 0 if place == "README.md" else 1
     assert_refused(loopwire("compile", model, "--out", out, "--simulate", sequences), "No space left on device", out)

@@ -242,5 +242,5 @@ def test_the_command(path: Path, labels: np.ndarray, tmp_path: Path) -> None:
     assert refused.exit_code == 1 and "none.npz: it has no 'y' (it holds X). Name the labels 'y'" in refused.stderr
     options[-1] = tmp_path
     refused = CliRunner().invoke(main, ["precision", str(path), *map(str, options)])
-    named = tmp_path / f"{path.stem}.toml"
-    assert refused.stderr.strip() == f"error: {tmp_path}: it is a folder. Name the file in it: --out {named}"
+    named = tmp_path / "result"
+    assert refused.stderr.strip() == f"error: {tmp_path}: it is a folder. Name a file in it, such as {named}"

@@ -5,23 +5,57 @@ A folder is Loopwire's if its `design.json` lists the files that Loopwire wrote 
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from loopwire.errors import OutputError
 from loopwire.project_facts import MARKER, parse_facts
+from loopwire.system.folders import claim, empty, is_ours, owner, release
+from loopwire.system.outputs import exchange, failures_reported
 from loopwire.text.names import file_name
 
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 ELSEWHERE = "Choose another folder, or move this one away"
+
+
+@contextmanager
+def reserved(path: Path) -> Iterator[Path]:
+    """Keep a project's folder, or a file, from other processes, and give a place beside it to make files ready in.
+
+    What can be known of it beforehand is checked: that it can be written, and is no other process's.
+
+    Raises:
+        OutputError: it cannot be written, or another process writes to it.
+    """
+    path = path.resolve()
+    if path == path.parent:
+        raise OutputError(str(path), "it is the root of all folders", "Choose another folder")
+    place = path.with_name(f".loopwire-{path.name}")
+    if is_ours(place):  # a command reserves what it writes at its end
+        yield place
+        return
+    made = [folder for folder in path.parents if not folder.exists()]
+    try:
+        with failures_reported(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not claim(place):
+                remedy = "Wait until it is done, or choose another folder"
+                raise OutputError(str(path), f"another loopwire is writing to it ({owner(place)})", remedy)
+            old = place / "old"
+            if old.exists() and not path.exists():  # left by a process that was killed between two renames
+                old.rename(path)
+            empty(place)
+        yield place
+    finally:
+        release(place)
+        for folder in made:
+            with suppress(OSError):  # it holds the project, or something else
+                folder.rmdir()
 
 
 def write_project(path: Path, files: Mapping[str, str]) -> Path:
@@ -34,57 +68,76 @@ def write_project(path: Path, files: Mapping[str, str]) -> Path:
         files: contents by path in the folder; `design.json` is a JSON object, to which the list of files is added.
 
     Raises:
-        OutputError: the folder holds something else, a file in it was changed, or it cannot be written.
+        OutputError: the folder holds something else, a file in it was changed, it cannot be written, or another
+            process writes to it.
     """
     path = path.resolve()
-    with _failures_reported(path):
-        own = check_project(path)
-        foreign = [name for name in _files_in(path) if name not in own]
-        clash = next((name for name in foreign if name in files), None)
-        if clash is not None:
-            raise OutputError(str(path), f"Loopwire would write {clash!r}, which is there already", "Move it away")
-        above = next(folder for folder in path.parents if folder.exists())
-        # A folder beside the final one is in the same file system, so that renaming is atomic.
-        with tempfile.TemporaryDirectory(prefix=".loopwire-", dir=above) as place:
-            fresh, old = Path(place, "new"), Path(place, "old")
-            for name, text in _with_list(files).items():
-                target = fresh / file_name(name, str(path), OutputError)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(text)
-            for name in foreign:
-                target = fresh / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(path / name, target, follow_symlinks=False)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.exists():
-                path.rename(old)
-            try:
-                fresh.rename(path)
-            except OSError:
-                if old.exists():
-                    old.rename(path)
-                raise
+    own = check_project(path)
+    foreign = [name for name in _files_in(path) if name not in own]
+    clash = next((name for name in foreign if name in files), None)
+    if clash is not None:
+        raise OutputError(str(path), f"Loopwire would write {clash!r}, which is there already", "Move it away")
+    texts = {file_name(name, str(path), OutputError): text for name, text in _with_list(files).items()}
+    _write(path, {name: text.encode() for name, text in texts.items()}, foreign)
     return path
 
 
 def replace_files(path: Path, files: Mapping[str, str]) -> None:
-    """Replace some of a project's own files; the others stay as they are.
+    """Replace some of a project's own files, all at once; the others stay as they are.
 
     Raises:
-        OutputError: there is no project, a file of it was changed since it was written, or it cannot be written.
+        OutputError: there is no project, a file of it was changed since it was written, it cannot be written, or
+            another process writes to it.
     """
-    with _failures_reported(path):
-        own = check_project(path)
-        assert files.keys() <= own.keys() - {MARKER}, f"files of the project: {sorted(files)}"
-        facts = parse_facts(path / MARKER)
-        facts["loopwire"]["files"] |= {name: _digest(text.encode()) for name, text in files.items()}
-        fresh = {**files, MARKER: json.dumps(facts, indent=2) + "\n"}
-        # All are written before any takes its place, so that a full disk changes nothing.
-        with tempfile.TemporaryDirectory(prefix=".loopwire-", dir=path.resolve().parent) as place:
-            for number, text in enumerate(fresh.values()):
-                Path(place, str(number)).write_text(text)
-            for number, name in enumerate(fresh):
-                Path(place, str(number)).replace(path / name)
+    own = check_project(path)
+    assert files.keys() <= own.keys() - {MARKER}, f"files of the project: {sorted(files)}"
+    facts = parse_facts(path / MARKER)
+    facts["loopwire"]["files"] |= {name: _digest(text.encode()) for name, text in files.items()}
+    fresh = {**files, MARKER: json.dumps(facts, indent=2) + "\n"}
+    add_files(path, {name: text.encode() for name, text in fresh.items()})
+
+
+def add_files(path: Path, files: Mapping[str, bytes]) -> None:
+    """Put files into a project's folder, all at once; what else is there stays.
+
+    Raises:
+        OutputError: the folder cannot be written, or another process writes to it.
+    """
+    path = path.resolve()
+    _write(path, files, [name for name in _files_in(path) if name not in files])
+
+
+def _write(path: Path, files: Mapping[str, bytes], kept: Iterable[str]) -> None:
+    """Let a folder hold some files, and of what it holds now what is named in `kept`."""
+    with reserved(path) as place, failures_reported(path):
+        empty(place)  # of what was exchanged before
+        fresh = place / "new"
+        for name, content in files.items():
+            target = fresh / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        for name in kept:
+            target = fresh / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _link(path / name, target)
+        if not path.exists():
+            fresh.rename(path)
+        elif not exchange(fresh, path):
+            old = place / "old"
+            path.rename(old)
+            try:
+                fresh.rename(path)
+            except BaseException:
+                old.rename(path)
+                raise
+
+
+def _link(file: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the file system has no such links."""
+    try:
+        os.link(file, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(file, target, follow_symlinks=False)
 
 
 def check_project(path: Path) -> Mapping[str, str]:
@@ -93,8 +146,8 @@ def check_project(path: Path) -> Mapping[str, str]:
     Raises:
         OutputError: it is a file, holds something else or a file changed since, or cannot be written.
     """
-    with _failures_reported(path):
-        above = next(folder for folder in path.resolve().parents if folder.exists())
+    with failures_reported(path):
+        above = next((folder for folder in path.resolve().parents if folder.exists()), Path("/"))
         if not os.access(above, os.W_OK | os.X_OK):
             raise OutputError(str(path), f"{above} is not a folder that can be written", "Choose another folder")
         if not path.exists():
@@ -136,12 +189,3 @@ def _files_in(path: Path) -> list[str]:
         links = [name for name in folders if Path(folder, name).is_symlink()]
         found += [Path(folder, name) for name in (*names, *links)]
     return [file.relative_to(path).as_posix() for file in found]
-
-
-@contextmanager
-def _failures_reported(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        remedy = "Free some space, or choose another place" if error.errno in NO_SPACE else "Choose another folder"
-        raise OutputError(str(path), f"it cannot be written ({error.strerror or error})", remedy) from None

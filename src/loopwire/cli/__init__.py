@@ -7,6 +7,7 @@ import click
 from loopwire.cli.board import board_command
 from loopwire.cli.build import build_command
 from loopwire.cli.compile import compile_command
+from loopwire.cli.console import with_verbosity
 from loopwire.cli.figures import figures_command
 from loopwire.cli.precision import precision_command
 from loopwire.cli.route import route_command
@@ -43,4 +44,4 @@ COMMANDS = (
     figures_command,
 )
 for command in COMMANDS:
-    main.add_command(command)
+    main.add_command(with_verbosity(command))

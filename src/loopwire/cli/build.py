@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loopwire.cli.console import print_table, progress_bars, step
-from loopwire.cli.failures import errors_told
+from loopwire.cli.failures import errors_told, keep_told
 
 if TYPE_CHECKING:
     from loopwire.report.built import Built
@@ -69,7 +69,9 @@ TOOLS = {
 @click.option("--part", help="FPGA, for Vivado and Quartus. [default: the project's]")
 def build_command(project: Path, tool: str | None, part: str | None) -> None:
     """Run the vendor's tool on PROJECT, a folder that `loopwire compile` has written, and report what it finds."""
-    with errors_told():
+    from loopwire.project import reserved
+
+    with errors_told(), reserved(project):
         _build(project, tool, part)
 
 
@@ -86,6 +88,7 @@ def _build(project: Path, name: str | None, part: str | None) -> None:
     with progress_bars(console) as progress, step(progress, "Building"):
         built = tool.run(project, facts, part)
         report = add_built(project, built)
+        keep_told(f"the report, {project / 'report.html'}")
     print_table(console, report.model, FACTS, report.rows())
     click.echo(f"Report: {project / 'report.html'}")
 

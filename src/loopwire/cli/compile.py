@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from loopwire.cli.console import print_table, progress_bars, step
-from loopwire.cli.failures import errors_told
+from loopwire.cli.failures import errors_told, keep_told
 from loopwire.cli.settings import how_to_read, named_files, read_settings
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 CHUNKS = 40
 """Updates of a progress bar."""
+FITTING_SHARE = "80%"
+"""Of a part, by estimate: what tools place and route without trouble."""
 PROFILED_SEQUENCES = 2000
 """Of the data, looked at tensor by tensor: seconds for the largest models."""
 
@@ -78,6 +81,7 @@ def _compile(
     from rich.console import Console
 
     from loopwire.explore.config_file import to_toml
+    from loopwire.project import reserved
     from loopwire.report.html import page
     from loopwire.report.summary import AUCS, FACTS
 
@@ -85,12 +89,13 @@ def _compile(
     model_path, data_path, out = named_files(options["config_path"], given_model, given_data, given_out)
     config = read_settings(model_path, **options)
     hls = config.target == "vitis_hls"
+    is_asked = sequences is not None
     sequences = config.simulate_sequences if sequences is None else sequences
     _check_early(out, sequences)
-    with progress_bars(console) as progress:
+    with reserved(out), progress_bars(console) as progress:
         design, data = _read(progress, model_path, data_path, config, options["trust"], options["weights"])
         design, chosen = _chosen(progress, design, config)
-        report, evidence = _report(progress, design, data, sequences)
+        report, evidence = _report(progress, design, data, sequences, is_asked)
         report = replace(report, command=shlex.join(_command()), **chosen)
         with step(progress, "Writing"):
             inputs = None if data is None else data.inputs
@@ -102,6 +107,7 @@ def _compile(
             if chosen:
                 reports["chosen.toml"] = to_toml(design.config)
             design.write(out, inputs, reports)
+            keep_told(f"the project, {out}")
     if report.aucs:
         print_table(console, "Area under the ROC curve", AUCS, report.auc_rows())
     print_table(console, report.model, FACTS, report.rows())
@@ -154,15 +160,18 @@ def _chosen(progress: Progress, design: Design, config: CompileConfig) -> tuple[
 
     if config.targets is None:
         return design, {}
-    with step(progress, "Choosing"):
-        choice = choose(design, config.targets)
+    with step(progress, "Choosing") as update:
+        choice = choose(design, config.targets, update)
         return choice.design, {"targets": choice.targets, "chosen": choice.knobs}
 
 
-def _report(progress: Progress, design: Design, data: Data | None, sequences: int) -> tuple[Report, Evidence]:
-    """Judge the design with the data, plan its hardware, and simulate it."""
+def _report(
+    progress: Progress, design: Design, data: Data | None, sequences: int, is_asked: bool
+) -> tuple[Report, Evidence]:
+    """Judge the design with the data, plan its hardware, and simulate it; one that does not fit only if asked for."""
     from dataclasses import replace
 
+    from loopwire.errors import ConfigError, LoopwireWarning
     from loopwire.report.html import Evidence
     from loopwire.synth.fit import shortage
     from loopwire.verification import verify
@@ -171,8 +180,12 @@ def _report(progress: Progress, design: Design, data: Data | None, sequences: in
     with step(progress, "Solving"):
         report = replace(design.report(), **judged)
     found = shortage(report.estimated)
-    if found is not None:  # told now: who sees it may want to stop. An estimate is not exact, so nothing is refused
-        click.secho(f"warning: {report.part} is too small, by the estimate: {'. '.join(found)}", fg="yellow", err=True)
+    if found is not None:  # told now: who sees it may want to stop
+        problem, remedy = found
+        if not is_asked:
+            remedy = f"To have it all the same, add --simulate {sequences}. To make it fit: {_fitting_command()}"
+            raise ConfigError(f"part {report.part}", f"it is too small, by the estimate: {problem}", remedy)
+        warnings.warn(f"{report.part} is too small, by the estimate: {problem}. {remedy}", LoopwireWarning, 1)
     if not sequences:
         return report, evidence
     with step(progress, "Building the simulation"):
@@ -230,6 +243,15 @@ def flat_outputs(outputs: Any) -> Any:
     if not isinstance(outputs, dict):
         return outputs
     return np.concatenate([array.reshape(len(array), -1) for array in outputs.values()], axis=1)[..., np.newaxis]
+
+
+def _fitting_command() -> str:
+    """Return this command with knobs chosen for the part, in place of those that were given."""
+    words = _command()
+    for knob in ("--reuse-factor", "--copies", "--interleave"):
+        if knob in words:
+            del words[words.index(knob) : words.index(knob) + 2]
+    return shlex.join([*words, "--max-share", FITTING_SHARE])
 
 
 def _command() -> list[str]:

@@ -1,10 +1,13 @@
-"""What moves and stands on the terminal: progress bars and tables."""
+"""What is on the terminal: progress bars, or a line a step where there is no terminal, and tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import click
 
 from loopwire.text.names import printable
 
@@ -12,25 +15,56 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
+QUIET = "loopwire.quiet"
+LINE_S = 30.0
+"""Between two lines of one step, where there is no terminal."""
+_began_s = time.monotonic()
+
+
+class Update:
+    """Tells of a step how far it is."""
+
+    def __init__(self, progress: Progress, name: str) -> None:
+        self._progress, self._name = progress, name
+        self._task = progress.add_task(name, total=None)
+        self._told_s = 0.0
+        self._line()
+
+    def __call__(self, done: int, of: int | None = None, doing: str = "") -> None:
+        """Show how much of a step is done, of how much if that is known, and what is being done."""
+        self._progress.update(self._task, completed=done, total=of, description=doing or self._name)
+        if time.monotonic() - self._told_s >= LINE_S:
+            self._line(f": {doing}" if doing else f": {done}" + ("" if of is None else f" of {of}"))
+
+    def done(self) -> None:
+        """Fill the bar."""
+        total = self._progress.tasks[self._task].total or 1
+        self._progress.update(self._task, completed=total, total=total)
+
+    def _line(self, what: str = "") -> None:
+        if not self._progress.console.is_terminal and not _is_quiet():
+            self._told_s = time.monotonic()
+            click.echo(f"[{self._told_s - _began_s:7.1f} s] {self._name}{what}")
+
 
 def progress_bars(console: Console) -> Progress:
+    """Return what shows steps; on a terminal they are bars."""
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    return Progress(
-        TextColumn("{task.description:<24}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), console=console
-    )
+    columns = (TextColumn("{task.description:<24}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, disable=_is_quiet() or not console.is_terminal)
 
 
 @contextmanager
-def step(progress: Progress, name: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar while a step runs; it moves as the step calls the function it is given, else it pulses."""
-    task = progress.add_task(name, total=None)
-    yield lambda done, of: progress.update(task, completed=done, total=of)
-    total = progress.tasks[task].total or 1
-    progress.update(task, completed=total, total=total)
+def step(progress: Progress, name: str) -> Iterator[Update]:
+    """Show a step while it runs; its bar moves as the step calls the function it is given, else it pulses."""
+    update = Update(progress, name)
+    yield update
+    update.done()
 
 
 def print_table(console: Console, title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table."""
     from rich.table import Table
     from rich.text import Text
 
@@ -40,3 +74,36 @@ def print_table(console: Console, title: str, head: Sequence[str], rows: Sequenc
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     console.print(table)
+
+
+def with_verbosity(command: click.Command) -> click.Command:
+    """Give a command the options -q and -v."""
+    command.params += [
+        click.Option(
+            ["-q", "--quiet"], is_flag=True, expose_value=False, callback=_quiet, help="Show results only, no steps."
+        ),
+        click.Option(
+            ["-v", "--verbose"],
+            is_flag=True,
+            expose_value=False,
+            callback=_verbose,
+            help="Tell on standard error which programs run and what the cache holds.",
+        ),
+    ]
+    return command
+
+
+def _quiet(context: click.Context, _: click.Parameter, value: bool) -> None:
+    context.meta[QUIET] = value
+
+
+def _verbose(_: click.Context, __: click.Parameter, value: bool) -> None:
+    if value:
+        import logging
+
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("loopwire").setLevel(logging.INFO)
+
+
+def _is_quiet() -> bool:
+    return bool(click.get_current_context().meta.get(QUIET))

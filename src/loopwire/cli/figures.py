@@ -44,9 +44,11 @@ def _figures(
     from loopwire.report.figures import save
     from loopwire.report.profile import profile_figure
     from loopwire.report.roc import class_rocs, confusion, confusion_figure, roc_figure
+    from loopwire.system.outputs import check_file
 
     config = read_settings(model_path, config_path, precision=precision, steps=steps, weights=weights, trust=trust)
     out = out or Path("build") / f"{model_path.stem}-figures"
+    check_file(out / "profile.png")
     written: list[Path] = []
     with progress_bars(Console()) as progress:
         with step(progress, "Reading"):

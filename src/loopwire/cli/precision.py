@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from loopwire.cli.console import progress_bars, step
-from loopwire.cli.failures import errors_told
+from loopwire.cli.failures import errors_told, keep_told
 from loopwire.cli.settings import LABELS, MODEL, how_to_read
 
 
@@ -49,38 +49,35 @@ def _precision(
     from rich.console import Console
 
     from loopwire.compiler import load
-    from loopwire.errors import OutputError
     from loopwire.explore.criterion import Criterion
     from loopwire.explore.events import read_events
     from loopwire.explore.precision import Progress as Search
     from loopwire.explore.precision import find_precision
     from loopwire.explore.precision_file import summary, write_toml
+    from loopwire.project import reserved
+    from loopwire.system.outputs import check_file
 
     out = out or Path(f"{model_path.stem}.toml")
-    if out.is_dir():
-        raise OutputError(str(out), "it is a folder", f"Name the file in it: --out {out / model_path.stem}.toml")
+    check_file(out)
     state = out.with_name(f"{out.name}.state")
     criterion = None if keep is None else Criterion.parse(keep)
-    with progress_bars(Console()) as progress:
+    with reserved(out), progress_bars(Console()) as progress:
         with step(progress, "Reading"):
             model = load(model_path, trust, weights=weights, steps=steps)
             events = read_events(model, data, labels)
             checked = None if check is None else read_events(model, check)
         if criterion is None:
             criterion = Criterion.parse("top1>=0.99" if events.labels is None else "auc>=0.995")
-        task = progress.add_task("Searching", total=None)
+        with step(progress, "Searching") as update:
 
-        def update(search: Search) -> None:
-            share = f"{search.cost / search.baseline_cost:.0%} of fixed<16,6>"
-            progress.update(task, description=f"{search.judged:4} tried, {share}: {search.trying}")
+            def tell(search: Search) -> None:
+                share = f"{search.cost / search.baseline_cost:.0%} of fixed<16,6>"
+                update(search.judged, doing=f"{search.judged:4} tried, {share}: {search.trying}")
 
-        try:
+            keep_told(f"what was tried, in {state}: the same command goes on from there")
             found = find_precision(
-                model, events, criterion, check=checked, integers=integers, seed=seed, state=state, progress=update
+                model, events, criterion, check=checked, integers=integers, seed=seed, state=state, progress=tell
             )
-        except KeyboardInterrupt:
-            raise click.ClickException(f"stopped; the same command goes on from {state}") from None
-        progress.update(task, completed=1, total=1)
     write_toml(found, out)
     for line in summary(found):
         click.echo(line)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loopwire.cli.console import print_table, progress_bars, step
-from loopwire.cli.failures import errors_told
+from loopwire.cli.failures import errors_told, keep_told
 from loopwire.text.names import printable
 
 if TYPE_CHECKING:
@@ -30,9 +30,11 @@ FOLDER = "routed"
 def route_command(project: Path, part: str | None, seed: int, timeout_minutes: float | None, retime: bool) -> None:
     """Place and route PROJECT, which `loopwire compile` or `loopwire board` has written, and pack a bitstream."""
     from loopwire.cli.retime import commands_of, retimed
+    from loopwire.project import reserved
 
-    with errors_told():
+    with errors_told(), reserved(project):
         compilation = commands_of(project) if retime else None
+        keep_told("finished steps, in the cache")
         slack_ns = _route(project, part, seed, timeout_minutes)
         if compilation is not None and slack_ns < 0:
             retimed(compilation, slack_ns, lambda folder: _route(folder, part, seed, timeout_minutes))
@@ -43,6 +45,7 @@ def _route(project: Path, part: str | None, seed: int, timeout_minutes: float | 
     from rich.console import Console
 
     from loopwire.devices import find_part
+    from loopwire.project import add_files
     from loopwire.report.summary import FACTS
     from loopwire.synth import nextpnr
     from loopwire.synth.routing import route
@@ -63,9 +66,8 @@ def _route(project: Path, part: str | None, seed: int, timeout_minutes: float | 
     with progress_bars(console) as progress, step(progress, "Placing and routing") as update:
         routed = route(_sources(project, facts), device, clock_mhz, seed, timeout_s, progress=update)
     found = project / FOLDER
-    found.mkdir(exist_ok=True)
-    for name, content in routed.files.items():
-        (found / name).write_bytes(content)
+    add_files(project, {f"{FOLDER}/{name}": content for name, content in routed.files.items()})
+    keep_told(str(found))
     built = routed.built
     asked_ns = 1e3 / clock_mhz
     if on_board:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ def run_command(data: Path, port: str, baud: int, project: Path | None, check: b
 
 
 def _run(data_path: Path, port_name: str, baud: int, project: Path | None, check: bool, out: Path | None) -> None:
+    import numpy as np
     from rich.console import Console
 
     from loopwire.boards.client import BoardClient, timeout_s
@@ -39,9 +41,12 @@ def _run(data_path: Path, port_name: str, baud: int, project: Path | None, check
     from loopwire.boards.session import classify, require_design, require_equal
     from loopwire.data import read_data
     from loopwire.errors import ConfigError
+    from loopwire.system.outputs import check_file, write_file
 
     if check and project is None:
         raise ConfigError("--check", "there is nothing to compare with", "Give --project as well")
+    if out is not None:
+        check_file(out)
     console = Console()
     with progress_bars(console) as progress:
         with open_port(port_name, baud) as port:
@@ -55,20 +60,10 @@ def _run(data_path: Path, port_name: str, baud: int, project: Path | None, check
             with step(progress, "Emulating"):
                 require_equal(port_name, outcome, project)
     if out is not None:
-        _save(out, outcome)
+        content = io.BytesIO()
+        np.savez(content, outputs=outcome.outputs)
+        write_file(out, content.getvalue())
     _tell(console, outcome, data, check)
-
-
-def _save(path: Path, outcome: Outcome) -> None:
-    import numpy as np
-
-    from loopwire.errors import OutputError
-
-    try:
-        with path.open("wb") as file:
-            np.savez(file, outputs=outcome.outputs)
-    except OSError as error:
-        raise OutputError(str(path), f"it cannot be written ({error.strerror})", "Choose another path") from None
 
 
 def _tell(console: object, outcome: Outcome, data: Data, check: bool) -> None:

@@ -45,9 +45,11 @@ def _scan(
     from loopwire.explore.events import read_events
     from loopwire.explore.scan import numbers, scan, scan_figure
     from loopwire.report.figures import save
+    from loopwire.system.outputs import check_file, write_file
 
     widths, fraction_bits = numbers("--integer", integers), numbers("--fraction", fractions)
     out = out or Path(f"{model_path.stem}-scan")
+    check_file(out.with_suffix(".png"))
     with progress_bars(Console()) as progress:
         with step(progress, "Reading"):
             model = load(model_path, trust, weights=weights, steps=steps)
@@ -57,6 +59,6 @@ def _scan(
         with step(progress, "Drawing"), scan_figure(found) as drawn:
             written = save(drawn, out)
     table = out.with_suffix(".json")
-    table.write_text(found.to_json())
+    write_file(table, found.to_json().encode())
     for path in (*written, table):
         click.echo(f"Scan: {path}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loopwire.cli.console import print_table, progress_bars, step
-from loopwire.cli.failures import errors_told
+from loopwire.cli.failures import errors_told, keep_told
 
 if TYPE_CHECKING:
     from loopwire.devices import Device
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @click.option("--timeout-minutes", type=click.FloatRange(min=0, min_open=True), help="For each layer. [default: none]")
 def synth_command(project: Path, part: str | None, family: str | None, timeout_minutes: float | None) -> None:
     """Synthesise PROJECT, a folder that `loopwire compile` has written, with Yosys, and report what it takes."""
-    with errors_told():
+    from loopwire.project import reserved
+
+    with errors_told(), reserved(project):
         _synth(project, part, family, timeout_minutes)
 
 
@@ -41,16 +43,18 @@ def _synth(project: Path, part: str | None, family: str | None, timeout_minutes:
     find_yosys()
     console = Console()
     with progress_bars(console) as progress, step(progress, "Synthesising") as update:
+        keep_told("finished layers, in the cache")
         timeout_s = None if timeout_minutes is None else 60 * timeout_minutes
         built = synthesise(
             project / "rtl", facts["top"], facts["layer_modules"], fabric, device, timeout_s, progress=update
         )
-        report = add_built(project, built)
+        add_built(project, built)
+        keep_told(f"the report, {project / 'report.html'}")
     for table in resource_tables((built,)):
         print_table(console, table.title, table.head, table.rows)
     for limit in built.limits:
         click.echo(limit + ".")
-    click.echo(f"Report: {project / 'report.html'}, {report.model}")
+    click.echo(f"Report: {project / 'report.html'}")
     require_fit(built)
 
 

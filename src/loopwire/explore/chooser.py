@@ -27,18 +27,23 @@ class Choice:
     targets: tuple[Target, ...]
 
 
-def choose(design: Design, targets: DesignTargets) -> Choice:
+def choose(design: Design, targets: DesignTargets, progress: Callable[[int, int], None] | None = None) -> Choice:
     """Return a design with the knobs of the smallest one within the targets.
 
     Small is what takes the smallest share of the part, of the resource of which it takes most. Latency and interval are
     exact, resources are estimates. The search looks at the shapes that `explore.shapes` tells of.
+
+    Args:
+        design: whose knobs are chosen.
+        targets: the bounds.
+        progress: told how many shapes were planned, of how many that may be within the bounds.
 
     Raises:
         ConfigError: nothing meets the targets, or the design has a knob already that they are to decide.
         UnsupportedError: no hardware can be made of the model.
     """
     replace(design.config, targets=targets)  # refuses what contradicts them
-    search = _Search(design)
+    search = _Search(design, progress)
     asked = targets.given()
     found = search.best(THE_PART | asked, None)
     if found is None:
@@ -51,7 +56,8 @@ def choose(design: Design, targets: DesignTargets) -> Choice:
 
 
 class _Search:
-    def __init__(self, design: Design) -> None:
+    def __init__(self, design: Design, progress: Callable[[int, int], None] | None) -> None:
+        self._progress = progress
         self._device = design.device
         self._clock_period_ns = design.config.clock_period_ns
         self._shapes = Shapes(design.graph, design.device, self._clock_period_ns, design.config)
@@ -73,7 +79,9 @@ class _Search:
         )
         within = [shape for shape in self._shapes.all(limits) if _is_within(self._estimated(shape), bounds)]
         within.sort(key=self._order(least))
-        for shape in within:
+        for done, shape in enumerate(within):
+            if self._progress is not None:
+                self._progress(done, len(within))
             reached = self._exact(shape)
             if _is_within(reached, bounds):
                 return shape, reached

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from loopwire.bounded import parse_json
 from loopwire.errors import OutputError
 from loopwire.explore.criterion import Judgement, Measure
+from loopwire.system.outputs import write_file
 
 Choice = tuple[int, ...]
 """Fraction bits of every group."""
@@ -41,8 +42,8 @@ class Journal:
         try:
             lines = path.read_text(errors="replace").splitlines() if path.exists() else []
             whole = self._read(path, lines, search)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("".join(f"{line}\n" for line in whole or [json.dumps({"search": search})]))
+            begun = "".join(f"{line}\n" for line in whole or [json.dumps({"search": search})])
+            write_file(path, begun.encode())
             self._file = path.open("a")
         except OSError as error:
             raise OutputError(str(path), f"it cannot be written ({error.strerror})", "Choose another place") from None

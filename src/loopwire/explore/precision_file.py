@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from loopwire.errors import OutputError
 from loopwire.explore.config_file import toml_key
 from loopwire.explore.precision import Precision
+from loopwire.system.outputs import write_file
 
 
 def to_toml(precision: Precision) -> str:
@@ -25,11 +25,7 @@ def write_toml(precision: Precision, path: Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(to_toml(precision))
-    except OSError as error:
-        raise OutputError(str(path), f"it cannot be written ({error.strerror})", "Choose another place") from None
+    write_file(path, to_toml(precision).encode())
 
 
 def summary(precision: Precision) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loopwire.errors import ToolError
+from loopwire.system.outputs import write_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,12 +58,18 @@ def figure(size_inches: tuple[float, float] = SIZE_INCHES) -> Iterator[Figure]:
 
 
 def save(drawn: Figure, path: Path) -> list[Path]:
-    """Write a figure as PNG and as PDF beside it; return both paths."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    png, pdf = path.with_suffix(".png"), path.with_suffix(".pdf")
-    drawn.savefig(png, dpi=DPI)
-    drawn.savefig(pdf, metadata=FIXED_DATE)
-    return [png, pdf]
+    """Write a figure as PNG and as PDF beside it; return both paths.
+
+    Raises:
+        OutputError: one cannot be written.
+    """
+    content = io.BytesIO()
+    drawn.savefig(content, format="png", dpi=DPI)
+    write_file(path.with_suffix(".png"), content.getvalue())
+    content = io.BytesIO()
+    drawn.savefig(content, format="pdf", metadata=FIXED_DATE)
+    write_file(path.with_suffix(".pdf"), content.getvalue())
+    return [path.with_suffix(".png"), path.with_suffix(".pdf")]
 
 
 def svg(drawn: Figure) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import os
 import shutil
 import stat
@@ -25,6 +26,7 @@ from loopwire.system.folders import new_folder, temporary_folder
 Files = Mapping[str, bytes]
 """Contents by name."""
 KEY_DIGITS = 32
+_log = logging.getLogger(__name__)
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -47,6 +49,7 @@ def cached(kind: str, parts: Iterable[bytes], make: Callable[[], Files]) -> File
     for entry in sorted(directory.glob(f"{name}-*.zip")):
         content = _read(entry)
         if content is not None and entry.stem == f"{name}-{hashlib.sha256(content).hexdigest()}":
+            _log.info("from the cache: %s", entry)
             return _unpacked(content)
         _warn(f"{entry} is damaged, and is made again")
         _discard(entry)

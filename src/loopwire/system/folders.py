@@ -54,6 +54,20 @@ def claim(path: Path) -> bool:
         os.close(lock)
 
 
+def is_ours(path: Path) -> bool:
+    """Say whether this process has claimed a folder."""
+    return path in _held
+
+
+def empty(path: Path) -> None:
+    """Remove all that is in a folder of this process's."""
+    for entry in path.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        elif entry.name != LOCK:
+            entry.unlink(missing_ok=True)
+
+
 def owner(path: Path) -> str:
     """Return who has claimed a folder, as 'process 1234'."""
     try:
@@ -91,8 +105,12 @@ def new_folder(above: Path | None = None) -> Path:
     _sweep_once(place)
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
-        if claim(folder):
-            return folder
+        try:
+            if claim(folder):
+                return folder
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
 
 def temporary_files() -> Path:
@@ -106,6 +124,17 @@ def temporary_files() -> Path:
     except FileNotFoundError:
         problem, remedy = "no folder for them can be written", "Set TMPDIR to a folder that can"
         raise ToolError("temporary files", problem, remedy) from None
+
+
+@contextlib.contextmanager
+def all_released() -> Iterator[None]:
+    """Remove at the end all folders that were claimed meanwhile, whatever holds them."""
+    before = set(_held)
+    try:
+        yield
+    finally:
+        for path in set(_held) - before:
+            release(path)
 
 
 def sweep(above: Path) -> None:
@@ -150,11 +179,7 @@ def _remove_if_nobodys(path: Path) -> None:
 def _remove(path: Path) -> None:
     """Remove a folder whose lock is ours: the lock last, so that nobody takes the folder while it is emptied."""
     with contextlib.suppress(OSError):
-        for entry in path.iterdir():
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry, ignore_errors=True)
-            elif entry.name != LOCK:
-                entry.unlink(missing_ok=True)
+        empty(path)
         (path / LOCK).unlink(missing_ok=True)
         path.rmdir()
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import shlex
 import shutil
 import signal
 import subprocess
+import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -34,6 +37,7 @@ MEANINGS = {
 }
 """Of signals that end a program."""
 
+_log = logging.getLogger(__name__)
 _running: set[subprocess.Popen[str]] = set()
 _stopped: weakref.WeakSet[subprocess.Popen[str]] = weakref.WeakSet()
 
@@ -55,6 +59,7 @@ def run_tool(
         ToolError: the program could not be started, takes too long, or its exit status is not 0: then with its first
             error.
     """
+    began_s = time.monotonic()
     with log.open("w") as printed, temporary_folder() as scratch:
         settings = {**(environment or {}), "TMPDIR": str(scratch)}
         with started(name, command, directory, settings, printed.fileno(), subprocess.STDOUT) as process:
@@ -65,6 +70,7 @@ def run_tool(
                 raise ToolError(name, f"it was not done after {timeout_s:g} s", remedy) from None
         if process in _stopped:
             raise KeyboardInterrupt
+    _log.info("%.1f s, status %d: %s", time.monotonic() - began_s, status, shlex.join(map(str, command)))
     text = log.read_text(errors="replace")
     if status != 0:
         remedy = f"Read its log, {keep(log)}" if text.strip() else "It printed nothing"
