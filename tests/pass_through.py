@@ -28,7 +28,8 @@ module pass_through #(parameter int STEPS = 4) (
     output logic status_framing_error,
     output logic status_overrun
 );
-  assign {status_framing_error, status_overrun} = 2'b00;
+  logic by_last_q, by_count_q;
+  assign status_framing_error = 1'b0;
   logic [15:0] count_q;
   logic open_q;
   wire ends = s_axis_tlast || count_q == 16'(STEPS - 1);
@@ -41,8 +42,12 @@ module pass_through #(parameter int STEPS = 4) (
       m_axis_tvalid <= 1'b1;
       m_axis_tdata <= s_axis_tdata;
       m_axis_tlast <= ends;
+      if (s_axis_tlast) by_last_q <= 1'b1;
+      else if (ends) by_count_q <= 1'b1;
     end
+    status_overrun <= by_last_q && by_count_q;
     if (!aresetn) begin
+      {by_last_q, by_count_q, status_overrun} <= 3'b000;
       m_axis_tvalid <= 1'b0;
       count_q <= 16'd0;
     end

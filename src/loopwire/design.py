@@ -17,6 +17,7 @@ from loopwire.config import CompileConfig
 from loopwire.data import Batch, Inputs, check_batch, check_fresh, check_lengths, check_results
 from loopwire.devices import Device
 from loopwire.errors import DataError
+from loopwire.hdl.framing import ending_in_zeros
 from loopwire.ir.fixed_point import Integers, integer_dtype, quantise, to_real
 from loopwire.ir.graph import Graph
 from loopwire.knobs import PortNames
@@ -271,6 +272,7 @@ class Design:
             firmware.length,
             folder / "simulation",
             firmware.remembers,
+            has_status=not self.config.sliding_window,
             repeats=firmware.copies > 1,
         )
         weakref.finalize(self, release, folder)
@@ -390,6 +392,12 @@ class Design:
         """Return the steps [n_steps, count] of sequences (N, *input shape), as the hardware takes them."""
         steps = integers.only.reshape(len(integers), self.firmware.length, self.firmware.input.count)
         return _vectors(steps, lengths)
+
+    def ending_in_zeros(self, integers: Batch, lengths: Lengths, random: np.random.Generator) -> Batch:
+        """Return the same sequences but for some that now end in beats of zeros, which a sender may leave out."""
+        steps = integers.only.reshape(len(integers), self.firmware.length, -1)
+        changed = ending_in_zeros(self.firmware.input, steps, lengths, random)
+        return Batch((changed.reshape(integers.only.shape),))
 
     def expected_vectors(self, integers: Batch, lengths: Lengths, fresh: Fresh) -> tuple[Integers, Lengths]:
         """Return the emulator's results as vectors [n_vectors, count], and the vectors of each sequence's result."""

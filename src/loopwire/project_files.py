@@ -116,10 +116,13 @@ def _testbench(design: Design, x: Batch) -> dict[str, str]:
     lengths[1::2] = np.random.default_rng(1).integers(1, design.steps, len(lengths[1::2]), endpoint=True)
     fresh = np.zeros(len(lengths), np.bool_)
     fresh[3::5] = design.config.remembers
-    last = lengths < design.steps
-    last[::4] = True
+    last, longest = None, None
+    if not design.config.sliding_window:  # where TLAST has a meaning
+        integers = design.ending_in_zeros(integers, lengths, np.random.default_rng(2))
+        longest, last = firmware.length, lengths < design.steps
+        last[::4] = True
     told = fresh if design.config.remembers else None
-    sent = Vectors(firmware.input, design.input_vectors(integers, lengths), lengths, told, last)
+    sent = Vectors(firmware.input, design.input_vectors(integers, lengths), lengths, told, last, longest)
     due = Vectors(firmware.output, *design.expected_vectors(integers, lengths, fresh))
     sent_file, due_file = f"{firmware.top}_input.hex", f"{firmware.top}_expected.hex"
     period_ns, still_cycles, timeout_cycles = (

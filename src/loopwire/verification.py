@@ -62,7 +62,8 @@ def verify(
     Runs at full rate, with gaps in the input, with stalls of the output, and with both take turns. In all but those at
     full rate, the output stalls until the hardware is full and the input pauses until it is empty, a few times; half of
     the sequences are short, some full ones end without TLAST, and resets strike at random times; where anything lasts,
-    a tenth forget it by TUSER. Of HLS C++, the C simulation's bits are compared.
+    a tenth forget it by TUSER. The framing breaks too, in ways that change no result, and the status must tell of it.
+    Of HLS C++, the C simulation's bits are compared.
 
     Args:
         design: whose hardware is simulated.
@@ -91,6 +92,7 @@ def verify(
     for index, rows in enumerate(np.array_split(np.arange(len(integers)), runs)):
         part = integers[rows]
         regime = REGIMES[index % len(REGIMES)]
+        breaks_framing = regime.is_stressed and not design.config.sliding_window  # where TLAST has a meaning
         fresh = np.zeros(len(part), np.bool_)
         lengths = full[done : done + len(part)].copy()
         resets: tuple[int, ...] = ()
@@ -101,6 +103,8 @@ def verify(
             lengths[chosen] = random.integers(1, design.steps, chosen.sum(), endpoint=True)
             if design.config.remembers:
                 fresh = random.random(len(part)) < 0.1
+            if breaks_framing:
+                part = design.ending_in_zeros(part, lengths, random)
             still_cycles = design.firmware.latency_cycles
             resets = tuple(random.integers(1, 2 * still_cycles, RESETS_A_RUN, endpoint=True).tolist())
             stressed += len(part)
@@ -111,6 +115,7 @@ def verify(
             last_probability=0.5 if regime.is_stressed else 1.0,
             still_cycles=still_cycles,
             resets=resets,
+            breaks_framing=breaks_framing,
         )
         _simulate(design, part, lengths, fresh, stimulus, f"{regime.name}, data from sequence {done} on")
         done += len(part)

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from string import Template
 
 import numpy as np
 import numpy.typing as npt
 
-from loopwire.hdl.axi_stream import BeatFormat, Beats, Counts
+from loopwire.hdl.axi_stream import BeatFormat, Counts
+from loopwire.hdl.framing import Framed, break_framing, framed_well
 from loopwire.ir.fixed_point import Integers
 
 _TEMPLATE = Template(Path(__file__).with_name("testbench.template.sv").read_text())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Vectors:
     """Vectors of many sequences, one sequence after the other.
 
@@ -31,6 +33,7 @@ class Vectors:
         lengths: vectors of each sequence [n_sequences].
         fresh: TUSER of each sequence's first beat, for a module that has it [n_sequences].
         last: TLAST of each sequence's last beat [n_sequences]; None: high.
+        longest: vectors of the longest sequence, for a sender that breaks the framing; None: it does not.
     """
 
     format: BeatFormat
@@ -38,24 +41,40 @@ class Vectors:
     lengths: Counts
     fresh: npt.NDArray[np.bool_] | None = None
     last: npt.NDArray[np.bool_] | None = None
+    longest: int | None = None
 
-    def beats(self) -> Beats:
-        """Return the beats that they make."""
-        return self.format.beats(self.integers, self.lengths)
+    @cached_property
+    def framed(self) -> Framed:
+        """The beats that they make."""
+        beats = self.format.beats(self.integers, self.lengths)
+        if self.longest is None:
+            return framed_well(self.format, beats)
+        return break_framing(self.format, beats, self.longest, np.random.default_rng(1))
+
+    @property
+    def ends(self) -> npt.NDArray[np.bool_]:
+        """TLAST of each sequence's last beat; one that lacks beats needs it."""
+        cut = self.framed.beats.lengths < self.format.beat_counts(self.lengths)
+        return cut | (True if self.last is None else self.last)
+
+    @property
+    def overrun(self) -> bool:
+        """Whether a sequence could be one that goes on where another should have ended."""
+        return self.framed.overrun or bool(self.ends.any() and not self.ends.all())
 
     def text(self) -> str:
         """Return the lines of a $readmemh file, a beat a line: {TUSER, TLAST, TKEEP where there is one, TDATA}."""
-        beats, format = self.beats(), self.format
+        beats, format = self.framed.beats, self.format
         ends = np.cumsum(beats.lengths)
         flags = np.zeros(len(beats.lanes), np.int64)
         if self.fresh is not None:
             # No module may look at TUSER but with a sequence's first beat.
             flags[1::2] = 2
             flags[ends - beats.lengths] = 2 * self.fresh
-        flags[ends - 1] += 1 if self.last is None else self.last
+        flags[ends - 1] += self.ends
         digits = (format.bits + format.keep_bits + 5) // 4
         lines = []
-        for data, keep, flag in zip(format.pack(beats.lanes), format.pack_keep(beats.kept), flags, strict=True):
+        for data, keep, flag in zip(format.pack(beats.lanes), self.framed.keep, flags, strict=True):
             kept = int.from_bytes(keep.tobytes(), "little") | int(flag) << format.keep_bits
             lines.append(f"{kept << format.bits | int.from_bytes(data.tobytes(), 'little'):0{digits}x}\n")
         return "".join(lines)
@@ -101,7 +120,7 @@ def testbench_text(
 ) -> str:
     """Return the SystemVerilog of the testbench, module `<top>_tb`; it fails after `timeout_cycles` without a beat."""
     assert 0 < seed < 2**32, "the generator never leaves 0"
-    sent, due = input.beats(), expected.beats()
+    sent, due = input.framed.beats, expected.framed.beats
     return _TEMPLATE.substitute(
         top=top,
         in_bits=input.format.bits,
@@ -125,6 +144,8 @@ def testbench_text(
         n_inputs=len(sent.lanes),
         n_outputs=len(due.lanes),
         still_cycles=still_cycles,
+        framing_error=int(input.framed.framing_error),
+        overrun=int(input.overrun),
         input_file=input_file,
         expected_file=expected_file,
         half_period_ns=f"{clock_period_ns / 2:.3f}",

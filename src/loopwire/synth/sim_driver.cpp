@@ -4,7 +4,8 @@
 //
 // Both files are written and read by loopwire.synth.simulation, which explains their contents; all integers in them are
 // int64, little-endian. Defined on the compiler's command line are the widths of TDATA and TKEEP in bytes, IN_BYTES, OUT_BYTES,
-// IN_KEEP_BYTES and OUT_KEEP_BYTES, the latter two 0 where there is no TKEEP, and HAS_USER, whether there is an s_axis_tuser.
+// IN_KEEP_BYTES and OUT_KEEP_BYTES, the latter two 0 where there is no TKEEP, HAS_USER, whether there is an s_axis_tuser, and
+// HAS_STATUS, whether the status outputs tell of broken framing.
 // A beat in the files is TDATA, then TKEEP.
 
 #include <cstdint>
@@ -28,7 +29,7 @@ constexpr int64_t kDrainCycles = 100;  // beyond the time that the last result t
 constexpr int64_t kStops = 8;          // in a run, on average
 constexpr int64_t kForever = int64_t{1} << 62;
 
-enum Status : int64_t { kDone, kNoProgress, kRetracted, kChanged, kNoLast, kUnsolicited, kReadyInReset };
+enum Status : int64_t { kDone, kNoProgress, kRetracted, kChanged, kNoLast, kUnsolicited, kReadyInReset, kStatus };
 
 [[noreturn]] void fail(const char* action, const char* path) {
     std::fprintf(stderr, "%%Error: cannot %s %s\n", action, path);
@@ -56,6 +57,7 @@ struct Header {
     int64_t valid_odds, ready_odds, last_odds;  // in 2^32
     int64_t still_cycles;                       // 0: neither side stops for long
     int64_t timeout_cycles;
+    int64_t framing_error, overrun;             // what the status tells in the end, were TLAST never missing
     int64_t resets;
 };
 
@@ -157,7 +159,7 @@ class Driver {
         int64_t beat = 0, sequence = 0, step = 0;  // the next beat to offer, or offered now
         int64_t last_progress = begin, drain_until = -1;
         int64_t output_beats = 0;
-        bool offered = false, stalled = false;
+        bool offered = false, stalled = false, by_last = false, by_count = false;
         uint8_t held[kOutBytes + 1];
 
         while (cycle_ < end) {
@@ -208,11 +210,14 @@ class Driver {
                     return ended(record, kNoLast);
                 }
             }
+            if (cycle_ == begin && !status_is(false, false)) return ended(record, kStatus);
             if (input_accepted) {
                 record.input_cycles.push_back(cycle_);
                 offered = false;
                 ++beat;
                 if (++step == stimulus_.lengths[sequence]) {
+                    by_last |= top_.s_axis_tlast;
+                    by_count |= !top_.s_axis_tlast;
                     step = 0;
                     ++sequence;
                 }
@@ -223,7 +228,10 @@ class Driver {
 
             if (record.sequences == header_.sequences && beat == header_.beats) {
                 if (drain_until < 0) drain_until = 2 * cycle_ - record.input_cycles.back() + kDrainCycles;
-                if (cycle_ >= drain_until) return ended(record, kDone);
+                if (cycle_ >= drain_until) {
+                    const bool right = status_is(header_.framing_error, header_.overrun || (by_last && by_count));
+                    return ended(record, right ? kDone : kStatus);
+                }
             } else if (cycle_ - last_progress > header_.timeout_cycles) {
                 return ended(record, kNoProgress);
             }
@@ -241,6 +249,14 @@ class Driver {
         top_.aclk = 0;
         context_.timeInc(1);
         ++cycle_;
+    }
+
+    bool status_is(bool framing_error, bool overrun) {
+#if HAS_STATUS
+        return top_.status_framing_error == framing_error && top_.status_overrun == overrun;
+#else
+        return true;
+#endif
     }
 
     void set_user(bool user) {

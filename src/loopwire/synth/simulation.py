@@ -15,11 +15,12 @@ import numpy.typing as npt
 
 from loopwire.errors import ToolError, VerificationError
 from loopwire.hdl.axi_stream import BeatFormat, Beats, Counts
+from loopwire.hdl.framing import break_framing, framed_well
 from loopwire.ir.fixed_point import Integers
 from loopwire.system.folders import keep, temporary_folder
 from loopwire.system.programs import require_output, run_tool
 
-_DONE, _NO_PROGRESS, _RETRACTED, _CHANGED, _NO_LAST, _UNSOLICITED, _READY_IN_RESET = range(7)
+_DONE, _NO_PROGRESS, _RETRACTED, _CHANGED, _NO_LAST, _UNSOLICITED, _READY_IN_RESET, _STATUS = range(8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Stimulus:
             cycles: the output until every place in the module is taken, the input until the module is empty. 0: never.
         resets: cycles from the end of each reset to the next one. After each the run starts again from the first
             sequence; after the last it goes on to its end.
+        breaks_framing: where a beat holds several vectors, or a vector takes several, the sender breaks the framing in
+            ways that change no result; the module must tell of it.
     """
 
     seed: int
@@ -43,6 +46,7 @@ class Stimulus:
     last_probability: float = 1.0
     still_cycles: int = 0
     resets: tuple[int, ...] = ()
+    breaks_framing: bool = False
 
     def __post_init__(self) -> None:
         assert 0 <= self.seed < 2**63 and self.still_cycles >= 0 and all(cycles > 0 for cycles in self.resets)
@@ -212,20 +216,24 @@ class Simulator:
         lengths = np.asarray(lengths, np.int64)
         assert lengths.ndim == 1 and len(lengths) and lengths.min() >= 1 and lengths.max() <= self.max_steps
         assert lengths.sum() == len(vectors), f"{lengths.sum()} vectors in the sequences, {len(vectors)} given"
-        beats = self.input.beats(vectors, lengths)
+        sent_beats = self.input.beats(vectors, lengths)
+        framed = framed_well(self.input, sent_beats)
+        if stimulus.breaks_framing:
+            framed = break_framing(self.input, sent_beats, self.max_steps, np.random.default_rng(stimulus.seed))
+        beats = framed.beats
         n_beats = len(beats.lanes)
         users = np.zeros(len(lengths), np.int64) if fresh is None else fresh
         probabilities = (stimulus.valid_probability, stimulus.ready_probability, stimulus.last_probability)
         header = [len(lengths), n_beats, *self._most_beats, stimulus.seed]
         header += [round(probability * 2**32) for probability in probabilities]
-        header += [stimulus.still_cycles, timeout_cycles, len(stimulus.resets)]
+        header += [stimulus.still_cycles, timeout_cycles, framed.framing_error, framed.overrun, len(stimulus.resets)]
         # Not among the temporary files: the log of a failed run is kept.
         log = self.program.parent / "simulate.log"
         with temporary_folder() as folder:
             sent, received = folder / "stimulus", folder / "result"
             with sent.open("wb") as file:
                 file.write(np.array([*header, *stimulus.resets, *beats.lengths, *users], "<i8").tobytes())
-                data = (self.input.pack(beats.lanes), self.input.pack_keep(beats.kept))
+                data = (self.input.pack(beats.lanes), framed.keep)
                 file.write(np.concatenate(data, axis=1).tobytes())
             printed = run_tool("simulation", [self.program, sent, received], log, self.directory)
             if "%Warning" in printed:
@@ -290,6 +298,7 @@ class Simulator:
             _CHANGED: f"{self._output_signals} changed before m_axis_tready rose",
             _NO_LAST: f"the result has {self._most_beats[1]} beats and no m_axis_tlast",
             _UNSOLICITED: "an output beat belongs to no sequence",
+            _STATUS: "status_framing_error or status_overrun is wrong",
             _READY_IN_RESET: "s_axis_tready is high in the reset or in the cycle after it",
         }[record.status]
         if sequence < len(lengths):

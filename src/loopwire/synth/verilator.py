@@ -53,6 +53,7 @@ def build(
     max_steps: int,
     directory: Path | None = None,
     has_user: bool = False,
+    has_status: bool = False,
     repeats: bool = False,
 ) -> Simulator:
     """Compile a module with one AXI4-Stream input and one output to a simulation.
@@ -67,6 +68,7 @@ def build(
         max_steps: vectors after which a sequence ends without TLAST.
         directory: where to build; a temporary folder, removed with the Simulator, if None.
         has_user: whether there is a port s_axis_tuser.
+        has_status: whether there are ports status_framing_error and status_overrun, which TLAST and TKEEP decide.
         repeats: whether a large module stands several times. It is then compiled once, to a slower simulation.
 
     Raises:
@@ -74,7 +76,12 @@ def build(
     """
     place = new_folder() if directory is None else directory.resolve()
     _verilate(top, sources, place, "--cc", *_RANDOM_START, *(_SHARED * repeats), "-Wno-fatal")
-    sizes = {"IN_BYTES": input.bits // 8, "OUT_BYTES": output.bits // 8, "HAS_USER": int(has_user)}
+    sizes = {
+        "IN_BYTES": input.bits // 8,
+        "OUT_BYTES": output.bits // 8,
+        "HAS_USER": int(has_user),
+        "HAS_STATUS": int(has_status),
+    }
     sizes |= {"IN_KEEP_BYTES": input.keep_bytes, "OUT_KEEP_BYTES": output.keep_bytes}
     program = _compile_model(place, [_DRIVER], sizes)
     simulator = Simulator(top, program, Path(sources[0]).resolve().parent, input, output, max_steps)
