@@ -16,6 +16,8 @@ help:
 	@echo "make test-slow  run the slow tests"
 	@echo "make lint       check style, types and the layering of imports"
 	@echo "make replay     tell what differs from the firmware of a revision (BASE=main; DIFF=1 shows texts)"
+	@echo "make prove      prove the handshake modules' properties"
+	@echo "make mutants    count the faults in the handshake modules that verification finds"
 	@echo "make bench      measure the figures of docs/benchmarks.md"
 	@echo "make clean      remove the environment and all that was built"
 
@@ -40,6 +42,12 @@ lint: $(VENV)/installed-lint
 
 replay: $(VENV)/installed-test
 	@$(PY) tests/replay.py --base $(or $(BASE),main) $(if $(DIFF),--diff)
+
+prove: $(VENV)/installed-prove
+	@$(PY) -m bench.prove
+
+mutants: $(VENV)/installed-test compiler
+	@$(PY) -m bench.mutants
 
 bench: $(VENV)/installed compiler
 	@$(PY) bench/run.py
@@ -67,6 +75,7 @@ $(PY):
 $(VENV)/installed: EXTRAS := [plots]
 $(VENV)/installed-study: EXTRAS := [plots,train,physics]
 $(VENV)/installed-test: EXTRAS := [test,train]
+$(VENV)/installed-prove: EXTRAS := [prove]
 $(VENV)/installed-lint: EXTRAS := [lint]
 $(VENV)/installed $(VENV)/installed-study $(VENV)/installed-test $(VENV)/installed-lint: pyproject.toml | $(PY)
 	@echo "Installing loopwire$(EXTRAS) ..."

@@ -1,0 +1,173 @@
+"""Faults in the handshake modules, to be found by `verify` and by the written testbench: `make mutants`.
+
+All mutants are compiled into one simulation of each design, and a memory file chooses one. A mutant is killed when
+either check fails on any of the designs.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bench.mutation import CHOICE, Mutant, instrumented
+
+import loopwire
+from loopwire.config import CompileConfig
+from loopwire.design import Design
+from loopwire.errors import LoopwireError
+from loopwire.layers.activation import LINEAR
+from loopwire.layers.dense import Dense
+from loopwire.layers.model import Layer, chain
+from loopwire.layers.simple_rnn import SimpleRnn
+from loopwire.synth import verilator
+
+MODULES = ["feeder", "collector", "split", "join", "framer", "queue", "distributor", "merger", "window", "sequencer"]
+TIMEOUT_SECONDS = 60
+CHECKS = ("verify", "testbench")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A design with mutated modules: small, so that it compiles within seconds."""
+
+    name: str
+    input_shape: tuple[int, ...]
+    layers: Sequence[Layer]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def design(self) -> Design:
+        """Compile it, with 8 bits a number."""
+        model = chain(self.name, self.input_shape, self.layers, "none")
+        options = {"model": {"precision": "fixed<8,3,RND,SAT>"}, **self.options}
+        return loopwire.compile(model, CompileConfig.from_dict(options))
+
+
+_random = np.random.default_rng(1)
+
+
+def rnn(name: str, features: int, units: int, **options: Any) -> SimpleRnn:
+    """Return a recurrent layer with random weights; large ones, so that each state shows in later ones."""
+    w = [_random.uniform(-1, 1, shape) for shape in ((units, features), (units, units), (units,))]
+    return SimpleRnn(name, *w, **options)
+
+
+def dense(name: str, features: int, units: int) -> Dense:
+    """Return a layer without activation, with random weights."""
+    return Dense(name, _random.uniform(-1, 1, (units, features)), _random.uniform(-1, 1, units), LINEAR)
+
+
+STEPS: dict[str, Any] = {"return_sequences": True}
+ECP5: dict[str, Any] = {"part": "LFE5U-85F", "clock_period_ns": 10.0}
+BACK: dict[str, Any] = {"return_sequences": True, "go_backwards": True}
+SUBJECTS = (
+    Subject("interleaved", (4, 2), [rnn("a", 2, 2)]),
+    Subject("turned", (3, 2), [rnn("a", 2, 2, **STEPS), rnn("b", 2, 2, **BACK), dense("c", 2, 2)]),
+    Subject("copies", (10, 1), [rnn("a", 1, 2, **STEPS)], {"copies": 3, "bus_bits": 48}),
+    Subject("narrow", (3, 3), [rnn("a", 3, 3), dense("b", 3, 3)], {"bus_bits": 8}),
+    Subject("window", (3, 2), [rnn("a", 2, 2)], {"sliding_window": True, "channels": 3}),
+    Subject(
+        "folded",
+        (4, 2),
+        [rnn("a", 2, 6), dense("b", 6, 4)],
+        {"reuse_factor": 6, "part": "LFE5U-85F", "clock_period_ns": 10.0},
+    ),
+    Subject("each_step", (4, 2), [dense("a", 2, 2)]),
+    Subject("backwards", (4, 1), [rnn("a", 1, 1, **BACK)], {"clock_period_ns": 50.0}),
+    Subject("later", (3, 2), [rnn("a", 2, 2), dense("b", 2, 4)], {**ECP5, "io": "parallel", "copies": 2}),
+    Subject("channels", (3, 2), [rnn("a", 2, 2, **STEPS), rnn("b", 2, 2)], {"stateful": True, "channels": 3}),
+    Subject("one_slot", (3, 4), [rnn("a", 4, 4)], {"stateful": True, "reuse_factor": 4, "bus_bits": 8}),
+)
+
+
+class Suite:
+    """The mutants of some modules, and the texts that hold them."""
+
+    def __init__(self, modules: Iterable[str], chosen: Callable[[Mutant], bool] = lambda mutant: True) -> None:
+        self.mutants: list[Mutant] = []
+        self._texts: dict[str, str] = {}
+        number = 1
+        for module in modules:
+            name = f"loopwire_{module}.sv"
+            text = resources.files("loopwire.hdl").joinpath(name).read_text()
+            self._texts[name], mutants = instrumented(module, text, number)
+            number += len(mutants)
+            self.mutants += filter(chosen, mutants)
+
+    def build(self, subject: Subject, folder: Path) -> Mutated:
+        """Compile a design, with all mutants in it, and its testbench."""
+        design = subject.design()
+        files = {**design.firmware.files, CHOICE: "0\n"}
+        within = {name.removeprefix("loopwire_").removesuffix(".sv") for name in files if name in self._texts}
+        files |= {name: text for name, text in self._texts.items() if name in files}
+        vars(design)["firmware"] = replace(design.firmware, files=files)
+        return Mutated(design, [mutant for mutant in self.mutants if mutant.module in within], folder)
+
+
+class Mutated:
+    """A design compiled with the mutants of its modules."""
+
+    def __init__(self, design: Design, mutants: Sequence[Mutant], folder: Path) -> None:
+        self.mutants = mutants
+        self._design = design
+        self._x = design.random_inputs(1000)
+        design.write(folder / "project", self._x)
+        self._bench = folder / "project" / "testbench"
+        rtl = sorted((folder / "project" / "rtl").glob("*.sv"))
+        top = f"{design.firmware.top}_tb"
+        verilator.run_testbench(top, [self._bench / f"{top}.sv", *rtl], folder / "bench")
+        self._program = folder / "bench" / "simulate"
+        loopwire.verify(design, self._x)
+
+    def fault(self, check: str, mutant: Mutant | None) -> str:
+        """Return what fault a check finds in a mutant, or in the design as it is; an empty string if none."""
+        number = 0 if mutant is None else mutant.number
+        return {"verify": self._verify, "testbench": self._testbench}[check](number)
+
+    def _verify(self, number: int) -> str:
+        (self._design.simulator.directory / CHOICE).write_text(f"{number:x}\n")
+        try:
+            loopwire.verify(self._design, self._x)
+        except LoopwireError as error:
+            return str(error)
+        return ""
+
+    def _testbench(self, number: int) -> str:
+        (self._bench / CHOICE).write_text(f"{number:x}\n")
+        command = [self._program, "+verilator+rand+reset+2", "+verilator+seed+1"]
+        run = subprocess.run(command, cwd=self._bench, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
+        return "" if run.returncode == 0 and "PASS" in run.stdout else run.stdout or run.stderr
+
+
+def main() -> None:
+    """Run all mutants through all designs, and print the score of each module and the survivors."""
+    suite = Suite(MODULES)
+    alive = {check: {mutant.number for mutant in suite.mutants} for check in CHECKS}
+    for subject in SUBJECTS:
+        with tempfile.TemporaryDirectory() as folder:
+            mutated = suite.build(subject, Path(folder))
+            for check in CHECKS:
+                killed = {m.number for m in mutated.mutants if m.number in alive[check] and mutated.fault(check, m)}
+                alive[check] -= killed
+                print(f"{subject.name}: {check} kills {len(killed)}", file=sys.stderr)
+    for module in MODULES:
+        of = [mutant for mutant in suite.mutants if mutant.module == module]
+        survivors = [sum(m.number in alive[check] for m in of) for check in CHECKS]
+        print(module, len(of), *survivors, *(f"{1 - n / len(of):.1%}" for n in survivors), sep=" | ")
+    for mutant in suite.mutants:
+        checks = [check for check in CHECKS if mutant.number in alive[check]]
+        if checks:
+            print(f"{', '.join(checks)}: {mutant}")
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    print(f"{sum(u.ru_utime + u.ru_stime for u in used) / 60:.1f} CPU-minutes")
+
+
+if __name__ == "__main__":
+    main()
