@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
+from functools import cache
 
 MARK = "PWNED"
 """The file that each name would make, were it run."""
@@ -115,6 +116,7 @@ OWN = (
     *("x", "y", "k", "t", "beat", "step", "numbers", "results", "lengths", "sizes", "input_t", "result_t", "int64_t"),
     *("std", "hls", "loopwire", "aclk", "aresetn", "s_axis_tdata", "m_data", "slot", "ticket", "feeder", "collector"),
     *("loopwire_feeder", "loopwire_pins", "loopwire_host", "copy", "merger", "design_i", "model", "unused", "design"),
+    *("engine", "engine_i", "ulx3s", "hosted", "ip", "expected", "identity", "wide", "load", "serial_in", "name_base"),
     *("step_valid", "a_q", "a_held", "top", "tb", "errno", "stdin", "NULL", "INT64_MIN", "fixed_of", "multiply"),
 )
 """Words that are ours, a library's or a language's."""
@@ -129,20 +131,22 @@ _TOKEN = {
 }
 
 
-def tokens(text: str, language: str) -> Iterator[tuple[str, str]]:
-    """Yield kind and text of each token of SystemVerilog (sv) or C++ (cpp), comments and blanks left out.
+@cache
+def tokens(text: str, language: str) -> Sequence[tuple[str, str]]:
+    """Return kind and text of each token of SystemVerilog (sv) or C++ (cpp), comments and blanks left out.
 
     Raises:
         AssertionError: a character begins none.
     """
     if language == "cpp":
         text = text.replace("??/", "\\").replace("\\\n", "")
-    place = 0
+    place, found = 0, []
     pattern = re.compile(_TOKEN[language], re.DOTALL | re.ASCII)
     while place < len(text):
         match = pattern.match(text, place)
         assert match is not None, f"no token of {language}: {text[max(place - 40, 0) : place + 40]!r}"
         assert match.lastgroup is not None
         if match.lastgroup not in ("comment", "space"):
-            yield match.lastgroup, match.group()
+            found.append((match.lastgroup, match.group()))
         place = match.end()
+    return found

@@ -10,6 +10,8 @@ from typing import Any
 from loopwire.bounded import parse_json, read_bounded
 from loopwire.errors import FixedTypeError, OutputError
 from loopwire.ir.types import FixedType
+from loopwire.text.identifiers import is_identifier
+from loopwire.text.names import is_name
 
 MARKER = "design.json"
 MAX_COUNT = 1 << 26
@@ -80,8 +82,13 @@ def _is_positive(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value) and 1e-6 < value < 1e9
 
 
-def _is_table_of_texts(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_text, value.values()))
+def _is_module(value: Any) -> bool:
+    """Tell whether a tool's script can take a text for a module's name only."""
+    return isinstance(value, str) and is_identifier(value)
+
+
+def _is_table_of_modules(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_module, value)) and all(map(is_name, value.values()))
 
 
 def _is_type(value: Any) -> bool:
@@ -95,11 +102,11 @@ _PORT: Kinds = {
     "type": _is_type,
     **dict.fromkeys(("bits", "elements", "vectors_per_beat", "beats_per_vector"), _is_count),
 }
-_ALL: Kinds = {"top": _is_text, "part": _is_text, "clock_period_ns": _is_positive}
+_ALL: Kinds = {"top": _is_module, "part": _is_text, "clock_period_ns": _is_positive}
 FACTS: Mapping[str, Kinds] = {
     "verilog": {
         **_ALL,
-        "layer_modules": _is_table_of_texts,
+        "layer_modules": _is_table_of_modules,
         "stateful": _is_flag,
         "sliding_window": _is_flag,
         "channels": _is_count,

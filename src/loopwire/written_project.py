@@ -9,7 +9,6 @@ from typing import Any
 
 from loopwire.bounded import read_bounded
 from loopwire.errors import ConfigError, FixedTypeError, OutputError
-from loopwire.hdl.names import is_identifier
 from loopwire.ir.graph import Graph
 from loopwire.ir.text import parse_graph
 from loopwire.ir.verify import verify
@@ -20,7 +19,7 @@ from loopwire.report.built import Built
 from loopwire.report.html import with_facts_of
 from loopwire.report.stored import from_json
 from loopwire.report.summary import Report
-from loopwire.text.names import shown, take_in
+from loopwire.text.names import take_in
 
 REPORT = "report.json"
 MAX_GRAPH_BYTES = 256 << 20
@@ -45,18 +44,7 @@ def read_facts(project: Path) -> Mapping[str, Any]:
     except (OSError, ValueError) as error:
         raise OutputError(str(project / MARKER), f"it cannot be read ({error})", "Compile the model again") from None
     check_facts(str(project), facts)
-    _check_names(project, facts)
     return facts
-
-
-def _check_names(project: Path, facts: Mapping[str, Any]) -> None:
-    """Refuse facts that a tool's script could take for commands."""
-    modules = facts.get("layer_modules", {})
-    for name in (facts["top"], *modules):
-        if not is_identifier(name):
-            raise OutputError(str(project), f"{MARKER} names a module {shown(name)}", "Compile the model again")
-    for layer in modules.values():
-        take_in(layer, f"{project}, {MARKER}", "a layer", OutputError)
 
 
 def read_graph(project: Path) -> Graph:

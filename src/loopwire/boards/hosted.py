@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from string import Template
 
 from loopwire.boards.identity import Identity
 
@@ -60,51 +61,23 @@ def _text(identity: Identity, identity_file: str, identity_bytes: int) -> str:
     connections = ",\n".join(f"      .{pin}({signal})" for pin, signal in pins)
     to_keep, to_user = ("to_design_keep" if keep else "unused_to_keep"), "to_design_user" if user else "unused_to_user"
     unused_keep = [f"  logic [{bits_out // 8 - 1}:0] unused_keep;\n"] if identity.output.keep_bits else []
-    return f"""\
-// {identity.name} and what serves it to a host computer.
-module {hosted_module(identity)} (
-    input  logic aclk,
-    input  logic aresetn,
-
-    input  logic [7:0] rx_data,
-    input  logic rx_valid,
-    input  logic rx_broken,
-    output logic [7:0] tx_data,
-    output logic tx_valid,
-    input  logic tx_ready,
-
-    output logic [2:0] errors
-);
-  logic design_resetn;
-  logic [{bits_in - 1}:0] to_design_data;
-  logic [{bits_in // 8 - 1}:0] {to_keep};
-  logic to_design_valid, to_design_ready, to_design_last, {to_user};
-  logic [{bits_out - 1}:0] from_design_data;
-  logic from_design_valid, from_design_ready, from_design_last;
-  logic [1:0] unused_status;
-{"".join(unused_keep)}
-  logic [7:0] identity [0:{identity_bytes - 1}];
-  logic [{(identity_bytes - 1).bit_length() - 1}:0] identity_place;
-  logic [7:0] identity_byte;
-  initial $readmemh("{identity_file}", identity);
-  always_ff @(posedge aclk) identity_byte <= identity[identity_place];
-
-  loopwire_host #(
-      .IN_BYTES({bits_in // 8}),
-      .OUT_BYTES({bits_out // 8}),
-      .KEEP({int(keep)}),
-      .BUFFER_BYTES({identity.buffer_bytes}),
-      .IDENTITY_BYTES({identity_bytes})
-  ) host_i (
-      .aclk, .aresetn, .rx_data, .rx_valid, .rx_broken, .tx_data, .tx_valid, .tx_ready, .design_resetn,
-      .to_design_data, .to_design_keep({to_keep}), .to_design_valid, .to_design_ready, .to_design_last,
-      .to_design_user({to_user}),
-      .from_design_data, .from_design_valid, .from_design_ready, .from_design_last,
-      .identity_place, .identity_byte, .errors
-  );
-
-  {identity.name} design_i (
-{connections}
-  );
-endmodule : {hosted_module(identity)}
-"""
+    template = Template(resources.files(__package__).joinpath("hosted.template.sv").read_text())
+    return template.substitute(
+        design=identity.name,
+        top=hosted_module(identity),
+        in_last=bits_in - 1,
+        keep_last=bits_in // 8 - 1,
+        to_keep=to_keep,
+        to_user=to_user,
+        out_last=bits_out - 1,
+        unused_keep="".join(unused_keep),
+        identity_file=identity_file,
+        identity_last=identity_bytes - 1,
+        place_last=(identity_bytes - 1).bit_length() - 1,
+        in_bytes=bits_in // 8,
+        out_bytes=bits_out // 8,
+        has_keep=int(keep),
+        buffer_bytes=identity.buffer_bytes,
+        identity_bytes=identity_bytes,
+        connections=connections,
+    )

@@ -1,13 +1,18 @@
-"""Identifiers that every SystemVerilog tool accepts.
+"""Words that no name of a design's own may be, in SystemVerilog.
 
-Ref: IEEE 1800-2017, annex B (reserved keywords).
+Ref: IEEE 1800-2017, annex B (reserved keywords), 26.7 (package std).
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
 
-_RESERVED = """
+from loopwire.text.identifiers import words_of
+
+_KEYWORDS = """
     accept_on alias always always_comb always_ff always_latch and assert assign assume automatic before begin bind
     bins binsof bit break buf bufif0 bufif1 byte case casex casez cell chandle checker class clocking cmos config
     const constraint context continue cover covergroup coverpoint cross deassign default defparam design disable
@@ -27,33 +32,28 @@ _RESERVED = """
     type typedef union unique unique0 unsigned until until_with untyped use uwire var vectored virtual void wait
     wait_order wand weak weak0 weak1 while wildcard wire with within wor xnor xor
 """
-KEYWORDS = frozenset(_RESERVED.split())
+KEYWORDS = frozenset(_KEYWORDS.split())
 
 
-def identifier(text: str) -> str:
-    """Return an identifier made from any text: other characters become underscores, keywords get one appended."""
-    plain = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_") or "unnamed"
-    if plain[0].isdigit():
-        plain = f"n{plain}"
-    return f"{plain}_" if plain in KEYWORDS else plain
+@cache
+def reserved_words() -> frozenset[str]:
+    """Return keywords, our own modules, and the words of what is written around a design: testbench, boards."""
+    files = list(_texts(resources.files("loopwire")))
+    around = (file for file in files if ".template." in file.name)
+    modules = (file.name.partition(".")[0] for file in files)
+    return frozenset({"std", *KEYWORDS, *modules, *(word for file in around for word in words_of(file.read_text()))})
 
 
-def is_identifier(text: str) -> bool:
-    """Say whether a text could be one of those identifiers."""
-    return identifier(text) == text
+@cache
+def library_words() -> frozenset[str]:
+    """Return the words of our own modules, which those that instantiate them use."""
+    modules = (file for file in resources.files("loopwire.hdl").iterdir() if file.name.startswith("loopwire_"))
+    return frozenset(word for file in modules for word in words_of(file.read_text()))
 
 
-class Names:
-    """Identifiers handed out once each; a second thing of the same name gets a number."""
-
-    def __init__(self, taken: set[str] | None = None) -> None:
-        self._taken = set(taken or ())
-
-    def unique(self, text: str) -> str:
-        """Return an identifier for `text` that was not handed out before."""
-        base = identifier(text)
-        name, count = base, 2
-        while name in self._taken:
-            name, count = f"{base}_{count}", count + 1
-        self._taken.add(name)
-        return name
+def _texts(folder: Traversable) -> Iterator[Traversable]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _texts(entry)
+        elif entry.name.endswith((".sv", ".v")):
+            yield entry

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from loopwire.hdl.adder_tree import AdderTree, Interval, Node, StagedTree
 from loopwire.text.escapes import comments
+from loopwire.text.identifiers import Identifier
 
 LINE_LENGTH = 110
 
@@ -26,7 +27,7 @@ APART = '(* keep_hierarchy = "yes" *)'
 """Keeps synthesis from sharing adders across modules (AMD UG901; Yosys, `help flatten`)."""
 
 
-def module_text(name: str, staged: StagedTree, about: str, apart: bool = False) -> str:
+def module_text(name: Identifier, staged: StagedTree, about: str, apart: bool = False) -> str:
     """Return a module that computes the tree, `staged.latency_stages` clock cycles long.
 
     Port x holds the n inputs and y the m outputs, element 0 lowest, of the widths of `input_interval` and

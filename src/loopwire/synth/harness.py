@@ -7,33 +7,13 @@ design between two registers of the same clock, which is how it will be timed wh
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from string import Template
 
 NAME = "loopwire_pins"
 CLOCK = "aclk"
 _PORT = re.compile(r"^\s*(input|output)\s+logic\s*(?:\[(\d+):0\])?\s*(\w+)", re.MULTILINE)
-_TEXT = Template("""\
-// All ports of $top behind shift registers, so that it fits any package.
-module $name (
-    input  logic aclk,
-    input  logic serial_in,
-    input  logic load,
-    output logic serial_out
-);
-  logic [$in_last:0] to_design;
-  logic [$out_last:0] from_design, shifted;
-
-  $top design_i (
-$connections
-  );
-
-  always_ff @(posedge aclk) begin
-    to_design <= {to_design[$in_last-1:0], serial_in};
-    shifted <= load ? from_design : {1'b0, shifted[$out_last:1]};
-  end
-  assign serial_out = shifted[0];
-endmodule : $name
-""")
+_TEMPLATE = Template(Path(__file__).with_name("harness.template.sv").read_text())
 
 
 def harness_text(top: str, text: str) -> str:
@@ -53,8 +33,7 @@ def harness_text(top: str, text: str) -> str:
         bits[direction] += width
         register = "to_design" if direction == "input" else "from_design"
         connections.append(f"      .{port}({register}[{first + width - 1}:{first}])")
-    return _TEXT.substitute(
-        name=NAME,
+    return _TEMPLATE.substitute(
         top=top,
         connections=",\n".join(connections),
         in_last=bits["input"] - 1,

@@ -51,6 +51,11 @@ def take_in(name: object, where: str, what: str, error: type[LoopwireError]) -> 
     raise error(where, f"the name of {what}, {shown(name)}, {problem}", REMEDY)
 
 
+def is_name(name: object) -> bool:
+    """Say whether a name that was read back can be one that was taken in."""
+    return isinstance(name, str) and 1 <= len(name) <= MOST_CHARACTERS and name.isprintable()
+
+
 def shown(name: object) -> str:
     """Return what a message shows of anything: all characters that cannot be printed escaped, and not too many."""
     text = repr(name)

@@ -12,7 +12,8 @@ from loopwire.schedule.cycles import EngineTiming
 from loopwire.schedule.datapath import Folding, Signal
 from loopwire.schedule.pipeline import Pipeline
 from loopwire.schedule.sequencers import served_stages
-from loopwire.targets.verilog.layer_module import LayerModule, array, port_name
+from loopwire.targets.verilog.layer_module import INSTANCE, LayerModule, array
+from loopwire.text.identifiers import Identifier
 
 FROM_FEEDER = ("step_valid", "step_clears", "step_first", "step_fresh", "step_last", "step_index", "slot", "ticket")
 FROM_SEQUENCER = {"word": "word", "chunk": "chunk", "pass_index": "pass"}
@@ -88,11 +89,12 @@ def control_bits(timing: EngineTiming, folding: Folding | None) -> dict[str, int
 
 
 def engine_module(
-    name: str,
+    name: Identifier,
     pipeline: Pipeline,
     timing: EngineTiming,
     modules: Sequence[LayerModule],
-    names: Mapping[str, str],
+    names: Mapping[str, Identifier],
+    ports: Mapping[Signal, Identifier],
     fresh: Fresh,
 ) -> str:
     """Return the module's text.
@@ -103,6 +105,7 @@ def engine_module(
         timing: steps, ring, slots, tickets and what else decides its cycles.
         modules: the layers.
         names: name of each layer's module.
+        ports: name of each signal between them.
         fresh: where the bit comes from and goes to that starts a sequence afresh.
     """
     x, y, folding = pipeline.datapath.x, pipeline.datapath.output, pipeline.datapath.folding
@@ -115,6 +118,7 @@ def engine_module(
         needed.setdefault("step_fresh", set()).add(depth)
     controls = _Controls(needed, starts, bits)
     registers = [line for control in controls for line in control.registers()]
+    issued = "" if folding is None else "issued_"
     lines = [
         f"// {timing.steps} steps a sequence, {timing.slots} sequences in flight, a step of each every "
         f"{timing.ring} cycles;",
@@ -135,17 +139,15 @@ def engine_module(
         ");",
         "  // What accompanies a step: name_q[s] belongs to the step in stage s.",
         *(line for control in controls for line in control.declarations()),
-        f"  logic {array(x)} {port_name(x)};",
+        f"  logic {array(x)} {ports[x]};",
         "  logic ticket_returned;",
         "",
-        *_feeder(
-            timing, controls.stretches[0], bits, x, pipeline.input_stage, "" if folding is None else "issued_", fresh
-        ),
+        *_feeder(timing, controls.stretches[0], bits, x, ports[x], pipeline.input_stage, issued, fresh),
         *([] if folding is None else _sequencers(folding, controls, bits)),
         *(["  always_ff @(posedge aclk) begin", *registers, "  end", ""] if registers else []),
     ]
     for module in modules:
-        lines += _instance(module, names[module.layer], controls)
+        lines += _instance(module, names[module.layer], ports, controls)
     done = [controls.in_stage("step_valid", depth)]
     if not timing.per_step:
         done.append(controls.in_stage("step_last", depth))
@@ -153,7 +155,7 @@ def engine_module(
         done.append(f"{controls.in_stage('word', depth)} == '0")
     last = controls.in_stage("step_last", depth) if timing.per_step else "1'b1"
     beat = controls.in_stage("step_index", depth) if timing.per_step else "1'b0"
-    given, taken = port_name(y), "m_data"
+    given, taken = str(ports[y]), "m_data"
     if fresh.handed_on:
         given, taken = f"{{{controls.in_stage('step_fresh', depth)}, {given}}}", "{m_fresh, m_data}"
     lines += [
@@ -176,6 +178,7 @@ def _feeder(
     controls: Mapping[str, _Control],
     bits: Mapping[str, int],
     x: Signal,
+    x_name: Identifier,
     x_stage: int,
     prefix: str,
     fresh: Fresh,
@@ -197,7 +200,7 @@ def _feeder(
         f"      .s_fresh({'s_fresh' if fresh.taken else one}),",
         f"      {', '.join(step[:4])},",
         f"      {', '.join(step[4:])},",
-        f"      .step_x({port_name(x)}), .ticket_returned",
+        f"      .step_x({x_name}), .ticket_returned",
         "  );",
         "",
     ]
@@ -254,17 +257,19 @@ def _bus(width: int) -> str:
     return f"[{width - 1}:0] " if width > 1 else ""
 
 
-def _instance(module: LayerModule, name: str, controls: _Controls) -> list[str]:
-    ports = [".aclk"] if module.clocked else []
+def _instance(
+    module: LayerModule, name: Identifier, ports: Mapping[Signal, Identifier], controls: _Controls
+) -> list[str]:
+    connected = [".aclk"] if module.clocked else []
     for control, places in module.controls.items():
-        ports += [f".{control}_{s}({controls.in_stage(control, s)})" for s in sorted(places)]
-    ports += [f".{port_name(signal)}" for signal in (*module.inputs, *module.outputs)]
-    declared = [f"  logic {array(signal)} {port_name(signal)};" for signal in module.outputs]
+        connected += [f".{control}_{s}({controls.in_stage(control, s)})" for s in sorted(places)]
+    connected += [f".{ports[signal]}" for signal in (*module.inputs, *module.outputs)]
+    declared = [f"  logic {array(signal)} {ports[signal]};" for signal in module.outputs]
     lines, line = [], "     "
-    for port in ports:
-        text = f" {port}{',' if port != ports[-1] else ''}"
+    for port in connected:
+        text = f" {port}{',' if port != connected[-1] else ''}"
         if len(line) + len(text) > 116:
             lines.append(line)
             line = "     "
         line += text
-    return [*declared, f"  {name} {name}_i (", *lines, line, "  );", ""]
+    return [*declared, f"  {name} {name}{INSTANCE} (", *lines, line, "  );", ""]

@@ -12,7 +12,7 @@ from loopwire.hdl import shift_add as shift_add_text
 from loopwire.hdl.adder_tree import StagedTree
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.hdl.expressions import hex_file
-from loopwire.hdl.names import Names, identifier
+from loopwire.hdl.names import reserved_words
 from loopwire.ir.graph import Graph
 from loopwire.ir.tables import TableForm
 from loopwire.knobs import Knobs
@@ -21,14 +21,18 @@ from loopwire.schedule.cycles import DesignTiming, EngineTiming, SteadyState
 from loopwire.schedule.pipeline import Pipeline
 from loopwire.schedule.plan import Plan, plan
 from loopwire.targets.verilog.engine_module import Fresh, control_bits, engine_module
-from loopwire.targets.verilog.layer_module import layer_module, layer_modules
+from loopwire.targets.verilog.layer_module import INSTANCE, layer_module, layer_modules, port_names
 from loopwire.targets.verilog.table_module import table_module
 from loopwire.targets.verilog.top_module import copy_module, top_module
+from loopwire.text.identifiers import Identifier, LayerNames, Names, words_of
+from loopwire.text.names import FileName
 
 LIBRARY_MODULE = re.compile(r"^ *(loopwire_[a-z]+) #\(", re.MULTILINE)
 """An instance of one of the modules that are the same in every design."""
 
 LEAST_TIMEOUT_CYCLES = 100_000
+AROUND = ("_tb", "_input", "_expected", "_ip", "_hosted", "_identity", "_ulx3s")
+"""How the names of modules and memory files end that testbench, wrapper and boards name after the top module."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Firmware:
     """
 
     files: Mapping[str, str]
-    top: str
+    top: Identifier
     length: int
     per_step: bool
     input: BeatFormat
@@ -63,7 +67,7 @@ class Firmware:
     engines: tuple[EngineTiming, ...]
     pipelines: tuple[Pipeline, ...]
     areas: tuple[EngineArea, ...]
-    layer_modules: Mapping[str, str]
+    layer_modules: Mapping[Identifier, str]
 
     @property
     def timeout_cycles(self) -> int:
@@ -85,25 +89,30 @@ def generate(graph: Graph, device: Device, clock_period_ns: float, name: str, kn
         UnsupportedError: the layers are connected in a way that firmware does not carry.
         ConfigError: the clock is too fast for an operation, or a knob is set to what cannot be.
     """
-    return _Writer(plan(graph, device, clock_period_ns, knobs), device, identifier(name)).firmware()
+    return _Writer(plan(graph, device, clock_period_ns, knobs), device, name).firmware()
 
 
 @dataclass
 class _Writer:
     plan: Plan
     device: Device
-    name: str
+    wanted_name: str
     files: dict[str, str] = field(default_factory=dict)
-    _tables: dict[TableForm, str] = field(default_factory=dict)
-    _names: Names = field(default_factory=Names)
-    _layers: dict[str, str] = field(default_factory=dict)
+    _tables: dict[TableForm, Identifier] = field(default_factory=dict)
+    _layers: dict[Identifier, str] = field(default_factory=dict)
+    _layer_names: LayerNames = field(default_factory=LayerNames)
+
+    def __post_init__(self) -> None:
+        any_name = Identifier("loopwire_")
+        around = top_module(any_name, [any_name] * len(self.plan.chain), any_name, self.plan)
+        self._names = Names(reserved_words().union(words_of(around)))
+        self.name = self._names.unique(self.wanted_name, *AROUND)
 
     def firmware(self) -> Firmware:
         plan = self.plan
-        self._names.unique(self.name)
         modules = []
         for index, (engine, pipeline, timing) in enumerate(zip(plan.chain, plan.pipelines, plan.timings, strict=True)):
-            modules.append(self._names.unique(f"{self.name}_{engine.name}"))
+            modules.append(self._names.unique(f"{self.name}_{engine.name}", INSTANCE))
             fresh = Fresh(index < plan.told_fresh, index + 1 < plan.told_fresh)
             self._write_engine(modules[-1], pipeline, timing, fresh)
         copy = self._names.unique(f"{self.name}_copy")
@@ -133,22 +142,23 @@ class _Writer:
             layer_modules=self._layers,
         )
 
-    def _write_engine(self, name: str, pipeline: Pipeline, timing: EngineTiming, fresh: Fresh) -> None:
+    def _write_engine(self, name: Identifier, pipeline: Pipeline, timing: EngineTiming, fresh: Fresh) -> None:
         modules = layer_modules(pipeline, timing.slots)
-        names = {}
+        layers = self._layer_names
+        names = {m.layer: self._names.unique(f"{self.name}_{layers.layer(m.layer)}", INSTANCE) for m in modules}
+        ports = port_names(pipeline.datapath.x, modules, names.values(), layers)
         for module in modules:
-            names[module.layer] = self._names.unique(f"{self.name}_{module.layer or 'model'}")
             self._layers[names[module.layer]] = module.layer or "model"
             library = _LayerLibrary(self, names[module.layer])
             bits = control_bits(timing, pipeline.datapath.folding)
-            text = layer_module(names[module.layer], module, pipeline, library, bits, timing.slots)
+            text = layer_module(names[module.layer], module, ports, pipeline, library, bits, timing.slots)
             self.files[f"{names[module.layer]}.sv"] = text
-        self.files[f"{name}.sv"] = engine_module(name, pipeline, timing, modules, names, fresh)
+        self.files[f"{name}.sv"] = engine_module(name, pipeline, timing, modules, names, ports, fresh)
 
-    def table(self, form: TableForm) -> str:
+    def table(self, form: TableForm) -> Identifier:
         """Return the name of a table's module, writing it at first use."""
         if form not in self._tables:
-            self._tables[form] = self._names.unique(f"{self.name}_{form.function}")
+            self._tables[form] = self._names.unique(f"{self.name}_{form.function}", "_base", "_offset")
             self.files.update(table_module(self._tables[form], form))
         return self._tables[form]
 
@@ -158,17 +168,17 @@ class _LayerLibrary:
     """Modules and files that one layer's module uses."""
 
     design: _Writer
-    layer: str
+    layer: Identifier
 
-    def table(self, form: TableForm) -> str:
+    def table(self, form: TableForm) -> Identifier:
         return self.design.table(form)
 
-    def tree(self, name: str, staged: StagedTree, about: str, apart: bool) -> str:
+    def tree(self, name: str, staged: StagedTree, about: str, apart: bool) -> Identifier:
         module = self.design._names.unique(f"{self.layer}_{name}")
         self.design.files[f"{module}.sv"] = shift_add_text.module_text(module, staged, about, apart)
         return module
 
-    def rom(self, name: str, rows: Sequence[int], width: int) -> str:
-        file = f"{self.layer}_{name}.hex"
+    def rom(self, name: str, rows: Sequence[int], width: int) -> FileName:
+        file = FileName(f"{self.design._names.unique(f'{self.layer}_{name}')}.hex")
         self.design.files[file] = hex_file(rows, width)
         return file

@@ -6,18 +6,22 @@ d stages later.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from loopwire.hdl.expressions import concatenation, resized
-from loopwire.hdl.names import Names, identifier
+from loopwire.hdl.names import KEYWORDS, library_words
 from loopwire.schedule import step_controls
 from loopwire.schedule.datapath import Constant, Operation, Ring, Signal, TableBeyond, TableIndex
 from loopwire.schedule.pipeline import Pipeline, Placement
 from loopwire.targets.verilog.operations import statements
 from loopwire.targets.verilog.parts import Library
 from loopwire.text.escapes import Comment, comment
+from loopwire.text.identifiers import Identifier, LayerNames, Names, tensor_of
 
+INSTANCE = "_i"
+"""What the name of a module's only instance ends in."""
 PORTS = {"aclk", "cell_index", "y", "x", "k", "row", "col", "group", "pair"}
 
 
@@ -89,9 +93,15 @@ def _is_clocked(operation: Operation, pipeline: Pipeline) -> bool:
     return waits or placement.first_stage < placement.time[0]
 
 
-def port_name(signal: Signal) -> str:
-    """Return the name a signal has where modules are connected."""
-    return identifier(signal.name)
+def port_names(
+    x: Signal, modules: Sequence[LayerModule], module_names: Iterable[Identifier], layers: LayerNames
+) -> dict[Signal, Identifier]:
+    """Return the names that signals have where modules of these names are connected, in an engine with input `x`."""
+    instances = (f"{name}{end}" for name in module_names for end in ("", INSTANCE))
+    words = (word for word in library_words() if len(word) > 1)  # words of one letter are ports only
+    names = Names(KEYWORDS, (*words, *instances))
+    signals = (x, *(signal for module in modules for signal in (*module.inputs, *module.outputs)))
+    return {signal: names.unique(layers.value(signal.name, signal.layer)) for signal in dict.fromkeys(signals)}
 
 
 def array(signal: Signal) -> str:
@@ -100,7 +110,13 @@ def array(signal: Signal) -> str:
 
 
 def layer_module(
-    name: str, module: LayerModule, pipeline: Pipeline, library: Library, bits: Mapping[str, int], slots: int
+    name: Identifier,
+    module: LayerModule,
+    ports: Mapping[Signal, Identifier],
+    pipeline: Pipeline,
+    library: Library,
+    bits: Mapping[str, int],
+    slots: int,
 ) -> str:
     """Return the module's text.
 
@@ -110,19 +126,21 @@ def layer_module(
     Args:
         name: of the module.
         module: what it contains.
+        ports: names of the signals that it shares with other layers.
         pipeline: what it is part of.
         library: where tables, trees and memory files go.
         bits: width of each control.
         slots: sequences in flight.
     """
-    return _Writer(name, module, pipeline, library, bits, slots).text()
+    return _Writer(name, module, ports, pipeline, library, bits, slots).text()
 
 
 class _Writer:
     def __init__(
         self,
-        name: str,
+        name: Identifier,
         module: LayerModule,
+        ports: Mapping[Signal, Identifier],
         pipeline: Pipeline,
         library: Library,
         bits: Mapping[str, int],
@@ -136,13 +154,14 @@ class _Writer:
         self._pipeline = pipeline
         self._library = library
         self._stage_of = pipeline.stage_of()
-        outer = [*module.inputs, *module.outputs]
-        self._identifiers = {signal: port_name(signal) for signal in outer}
-        names = Names(PORTS | set(self._identifiers.values()))
+        self._identifiers = {signal: ports[signal] for signal in (*module.inputs, *module.outputs)}
+        # What a signal's own registers and wires are called begins with its name.
+        stems = (port[: end.start()] for port in self._identifiers.values() for end in re.finditer("_", port))
+        names = Names(KEYWORDS, {*PORTS, *self._identifiers.values(), *stems})
         own = [ring.read for ring in module.rings] + [operation.result for operation in module.operations]
         for signal in own:
             if signal not in self._identifiers:
-                self._identifiers[signal] = names.unique(signal.name.removeprefix(f"{module.layer}."))
+                self._identifiers[signal] = names.unique(tensor_of(signal.name, module.layer))
         self._last_read: dict[Signal, int] = {}
         for operation in module.operations:
             for operand in operation.operands:
@@ -172,7 +191,7 @@ class _Writer:
 
     def _in_stage(self, place: int) -> Callable[[Signal], str]:
         def text(signal: Signal) -> str:
-            name, since = self._identifiers[signal], self._stage_of.get(signal, place)
+            name, since = str(self._identifiers[signal]), self._stage_of.get(signal, place)
             if place > self._held.get(signal, place):
                 name, since = f"{name}_held", self._held[signal] + 1
             return f"{name}_q[{place - since}]" if place > since else name
@@ -319,11 +338,11 @@ class _Writer:
         end, name = self._held[signal], self._identifiers[signal]
         around = self._pipeline.loop_latency - 1
         kept = f"{name}_held_q[{around}]" if around else f"{name}_held"
-        lines = [
+        return [
             f"  logic {array(signal)} {name}_held;  // stage {end + 1}: of the last step that came",
+            *_registers(f"{name}_held", array(signal), around),
             f"  always_ff @(posedge aclk) {name}_held <= step_valid_{end} ? {self._in_stage(end)(signal)} : {kept};",
         ]
-        return lines + _registers(f"{name}_held", array(signal), around)
 
     def _ring(self, ring: Ring) -> list[str]:
         """Write the register that ends the loop: the following state, the one held, or the initial one."""

@@ -10,20 +10,22 @@ from loopwire.hdl.adder_tree import StagedTree
 from loopwire.hdl.layout import nested, wrapped
 from loopwire.ir.tables import TableForm
 from loopwire.schedule.datapath import Signal
+from loopwire.text.identifiers import Identifier
+from loopwire.text.names import FileName
 
 
 class Library(Protocol):
     """Modules and files that operations instantiate, each written once."""
 
-    def table(self, form: TableForm) -> str:
+    def table(self, form: TableForm) -> Identifier:
         """Return the name of a table's module."""
         ...
 
-    def tree(self, name: str, staged: StagedTree, about: str, apart: bool) -> str:
+    def tree(self, name: str, staged: StagedTree, about: str, apart: bool) -> Identifier:
         """Return the name of a shift-add tree's module; with `apart` it shares no adders with others."""
         ...
 
-    def rom(self, name: str, rows: Sequence[int], width: int) -> str:
+    def rom(self, name: str, rows: Sequence[int], width: int) -> FileName:
         """Return the name of a file that $readmemh reads."""
         ...
 

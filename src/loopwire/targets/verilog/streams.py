@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 from loopwire.hdl.expressions import resized
 from loopwire.hdl.layout import LINE_LENGTH
+from loopwire.targets.verilog.layer_module import INSTANCE
+from loopwire.text.identifiers import Identifier
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def queue(source: Stream, depth: int, parts: int, name: str) -> tuple[Stream, li
 
 
 def engine(
-    module: str, source: Stream, x: tuple[int, int], y: tuple[int, int, bool], tells_fresh: bool
+    module: Identifier, source: Stream, x: tuple[int, int], y: tuple[int, int, bool], tells_fresh: bool
 ) -> tuple[Stream, list[str]]:
     """Run an engine.
 
@@ -126,7 +128,7 @@ def engine(
         fresh.append(f".m_fresh({result.fresh})")
     return result, [
         *lines,
-        f"  {module} {module}_i (",
+        f"  {module} {module}{INSTANCE} (",
         f"      {', '.join(['.aclk', '.aresetn', *fresh])},",
         f"      {source.ports('s', taken)},",
         f"      {result.ports('m')}",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from loopwire.hdl.expressions import hex_file, resized
 from loopwire.ir.tables import TableForm
 from loopwire.ir.types import FixedType
+from loopwire.text.identifiers import Identifier
 
 
 def cell_bits(form: TableForm) -> int:
@@ -21,7 +22,7 @@ def result_type(form: TableForm) -> FixedType:
     return FixedType.holding(low, high, form.out.fraction)
 
 
-def table_module(name: str, form: TableForm) -> Mapping[str, str]:
+def table_module(name: Identifier, form: TableForm) -> Mapping[str, str]:
     """Return the module's file and those of its ROMs, by name."""
     assert form.symmetry is None, "folded tables are not written yet"
     bits, y = cell_bits(form), result_type(form)

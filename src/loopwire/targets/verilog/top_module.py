@@ -9,6 +9,7 @@ from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.hdl.expressions import resized
 from loopwire.schedule.plan import Plan
 from loopwire.targets.verilog.streams import Stream, declared, each, engine, join, part_bits, queue, split
+from loopwire.text.identifiers import Identifier
 
 FRESH = (
     "// tuser with a sequence's first beat starts it afresh, from the initial states; else it goes on from those that",
@@ -20,7 +21,7 @@ WINDOW = (
 )
 
 
-def top_module(name: str, modules: Sequence[str], copy: str, plan: Plan) -> str:
+def top_module(name: Identifier, modules: Sequence[Identifier], copy: Identifier, plan: Plan) -> str:
     """Return the module's text.
 
     Args:
@@ -39,7 +40,7 @@ def top_module(name: str, modules: Sequence[str], copy: str, plan: Plan) -> str:
     return "\n".join([*_header(name, plan), *lines, *more, *_output(plan, stream), f"endmodule : {name}", ""])
 
 
-def copy_module(name: str, modules: Sequence[str], plan: Plan) -> str:
+def copy_module(name: Identifier, modules: Sequence[Identifier], plan: Plan) -> str:
     """Return the text of the module that stands `plan.copies` times.
 
     Args:
@@ -92,7 +93,7 @@ def describe(beats: BeatFormat, element: str, vector: str) -> str:
     return f"{held}, {element}, {beats.lane_bits} bits apart"
 
 
-def _header(name: str, plan: Plan) -> list[str]:
+def _header(name: Identifier, plan: Plan) -> list[str]:
     x, y, beats_in, beats_out = plan.graph.inputs[0], plan.graph.outputs[0], plan.input, plan.output
     several = ["// The last beat of a sequence tells by tkeep which steps it holds."] if beats_in.keep_bits else []
     copies = [f"// Sequences are dealt to {plan.copies} copies in turn."] if plan.copies > 1 else []
@@ -212,7 +213,7 @@ def _joined(plan: Plan, beat: Stream) -> tuple[Stream, list[str]]:
     ]
 
 
-def _core(modules: Sequence[str], plan: Plan, stream: Stream) -> tuple[Stream, list[str]]:
+def _core(modules: Sequence[Identifier], plan: Plan, stream: Stream) -> tuple[Stream, list[str]]:
     """Write the engines of a copy, with what hands them the steps of a beat and gathers their results to beats."""
     lines: list[str] = []
     if plan.timing.input_queue:
@@ -231,7 +232,7 @@ def _core(modules: Sequence[str], plan: Plan, stream: Stream) -> tuple[Stream, l
     return stream, lines
 
 
-def _engines(modules: Sequence[str], plan: Plan, chosen: range, stream: Stream) -> tuple[Stream, list[str]]:
+def _engines(modules: Sequence[Identifier], plan: Plan, chosen: range, stream: Stream) -> tuple[Stream, list[str]]:
     lines: list[str] = []
     for index in chosen:
         x, y = plan.pipelines[index].datapath.x, plan.pipelines[index].datapath.output
@@ -267,7 +268,7 @@ def _copy_streams(plan: Plan) -> tuple[Stream, Stream]:
     return source, result
 
 
-def _copies(module: str, plan: Plan, stream: Stream) -> tuple[Stream, list[str]]:
+def _copies(module: Identifier, plan: Plan, stream: Stream) -> tuple[Stream, list[str]]:
     """Write the copies between what deals them their sequences and what takes their results."""
     source, result = _copy_streams(plan)
     bits = part_bits(plan.output.vectors_per_beat) if result.parts else 0

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from loopwire.hdl.names import Names, identifier
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Value
 from loopwire.ir.types import FixedType, Overflow, Rounding
+from loopwire.text.identifiers import Identifier, LayerNames, Names, tensor_of, word
 
 LINE = 116
 INT64_BITS = 64
@@ -21,14 +21,21 @@ _RESERVED = """
     or_eq private protected public register reinterpret_cast return short signed sizeof static static_assert
     static_cast struct switch template this thread_local throw true try typedef typeid typename union unsigned using
     virtual void volatile wchar_t while xor xor_eq main std hls loopwire ap_fixed ap_ufixed ap_int ap_uint
+    FILE clock_t div_t int16_t int32_t int64_t int8_t intptr_t ldiv_t max_align_t ptrdiff_t size_t ssize_t time_t
+    uint16_t uint32_t uint64_t uint8_t uintptr_t va_list daylight environ optarg optind signgam timezone tzname
+    BUFSIZ EOF HUGE_VAL INFINITY NAN NULL RAND_MAX assert errno isinf isnan linux offsetof signbit stderr stdin stdout
+    unix
 """
 KEYWORDS = frozenset(_RESERVED.split())
-"""Ref: ISO/IEC 14882:2017, table 5 (keywords) and 2.12 (alternative tokens); names of the headers used."""
+"""Ref: ISO/IEC 14882:2017, table 5 (keywords) and 2.12 (alternative tokens); names, types, variables and macros of the
+headers that C++ of any tool reads."""
 _LOCALS = (
     "t s k b row column group pass part last ended length integer beat x_j integer_of fixed_of multiply larger smaller"
 )
 LOCALS = frozenset(_LOCALS.split())
 """Names with a meaning of their own in every function."""
+TOP_NAMES = frozenset({"x", "y", "input_t", "result_t"})
+"""Ports of the top function, and their types."""
 
 
 def ap_type(element: FixedType) -> str:
@@ -41,12 +48,24 @@ def ap_type(element: FixedType) -> str:
 
 def local_names() -> Names:
     """Return the names of a function, none of them handed out yet."""
-    return Names(set(KEYWORDS | LOCALS))
+    return Names(taken=KEYWORDS | LOCALS)
 
 
 def short_name(value: Value) -> str:
-    """Return a value's name without that of its layer."""
-    return identifier(value.name.removeprefix(f"{value.layer}.") if value.layer else value.name)
+    """Return a value's name without that of its layer, as a word."""
+    return word(tensor_of(value.name, value.layer))
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The names of a design's own namespace: its functions, channels, types, constants and tables."""
+
+    names: Names = field(default_factory=lambda: Names(taken=KEYWORDS | LOCALS | TOP_NAMES))
+    layers: LayerNames = field(default_factory=LayerNames)
+
+    def value(self, value: Value) -> str:
+        """Return a value's name with that of its layer, as a word."""
+        return self.layers.value(value.name, value.layer)
 
 
 def signed_bits(low: int, high: int) -> int:
@@ -107,14 +126,14 @@ def loop(label: str, variable: str, count: int | str, body: Iterable[str], *prag
 class TypeNames:
     """The design's type definitions: one for each tensor, named after it."""
 
+    scope: Scope
     definitions: dict[str, FixedType] = field(default_factory=dict)
-    _names: dict[Value, str] = field(default_factory=dict)
-    _taken: Names = field(default_factory=local_names)
+    _names: dict[Value, Identifier] = field(default_factory=dict)
 
-    def of(self, value: Value) -> str:
+    def of(self, value: Value) -> Identifier:
         """Return the name of a value's element type, defining it at first use."""
         if value not in self._names:
-            name = self._taken.unique(f"{identifier(value.name)}_t")
+            name = self.scope.names.unique(f"{self.scope.value(value)}_t")
             self._names[value] = name
             self.definitions[name] = value.type.element
         return self._names[value]

@@ -9,19 +9,21 @@ from importlib import resources
 
 from loopwire.devices import Device
 from loopwire.errors import ConfigError, UnsupportedError
-from loopwire.hdl.names import Names, identifier
 from loopwire.ir.graph import Graph
 from loopwire.ir.verify import verify
 from loopwire.knobs import NO_NAMES, Knobs, PortNames
 from loopwire.passes.accumulate_flattened import accumulate_flattened
 from loopwire.targets.vitis_hls import project_text
-from loopwire.targets.vitis_hls.cxx import KEYWORDS, ap_type, indented, local_names
+from loopwire.targets.vitis_hls.cxx import KEYWORDS, Scope, ap_type, indented, local_names
 from loopwire.targets.vitis_hls.knobs import HlsKnobs, hls_knobs
 from loopwire.targets.vitis_hls.layout import header_file, llvm_style
 from loopwire.targets.vitis_hls.library import Library
 from loopwire.targets.vitis_hls.ports import Port, Ports
 from loopwire.targets.vitis_hls.process_function import process_function
 from loopwire.targets.vitis_hls.processes import Channel, Plan, plan
+from loopwire.text.escapes import comment
+from loopwire.text.identifiers import Identifier, Names, words_of
+from loopwire.text.names import FileName
 
 STATIC_HEADER = "loopwire_hls.h"
 FUNCTIONS = ("fixed_of", "integer", "integer_of", "larger", "multiply", "smaller")
@@ -31,6 +33,8 @@ PORT_BITS = 63
 PACKAGE = re.compile(r"[a-z]{3,4}\d{3,4}-\d")
 """Package and speed grade in the name of a part of AMD: xcku115-flvb2104-2-i, xc7a100tcsg324-1."""
 FAMILY_LETTERS = 4
+ANY_TOP = Identifier("loopwire_top")
+"""The top function while its name is not chosen."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class HlsProject:
     """The files of a project by their paths in its folder, but the vectors; the top function, and the knobs carried."""
 
     files: Mapping[str, str]
-    top: str
+    top: Identifier
     knobs: HlsKnobs
 
 
@@ -62,33 +66,42 @@ def generate(
     """
     carried = check(graph, device, knobs)
     graph = verify(graph if carried.unrolled else accumulate_flattened(graph))
-    processes = plan(graph)
+    scope = Scope()
+    processes = plan(graph, scope)
     _check_plan(processes, carried)
-    top = Names(set(KEYWORDS)).unique(identifier(name))
-    library = Library()
+    library = Library(scope)
     named = _named_ports(processes, ports)
     channels = Ports(library.types, carried)
-    functions: dict[str, list[list[str]]] = {}
-    needed: dict[str, set[str]] = {}
+    functions: dict[FileName, list[list[str]]] = {}
+    needed: dict[FileName, set[FileName]] = {}
     for process in processes.processes:
-        path = f"layers/{identifier(process.layer) if process.layer else 'model'}.h"
+        path = FileName(f"layers/{scope.layers.layer(process.layer)}.h")
         functions.setdefault(path, []).append(process_function(process, library, carried.of_layer(process.layer)))
         needed.setdefault(path, set()).update(library.asked_files())
-    files = {STATIC_HEADER: resources.files(__package__).joinpath(STATIC_HEADER).read_text()}
-    for path, texts in functions.items():
-        body = [line for text in texts for line in (*text, "")][:-1]
-        files[path] = header_file(
-            top, path, [], ["../defines.h", *(f"../{file}" for file in sorted(needed[path]))], body
-        )
-    files |= {path: header_file(top, path, [], ["../defines.h"], body) for path, body in library.files.items()}
-    files["defines.h"] = _defines(top, named, library)
-    files[f"{top}.h"] = _header(top, named, channels)
-    files[f"{top}.cpp"] = _source(top, processes, named, channels, list(functions))
-    files = {f"firmware/{path}": text for path, text in files.items()}
-    facts = project_text.Facts(top, device.name, clock_period_ns, carried, named, channels)
-    files |= project_text.project_files(facts)
-    styled = {path: llvm_style(text) if path.endswith((".h", ".cpp")) else text for path, text in files.items()}
-    return HlsProject(dict(sorted(styled.items())), top, carried)
+
+    def written(top: Identifier) -> dict[str, str]:
+        firmware = {STATIC_HEADER: resources.files(__package__).joinpath(STATIC_HEADER).read_text()}
+        for path, texts in functions.items():
+            body = [line for text in texts for line in (*text, "")][:-1]
+            includes = ["../defines.h", *(f"../{file}" for file in sorted(needed[path]))]
+            firmware[path] = header_file(top, path, [], includes, body)
+        shared = library.files.items()
+        firmware |= {path: header_file(top, path, [], ["../defines.h"], body) for path, body in shared}
+        firmware["defines.h"] = _defines(top, named, library)
+        firmware[f"{top}.h"] = _header(top, named, channels)
+        firmware[f"{top}.cpp"] = _source(top, processes, named, channels, list(functions))
+        facts = project_text.Facts(top, device.name, clock_period_ns, carried, named, channels)
+        files = {f"firmware/{path}": text for path, text in firmware.items()} | project_text.project_files(facts)
+        return {path: llvm_style(text) if path.endswith((".h", ".cpp")) else text for path, text in files.items()}
+
+    top = _top(name, written(ANY_TOP))
+    return HlsProject(dict(sorted(written(top).items())), top, carried)
+
+
+def _top(name: str, around: Mapping[str, str]) -> Identifier:
+    """Return a name for the top function that no file of the project has for anything else."""
+    texts = (text for path, text in around.items() if path.endswith((".h", ".cpp")))
+    return Names(KEYWORDS.union(*map(words_of, texts))).unique(name)
 
 
 def check(graph: Graph, device: Device, knobs: Knobs) -> HlsKnobs:
@@ -142,24 +155,25 @@ def _named_ports(processes: Plan, names: PortNames) -> tuple[Port, ...]:
             taken.unique(only)
     for channels, given, only, only_type in sides:
         for index, channel in enumerate(channels):
+            is_output = channel in processes.outputs
             if len(channels) == 1:
-                ports.append(Port(only, only_type, channel, channel in processes.outputs))
+                ports.append(Port(Identifier(only), Identifier(only_type), channel, is_output))
                 continue
-            name = taken.unique(identifier(given[index] if given else channel.value.name))
-            ports.append(Port(name, f"{name}_{only_type}", channel, channel in processes.outputs))
+            name = taken.unique(given[index] if given else channel.value.name)
+            ports.append(Port(name, Identifier(f"{name}_{only_type}"), channel, is_output))
     return tuple(ports)
 
 
-def _defines(top: str, named: Sequence[Port], library: Library) -> str:
+def _defines(top: Identifier, named: Sequence[Port], library: Library) -> str:
     types = [(port.type_name, library.types.of(port.channel.value)) for port in named]
     lines = [f"using loopwire::{name};" for name in FUNCTIONS]
     lines += ["", *(f"using {name} = {ap_type(element)};" for name, element in library.types.definitions.items())]
     lines += ["", "// The top function's.", *(f"using {name} = {type_name};" for name, type_name in types)]
-    about = f"// Types of {top}, one for each tensor and named after it."
-    return header_file(top, "defines.h", [about], [STATIC_HEADER], lines)
+    about = comment(f"Types of {top}, one for each tensor and named after it.")
+    return header_file(top, FileName("defines.h"), [about], [STATIC_HEADER], lines)
 
 
-def _parameters(named: Sequence[Port], ports: Ports, top: str) -> list[str]:
+def _parameters(named: Sequence[Port], ports: Ports, top: Identifier) -> list[str]:
     texts = []
     for port in named:
         text = ports.parameter(port.channel, port.name, port.writes)
@@ -167,7 +181,7 @@ def _parameters(named: Sequence[Port], ports: Ports, top: str) -> list[str]:
     return [f"    {text}{',' if text is not texts[-1] else ''}" for text in texts]
 
 
-def _header(top: str, named: Sequence[Port], ports: Ports) -> str:
+def _header(top: Identifier, named: Sequence[Port], ports: Ports) -> str:
     guard = f"{top}_h_"
     *first, last = _parameters(named, ports, top)
     declared = [f"void {top}(", *first, f"{last});"]
@@ -175,7 +189,7 @@ def _header(top: str, named: Sequence[Port], ports: Ports) -> str:
     return "\n".join([*head, '#include "defines.h"', "", *declared, "", "#endif", ""])
 
 
-def _about(top: str, named: Sequence[Port], knobs: HlsKnobs) -> list[str]:
+def _about(top: Identifier, named: Sequence[Port], knobs: HlsKnobs) -> list[str]:
     kind = "as a stream, a beat at a time" if knobs.io == "stream" else "all at once, in an array"
     several = f" of {knobs.interleave} sequences in turn" if knobs.interleave > 1 else ""
     if len(named) > 2:
@@ -193,7 +207,7 @@ def _about(top: str, named: Sequence[Port], knobs: HlsKnobs) -> list[str]:
     ]
 
 
-def _source(top: str, processes: Plan, named: Sequence[Port], ports: Ports, layers: list[str]) -> str:
+def _source(top: Identifier, processes: Plan, named: Sequence[Port], ports: Ports, layers: list[FileName]) -> str:
     lines = [*_about(top, named, ports.knobs), f'#include "{top}.h"', ""]
     lines += [*(f'#include "{path}"' for path in layers), ""]
     *first, last = _parameters(named, ports, top)

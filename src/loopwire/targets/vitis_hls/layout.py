@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from loopwire.hdl.names import identifier
+from loopwire.text.escapes import Comment
+from loopwire.text.identifiers import Identifier
+from loopwire.text.names import FileName
 
 CLANG_FORMAT = """\
 BasedOnStyle: LLVM
@@ -21,7 +23,9 @@ _LABEL = re.compile(r"(?:  )?( *\w+:)")
 _SETTING = re.compile(r"(\w+)=")
 
 
-def header_file(top: str, path: str, about: Iterable[str], includes: Iterable[str], body: Iterable[str]) -> str:
+def header_file(
+    top: Identifier, path: FileName, about: Iterable[Comment], includes: Iterable[str], body: Iterable[str]
+) -> str:
     """Return a header whose names are the design's.
 
     Args:
@@ -31,7 +35,7 @@ def header_file(top: str, path: str, about: Iterable[str], includes: Iterable[st
         includes: paths as the header sees them.
         body: its lines.
     """
-    guard = f"{identifier(f'{top}_{path}')}_"
+    guard = f"{top}_{re.sub('[/.]', '_', path)}_"
     lines = [*about, f"#ifndef {guard}", f"#define {guard}", ""]
     lines += [*(f'#include "{include}"' for include in includes), ""]
     lines += [f"namespace {top}_design {{", "", *body, "", f"}} // namespace {top}_design", "", "#endif", ""]

@@ -7,21 +7,22 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from loopwire.hdl.names import Names, identifier
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.functions import Symmetry
 from loopwire.ir.graph import Value
 from loopwire.ir.table_form import TableForm
 from loopwire.targets.vitis_hls.cxx import (
+    Scope,
     TypeNames,
     ap_type,
     array_bits,
     constant_array,
     indented,
-    local_names,
     signed_bits,
 )
 from loopwire.text.escapes import comment
+from loopwire.text.identifiers import Identifier
+from loopwire.text.names import FileName
 
 LUTRAM_BITS = 8192
 """ROMs up to this size go to LUTs (64 bits each on UltraScale+, AMD UG574), larger ones to block RAM."""
@@ -31,18 +32,21 @@ LUTRAM_BITS = 8192
 class Library:
     """Collects what processes ask for; `types` are the types of all tensors, `asked` the files' paths."""
 
-    types: TypeNames = field(default_factory=TypeNames)
-    files: dict[str, Sequence[str]] = field(default_factory=dict)
-    asked: set[str] = field(default_factory=set)
-    _names: Names = field(default_factory=local_names)
-    _arrays: dict[tuple[Value, bool], str] = field(default_factory=dict)
-    _tables: dict[tuple[TableForm, str], str] = field(default_factory=dict)
+    scope: Scope
+    types: TypeNames = field(init=False)
+    files: dict[FileName, Sequence[str]] = field(default_factory=dict)
+    asked: set[FileName] = field(default_factory=set)
+    _arrays: dict[tuple[Value, bool], Identifier] = field(default_factory=dict)
+    _tables: dict[tuple[TableForm, str], Identifier] = field(default_factory=dict)
 
-    def array(self, value: Value, integers: Integers, columns_first: bool = False) -> str:
+    def __post_init__(self) -> None:
+        self.types = TypeNames(self.scope)
+
+    def array(self, value: Value, integers: Integers, columns_first: bool = False) -> Identifier:
         """Return the name of a constant's array; of a matrix, a column after the other if `columns_first`."""
         key = (value, columns_first)
         if key not in self._arrays:
-            name = self._names.unique(value.name)
+            name = self.scope.names.unique(self.scope.value(value))
             self._arrays[key] = name
             element = value.type.element
             shape = " × ".join(map(str, value.type.shape))
@@ -52,27 +56,29 @@ class Library:
             counted = comment(f"in steps of 2^{-element.fraction}{order}.")
             given = np.swapaxes(integers, -1, -2) if columns_first else integers
             text = constant_array(name, given, array_bits(integers))
-            self.files[f"weights/{name}.h"] = [about, counted, text]
-        self.asked.add(f"weights/{self._arrays[key]}.h")
+            self.files[FileName(f"weights/{name}.h")] = [about, counted, text]
+        self.asked.add(FileName(f"weights/{self._arrays[key]}.h"))
         return self._arrays[key]
 
-    def table(self, form: TableForm, operand: Value, result: Value) -> str:
+    def table(self, form: TableForm, operand: Value, result: Value) -> Identifier:
         """Return the name of a table's function for operands of one type."""
         key = (form, ap_type(operand.type.element))
         if key not in self._tables:
-            name = self._names.unique(f"{identifier(result.layer)}_{form.function}" if result.layer else form.function)
+            owner = f"{self.scope.layers.layer(result.layer)}_" if result.layer else ""
+            name = self.scope.names.unique(f"{owner}{form.function}")
             self._tables[key] = name
-            self.files[f"tables/{name}.h"] = table_text(name, form, self.types.of(operand), self.types.of(result))
-        self.asked.add(f"tables/{self._tables[key]}.h")
+            text = table_text(name, form, self.types.of(operand), self.types.of(result))
+            self.files[FileName(f"tables/{name}.h")] = text
+        self.asked.add(FileName(f"tables/{self._tables[key]}.h"))
         return self._tables[key]
 
-    def asked_files(self) -> set[str]:
+    def asked_files(self) -> set[FileName]:
         """Return the files asked for since the last call."""
         asked, self.asked = self.asked, set()
         return asked
 
 
-def table_text(name: str, form: TableForm, x_type: str, y_type: str) -> list[str]:
+def table_text(name: Identifier, form: TableForm, x_type: str, y_type: str) -> list[str]:
     """Return the function that evaluates a table, with its ROMs: the equations of `TableForm`."""
     step_in, step_out = 2.0**-form.fraction_in, form.out.step
     held = (form.low, form.high, form.clamp_low, form.clamp_high, 0)

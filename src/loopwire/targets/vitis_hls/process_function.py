@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from loopwire.hdl.names import Names
 from loopwire.ir.graph import Value
 from loopwire.targets.vitis_hls.cxx import indented, literal, local_names, loop, short_name
 from loopwire.targets.vitis_hls.knobs import HlsKnobs
@@ -13,6 +12,7 @@ from loopwire.targets.vitis_hls.ports import Ports
 from loopwire.targets.vitis_hls.processes import Channel, Process, State, count_products, live_nodes
 from loopwire.targets.vitis_hls.statements import Place, Step
 from loopwire.text.escapes import Comment, comment
+from loopwire.text.identifiers import Names
 
 
 def process_function(process: Process, library: Library, knobs: HlsKnobs) -> list[str]:

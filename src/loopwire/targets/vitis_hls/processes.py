@@ -13,13 +13,13 @@ from math import prod
 import numpy as np
 
 from loopwire.errors import UnsupportedError
-from loopwire.hdl.names import identifier
 from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.ir.lengths import short_values
 from loopwire.targets.evaluate import evaluate_integers
-from loopwire.targets.vitis_hls.cxx import local_names
+from loopwire.targets.vitis_hls.cxx import Scope
+from loopwire.text.identifiers import Identifier
 
 View = ops.Slice | ops.Reshape
 
@@ -31,7 +31,7 @@ class Channel:
     `port` marks the design's inputs and outputs. A `short` one brings fewer beats where the design's input is short.
     """
 
-    name: str
+    name: Identifier
     value: Value
     size: int
     beats: int
@@ -64,7 +64,7 @@ class Process:
         reverse: hands on the steps of its only input, the last one first.
     """
 
-    name: str
+    name: Identifier
     layer: str
     length: int
     nodes: tuple[Node, ...] = ()
@@ -116,13 +116,13 @@ def fold_constants(graph: Graph) -> dict[Value, Integers]:
     return known
 
 
-def plan(graph: Graph) -> Plan:
-    """Cut a graph.
+def plan(graph: Graph, scope: Scope) -> Plan:
+    """Cut a graph; `scope` gives processes and channels their names.
 
     Raises:
         UnsupportedError: a result depends on no input, or no result depends on an input.
     """
-    return _Planner(graph).plan()
+    return _Planner(graph, scope).plan()
 
 
 @dataclass
@@ -135,7 +135,7 @@ class _Source:
 
 
 class _Planner:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, scope: Scope) -> None:
         self._graph = graph
         self._constants = fold_constants(graph)
         self._short = short_values(graph)
@@ -143,8 +143,7 @@ class _Planner:
         self._processes: list[Process] = []
         self._channels: list[Channel] = []
         self._sources: dict[Value, _Source] = {}
-        self._process_names = local_names()
-        self._channel_names = local_names()
+        self._scope = scope
 
     def plan(self) -> Plan:
         readers: dict[Value, list[tuple[Value, Channel]]] = {x: [] for x in self._graph.inputs}
@@ -163,7 +162,7 @@ class _Planner:
                 self._reverse(node)
             else:
                 if vector is None or vector.layer != layer:
-                    vector = self._process(layer or "model", layer, 1)
+                    vector = self._process(self._scope.layers.layer(layer), layer, 1)
                 self._add_to_vector(vector, node)
         outputs = tuple(self._output(y) for y in self._graph.outputs)
         inputs = tuple(self._input(x, writes) for x, writes in readers.items())
@@ -179,9 +178,9 @@ class _Planner:
             raise UnsupportedError("the model", "its result does not depend on its input", "Check its layers")
         beats = readers[0][1].beats
         several = len(self._graph.inputs) > 1
-        name = self._channel_names.unique(f"{identifier(x.name) if several else 'x'}_port")
+        name = self._scope.names.unique(f"{self._scope.value(x) if several else 'x'}_port")
         channel = Channel(name, x, x.type.size // beats, beats, x in self._short, port=True)
-        process = f"distribute_{identifier(x.name) if several else 'input'}"
+        process = self._scope.names.unique(f"distribute_{self._scope.value(x) if several else 'input'}")
         fan_out = Process(process, "", channel.beats, reads=[(x, channel)], writes=readers)
         self._processes.insert(0, fan_out)
         return channel
@@ -199,7 +198,7 @@ class _Planner:
         return out
 
     def _process(self, name: str, layer: str, length: int) -> Process:
-        process = Process(self._process_names.unique(identifier(name)), layer, length)
+        process = Process(self._scope.names.unique(name), layer, length)
         self._processes.append(process)
         return process
 
@@ -216,14 +215,14 @@ class _Planner:
         root = self._root(value)
         source = self._sources[root]
         if source.steps is not None and source.steps != beats:
-            copy = self._process(f"{identifier(root.name)}_gathered", root.layer, 1)
+            copy = self._process(f"{self._scope.value(root)}_gathered", root.layer, 1)
             self._connect(copy, root, root, source.steps)
             self._sources[root] = source = _Source(None, copy.writes, root)
         short = root in self._short and beats > 1
         return self._write(source.inner, root.type.size // beats, beats, short, source.writes)
 
     def _write(self, inner: Value, size: int, beats: int, short: bool, writes: list[tuple[Value, Channel]]) -> Channel:
-        channel = Channel(self._channel_names.unique(f"{identifier(inner.name)}_channel"), inner, size, beats, short)
+        channel = Channel(self._scope.names.unique(f"{self._scope.value(inner)}_channel"), inner, size, beats, short)
         writes.append((inner, channel))
         self._channels.append(channel)
         return channel
@@ -263,7 +262,7 @@ class _Planner:
     def _reverse(self, node: Node) -> None:
         (sequence,) = node.operands
         length = sequence.type.shape[0]
-        process = self._process(identifier(node.result.name), node.result.layer, length)
+        process = self._process(self._scope.value(node.result), node.result.layer, length)
         process.reverse = True
         self._connect(process, sequence, sequence, length)
         self._sources[node.result] = _Source(length, process.writes, sequence)
@@ -274,9 +273,9 @@ class _Planner:
         layer = node.results[0].layer
         if any(isinstance(inner.op, ops.Scan) for inner in body.nodes):
             raise UnsupportedError(f"layer {layer!r}", "a scan runs inside a scan", "Give the layers one after another")
-        name = identifier(layer or node.results[0].name)
+        name = self._scope.layers.layer(layer) if layer else self._scope.value(node.results[0])
         if layer and any(p.layer == layer for p in self._processes):
-            name = identifier(node.results[-1].name)
+            name = self._scope.value(node.results[-1])
         constants = fold_constants(body)
         given = list(zip(node.operands, body.inputs, strict=True))
         states = self._states(node, scan)

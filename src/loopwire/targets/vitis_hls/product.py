@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from loopwire.hdl.names import Names
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Value
 from loopwire.targets.vitis_hls.cxx import indented, loop, short_name, signed_bits
 from loopwire.targets.vitis_hls.knobs import HlsKnobs, Passes
 from loopwire.targets.vitis_hls.library import rom_memory
+from loopwire.text.identifiers import Names
 
 
 @dataclass(frozen=True)

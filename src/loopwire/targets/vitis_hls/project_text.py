@@ -13,6 +13,7 @@ from loopwire.targets.vitis_hls.knobs import HlsKnobs
 from loopwire.targets.vitis_hls.layout import CLANG_FORMAT
 from loopwire.targets.vitis_hls.ports import Port, Ports
 from loopwire.text.escapes import markdown_code
+from loopwire.text.identifiers import Identifier
 
 INPUTS = "tb_data/tb_input_features.dat"
 OUTPUTS = "tb_data/tb_output_predictions.dat"
@@ -23,7 +24,7 @@ CALL_HEADER = "test_call.h"
 class Facts:
     """What the texts tell of a design."""
 
-    top: str
+    top: Identifier
     part: str
     clock_period_ns: float
     knobs: HlsKnobs

@@ -8,7 +8,6 @@ from typing import assert_never
 
 import numpy as np
 
-from loopwire.hdl.names import Names
 from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Node, Value
@@ -18,6 +17,7 @@ from loopwire.targets.vitis_hls.knobs import HlsKnobs
 from loopwire.targets.vitis_hls.library import Library
 from loopwire.targets.vitis_hls.product import Weights, product_lines
 from loopwire.text.escapes import comment
+from loopwire.text.identifiers import Names
 
 Elementwise = ops.Add | ops.Sub | ops.Mul | ops.Max | ops.Min | ops.Cast | ops.Table
 Views = ops.Slice | ops.Reshape

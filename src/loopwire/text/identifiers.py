@@ -1,0 +1,95 @@
+"""Identifiers made of any text: words of ASCII letters, digits and underscores, bounded, each handed out once.
+
+What a language reserves comes from its list of keywords and from the texts that are written around a design.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NewType, TypeGuard
+
+Identifier = NewType("Identifier", str)
+"""A word that every tool takes for a name, and none for a keyword or for another thing's name."""
+
+LONGEST = 100
+"""Characters of one; with what is added to it, a file's name has fewer than the 255 that file systems take."""
+UNNAMED = "unnamed"
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/|\"[^\"\n]*\"|\$\{?\w+", re.DOTALL)
+
+
+def word(text: str, longest: int = LONGEST) -> str:
+    """Return a text as a word: all but ASCII letters and digits becomes underscores; of a long one the middle goes."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_") or UNNAMED
+    if plain[0].isdigit():
+        plain = f"n{plain}"
+    if len(plain) > longest:
+        plain = f"{plain[: longest // 2]}_{plain[-((longest - 1) // 2) :]}"
+    return plain
+
+
+def is_identifier(text: str) -> TypeGuard[Identifier]:
+    """Say whether a text that was read back can be an identifier."""
+    return len(text) <= 2 * LONGEST and _WORD.fullmatch(text) is not None
+
+
+@dataclass
+class Names:
+    """The identifiers of one scope. Two never differ by the case of letters alone, since files are named after them.
+
+    Args:
+        reserved: words that get an underscore.
+        taken: identifiers that others have.
+    """
+
+    reserved: frozenset[str] = frozenset()
+    taken: Iterable[str] = ()
+    _taken: set[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._taken = {name.lower() for name in self.taken}
+
+    def unique(self, text: str, *ends: str) -> Identifier:
+        """Return an identifier for `text` that was not handed out before: the second one of a word gets a number.
+
+        With each of `ends` it names something else, which is nobody else's name either.
+        """
+        base = word(text)
+        if base in self.reserved:
+            base += "_"
+        name, count = base, 2
+        while not self._taken.isdisjoint(all_names := {f"{name}{end}".lower() for end in ("", *ends)}):
+            name, count = f"{base}_{count}", count + 1
+        self._taken |= all_names
+        return Identifier(name)
+
+
+@dataclass
+class LayerNames:
+    """Words for the layers of a model and for values that are named after them, `<layer>.<tensor>`."""
+
+    _names: Names = field(default_factory=Names)
+    _layers: dict[str, Identifier] = field(default_factory=dict)
+
+    def layer(self, layer: str) -> Identifier:
+        """Return a layer's word, which no other layer has; the model's own where there is none."""
+        if layer not in self._layers:
+            self._layers[layer] = self._names.unique(layer or "model")
+        return self._layers[layer]
+
+    def value(self, name: str, layer: str) -> str:
+        """Return a value's word; another layer's value may have the same."""
+        tensor = tensor_of(name, layer)
+        return word(name) if tensor == name else f"{self.layer(layer)}_{word(tensor)}"
+
+
+def tensor_of(name: str, layer: str) -> str:
+    """Return a value's name without that of its layer."""
+    return name.removeprefix(f"{layer}.") if layer else name
+
+
+def words_of(text: str) -> Iterator[str]:
+    """Yield the words of SystemVerilog, C++ or a template of them, comments, strings and what is put in left out."""
+    yield from _WORD.findall(_COMMENT.sub(" ", text))
