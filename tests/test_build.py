@@ -189,7 +189,7 @@ def test_tools_and_targets_that_do_not_fit(compiled: Path) -> None:
     assert result.exit_code == 1 and "vitis_hls does not take a project of target 'verilog'" in result.stderr
     result = command("build", compiled / "vitis_hls", "--tool", "vitis")
     assert result.exit_code == 1
-    assert "--tool: 'vitis' is unknown. Choose from " in result.stderr and "Did you mean 'vitis_hls'?" in result.stderr
+    assert "--tool: 'vitis' is unknown. Did you mean 'vitis_hls'" in result.stderr
 
 
 @pytest.mark.parametrize("target", ["verilog", "vitis_hls"])

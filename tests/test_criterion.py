@@ -119,7 +119,7 @@ def test_small_values_keep_their_figures() -> None:
     [
         ("auc", "keep 'auc': this is not a metric and its bound. Write it as 'auc>=0.995', "),
         ("auc>=1e", "this is not a metric and its bound"),
-        ("acu>=0.9", "'acu' is not a known metric. Choose from auc, mean_auc, top1, mae. Did you mean 'auc'"),
+        ("acu>=0.9", "'acu' is not a known metric. Did you mean 'auc'? Choose from auc, mean_auc, top1, mae"),
         ("auc<=0.9", "auc is to be kept large. Write it as"),
         ("mae>=0.9", "mae is to be kept small. Write it as"),
         ("auc>=1.01", "1.01 cannot be kept. Write it as"),

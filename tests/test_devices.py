@@ -25,6 +25,17 @@ from loopwire.errors import ConfigError
         ("xc7a35ticsg324-1L", "artix_7", "1", 20_800, 90),
         ("XC7A200T-FBG484-3", "artix_7", "3", 134_600, 740),
         ("xc7z020clg400-1", "artix_7", "1", 53_200, 220),
+        ("xczu9eg-ffvb1156-2-e", "zynq_ultrascale_plus", "2", 274_080, 2_520),
+        ("xczu3egsbva484-1", "zynq_ultrascale_plus", "1", 70_560, 360),
+        ("xczu48dr-fsvg1517-2-e", "zynq_ultrascale_plus", "2", 425_280, 4_272),
+        ("xcku15p-ffve1517-2-i", "kintex_ultrascale_plus", "2", 522_720, 1_968),
+        ("xcvu37p-fsvh2892-2L-e", "virtex_ultrascale_plus", "2", 1_303_680, 9_024),
+        ("xcu30-fbvb900-2-e", "virtex_ultrascale_plus", "2", 230_400, 1_728),
+        ("xc7k325tffg900-2", "kintex_7", "2", 203_800, 840),
+        ("xc7k480tiffg1156-2L", "kintex_7", "2", 298_600, 1_920),
+        ("xc7vx690tffg1927-2", "virtex_7", "2", 433_200, 3_600),
+        ("xc7z045ffg900-2", "zynq_7000", "2", 218_600, 900),
+        ("xc7z007sclg225-1", "artix_7", "1", 14_400, 66),
         ("LFE5U-85F-8BG381C", "ecp5", "8", 83_640, 156),
         ("LFE5UM5G-45F-8BG554I", "ecp5", "8", 43_848, 72),
         ("lfe5u-25f", "ecp5", "6", 24_288, 28),
@@ -47,11 +58,36 @@ def test_unknown_part_names_the_nearest() -> None:
     with pytest.raises(ConfigError) as caught:
         find_part("xcku116-flvb2104-2-i")
     text = str(caught.value)
-    assert text.startswith("part 'xcku116-flvb2104-2-i': there are no data for this part. Known are lfe5u-12, ")
-    assert "Did you mean 'xcku115'" in text
+    assert text.startswith(
+        "part 'xcku116-flvb2104-2-i': the data of kintex ultrascale (xcku025 …) lack this part: how much logic and "
+        "memory it has. Did you mean 'xcku115' or 'xcku060'? It has xcku025, "
+    )
 
 
-@pytest.mark.parametrize("name", ["", "fpga", "xcku115-", "xcku115-flvb2104-2-i-extra", "xcu50-fsvh2104-2LV-e"])
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("xcvc1902-vsva2197-2MP-e-S", "Versal part, of whose cells .* no delays are public"),
+        ("xczu7ev-ffvc1156-2LV-e", "grade works at 0.72 V, at which no delays are public"),
+        ("xcu50-fsvh2104-2LV-e", "grade works at 0.72 V"),
+        ("xc7s50csga324-1", "Spartan-7 part, of which counts and delays have not been collected"),
+        ("xcvu095-ffva2104-2-e", "Virtex UltraScale part, of which counts"),
+        ("xcau25p-ffvb676-2-e", "Artix or a Spartan UltraScale"),
+        ("10CX220YF780I5G", "Intel part, of whose cells no delays are public"),
+    ],
+)
+def test_what_is_missing_of_a_part_is_told(name: str, missing: str) -> None:
+    with pytest.raises(ConfigError, match=f"^part '{name}': it.*{missing}.* There are data of artix 7 "):
+        find_part(name)
+
+
+def test_a_family_with_the_cells_of_another() -> None:
+    ours, theirs = find_part("xczu9eg-ffvb1156-1-e"), find_part("xcvu9p-flgb2104-1-e")
+    assert (ours.delays, ours.dsp_a_bits, ours.carry_bits) == (theirs.delays, theirs.dsp_a_bits, theirs.carry_bits)
+    assert find_part("xc7k325t").delays == find_part("xc7a100t").delays
+
+
+@pytest.mark.parametrize("name", ["", "fpga", "xcku115-", "xcku115-flvb2104-2-i-extra", "xczu9eh"])
 def test_what_is_no_part_name(name: str) -> None:
     with pytest.raises(ConfigError, match="there are no data for this part"):
         find_part(name)

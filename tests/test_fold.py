@@ -42,7 +42,7 @@ def tagger() -> Model:
         ({"reuse_factor": 0}, "reuse_factor: 0 is impossible. Give 1 (fully parallel) or more"),
         (
             {"layer_reuse_factor": {"heat": 4}},
-            "no layer of this name multiplies. Choose from cell, head. Did you mean 'head'",
+            "no layer of this name multiplies. Did you mean 'head'? Choose from cell, head",
         ),
         ({"layer_reuse_factor": {"head": 0}}, "layer_reuse_factor.head: 0 is impossible"),
         (

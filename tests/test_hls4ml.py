@@ -318,22 +318,23 @@ def test_remarks_are_warnings_at_the_users_line() -> None:
         (
             {"Modell": {}},
             "hls4ml configuration, HLSConfig: 'Modell' is not a key of hls4ml. "
-            "Known are Model, LayerType, LayerName, Flows, Optimizers, SkipOptimizers. Did you mean 'Model'?",
+            "Did you mean 'Model'? Known are Model, LayerType, LayerName, Flows, Optimizers, SkipOptimizers",
         ),
         ({"LayerName": {"lstm": {"ReuseFaktor": 2}}}, "'ReuseFaktor' is not a key of hls4ml"),
         ({"LayerName": {"lstm": {"Precision": {"weigth": "fixed<8,2>"}}}}, "Did you mean 'weight'?"),
         (
             {"LayerName": {"lstn": {}}},
-            "hls4ml configuration, LayerName.lstn: the model has no layer of this name. It has constituents, lstm, "
-            "flatten, classes, lstm_tanh, lstm_sigmoid, classes_softmax. Did you mean 'lstm'",
+            "hls4ml configuration, LayerName.lstn: the model has no layer of this name. "
+            "Did you mean 'lstm' or 'lstm_tanh'? It has constituents, lstm, flatten, classes, lstm_tanh, ",
         ),
         ({"LayerType": {"GRU": {}}}, "LayerType.GRU: the model has no layer of this type"),
         ({"LayerName": []}, "hls4ml configuration, LayerName: [] is not a table"),
         ({"LayerName": {"lstm": 3}}, "hls4ml configuration, LayerName.lstm: 3 is not a table of settings"),
         (
             {"Model": {"Strategy": "Latancy"}},
-            "hls4ml configuration, Model.Strategy: 'Latancy' is not a strategy of hls4ml. Known are latency, "
-            "distributed_arithmetic, resource, unrolled, resource_unrolled, compressed. Did you mean 'latency'?",
+            "hls4ml configuration, Model.Strategy: 'Latancy' is not a strategy of hls4ml. "
+            "Did you mean 'latency' or 'legacy'? Known are latency, stable, legacy, argmax, "
+            "distributed_arithmetic, resource, unrolled, resource_unrolled, compressed",
         ),
         (
             {"Model": {"ReuseFactor": 0}},
@@ -357,8 +358,8 @@ def test_errors_in_hls_config(hls_config: dict[str, Any], text: str) -> None:
     [
         (
             {"KerasH5": str(TAGGER), "IOType": "io_serial"},
-            "hls4ml configuration, IOType: 'io_serial' is unknown. Choose from io_stream, io_parallel. "
-            "Did you mean 'io_stream' or 'io_parallel'?",
+            "hls4ml configuration, IOType: 'io_serial' is unknown. "
+            "Did you mean 'io_stream' or 'io_parallel'? Choose from io_stream, io_parallel",
         ),
         ({"KerasH5": str(TAGGER), "ClockPeriod": "5ns"}, "ClockPeriod: '5ns' is not a number. Give nanoseconds"),
         ({"KerasH5": str(TAGGER), "ClockPerod": 5}, "'ClockPerod' is not a key of hls4ml"),

@@ -98,7 +98,7 @@ def test_what_hls_cannot_express_is_refused_before_anything_is_written(
 def test_an_unknown_target(model: Path) -> None:
     result = command("compile", model, "--target", "vivado_hls")
     assert result.exit_code == 1
-    expected = "error: target: 'vivado_hls' is unknown. Choose from verilog, vitis_hls. Did you mean 'vitis_hls'?\n"
+    expected = "error: target: 'vivado_hls' is unknown. Did you mean 'vitis_hls'? Choose from verilog, vitis_hls\n"
     assert result.stderr == expected
 
 

@@ -398,7 +398,7 @@ def test_options_of_other_layers_that_are_refused(
         ("RNN", "Use LSTM, GRU or SimpleRNN"),
         ("CuDNNLSTM", "LSTM(recurrent_activation='sigmoid')"),
         ("CuDNNGRU", "GRU(reset_after=True"),
-        ("Conv1D", "docs/keras.md lists those that are."),
+        ("Conv1D", "docs/keras.md lists those that are"),
         ("Densee", "Did you mean 'Dense'"),
         ("PReLU", "Did you mean 'ReLU'"),
     ],
@@ -418,7 +418,7 @@ def test_layers_that_are_refused(class_name: str, remedy: str, tmp_path: Path) -
     ],
 )
 def test_custom_layers_are_refused(extra: dict[str, Any], tmp_path: Path) -> None:
-    with refused(UnsupportedError, "layer 'lstm1'", "it is a custom layer", "Build it from Keras's own layers."):
+    with refused(UnsupportedError, "layer 'lstm1'", "it is a custom layer", "Build it from Keras's own layers"):
         read(tmp_path, SavedAs("LSTM", lstm().config, lstm().arrays, extra))
 
 

@@ -180,10 +180,10 @@ def test_a_design_that_fits() -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("--part", "LFE5U-85X"), "part 'LFE5U-85X': there are no data for this part. Known are"),
+        (("--part", "LFE5U-85X"), "part 'LFE5U-85X': there are no data for this part. Did you mean 'lfe5u-85'"),
         (
             ("--family", "ecp6"),
-            "--family: 'ecp6' is unknown. Choose from xc7, xcu, xcup, ecp5, nexus, cyclonev.",
+            "--family: 'ecp6' is unknown. Did you mean 'ecp5'? Choose from xc7, xcu, xcup, ecp5, nexus, cyclonev",
         ),
         (
             ("--family", "nexus", "--part", "xcku115"),

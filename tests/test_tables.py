@@ -167,7 +167,7 @@ def test_sizes_are_counted() -> None:
             "sigmod",
             {},
             "table of sigmod: 'sigmod' is not a known function. "
-            f"Choose from {', '.join(FUNCTIONS)}. Did you mean 'sigmoid'?",
+            f"Did you mean 'sigmoid'? Choose from {', '.join(FUNCTIONS)}",
         ),
         (
             "tanh",

@@ -161,7 +161,7 @@ def test_a_fault_is_told_by_line(old: str, new: str, line: int, met: str, expect
         parse_graph(EXAMPLE.replace(old, new))
     message = str(caught.value)
     assert message.startswith(f"graph text, line {line}: met {met!r}, expected {expected}"), message
-    assert "Correct the text, or print the graph again." in message
+    assert "Correct the text, or print the graph again" in message
 
 
 @pytest.mark.parametrize("text", ["", "\n\n"])

@@ -93,12 +93,12 @@ ROUNDINGS = "TRN, TRN_ZERO, RND, RND_ZERO, RND_INF, RND_MIN_INF, RND_CONV"
         (
             "fixed<16,6,RDN>",
             "type 'fixed<16,6,RDN>': 'RDN' is not a known rounding mode. "
-            f"Choose from {ROUNDINGS}. Did you mean 'TRN' or 'RND'?",
+            f"Did you mean 'TRN' or 'RND'? Choose from {ROUNDINGS}",
         ),
         (
             "fixed<16,6,RND,SATURATE>",
             "type 'fixed<16,6,RND,SATURATE>': 'SATURATE' is not a known overflow mode. "
-            "Choose from WRAP, SAT, SAT_ZERO, SAT_SYM. Did you mean 'SAT' or 'SAT_ZERO'?",
+            "Choose from WRAP, SAT, SAT_ZERO, SAT_SYM",
         ),
         (
             "fixed<16,6,TRN,WRAP,2>",

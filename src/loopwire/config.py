@@ -101,7 +101,7 @@ class CompileConfig(Knobs):
             raise ConfigError(
                 "target",
                 f"{self.target!r} is unknown",
-                f"Choose from {', '.join(TARGETS)}.{nearest(self.target, TARGETS)}",
+                f"{nearest(self.target, TARGETS)}Choose from {', '.join(TARGETS)}",
             )
         if self.name is not None:
             take_in(self.name, "name", "the design", ConfigError)
@@ -182,7 +182,7 @@ class TypeChoice:
                 raise ConfigError(
                     f"configuration, [layer_reuse_factor] {name}",
                     "no layer of this name multiplies",
-                    f"Choose from {', '.join(known)}.{nearest(name, known)}",
+                    f"{nearest(name, known)}Choose from {', '.join(known)}",
                 )
         self._groups = {
             "model": config.model,
@@ -255,14 +255,14 @@ def _check_groups(key: str, what: str, groups: Mapping[str, PrecisionConfig], pr
         where = f"configuration, [{key}.{name}]"
         if name not in present:
             hint = nearest(name, present)
-            raise ConfigError(where, f"the model has no layer of this {what}", f"It has {_list(present)}.{hint}")
+            raise ConfigError(where, f"the model has no layer of this {what}", f"{hint}It has {_list(present)}")
         kind, roles = present[name].kind, [role.value for role in present[name].roles]
         for role in group.types:
             if role is Role.INPUT:
                 raise ConfigError(where, "'input' is the type of the model's input", "Give it in [model]")
             if role.value not in roles:
                 remedy = (
-                    f"It has {_list(roles)}.{nearest(role.value, roles)}" if roles else "It has no tensors of its own"
+                    f"{nearest(role.value, roles)}It has {_list(roles)}" if roles else "It has no tensors of its own"
                 )
                 raise ConfigError(where, f"a {kind} layer has no {role.value!r}", remedy)
 
@@ -281,7 +281,7 @@ def _read(where: str, values: Any, readers: Mapping[str, Reader]) -> dict[str, A
             raise ConfigError(
                 where,
                 f"{key!r} is not a setting",
-                f"Choose from {_list(readers)}.{nearest(str(key), readers)}",
+                f"{nearest(str(key), readers)}Choose from {_list(readers)}",
             )
         result[key] = readers[key](f"{where}, {key}", value)
     return result

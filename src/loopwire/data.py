@@ -141,7 +141,7 @@ def check_batch(where: str, x: Inputs, ports: Sequence[Port]) -> Batch:
     if isinstance(x, Mapping):
         for name in x:
             if name not in names:
-                raise DataError(where, f"the model has no input {name!r}", f"It has {told}.{nearest(str(name), names)}")
+                raise DataError(where, f"the model has no input {name!r}", f"{nearest(str(name), names)}It has {told}")
         missing = [name for name in names if name not in x]
         if missing:
             raise DataError(where, f"it lacks the input {missing[0]!r}", f"Give all of {told}")

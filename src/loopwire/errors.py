@@ -67,7 +67,11 @@ class LoopwireWarning(UserWarning):
     """What a user should know of, though the work goes on."""
 
 
+NEAR = 0.6
+"""How alike two names are, from 0 to 1, for one to be taken for the other."""
+
+
 def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
-    """Return ``" Did you mean 'a' or 'b'?"`` for the names closest to `name`, or an empty string."""
-    close = difflib.get_close_matches(name, list(known), n=count, cutoff=0.5)
-    return f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
+    """Return ``"Did you mean 'a' or 'b'? "`` for the names closest to `name`, or an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=count, cutoff=NEAR)
+    return f"Did you mean {' or '.join(repr(match) for match in close)}? " if close else ""

@@ -86,7 +86,7 @@ class Knobs:
         for where, word, known in (("multipliers", self.multipliers, MULTIPLIERS), ("io", self.io, IO)):
             if word not in known:
                 raise ConfigError(
-                    where, f"{word!r} is unknown", f"Choose from {', '.join(known)}.{nearest(word, known)}"
+                    where, f"{word!r} is unknown", f"{nearest(word, known)}Choose from {', '.join(known)}"
                 )
 
     def _check_stateful(self) -> None:

@@ -27,9 +27,7 @@ def board_part(board: str) -> str:
         ConfigError: the board is unknown.
     """
     if board not in PARTS:
-        raise ConfigError(
-            f"board {board!r}", "it is unknown", f"Choose from {', '.join(PARTS)}.{nearest(board, PARTS)}"
-        )
+        raise ConfigError(f"board {board!r}", "it is unknown", f"{nearest(board, PARTS)}Choose from {', '.join(PARTS)}")
     return PARTS[board]
 
 

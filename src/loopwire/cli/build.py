@@ -98,7 +98,7 @@ def _choose(name: str | None, target: str) -> Tool:
 
     fitting = [tool for tool, properties in TOOLS.items() if properties.target == target]
     if name is not None and name not in TOOLS:
-        raise ConfigError("--tool", f"{name!r} is unknown", f"Choose from {', '.join(TOOLS)}.{nearest(name, TOOLS)}")
+        raise ConfigError("--tool", f"{name!r} is unknown", f"{nearest(name, TOOLS)}Choose from {', '.join(TOOLS)}")
     chosen = name or next(iter(fitting), None)
     if chosen not in fitting:
         remedy = f"Choose from {', '.join(fitting)}" if fitting else "Compile with --target vitis_hls for Vitis HLS"

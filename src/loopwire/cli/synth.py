@@ -68,7 +68,7 @@ def _target(part: str | None, family: str | None, project_part: str) -> tuple[Fa
         if part is not None:
             raise ConfigError("--family", "it is for a part that is not known, and --part names one", "Give one")
         if family not in FABRICS:
-            hint = f"Choose from {', '.join(FABRICS)}.{nearest(family, FABRICS)}"
+            hint = f"{nearest(family, FABRICS)}Choose from {', '.join(FABRICS)}"
             raise ConfigError("--family", f"{family!r} is unknown", hint)
         return FABRICS[family], None
     device = find_part(part or project_part)

@@ -1,6 +1,7 @@
 """FPGA parts: what each holds, and how fast its cells are.
 
-The numbers live in one TOML file a family beside this module, each with its source; a new family is one new file.
+The numbers live in one TOML file a family beside this module, each with its source; a new family is one new file. One
+that has the cells of another names it as `cells_of`, and takes its fabric and delays.
 """
 
 from __future__ import annotations
@@ -11,6 +12,16 @@ from functools import cache
 from typing import Any
 
 from loopwire.errors import ConfigError, nearest
+
+MISSING = {
+    r"xcv[cmphe]\d|xcv80": "it is a Versal part, of whose cells (look-ahead carry, DSP58) no delays are public",
+    r"xc7s\d": "it is a Spartan-7 part, of which counts and delays have not been collected",
+    r"xcvu\d+(?!p)(-|$)": "it is a Virtex UltraScale part, of which counts have not been collected",
+    r"xc(a|s)u\d+p": "it is an Artix or a Spartan UltraScale+ part, of which counts have not been collected",
+    r"xc\w+\S*-[12]lv": "its grade works at 0.72 V, at which no delays are public",
+    r"10|5c|ag|1s": "it is an Intel part, of whose cells no delays are public",
+}
+"""What is missing of parts that users have, by how their names begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +132,28 @@ def find_part(name: str) -> Device:
             bram18_shapes=tuple((depth, width) for depth, width in family["bram18_shapes"]),
             delays=Delays(**family["delays"][speed_grade]),
         )
-    known = part_names()
-    longest = max(map(len, known))
-    raise ConfigError(
-        where,
-        "there are no data for this part",
-        f"Known are {', '.join(known)}.{nearest(text[:longest], known)}",
-    )
+    raise _unknown(where, text)
+
+
+def _unknown(where: str, text: str) -> ConfigError:
+    """Return the error of a part of which something is missing: what."""
+    for pattern, missing in MISSING.items():
+        if re.match(pattern, text):
+            return ConfigError(where, missing, f"There are data of {', '.join(map(_spelled, _families()))}")
+    relatives = [family for family in _families() if re.fullmatch(family["name_pattern"], text)]
+    known = [part for family in relatives or _families() for part in family["parts"]]
+    hint = nearest(text[: max(map(len, known))], known)
+    if relatives:
+        problem = f"the data of {_spelled(relatives[0])} lack this part: how much logic and memory it has"
+        return ConfigError(where, problem, f"{hint}It has {', '.join(known)}")
+    families = ", ".join(map(_spelled, _families()))
+    return ConfigError(where, "there are no data for this part", f"{hint}There are data of {families}")
+
+
+def _spelled(family: dict[str, Any]) -> str:
+    """Return a family's name and how its parts' names begin."""
+    first = min(family["parts"])
+    return f"{family['family'].replace('_', ' ')} ({first} …)"
 
 
 def part_names() -> list[str]:
@@ -140,8 +166,11 @@ def _families() -> tuple[dict[str, Any], ...]:
     import tomllib
     from importlib import resources
 
+    # A family may have the cells of another, whose file then tells of fabric and delays.
     files = sorted(resources.files(__package__).iterdir(), key=lambda file: file.name)
     families = tuple(tomllib.loads(file.read_text("utf-8")) for file in files if file.name.endswith(".toml"))
+    by_name = {family["family"]: family for family in families}
+    families = tuple({**by_name[f.get("cells_of", f["family"])], **f} for f in families)
     expected = {field.name for field in fields(Delays)}
     for family in families:
         for grade, delays in family["delays"].items():

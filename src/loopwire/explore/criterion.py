@@ -57,7 +57,7 @@ class Criterion:
             raise ConfigError(
                 where,
                 f"{name!r} is not a known metric",
-                f"Choose from {', '.join(METRICS)}.{nearest(name, METRICS)} "
+                f"{nearest(name, METRICS)}Choose from {', '.join(METRICS)} "
                 "From Python, any function metric(y_true, y_fixed) will do",
             )
         if (sign == ">=") != (name != "mae"):

@@ -108,7 +108,7 @@ def find_precision(
     """
     criterion = Criterion.parse(keep) if isinstance(keep, str) else keep
     if integers not in INTEGERS:
-        remedy = f"Choose from {', '.join(INTEGERS)}.{nearest(integers, INTEGERS)}"
+        remedy = f"{nearest(integers, INTEGERS)}Choose from {', '.join(INTEGERS)}"
         raise ConfigError("integers", f"{integers!r} is unknown", remedy)
     data = checked_events(model, data)
     probe = Probe(model)

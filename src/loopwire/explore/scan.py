@@ -93,7 +93,7 @@ def scan(
         DataError: the data do not fit the model.
     """
     if metric not in METRICS:
-        remedy = f"Choose from {', '.join(METRICS)}.{nearest(metric, METRICS)}"
+        remedy = f"{nearest(metric, METRICS)}Choose from {', '.join(METRICS)}"
         raise ConfigError("metric", f"{metric!r} is not known", remedy)
     criterion = Criterion(metric, 0.0)
     data = checked_events(model, data)

@@ -181,7 +181,7 @@ def _read_layer(saved: SavedLayer, readers: Mapping[str, Reader]) -> Layer | Non
         raise UnsupportedError(
             f"{saved.context.source}, layer {saved.name!r}",
             f"{class_name} layers are not supported here",
-            f"docs/keras.md lists those that are.{nearest(class_name, readers)}",
+            f"{nearest(class_name, readers)}docs/keras.md lists those that are",
         )
     layer = readers[class_name](saved)
     saved.finish()
@@ -192,7 +192,7 @@ def _refuse_by_name(source: str, entry: LayerEntry) -> None:
     where = f"{source}, layer {entry.name!r}"
     if entry.custom:
         problem = f"it is a custom layer, {entry.class_name!r}, whose code Loopwire does not run"
-        raise UnsupportedError(where, problem, f"Build it from Keras's own layers.{nearest(entry.class_name, READERS)}")
+        raise UnsupportedError(where, problem, f"{nearest(entry.class_name, READERS)}Build it from Keras's own layers")
     if entry.class_name in REFUSED:
         raise UnsupportedError(where, f"{entry.class_name} layers are not supported", REFUSED[entry.class_name])
 
@@ -394,6 +394,10 @@ REFUSED = {
     "Lambda": "It holds Python code, which is never run; build it from Keras's own layers",
     "Masking": "Nothing is masked in firmware; end short sequences early instead, and remove the layer",
     "Embedding": "Embed the tokens before the model, and give it the vectors",
+    **dict.fromkeys(
+        ("MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention"),
+        "Attention is not recurrent: train the model without it",
+    ),
     "RNN": "Use LSTM, GRU or SimpleRNN rather than a cell",
     "CuDNNLSTM": "Load the weights into LSTM(recurrent_activation='sigmoid') and save that",
     "CuDNNGRU": "Load the weights into GRU(reset_after=True, recurrent_activation='sigmoid') and save that",

@@ -144,7 +144,7 @@ def _hardware(read: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
             raise ConfigError(
                 f"{WHERE}, IOType",
                 f"{io_type!r} is unknown",
-                f"Choose from {', '.join(IO_TYPES)}.{nearest(str(io_type), IO_TYPES)}",
+                f"{nearest(str(io_type), IO_TYPES)}Choose from {', '.join(IO_TYPES)}",
             )
         fields["io"] = IO_TYPES[io_type]
     backend = str(read.get("Backend", TARGETS[0])).lower()

@@ -132,7 +132,7 @@ class HlsConfig:
                     raise ConfigError(
                         f"{WHERE}, {group.place}",
                         f"the model has no layer of this {what}",
-                        f"It has {', '.join(known)}.{nearest(given, known)}",
+                        f"{nearest(given, known)}It has {', '.join(known)}",
                     )
 
     def note_unread(self, harmless: Mapping[str, Sequence[object]]) -> None:
@@ -169,7 +169,7 @@ def read_table(
         elif key not in used:
             known = [*used, *no_effect]
             raise ConfigError(
-                where, f"{given!r} is not a key of hls4ml", f"Known are {', '.join(known)}.{nearest(given, known)}"
+                where, f"{given!r} is not a key of hls4ml", f"{nearest(given, known)}Known are {', '.join(known)}"
             )
         elif value is not None:
             result[key] = value
@@ -198,7 +198,7 @@ def read_strategy(place: str, value: object) -> str:
         raise ConfigError(
             f"{WHERE}, {place}",
             f"{value!r} is not a strategy of hls4ml",
-            f"Known are {', '.join(keys.STRATEGIES)}.{nearest(name, keys.STRATEGIES)}",
+            f"{nearest(name, keys.STRATEGIES)}Known are {', '.join(keys.STRATEGIES)}",
         )
     return name
 

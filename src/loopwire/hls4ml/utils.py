@@ -58,7 +58,7 @@ def config_from_keras_model(
         raise ConfigError(
             "granularity",
             f"{granularity!r} is unknown",
-            f"Choose from {', '.join(GRANULARITIES)}.{nearest(granularity, GRANULARITIES)}",
+            f"{nearest(granularity, GRANULARITIES)}Choose from {', '.join(GRANULARITIES)}",
         )
     FixedType.parse(default_precision)
     if max_precision is not None:

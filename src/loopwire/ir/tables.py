@@ -66,7 +66,7 @@ def design_table(
     if function not in TABULATED:
         known = ", ".join(FUNCTIONS)
         raise ConfigError(
-            where, f"{function!r} is not a known function", f"Choose from {known}.{nearest(function, FUNCTIONS)}"
+            where, f"{function!r} is not a known function", f"{nearest(function, FUNCTIONS)}Choose from {known}"
         )
     real = TABULATED[function]
     if low <= real.defined_above * 2.0**fraction_in:

@@ -198,7 +198,7 @@ def _error(token: _Token, expected: str, suggestion: str = "") -> GraphTextError
     return GraphTextError(
         f"graph text, line {token.line}",
         f"met {met!r}, expected {expected}",
-        f"Correct the text, or print the graph again.{suggestion}",
+        f"{suggestion}Correct the text, or print the graph again",
     )
 
 

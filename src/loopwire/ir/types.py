@@ -159,7 +159,7 @@ def _mode(where: str, text: str, modes: type[Rounding] | type[Overflow]) -> str:
         raise FixedTypeError(
             where,
             f"{text!r} is not a known {kind} mode",
-            f"Choose from {', '.join(known)}.{nearest(name, known)}",
+            f"{nearest(name, known)}Choose from {', '.join(known)}",
         )
     return name
 

@@ -177,9 +177,9 @@ FABRICS = {
 """By what `--family` calls them."""
 
 FABRIC_OF_FAMILY = {
-    "artix_7": "xc7",
+    **dict.fromkeys(("artix_7", "kintex_7", "virtex_7", "zynq_7000"), "xc7"),
     "kintex_ultrascale": "xcu",
-    "virtex_ultrascale_plus": "xcup",
+    **dict.fromkeys(("kintex_ultrascale_plus", "virtex_ultrascale_plus", "zynq_ultrascale_plus"), "xcup"),
     "ecp5": "ecp5",
 }
 """By the families of the device data."""
