@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -221,8 +223,7 @@ def test_the_test_bench_passes_and_can_fail(knobs: dict[str, Any], tmp_path: Pat
         lengths[1::2] = (1, 2, 3, 4)
     vectors = vector_files(x, lengths, evaluate_integers(graph, (x,), lengths)[0])
     folder = write({**project_of(graph, **knobs).files, **vectors}, tmp_path)
-    headers = [part for path in (hls_compile.ap_headers(), hls_compile.STREAM_HEADERS) for part in ("-isystem", path)]
-    sources = ["firmware/tagger.cpp", "tagger_test.cpp"]
+    sources, headers = ["firmware/tagger.cpp", "tagger_test.cpp"], hls_compile.header_options()
     command = [*cxx_compiler(), "-std=c++11", *hls_compile.WARNINGS, "-Werror", *headers, *sources, "-o", "simulate"]
     subprocess.run([str(part) for part in command], cwd=folder, check=True)
     passed = subprocess.run(["./simulate"], cwd=folder, capture_output=True, text=True)
@@ -253,3 +254,15 @@ def test_missing_headers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hls_compile, "AP_HEADERS", Path("nowhere"))
     with pytest.raises(ToolError, match=r"the header ap_fixed.h is not found. Install it: pip install alkaid"):
         hls_compile.ap_headers()
+
+
+def test_the_readme_tells_how_to_compile_without_a_vendors_tool(tmp_path: Path) -> None:
+    graph = tagger()
+    x, lengths = random_integers(graph.inputs[0], 3, seed=1), np.full(3, STEPS)
+    vectors = vector_files(x, lengths, evaluate_integers(graph, (x,), lengths)[0])
+    folder = write({**project_of(graph).files, **vectors}, tmp_path)
+    lines = [line.strip() for line in (folder / "README.md").read_text().splitlines() if line.startswith("    ")]
+    script = "\n".join(line for line in lines if "g++" in line or "HEADERS" in line).replace("python", sys.executable)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    given = subprocess.run(["sh", "-ec", script], cwd=folder, env=environment, capture_output=True, text=True)
+    assert given.stdout == "PASS: 3 sequences, 0 elements differ\n", given.stderr

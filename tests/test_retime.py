@@ -91,3 +91,9 @@ def test_an_impossible_factor() -> None:
     result = CliRunner().invoke(main, ["compile", str(MODEL), "--delay-factor", "0"])
     assert result.exit_code == 1
     assert "delay_factor: 0.0 is no factor. Give a number above 0, such as 1.2" in result.output
+
+
+def test_a_missed_clock_has_an_exit_status_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for slack_ns, status in ((-0.1, 3), (0.0, 0)):
+        monkeypatch.setattr("loopwire.cli.route._route", lambda *_, slack_ns=slack_ns: slack_ns)
+        assert CliRunner().invoke(main, ["route", str(tmp_path)]).exit_code == status

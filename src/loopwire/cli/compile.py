@@ -12,6 +12,7 @@ import click
 from loopwire.cli.console import print_table, progress_bars, step
 from loopwire.cli.failures import errors_told, keep_told
 from loopwire.cli.settings import how_to_read, named_files, read_settings
+from loopwire.text.names import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -201,6 +202,7 @@ def _judge(progress: Progress, design: Design, data: Data) -> tuple[dict[str, An
 
     from loopwire.report.agreement import agreement, class_aucs
     from loopwire.report.clipping import ClippingMeter
+    from loopwire.report.doubts import doubts
     from loopwire.report.html import Evidence
     from loopwire.report.roc import class_rocs, confusion, working_points
     from loopwire.report.summary import CLIPPING, clipping_rows
@@ -233,6 +235,9 @@ def _judge(progress: Progress, design: Design, data: Data) -> tuple[dict[str, An
         profiled = data.inputs[:PROFILED_SEQUENCES]
         judged["profiled_sequences"] = len(profiled)
         judged["profile"], judged["trace"] = design.profile(profiled), design.trace(profiled)
+    judged["doubts"] = doubts(judged["agreement"], judged.get("aucs", ()), judged["profile"])
+    for doubt in judged["doubts"]:
+        click.secho(f"warning: {printable(doubt)}", fg="red", err=True)
     return judged, evidence
 
 

@@ -54,8 +54,10 @@ def commands_of(project: Path) -> Compilation:
     return Compilation(project, tuple(words[2:]), report.clock_period_ns, report.delay_factor)
 
 
-def retimed(compilation: Compilation, slack_ns: float, route: Callable[[Path], float]) -> None:
+def retimed(compilation: Compilation, slack_ns: float, route: Callable[[Path], float]) -> float:
     """Compile for slower delays and route, until the clock is met, `ROUNDS` designs missed it, or none can be made.
+
+    Returns the slack of the fastest design, in nanoseconds.
 
     Args:
         compilation: of the design that missed its clock.
@@ -80,6 +82,7 @@ def retimed(compilation: Compilation, slack_ns: float, route: Callable[[Path], f
         slack_ns = slacks[folder] = route(folder)
         if slack_ns >= 0:
             click.echo(f"The clock is met in {folder}")
-            return
+            return slack_ns
     best = max(slacks, key=lambda folder: slacks[folder])
     click.echo(f"The clock is missed after {len(slacks) - 1} rounds. The fastest is in {best}")
+    return slacks[best]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 FOLDER = "routed"
 """Of bitstream and logs, in the project."""
+CLOCK_MISSED = 3
+"""Exit status."""
 
 
 @click.command("route")
@@ -37,7 +39,9 @@ def route_command(project: Path, part: str | None, seed: int, timeout_minutes: f
         keep_told("finished steps, in the cache")
         slack_ns = _route(project, part, seed, timeout_minutes)
         if compilation is not None and slack_ns < 0:
-            retimed(compilation, slack_ns, lambda folder: _route(folder, part, seed, timeout_minutes))
+            slack_ns = retimed(compilation, slack_ns, lambda folder: _route(folder, part, seed, timeout_minutes))
+        if slack_ns < 0:
+            click.get_current_context().exit(CLOCK_MISSED)
 
 
 def _route(project: Path, part: str | None, seed: int, timeout_minutes: float | None) -> float:

@@ -112,6 +112,7 @@ class Report:
     `engines` are as scheduled; their resources, and those of all in `estimated`, are estimates without synthesis.
     `chosen` are the knobs found for the `targets`. `delay_factor` is what the delay model's delays were multiplied by.
     `command` leads to the same design.
+    `doubts` are sentences about what the data show to be lost in fixed point.
     `built` is what tools reported, added when they have run.
     `confusion` counts fixed-point outputs: rows are true classes, columns those told. `profile` and `trace` are of the
     first `profiled_sequences` of the data.
@@ -127,6 +128,7 @@ class Report:
     agreement: Agreement | None = None
     aucs: tuple[ClassAuc, ...] = ()
     clipping: tuple[Clipping, ...] = ()
+    doubts: tuple[str, ...] = ()
     loopwire_version: str = ""
     source: str = ""
     layers: tuple[LayerFacts, ...] = ()
@@ -219,6 +221,8 @@ class Report:
         if self.engines:
             parts += ["## Engines: multipliers as scheduled, resources as estimated"]
             parts += [_table(ENGINES, engine_rows(self.engines))]
+        if self.doubts:
+            parts += ["## What is lost in fixed point", "\n".join(f"* {markdown(doubt)}." for doubt in self.doubts)]
         if self.aucs:
             parts += ["## Area under the ROC curve", _table(AUCS, self.auc_rows())]
         if self.clipping:

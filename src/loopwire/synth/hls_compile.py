@@ -85,7 +85,7 @@ def compile_all(projects: Sequence[Path], *, exact_widths: bool = False, optimis
     bridges = [_bridge(project) for project in projects]
     sources = [source for bridge in bridges for source in (f"firmware/{_top(bridge)}.cpp", bridge.name)]
     folders = [part for bridge in bridges for part in ("-iquote", bridge.parent.resolve())]
-    headers = [part for path in (ap_headers(), STREAM_HEADERS) for part in ("-isystem", path)]
+    headers = header_options()
     widths = ["-DLOOPWIRE_EXACT_WIDTHS"] if exact_widths else []
     level = OPTIMISED if optimise else QUICKLY_COMPILED
     with temporary_folder() as place:
@@ -109,6 +109,15 @@ def ap_headers() -> Path:
         if (Path(place) / AP_HEADERS / "ap_fixed.h").exists():
             return Path(place) / AP_HEADERS
     raise ToolError("C simulation", "the header ap_fixed.h is not found", "Install it: pip install alkaid")
+
+
+def header_options() -> tuple[str, ...]:
+    """Return the options of g++ for the headers of `ap_fixed` and of streams.
+
+    Raises:
+        ToolError: `ap_fixed.h` is not found.
+    """
+    return tuple(part for path in (ap_headers(), STREAM_HEADERS) for part in ("-isystem", str(path)))
 
 
 def _bridge(project: Path) -> Path:

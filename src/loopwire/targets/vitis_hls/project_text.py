@@ -356,9 +356,10 @@ $short
 
     vitis_hls -f build_prj.tcl "csim=1 synth=1 cosim=1 export=1"
 
-Vivado HLS: `vivado_hls -f build_prj.tcl`. Without either, with g++ and the headers `ap_fixed.h` and `hls_stream.h`:
+Vivado HLS: `vivado_hls -f build_prj.tcl`. Without either, with g++ and headers that Loopwire finds:
 
-    g++ -std=c++11 -O2 -isystem <headers> firmware/$top.cpp ${top}_test.cpp -o simulate && ./simulate
+    HEADERS=$$(python -c "from loopwire.synth.hls_compile import header_options; print(*header_options())")
+    g++ -std=c++11 -O2 $$HEADERS firmware/$top.cpp ${top}_test.cpp -o simulate && ./simulate
 
 `-DLOOPWIRE_EXACT_WIDTHS` simulates accumulators in the synthesised widths, slowly; the numbers are the same.
 """)

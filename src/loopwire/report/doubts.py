@@ -1,0 +1,41 @@
+"""What the data show to be lost on the way to fixed point: told in words, besides the tables that hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from loopwire.report.agreement import Agreement, ClassAuc
+from loopwire.report.profile import TensorProfile
+
+AUC_LOSS = 0.01
+LEAST_TOP1 = 0.95
+UNDERFLOW_SHARE = 0.5
+"""Of the values of a tensor that are not 0: where more of them become 0, its type's steps are too large."""
+SHOWN = 5
+"""Tensors that are named."""
+
+
+def doubts(agreement: Agreement | None, aucs: Sequence[ClassAuc], profile: Sequence[TensorProfile]) -> tuple[str, ...]:
+    """Return a sentence for each loss that no user would want: of AUC, of agreement, and by types too coarse."""
+    found = [
+        f"The AUC of class {auc.name} falls from {auc.real:.4f} in float to {auc.fixed:.4f} in fixed point"
+        for auc in aucs
+        if auc.real is not None and auc.fixed is not None and auc.fixed < auc.real - AUC_LOSS
+    ]
+    if agreement is not None and agreement.top1 is not None and agreement.top1 < LEAST_TOP1:
+        found.append(f"Float and fixed point tell the same class of {agreement.top1:.1%} of the sequences only")
+    coarse = [row for row in profile if _share_lost(row) > UNDERFLOW_SHARE]
+    if coarse:
+        named = ", ".join(f"{row.layer}: {row.tensor}" if row.layer else row.tensor for row in coarse[:SHOWN])
+        more = f" and {len(coarse) - SHOWN} more" if len(coarse) > SHOWN else ""
+        found.append(
+            f"The steps of {len(coarse)} tensors' types are larger than most of their values, which become 0: "
+            f"{named}{more}; {coarse[0].type} counts in steps of {coarse[0].type.step:g}"
+        )
+    return tuple(found)
+
+
+def _share_lost(row: TensorProfile) -> float:
+    """Return the share of a tensor's values other than 0 that are below half a step."""
+    values = row.values - row.real.zeros
+    return row.underflowed / values if values else 0.0

@@ -1,0 +1,43 @@
+"""Losses that the data show are told in words: of AUC, of agreement, by types too coarse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from click.testing import CliRunner
+
+from keras_files import dense, input_layer, lstm, write_h5
+from loopwire.cli import main
+from loopwire.report.agreement import Agreement, ClassAuc
+from loopwire.report.doubts import doubts
+
+
+def test_an_auc_that_falls_and_classes_that_change() -> None:
+    aucs = (ClassAuc("b", 0.93, 0.5), ClassAuc("c", 0.8, 0.795), ClassAuc("l", None, None))
+    told = doubts(Agreement(100, 0.42, 1.0, 0.5), aucs, ())
+    assert told == (
+        "The AUC of class b falls from 0.9300 in float to 0.5000 in fixed point",
+        "Float and fixed point tell the same class of 42.0% of the sequences only",
+    )
+    assert doubts(Agreement(100, 0.999, 1.0, 0.5), aucs[1:], ()) == doubts(None, (), ()) == ()
+
+
+def test_types_too_coarse_are_told_everywhere(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    x = random.normal(size=(60, 5, 3)).astype("f4")
+    np.savez(tmp_path / "data.npz", X=x, y=(x[:, -1, 0] > 0).astype(int))
+    model = write_h5(tmp_path / "m.h5", [input_layer((5, 3)), lstm(), dense(2)])
+    for precision, lost in (("ap_fixed<16,20>", True), ("fixed<18,6,RND,SAT>", False)):
+        out = tmp_path / precision
+        arguments = ["compile", model, "--data", tmp_path / "data.npz", "--precision", precision, "--simulate", "0"]
+        result = CliRunner().invoke(main, [*map(str, arguments), "--out", str(out)])
+        assert result.exit_code == 0, result.output
+        told = json.loads((out / "report.json").read_text())["doubts"]
+        page, text = (out / "report.html").read_text(), (out / "report.md").read_text()
+        assert bool(told) == lost
+        assert ("warning: The steps of " in result.stderr) == lost
+        assert ('<p class="bad"><b>The steps of ' in page) == lost
+        assert ("## What is lost in fixed point" in text) == lost
+        assert ('<p class="good">No tensor met' in page) == (not lost)
