@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from loopwire.errors import ToolError
 from loopwire.synth import verilator
-from loopwire.system.programs import started
+from loopwire.system.programs import Process, started
 
 _DRIVER = Path(__file__).with_name("pty_driver.cpp")
 
@@ -29,9 +28,7 @@ def build_model(top: str, sources: Sequence[Path], directory: Path) -> Path:
 
 
 @contextmanager
-def simulated_board(
-    program: Path, directory: Path, cycles_per_byte: int = 1
-) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def simulated_board(program: Path, directory: Path, cycles_per_byte: int = 1) -> Iterator[tuple[Process, str]]:
     """Run a simulated board and yield its process and the name of its terminal.
 
     Args:

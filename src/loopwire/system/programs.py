@@ -17,6 +17,8 @@ from pathlib import Path
 from loopwire.errors import ToolError
 from loopwire.system.folders import keep, temporary_folder
 
+Process = subprocess.Popen[str]
+
 LAUNCH = """\
 ulimit -S -s "$(ulimit -H -s)" 2>/dev/null
 exec 3<&0 </dev/null
@@ -38,8 +40,8 @@ MEANINGS = {
 """Of signals that end a program."""
 
 _log = logging.getLogger(__name__)
-_running: set[subprocess.Popen[str]] = set()
-_stopped: weakref.WeakSet[subprocess.Popen[str]] = weakref.WeakSet()
+_running: set[Process] = set()
+_stopped: weakref.WeakSet[Process] = weakref.WeakSet()
 
 
 def run_tool(
@@ -86,7 +88,7 @@ def started(
     environment: Mapping[str, str] | None = None,
     output: int = subprocess.PIPE,
     errors: int | None = None,
-) -> Iterator[subprocess.Popen[str]]:
+) -> Iterator[Process]:
     """Start a program in a process group of its own, which is killed at the end.
 
     Raises:
@@ -155,7 +157,7 @@ def _killed(number: int) -> str:
     return f"killed by signal {number} ({signal.Signals(number).name}){meaning}"
 
 
-def _kill(process: subprocess.Popen[str]) -> None:
+def _kill(process: Process) -> None:
     """Kill a program's process group, once: afterwards its number may become another's."""
     with contextlib.suppress(KeyError, ProcessLookupError):
         _running.remove(process)
