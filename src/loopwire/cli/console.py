@@ -42,7 +42,7 @@ class Update:
         self._progress.update(self._task, completed=total, total=total)
 
     def _line(self, what: str = "") -> None:
-        if not self._progress.console.is_terminal and not _is_quiet():
+        if not self._progress.console.is_terminal and not is_quiet():
             self._told_s = time.monotonic()
             click.echo(f"[{self._told_s - _began_s:7.1f} s] {self._name}{what}")
 
@@ -52,7 +52,7 @@ def progress_bars(console: Console) -> Progress:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description:<24}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, disable=_is_quiet() or not console.is_terminal)
+    return Progress(*columns, console=console, disable=is_quiet() or not console.is_terminal)
 
 
 @contextmanager
@@ -105,5 +105,7 @@ def _verbose(_: click.Context, __: click.Parameter, value: bool) -> None:
         logging.getLogger("loopwire").setLevel(logging.INFO)
 
 
-def _is_quiet() -> bool:
-    return bool(click.get_current_context().meta.get(QUIET))
+def is_quiet() -> bool:
+    """Say whether -q was given."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(QUIET))

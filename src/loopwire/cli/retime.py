@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from loopwire.cli.console import is_quiet
 from loopwire.text.names import printable
 
 ROUNDS = 3
@@ -73,7 +74,7 @@ def retimed(compilation: Compilation, slack_ns: float, route: Callable[[Path], f
         factor *= (compilation.clock_period_ns - slack_ns) / compilation.clock_period_ns
         folder = project.with_name(f"{project.name}_retimed_{number}")
         click.echo(f"\nCompiling for delays {factor:.3g} times as long, in {folder}")
-        changed = ("--delay-factor", f"{factor:.4g}", "--out", str(folder))
+        changed = ("--delay-factor", f"{factor:.4g}", "--out", str(folder), *(("--quiet",) if is_quiet() else ()))
         try:
             compile_command.main([*compilation.arguments, *changed], prog_name="compile", standalone_mode=False)
         except Failure as failure:
