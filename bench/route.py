@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 from loopwire.cli import main as loopwire
 from loopwire.config import CompileConfig
 from loopwire.explore.config_file import to_toml
