@@ -134,7 +134,7 @@ def test_targets_that_nothing_meets_are_refused_with_the_nearest(targets: dict[s
     ("settings", "text"),
     [
         ({"targets": {}}, "targets: none is given. Choose from max_latency_ns, max_interval_cycles, max_luts"),
-        ({"targets": {"max_latency": 3}}, "'max_latency' is not a setting. Choose from 'max_latency_ns'"),
+        ({"targets": {"max_latency": 3}}, "'max_latency' is not a setting. Did you mean 'max_latency_ns'"),
         ({"targets": {"max_luts": -1}}, "targets, max_luts: -1 is impossible. Give 0 or more"),
         ({"targets": {"max_share": "120%"}}, "targets, max_share: 120% is more than the part. Give at most 100%"),
         (
