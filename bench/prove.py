@@ -68,6 +68,10 @@ def _proofs() -> Iterator[Proof]:
         for strict in (0, 1):
             sizes = {"STEPS": steps, "PER_BEAT": per_beat, "PARTS": parts, "STRICT": strict}
             yield Proof("framer", ["framer"], sizes)
+    for strict in (0, 1):
+        sizes = {"STEPS": 2, "PER_BEAT": 1, "STRICT": strict, "CHANNELS": 3, "ID_BITS": 2}
+        yield Proof("framer", ["framer"], sizes)
+    yield Proof("slice", ["slice"], {"BITS": 2})
     for copies in (2, 3):
         yield Proof("copies", ["distributor", "merger"], {"COPIES": copies})
     for steps, channels in ((2, 1), (3, 3)):

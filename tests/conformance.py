@@ -21,7 +21,7 @@ from loopwire.layers.model import Layer, chain
 from loopwire.layers.roles import LayerTypes, Role
 from loopwire.passes.carry_states import carry_states
 from loopwire.passes.lower import lower
-from loopwire.schedule.cycles import run
+from loopwire.schedule.cycles import arrivals, run
 from loopwire.synth import verilator
 from loopwire.synth.simulation import SimulationResult, Stimulus
 from loopwire.targets.calls import evaluate_calls
@@ -140,6 +140,7 @@ class _Proof:
     def all(self) -> None:
         self.latency()
         self.interval()
+        self.arrivals()
         count = 3 * self._design.interleave * self._design.copies + 12
         for _ in range(2):
             self.disturb(count, short=True, valid_probability=0.7, ready_probability=0.6)
@@ -169,6 +170,21 @@ class _Proof:
         assert np.array_equal(simulated, predicted), (
             f"{design.top}: cycles of each sequence {simulated.tolist()}, not {predicted.tolist()}"
         )
+
+    def arrivals(self) -> None:
+        """Sequences that come at random times, at up to full rate, take as long as predicted."""
+        design = self._design
+        gaps = arrivals(design.timing, self._random, most_sequences=60)
+        stimulus = Stimulus(seed=self._seed(), gaps_cycles=tuple(gaps))
+        found = self.simulate(np.full(len(gaps), design.length), stimulus)
+        simulated = np.stack((found.first_input_cycle, found.last_output_cycle), axis=1) - found.first_input_cycle[0]
+        predicted = np.array([(c.first_input, c.last_output) for c in run(design.timing, len(gaps), gaps)])
+        assert np.array_equal(simulated, predicted - predicted[0, 0]), f"{design.top}: {simulated}, not {predicted}"
+        least, greatest = design.latency_range_cycles
+        assert least <= found.latency_cycles.min() and found.latency_cycles.max() <= greatest, design.top
+        alone = len(design.engines) == 1 and design.length > 1 and not design.engines[0].reverse
+        if alone and design.timing.held_cycles == 0 and len(gaps) < 60:
+            assert {least, greatest} <= set(found.latency_cycles), f"{design.top}: {least} to {greatest} is not met"
 
     def disturb(self, count: int, short: bool, valid_probability: float, ready_probability: float) -> None:
         """Every bit is right under gaps, stalls of any length, short sequences, lacking TLAST and resets."""

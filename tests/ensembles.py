@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from loopwire.hdl.axi_stream import BeatFormat, Beats, Counts
+from loopwire.hdl.axi_stream import BeatFormat, Beats, Counts, Sideband
 from loopwire.ir.fixed_point import Integers
 from loopwire.synth import verilator
 from loopwire.synth.simulation import SimulationResult, Simulator, Stimulus
@@ -45,7 +45,7 @@ class Ensemble:
             BeatFormat(self._out_bytes, 8, signed=False),
             max_steps=1,
             directory=folder / "simulation",
-            has_user=True,
+            sideband=Sideband(fresh=True),
         )
 
     def run(

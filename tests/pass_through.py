@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from loopwire.hdl.axi_stream import BeatFormat
+from loopwire.hdl.axi_stream import BeatFormat, Sideband
 from loopwire.ir.graph import Graph
 from loopwire.layers.activation import LINEAR, Activation
 from loopwire.layers.model import Model, chain
@@ -82,7 +82,8 @@ def firmware_of(graph: Graph, device: Any, clock_period_ns: float, name: str, kn
         loop_latency_cycles=1,
         interleave=1,
         copies=1,
-        remembers=False,
+        sideband=Sideband(),
+        latency_range_cycles=(steps, steps),
         steady=steady,
         timing=timing,
         engines=(),

@@ -306,6 +306,24 @@ def window_cases() -> Iterator[Case]:
     yield Case("window_no_scan", (2, 2), [Flatten("a"), dense("b", 4, 2)], sliding_window=True, channels=3)
 
 
+def port_cases() -> Iterator[Case]:
+    """Register slices at the ports and between engines, and results that are held until the greatest latency."""
+    both: dict[str, Any] = {"port_registers": True, "fixed_latency": True}
+    yield Case("port_registers", (4, 2), [lstm("a", 2, 3)], port_registers=True)
+    yield Case("port_registers_narrow", (3, 5), [rnn("a", 5, 5)], bus_bits=16, port_registers=True)
+    stack = [gru("a", 2, 2, **SEQUENCES), rnn("b", 2, 2, **BACKWARDS), dense("c", 2, 2)]
+    yield Case("port_registers_stack", (4, 2), stack, port_registers=True)
+    head = [rnn("a", 2, 2), dense("b", 2, 8)]
+    yield Case("port_registers_copies", (4, 2), head, copies=2, bus_bits=32, port_registers=True)
+    yield Case("port_registers_stateful", (2, 2), stack[:1], stateful=True, channels=3, port_registers=True)
+    yield Case("fixed_latency", (4, 2), [lstm("a", 2, 3)], fixed_latency=True)
+    yield Case("fixed_latency_steps", (5, 2), [gru("a", 2, 2, **SEQUENCES)], fixed_latency=True)
+    yield Case("fixed_latency_narrow", (4, 2), [lstm("a", 2, 2), dense("b", 2, 7)], bus_bits=16, **both)
+    yield Case("fixed_latency_copies", (4, 2), [lstm("a", 2, 3), dense("b", 3, 2)], copies=2, io="parallel", **both)
+    yield Case("fixed_latency_stack", (4, 2), stack, **both)
+    yield Case("fixed_latency_fold", (3, 2), [lstm("a", 2, 4), dense("b", 4, 2)], reuse_factor=4, fixed_latency=True)
+
+
 def knob_cases() -> Iterator[Case]:
     layers = [gru("a", 2, 2), dense("b", 2, 2, "softmax")]
     periods_ns = {"xcku115": (3.5, 5.0), "xcvu13p": (2.5, 5.0), "xc7a100t": (5.0, 7.0), "LFE5U-85F": (7.5, 9.0)}
@@ -342,6 +360,7 @@ GROUPS = {
     "sliding windows": window_cases,
     "buses": bus_cases,
     "copies": copy_cases,
+    "ports": port_cases,
 }
 
 

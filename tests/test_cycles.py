@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Protocol
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopwire.schedule.cycles import DesignTiming, EngineTiming, Pace, SequenceCycles, run, steady_state
+from loopwire.schedule.cycles import (
+    DesignTiming,
+    EngineTiming,
+    Pace,
+    SequenceCycles,
+    arrivals,
+    latency_range,
+    run,
+    steady_state,
+)
 
 Transfer = tuple[int, bool] | None
 """How many parts a transfer has, and whether it ends its sequence; None where nothing is offered."""
@@ -230,6 +240,80 @@ class Queue:
             del self._held[0]
 
 
+class Slice:
+    """loopwire_slice."""
+
+    def __init__(self) -> None:
+        self._held: list[Transfer] = []
+        self._in: Transfer = None
+        self._ready = False
+
+    def forward(self, transfer: Transfer) -> Transfer:
+        self._in = transfer
+        return self._held[0] if self._held else None
+
+    def backward(self, ready: bool) -> bool:
+        self._ready = ready
+        return len(self._held) < 2
+
+    def clock(self) -> None:
+        accepted = self._in is not None and len(self._held) < 2
+        if self._ready and self._held:
+            del self._held[0]
+        if accepted:
+            self._held.append(self._in)
+
+
+class Begins:
+    """Where loopwire_framer sees sequences begin; `due` are the cycles in which their results may leave."""
+
+    def __init__(self, held_cycles: int) -> None:
+        self.due: list[int] = []
+        self._held_cycles, self._cycle, self._inside = held_cycles, 0, False
+        self._in: Transfer = None
+        self._moves = False
+
+    def forward(self, transfer: Transfer) -> Transfer:
+        self._in = transfer
+        return transfer
+
+    def backward(self, ready: bool) -> bool:
+        self._moves = ready
+        return ready
+
+    def clock(self) -> None:
+        if self._in is not None and self._moves:
+            if not self._inside:
+                self.due.append(self._cycle + self._held_cycles)
+            self._inside = not self._in[1]
+        self._cycle += 1
+
+
+class Hold:
+    """loopwire_hold."""
+
+    def __init__(self, begins: Begins) -> None:
+        self._begins, self._cycle, self._left = begins, 0, 0
+        self._ends = self._moves = False
+
+    @property
+    def _released(self) -> bool:
+        return self._left < len(self._begins.due) and self._begins.due[self._left] <= self._cycle
+
+    def forward(self, transfer: Transfer) -> Transfer:
+        given = transfer if self._released else None
+        self._ends = given is not None and given[1]
+        return given
+
+    def backward(self, ready: bool) -> bool:
+        self._moves = ready and self._released
+        return self._moves
+
+    def clock(self) -> None:
+        self._left += self._ends and self._moves
+        self._cycle += 1
+
+
 class Row:
     """Modules one after another."""
 
@@ -284,12 +368,20 @@ class Copies:
 def modules_of(design: DesignTiming) -> Row:
     """Return a design's modules, put together as the top module does."""
     several_in, several_out = design.input.vectors_per_beat, design.output.vectors_per_beat
+    begins = Begins(design.held_cycles)
+    between = design.registered
+
+    def chain(timings: Sequence[EngineTiming], first: bool) -> list[Module]:
+        pairs = [[*([Slice()] if between else []), Engine(timing)] for timing in timings]
+        modules = [module for pair in pairs for module in pair]
+        return modules[1:] if first and between else modules
+
     copies = [
         Row(
             [
                 *([Queue(design.input_queue)] if design.input_queue else []),
                 *([Split()] if several_in > 1 else []),
-                *(Engine(timing) for timing in design.copied),
+                *chain(design.copied, first=True),
                 *([Join(several_out)] if several_out > 1 else []),
                 *([Queue(design.output_queue)] if design.output_queue else []),
             ]
@@ -299,16 +391,20 @@ def modules_of(design: DesignTiming) -> Row:
     parts_in, parts_out = design.input.beats_per_vector, design.output.beats_per_vector
     return Row(
         [
+            *([Slice()] if between else []),
+            begins,
             *([Join(parts_in)] if parts_in > 1 else []),
             Copies(copies),
-            *(Engine(timing) for timing in design.head),
+            *chain(design.head, first=False),
             *([Split(parts_out)] if parts_out > 1 else []),
+            *([Hold(begins)] if design.held_cycles else []),
+            *([Slice()] if between else []),
         ]
     )
 
 
-def simulated(design: DesignTiming, sequences: int) -> tuple[list[list[int]], list[list[int]]]:
-    """Return the cycles of the beats accepted and handed on, of each sequence."""
+def simulated(design: DesignTiming, gaps: Sequence[int]) -> tuple[list[list[int]], list[list[int]]]:
+    """Return the cycles of the beats accepted and handed on, of sequences that come so long after one another."""
     steps, pace = design.copied[0].steps, design.input
     held = [min(pace.vectors_per_beat, steps - first) for first in range(0, steps, pace.vectors_per_beat)]
     beats = [(vectors, False) for vectors in held for _ in range(pace.beats_per_vector)]
@@ -317,12 +413,15 @@ def simulated(design: DesignTiming, sequences: int) -> tuple[list[list[int]], li
     accepted: list[list[int]] = [[]]
     handed: list[list[int]] = [[]]
     cycle = 0
+    sequences, waiting = len(gaps), gaps[0]
     while len(handed) <= sequences:
-        offered = beats[len(accepted[-1])] if len(accepted) <= sequences else None
+        offered = beats[len(accepted[-1])] if len(accepted) <= sequences and not waiting else None
+        waiting = max(waiting - 1, 0)
         result = modules.forward(offered)
         if modules.backward(True) and offered is not None:
             accepted[-1].append(cycle)
             if offered[1]:
+                waiting = gaps[len(accepted)] if len(accepted) < sequences else 0
                 accepted.append([])
         if result is not None:
             handed[-1].append(cycle)
@@ -368,14 +467,15 @@ def designs(draw: st.DrawFn) -> DesignTiming:
         draw(st.sampled_from([Pace(), Pace(draw(st.integers(1, vectors))), Pace(1, draw(st.integers(1, 4)))]))
         for vectors in (steps, results)
     )
-    return DesignTiming(copied, copies, tuple(head), *paces)
+    held = draw(st.sampled_from([0, 0, 0, 2, 9, 60]))
+    return DesignTiming(copied, copies, tuple(head), *paces, draw(st.booleans()), held)
 
 
 @settings(max_examples=300, deadline=None)
-@given(designs(), st.integers(1, 14))
-def test_predicted_cycles_are_those_of_the_modules(design: DesignTiming, sequences: int) -> None:
-    accepted, handed = simulated(design, sequences)
-    for k, cycles in enumerate(run(design, sequences)):
+@given(designs(), st.lists(st.sampled_from([0, 0, 1, 2, 5, 40]), min_size=1, max_size=14))
+def test_predicted_cycles_are_those_of_the_modules(design: DesignTiming, gaps: list[int]) -> None:
+    accepted, handed = simulated(design, gaps)
+    for k, cycles in enumerate(run(design, len(gaps), gaps)):
         assert (cycles.first_input, cycles.last_input) == (accepted[k][0], accepted[k][-1])
         assert (cycles.first_output, cycles.last_output) == (handed[k][0], handed[k][-1])
 
@@ -399,6 +499,41 @@ def test_copies_divide_the_interval_of_whole_sequences(copies: int, interval: in
     design = DesignTiming((LSTM,), copies, input=Pace(20))
     assert steady_state(design).initiation_interval_cycles == interval
     assert run(design, 1) == [SequenceCycles(0, 0, 109, 109)]
+
+
+def test_a_sequence_waits_for_its_turn_at_most() -> None:
+    design = DesignTiming((LSTM,))
+    assert latency_range(design) == (109, 113)
+    assert latency_range(replace(design, held_cycles=113)) == (113, 113)
+    assert latency_range(replace(design, registered=True)) == (111, 115)
+    # A single sequence in the loop sets its turn itself.
+    alone = replace(LSTM, ring=63, slots=1, spacing=57, waits=True)
+    assert latency_range(DesignTiming((alone,))) == (1 + 19 * 63 + 13,) * 2
+
+
+@pytest.mark.parametrize("slots", [2, 3, 5])
+def test_random_arrivals_meet_both_bounds(slots: int) -> None:
+    design = DesignTiming((replace(LSTM, slots=slots),))
+    gaps = arrivals(design, Random(1), 400)
+    found = [cycles.last_output - cycles.first_input for cycles in run(design, len(gaps), gaps)]
+    assert (min(found), max(found)) == latency_range(design) and len(gaps) < 400
+
+
+@settings(max_examples=30, deadline=None)
+@given(designs(), st.randoms(use_true_random=False))
+def test_no_arrival_takes_less_or_more_than_the_bounds(design: DesignTiming, source: Random) -> None:
+    # With room for all results, as the planner leaves it.
+    copied, head = (tuple(replace(engine, tickets=64) for engine in part) for part in (design.copied, design.head))
+    design = replace(design, copied=copied, head=head, held_cycles=0)
+    least, greatest = latency_range(design)
+    gaps = arrivals(design, source, 30)
+    found = [cycles.last_output - cycles.first_input for cycles in run(design, len(gaps), gaps)]
+    assert least <= min(found) and max(found) <= greatest
+    held_cycles = greatest - 2 * design.registered - (design.result_beats - 1)
+    fixed = replace(design, held_cycles=held_cycles)
+    if held_cycles >= 2 and steady_state(fixed) == steady_state(design):
+        times = [cycles.last_output - cycles.first_input for cycles in run(fixed, len(gaps), gaps)]
+        assert set(times) == {greatest}
 
 
 def test_copies_divide_the_interval_of_beats_of_several_steps() -> None:

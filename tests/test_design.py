@@ -194,7 +194,13 @@ def test_written_project(passing: Design, without_generator: None, tmp_path: Pat
     bench = {f"testbench/pass_through_{end}" for end in ("tb.sv", "input.hex", "expected.hex")}
     assert files == {"README.md", "design.json", "graph.txt", "report.md", "rtl/pass_through.sv", *bench}
     facts = json.loads((path / "design.json").read_text())
-    assert facts["predicted"] == {"latency_cycles": 4, "initiation_interval_cycles": 4, "loop_latency_cycles": 1}
+    assert facts["predicted"] == {
+        "latency_cycles": 4,
+        "least_latency_cycles": 4,
+        "greatest_latency_cycles": 4,
+        "initiation_interval_cycles": 4,
+        "loop_latency_cycles": 1,
+    }
     assert facts["model"] == {"name": "pass through", "source": "same.keras", "input_shape": [4, 2]}
     assert facts["tensors"]["x"] == "fixed<16,6,RND,SAT>[4, 2]"
     readme = (path / "README.md").read_text()

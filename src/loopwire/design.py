@@ -227,6 +227,12 @@ class Design:
         """
         return generate(self.graph, self.device, self.config.clock_period_ns, self.name, self.config)
 
+    @property
+    def predicted_cycles(self) -> Cycles:
+        """Latency and interval of the hardware as its schedule predicts them."""
+        firmware = self.firmware
+        return Cycles(firmware.latency_cycles, firmware.initiation_interval_cycles, *firmware.latency_range_cycles)
+
     @cached_property
     def hls(self) -> vitis_hls.HlsProject:
         """The HLS C++, written when first asked for.
@@ -271,7 +277,7 @@ class Design:
             firmware.output,
             firmware.length,
             folder / "simulation",
-            firmware.remembers,
+            firmware.sideband,
             has_status=not self.config.sliding_window,
             repeats=firmware.copies > 1,
         )
@@ -336,7 +342,7 @@ class Design:
             self.config.clock_period_ns,
             self.hls.knobs.interleave if firmware is None else firmware.interleave,
             None if firmware is None else firmware.loop_latency_cycles,
-            None if firmware is None else Cycles(firmware.latency_cycles, firmware.initiation_interval_cycles),
+            None if firmware is None else self.predicted_cycles,
             verification,
             loopwire_version=version("loopwire"),
             source=self.source_name,

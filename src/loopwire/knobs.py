@@ -42,6 +42,11 @@ class Knobs:
         stateful: whether a sequence starts from the states that its channel's last one left.
         sliding_window: whether each sample gives the result of its channel's last T samples.
         channels: streams that take turns, sequence by sequence, each with states or a window of its own.
+        require_tlast: whether every sequence ends with TLAST, so that what is longer than T steps is cut off.
+        user_bits: bits of TUSER that go from a sequence to its result; 0: none.
+        id_bits: bits of TID that go the same way; where there are channels TID must be the channel's number. 0: none.
+        port_registers: whether register slices stand at the ports and between engines.
+        fixed_latency: whether every result is held until the greatest latency.
 
     Raises:
         ConfigError: a value is impossible.
@@ -57,6 +62,11 @@ class Knobs:
     stateful: bool = False
     sliding_window: bool = False
     channels: int = 1
+    require_tlast: bool = False
+    user_bits: int = 0
+    id_bits: int = 0
+    port_registers: bool = False
+    fixed_latency: bool = False
 
     def __post_init__(self) -> None:
         if self.interleave is not None and self.interleave < 1:
@@ -79,6 +89,7 @@ class Knobs:
                 "Set 'stateful' or 'sliding_window', or leave 'channels' out: sequences of any origin may follow one "
                 "another",
             )
+        self._check_ports()
         if self.stateful:
             self._check_stateful()
         if self.sliding_window:
@@ -103,6 +114,24 @@ class Knobs:
                 f"{self.copies} copies contradict 'stateful': each would hold the states of sequences that the others "
                 "go on with",
                 "Set 'copies' to 1",
+            )
+
+    def _check_ports(self) -> None:
+        for where, bits, most in (("user_bits", self.user_bits, 32), ("id_bits", self.id_bits, 16)):
+            if not 0 <= bits <= most:
+                raise ConfigError(where, f"{bits} bits are impossible", f"Give from 0 (none) to {most}")
+        least = (self.channels - 1).bit_length()
+        if 0 < self.id_bits < least:
+            raise ConfigError(
+                "id_bits",
+                f"TID of {self.id_bits} bits cannot number {self.channels} channels",
+                f"Give {least} or more, or 0 for no TID",
+            )
+        if self.require_tlast and self.sliding_window:
+            raise ConfigError(
+                "require_tlast",
+                "it contradicts 'sliding_window', in which every beat is a sample and TLAST means nothing",
+                "Leave 'require_tlast' out",
             )
 
     def _check_bus(self, bits: int) -> None:

@@ -47,6 +47,7 @@ Firmware of the network $network, made by Loopwire $version from $source.
 | Part | $part |
 | Clock | $clock_period_ns ns |
 | Latency, predicted | $latency_cycles cycles: first beat of a lone full sequence accepted to its result valid |
+| Latency at random times, predicted | $latency_range: of full sequences that come at any times, at up to full rate |
 | Initiation interval, predicted | $interval_cycles cycles: sequence to sequence at full rate |
 | Sequences in the loop | $interleave |
 | Copies of the recurrent layers | $copies |
@@ -62,11 +63,10 @@ ${in_keep}| `s_axis_tlast` | 1 | $last |
 $user| `s_axis_tvalid`, `s_axis_tready` | 1 | AXI4-Stream handshake |
 | `m_axis_tdata` | $out_bits | $out_beat |
 ${out_keep}| `m_axis_tlast` | 1 | ends a result, of $out_length |
-| `m_axis_tvalid`, `m_axis_tready` | 1 | AXI4-Stream handshake |
+${out_labels}| `m_axis_tvalid`, `m_axis_tready` | 1 | AXI4-Stream handshake |
 | `status_framing_error` | 1 | rises when `s_axis_tlast` comes within a time step, or a TKEEP has holes or is not full \
 before a sequence's last beat; falls with a reset |
-| `status_overrun` | 1 | rises when some sequences have ended with `s_axis_tlast` and some without: one was longer \
-than it may be, and what followed its last possible beat began another one; falls with a reset |
+| `status_overrun` | 1 | rises when $overrun; falls with a reset |
 
 `s_axis_tready` is low in the reset and in the cycle after it. No input leads to an output through gates alone.
 
@@ -121,9 +121,12 @@ def _testbench(design: Design, x: Batch) -> dict[str, str]:
         integers = design.ending_in_zeros(integers, lengths, np.random.default_rng(2))
         longest, last = firmware.length, lengths < design.steps
         last[::4] = True
+        last |= design.config.require_tlast
     told = fresh if design.config.remembers else None
-    sent = Vectors(firmware.input, design.input_vectors(integers, lengths), lengths, told, last, longest)
-    due = Vectors(firmware.output, *design.expected_vectors(integers, lengths, fresh))
+    sent = Vectors(
+        firmware.input, design.input_vectors(integers, lengths), lengths, told, last, longest, firmware.sideband
+    )
+    due = Vectors(firmware.output, *design.expected_vectors(integers, lengths, fresh), sideband=firmware.sideband)
     sent_file, due_file = f"{firmware.top}_input.hex", f"{firmware.top}_expected.hex"
     period_ns, still_cycles, timeout_cycles = (
         design.config.clock_period_ns,
@@ -150,14 +153,17 @@ def _readme(design: Design, vectors: int) -> str:
         part=design.device.name,
         clock_period_ns=f"{design.config.clock_period_ns:g}",
         latency_cycles=firmware.latency_cycles,
+        latency_range=design.predicted_cycles.latency_range,
         interval_cycles=f"{firmware.initiation_interval_cycles:g}",
         interleave=firmware.interleave,
         top=firmware.top,
         copies=firmware.copies,
         last="has no meaning: each beat is a sample"
         if design.config.sliding_window
-        else f"ends a sequence, of {_beats(most_beats)} at most; the last possible beat ends it too",
-        user=_user(design),
+        else f"ends a sequence, of {_beats(most_beats)} at most; {_at_the_end(design)}",
+        user=_user(design) + _labels(design),
+        overrun=_overrun(design),
+        out_labels=_out_labels(design),
         in_bits=firmware.input.bits,
         out_bits=firmware.output.bits,
         in_beat=_beat(firmware.input, "time step" if firmware.length > 1 else "input"),
@@ -191,6 +197,45 @@ def _beat(format: BeatFormat, vector: str) -> str:
     if format.vectors_per_beat > 1:
         return f"up to {format.vectors_per_beat} times one {vector}: {elements}, {apart}"
     return f"one {vector}: {elements}, {apart}"
+
+
+def _labels(design: Design) -> str:
+    """Return the rows of what goes from a sequence to its result."""
+    sideband, rows = design.firmware.sideband, ""
+    if sideband.user_bits:
+        low = int(sideband.fresh)
+        bits = f"{low + sideband.user_bits - 1}:{low}"
+        rows += (
+            f"| `s_axis_tuser[{bits}]` | {sideband.user_bits} | handed on with the result; read with the first beat |\n"
+        )
+    if sideband.id_bits:
+        meaning = "handed on with the result; read with the first beat"
+        if sideband.channels > 1:
+            meaning = (
+                "the channel's number, read with the first beat and handed on. A sequence that is not its channel's is "
+                "dropped, and all that follow until that channel's: `status_framing_error` rises"
+            )
+        rows += f"| `s_axis_tid` | {sideband.id_bits} | {meaning} |\n"
+    return rows
+
+
+def _out_labels(design: Design) -> str:
+    sideband = design.firmware.sideband
+    bits = {"tuser": sideband.user_bits, "tid": sideband.id_bits}
+    return "".join(f"| `m_axis_{name}` | {n} | the sequence's |\n" for name, n in bits.items() if n)
+
+
+def _at_the_end(design: Design) -> str:
+    return "must come with its last beat" if design.config.require_tlast else "the last possible beat ends it too"
+
+
+def _overrun(design: Design) -> str:
+    if design.config.require_tlast:
+        return "a sequence was longer than it may be; what followed its last possible beat was dropped, up to its TLAST"
+    return (
+        "some sequences have ended with `s_axis_tlast` and some without: one was longer than it may be, and what "
+        "followed its last possible beat began another one"
+    )
 
 
 def _keep(side: str, format: BeatFormat, meaning: str) -> str:
@@ -234,6 +279,8 @@ def _verilog_facts(design: Design) -> dict[str, object]:
         "layer_modules": dict(firmware.layer_modules),
         "predicted": {
             "latency_cycles": firmware.latency_cycles,
+            "least_latency_cycles": firmware.latency_range_cycles[0],
+            "greatest_latency_cycles": firmware.latency_range_cycles[1],
             "initiation_interval_cycles": firmware.initiation_interval_cycles,
             "loop_latency_cycles": firmware.loop_latency_cycles,
         },
@@ -243,6 +290,11 @@ def _verilog_facts(design: Design) -> dict[str, object]:
         "stateful": design.config.stateful,
         "sliding_window": design.config.sliding_window,
         "channels": design.config.channels,
+        "require_tlast": design.config.require_tlast,
+        "user_bits": design.config.user_bits,
+        "id_bits": design.config.id_bits,
+        "port_registers": design.config.port_registers,
+        "fixed_latency": design.config.fixed_latency,
         "input": {
             "type": str(design.graph.inputs[0].type.element),
             "shape": list(design.input_shape),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import Random
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from loopwire.design import Design
 from loopwire.errors import DataError, VerificationError
 from loopwire.hls_verification import verify_c_simulation
 from loopwire.report.summary import CSimulation, Cycles, Verification
+from loopwire.schedule.cycles import arrivals
 from loopwire.synth.simulation import SimulationResult, Stimulus
 
 Fresh = npt.NDArray[np.bool_]
@@ -23,6 +25,9 @@ Progress = Callable[[int, int], None]
 
 FAULT = "This is a fault of Loopwire: please report it with the model and the configuration"
 SEQUENCES_A_RUN = 250
+ARRIVALS = 200
+"""Sequences at random times, at most."""
+FULL_RATE_STIMULUS = Stimulus(seed=1)
 SEQUENCES_A_CHANNEL = 4
 """In a run, where something of a channel lasts."""
 
@@ -112,7 +117,7 @@ def verify(
             int(random.integers(2**62)),
             regime.valid_probability,
             regime.ready_probability,
-            last_probability=0.5 if regime.is_stressed else 1.0,
+            last_probability=0.5 if regime.is_stressed and not design.config.require_tlast else 1.0,
             still_cycles=still_cycles,
             resets=resets,
             breaks_framing=breaks_framing,
@@ -162,13 +167,30 @@ def _measure_cycles(design: Design, one: Batch) -> Cycles:
             raise VerificationError(
                 f"simulation of {firmware.top}", f"it has {what} of {found:g} cycles, not of {predicted:g}", FAULT
             )
-    return Cycles(latency, interval)
+    return Cycles(latency, interval, *_measure_latencies(design, one))
 
 
-def _full_rate(design: Design, integers: Batch, what: str) -> SimulationResult:
+def _measure_latencies(design: Design, one: Batch) -> tuple[int, int]:
+    """Return the least and the greatest latency of sequences at random times, which must be within those predicted."""
+    firmware = design.firmware
+    least, greatest = firmware.latency_range_cycles
+    gaps = arrivals(firmware.timing, Random(1), ARRIVALS)
+    stimulus = Stimulus(seed=1, gaps_cycles=tuple(gaps))
+    same = one[np.zeros(len(gaps), np.int64)]
+    found = _full_rate(design, same, "of sequences at random times", stimulus).latency_cycles
+    if found.min() < least or found.max() > greatest:
+        raise VerificationError(
+            f"simulation of {firmware.top}",
+            f"it has latencies of {found.min()} to {found.max()} cycles, not within {least} to {greatest}",
+            FAULT,
+        )
+    return int(found.min()), int(found.max())
+
+
+def _full_rate(design: Design, integers: Batch, what: str, stimulus: Stimulus = FULL_RATE_STIMULUS) -> SimulationResult:
     count = len(integers)
     lengths, fresh = np.full(count, design.steps, np.int64), np.zeros(count, np.bool_)
-    return _simulate(design, integers, lengths, fresh, Stimulus(seed=1), what)
+    return _simulate(design, integers, lengths, fresh, stimulus, what)
 
 
 def _simulate(

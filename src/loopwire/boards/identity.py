@@ -144,8 +144,16 @@ def identity_of(facts: Mapping[str, Any], buffer_bytes: int) -> Identity:
     """Return the identity of a written project, given its `design.json`.
 
     Raises:
+        BoardError: the design has labels, which a host does not send.
         OutputError: its ports contradict one another.
     """
+    for key in ("user_bits", "id_bits"):
+        if facts[key]:
+            raise BoardError(
+                f"project {facts['top']}",
+                f"its sequences have labels ({key} = {facts[key]}), which a host does not send",
+                f"Compile it without {key!r}",
+            )
     try:
         identity = _identity_of(facts, buffer_bytes)
         identity._check()

@@ -58,6 +58,13 @@ PROFILED_SEQUENCES = 2000
     "--sliding-window", is_flag=True, default=None, help="Give a result for each sample, from the last T samples."
 )
 @click.option("--channels", type=int, help="Streams that take turns, each with states or a window. [default: 1]")
+@click.option(
+    "--require-tlast", is_flag=True, default=None, help="Take a sequence to end with TLAST only; cut off longer ones."
+)
+@click.option("--user-bits", type=int, help="Bits of TUSER that go from a sequence to its result. [default: 0]")
+@click.option("--id-bits", type=int, help="Bits of TID that do the same, and number the channels. [default: 0]")
+@click.option("--port-registers", is_flag=True, default=None, help="Register slices at the ports and between engines.")
+@click.option("--fixed-latency", is_flag=True, default=None, help="Hold each result until the greatest latency.")
 @click.option("--max-latency-ns", type=float, help="Choose R, C and U for this latency, the smallest design.")
 @click.option("--max-interval", "max_interval_cycles", type=float, help="The same for this interval, in cycles.")
 @click.option("--max-luts", type=int, help="The same within so many look-up tables, by estimate.")

@@ -68,6 +68,11 @@ def read_settings(
     channels: int | None = None,
     steps: int | None = None,
     weights: Path | None = None,
+    require_tlast: bool | None = None,
+    user_bits: int | None = None,
+    id_bits: int | None = None,
+    port_registers: bool | None = None,
+    fixed_latency: bool | None = None,
     trust: bool = False,
     **bounds: Any,
 ) -> CompileConfig:
@@ -97,6 +102,11 @@ def read_settings(
         "sliding_window": sliding_window,
         "channels": channels,
         "steps": steps,
+        "require_tlast": require_tlast,
+        "user_bits": user_bits,
+        "id_bits": id_bits,
+        "port_registers": port_registers,
+        "fixed_latency": fixed_latency,
     }
     given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
     targets = {name: bound for name, bound in bounds.items() if bound is not None}

@@ -32,6 +32,45 @@ class Beats:
 
 
 @dataclass(frozen=True, slots=True)
+class Sideband:
+    """What comes with a sequence's first beat besides data, and leaves with each beat of its result.
+
+    Attributes:
+        fresh: whether bit 0 of TUSER at the input, but not at the output, says that a channel starts anew.
+        user_bits: bits of TUSER that are handed on, such as an event's number.
+        id_bits: bits of TID, handed on too; 0: there is none.
+        channels: TID of sequence k must be k mod `channels`; 1: it can be anything.
+    """
+
+    fresh: bool = False
+    user_bits: int = 0
+    id_bits: int = 0
+    channels: int = 1
+
+    @property
+    def tuser_bits(self) -> int:
+        """Bits of TUSER at the input."""
+        return self.fresh + self.user_bits
+
+    @property
+    def label_bits(self) -> int:
+        """Bits of TID and TUSER at the output."""
+        return self.user_bits + self.id_bits
+
+    def users(self, sequences: int) -> Counts:
+        """Return what a simulation gives as TUSER with each sequence, without `fresh`: all bits take both values."""
+        return (np.arange(sequences) * 0x9E3779B1 >> 3) & ((1 << self.user_bits) - 1)
+
+    def ids(self, sequences: int) -> Counts:
+        """Return what a simulation gives as TID with each sequence."""
+        numbers = np.arange(sequences)
+        return numbers % self.channels if self.channels > 1 else numbers & ((1 << self.id_bits) - 1)
+
+
+NO_SIDEBAND = Sideband()
+
+
+@dataclass(frozen=True, slots=True)
 class BeatFormat:
     """Vectors of `count` elements of `width` bits each, in beats.
 

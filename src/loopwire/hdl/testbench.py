@@ -16,7 +16,7 @@ from string import Template
 import numpy as np
 import numpy.typing as npt
 
-from loopwire.hdl.axi_stream import BeatFormat, Counts
+from loopwire.hdl.axi_stream import NO_SIDEBAND, BeatFormat, Counts, Sideband
 from loopwire.hdl.framing import Framed, break_framing, framed_well
 from loopwire.ir.fixed_point import Integers
 
@@ -33,6 +33,7 @@ class Vectors:
         lengths: vectors of each sequence [n_sequences].
         fresh: TUSER of each sequence's first beat, for a module that has it [n_sequences].
         last: TLAST of each sequence's last beat [n_sequences]; None: high.
+        sideband: which bits of TID and TUSER go from the sequence to its result.
         longest: vectors of the longest sequence, for a sender that breaks the framing; None: it does not.
     """
 
@@ -42,6 +43,7 @@ class Vectors:
     fresh: npt.NDArray[np.bool_] | None = None
     last: npt.NDArray[np.bool_] | None = None
     longest: int | None = None
+    sideband: Sideband = NO_SIDEBAND
 
     @cached_property
     def framed(self) -> Framed:
@@ -62,8 +64,19 @@ class Vectors:
         """Whether a sequence could be one that goes on where another should have ended."""
         return self.framed.overrun or bool(self.ends.any() and not self.ends.all())
 
+    @property
+    def labels(self) -> Counts:
+        """{TID, TUSER} that go from each sequence to its result [n_sequences]."""
+        count = len(self.lengths)
+        return self.sideband.ids(count) << self.sideband.user_bits | self.sideband.users(count)
+
+    @property
+    def beat_bits(self) -> int:
+        """Bits of {label, TKEEP, TDATA}."""
+        return self.format.bits + self.format.keep_bits + self.sideband.label_bits
+
     def text(self) -> str:
-        """Return the lines of a $readmemh file, a beat a line: {TUSER, TLAST, TKEEP where there is one, TDATA}."""
+        """Return the lines of a $readmemh file, a beat a line: {label, TUSER, TLAST, TKEEP, TDATA}."""
         beats, format = self.framed.beats, self.format
         ends = np.cumsum(beats.lengths)
         flags = np.zeros(len(beats.lanes), np.int64)
@@ -72,7 +85,8 @@ class Vectors:
             flags[1::2] = 2
             flags[ends - beats.lengths] = 2 * self.fresh
         flags[ends - 1] += self.ends
-        digits = (format.bits + format.keep_bits + 5) // 4
+        flags += np.repeat(self.labels, beats.lengths) << 2
+        digits = (self.beat_bits + 5) // 4
         lines = []
         for data, keep, flag in zip(format.pack(beats.lanes), self.framed.keep, flags, strict=True):
             kept = int.from_bytes(keep.tobytes(), "little") | int(flag) << format.keep_bits
@@ -125,9 +139,10 @@ def testbench_text(
         top=top,
         in_bits=input.format.bits,
         out_bits=expected.format.bits,
-        user_port="" if input.fresh is None else "      .s_axis_tuser(s_axis_tuser),\n",
-        in_beat_bits=input.format.bits + input.format.keep_bits,
-        out_beat_bits=expected.format.bits + expected.format.keep_bits,
+        in_beat_bits=input.beat_bits,
+        out_beat_bits=expected.beat_bits,
+        label_signals=_label_signals(input.sideband),
+        label_ports=_label_ports(input.sideband),
         keep_signals=_lines(
             f"  logic [{format.keep_bits - 1}:0] {side}_axis_tkeep{start};"
             for side, format, start in (("s", input.format, " = '0"), ("m", expected.format, ""))
@@ -138,8 +153,8 @@ def testbench_text(
             for side, format in (("s", input.format), ("m", expected.format))
             if format.keep_bits
         ),
-        sent=f"{{s_axis_tuser, s_axis_tlast,{' s_axis_tkeep,' if input.format.keep_bits else ''} s_axis_tdata}}",
-        got=f"{{m_axis_tlast,{' m_axis_tkeep,' if expected.format.keep_bits else ''} m_axis_tdata}}",
+        sent=_beat("s", input, "s_axis_tuser"),
+        got=_beat("m", expected, "1'b0"),
         n_sequences=len(input.lengths),
         n_inputs=len(sent.lanes),
         n_outputs=len(due.lanes),
@@ -152,6 +167,33 @@ def testbench_text(
         timeout_cycles=timeout_cycles,
         seed=f"{seed:08x}",
     )
+
+
+def _beat(side: str, vectors: Vectors, user: str) -> str:
+    """Return the signals of a port in the order of `Vectors.text`; `user` stands where TUSER does."""
+    label = f"{side}_label, " if vectors.sideband.label_bits else ""
+    keep = f" {side}_axis_tkeep," if vectors.format.keep_bits else ""
+    return f"{{{label}{user}, {side}_axis_tlast,{keep} {side}_axis_tdata}}"
+
+
+def _label_signals(sideband: Sideband) -> str:
+    if not sideband.label_bits:
+        return ""
+    return _lines(f"  logic [{sideband.label_bits - 1}:0] {name};" for name in ("s_label = '0", "m_label"))
+
+
+def _label_ports(sideband: Sideband) -> str:
+    """Connect TID and TUSER of both ports."""
+    users, lines = sideband.user_bits, []
+    given = [*([f"s_label[{users - 1}:0]"] if users else []), *(["s_axis_tuser"] if sideband.fresh else [])]
+    if given:
+        lines.append(f"      .s_axis_tuser({{{', '.join(given)}}}),")
+    if users:
+        lines.append(f"      .m_axis_tuser(m_label[{users - 1}:0]),")
+    if sideband.id_bits:
+        last = sideband.label_bits - 1
+        lines += [f"      .{side}_axis_tid({side}_label[{last}:{users}])," for side in "sm"]
+    return _lines(lines)
 
 
 def _lines(lines: Iterable[str]) -> str:

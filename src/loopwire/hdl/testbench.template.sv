@@ -10,7 +10,7 @@
 module ${top}_tb;
   localparam int IN_BITS = $in_bits;
   localparam int OUT_BITS = $out_bits;
-  localparam int IN_BEAT_BITS = $in_beat_bits;  // TDATA and TKEEP
+  localparam int IN_BEAT_BITS = $in_beat_bits;  // TDATA, TKEEP and labels
   localparam int OUT_BEAT_BITS = $out_beat_bits;
   localparam int SEQUENCES = $n_sequences;
   localparam int INPUTS = $n_inputs;    // beats
@@ -36,7 +36,7 @@ module ${top}_tb;
   logic m_axis_tready = 1'b0;
   logic m_axis_tlast;
   logic status_framing_error, status_overrun;
-$keep_signals
+$keep_signals$label_signals
   $top dut (
       .aclk(aclk),
       .aresetn(aresetn),
@@ -44,7 +44,7 @@ $keep_ports      .s_axis_tdata(s_axis_tdata),
       .s_axis_tvalid(s_axis_tvalid),
       .s_axis_tready(s_axis_tready),
       .s_axis_tlast(s_axis_tlast),
-$user_port      .m_axis_tdata(m_axis_tdata),
+$label_ports      .m_axis_tdata(m_axis_tdata),
       .m_axis_tvalid(m_axis_tvalid),
       .m_axis_tready(m_axis_tready),
       .m_axis_tlast(m_axis_tlast),
@@ -57,7 +57,7 @@ $user_port      .m_axis_tdata(m_axis_tdata),
   // Input beats are $sent,
   // output beats $got.
   logic [IN_BEAT_BITS+1:0] inputs[0:INPUTS-1];
-  logic [OUT_BEAT_BITS:0] expected[0:OUTPUTS-1];
+  logic [OUT_BEAT_BITS+1:0] expected[0:OUTPUTS-1];
   initial begin
     $$readmemh("$input_file", inputs);
     $$readmemh("$expected_file", expected);
@@ -86,7 +86,7 @@ $user_port      .m_axis_tdata(m_axis_tdata),
   int drain_cycles = 1000;          // still to go after the last result: surplus beats would show
   int errors = 0;
   logic stalled = 1'b0;
-  logic [OUT_BEAT_BITS:0] held = '0;
+  logic [OUT_BEAT_BITS+1:0] held = '0;
 
   task fail(input string problem);
     errors = errors + 1;

@@ -105,7 +105,7 @@ def _key_figures(report: Report) -> list[tuple[str, str]]:
         latency, interval = report.predicted.latency_cycles, report.predicted.initiation_interval_cycles
         rate = 1e3 / (interval * report.clock_period_ns)
         key += [
-            (f"{latency * report.clock_period_ns / 1e3:.3g} µs", f"latency, {latency} cycles"),
+            (f"{latency * report.clock_period_ns / 1e3:.3g} µs", f"latency, {report.predicted.latency_range}"),
             (f"{interval:g} cycles", f"initiation interval, {rate:.3g} million sequences a second"),
         ]
     if report.agreement is not None and report.agreement.top1 is not None:

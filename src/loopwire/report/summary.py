@@ -29,10 +29,19 @@ class Cycles:
     """Latency: first input beat of a lone full sequence to its (last) result beat, both sides always ready.
 
     Initiation interval: first beat to the next sequence's first beat at full rate, the mean over those in flight.
+    Least and greatest latency: the same of full sequences that come at any times, at up to full rate.
     """
 
     latency_cycles: int
     initiation_interval_cycles: float
+    least_latency_cycles: int
+    greatest_latency_cycles: int
+
+    @property
+    def latency_range(self) -> str:
+        """Least and greatest latency in words."""
+        least, greatest = self.least_latency_cycles, self.greatest_latency_cycles
+        return f"{least} to {greatest} cycles" if least < greatest else f"always {least} cycles"
 
 
 @dataclass(frozen=True)
@@ -180,6 +189,7 @@ class Report:
         stage = "predicted" if self.verification is None else "predicted and simulated"
         return [
             ("Latency", self._time(self.predicted.latency_cycles), stage),
+            ("Latency at random times", self.predicted.latency_range, self._range_stage()),
             ("Initiation interval", self._time(self.predicted.initiation_interval_cycles), stage),
             ("Latency of the loop", self._time(self.loop_latency_cycles), "predicted"),
             ("Sequences interleaved", str(self.interleave), "scheduled"),
@@ -188,6 +198,14 @@ class Report:
             *self._channel_rows(),
             ("Clock", clock, "delay model" if self.delay_factor == 1 else f"delay model × {self.delay_factor:.3g}"),
         ]
+
+    def _range_stage(self) -> str:
+        """Say whether the simulation met both bounds of the latency, or what it met."""
+        assert self.predicted is not None
+        if not isinstance(self.verification, Verification):
+            return "predicted"
+        met = self.verification.simulated.latency_range
+        return "predicted and simulated" if met == self.predicted.latency_range else f"predicted; simulated: {met}"
 
     def _ports(self) -> str:
         if self.io == "parallel":

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from loopwire.devices import Device
 from loopwire.errors import ConfigError
 from loopwire.hdl.adder_tree import AdderTree
-from loopwire.hdl.axi_stream import BeatFormat
+from loopwire.hdl.axi_stream import BeatFormat, Sideband
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Graph, Value
 from loopwire.ir.interval import Range, ranges
@@ -18,7 +18,7 @@ from loopwire.knobs import Knobs
 from loopwire.passes.accumulate_flattened import accumulate_flattened
 from loopwire.passes.fuse_scans import fuse_scans
 from loopwire.schedule.bus import beat_formats
-from loopwire.schedule.cycles import DesignTiming, EngineTiming, Pace, SteadyState, run, steady_state
+from loopwire.schedule.cycles import DesignTiming, EngineTiming, Pace, SteadyState, latency_range, run, steady_state
 from loopwire.schedule.datapath import Signal
 from loopwire.schedule.delay import DelayModel
 from loopwire.schedule.engine import Engine, engines, head_apart, one_layer_each
@@ -42,8 +42,9 @@ class Plan:
     """Engines one after another, each with the pipeline that it runs and what decides its cycles.
 
     `graph` is what they were made from: the lowered graph after the passes that serve the hardware. The first `copied`
-    engines stand `copies` times. `input` and `output` tell how vectors lie in beats. Where `window_channels` is not
-    None, an input vector is a sample of one of so many channels, its sequence the window of that channel that it ends.
+    engines stand `copies` times. `input` and `output` tell how vectors lie in beats, `sideband` what comes with them;
+    the last three are the knobs of these names. Where `window_channels` is not None, an input vector is a sample of
+    one of so many channels, its sequence the window of that channel that it ends.
     """
 
     graph: Graph
@@ -55,6 +56,10 @@ class Plan:
     input: BeatFormat
     output: BeatFormat
     window_channels: int | None
+    sideband: Sideband
+    require_tlast: bool
+    port_registers: bool
+    fixed_latency: bool
 
     @property
     def length(self) -> int:
@@ -83,7 +88,13 @@ class Plan:
             Pace(self.steps_at_once, self.input.beats_per_vector),
             Pace(self.output.vectors_per_beat, self.output.beats_per_vector),
         )
-        return DesignTiming(self.timings[: self.copied], self.copies, self.timings[self.copied :], *paces)
+        copied, head = self.timings[: self.copied], self.timings[self.copied :]
+        timing = DesignTiming(copied, self.copies, head, *paces, self.port_registers)
+        if not self.fixed_latency:
+            return timing
+        # From the framer to the first beat that leaves: the others follow at once.
+        _, greatest = latency_range(timing)
+        return replace(timing, held_cycles=greatest - 2 * self.port_registers - (timing.result_beats - 1))
 
     @property
     def told_fresh(self) -> int:
@@ -98,6 +109,11 @@ class Plan:
         """
         (alone,) = run(self.timing, 1)
         return alone.last_output - alone.first_input
+
+    @cached_property
+    def latency_range_cycles(self) -> tuple[int, int]:
+        """The least and the greatest latency of sequences that come at any times, see `latency_range`."""
+        return latency_range(self.timing)
 
     @property
     def loop_latency_cycles(self) -> int:
@@ -139,7 +155,24 @@ def assemble(graph: Graph, chain: tuple[Engine, ...], pipelines: Sequence[Pipeli
     formats = _beat_formats(graph, chain, knobs)
     timings = tuple(planner.timing(engine, pipeline) for engine, pipeline in zip(chain, pipelines, strict=True))
     window_channels = knobs.channels if knobs.sliding_window else None
-    return Plan(graph, chain, tuple(pipelines), timings, copied, knobs.copies, *formats, window_channels)
+    # Results that are held keep their tickets for longer.
+    held_cycles = sum(timing.ring + timing.steps for timing in timings) * knobs.fixed_latency
+    timings = (*timings[:-1], planner.timing(chain[-1], pipelines[-1], held_cycles))
+    sideband = Sideband(knobs.remembers, knobs.user_bits, knobs.id_bits, knobs.channels if knobs.id_bits else 1)
+    return Plan(
+        graph,
+        chain,
+        tuple(pipelines),
+        timings,
+        copied,
+        knobs.copies,
+        *formats,
+        window_channels,
+        sideband,
+        require_tlast=knobs.require_tlast,
+        port_registers=knobs.port_registers,
+        fixed_latency=knobs.fixed_latency,
+    )
 
 
 def _beat_formats(graph: Graph, chain: tuple[Engine, ...], knobs: Knobs) -> tuple[BeatFormat, BeatFormat]:
@@ -223,8 +256,8 @@ class Planner:
         gates = FEEDER_GATES[self.delays.device.lut_inputs]
         return int(gates * self.delays.gate() > self.delays.stage_budget_ns(self.clock_period_ns))
 
-    def timing(self, engine: Engine, pipeline: Pipeline) -> EngineTiming:
-        """Return what decides an engine's cycles."""
+    def timing(self, engine: Engine, pipeline: Pipeline, result_held_cycles: int = 0) -> EngineTiming:
+        """Return what decides an engine's cycles, where a result may wait so long behind it."""
         folding = pipeline.datapath.folding
         ring, spacing = pipeline.loop_latency, folding.cycles if folding else 1
         if engine.stateful:
@@ -239,6 +272,7 @@ class Planner:
             )
         # A sequence holds its ticket from its first beat to its last result; a new one comes every interval at most.
         held_cycles = engine.length * (1 + engine.per_step + engine.reverse) + ring * engine.length + pipeline.depth + 4
+        held_cycles += result_held_cycles
         interval_cycles = max(engine.length, engine.length * ring // slots)
         tickets = 1 << (held_cycles // interval_cycles + 1).bit_length()
         depth, reverse, per_step = pipeline.depth, engine.reverse, engine.per_step

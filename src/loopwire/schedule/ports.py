@@ -12,8 +12,8 @@ from loopwire.schedule.plan import Plan
 def ports(plan: Plan, cells: Cells) -> Resources:
     """Return what the ports take, those of all copies together.
 
-    Ref: the modules loopwire_join, _window, _framer, _distributor, _queue, _split and _merger, whose registers and
-    multiplexers are counted here.
+    Ref: the modules loopwire_framer, _join, _window, _distributor, _queue, _split, _merger, _labels, _hold and _slice,
+    whose registers and multiplexers are counted here.
     """
     return sum(_pieces(plan, cells), Resources())
 
@@ -36,6 +36,14 @@ def _pieces(plan: Plan, cells: Cells) -> Iterable[Resources]:
         chosen = merged * sent.vectors_per_beat
         yield Resources(luts=2 * plan.copies + cells.selection_luts(plan.copies, chosen), ffs=2 * plan.copies)
     yield _split(sent.beats_per_vector, -(-y // sent.beats_per_vector))
+    yield from _sequences(plan, cells)
+    if plan.port_registers:
+        label = plan.sideband.label_bits
+        yield _slice(received.bits + received.keep_bits + 1 + label + plan.sideband.fresh)
+        yield _slice(sent.bits + sent.keep_bits + 1 + label)
+        for index, pipeline in enumerate(plan.pipelines[:-1]):
+            passed = pipeline.datapath.output.bits + 1 + (index + 1 < plan.told_fresh)
+            yield _slice(passed) * (plan.copies if index + 1 < plan.copied else 1)
 
 
 def _vectors(plan: Plan) -> tuple[Signal, Signal, Signal]:
@@ -44,13 +52,32 @@ def _vectors(plan: Plan) -> tuple[Signal, Signal, Signal]:
     return datapaths[0].x, datapaths[-1].output, datapaths[plan.copied - 1].output
 
 
+def _sequences(plan: Plan, cells: Cells) -> Iterable[Resources]:
+    """Return what goes with each sequence from its first beat to its result: labels, and when that may leave."""
+    places = plan.timing.most_sequences
+    pointer = (places - 1).bit_length()
+    if plan.sideband.label_bits:
+        yield cells.memory(1 << pointer, plan.sideband.label_bits) + Resources(luts=2 * pointer, ffs=2 * pointer)
+    if plan.timing.held_cycles:
+        time = plan.timing.held_cycles.bit_length()
+        counters = Resources(luts=3 * time + 5 * pointer, ffs=time + 3 * (pointer + 1))
+        yield cells.memory(1 << pointer, time) + counters
+
+
+def _slice(bits: int) -> Resources:
+    """Return what registers a stream on both sides."""
+    return Resources(luts=bits + 3, ffs=2 * bits + 3)
+
+
 def _framer(plan: Plan) -> Resources:
     """Return what finds the ends of sequences: it counts beats, and parts of a step, and keeps what it saw."""
     received, steps = plan.input, plan.length if plan.window_channels is None else 1
     beats = -(-steps * received.beats_per_vector // received.vectors_per_beat)
     counted, parts = (beats - 1).bit_length(), (received.beats_per_vector - 1).bit_length()
-    luts = 2 * (counted + parts) + 3 * received.vectors_per_beat + 6
-    return Resources(luts=luts, ffs=counted + parts + (parts > 0) + 5)
+    checked = plan.sideband.id_bits if plan.sideband.channels > 1 else 0
+    luts = 2 * (counted + parts + checked) + 3 * received.vectors_per_beat + 6
+    ffs = counted + parts + (parts > 0) + checked + (plan.require_tlast or checked > 0) + 5
+    return Resources(luts=luts, ffs=ffs)
 
 
 def _split(parts: int, bits: int) -> Resources:

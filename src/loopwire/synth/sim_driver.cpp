@@ -4,10 +4,12 @@
 //
 // Both files are written and read by loopwire.synth.simulation, which explains their contents; all integers in them are
 // int64, little-endian. Defined on the compiler's command line are the widths of TDATA and TKEEP in bytes, IN_BYTES, OUT_BYTES,
-// IN_KEEP_BYTES and OUT_KEEP_BYTES, the latter two 0 where there is no TKEEP, HAS_USER, whether there is an s_axis_tuser, and
-// HAS_STATUS, whether the status outputs tell of broken framing.
+// IN_KEEP_BYTES and OUT_KEEP_BYTES, the latter two 0 where there is no TKEEP, and HAS_STATUS, whether the status outputs tell of
+// broken framing. USER_BITS are those of s_axis_tuser, of which the lowest FRESH are not handed on, and ID_BITS those of
+// s_axis_tid; 0 where there is none.
 // A beat in the files is TDATA, then TKEEP.
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -29,7 +31,9 @@ constexpr int64_t kDrainCycles = 100;  // beyond the time that the last result t
 constexpr int64_t kStops = 8;          // in a run, on average
 constexpr int64_t kForever = int64_t{1} << 62;
 
-enum Status : int64_t { kDone, kNoProgress, kRetracted, kChanged, kNoLast, kUnsolicited, kReadyInReset, kStatus };
+enum Status : int64_t {
+    kDone, kNoProgress, kRetracted, kChanged, kNoLast, kUnsolicited, kReadyInReset, kStatus, kWrongLabel
+};
 
 [[noreturn]] void fail(const char* action, const char* path) {
     std::fprintf(stderr, "%%Error: cannot %s %s\n", action, path);
@@ -64,7 +68,7 @@ struct Header {
 struct Stimulus {
     Header header;
     std::vector<int64_t> resets;  // cycles before each
-    std::vector<int64_t> lengths, fresh;
+    std::vector<int64_t> lengths, gaps, users, ids;  // of each sequence; gaps in cycles
     std::vector<uint8_t> data;
 };
 
@@ -81,12 +85,13 @@ Stimulus read_stimulus(const char* path) {
     Stimulus stimulus;
     if (!file || std::fread(&stimulus.header, sizeof(Header), 1, file) != 1) fail("read", path);
     stimulus.resets.resize(stimulus.header.resets);
-    stimulus.lengths.resize(stimulus.header.sequences);
-    stimulus.fresh.resize(stimulus.header.sequences);
+    const std::vector<std::vector<int64_t>*> each = {&stimulus.lengths, &stimulus.gaps, &stimulus.users, &stimulus.ids};
+    for (auto* values : each) values->resize(stimulus.header.sequences);
     stimulus.data.resize(stimulus.header.beats * kInBytes);
     if (std::fread(stimulus.resets.data(), 8, stimulus.resets.size(), file) != stimulus.resets.size() ||
-        std::fread(stimulus.lengths.data(), 8, stimulus.lengths.size(), file) != stimulus.lengths.size() ||
-        std::fread(stimulus.fresh.data(), 8, stimulus.fresh.size(), file) != stimulus.fresh.size() ||
+        !std::all_of(each.begin(), each.end(), [file](auto* values) {
+            return std::fread(values->data(), 8, values->size(), file) == values->size();
+        }) ||
         std::fread(stimulus.data.data(), 1, stimulus.data.size(), file) != stimulus.data.size())
         fail("read", path);
     std::fclose(file);
@@ -157,20 +162,23 @@ class Driver {
         Stops stops(random_, header_.beats, header_.still_cycles);
         const int64_t begin = cycle_, end = begin + cycles;
         int64_t beat = 0, sequence = 0, step = 0;  // the next beat to offer, or offered now
+        int64_t gap = stimulus_.gaps[0];           // cycles until a sequence is offered
         int64_t last_progress = begin, drain_until = -1;
         int64_t output_beats = 0;
         bool offered = false, stalled = false, by_last = false, by_count = false;
         uint8_t held[kOutBytes + 1];
 
         while (cycle_ < end) {
-            if (!offered && beat < header_.beats && !stops.input_stops() && random_.chance(header_.valid_odds)) {
+            if (!offered && step == 0 && gap > 0) {
+                --gap;
+            } else if (!offered && beat < header_.beats && !stops.input_stops() && random_.chance(header_.valid_odds)) {
                 offered = true;
                 const int64_t length = stimulus_.lengths[sequence];
                 set_input(&stimulus_.data[beat * kInBytes]);
                 top_.s_axis_tlast =
                     step + 1 == length && (length < header_.most_input_beats || random_.chance(header_.last_odds));
-                if (step == 0) set_user(stimulus_.fresh[sequence]);
-                else disturb_user();
+                if (step == 0) set_sideband(stimulus_.users[sequence], stimulus_.ids[sequence]);
+                else disturb_sideband();
             }
             if (!offered) disturb_input();
             top_.s_axis_tvalid = offered;
@@ -191,6 +199,7 @@ class Driver {
                 std::memcpy(now + OUT_BYTES, static_cast<const void*>(&top_.m_axis_tkeep), OUT_KEEP_BYTES);
 #endif
                 now[kOutBytes] = top_.m_axis_tlast;
+                if (record.sequences < header_.sequences && !has_label(record.sequences)) return ended(record, kWrongLabel);
                 if (stalled && std::memcmp(now, held, sizeof now) != 0) return ended(record, kChanged);
                 if (!stalled) {
                     if (record.sequences >= begun) return ended(record, kUnsolicited);
@@ -219,7 +228,7 @@ class Driver {
                     by_last |= top_.s_axis_tlast;
                     by_count |= !top_.s_axis_tlast;
                     step = 0;
-                    ++sequence;
+                    if (++sequence < header_.sequences) gap = stimulus_.gaps[sequence];
                 }
             }
             if (input_accepted || output_accepted) last_progress = cycle_;
@@ -259,17 +268,33 @@ class Driver {
 #endif
     }
 
-    void set_user(bool user) {
-#if HAS_USER
+    void set_sideband([[maybe_unused]] int64_t user, [[maybe_unused]] int64_t id) {
+#if USER_BITS
         top_.s_axis_tuser = user;
-#else
-        (void)user;
+#endif
+#if ID_BITS
+        top_.s_axis_tid = id;
 #endif
     }
 
-    // No module may look at TUSER but with a sequence's first beat.
-    void disturb_user() {
-        if (HAS_USER) set_user(random_.next() & 1);
+    // No module may look at TUSER and TID but with a sequence's first beat.
+    void disturb_sideband() {
+        if (USER_BITS || ID_BITS) {
+            const int64_t noise = random_.next();
+            set_sideband(noise & ((int64_t{1} << USER_BITS) - 1), noise >> 40 & ((int64_t{1} << ID_BITS) - 1));
+        }
+    }
+
+    // Says whether the result that is offered has the label of this sequence.
+    bool has_label([[maybe_unused]] int64_t sequence) {
+        bool right = true;
+#if USER_BITS > FRESH
+        right &= static_cast<int64_t>(top_.m_axis_tuser) == stimulus_.users[sequence] >> FRESH;
+#endif
+#if ID_BITS
+        right &= static_cast<int64_t>(top_.m_axis_tid) == stimulus_.ids[sequence];
+#endif
+        return right;
     }
 
     void set_input(const uint8_t* beat) {
@@ -279,7 +304,7 @@ class Driver {
 #endif
     }
 
-    // No module may look at TDATA, TKEEP, TLAST and TUSER while TVALID is low.
+    // No module may look at any signal of the beat while TVALID is low.
     void disturb_input() {
         uint8_t noise[kInBytes + 8];
         for (int i = 0; i < kInBytes; i += 8) {
@@ -289,7 +314,7 @@ class Driver {
         if (IN_KEEP_BYTES && IN_BYTES % 8) noise[kInBytes - 1] &= (1 << IN_BYTES % 8) - 1;  // a bit for each byte of TDATA
         set_input(noise);
         top_.s_axis_tlast = random_.next() & 1;
-        disturb_user();
+        disturb_sideband();
     }
 
     static Record ended(Record& record, Status status) {

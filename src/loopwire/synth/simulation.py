@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwire.errors import ToolError, VerificationError
-from loopwire.hdl.axi_stream import BeatFormat, Beats, Counts
+from loopwire.hdl.axi_stream import NO_SIDEBAND, BeatFormat, Beats, Counts, Sideband
 from loopwire.hdl.framing import break_framing, framed_well
 from loopwire.ir.fixed_point import Integers
 from loopwire.system.folders import keep, temporary_folder
 from loopwire.system.programs import require_output, run_tool
 
-_DONE, _NO_PROGRESS, _RETRACTED, _CHANGED, _NO_LAST, _UNSOLICITED, _READY_IN_RESET, _STATUS = range(8)
+(_DONE, _NO_PROGRESS, _RETRACTED, _CHANGED, _NO_LAST, _UNSOLICITED, _READY_IN_RESET, _STATUS, _WRONG_LABEL) = range(9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Stimulus:
             sequence; after the last it goes on to its end.
         breaks_framing: where a beat holds several vectors, or a vector takes several, the sender breaks the framing in
             ways that change no result; the module must tell of it.
+        gaps_cycles: for how long each sequence is not offered after the first cycle in which it could be; none: 0.
     """
 
     seed: int
@@ -47,6 +48,7 @@ class Stimulus:
     still_cycles: int = 0
     resets: tuple[int, ...] = ()
     breaks_framing: bool = False
+    gaps_cycles: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         assert 0 <= self.seed < 2**63 and self.still_cycles >= 0 and all(cycles > 0 for cycles in self.resets)
@@ -183,6 +185,7 @@ class Simulator:
         directory: where the module's memory files are.
         input, output: formats of its beats.
         max_steps: vectors of the longest sequence.
+        sideband: what else comes with a sequence and leaves with its result.
     """
 
     top: str
@@ -191,6 +194,7 @@ class Simulator:
     input: BeatFormat
     output: BeatFormat
     max_steps: int
+    sideband: Sideband = NO_SIDEBAND
 
     def run(
         self,
@@ -207,7 +211,7 @@ class Simulator:
             lengths: vectors of each sequence, from 1 to `max_steps` [n_sequences].
             stimulus: gaps, stalls and resets.
             timeout_cycles: the most cycles that may pass without a beat accepted on either side.
-            fresh: TUSER of each sequence's first beat, for a module that has it [n_sequences]; None: low.
+            fresh: bit 0 of TUSER of each sequence's first beat, for a module that has it [n_sequences]; None: low.
 
         Raises:
             VerificationError: the module hangs, breaks a rule of AXI4-Stream or gives too many beats.
@@ -222,7 +226,11 @@ class Simulator:
             framed = break_framing(self.input, sent_beats, self.max_steps, np.random.default_rng(stimulus.seed))
         beats = framed.beats
         n_beats = len(beats.lanes)
-        users = np.zeros(len(lengths), np.int64) if fresh is None else fresh
+        anew = np.zeros(len(lengths), np.int64) if fresh is None else fresh.astype(np.int64)
+        users = self.sideband.users(len(lengths)) << self.sideband.fresh | anew
+        gaps = stimulus.gaps_cycles or (0,) * len(lengths)
+        assert len(gaps) == len(lengths)
+        of_sequences = (*beats.lengths, *gaps, *users, *self.sideband.ids(len(lengths)))
         probabilities = (stimulus.valid_probability, stimulus.ready_probability, stimulus.last_probability)
         header = [len(lengths), n_beats, *self._most_beats, stimulus.seed]
         header += [round(probability * 2**32) for probability in probabilities]
@@ -232,7 +240,7 @@ class Simulator:
         with temporary_folder() as folder:
             sent, received = folder / "stimulus", folder / "result"
             with sent.open("wb") as file:
-                file.write(np.array([*header, *stimulus.resets, *beats.lengths, *users], "<i8").tobytes())
+                file.write(np.array([*header, *stimulus.resets, *of_sequences], "<i8").tobytes())
                 data = (self.input.pack(beats.lanes), framed.keep)
                 file.write(np.concatenate(data, axis=1).tobytes())
             printed = run_tool("simulation", [self.program, sent, received], log, self.directory)
@@ -299,6 +307,7 @@ class Simulator:
             _NO_LAST: f"the result has {self._most_beats[1]} beats and no m_axis_tlast",
             _UNSOLICITED: "an output beat belongs to no sequence",
             _STATUS: "status_framing_error or status_overrun is wrong",
+            _WRONG_LABEL: "m_axis_tuser or m_axis_tid is not the sequence's",
             _READY_IN_RESET: "s_axis_tready is high in the reset or in the cycle after it",
         }[record.status]
         if sequence < len(lengths):

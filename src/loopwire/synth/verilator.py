@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from loopwire.errors import ToolError
-from loopwire.hdl.axi_stream import BeatFormat
+from loopwire.hdl.axi_stream import NO_SIDEBAND, BeatFormat, Sideband
 from loopwire.synth.simulation import Simulator
 from loopwire.system.cache import Files, cached
 from loopwire.system.cxx import compile_cxx, compiler_version, cxx_compiler
@@ -52,7 +52,7 @@ def build(
     output: BeatFormat,
     max_steps: int,
     directory: Path | None = None,
-    has_user: bool = False,
+    sideband: Sideband = NO_SIDEBAND,
     has_status: bool = False,
     repeats: bool = False,
 ) -> Simulator:
@@ -67,7 +67,7 @@ def build(
         input, output: formats of the beats.
         max_steps: vectors after which a sequence ends without TLAST.
         directory: where to build; a temporary folder, removed with the Simulator, if None.
-        has_user: whether there is a port s_axis_tuser.
+        sideband: which of the ports s_axis_tuser, s_axis_tid, m_axis_tuser and m_axis_tid there are.
         has_status: whether there are ports status_framing_error and status_overrun, which TLAST and TKEEP decide.
         repeats: whether a large module stands several times. It is then compiled once, to a slower simulation.
 
@@ -76,15 +76,12 @@ def build(
     """
     place = new_folder() if directory is None else directory.resolve()
     _verilate(top, sources, place, "--cc", *_RANDOM_START, *(_SHARED * repeats), "-Wno-fatal")
-    sizes = {
-        "IN_BYTES": input.bits // 8,
-        "OUT_BYTES": output.bits // 8,
-        "HAS_USER": int(has_user),
-        "HAS_STATUS": int(has_status),
-    }
+    sizes = {"IN_BYTES": input.bits // 8, "OUT_BYTES": output.bits // 8}
+    sizes |= {"USER_BITS": sideband.tuser_bits, "FRESH": int(sideband.fresh), "ID_BITS": sideband.id_bits}
+    sizes["HAS_STATUS"] = int(has_status)
     sizes |= {"IN_KEEP_BYTES": input.keep_bytes, "OUT_KEEP_BYTES": output.keep_bytes}
     program = _compile_model(place, [_DRIVER], sizes)
-    simulator = Simulator(top, program, Path(sources[0]).resolve().parent, input, output, max_steps)
+    simulator = Simulator(top, program, Path(sources[0]).resolve().parent, input, output, max_steps, sideband)
     if directory is None:
         weakref.finalize(simulator, release, place)
     return simulator

@@ -10,7 +10,7 @@ from importlib import resources
 from loopwire.devices import Device
 from loopwire.hdl import shift_add as shift_add_text
 from loopwire.hdl.adder_tree import StagedTree
-from loopwire.hdl.axi_stream import BeatFormat
+from loopwire.hdl.axi_stream import BeatFormat, Sideband
 from loopwire.hdl.expressions import hex_file
 from loopwire.hdl.names import reserved_words
 from loopwire.ir.graph import Graph
@@ -40,14 +40,16 @@ class Firmware:
     """A design's files, and what its cycles will be.
 
     `latency_cycles` counts from the first input beat's acceptance to the (last) result beat's being valid, for a single
-    full-length sequence whose beats come without gaps. `initiation_interval_cycles` is the time from a sequence's first
-    beat to the next one's at full rate, the mean over a period of the `steady` state. `schedule.cycles.run` gives every
-    sequence's cycles from `timing`; `pipelines` tell where each engine's operations work,
-    and `areas` what the engines take.
+    full-length sequence whose beats come without gaps; `latency_range_cycles` are the least and the greatest of
+    sequences that come at any times, as `schedule.cycles.latency_range` defines. `initiation_interval_cycles` is the
+    time from a sequence's first beat to the next one's at full rate, the mean over a period of the `steady` state.
+    `schedule.cycles.run` gives every sequence's cycles from `timing`; `pipelines` tell where each engine's operations
+    work, and `areas` what the engines take.
 
     A sequence has at most `length` steps, and its result one vector, or one a step where `per_step`. `input` and
     `output` tell how vectors lie in beats. A sample of a sliding window is a sequence of one step here. A design that
-    `remembers` what came before has a port `s_axis_tuser`. `layer_modules` tells the layer of each module that has one.
+    `remembers` what came before tells by bit 0 of `s_axis_tuser` what starts anew; `sideband` tells what else comes
+    with a sequence and leaves with its result. `layer_modules` tells the layer of each module that has one.
     """
 
     files: Mapping[str, str]
@@ -61,13 +63,19 @@ class Firmware:
     loop_latency_cycles: int
     interleave: int
     copies: int
-    remembers: bool
+    sideband: Sideband
+    latency_range_cycles: tuple[int, int]
     steady: SteadyState
     timing: DesignTiming
     engines: tuple[EngineTiming, ...]
     pipelines: tuple[Pipeline, ...]
     areas: tuple[EngineArea, ...]
     layer_modules: Mapping[Identifier, str]
+
+    @property
+    def remembers(self) -> bool:
+        """Whether anything lasts from one sequence, or sample, to its channel's next."""
+        return self.sideband.fresh
 
     @property
     def timeout_cycles(self) -> int:
@@ -133,7 +141,8 @@ class _Writer:
             loop_latency_cycles=plan.loop_latency_cycles,
             interleave=max(timing.slots for timing in plan.timings),
             copies=plan.copies,
-            remembers=plan.remembers,
+            sideband=plan.sideband,
+            latency_range_cycles=plan.latency_range_cycles,
             steady=plan.steady,
             timing=plan.timing,
             engines=plan.timings,

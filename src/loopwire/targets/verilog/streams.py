@@ -103,6 +103,27 @@ def queue(source: Stream, depth: int, parts: int, name: str) -> tuple[Stream, li
     ]
 
 
+def register_slice(source: Stream, name: str) -> tuple[Stream, list[str]]:
+    """Register all signals of a stream between two engines."""
+    result, lines = declared(name, source.count, source.width, source.signed)
+    fresh = []
+    if source.fresh:
+        result = replace(result, fresh=f"{name}_fresh")
+        lines.append(f"  logic {result.fresh};")
+        fresh = [(source.fresh, result.fresh)]
+    pairs = [*fresh, (source.last, result.last), (source.data, result.data)]
+    given, taken = (", ".join(pair[end] for pair in pairs) for end in (0, 1))
+    return result, [
+        *lines,
+        f"  loopwire_slice #(.BITS({source.bits + len(pairs) - 1})) {name}_slice (",
+        f"      .aclk, .aresetn, .s_data({{{given}}}),",
+        f"      .s_valid({source.valid}), .s_ready({source.ready}),",
+        f"      .m_data({{{taken}}}), .m_valid({result.valid}), .m_ready({result.ready})",
+        "  );",
+        "",
+    ]
+
+
 def engine(
     module: Identifier, source: Stream, x: tuple[int, int], y: tuple[int, int, bool], tells_fresh: bool
 ) -> tuple[Stream, list[str]]:

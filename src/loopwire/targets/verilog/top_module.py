@@ -8,7 +8,26 @@ from dataclasses import replace
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.hdl.expressions import resized
 from loopwire.schedule.plan import Plan
-from loopwire.targets.verilog.streams import Stream, declared, each, engine, join, part_bits, queue, split
+from loopwire.targets.verilog.port_signals import (
+    bus,
+    declarations,
+    hold_lines,
+    input_signals,
+    label_lines,
+    output_signals,
+    slice_lines,
+)
+from loopwire.targets.verilog.streams import (
+    Stream,
+    declared,
+    each,
+    engine,
+    join,
+    part_bits,
+    queue,
+    register_slice,
+    split,
+)
 from loopwire.text.identifiers import Identifier
 
 FRESH = (
@@ -98,9 +117,10 @@ def _header(name: Identifier, plan: Plan) -> list[str]:
     several = ["// The last beat of a sequence tells by tkeep which steps it holds."] if beats_in.keep_bits else []
     copies = [f"// Sequences are dealt to {plan.copies} copies in turn."] if plan.copies > 1 else []
     padded = beats_in.lane_bits != x.type.element.width or beats_in.bits != beats_in.lanes * beats_in.lane_bits
-    keep_in = [f"    input  logic [{beats_in.keep_bits - 1}:0] s_axis_tkeep,"] if beats_in.keep_bits else []
-    keep_out = [f"    output logic [{beats_out.keep_bits - 1}:0] m_axis_tkeep,"] if beats_out.keep_bits else []
-    unused = padded or bool(keep_in)
+    signals = [f"    input  logic {bus(bits)}s_axis_{signal}," for signal, bits in input_signals(plan)]
+    results = [f"    output logic {bus(bits)}m_axis_{signal}," for signal, bits in output_signals(plan)]
+    # Where a slice takes all of a beat it is the slice's result that is not read.
+    read = plan.port_registers or not (padded or beats_in.keep_bits or plan.window_channels is not None)
     meaning = [
         "// tlast ends a sequence, as does its last possible step.",
         *several,
@@ -117,21 +137,14 @@ def _header(name: Identifier, plan: Plan) -> list[str]:
         f"module {name} (",
         "    input  logic aclk,",
         "    input  logic aresetn,",
-        *(["    /* verilator lint_off UNUSEDSIGNAL */  // padding"] if unused else []),
-        f"    input  logic [{beats_in.bits - 1}:0] s_axis_tdata,",
-        *keep_in,
-        *(["    /* verilator lint_on UNUSEDSIGNAL */"] if unused else []),
+        *([] if read else ["    /* verilator lint_off UNUSEDSIGNAL */  // padding, or of no meaning"]),
+        *signals,
+        *([] if read else ["    /* verilator lint_on UNUSEDSIGNAL */"]),
         "    input  logic s_axis_tvalid,",
         "    output logic s_axis_tready,",
-        *(["    /* verilator lint_off UNUSEDSIGNAL */"] if plan.window_channels is not None else []),
-        "    input  logic s_axis_tlast,",
-        *(["    /* verilator lint_on UNUSEDSIGNAL */"] if plan.window_channels is not None else []),
-        *(["    input  logic s_axis_tuser,"] if plan.remembers else []),
-        f"    output logic [{beats_out.bits - 1}:0] m_axis_tdata,",
-        *keep_out,
+        *results,
         "    output logic m_axis_tvalid,",
         "    input  logic m_axis_tready,",
-        "    output logic m_axis_tlast,",
         "    output logic status_framing_error,   // since the reset a beat broke the framing",
         "    output logic status_overrun   // since the reset a sequence was longer than it may be",
         ");",
@@ -140,7 +153,12 @@ def _header(name: Identifier, plan: Plan) -> list[str]:
 
 def _input(plan: Plan) -> tuple[Stream, list[str]]:
     """Write what turns the input's beats into steps, or, where a beat holds several, into beats without padding."""
-    stream, lines = _framed(plan)
+    signals, side = input_signals(plan), _sides(plan)[0]
+    lines = []
+    if plan.port_registers:
+        lines = [*declarations(side, signals), *slice_lines("input", signals, "s_axis", side)]
+    stream, more = _framed(plan, side)
+    lines += more
     if plan.input.beats_per_vector > 1:
         stream, more = _joined(plan, stream)
         lines += more
@@ -164,31 +182,42 @@ def _windowed(steps: int, channels: int, sample: Stream) -> tuple[Stream, list[s
     ]
 
 
-def _framed(plan: Plan) -> tuple[Stream, list[str]]:
+def _sides(plan: Plan) -> tuple[str, str]:
+    """Return how the signals of the ports are called inside of their slices."""
+    return ("taken", "given") if plan.port_registers else ("s_axis", "m_axis")
+
+
+def _framed(plan: Plan, side: str) -> tuple[Stream, list[str]]:
     """Write what finds the end of a sequence and how many steps each beat holds, and tells of broken framing."""
     beats, x = plan.input, plan.pipelines[0].datapath.x
     per_beat, parts, bits = beats.vectors_per_beat, beats.beats_per_vector, part_bits(beats.vectors_per_beat)
     stream, lines = declared("beat", beats.lanes, x.width, x.signed, bits)
-    lane = f"s_axis_tdata[k * {beats.lane_bits} +: {x.width}]"
-    keep, last, steps = "1'b1", "s_axis_tlast", plan.length
+    lane = f"{side}_tdata[k * {beats.lane_bits} +: {x.width}]"
+    keep, last, steps = "1'b1", f"{side}_tlast", plan.length
     if plan.window_channels is not None:
         last, steps = "1'b1", 1
-    lines.append("  logic beat_padding;")
+    lines.append("  logic beat_padding, sequence_begins;")
     lines += each(beats.lanes, "beat", "beat_data[k]", f"beat_padding ? '0 : {lane}" if parts > 1 else lane)
     if per_beat > 1:
         keep = "step_keep"
         lines.append(f"  logic [{per_beat - 1}:0] step_keep;")
-        lines += each(per_beat, "step_keep", "step_keep[k]", f"s_axis_tkeep[k * {beats.vector_bits // 8}]")
+        lines += each(per_beat, "step_keep", "step_keep[k]", f"{side}_tkeep[k * {beats.vector_bits // 8}]")
     unread = [*([] if per_beat > 1 else [stream.parts]), *([] if parts > 1 else ["beat_padding"])]
-    if plan.remembers:
-        stream = replace(stream, fresh="s_axis_tuser")
+    sideband = plan.sideband
+    if not (sideband.label_bits or plan.timing.held_cycles):
+        unread.append("sequence_begins")
+    if sideband.fresh:
+        stream = replace(stream, fresh=f"{side}_tuser" + "[0]" * (sideband.user_bits > 0))
+    checked = f", .CHANNELS({sideband.channels}), .ID_BITS({sideband.id_bits})" if sideband.channels > 1 else ""
+    number = f"{side}_tid" if sideband.channels > 1 else "1'b0"
+    strict = ", .STRICT(1'b1)" * plan.require_tlast
     return replace(stream, parts=stream.parts if per_beat > 1 else ""), [
         *lines,
-        f"  loopwire_framer #(.STEPS({steps}), .PER_BEAT({per_beat}), .PARTS({parts})) framer (",
-        "      .aclk, .aresetn, .s_valid(s_axis_tvalid), .s_ready(s_axis_tready),",
-        f"      .s_last({last}), .s_keep({keep}), .m_valid({stream.valid}), .m_ready({stream.ready}),",
+        f"  loopwire_framer #(.STEPS({steps}), .PER_BEAT({per_beat}), .PARTS({parts}){strict}{checked}) framer (",
+        f"      .aclk, .aresetn, .s_valid({side}_tvalid), .s_ready({side}_tready),",
+        f"      .s_last({last}), .s_id({number}), .s_keep({keep}), .m_valid({stream.valid}), .m_ready({stream.ready}),",
         f"      .m_last({stream.last}), .m_steps({stream.parts}), .m_padding(beat_padding),",
-        "      .framing_error(status_framing_error), .overrun(status_overrun)",
+        "      .begins(sequence_begins), .framing_error(status_framing_error), .overrun(status_overrun)",
         "  );",
         *_unused("beat", unread),
     ]
@@ -236,6 +265,9 @@ def _engines(modules: Sequence[Identifier], plan: Plan, chosen: range, stream: S
     lines: list[str] = []
     for index in chosen:
         x, y = plan.pipelines[index].datapath.x, plan.pipelines[index].datapath.output
+        if plan.port_registers and index:
+            stream, more = register_slice(stream, f"{modules[index]}_in")
+            lines += more
         tells_fresh = index + 1 < plan.told_fresh
         stream, more = engine(modules[index], stream, (x.count, x.width), (y.count, y.width, y.signed), tells_fresh)
         lines += more
@@ -302,12 +334,13 @@ def _copies(module: Identifier, plan: Plan, stream: Stream) -> tuple[Stream, lis
 
 def _output(plan: Plan, stream: Stream) -> list[str]:
     """Write what lays results into the lanes of the output."""
-    beats = plan.output
-    lines: list[str] = []
+    beats, side = plan.output, _sides(plan)[1]
+    lines = declarations(side, output_signals(plan)) if plan.port_registers else []
     if beats.beats_per_vector > 1:
         lanes = beats.lanes * beats.beats_per_vector
-        padded, lines = declared("padded", lanes, stream.width, stream.signed)
+        padded, more = declared("padded", lanes, stream.width, stream.signed)
         lines += [
+            *more,
             f"  assign padded_data = {padded.bits}'({stream.data});",
             f"  assign padded_valid = {stream.valid};",
             f"  assign {stream.ready} = padded_ready;",
@@ -316,24 +349,25 @@ def _output(plan: Plan, stream: Stream) -> list[str]:
         stream, more = split(padded, beats.beats_per_vector, "part")
         lines += more
     lane = resized(f"{stream.data}[k]", stream.width, stream.signed, beats.lane_bits)
-    lines += each(beats.lanes, "result", f"m_axis_tdata[k * {beats.lane_bits} +: {beats.lane_bits}]", lane)
+    lines += each(beats.lanes, "result", f"{side}_tdata[k * {beats.lane_bits} +: {beats.lane_bits}]", lane)
     used = beats.lanes * beats.lane_bits
     if used < beats.bits:
-        lines.append(f"  assign m_axis_tdata[{beats.bits - 1}:{used}] = '0;")
+        lines.append(f"  assign {side}_tdata[{beats.bits - 1}:{used}] = '0;")
     if beats.keep_bits:
-        lines += _keep(beats, stream)
+        lines += _keep(beats, stream, side)
     return [
         *lines,
-        f"  assign m_axis_tvalid = {stream.valid};",
-        f"  assign {stream.ready} = m_axis_tready;",
-        f"  assign m_axis_tlast = {stream.last};",
+        f"  assign {side}_tlast = {stream.last};",
+        *hold_lines(plan, stream.valid, stream.ready, stream.last, side),
+        *label_lines(plan, _sides(plan)[0], side),
+        *(slice_lines("output", output_signals(plan), side, "m_axis") if plan.port_registers else []),
     ]
 
 
-def _keep(beats: BeatFormat, stream: Stream) -> list[str]:
+def _keep(beats: BeatFormat, stream: Stream, side: str) -> list[str]:
     """Write a 1 for each byte of the vectors that a beat holds."""
     vector_bytes, bits = beats.vector_bits // 8, part_bits(beats.vectors_per_beat)
     used = beats.vectors_per_beat * vector_bytes
     held = f"{{{vector_bytes}{{{bits}'(k) < {stream.parts}}}}}"
-    lines = [*each(beats.vectors_per_beat, "keep", f"m_axis_tkeep[k * {vector_bytes} +: {vector_bytes}]", held)]
-    return [*lines, f"  assign m_axis_tkeep[{beats.keep_bits - 1}:{used}] = '0;"] if used < beats.keep_bits else lines
+    lines = [*each(beats.vectors_per_beat, "keep", f"{side}_tkeep[k * {vector_bytes} +: {vector_bytes}]", held)]
+    return [*lines, f"  assign {side}_tkeep[{beats.keep_bits - 1}:{used}] = '0;"] if used < beats.keep_bits else lines
