@@ -240,6 +240,11 @@ def someone_elses(folder: Path, _: pytest.MonkeyPatch) -> None:
     another_users(folder)
 
 
+def relative(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.delenv("LOOPWIRE_CACHE")
+    patch.setenv("XDG_CACHE_HOME", "relative")
+
+
 def read_only(folder: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(os, "access", lambda path, mode: Path(path) != folder)
 
@@ -251,6 +256,7 @@ UNFIT = {
     below_one_open_to_the_group: r"below: others can write into .*/cache \(mode 770\)",
     someone_elses: "cache: it belongs to another user",
     read_only: "cache: it cannot be written",
+    relative: "relative/loopwire: it is not absolute, as of a user without a home folder",
 }
 
 

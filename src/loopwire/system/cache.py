@@ -67,21 +67,22 @@ def cache_directory() -> Path:
     Ref: XDG Base Directory Specification 0.8.
     """
     own = os.environ.get("LOOPWIRE_CACHE")
-    return _usable(Path(own).absolute() if own else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "loopwire"))
+    above = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111, as there may be no home
+    return _usable(Path(own).absolute() if own else Path(above, "loopwire"))
 
 
 @cache
 def _usable(directory: Path) -> Path:
     """Return a folder if it is fit for a cache, else one of this process's."""
     try:
-        directory = directory.expanduser()
-        _make(directory)
-        directory = directory.resolve()
-        problem = _objection(directory)
+        if directory.is_absolute():
+            _make(directory)
+            directory = directory.resolve()
+            problem = _objection(directory)
+        else:
+            problem = "it is not absolute, as of a user without a home folder"
     except OSError as error:
         problem = f"it cannot be made ({error.filename}: {error.strerror})"
-    except RuntimeError:
-        problem = "this user has no home folder"
     if problem is None:
         return directory
     _warn(
