@@ -59,6 +59,10 @@ class PrecisionError(LoopwireError):
     """No precision keeps what was asked for."""
 
 
+class TrainingError(LoopwireError):
+    """A training that cannot move any weight."""
+
+
 class VerificationError(LoopwireError):
     """Simulated firmware whose bits or cycles differ from what was predicted."""
 

@@ -1,0 +1,1 @@
+"""Training on the hardware's numbers."""

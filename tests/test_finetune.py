@@ -1,0 +1,137 @@
+"""Training on the hardware's numbers: it helps, it repeats, and the model carries exactly what was trained."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs PyTorch (pip install loopwire[train])")
+
+from loopwire import CompileConfig, compile  # noqa: E402
+from loopwire.errors import ConfigError, DataError, TrainingError  # noqa: E402
+from loopwire.ir.fixed_point import quantise, to_real  # noqa: E402
+from loopwire.layers.activation import SIGMOID, Activation, Function  # noqa: E402
+from loopwire.layers.batch_normalization import BatchNormalization  # noqa: E402
+from loopwire.layers.dense import Dense  # noqa: E402
+from loopwire.layers.gru import Gru  # noqa: E402
+from loopwire.layers.lstm import Lstm  # noqa: E402
+from loopwire.layers.model import Layer, Model, chain  # noqa: E402
+from loopwire.layers.simple_rnn import SimpleRnn  # noqa: E402
+from loopwire.targets.differentiable import DifferentiableGraph  # noqa: E402
+from loopwire.training.finetune import Schedule, Tuned, arrays_of, finetune  # noqa: E402
+from loopwire.training.links import followed, links  # noqa: E402
+from loopwire.training.losses import End, Loss, scored  # noqa: E402
+
+COARSE = CompileConfig.from_dict({"model": {"precision": "fixed<6,3,RND,SAT>"}})
+SHORT = Schedule(epochs=12, batch=32, learning_rate=1e-2, patience=12)
+SOFTMAX = Activation("softmax", Function("softmax"))
+
+
+def array(*shape: int, seed: int = 1) -> np.ndarray:
+    return np.random.default_rng([seed, *shape]).normal(size=shape) * 0.6
+
+
+def lstm() -> Lstm:
+    return Lstm("lstm", array(16, 3), array(16, 4), array(16))
+
+
+def gru(after: bool = True) -> Gru:
+    return Gru("gru", array(12, 3), array(12, 4), array(12), array(12, seed=2) * after, after)
+
+
+def dense(columns: int = 4, rows: int = 3, function: Function | None = None) -> Dense:
+    return Dense("dense", array(rows, columns), array(rows), **({} if function is None else {"activation": function}))
+
+
+def model_of(*layers: Layer) -> Model:
+    return chain("m", (5, 3), layers, "test")
+
+
+MODELS: dict[str, Sequence[Layer]] = {
+    "lstm": (lstm(), dense(), SOFTMAX),
+    "gru": (gru(), dense(), SOFTMAX),
+    "gru reset before": (gru(False), dense(), SOFTMAX),
+    "rnn": (SimpleRnn("rnn", array(4, 3), array(4, 4), array(4)), dense(rows=1, function=SIGMOID)),
+    "merged normalisation": (lstm(), dense(), BatchNormalization("bn", array(3) + 2, array(3, seed=3)), SOFTMAX),
+    "numbers": (lstm(), dense(rows=2)),
+}
+X = array(400, 5, 3)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_model_carries_what_was_trained_and_is_better_on_other_events(name: str) -> None:
+    model = model_of(*MODELS[name])
+    tuned = finetune(model, COARSE, X, schedule=SHORT)
+    assert tuned.kept >= 0 and tuned.history[tuned.kept].held_out_loss < tuned.start_loss
+    graph = tuned.design.graph
+    x = to_real(quantise(X, graph.inputs[0].type.element), graph.inputs[0].type.element.fraction)
+    (y,) = DifferentiableGraph(graph, ())(torch.from_numpy(x))
+    np.testing.assert_array_equal(tuned.design.predict(X), y.double().numpy())
+
+
+def test_a_training_repeats() -> None:
+    runs = [finetune(model_of(*MODELS["lstm"]), COARSE, X, schedule=SHORT) for _ in range(2)]
+    assert runs[0].history == runs[1].history
+    for one, other in zip(*(arrays_of(run.model).values() for run in runs), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_labels_train_classes_and_numbers() -> None:
+    labels = (X.sum(axis=(1, 2)) > 0).astype(int)
+    tuned = finetune(model_of(*MODELS["lstm"]), COARSE, X, labels, loss=Loss.LABELS, schedule=SHORT)
+    assert _right(tuned, labels) > 0.6
+    numbers = np.stack([X[:, 0, 0], X[:, -1, 1]], axis=1)
+    tuned = finetune(model_of(*MODELS["numbers"]), COARSE, X, numbers, loss=Loss.LABELS, schedule=SHORT)
+    assert tuned.history[tuned.kept].held_out_loss < tuned.start_loss
+
+
+def _right(tuned: Tuned, labels: np.ndarray) -> float:
+    return float((tuned.design.predict(X).argmax(axis=1) == labels).mean())
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [("lstm", End.SOFTMAX), ("rnn", End.SIGMOID), ("numbers", End.NUMBERS)],
+)
+def test_the_loss_is_computed_on_logits(name: str, end: End) -> None:
+    graph = compile(model_of(*MODELS[name])).graph
+    found = scored(graph)
+    assert found.end is end
+    assert found.value.name.startswith("dense")
+    assert (found.value is graph.outputs[0]) == (end is End.NUMBERS)
+
+
+def test_the_links_of_a_gru_find_both_of_its_biases() -> None:
+    design = compile(model_of(*MODELS["gru"]), COARSE)
+    found = links(lambda given: _graph(design.model, given), arrays_of(design.model))
+    pairs = {(link.constant, link.array) for link in found}
+    assert {("gru.b", "gru/bias"), ("gru.W", "gru/kernel"), ("dense.W", "dense/kernel")} <= pairs
+    wanted = {"dense.b": np.array([0.5, -0.25, 1.0])}
+    given = followed(lambda given: _graph(design.model, given), arrays_of(design.model), found, wanted)
+    np.testing.assert_allclose(given["dense/bias"], wanted["dense.b"])
+
+
+def _graph(model: Model, given):
+    from loopwire.training.finetune import with_arrays
+
+    return compile(with_arrays(model, given), COARSE).graph
+
+
+def test_what_cannot_be_trained_is_refused() -> None:
+    with pytest.raises(DataError, match=re.escape("there are no labels, and the loss needs them")):
+        finetune(model_of(*MODELS["lstm"]), COARSE, X, loss=Loss.LABELS)
+    with pytest.raises(ConfigError, match=re.escape("finetune, epochs: 0 is impossible. Give more than 0")):
+        Schedule(epochs=0)
+    with pytest.raises(DataError, match=re.escape("1 events are too few to train on")):
+        finetune(model_of(*MODELS["lstm"]), COARSE, X[:1])
+    with pytest.raises(DataError, match=re.escape("they are not a finite number for each of the 400 events")):
+        finetune(model_of(*MODELS["numbers"]), COARSE, X, X[:, 0, :2] * np.inf, loss=Loss.LABELS)
+
+
+def test_types_in_which_everything_saturates_have_no_gradient() -> None:
+    tiny = CompileConfig.from_dict({"model": {"precision": "fixed<4,-8,RND,SAT>"}})
+    with pytest.raises(TrainingError, match=r"no weight has a gradient.*Give types with more integer bits"):
+        finetune(model_of(dense(3), Activation("relu", Function("relu"))), tiny, X, schedule=SHORT)
