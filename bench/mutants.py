@@ -10,7 +10,8 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
@@ -29,7 +30,10 @@ from loopwire.layers.model import Layer, chain
 from loopwire.layers.simple_rnn import SimpleRnn
 from loopwire.synth import verilator
 
-MODULES = ["feeder", "collector", "split", "join", "framer", "queue", "distributor", "merger", "window", "sequencer"]
+MODULES = (
+    *("feeder", "collector", "split", "join", "framer", "queue", "distributor"),
+    *("merger", "window", "sequencer", "slice", "hold", "labels"),
+)
 TIMEOUT_SECONDS = 60
 CHECKS = ("verify", "testbench")
 
@@ -67,20 +71,26 @@ def dense(name: str, features: int, units: int) -> Dense:
 STEPS: dict[str, Any] = {"return_sequences": True}
 ECP5: dict[str, Any] = {"part": "LFE5U-85F", "clock_period_ns": 10.0}
 BACK: dict[str, Any] = {"return_sequences": True, "go_backwards": True}
+PORTS: dict[str, Any] = {
+    "port_registers": True,
+    "fixed_latency": True,
+    "user_bits": 3,
+    "id_bits": 2,
+    "require_tlast": True,
+}
 SUBJECTS = (
     Subject("interleaved", (4, 2), [rnn("a", 2, 2)]),
     Subject("turned", (3, 2), [rnn("a", 2, 2, **STEPS), rnn("b", 2, 2, **BACK), dense("c", 2, 2)]),
     Subject("copies", (10, 1), [rnn("a", 1, 2, **STEPS)], {"copies": 3, "bus_bits": 48}),
     Subject("narrow", (3, 3), [rnn("a", 3, 3), dense("b", 3, 3)], {"bus_bits": 8}),
     Subject("window", (3, 2), [rnn("a", 2, 2)], {"sliding_window": True, "channels": 3}),
-    Subject(
-        "folded",
-        (4, 2),
-        [rnn("a", 2, 6), dense("b", 6, 4)],
-        {"reuse_factor": 6, "part": "LFE5U-85F", "clock_period_ns": 10.0},
-    ),
+    Subject("folded", (4, 2), [rnn("a", 2, 6), dense("b", 6, 4)], {"reuse_factor": 6, **ECP5}),
     Subject("each_step", (4, 2), [dense("a", 2, 2)]),
     Subject("backwards", (4, 1), [rnn("a", 1, 1, **BACK)], {"clock_period_ns": 50.0}),
+    Subject("wide", (8, 1), [rnn("a", 1, 2)], {"bus_bits": 24}),
+    Subject("wider", (11, 1), [rnn("a", 1, 1, **STEPS)], {"bus_bits": 32}),
+    Subject("all_ports", (8, 1), [rnn("a", 1, 2)], {"bus_bits": 24, **PORTS}),
+    Subject("passes", (3, 3), [rnn("a", 3, 3)], {"reuse_factor": 3}),
     Subject("later", (3, 2), [rnn("a", 2, 2), dense("b", 2, 4)], {**ECP5, "io": "parallel", "copies": 2}),
     Subject("channels", (3, 2), [rnn("a", 2, 2, **STEPS), rnn("b", 2, 2)], {"stateful": True, "channels": 3}),
     Subject("one_slot", (3, 4), [rnn("a", 4, 4)], {"stateful": True, "reuse_factor": 4, "bus_bits": 8}),
@@ -90,7 +100,7 @@ SUBJECTS = (
 class Suite:
     """The mutants of some modules, and the texts that hold them."""
 
-    def __init__(self, modules: Iterable[str], chosen: Callable[[Mutant], bool] = lambda mutant: True) -> None:
+    def __init__(self, modules: Iterable[str]) -> None:
         self.mutants: list[Mutant] = []
         self._texts: dict[str, str] = {}
         number = 1
@@ -99,7 +109,7 @@ class Suite:
             text = resources.files("loopwire.hdl").joinpath(name).read_text()
             self._texts[name], mutants = instrumented(module, text, number)
             number += len(mutants)
-            self.mutants += filter(chosen, mutants)
+            self.mutants += mutants
 
     def build(self, subject: Subject, folder: Path) -> Mutated:
         """Compile a design, with all mutants in it, and its testbench."""
@@ -142,21 +152,29 @@ class Mutated:
     def _testbench(self, number: int) -> str:
         (self._bench / CHOICE).write_text(f"{number:x}\n")
         command = [self._program, "+verilator+rand+reset+2", "+verilator+seed+1"]
-        run = subprocess.run(command, cwd=self._bench, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
+        try:
+            run = subprocess.run(command, cwd=self._bench, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            return f"no end within {TIMEOUT_SECONDS} s"
         return "" if run.returncode == 0 and "PASS" in run.stdout else run.stdout or run.stderr
+
+
+def killed(subject: Subject) -> dict[str, set[int]]:
+    """Return the numbers of the mutants that each check kills in a design."""
+    with tempfile.TemporaryDirectory() as folder:
+        mutated = Suite(MODULES).build(subject, Path(folder))
+        return {check: {m.number for m in mutated.mutants if mutated.fault(check, m)} for check in CHECKS}
 
 
 def main() -> None:
     """Run all mutants through all designs, and print the score of each module and the survivors."""
     suite = Suite(MODULES)
     alive = {check: {mutant.number for mutant in suite.mutants} for check in CHECKS}
-    for subject in SUBJECTS:
-        with tempfile.TemporaryDirectory() as folder:
-            mutated = suite.build(subject, Path(folder))
+    with ProcessPoolExecutor(2) as pool:
+        for subject, numbers in zip(SUBJECTS, pool.map(killed, SUBJECTS), strict=True):
+            print(f"{subject.name}: {', '.join(f'{c} kills {len(numbers[c])}' for c in CHECKS)}", file=sys.stderr)
             for check in CHECKS:
-                killed = {m.number for m in mutated.mutants if m.number in alive[check] and mutated.fault(check, m)}
-                alive[check] -= killed
-                print(f"{subject.name}: {check} kills {len(killed)}", file=sys.stderr)
+                alive[check] -= numbers[check]
     for module in MODULES:
         of = [mutant for mutant in suite.mutants if mutant.module == module]
         survivors = [sum(m.number in alive[check] for m in of) for check in CHECKS]

@@ -80,7 +80,13 @@ def _proofs() -> Iterator[Proof]:
         yield Proof("sequencer", ["sequencer"], {"CHUNKS": chunks, "PASSES": passes})
     for tickets, beats in ((2, 1), (4, 1), (2, 2), (4, 3)):
         yield Proof("collector", ["collector"], {"TICKETS": tickets, "BEATS": beats})
-    for steps, ring, slots, spacing, tickets in ((1, 1, 1, 1, 2), (3, 1, 1, 1, 2), (2, 2, 2, 1, 2), (3, 5, 3, 2, 4)):
+    for steps, ring, slots, spacing, tickets in (
+        (1, 1, 1, 1, 2),
+        (3, 1, 1, 1, 2),
+        (2, 2, 2, 1, 2),
+        (2, 4, 2, 2, 4),
+        (2, 4, 3, 1, 4),
+    ):
         for reverse, later in ((0, 0), (1, 0), (0, 1)):
             sizes = {"STEPS": steps, "RING": ring, "SLOTS": slots, "SPACING": spacing, "TICKETS": tickets}
             yield Proof("feeder", ["feeder"], {**sizes, "REVERSE": reverse, "X_STAGE": later})

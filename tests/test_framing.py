@@ -25,8 +25,9 @@ def test_tkeep_breaks_as_a_module_mends_it(per_beat: int, lengths: list[int], se
     full = np.array(lengths) == LONGEST
     assert (kept[ends][~full] == beats.kept[ends][~full]).all()
     assert (kept[ends][full] >= beats.kept[ends][full]).all()
-    assert sent.overrun == bool((kept[ends] > beats.kept[ends]).any())
-    assert (sent.framing_error or sent.overrun) == (not np.array_equal(sent.keep, well.keep))
+    assert np.array_equal(sent.overruns[ends], kept[ends] > beats.kept[ends])
+    assert np.array_equal(sent.errors | sent.overruns, (sent.keep != well.keep).any(axis=1))
+    assert not well.errors.any() and not well.overruns.any()
 
 
 def test_a_last_step_is_cut_short_where_it_ends_in_zeros() -> None:
@@ -38,7 +39,8 @@ def test_a_last_step_is_cut_short_where_it_ends_in_zeros() -> None:
     assert 40 < short.sum() < 90 and (changed[:, 0] == 1).all()
     beats = format.beats(changed.reshape(-1, 5), lengths)
     sent = break_framing(format, beats, 2, np.random.default_rng(1))
-    assert sent.framing_error and not sent.overrun
+    last = np.cumsum(sent.beats.lengths) - 1
+    assert np.array_equal(sent.errors[last], short) and sent.errors.sum() == short.sum() and not sent.overruns.any()
     assert set(sent.beats.lengths[~short]) == {6} and set(sent.beats.lengths[short]) == {4, 5}
     starts = np.cumsum(sent.beats.lengths) - sent.beats.lengths
     for sequence, (start, length) in enumerate(zip(starts, sent.beats.lengths, strict=True)):
@@ -51,7 +53,7 @@ def test_one_vector_a_beat_has_no_framing_to_break() -> None:
     format = BeatFormat(2, 8, signed=True)
     beats = format.beats(np.zeros((4, 2), np.int64), np.array([3, 1]))
     sent: Framed = break_framing(format, beats, 3, np.random.default_rng(1))
-    assert sent.beats is beats and not sent.framing_error and not sent.overrun
+    assert sent.beats is beats and not sent.errors.any() and not sent.overruns.any()
     sequences = np.ones((9, 3, 2), np.int64)
     np.testing.assert_array_equal(
         ending_in_zeros(format, sequences, np.full(9, 3), np.random.default_rng(1)), sequences

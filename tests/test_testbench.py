@@ -40,7 +40,9 @@ module running_sum (
   assign status_framing_error = fault == 7;
   assign status_overrun = 1'b0;
 
-  assign s_axis_tready = fault == 2 ? 1'b1 : fault == 3 ? free && count_q != 8'd9 : free;
+  logic open_q;
+  always_ff @(posedge aclk) open_q <= aresetn;
+  assign s_axis_tready = open_q && (fault == 2 ? 1'b1 : fault == 3 ? free && count_q != 8'd9 : free) || fault == 8;
   always_comb begin
     a = a_q + $signed(s_axis_tdata[7:0]);
     b = b_q + $signed(s_axis_tdata[15:8]);
@@ -74,7 +76,8 @@ FAULTS = {
     "hang": (3, "no beat moved, at output beat 9 of 95"),
     "state not reset": (4, "a wrong beat, at output beat 0 of 95"),
     "result repeated": (5, "a beat too many, at output beat 95 of 95"),
-    "framing error": (7, "the status tells of broken framing, at output beat 0 of 95"),
+    "framing error": (7, "the status tells the framing wrong, at output beat 0 of 95"),
+    "ready in the reset": (8, "TREADY is high in the reset, at output beat 0 of 95"),
     "beat refused for ever": (6, "no beat moved, at output beat 9 of 95"),
 }
 

@@ -64,10 +64,11 @@ def verify(
 ) -> Verification | CSimulation:
     """Simulate the hardware and compare every bit with the emulator, and latency and interval with the prediction.
 
-    Runs at full rate, with gaps in the input, with stalls of the output, and with both take turns. In all but those at
-    full rate, the output stalls until the hardware is full and the input pauses until it is empty, a few times; half of
-    the sequences are short, some full ones end without TLAST, and resets strike at random times; where anything lasts,
-    a tenth forget it by TUSER. The framing breaks too, in ways that change no result, and the status must tell of it.
+    Runs at full rate and without TLAST, with gaps in the input, with stalls of the output, and with both take turns. In
+    all but those at full rate, the output stalls until the hardware is full and the input pauses until it is empty, a
+    few times; half of the sequences are short, some full ones end without TLAST, and resets strike at random times;
+    where anything lasts, a tenth forget it by TUSER. The framing breaks too, in ways that change no result, and the
+    status must tell of it.
     Of HLS C++, the C simulation's bits are compared.
 
     Args:
@@ -104,8 +105,9 @@ def verify(
         still_cycles = 0
         if regime.is_stressed:
             chosen = random.random(len(part)) < 0.5
-            chosen[0] = False  # a full one follows each reset: a count that survived would cut it short
             lengths[chosen] = random.integers(1, design.steps, chosen.sum(), endpoint=True)
+            # What survives a reset shows in a full sequence, which it cuts short, or in a short one, which it fills up.
+            lengths[0] = 1 if index % 2 else design.steps
             if design.config.remembers:
                 fresh = random.random(len(part)) < 0.1
             if breaks_framing:
@@ -117,7 +119,7 @@ def verify(
             int(random.integers(2**62)),
             regime.valid_probability,
             regime.ready_probability,
-            last_probability=0.5 if regime.is_stressed and not design.config.require_tlast else 1.0,
+            last_probability=1.0 if design.config.require_tlast else 0.5 if regime.is_stressed else 0.0,
             still_cycles=still_cycles,
             resets=resets,
             breaks_framing=breaks_framing,

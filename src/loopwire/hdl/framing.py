@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from loopwire.hdl.axi_stream import BeatFormat, Beats, Bytes, Counts
 from loopwire.ir.fixed_point import Integers
+
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -17,25 +20,28 @@ class Framed:
     Attributes:
         beats: those sent; what a sequence's last step lacks is 0.
         keep: bytes of TKEEP [n_beats, keep_bytes].
-        framing_error: TKEEP has holes or is not full before the last beat, or a last step is cut short.
-        overrun: TKEEP tells of vectors beyond the longest sequence.
+        errors: beats whose TKEEP has holes or is not full before the last one, or that cut a vector short [n_beats].
+        overruns: beats whose TKEEP tells of vectors beyond the longest sequence [n_beats].
     """
 
     beats: Beats
     keep: Bytes
-    framing_error: bool
-    overrun: bool
+    errors: Flags
+    overruns: Flags
 
 
 def framed_well(format: BeatFormat, beats: Beats) -> Framed:
     """Return beats with the TKEEP that tells what they hold."""
-    return Framed(beats, format.pack_keep(beats.kept), framing_error=False, overrun=False)
+    none = np.zeros(len(beats.lanes), np.bool_)
+    return Framed(beats, format.pack_keep(beats.kept), none, none)
 
 
 def break_framing(format: BeatFormat, beats: Beats, most_vectors: int, random: np.random.Generator) -> Framed:
-    """Break the framing of a third of the beats without a change of what a module must make of them.
+    """Break the framing of some beats, all in one way, without a change of what a module must make of them.
 
-    Where a vector takes several beats, a last step that ends in beats of zeros loses those.
+    Where a beat holds several vectors, TKEEP leaves out the lowest one, or one between, or the highest ones of a beat
+    before the last, or tells of more vectors than the longest sequence can have. Where a vector takes several beats,
+    a last vector that ends in beats of zeros loses those.
 
     Args:
         format: how vectors lie in the beats.
@@ -47,23 +53,27 @@ def break_framing(format: BeatFormat, beats: Beats, most_vectors: int, random: n
         return _cut_short(format, beats)
     if format.vectors_per_beat == 1:
         return framed_well(format, beats)
+    places, kept = np.arange(format.vectors_per_beat), beats.kept[:, np.newaxis]
+    told = places < kept
     ends = np.cumsum(beats.lengths) - 1
-    places = np.arange(format.vectors_per_beat)
-    groups = places < beats.kept[:, np.newaxis]
-    last = np.isin(np.arange(len(groups)), ends)
-    chosen = (random.random(len(groups)) < 1 / 3)[:, np.newaxis]
-    noise = random.random(groups.shape) < 0.5
-    below = places < beats.kept[:, np.newaxis] - 1
-    broken = np.where(chosen & (below | ~last[:, np.newaxis]), groups & noise, groups)
-    full = np.zeros(len(groups), np.bool_)
+    last, full = np.zeros(len(told), np.bool_), np.zeros(len(told), np.bool_)
+    last[ends] = True
     full[ends] = np.add.reduceat(beats.kept, ends + 1 - beats.lengths) == most_vectors
-    beyond = (random.random(len(groups)) < 1 / 3) & full & (beats.kept < format.vectors_per_beat)
-    sent = np.where(beyond[:, np.newaxis], True, broken)
-    ones = np.zeros((len(groups), 8 * format.keep_bytes), np.bool_)
+    ways = (
+        told & ~((places == 0) & (kept > 1)),
+        told & ~((places == 1) & (kept > 2)),
+        told & (last[:, np.newaxis] | (places == 0)),
+        told | full[:, np.newaxis],
+    )
+    way = int(random.integers(len(ways)))
+    chosen = random.random(len(told)) < 1 / 3
+    sent = np.where(chosen[:, np.newaxis], ways[way], told)
+    ones = np.zeros((len(told), 8 * format.keep_bytes), np.bool_)
     vector_bytes = format.vector_bits // 8
     ones[:, : vector_bytes * format.vectors_per_beat] = np.repeat(sent, vector_bytes, axis=1)
-    error = bool((np.where(beyond[:, np.newaxis], groups, sent) != groups).any())
-    return Framed(beats, np.packbits(ones, axis=1, bitorder="little"), error, bool(beyond.any()))
+    keep = np.packbits(ones, axis=1, bitorder="little")
+    changed, none = (sent != told).any(axis=1), np.zeros(len(told), np.bool_)
+    return Framed(beats, keep, none, changed) if way == len(ways) - 1 else Framed(beats, keep, changed, none)
 
 
 def _cut_short(format: BeatFormat, beats: Beats) -> Framed:
@@ -77,7 +87,9 @@ def _cut_short(format: BeatFormat, beats: Beats) -> Framed:
     owner = np.repeat(np.arange(len(beats.lengths)), beats.lengths)
     lengths = np.bincount(owner[stays], minlength=len(beats.lengths)).astype(np.int64)
     sent = Beats(beats.lanes[stays], beats.kept[stays], lengths)
-    return Framed(sent, format.pack_keep(sent.kept), not stays.all(), False)
+    # The last beat that stays cuts the vector short.
+    cut = np.append(stays[:-1] & ~stays[1:], False)[stays]
+    return Framed(sent, format.pack_keep(sent.kept), cut, np.zeros(len(cut), np.bool_))
 
 
 def ending_in_zeros(format: BeatFormat, sequences: Integers, lengths: Counts, random: np.random.Generator) -> Integers:

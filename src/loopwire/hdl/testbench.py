@@ -51,7 +51,7 @@ class Vectors:
         beats = self.format.beats(self.integers, self.lengths)
         if self.longest is None:
             return framed_well(self.format, beats)
-        return break_framing(self.format, beats, self.longest, np.random.default_rng(1))
+        return break_framing(self.format, beats, self.longest, np.random.default_rng(self.format.bits))
 
     @property
     def ends(self) -> npt.NDArray[np.bool_]:
@@ -60,9 +60,21 @@ class Vectors:
         return cut | (True if self.last is None else self.last)
 
     @property
-    def overrun(self) -> bool:
-        """Whether a sequence could be one that goes on where another should have ended."""
-        return self.framed.overrun or bool(self.ends.any() and not self.ends.all())
+    def first_error(self) -> int:
+        """The first beat that breaks the framing; the number of beats if none does."""
+        return _first(self.framed.errors)
+
+    @property
+    def first_overrun(self) -> int:
+        """The first beat that tells of an overrun.
+
+        TKEEP does, and sequences some of which have ended with TLAST and some without.
+        """
+        ends = np.cumsum(self.framed.beats.lengths) - 1
+        without = np.cumsum(~self.ends) > 0
+        mixed = np.zeros(len(self.framed.overruns), np.bool_)
+        mixed[ends] = without & (np.cumsum(self.ends) > 0)
+        return _first(self.framed.overruns | mixed)
 
     @property
     def labels(self) -> Counts:
@@ -159,8 +171,8 @@ def testbench_text(
         n_inputs=len(sent.lanes),
         n_outputs=len(due.lanes),
         still_cycles=still_cycles,
-        framing_error=int(input.framed.framing_error),
-        overrun=int(input.overrun),
+        first_error=input.first_error,
+        first_overrun=input.first_overrun,
         input_file=input_file,
         expected_file=expected_file,
         half_period_ns=f"{clock_period_ns / 2:.3f}",
@@ -198,3 +210,7 @@ def _label_ports(sideband: Sideband) -> str:
 
 def _lines(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
+
+
+def _first(flags: npt.NDArray[np.bool_]) -> int:
+    return int(np.argmax(flags)) if flags.any() else len(flags)

@@ -234,7 +234,13 @@ class Simulator:
         probabilities = (stimulus.valid_probability, stimulus.ready_probability, stimulus.last_probability)
         header = [len(lengths), n_beats, *self._most_beats, stimulus.seed]
         header += [round(probability * 2**32) for probability in probabilities]
-        header += [stimulus.still_cycles, timeout_cycles, framed.framing_error, framed.overrun, len(stimulus.resets)]
+        header += [
+            stimulus.still_cycles,
+            timeout_cycles,
+            int(framed.errors.any()),
+            int(framed.overruns.any()),
+            len(stimulus.resets),
+        ]
         # Not among the temporary files: the log of a failed run is kept.
         log = self.program.parent / "simulate.log"
         with temporary_folder() as folder:

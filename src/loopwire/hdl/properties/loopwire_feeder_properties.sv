@@ -97,7 +97,11 @@ module loopwire_feeder_properties #(
     if (aresetn) begin
       assert (tickets_out <= TICKETS);
       for (int k = 0; k < SLOTS; k++) begin
-        if (accepted && slot == k && count == 4'd0) assert (!busy[k] || (step_valid && step_last && step_slot == k));
+        // A sequence is let in as soon as its slot is free and a ticket is left, and not before.
+        if (slot == k) begin
+          assert (s_ready == (count != 4'd0 || (tickets_out < TICKETS
+              && (!busy[k] || (step_valid && step_last && step_slot == k)))));
+        end
         assert (waiting[k] < RING);
         if (step_valid && step_slot == k) begin
           assert (busy[k] && issued[k] < received[k] && (ended[k] || !REVERSE));
