@@ -5,7 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 INSTALL := $(PY) -m pip install -qq --disable-pip-version-check
 
-.PHONY: help demo study test test-slow lint replay bench clean compiler
+.PHONY: help demo study test test-slow lint replay prove mutants fuzz bench clean compiler
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -18,6 +18,7 @@ help:
 	@echo "make replay     tell what differs from the firmware of a revision (BASE=main; DIFF=1 shows texts)"
 	@echo "make prove      prove the handshake modules' properties"
 	@echo "make mutants    count the faults in the handshake modules that verification finds"
+	@echo "make fuzz       try random inputs and designs for MINUTES=10, with a new seed"
 	@echo "make bench      measure the figures of docs/benchmarks.md"
 	@echo "make clean      remove the environment and all that was built"
 
@@ -49,13 +50,17 @@ prove: $(VENV)/installed-prove
 mutants: $(VENV)/installed-test compiler
 	@$(PY) -m bench.mutants
 
+MINUTES ?= 10
+fuzz: $(VENV)/installed-test compiler
+	@$(PY) -m fuzz.run --minutes $(MINUTES)
+
 bench: $(VENV)/installed compiler
 	@$(PY) bench/run.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf src/loopwire.egg-info
-	find src tests bench examples -name __pycache__ -type d -exec rm -rf {} +
+	find src tests fuzz bench examples -name __pycache__ -type d -exec rm -rf {} +
 
 compiler:
 	@command -v g++ >/dev/null || \

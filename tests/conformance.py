@@ -24,7 +24,7 @@ from loopwire.passes.lower import lower
 from loopwire.schedule.cycles import arrivals, run
 from loopwire.synth import verilator
 from loopwire.synth.simulation import SimulationResult, Stimulus
-from loopwire.targets.calls import evaluate_calls
+from loopwire.targets.calls import Evaluate, evaluate_calls
 from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.verilog import Firmware, generate
 from loopwire.targets.windows import windows
@@ -82,7 +82,7 @@ def prove(cases: Sequence[Case], folder: Path, seed: int = 1) -> None:
         assert warnings == "", f"{design.top}: {warnings}"
     ensemble = Ensemble(designs, rtl)
     for index, (graph, design) in enumerate(zip(graphs, designs, strict=True)):
-        _Proof(ensemble, index, graph, design, cases[index], random.Random(f"{seed} {design.top}")).all()
+        Proof(ensemble, index, graph, design, cases[index], random.Random(f"{seed} {design.top}")).all()
 
 
 def random_beats(type: TensorType, count: int, source: random.Random) -> Integers:
@@ -98,7 +98,13 @@ def random_beats(type: TensorType, count: int, source: random.Random) -> Integer
 
 
 def vectors_of(
-    graph: Graph, design: Firmware, x: Integers, lengths: Counts, fresh: Flags | None = None, knobs: Knobs = NO_KNOBS
+    graph: Graph,
+    design: Firmware,
+    x: Integers,
+    lengths: Counts,
+    fresh: Flags | None = None,
+    knobs: Knobs = NO_KNOBS,
+    evaluate: Evaluate = evaluate_integers,
 ) -> tuple[Integers, Integers, Counts]:
     """Return input vectors, the results due, and the vectors of each result; what a short sequence lacks is 0.
 
@@ -109,18 +115,20 @@ def vectors_of(
     steps = np.where(given[..., np.newaxis], steps, 0)
     if knobs.sliding_window:
         assert fresh is not None
-        (expected,) = evaluate_integers(graph, (windows(x, fresh, graph.inputs[0].type.shape[0], knobs.channels),))
+        (expected,) = evaluate(graph, (windows(x, fresh, graph.inputs[0].type.shape[0], knobs.channels),), None)
     elif knobs.stateful:
         assert fresh is not None
-        expected = evaluate_calls(evaluate_integers, graph, steps.reshape(x.shape), fresh, knobs.channels, lengths)
+        expected = evaluate_calls(evaluate, graph, steps.reshape(x.shape), fresh, knobs.channels, lengths)
     else:
-        (expected,) = evaluate_integers(graph, (steps.reshape(x.shape),), lengths)
+        (expected,) = evaluate(graph, (steps.reshape(x.shape),), lengths)
     counts = lengths if design.per_step else np.ones_like(lengths)
     due = expected.reshape(len(x), -1, design.output.count)
     return steps[given], due[np.arange(due.shape[1]) < counts[:, np.newaxis]], counts
 
 
-class _Proof:
+class Proof:
+    """Holds one design of an ensemble against its definition; `source` decides all that is random."""
+
     def __init__(
         self,
         ensemble: Ensemble,
@@ -202,10 +210,14 @@ class _Proof:
             type = replace(type, shape=type.shape[1:])
         x = random_beats(type, len(lengths), self._random)
         fresh = np.array([self._random.random() < 0.2 for _ in lengths]) if self._design.remembers else None
-        vectors, due, counts = vectors_of(self._graph, self._design, x, lengths, fresh, self._knobs)
+        vectors, due, counts = self.vectors(x, lengths, fresh)
         result = self._ensemble.run(self._index, vectors, lengths, stimulus, fresh)
         result.require_equal(f"{self._design.top}, {stimulus}", due, counts)
         return result
+
+    def vectors(self, x: Integers, lengths: Counts, fresh: Flags | None) -> tuple[Integers, Integers, Counts]:
+        """Return what `vectors_of` does of inputs."""
+        return vectors_of(self._graph, self._design, x, lengths, fresh, self._knobs)
 
     def _seed(self) -> int:
         return self._random.randint(0, 1 << 60)

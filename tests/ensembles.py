@@ -30,7 +30,7 @@ def write_files(firmware: Firmware, folder: Path) -> list[Path]:
 class Ensemble:
     """Designs, whose names differ, compiled to one simulation in `folder`."""
 
-    def __init__(self, designs: Sequence[Firmware], folder: Path) -> None:
+    def __init__(self, designs: Sequence[Firmware], folder: Path, optimise: bool = True) -> None:
         assert len({design.top for design in designs}) == len(designs), "designs of one name"
         self._designs = designs
         self._in_bytes = max(_bytes(design.input) for design in designs)
@@ -46,6 +46,7 @@ class Ensemble:
             max_steps=1,
             directory=folder / "simulation",
             sideband=Sideband(fresh=True),
+            optimise=optimise,
         )
 
     def run(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from conformance import Case
+from loopwire.errors import ConfigError, UnsupportedError
 from loopwire.frontends import keras_activations
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.knobs import Io
@@ -17,10 +19,11 @@ from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
-from loopwire.layers.model import Layer
+from loopwire.layers.model import Layer, Tensor
 from loopwire.layers.roles import LayerTypes, Role
 from loopwire.layers.shape import Flatten, Reshape
 from loopwire.layers.simple_rnn import SimpleRnn
+from loopwire.targets.windows import check_window
 
 SOFTMAX = keras_activations.FUNCTIONS["softmax"]
 FUNCTIONS = tuple(
@@ -37,6 +40,19 @@ FUNCTIONS = tuple(
 PARTS = ("xcku115", "xcvu13p", "xc7a100t", "LFE5U-85F")
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """The largest sizes of random models: steps, features and units, and layers before and after the one that ends a
+    sequence; and the copies and sequences in the loop that they are drawn from."""
+
+    steps: int = 6
+    features: int = 3
+    units: int = 3
+    more_layers: int = 2
+    copies: tuple[int, ...] = (1, 1, 2, 3)
+    interleave: tuple[int | None, ...] = (None, None, 1, 2, 3)
+
+
 class Weights:
     """Random arrays; their scale is drawn once, so that some models saturate."""
 
@@ -49,58 +65,105 @@ class Weights:
         return self._rng.uniform(-self._scale, self._scale, shape) * (self._rng.random(shape) < 0.9)
 
 
-def random_case(source: random.Random, name: str) -> Case:
-    """Return a model with types and knobs; draws little from `source`, so that hypothesis may stand behind it."""
+SIZES = Sizes()
+
+
+def random_case(source: random.Random, name: str, sizes: Sizes = SIZES) -> Case:
+    """Return a model with types and knobs; draws little from `source`, so that hypothesis may stand behind it.
+
+    The types of one model in four are odd: of 1 to 3 bits, with a point that lies outside them as often as not.
+    """
     weights = Weights(source.getrandbits(30))
     sequence = source.random() < 0.85
-    shape: tuple[int, ...] = (source.randint(1, 6), source.randint(1, 3)) if sequence else (source.randint(1, 4),)
+    features = source.randint(1, sizes.features)
+    shape: tuple[int, ...] = (source.randint(1, sizes.steps), features) if sequence else (features,)
+    spec = _odd_spec if source.random() < 0.25 else _spec
     input_shape, layers = shape, []
 
     def add(make: Callable[[str, int], Layer]) -> None:
         nonlocal shape
         layers.append(make(f"layer_{len(layers) + 1}", shape[-1]))
-        shape = layers[-1].output_shape(shape)
+        shape = layers[-1].results((Tensor("x", shape),))[""]
 
     if sequence:
-        for _ in range(source.choice((0, 0, 1, 1, 2))):
-            add(
-                _recurrent(source, weights, return_sequences=True) if source.random() < 0.6 else _dense(source, weights)
-            )
+        for _ in range(min(source.choice((0, 0, 1, 1, 2)), sizes.more_layers)):
+            if source.random() < 0.6:
+                add(_recurrent(source, weights, sizes.units, return_sequences=True))
+            else:
+                add(_dense(source, weights, sizes.units))
         ending = source.choice(("state", "state", "state", "sequence", "flatten"))
         if ending == "state":
-            add(_recurrent(source, weights, return_sequences=False))
+            add(_recurrent(source, weights, sizes.units, return_sequences=False))
         elif ending == "sequence":
-            add(_dense(source, weights))
+            add(_dense(source, weights, sizes.units))
         else:
             size = shape[0] * shape[1]
             add(lambda name, _: Flatten(name) if source.random() < 0.7 else Reshape(name, (size,)))
-            units = source.randint(1, 3)
+            units = source.randint(1, sizes.units)
             add(lambda name, _: Dense(name, weights(units, size), weights(units), _function(source)))
-    for _ in range(source.choice((0, 1, 1, 2)) if layers else source.randint(1, 3)):
-        add(_dense(source, weights))
+    for _ in range(min(source.choice((0, 1, 1, 2)), sizes.more_layers) if layers else source.randint(1, 3)):
+        add(_dense(source, weights, sizes.units))
     io: Io = source.choice(("stream", "stream", "parallel"))
     return Case(
         name,
         input_shape,
         layers,
-        {layer.name: _types(source) for layer in layers},
-        _spec(source, 2, 12),
+        {layer.name: _types(source, spec) for layer in layers},
+        spec(source, 2, 12),
         source.choice(PARTS),
         source.choice((2.5, 5.0, 5.0, 10.0)),
-        interleave=source.choice((None, None, 1, 2, 3)),
+        interleave=source.choice(sizes.interleave),
         multipliers=source.choice(("auto", "shift_add", "dsp")),
-        copies=source.choice((1, 1, 2, 3)),
+        copies=source.choice(sizes.copies),
         io=io,
         bus_bits=source.choice((None, 8, 16, 32, 40)) if io == "stream" else None,
     )
+
+
+def buildable(case: Case) -> Case:
+    """Return the case with a clock slow enough for its operations, and knobs that fit its loop and its sequences."""
+    while True:
+        try:
+            case.firmware(case.graph())
+            return case
+        except ConfigError as error:
+            if error.where == "interleave":
+                case = replace(case, interleave=None)
+            elif error.where == "copies":
+                case = replace(case, copies=1)
+            elif error.where == "bus_bits":
+                case = replace(case, bus_bits=None)
+            else:
+                assert error.where.startswith("clock period"), error
+                case = replace(case, clock_period_ns=2 * case.clock_period_ns)
+
+
+def sometimes_lasting(source: random.Random, case: Case) -> Case:
+    """Return the case, or one time in three the same with states that last, or a sliding window, where it can be."""
+    kept, channels = source.choice(("states", "window", None, None, None, None)), source.choice((1, 2, 3, 7))
+    if kept is None:
+        return case
+    if kept == "states":
+        changed = replace(case, stateful=True, channels=channels, interleave=None, copies=1)
+    else:
+        changed = replace(case, sliding_window=True, channels=channels, io="stream", bus_bits=None)
+    try:
+        graph = changed.graph()
+        if changed.sliding_window:
+            check_window(graph)
+    except (ConfigError, UnsupportedError):
+        return case
+    return changed
 
 
 def _function(source: random.Random) -> Function:
     return source.choice(FUNCTIONS)
 
 
-def _recurrent(source: random.Random, w: Weights, return_sequences: bool) -> Callable[[str, int], Layer]:
-    units, kind = source.randint(1, 3), source.choice((Lstm, Lstm, Gru, Gru, SimpleRnn))
+def _recurrent(
+    source: random.Random, w: Weights, most_units: int, return_sequences: bool
+) -> Callable[[str, int], Layer]:
+    units, kind = source.randint(1, most_units), source.choice((Lstm, Lstm, Gru, Gru, SimpleRnn))
     options: dict[str, Any] = {"return_sequences": return_sequences, "go_backwards": source.random() < 0.4}
     if source.random() < 0.5:
         options["activation"] = _function(source)
@@ -120,8 +183,11 @@ def _recurrent(source: random.Random, w: Weights, return_sequences: bool) -> Cal
     return make
 
 
-def _dense(source: random.Random, w: Weights) -> Callable[[str, int], Layer]:
-    units, kind = source.randint(1, 4), source.choice(("dense", "dense", "softmax", "activation", "normalization"))
+def _dense(source: random.Random, w: Weights, most_units: int) -> Callable[[str, int], Layer]:
+    units, kind = (
+        source.randint(1, most_units + 1),
+        source.choice(("dense", "dense", "softmax", "activation", "normalization")),
+    )
     bias = float(source.random() < 0.8)
     match kind:
         case "dense":
@@ -143,9 +209,16 @@ def _spec(source: random.Random, least: int, most: int) -> str:
     return f"{kind}<{width},{source.randint(-1, min(width, 5))},{modes}>"
 
 
-def _types(source: random.Random) -> LayerTypes:
+def _odd_spec(source: random.Random, least: int, most: int) -> str:
+    """Return a type of so few bits that all its numbers are met, or one whose point lies outside of its bits."""
+    width = source.choice((1, 1, 2, 2, 3, source.randint(least, min(most, 6))))
+    modes = f"{source.choice(list(Rounding))},{source.choice(list(Overflow))}"
+    return f"{source.choice(('fixed', 'ufixed'))}<{width},{source.randint(-3, width + 3)},{modes}>"
+
+
+def _types(source: random.Random, spec: Callable[[random.Random, int, int], str]) -> LayerTypes:
     def draw(role: Role) -> FixedType:
-        return FixedType.parse(_spec(source, *((2, 8) if "weight" in role or role is Role.BIAS else (2, 11))))
+        return FixedType.parse(spec(source, *((2, 8) if "weight" in role or role is Role.BIAS else (2, 11))))
 
     chosen = {role: draw(role) for role in Role if role is not Role.PREACTIVATION}
     if source.random() < 0.5:

@@ -66,17 +66,17 @@ def assert_netlist_conforms(case: Case, tmp_path: Path) -> None:
     sources = write_files(design, tmp_path)
     fabric = fabric_of(find_part(case.part))
     read = f"read_verilog -sv -defer {' '.join(path.name for path in sources if path.suffix == '.sv')}"
-    yosys.run((read, *fabric.commands(design.top), "write_verilog -noattr cells.v"), tmp_path)
+    yosys.run((read, *fabric.commands(design.top), "write_verilog -noattr cells.v"), tmp_path, ["cells.v"])
     (tmp_path / "multiplier.sv").write_text(MULTIPLIER)
     models = f"read_verilog -sv -D NO_INCLUDES cells.v multiplier.sv +/{CELLS[fabric.name]}"
     as_logic = (models, f"hierarchy -top {design.top}", "proc", "flatten", f"write_verilog -noattr {NETLIST}")
-    yosys.run(as_logic, tmp_path)
+    yosys.run(as_logic, tmp_path, [NETLIST])
 
     source = random.Random(case.name)
     lengths = np.array([source.randint(1, design.length) for _ in range(12)])
     x = random_beats(graph.inputs[0].type, len(lengths), source)
     vectors, due, counts = vectors_of(graph, design, x, lengths)
     sent, expected = Vectors(design.input, vectors, lengths), Vectors(design.output, due, counts)
-    bench, *_ = write_testbench(tmp_path, design.top, sent, expected, case.clock_period_ns)
+    bench, *_ = write_testbench(tmp_path, design.top, sent, expected, case.clock_period_ns, design.latency_cycles)
     printed = verilator.run_testbench(f"{design.top}_tb", [bench, tmp_path / NETLIST])
     assert printed.startswith("PASS: 12 sequences, 0 errors\n")

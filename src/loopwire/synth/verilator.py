@@ -33,6 +33,7 @@ _SHARED = ("-fno-gate", "-fno-dfg")
 """Without these optimisations across the borders of modules, the code of equal instances is equal, and written once."""
 MODEL, RUNTIME_OBJECT = "model", "runtime.o"
 _FLAGS = ("-std=c++20", "-O1", "-pthread", "-w")
+_QUICKLY_COMPILED = ("-O0",)
 
 
 def lint(top: str, sources: Sequence[Path]) -> str:
@@ -55,6 +56,7 @@ def build(
     sideband: Sideband = NO_SIDEBAND,
     has_status: bool = False,
     repeats: bool = False,
+    optimise: bool = True,
 ) -> Simulator:
     """Compile a module with one AXI4-Stream input and one output to a simulation.
 
@@ -70,6 +72,7 @@ def build(
         sideband: which of the ports s_axis_tuser, s_axis_tid, m_axis_tuser and m_axis_tid there are.
         has_status: whether there are ports status_framing_error and status_overrun, which TLAST and TKEEP decide.
         repeats: whether a large module stands several times. It is then compiled once, to a slower simulation.
+        optimise: whether the C++ compiler does: a short simulation takes less time than that.
 
     Raises:
         ToolError: Verilator or a C++ compiler is missing or fails.
@@ -80,7 +83,7 @@ def build(
     sizes |= {"USER_BITS": sideband.tuser_bits, "FRESH": int(sideband.fresh), "ID_BITS": sideband.id_bits}
     sizes["HAS_STATUS"] = int(has_status)
     sizes |= {"IN_KEEP_BYTES": input.keep_bytes, "OUT_KEEP_BYTES": output.keep_bytes}
-    program = _compile_model(place, [_DRIVER], sizes)
+    program = _compile_model(place, [_DRIVER], sizes, () if optimise else _QUICKLY_COMPILED)
     simulator = Simulator(top, program, Path(sources[0]).resolve().parent, input, output, max_steps, sideband)
     if directory is None:
         weakref.finalize(simulator, release, place)
@@ -143,7 +146,7 @@ def _verilate(top: str, sources: Sequence[Path], place: Path, *options: str) -> 
     return printed
 
 
-def _compile_model(place: Path, others: Sequence[Path], macros: Mapping[str, int]) -> Path:
+def _compile_model(place: Path, others: Sequence[Path], macros: Mapping[str, int], options: Sequence[str] = ()) -> Path:
     compiler = cxx_compiler()
     (place / RUNTIME_OBJECT).write_bytes(_runtime(compiler)[RUNTIME_OBJECT])
     unit, program = place / "simulate.cpp", place / "simulate"
@@ -151,7 +154,8 @@ def _compile_model(place: Path, others: Sequence[Path], macros: Mapping[str, int
     unit.write_text("".join(f'#include "{file}"\n' for file in (*generated, *(other.name for other in others))))
     folders = [f"-I{MODEL}", *(f"-I{other.parent}" for other in others)]
     defines = [f"-D{name}={value}" for name, value in macros.items()]
-    compile_cxx(compiler, [*_FLAGS, *_includes(), *folders, *defines, unit.name, RUNTIME_OBJECT], program)
+    arguments = [*_FLAGS, *options, *_includes(), *folders, *defines, unit.name, RUNTIME_OBJECT]
+    compile_cxx(compiler, arguments, program)
     return program
 
 

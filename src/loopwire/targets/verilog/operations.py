@@ -288,7 +288,7 @@ def _rounded(kind: Round, a: Signal, expression: str, width: int) -> str:
     # A bit more than the number, for what is added; where that is nothing, none.
     wide = max(a.width, dropped + 1) + (kind.mode is not Rounding.TRN or not a.signed)
     value = resized(expression, a.width, a.signed, wide)
-    half, sign = 1 << (dropped - 1), f"{expression}[{a.width - 1}]" if a.signed else "1'b0"
+    half, sign = 1 << (dropped - 1), _bit(expression, a.width - 1) if a.signed else "1'b0"
     match kind.mode:
         case Rounding.TRN:
             added = ""
@@ -302,7 +302,7 @@ def _rounded(kind: Round, a: Signal, expression: str, width: int) -> str:
             added = f"{literal(half - 1, wide)} + {wide}'({sign})"
         case Rounding.RND_CONV:
             # The lowest bit kept breaks a tie.
-            kept = f"{expression}[{min(dropped, a.width - 1)}]" if dropped < a.width else sign
+            kept = _bit(expression, min(dropped, a.width - 1)) if dropped < a.width else sign
             added = f"{literal(half - 1, wide)} + {wide}'({kept})"
         case Rounding.TRN_ZERO:
             added = f"({sign} ? {literal(2 * half - 1, wide)} : {literal(0, wide)})"
@@ -310,6 +310,11 @@ def _rounded(kind: Round, a: Signal, expression: str, width: int) -> str:
             assert_never(kind.mode)
     total = f"{value} + {added}" if added else value
     return f"{width}'($signed({total}) >>> {dropped})"
+
+
+def _bit(expression: str, place: int) -> str:
+    """Return a bit of a vector's element; Icarus 11 takes no second index behind a variable one."""
+    return f"1'({expression} >> {place})"
 
 
 def _bounded(kind: Bound, a: Signal, expression: str, width: int) -> str:

@@ -1,0 +1,19 @@
+"""The running total of all campaigns, in `totals.json` beside this file: what has been tried, in all runs together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+TOTALS = Path(__file__).with_name("totals.json")
+
+
+def add(campaign: str, counts: Mapping[str, int]) -> None:
+    """Add what a campaign has just done to its totals."""
+    totals: dict[str, dict[str, int]] = json.loads(TOTALS.read_text()) if TOTALS.exists() else {}
+    before = totals.get(campaign, {})
+    totals[campaign] = {key: before.get(key, 0) + counts.get(key, 0) for key in sorted({*before, *counts})}
+    fresh = TOTALS.with_suffix(".new")
+    fresh.write_text(json.dumps(totals, indent=2, sort_keys=True) + "\n")
+    fresh.replace(TOTALS)
