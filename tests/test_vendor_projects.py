@@ -205,13 +205,13 @@ def test_ports_are_those_of_the_top(compiled: Path) -> None:
         Port("input", "aclk", None),
         Port("input", "aresetn", None),
         Port("input", "s_axis_tdata", 32),
-        Port("input", "s_axis_tvalid", None),
+        Port("input", "s_axis_tlast", None),
     )
     assert [port.name for port in files.ports if port.direction == "output"] == [
         "s_axis_tready",
         "m_axis_tdata",
-        "m_axis_tvalid",
         "m_axis_tlast",
+        "m_axis_tvalid",
         "status_framing_error",
         "status_overrun",
     ]
@@ -244,7 +244,29 @@ def test_without_vivado_the_scripts_are_written(project: Path, monkeypatch: pyte
     assert tool_commands(project / "vivado" / "tagger.xdc") == [
         ["get_ports", "aclk"],
         ["create_clock", "-name", "aclk", "-period", "5", "aclk"],
+        ["get_ports", "aclk"],
+        ["set_property", "HD.CLK_SRC", "BUFGCE_X0Y0", "aclk"],
+        ["get_ports", "-filter", "DIRECTION == IN && NAME != aclk"],
+        ["set_input_delay", "-clock", "aclk", "1.25", "DIRECTION == IN && NAME != aclk"],
+        ["get_ports", "-filter", "DIRECTION == OUT"],
+        ["set_output_delay", "-clock", "aclk", "1.25", "DIRECTION == OUT"],
     ]
+
+
+def test_the_script_fails_where_the_slack_is_negative(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if shutil.which("tclsh") is None:
+        pytest.skip("no tclsh on PATH")
+    with monkeypatch.context() as patch:
+        without_tools(patch)
+        run("build", project, "--tool", "vivado")
+    slack = project / "vivado" / "slack.tcl"
+    slack.write_text(
+        "proc unknown {args} { return 0 }; proc get_property {args} { return $::env(SLACK) }\nsource build.tcl"
+    )
+    for slack_ns, status in (("0.012", 0), ("-0.221", 3)):
+        environment = {"PATH": "/usr/bin:/bin", "SLACK": slack_ns}
+        done = subprocess.run(["tclsh", slack], cwd=slack.parent, env=environment, capture_output=True, text=True)
+        assert (done.returncode, "misses its clock by 0.221 ns" in done.stderr) == (status, status == 3), done.stderr
 
 
 def test_the_packaged_ip_has_axi_stream_interfaces(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,6 +292,7 @@ FAKE_VIVADO = """#!/bin/sh
 [ -f build.tcl ] || exit 8
 mkdir -p reports
 cp "$(dirname "$0")"/*.rpt reports
+exit 3  # as the script does where the slack is negative
 """
 FAKE_QUARTUS = """#!/bin/sh
 [ "$*" = "--flow compile tagger" ] || exit 7

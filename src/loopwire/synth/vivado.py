@@ -1,7 +1,7 @@
 """Vivado: scripts for a design by itself, and their run.
 
-Ref: AMD UG835 (Tcl commands), UG905 (out-of-context design), UG903 (create_clock), UG1118 (packaging of IP),
-     UG994 (X_INTERFACE attributes).
+Ref: AMD UG835 (Tcl commands), UG905 (out-of-context design), UG903 (create_clock, set_input_delay),
+     UG1118 (packaging of IP), UG994 (X_INTERFACE attributes).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from string import Template
 
 from loopwire.errors import ConfigError, ToolError
 from loopwire.report.built import Built
@@ -20,6 +21,15 @@ from loopwire.system.programs import run_tool
 from loopwire.text.names import FileName
 
 PROGRAM = "vivado"
+OUTSIDE_SHARE = 0.25
+"""Of the clock period, for the way between a register outside of the design and one of its ports."""
+CONSTRAINTS = Template("""\
+create_clock -name aclk -period $period [get_ports aclk]
+# Out of context the clock's skew is that of a buffer, not of a port.
+set_property HD.CLK_SRC $buffer [get_ports aclk]
+set_input_delay -clock aclk $outside [get_ports -filter {DIRECTION == IN && NAME != aclk}]
+set_output_delay -clock aclk $outside [get_ports -filter {DIRECTION == OUT}]
+""")
 STREAMS = ("s_axis", "m_axis")
 BUILD, PACKAGE = "build.tcl", "package_ip.tcl"
 LOG = "loopwire_build.log"
@@ -52,7 +62,11 @@ def project_files(files: RtlFiles, part: str, clock_period_ns: float) -> dict[st
     return {
         BUILD: template("build.template.tcl").substitute(names),
         PACKAGE: template("package_ip.template.tcl").substitute(names),
-        f"{files.top}.xdc": f"create_clock -name aclk -period {clock_period_ns:g} [get_ports aclk]\n",
+        f"{files.top}.xdc": CONSTRAINTS.substitute(
+            period=f"{clock_period_ns:g}",
+            outside=f"{OUTSIDE_SHARE * clock_period_ns:g}",
+            buffer="BUFGCTRL_X0Y0" if part.lower().startswith("xc7") else "BUFGCE_X0Y0",
+        ),
         f"{files.top}_ip.v": template("ip.template.v").substitute(
             top=files.top, ports=_ports(files), connections=_connections(files)
         ),
@@ -75,11 +89,16 @@ def run(folder: Path, layers: Mapping[str, str]) -> Built:
         )
     for report in REPORTS:
         (folder / report).unlink(missing_ok=True)
-    run_tool("Vivado", COMMAND.split(), folder / LOG, directory=folder)
+    failure = None
+    try:
+        run_tool("Vivado", COMMAND.split(), folder / LOG, directory=folder)
+    except ToolError as error:
+        # The script fails last of all where the clock is missed: then the reports tell by how much.
+        failure = error
     try:
         return read_reports(folder, layers)
     except ToolError as error:
-        raise ToolError(error.where, error.problem, f"Read its log, {folder / LOG}") from None
+        raise failure or ToolError(error.where, error.problem, f"Read its log, {folder / LOG}") from None
 
 
 def _listed(names: tuple[FileName, ...]) -> str:

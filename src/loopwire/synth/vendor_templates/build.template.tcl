@@ -36,3 +36,9 @@ report_utilization -file reports/utilization.rpt
 report_utilization -hierarchical -file reports/utilization_hierarchical.rpt
 report_timing_summary -file reports/timing.rpt
 write_checkpoint -force $top.dcp
+
+set slack [get_property SLACK [get_timing_paths -delay_type max]]
+if {$$slack < 0} {
+    puts stderr "$top misses its clock by [expr {-$$slack}] ns: see reports/timing.rpt"
+    exit 3
+}

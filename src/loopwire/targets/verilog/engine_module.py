@@ -22,6 +22,9 @@ RESET = {"step_valid": " && aresetn", "step_clears": " || !aresetn"}
 """What a reset does to a control. The one that clears states is high when it does: flip-flops have no other reset, and
 an inverter would stand in the middle of a wire to all of them."""
 
+SPREAD = "(* max_fanout = 64, maxfan = 64 *) "
+"""Of controls that select or clear all bits that cross a stage: Vivado (UG901) and Quartus copy their registers."""
+
 
 @dataclass(frozen=True)
 class _Control:
@@ -39,7 +42,8 @@ class _Control:
     def declarations(self) -> list[str]:
         lines = [f"  logic {_bus(self.bits)}{self.name};"]
         if self.last > self.first:
-            lines.append(f"  logic [{self.last}:{self.first + 1}]{_bus(self.bits).strip()} {self.name}_q;")
+            spread = SPREAD if self.name.startswith(tuple(RESET)) else ""
+            lines.append(f"  {spread}logic [{self.last}:{self.first + 1}]{_bus(self.bits).strip()} {self.name}_q;")
         return lines
 
     def registers(self) -> list[str]:
