@@ -3,18 +3,58 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from conformance import Case
+from loopwire.boards.identity import identity_of
+from loopwire.config import CompileConfig
+from loopwire.errors import BoardError, ConfigError, VerificationError
 from loopwire.ir.fixed_point import Integers
+from loopwire.knobs import Knobs
 from loopwire.targets.calls import evaluate_calls
 from loopwire.targets.evaluate import evaluate_integers
+from loopwire.verification import verify
 from port_bench import Beat, Played, play
 from test_conformance_verilog import dense, gru, rnn
+from test_design import X, tagger
 
 STEPS = 4
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "user": ({"user_bits": 33}, "user_bits: 33 bits are impossible. Give from 0 (none) to 32"),
+    "negative": ({"id_bits": -1}, "id_bits: -1 bits are impossible. Give from 0 (none) to 16"),
+    "narrow": (
+        {"id_bits": 4, "channels": 28, "stateful": True},
+        "id_bits: TID of 4 bits cannot number 28 channels. Give 5 or more, or 0 for no TID",
+    ),
+    "window": (
+        {"require_tlast": True, "sliding_window": True},
+        "require_tlast: it contradicts 'sliding_window', in which every beat is a sample and TLAST means nothing. "
+        "Leave 'require_tlast' out",
+    ),
+}
+
+
+@pytest.mark.parametrize("choice", REFUSED)
+def test_impossible_labels_and_framing_are_refused(choice: str) -> None:
+    settings, text = REFUSED[choice]
+    with pytest.raises(ConfigError) as refused:
+        Knobs(**settings)
+    assert str(refused.value) == text
+
+
+def test_designs_with_labels_are_not_put_on_boards() -> None:
+    with pytest.raises(BoardError) as refused:
+        identity_of({"top": "tagger", "user_bits": 8, "id_bits": 0}, 4096)
+    assert str(refused.value) == (
+        "project tagger: its sequences have labels (user_bits = 8), which a host does not send. "
+        "Compile it without 'user_bits'"
+    )
 
 
 def beats_of(steps: list[int], last: bool = True, **sideband: int) -> list[Beat]:
@@ -109,3 +149,18 @@ def test_a_lost_call_leaves_the_channels_in_step(tmp_path: Path) -> None:
         fresh = np.zeros(len(own), np.bool_)
         expected = evaluate_calls(evaluate_integers, case.graph(), x[own], fresh, 1, np.ones(len(own), np.int64))
         assert [found.data[index] for index in own] == lanes(expected)
+
+
+def test_labels_and_a_constant_latency_are_verified() -> None:
+    everything = CompileConfig(user_bits=7, id_bits=5, port_registers=True, fixed_latency=True, require_tlast=True)
+    design = tagger(everything)
+    found = verify(design, X[:12], 12).simulated
+    least, greatest = tagger().firmware.latency_range_cycles
+    assert least < greatest and found.greatest_latency_cycles == found.least_latency_cycles == greatest + 2
+    labels = design.firmware.files["loopwire_labels.sv"].replace("read_place + PLACE_BITS'(1)", "read_place")
+    faulty = tagger(everything)
+    faulty.__dict__["firmware"] = replace(
+        design.firmware, files={**design.firmware.files, "loopwire_labels.sv": labels}
+    )
+    with pytest.raises(VerificationError, match="m_axis_tuser or m_axis_tid is not the sequence's"):
+        verify(faulty, X[:12], 12)
