@@ -465,7 +465,7 @@ def test_testbenches_pass_in_every_simulator(case: Case, tmp_path: Path) -> None
         capture_output=True,
         text=True,
     )
-    assert compiled.returncode == 0, compiled.stderr
+    assert (compiled.returncode, compiled.stderr) == (0, "")
     run = subprocess.run(["vvp", "simulate"], cwd=tmp_path, capture_output=True, text=True)
     assert "PASS: 12 sequences, 0 errors" in run.stdout, run.stdout
 

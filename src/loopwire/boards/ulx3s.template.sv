@@ -47,10 +47,9 @@ module $top (
   );
 
   // Reset lasts until the clock has been steady and the button up for a while.
-  logic [1:0] steady;
-  logic [RESET_BITS-1:0] steady_for;
-  logic aresetn;
-  initial {steady, steady_for, aresetn} = '0;
+  logic [1:0] steady = '0;
+  logic [RESET_BITS-1:0] steady_for = '0;
+  logic aresetn = 1'b0;
   always_ff @(posedge aclk) begin
     steady <= {steady[0], locked && !btn[1]};
     if (!steady[1]) steady_for <= '0;

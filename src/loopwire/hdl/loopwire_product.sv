@@ -16,11 +16,15 @@ module loopwire_product #(
   wire unused = &{1'b0, b};                     // of which a narrower result takes only the lower bits
   logic [A_WIDTH-1:0][Y_WIDTH-1:0] sums;
   always_comb begin
-    for (int k = 0; k < A_WIDTH; k++) sums[k] = a[k] ? wide_b << k : '0;
-    if (A_SIGNED != 0) sums[A_WIDTH-1] = -sums[A_WIDTH-1];
-    for (int step = 1; step < A_WIDTH; step = 2 * step) begin
-      for (int k = 0; k + step < A_WIDTH; k = k + 2 * step) sums[k] = sums[k] + sums[k+step];
+    for (int k = 0; k < A_WIDTH; k++) begin
+      sums[k] = a[k] ? wide_b << k : '0;
+      if (A_SIGNED != 0 && k == A_WIDTH - 1) sums[k] = -sums[k];
     end
-    y = sums[0] + Y_WIDTH'(ADDED);
+    for (int level = 0; level < $clog2(A_WIDTH); level++) begin
+      for (int k = 0; k < A_WIDTH; k++) begin
+        if (k % (2 << level) == 0 && k + (1 << level) < A_WIDTH) sums[k] = sums[k] + sums[k+(1<<level)];
+      end
+    end
   end
+  assign y = sums[0] + Y_WIDTH'(ADDED);
 endmodule

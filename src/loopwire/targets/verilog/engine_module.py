@@ -144,6 +144,7 @@ def engine_module(
         "  // What accompanies a step: name_q[s] belongs to the step in stage s.",
         *(line for control in controls for line in control.declarations()),
         f"  logic {array(x)} {ports[x]};",
+        *(f"  logic {array(signal)} {ports[signal]};" for module in modules for signal in module.outputs),
         "  logic ticket_returned;",
         "",
         *_feeder(timing, controls.stretches[0], bits, x, ports[x], pipeline.input_stage, issued, fresh),
@@ -268,7 +269,6 @@ def _instance(
     for control, places in module.controls.items():
         connected += [f".{control}_{s}({controls.in_stage(control, s)})" for s in sorted(places)]
     connected += [f".{ports[signal]}" for signal in (*module.inputs, *module.outputs)]
-    declared = [f"  logic {array(signal)} {ports[signal]};" for signal in module.outputs]
     lines, line = [], "     "
     for port in connected:
         text = f" {port}{',' if port != connected[-1] else ''}"
@@ -276,4 +276,4 @@ def _instance(
             lines.append(line)
             line = "     "
         line += text
-    return [*declared, f"  {name} {name}{INSTANCE} (", *lines, line, "  );", ""]
+    return [f"  {name} {name}{INSTANCE} (", *lines, line, "  );", ""]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from loopwire.hdl.expressions import as_signed, concatenation, literal, resized
-from loopwire.hdl.layout import element_of, loop, nested
+from loopwire.hdl.layout import element_of, loop, nested, wrapped
 from loopwire.ir.tables import TableForm
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.schedule.datapath import (
@@ -151,7 +151,7 @@ def statements(
         case TableEnds():
             found, beyond = (f"{text(operand)}[k]" for operand in operation.operands)
             kept = resized(found, operation.operands[0].width, operation.operands[0].signed, width)
-            ends = f"{beyond}[0] ? {literal(kind.first, width)} : {beyond}[1] ? {literal(kind.last, width)}"
+            ends = f"{_bit(beyond, 0)} ? {literal(kind.first, width)} : {_bit(beyond, 1)} ? {literal(kind.last, width)}"
             return each(f"{ends} : {kept}")
         case TableLookup():
             (cell,) = operation.operands
@@ -272,12 +272,17 @@ def _pairs(kind: Pairs, operation: Operation, result: str, text: Text) -> list[s
         compared = " > ".join(as_signed(member(index), a.width, a.signed, wide) for index in (left, right))
         joined = f"{compared} ? {first} : {second}"
     assignment = f"{result}[{element_of(group, pairs, pair)}] = {joined};"
-    body = nested(inner, assignment)
-    if members % 2:
-        last = resized(member(str(members - 1)), a.width, a.signed, out.width)
-        body.append(f"  {result}[{element_of(group, pairs, str(pairs - 1))}] = {last};")
-    elif not groups or not inner:
+    single = members - 1  # without a partner
+    # Constant indices only: a continuous assignment. Icarus Verilog 11 warns of one in a process that reads it.
+    index = "last" if inner and not groups else str(single)
+    alone = resized(member(index), a.width, a.signed, out.width)
+    left_over = [f"{result}[{element_of(group, pairs, str(pairs - 1))}] = {alone};"] if members % 2 else []
+    if not groups and not inner:
+        return [line for statement in (assignment, *left_over) for line in _continued(f"assign {statement}")]
+    if not left_over and not (groups and inner):
         return ["always_comb", *nested([*groups, *inner], assignment)]
+    head = f"for (int last = {single}; last < {members}; last++) " if index == "last" else ""
+    body = [*nested(inner, assignment), *(f"  {head}{statement}" for statement in left_over)]
     return [f"always_comb {' '.join([*groups, 'begin'])}", *body, "end"]
 
 
@@ -302,7 +307,7 @@ def _rounded(kind: Round, a: Signal, expression: str, width: int) -> str:
             added = f"{literal(half - 1, wide)} + {wide}'({sign})"
         case Rounding.RND_CONV:
             # The lowest bit kept breaks a tie.
-            kept = _bit(expression, min(dropped, a.width - 1)) if dropped < a.width else sign
+            kept = _bit(expression, dropped) if dropped < a.width else sign
             added = f"{literal(half - 1, wide)} + {wide}'({kept})"
         case Rounding.TRN_ZERO:
             added = f"({sign} ? {literal(2 * half - 1, wide)} : {literal(0, wide)})"
@@ -310,6 +315,11 @@ def _rounded(kind: Round, a: Signal, expression: str, width: int) -> str:
             assert_never(kind.mode)
     total = f"{value} + {added}" if added else value
     return f"{width}'($signed({total}) >>> {dropped})"
+
+
+def _continued(statement: str) -> list[str]:
+    first, *further = wrapped(statement)
+    return [first, *(f"    {part}" for part in further)]
 
 
 def _bit(expression: str, place: int) -> str:
