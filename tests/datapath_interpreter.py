@@ -37,6 +37,9 @@ def apply(kind: dp.Kind, operands: list[list[int]], count: int, t: int) -> list[
             return [int(v) for v in kind.integers]
         case dp.StepRom():
             return [int(v) for v in kind.rows[t]]
+        case dp.Select():
+            (choice,), a, b = operands
+            return b if choice else a
         case dp.View():
             return operands[0][kind.start : kind.stop]
         case dp.Join():

@@ -62,7 +62,7 @@ def pass_through(steps: int = STEPS) -> Model:
     return chain("pass through", shape, (Activation("same", LINEAR),), "folder/same.keras")
 
 
-def firmware_of(graph: Graph, device: Any, clock_period_ns: float, name: str, knobs: Any) -> Firmware:
+def firmware_of(graph: Graph, device: Any, clock_period_ns: float, name: str, knobs: Any, ports: Any) -> Firmware:
     """Return hand-written hardware, in place of the generator's."""
     shape = graph.inputs[0].type.shape
     steps = shape[0] if len(shape) == 2 else 1
@@ -85,6 +85,8 @@ def firmware_of(graph: Graph, device: Any, clock_period_ns: float, name: str, kn
         sideband=Sideband(),
         latency_range_cycles=(steps, steps),
         steady=steady,
+        inputs=(),
+        outputs=(),
         timing=timing,
         engines=(),
         pipelines=(),

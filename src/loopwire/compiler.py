@@ -18,6 +18,7 @@ from loopwire.layers.recurrent import Recurrent
 from loopwire.passes.carry_states import carry_states
 from loopwire.passes.fold_batch_normalization import fold_batch_normalization
 from loopwire.passes.lower import lower
+from loopwire.schedule.network_plan import check_network, is_chain
 from loopwire.schedule.plan import check_knobs
 from loopwire.targets import vitis_hls
 from loopwire.targets.windows import check_window
@@ -96,8 +97,11 @@ def compile(model: Model, config: CompileConfig | None = None) -> Design:
         check_window(graph)
     if config.target == "vitis_hls":
         vitis_hls.check(graph, device, config)
-    elif config.folds or config.copies > 1 or config.bus_bits is not None:
-        check_knobs(graph, config)
+    elif config.folds or config.copies > 1 or config.bus_bits is not None or config.remembers:
+        if is_chain(graph, config):
+            check_knobs(graph, config)
+        else:
+            check_network(graph, config)
     return Design(folded, config, device, graph)
 
 

@@ -31,14 +31,16 @@ from loopwire.report.profile import TensorProfile, profile
 from loopwire.report.range_proof import RangeProof, range_proofs
 from loopwire.report.summary import CSimulation, Cycles, LayerFacts, Report, Verification
 from loopwire.report.trace import TensorTrace, trace
-from loopwire.synth import hls_compile, verilator
+from loopwire.synth import hls_compile, network_simulation, verilator
+from loopwire.synth.hls_compile import HlsEmulator
+from loopwire.synth.network_simulation import NetworkResult, NetworkSimulator, PortFormat, Sequences, unpacked
 from loopwire.synth.simulation import SimulationResult, Simulator, Stimulus
 from loopwire.system.folders import new_folder, release, temporary_folder
 from loopwire.targets import vitis_hls
 from loopwire.targets.calls import evaluate_calls
 from loopwire.targets.evaluate import evaluate_integers, evaluate_real
 from loopwire.targets.fast_emulator import FastEmulator, try_build
-from loopwire.targets.verilog import Firmware, generate
+from loopwire.targets.verilog import Firmware, PortFacts, generate
 from loopwire.targets.windows import windows
 from loopwire.text.names import printable
 
@@ -55,12 +57,12 @@ class Simulation:
     """What the simulated hardware gave.
 
     Attributes:
-        outputs: reals (N, *output shape); steps that a short sequence lacks are 0.
+        outputs: reals (N, *output shape), several by their names; steps that a short sequence lacks are 0.
         cycles: when each beat was accepted and each result valid.
     """
 
-    outputs: npt.NDArray[np.float64]
-    cycles: SimulationResult
+    outputs: Any
+    cycles: SimulationResult | NetworkResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,13 +227,15 @@ class Design:
         Raises:
             UnsupportedError: no hardware can be made of this model.
         """
-        return generate(self.graph, self.device, self.config.clock_period_ns, self.name, self.config)
+        clock_ns, names = self.config.clock_period_ns, self.port_names
+        return generate(self.graph, self.device, clock_ns, self.name, self.config, names)
 
     @property
     def predicted_cycles(self) -> Cycles:
         """Latency and interval of the hardware as its schedule predicts them."""
         firmware = self.firmware
-        return Cycles(firmware.latency_cycles, firmware.initiation_interval_cycles, *firmware.latency_range_cycles)
+        known = firmware.latency_range_cycles or ()
+        return Cycles(firmware.latency_cycles, firmware.initiation_interval_cycles, *known)
 
     @cached_property
     def hls(self) -> vitis_hls.HlsProject:
@@ -250,7 +254,7 @@ class Design:
         return PortNames(*(tuple(t.name for t in side) for side in (self.model.inputs, self.model.outputs)))
 
     @cached_property
-    def c_simulation(self) -> hls_compile.HlsEmulator:
+    def c_simulation(self) -> HlsEmulator:
         """The HLS C++ compiled for this computer, when first asked for.
 
         Raises:
@@ -284,6 +288,69 @@ class Design:
         weakref.finalize(self, release, folder)
         return simulator
 
+    @cached_property
+    def network_simulator(self) -> NetworkSimulator:
+        """The hardware of a network compiled to a simulation, when first asked for.
+
+        Raises:
+            ToolError: Verilator or a C++ compiler is missing or fails.
+        """
+        firmware, folder = self.firmware, new_folder()
+        sources = [path for path in _write_files(folder / "rtl", firmware.files) if path.suffix == ".sv"]
+        inputs, outputs = (
+            [PortFormat(p.axis, p.format, p.steps) for p in side] for side in (firmware.inputs, firmware.outputs)
+        )
+        simulator = network_simulation.build(firmware.top, sources, inputs, outputs, folder / "simulation")
+        weakref.finalize(self, release, folder)
+        return simulator
+
+    @property
+    def simulation(self) -> HlsEmulator | NetworkSimulator | Simulator:
+        """What proves the design, built when first asked for.
+
+        Raises:
+            ToolError: Verilator or a C++ compiler is missing or fails.
+        """
+        if self.config.target == "vitis_hls":
+            return self.c_simulation
+        return self.network_simulator if self.firmware.is_network else self.simulator
+
+    def run_network(self, integers: Batch, lengths: Lengths, stimulus: Stimulus) -> NetworkResult:
+        """Run sequences through a network's hardware, and compare every bit with the emulator.
+
+        Args:
+            integers: inputs in steps of their types, from `input_integers`.
+            lengths: steps of each sequence.
+            stimulus: gaps, stalls and resets.
+
+        Raises:
+            ToolError: Verilator or a C++ compiler is missing or fails.
+            VerificationError: a bit differs, or the hardware hangs or breaks a rule of AXI4-Stream.
+        """
+        firmware = self.firmware
+        outputs = self._evaluate(integers, lengths, np.zeros(len(lengths), np.bool_))
+
+        def sequences(ports: tuple[PortFacts, ...], batch: Batch) -> list[Sequences]:
+            found = []
+            for port, array in zip(ports, batch.arrays, strict=True):
+                counts = lengths if port.short and self.may_be_short else np.full(len(lengths), port.steps)
+                found.append(Sequences(_vectors(array.reshape(len(array), port.steps, -1), counts), counts))
+            return found
+
+        given, due = sequences(firmware.inputs, integers), sequences(firmware.outputs, outputs)
+        return self.network_simulator.run(given, due, stimulus, firmware.timeout_cycles)
+
+    def _simulate_network(self, integers: Batch, lengths: Lengths, stimulus: Stimulus) -> Simulation:
+        result = self.run_network(integers, lengths, stimulus)
+        arrays = []
+        for port, value, beats in zip(self.network_simulator.outputs, self.graph.outputs, result.outputs, strict=True):
+            held = unpacked(port, beats)
+            element = value.type.element
+            array = np.zeros((len(lengths), port.steps, port.format.count), integer_dtype(element.width + 1))
+            array[np.arange(port.steps) < held.lengths[:, np.newaxis]] = held.vectors
+            arrays.append(to_real(array, element.fraction))
+        return Simulation(self._named(self._as_model(Batch(tuple(arrays)))), result)
+
     def simulate(
         self,
         x: Inputs,
@@ -306,6 +373,8 @@ class Design:
         """
         integers, steps = self.input_integers(x, lengths)
         anew = check_fresh("fresh", fresh, len(steps), self.config.remembers)
+        if self.firmware.is_network:
+            return self._simulate_network(integers, steps, stimulus or Stimulus(seed=1))
         vectors = self.input_vectors(integers, steps)
         patience = self.firmware.timeout_cycles
         result = self.simulator.run(vectors, steps, stimulus or Stimulus(seed=1), patience, fresh=anew)

@@ -87,6 +87,40 @@ of 2^$output_exponent.
 """)
 
 
+NETWORK_README = Template("""\
+# $name
+
+Firmware of the network $network, made by Loopwire $version from $source.
+
+| | |
+|---|---|
+| Part | $part |
+| Clock | $clock_period_ns ns |
+| Latency, predicted | $latency_cycles cycles: first beat of a lone full sequence accepted to its last result valid |
+| Initiation interval, predicted | $interval_cycles cycles: sequence to sequence at full rate |
+
+## Ports of `$top`
+
+`aclk` is the clock, `aresetn` a synchronous reset, active low. Each input and each output is an AXI4-Stream with TDATA,
+TVALID, TREADY and TLAST, and TKEEP where a beat holds several time steps.
+
+| Signals | | Tensor | Beat | Element |
+|---|---|---|---|---|
+$ports
+
+All inputs give as many sequences. TLAST ends a sequence of time steps, as does its last possible one; inputs of time
+steps that meet end with the shortest. `status_framing_error` and `status_overrun` rise when an input breaks the
+framing, and fall with a reset. An element's lane is its width in whole bytes, element 0 lowest, signed numbers
+sign-extended.
+
+## Files
+
+* `rtl/`: SystemVerilog and the memory files that it reads. Module `$top` is the top.
+* `graph.txt`: the network as operations on fixed-point numbers, with all weights: what the emulator runs.
+* `design.json`: these facts and the type of every tensor, for scripts.
+""")
+
+
 def project_files(design: Design, x: Inputs | None) -> dict[str, str]:
     """Return the files of a design; its testbench's vectors are the first of `x`, or random if None."""
     count = TESTBENCH_SEQUENCES
@@ -105,6 +139,8 @@ def _verilog_files(design: Design, x: Batch) -> dict[str, str]:
     firmware = design.firmware
     files = {f"rtl/{name}": text for name, text in firmware.files.items()}
     # Simulators look for memory files where they run: beside the vectors.
+    if firmware.is_network:
+        return {**files, "README.md": _network_readme(design)}
     files |= {f"testbench/{name}": text for name, text in firmware.files.items() if not name.endswith(".sv")}
     return {**files, **_testbench(design, x), "README.md": _readme(design, len(x))}
 
@@ -178,6 +214,36 @@ def _readme(design: Design, vectors: int) -> str:
         input_exponent=-input_type.fraction,
         output_exponent=-output_type.fraction,
         vectors=vectors,
+    )
+
+
+def _network_readme(design: Design) -> str:
+    firmware = design.firmware
+    rows = []
+    sides = (
+        ("in", firmware.inputs, design.ports, design.graph.inputs),
+        ("out", firmware.outputs, design.model.outputs, design.graph.outputs),
+    )
+    for side, ports, tensors, values in sides:
+        for port, tensor, value in zip(ports, tensors, values, strict=True):
+            vector = "time step" if port.steps > 1 else "vector"
+            ends = f"{_beats(int(port.format.beat_counts(port.steps)))} a sequence{' at most' if port.short else ''}"
+            element = value.type.element
+            rows.append(
+                f"| `{port.axis}_t*` | {side} | {markdown_code(tensor.name)} | {_beat(port.format, vector)}; {ends} "
+                f"| {element}, steps of 2^{-element.fraction} |"
+            )
+    return NETWORK_README.substitute(
+        name=markdown(design.name),
+        network=markdown_code(design.name),
+        version=version("loopwire"),
+        source=markdown_code(design.source_name),
+        part=design.device.name,
+        clock_period_ns=f"{design.config.clock_period_ns:g}",
+        latency_cycles=firmware.latency_cycles,
+        interval_cycles=f"{firmware.initiation_interval_cycles:g}",
+        top=firmware.top,
+        ports="\n".join(rows),
     )
 
 
@@ -279,8 +345,7 @@ def _verilog_facts(design: Design) -> dict[str, object]:
         "layer_modules": dict(firmware.layer_modules),
         "predicted": {
             "latency_cycles": firmware.latency_cycles,
-            "least_latency_cycles": firmware.latency_range_cycles[0],
-            "greatest_latency_cycles": firmware.latency_range_cycles[1],
+            **_latency_range(firmware),
             "initiation_interval_cycles": firmware.initiation_interval_cycles,
             "loop_latency_cycles": firmware.loop_latency_cycles,
         },
@@ -295,6 +360,41 @@ def _verilog_facts(design: Design) -> dict[str, object]:
         "id_bits": design.config.id_bits,
         "port_registers": design.config.port_registers,
         "fixed_latency": design.config.fixed_latency,
+        **(_network_ports(design) if firmware.is_network else _ports(design)),
+    }
+
+
+def _latency_range(firmware: Firmware) -> dict[str, int]:
+    if firmware.latency_range_cycles is None:
+        return {}
+    least, greatest = firmware.latency_range_cycles
+    return {"least_latency_cycles": least, "greatest_latency_cycles": greatest}
+
+
+def _network_ports(design: Design) -> dict[str, object]:
+    firmware, graph = design.firmware, design.graph
+    facts: dict[str, object] = {}
+    sides = (
+        ("inputs", firmware.inputs, design.ports, graph.inputs),
+        ("outputs", firmware.outputs, design.model.outputs, graph.outputs),
+    )
+    for side, ports, tensors, values in sides:
+        facts[side] = {
+            tensor.name: {
+                "stream": port.axis,
+                "type": str(value.type.element),
+                "steps": port.steps,
+                "may_be_short": port.short,
+                **_lanes(port.format),
+            }
+            for port, tensor, value in zip(ports, tensors, values, strict=True)
+        }
+    return facts
+
+
+def _ports(design: Design) -> dict[str, object]:
+    firmware = design.firmware
+    return {
         "input": {
             "type": str(design.graph.inputs[0].type.element),
             "shape": list(design.input_shape),

@@ -15,7 +15,8 @@ from loopwire.design import Design
 from loopwire.errors import DataError, VerificationError
 from loopwire.hls_verification import verify_c_simulation
 from loopwire.report.summary import CSimulation, Cycles, Verification
-from loopwire.schedule.cycles import arrivals
+from loopwire.schedule.cycles import DesignTiming, arrivals
+from loopwire.synth.network_simulation import NetworkResult
 from loopwire.synth.simulation import SimulationResult, Stimulus
 
 Fresh = npt.NDArray[np.bool_]
@@ -98,16 +99,16 @@ def verify(
     for index, rows in enumerate(np.array_split(np.arange(len(integers)), runs)):
         part = integers[rows]
         regime = REGIMES[index % len(REGIMES)]
-        breaks_framing = regime.is_stressed and not design.config.sliding_window  # where TLAST has a meaning
+        breaks_framing = regime.is_stressed and _may_break_framing(design)  # where TLAST has a meaning
         fresh = np.zeros(len(part), np.bool_)
         lengths = full[done : done + len(part)].copy()
         resets: tuple[int, ...] = ()
         still_cycles = 0
         if regime.is_stressed:
-            chosen = random.random(len(part)) < 0.5
+            chosen = random.random(len(part)) < 0.5 * design.may_be_short
             lengths[chosen] = random.integers(1, design.steps, chosen.sum(), endpoint=True)
             # What survives a reset shows in a full sequence, which it cuts short, or in a short one, which it fills up.
-            lengths[0] = 1 if index % 2 else design.steps
+            lengths[0] = 1 if index % 2 and design.may_be_short else design.steps
             if design.config.remembers:
                 fresh = random.random(len(part)) < 0.1
             if breaks_framing:
@@ -131,6 +132,10 @@ def verify(
         if progress is not None:
             progress(done, len(integers))
     return Verification(len(integers), short, stressed, struck, simulated)
+
+
+def _may_break_framing(design: Design) -> bool:
+    return not (design.config.sliding_window or design.firmware.is_network)
 
 
 def _runs(sequences: int, config: CompileConfig) -> int:
@@ -172,9 +177,14 @@ def _measure_cycles(design: Design, one: Batch) -> Cycles:
     return Cycles(latency, interval, *_measure_latencies(design, one))
 
 
-def _measure_latencies(design: Design, one: Batch) -> tuple[int, int]:
-    """Return the least and the greatest latency of sequences at random times, which must be within those predicted."""
+def _measure_latencies(design: Design, one: Batch) -> tuple[int, int] | tuple[()]:
+    """Return the least and the greatest latency of sequences at random times, which must be within those predicted.
+
+    Those of a network are not predicted.
+    """
     firmware = design.firmware
+    if firmware.latency_range_cycles is None or not isinstance(firmware.timing, DesignTiming):
+        return ()
     least, greatest = firmware.latency_range_cycles
     gaps = arrivals(firmware.timing, Random(1), ARRIVALS)
     stimulus = Stimulus(seed=1, gaps_cycles=tuple(gaps))
@@ -189,7 +199,9 @@ def _measure_latencies(design: Design, one: Batch) -> tuple[int, int]:
     return int(found.min()), int(found.max())
 
 
-def _full_rate(design: Design, integers: Batch, what: str, stimulus: Stimulus = FULL_RATE_STIMULUS) -> SimulationResult:
+def _full_rate(
+    design: Design, integers: Batch, what: str, stimulus: Stimulus = FULL_RATE_STIMULUS
+) -> SimulationResult | NetworkResult:
     count = len(integers)
     lengths, fresh = np.full(count, design.steps, np.int64), np.zeros(count, np.bool_)
     return _simulate(design, integers, lengths, fresh, stimulus, what)
@@ -197,7 +209,9 @@ def _full_rate(design: Design, integers: Batch, what: str, stimulus: Stimulus = 
 
 def _simulate(
     design: Design, integers: Batch, lengths: Lengths, fresh: Fresh, stimulus: Stimulus, what: str
-) -> SimulationResult:
+) -> SimulationResult | NetworkResult:
+    if design.firmware.is_network:
+        return design.run_network(integers, lengths, stimulus)
     vectors, patience = design.input_vectors(integers, lengths), design.firmware.timeout_cycles
     result = design.simulator.run(vectors, lengths, stimulus, patience, fresh=fresh)
     due = design.expected_vectors(integers, lengths, fresh)

@@ -197,7 +197,7 @@ def _report(
     if not sequences:
         return report, evidence
     with step(progress, "Building the simulation"):
-        _ = design.c_simulation if design.config.target == "vitis_hls" else design.simulator
+        _ = design.simulation
     inputs = design.random_inputs(sequences) if data is None else data.inputs
     with step(progress, "Simulating") as update:
         return replace(report, verification=verify(design, inputs, sequences, progress=update)), evidence

@@ -17,6 +17,7 @@ from loopwire.report.roc import ClassRoc, confusion_figure, roc_figure
 from loopwire.report.summary import AUCS, CLIPPING, FACTS, Report, clipping_rows
 from loopwire.report.timeline import occupancy_svg, sequences_svg
 from loopwire.report.trace import DRIFT
+from loopwire.schedule.cycles import DesignTiming
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,7 +97,8 @@ def with_facts_of(old: str, report: Report) -> str:
 
 def _timeline(firmware: Firmware) -> list[str]:
     pairs = zip(firmware.pipelines, firmware.engines, strict=True)
-    return [sequences_svg(firmware.timing), *(occupancy_svg(*pair) for pair in pairs)]
+    sequences = [sequences_svg(firmware.timing)] if isinstance(firmware.timing, DesignTiming) else []
+    return [*sequences, *(occupancy_svg(*pair) for pair in pairs)]
 
 
 def _key_figures(report: Report) -> list[tuple[str, str]]:

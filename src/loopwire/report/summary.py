@@ -34,13 +34,15 @@ class Cycles:
 
     latency_cycles: int
     initiation_interval_cycles: float
-    least_latency_cycles: int
-    greatest_latency_cycles: int
+    least_latency_cycles: int | None = None
+    greatest_latency_cycles: int | None = None
 
     @property
     def latency_range(self) -> str:
         """Least and greatest latency in words."""
         least, greatest = self.least_latency_cycles, self.greatest_latency_cycles
+        if least is None or greatest is None:
+            return "not known of networks"
         return f"{least} to {greatest} cycles" if least < greatest else f"always {least} cycles"
 
 

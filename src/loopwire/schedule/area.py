@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 from loopwire.devices import Device
 from loopwire.schedule.cells import Cells, Resources
+from loopwire.schedule.cycles import EngineTiming
 from loopwire.schedule.datapath import Columns, Hold
+from loopwire.schedule.network_plan import NetworkPlan
+from loopwire.schedule.pipeline import Pipeline
 from loopwire.schedule.plan import Plan
-from loopwire.schedule.ports import ports
+from loopwire.schedule.ports import network_ports, ports
 from loopwire.schedule.resources import Multipliers, count_multipliers, estimate
 
 PORTS = "ports"
@@ -35,17 +38,32 @@ class EngineArea:
     resources: Resources
 
 
+def network_areas(plan: NetworkPlan, device: Device) -> tuple[EngineArea, ...]:
+    """Return the area of every engine of a network, and of its ports and channels."""
+    found = [
+        _engine_area(engine.name, pipeline, timing, 1, device)
+        for engine, pipeline, timing in zip(plan.engines, plan.pipelines, plan.timing.engines, strict=True)
+    ]
+    around = network_ports(plan, Cells(device))
+    return (*found, EngineArea(PORTS, (), 1, 1, Multipliers(), around))
+
+
 def areas(plan: Plan, device: Device) -> tuple[EngineArea, ...]:
     """Return the area of every engine, and of the ports."""
     found = []
     for index, (engine, pipeline, timing) in enumerate(zip(plan.chain, plan.pipelines, plan.timings, strict=True)):
-        datapath, copies = pipeline.datapath, plan.copies if index < plan.copied else 1
-        worked = [op.result.layer for op in datapath.operations if not isinstance(op.kind, Hold | Columns)]
-        layers = dict.fromkeys(layer for layer in worked if layer)
-        reuse_factor = 1 if datapath.folding is None else datapath.folding.cycles
-        multipliers, resources = count_multipliers(datapath) * copies, estimate(pipeline, timing, device) * copies
-        found.append(EngineArea(engine.name, tuple(layers), copies, reuse_factor, multipliers, resources))
+        copies = plan.copies if index < plan.copied else 1
+        found.append(_engine_area(engine.name, pipeline, timing, copies, device))
     around = ports(plan, Cells(device))
     if around != Resources():
         found.append(EngineArea(PORTS, (), 1, 1, Multipliers(), around))
     return tuple(found)
+
+
+def _engine_area(name: str, pipeline: Pipeline, timing: EngineTiming, copies: int, device: Device) -> EngineArea:
+    datapath = pipeline.datapath
+    worked = [op.result.layer for op in datapath.operations if not isinstance(op.kind, Hold | Columns)]
+    layers = dict.fromkeys(layer for layer in worked if layer)
+    reuse_factor = 1 if datapath.folding is None else datapath.folding.cycles
+    multipliers, resources = count_multipliers(datapath) * copies, estimate(pipeline, timing, device) * copies
+    return EngineArea(name, tuple(layers), copies, reuse_factor, multipliers, resources)

@@ -34,3 +34,28 @@ def beat_formats(
             f"Give a multiple of 8 from {least} to {most}",
         )
     return step.on_bus(knobs.bus_bits, steps), result.on_bus(knobs.bus_bits, results)
+
+
+def port_format(vector: BeatFormat, vectors: int, knobs: Knobs) -> BeatFormat:
+    """Return the format of the beats of one of several ports; a bus is no wider than its whole sequence.
+
+    Args:
+        vector: in a beat of its own.
+        vectors: of a full sequence.
+        knobs: the user's choices.
+
+    Raises:
+        ConfigError: the bus is narrower than an element.
+    """
+    bits = vector.vector_bits * vectors
+    if knobs.io == "parallel":
+        return vector.on_bus(bits, vectors)
+    if knobs.bus_bits is None:
+        return vector
+    if knobs.bus_bits < vector.lane_bits:
+        raise ConfigError(
+            "bus_bits",
+            f"{knobs.bus_bits} bits are impossible: an element takes {vector.lane_bits}",
+            f"Give a multiple of 8 from {vector.lane_bits} on",
+        )
+    return vector.on_bus(min(knobs.bus_bits, bits), vectors)

@@ -32,13 +32,26 @@ class EngineTiming:
 
 
 @dataclass
-class _EngineState:
+class EngineState:
     accepted: list[int] = field(default_factory=list)
     """Cycle of each sequence's first beat."""
     issued_last: list[int] = field(default_factory=list)
     returned: list[int] = field(default_factory=list)
     turn_origin: int = 0
     """A cycle in which it was slot 0's turn."""
+
+    def situation(self, engine: EngineTiming, now: int) -> tuple[object, ...]:
+        """Return all that the cycles of further sequences depend on, counted from `now`."""
+
+        def since(cycles: list[int], longest: int = 1) -> tuple[int, ...]:
+            return tuple(max(cycle - now, -longest) for cycle in cycles)
+
+        return (
+            len(self.accepted) % engine.slots,
+            since(self.issued_last[-engine.slots :], engine.ring + 1),
+            since(self.returned[-engine.tickets :]),
+            (self.turn_origin - now) % engine.ring,
+        )
 
 
 @dataclass(frozen=True)
@@ -245,7 +258,7 @@ class _Chain:
     ) -> None:
         self._waits = waits
         self._slices = [_Slice() for _ in engines[1:]] if registered else []
-        self._engines = tuple((engine, _EngineState()) for engine in engines)
+        self._engines = tuple((engine, EngineState()) for engine in engines)
         self.free = 0
         """First cycle in which the next sequence can begin to be offered."""
         self.input_queue = _Queue(input_queue)
@@ -258,15 +271,15 @@ class _Chain:
 
     def admits(self, cycle: int) -> int:
         """Return the cycle in which the first engine accepts a sequence's first vector, offered in `cycle`."""
-        return _admits(*self._engines[0], cycle)
+        return admits(*self._engines[0], cycle)
 
     def sequence(self, offered: list[int]) -> list[int]:
         """Take a sequence whose vectors are accepted in these cycles; return those in which its results are there."""
         self.free = offered[-1] + 1
-        before: _EngineState | None = None
+        before: EngineState | None = None
         for index, (engine, state) in enumerate(self._engines):
             if self._slices and before is not None:
-                taken = self._slices[index - 1].passes(offered, partial(_admits, engine, state))
+                taken = self._slices[index - 1].passes(offered, partial(admits, engine, state))
                 before.returned[-1] = taken[-1]
                 offered = [cycle + 1 for cycle in taken]
             wait = None if self._waits is None else self._waits.of(engine, offered)
@@ -284,19 +297,7 @@ class _Chain:
 
     def situation(self, now: int) -> tuple[object, ...]:
         """Return all that the cycles of further sequences depend on, counted from `now`."""
-
-        def since(cycles: list[int], longest: int = 1) -> tuple[int, ...]:
-            return tuple(max(cycle - now, -longest) for cycle in cycles)
-
-        engines = tuple(
-            (
-                len(state.accepted) % engine.slots,
-                since(state.issued_last[-engine.slots :], engine.ring + 1),
-                since(state.returned[-engine.tickets :]),
-                (state.turn_origin - now) % engine.ring,
-            )
-            for engine, state in self._engines
-        )
+        engines = tuple(state.situation(engine, now) for engine, state in self._engines)
         queues = (self.input_queue.situation(now), self.output_queue.situation(now))
         return max(self.free - now, 0), queues, engines, tuple(held.situation(now) for held in self._slices)
 
@@ -453,12 +454,12 @@ class _Flow:
         return self._turn, busy, slices, tuple(chain.situation(now) for chain in chains)
 
 
-def _turn(state: _EngineState, place: int, earliest: int, ring: int) -> int:
+def _turn(state: EngineState, place: int, earliest: int, ring: int) -> int:
     """Return the first cycle, not before `earliest`, in which it is the turn of the slot at `place` in the ring."""
     return earliest + (state.turn_origin + place - earliest) % ring
 
 
-def _admits(engine: EngineTiming, state: _EngineState, cycle: int) -> int:
+def admits(engine: EngineTiming, state: EngineState, cycle: int) -> int:
     """Return the cycle in which an engine accepts a sequence's first beat, offered in `cycle`."""
     number = len(state.accepted)
     if number >= engine.slots:
@@ -469,7 +470,7 @@ def _admits(engine: EngineTiming, state: _EngineState, cycle: int) -> int:
 
 
 def _sequence(
-    engine: EngineTiming, state: _EngineState, offered: list[int], wait: int | None
+    engine: EngineTiming, state: EngineState, offered: list[int], wait: int | None
 ) -> tuple[list[int], list[int]]:
     """Return the cycles in which an engine accepts a sequence's beats, and in which it hands on its results.
 
@@ -477,7 +478,7 @@ def _sequence(
     """
     number = len(state.accepted)
     slot = number % engine.slots
-    first = _admits(engine, state, offered[0])
+    first = admits(engine, state, offered[0])
     accepted = [first]
     for cycle in offered[1:]:
         accepted.append(max(cycle, accepted[-1] + 1))
@@ -506,3 +507,8 @@ def _sequence(
     state.issued_last.append(issued[-1])
     state.returned.append(handed[-1])
     return accepted, handed
+
+
+def run_sequence(engine: EngineTiming, state: EngineState, offered: list[int]) -> list[int]:
+    """Let an engine take a sequence, offered in these cycles; return the first ones in which its results are there."""
+    return _sequence(engine, state, offered, None)[1]

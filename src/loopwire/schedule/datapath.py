@@ -112,6 +112,23 @@ class Gather:
 
 
 @dataclass(frozen=True)
+class Unpack:
+    """(bits) → the elements of a vector whose bits stand from `start` on, element 0 lowest."""
+
+    start: int
+
+
+@dataclass(frozen=True)
+class Pack:
+    """(a, b, …) → the bits of all vectors, those of the first lowest."""
+
+
+@dataclass(frozen=True)
+class Select:
+    """(choice of 1, a, b) → b where choice is 1, else a."""
+
+
+@dataclass(frozen=True)
 class View:
     """(a) → elements start…stop-1."""
 
@@ -244,6 +261,9 @@ Kind = (
     | Accumulate
     | Gather
     | View
+    | Unpack
+    | Pack
+    | Select
     | Join
     | ShiftAdd
     | Products

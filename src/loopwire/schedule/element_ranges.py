@@ -26,9 +26,11 @@ from loopwire.schedule.datapath import (
     Join,
     Multiply,
     Operation,
+    Pack,
     Pairs,
     Products,
     Round,
+    Select,
     ShiftAdd,
     Signal,
     StepRom,
@@ -36,6 +38,7 @@ from loopwire.schedule.datapath import (
     TableEnds,
     TableIndex,
     TableLookup,
+    Unpack,
     View,
     WordRom,
 )
@@ -111,6 +114,10 @@ def _result(operation: Operation, given: list[ElementRanges], datapath: Datapath
             return given[0]
         case View():
             return given[0][kind.start : kind.stop]
+        case Unpack() | Pack():
+            return ElementRanges.whole(result)
+        case Select():
+            return ElementRanges(np.minimum(given[1].low, given[2].low), np.maximum(given[1].high, given[2].high))
         case Join():
             return ElementRanges(*(np.concatenate([getattr(v, end) for v in given]) for end in ("low", "high")))
         case ShiftAdd():

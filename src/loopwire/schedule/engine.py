@@ -28,28 +28,47 @@ class State:
     following: Value
     initial: Integers
     carried: bool
+    initial_value: Value | None = None
+    """One of the engine's `xs` that is there in the first step, where `initial` is not known."""
 
 
 @dataclass(frozen=True)
 class Engine:
     """One scan, whose body is `nodes`, with the `tail` of nodes that follow its last step.
 
-    `x` is one step of the input (F,), `step_constants` are values that depend on the step's number only, `output` is
-    the vector handed on: in every step where `per_step`, else once a sequence, from its last step. `aliases` names
-    values that are other values: a final state is the following state of the last step.
+    `xs` are what each step brings, a vector of every input; `step_constants` are values that depend on the step's
+    number only, `outputs` the vectors handed on: in every step where `per_step`, else once a sequence, from its last
+    step. `aliases` names values that are other values: a final state is the following state of the last step.
     """
 
     name: str
     length: int
     reverse: bool
-    x: Value
+    xs: tuple[Value, ...]
     nodes: tuple[Node, ...]
     tail: tuple[Node, ...]
     states: tuple[State, ...]
     step_constants: tuple[tuple[Value, ops.Const], ...]
     aliases: dict[Value, Value]
-    output: Value
+    outputs: tuple[Value, ...]
     per_step: bool
+
+    @property
+    def layer(self) -> str:
+        """The layer that it begins with."""
+        return next((node.results[0].layer for node in (*self.nodes, *self.tail)), "")
+
+    @property
+    def x(self) -> Value:
+        """The only input."""
+        (x,) = self.xs
+        return x
+
+    @property
+    def output(self) -> Value:
+        """The only output."""
+        (output,) = self.outputs
+        return output
 
     @property
     def stateful(self) -> bool:
@@ -72,7 +91,7 @@ def engines(graph: Graph) -> tuple[Engine, ...]:
         (x,), (output,) = graph.inputs, graph.outputs
         if len(x.type.shape) != 1:
             raise _unsupported(x)
-        return (Engine("engine", 1, False, x, (), graph.nodes, (), (), {}, output, per_step=False),)
+        return (Engine("engine", 1, False, (x,), (), graph.nodes, (), (), {}, (output,), per_step=False),)
     chain = []
     feed = graph.inputs[0]
     for index, scan in enumerate(scans):
@@ -121,7 +140,9 @@ def _engine(graph: Graph, node: Node, producers: dict[Value, Node], name: str, f
     stacked = dict(zip(node.results[scan.states :], body.outputs[scan.states :], strict=True))
     if not is_last:
         result = stacked[_handed_on(graph, node)]
-        return Engine(name, scan.length, reverse, x, body.nodes, (), states, tuple(step_constants), {}, result, True)
+        return Engine(
+            name, scan.length, reverse, (x,), body.nodes, (), states, tuple(step_constants), {}, (result,), True
+        )
     (output,) = graph.outputs
     tail: tuple[Node, ...] = ()
     if output in stacked:
@@ -129,7 +150,7 @@ def _engine(graph: Graph, node: Node, producers: dict[Value, Node], name: str, f
     else:
         tail, per_step = _tail(graph, node, finals), False
     constants = tuple(step_constants)
-    return Engine(name, scan.length, reverse, x, body.nodes, tail, states, constants, finals, output, per_step)
+    return Engine(name, scan.length, reverse, (x,), body.nodes, tail, states, constants, finals, (output,), per_step)
 
 
 def one_layer_each(chain: tuple[Engine, ...]) -> tuple[Engine, ...]:
@@ -173,11 +194,11 @@ def _tail_apart(chain: tuple[Engine, ...], groups: list[list[Node]]) -> tuple[En
         nodes = (*(constants[v] for v in reads if v in constants), *group)
         output = last.output if group is groups[-1] else group[-1].result
         name = f"{last.name}_tail_{index + 1}"
-        engines_after.append(Engine(name, 1, False, given[0], (), nodes, (), (), {}, output, per_step=False))
+        engines_after.append(Engine(name, 1, False, (given[0],), (), nodes, (), (), {}, (output,), per_step=False))
     if not last.nodes:
         return (*scans, *engines_after)
     handed_on = engines_after[0].x if engines_after else last.output
-    scan = replace(last, tail=(), output=last.aliases[handed_on], aliases={})
+    scan = replace(last, tail=(), outputs=(last.aliases[handed_on],), aliases={})
     return (*scans, scan, *engines_after)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -24,18 +24,21 @@ from loopwire.schedule.datapath import (
     Kind,
     Multiply,
     Operation,
+    Pack,
     Pairs,
     Products,
     Ring,
     Round,
+    Select,
     ShiftAdd,
     Signal,
     StepRom,
     TableIndex,
     TableLookup,
+    Unpack,
     View,
 )
-from loopwire.schedule.engine import Engine
+from loopwire.schedule.engine import Engine, State
 from loopwire.schedule.fold_bounds import fold_bounds
 from loopwire.schedule.fold_rounding import fold_rounding
 
@@ -70,8 +73,8 @@ class Expansion:
 
     def datapath(self) -> Datapath:
         engine = self._engine
-        x = self._input(engine.x)
-        reads = [self._input(state.read) for state in engine.states]
+        x = self._inputs(engine.xs)
+        reads = [self._state(state) for state in engine.states]
         for value, rom in engine.step_constants:
             self._emit(StepRom(rom.integers.reshape(engine.length, -1)), (), value)
         for node in (*engine.nodes, *engine.tail):
@@ -85,11 +88,18 @@ class Expansion:
             )
             for read, state in zip(reads, engine.states, strict=True)
         )
-        datapath = Datapath(x, tuple(self._operations), rings, self._of(engine.output))
+        output = self._outputs(engine.outputs)
+        datapath = Datapath(x, tuple(self._operations), rings, output)
         return fold_rounding(without_unused(fold_bounds(datapath)))
 
     def _of(self, value: Value) -> Signal:
-        return self._signals[self._engine.aliases.get(value, value)]
+        return self._signals[self._named(value)]
+
+    def _named(self, value: Value) -> Value:
+        """Return the value that another name stands for."""
+        while value in self._engine.aliases:
+            value = self._engine.aliases[value]
+        return value
 
     def _signal(self, value: Value, given: Range | None = None, suffix: str = "", **changes: int) -> Signal:
         given = given or self._found[value]
@@ -109,6 +119,48 @@ class Expansion:
     def _input(self, value: Value) -> Signal:
         self._signals[value] = self._signal(value)
         return self._signals[value]
+
+    def _inputs(self, values: Sequence[Value]) -> Signal:
+        """Return what enters: a vector, or the bits of several."""
+        if len(values) == 1:
+            return self._input(values[0])
+        inputs = [self._entering(value) for value in values]
+        packed = packed_bits("x_bits", inputs)
+        self._unpack(packed, values, inputs)
+        return packed
+
+    def _entering(self, value: Value) -> Signal:
+        """Return one of several inputs, as the engine's own."""
+        return replace(self._signal(value), layer=self._engine.layer)
+
+    def _unpack(self, packed: Signal, values: Sequence[Value], signals: Sequence[Signal]) -> None:
+        start = 0
+        for value, signal in zip(values, signals, strict=True):
+            self._signals[value] = self._add(Unpack(start), (packed,), signal)
+            start += signal.bits
+
+    def _outputs(self, values: Sequence[Value]) -> Signal:
+        """Return what leaves: a vector, or the bits of several."""
+        outputs = [self._whole_output(value) for value in values]
+        if len(outputs) == 1:
+            return outputs[0]
+        return self._add(Pack(), tuple(outputs), packed_bits("y_bits", outputs))
+
+    def _whole_output(self, value: Value) -> Signal:
+        return self._of(value)
+
+    def _state(self, state: State) -> Signal:
+        """Return what a state is read from; where its initial value enters, the first step takes that instead."""
+        if state.initial_value is None:
+            return self._input(state.read)
+        read = self._signal(state.read, suffix="_kept")
+        rows = np.zeros((self._engine.length, 1), np.int64)
+        rows[0] = 1
+        name = f"{state.read.name}_is_first"
+        first = self._add(StepRom(rows), (), Signal(name, 1, 0, 1, 0, state.read.layer, ""))
+        given = self._of(state.initial_value)
+        self._signals[state.read] = self._add(Select(), (first, read, given), self._signal(state.read))
+        return read
 
     def _add(self, kind: Kind, operands: tuple[Signal, ...], result: Signal) -> Signal:
         self._operations.append(Operation(kind, operands, result))
@@ -201,6 +253,11 @@ class Expansion:
         if not given.within(full) or symmetric:
             a = self._add(Bound(to), (a,), self._signal(result))
         self._signals[result] = a
+
+
+def packed_bits(name: str, parts: Sequence[Signal]) -> Signal:
+    """Return a signal of all bits of some vectors."""
+    return Signal(name, sum(part.bits for part in parts), 0, 1, 0, parts[0].layer, "")
 
 
 def without_unused(datapath: Datapath) -> Datapath:

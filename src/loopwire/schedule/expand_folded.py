@@ -8,7 +8,7 @@ the same units of every block in a chunk.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -31,7 +31,7 @@ from loopwire.schedule.datapath import (
     WordRom,
 )
 from loopwire.schedule.engine import Engine, State
-from loopwire.schedule.expand import Expansion, without_unused
+from loopwire.schedule.expand import Expansion, packed_bits, without_unused
 from loopwire.schedule.fold_bounds import fold_bounds
 from loopwire.schedule.fold_rounding import fold_rounding
 
@@ -54,11 +54,10 @@ class _FoldedExpansion(Expansion):
 
     def datapath(self) -> Datapath:
         engine = self._engine
-        x = self._signal(engine.x)
-        self._signals[engine.x] = self._add(Hold(), (x,), self._signal(engine.x, suffix="_step"))
+        x = self._held_inputs(engine.xs)
         for node in (*engine.nodes, *engine.tail):
             self._expand(node)
-        output = self._whole(engine.output)
+        output = self._outputs(engine.outputs)
         rings = tuple(
             Ring(read, self._chunk(state.following), initial, state.carried, gathered)
             for read, state, initial, gathered in self._rings
@@ -66,7 +65,22 @@ class _FoldedExpansion(Expansion):
         datapath = Datapath(x, tuple(self._operations), rings, output, self._folding)
         return fold_rounding(without_unused(fold_bounds(datapath)))
 
+    def _held_inputs(self, values: Sequence[Value]) -> Signal:
+        """Return what enters, kept for the cycles of a step."""
+        if len(values) == 1:
+            x = self._signal(values[0])
+            self._signals[values[0]] = self._add(Hold(), (x,), self._signal(values[0], suffix="_step"))
+            return x
+        inputs = [self._entering(value) for value in values]
+        x = packed_bits("x_bits", inputs)
+        self._unpack(self._add(Hold(), (x,), packed_bits("x_step", inputs)), values, inputs)
+        return x
+
+    def _whole_output(self, value: Value) -> Signal:
+        return self._whole(self._named(value))
+
     def _of(self, value: Value) -> Signal:
+        value = self._named(value)
         return self._chunk(value) if self._want_chunks else self._whole(value)
 
     def _count(self, value: Value) -> int:

@@ -15,15 +15,18 @@ from loopwire.schedule.datapath import (
     Join,
     Multiply,
     Operation,
+    Pack,
     Pairs,
     Products,
     Round,
+    Select,
     ShiftAdd,
     StepRom,
     TableBeyond,
     TableEnds,
     TableIndex,
     TableLookup,
+    Unpack,
     View,
     WordRom,
 )
@@ -35,7 +38,7 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
     kind, result = operation.kind, operation.result
     widths = [operand.width for operand in operation.operands]
     match kind:
-        case Constant() | View() | Join():
+        case Constant() | View() | Unpack() | Pack() | Join():
             return 0.0
         case StepRom():
             return delays.rom(len(kind.rows), result.width)
@@ -59,7 +62,7 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
             return 0.0
         case TableBeyond():
             return delays.reduction(widths[0] - kind.form.index_bits + 1)
-        case TableEnds():
+        case TableEnds() | Select():
             return delays.mux2(result.width)
         case TableIndex():
             subtracter_bits, covered = kind.form.subtracter_bits, kind.form.index_bits

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.schedule.cells import Cells, Resources
 from loopwire.schedule.datapath import Signal
+from loopwire.schedule.network_plan import NetworkPlan
 from loopwire.schedule.plan import Plan
 
 
@@ -46,6 +48,34 @@ def _pieces(plan: Plan, cells: Cells) -> Iterable[Resources]:
             yield _slice(passed) * (plan.copies if index + 1 < plan.copied else 1)
 
 
+def network_ports(plan: NetworkPlan, cells: Cells) -> Resources:
+    """Return what the ports and the channels of a network take.
+
+    Ref: the modules loopwire_framer, _join, _split, _queue, _reverse and _meet.
+    """
+    total = Resources()
+    for received, steps in zip(plan.inputs, plan.input_steps, strict=True):
+        vector = received.count * received.width
+        total += _framing(received, steps) + _join(received.beats_per_vector, received.lanes * received.width)
+        total += _split(received.vectors_per_beat, vector)
+    for sent in plan.outputs:
+        vector = sent.count * sent.width
+        total += _join(sent.vectors_per_beat, vector)
+        total += _split(sent.beats_per_vector, -(-vector // sent.beats_per_vector))
+    for channel in plan.timing.channels:
+        bits = plan.wires(channel)[1].bits
+        if channel.feed.reverse:
+            counted = max((channel.beats - 1).bit_length(), 1)
+            total += cells.memory(2 * channel.beats, bits) + Resources(luts=bits + 4 * counted, ffs=3 * counted + 4)
+        total += _queue(channel.depth, 1, bits, cells)
+    for index, engine in enumerate(plan.timing.engines):
+        if plan.timing.meets(index):
+            streams = len(plan.timing.of_reader(index, to_port=False))
+            counted = (engine.steps - 1).bit_length()
+            total += Resources(luts=counted + 3 * streams + 2, ffs=counted + streams)
+    return total
+
+
 def _vectors(plan: Plan) -> tuple[Signal, Signal, Signal]:
     """Return a step, a result, and what a copy hands on."""
     datapaths = [pipeline.datapath for pipeline in plan.pipelines]
@@ -71,12 +101,16 @@ def _slice(bits: int) -> Resources:
 
 def _framer(plan: Plan) -> Resources:
     """Return what finds the ends of sequences: it counts beats, and parts of a step, and keeps what it saw."""
-    received, steps = plan.input, plan.length if plan.window_channels is None else 1
+    steps = plan.length if plan.window_channels is None else 1
+    checked = plan.sideband.id_bits if plan.sideband.channels > 1 else 0
+    return _framing(plan.input, steps, checked, plan.require_tlast or checked > 0)
+
+
+def _framing(received: BeatFormat, steps: int, checked_bits: int = 0, drops: bool = False) -> Resources:
     beats = -(-steps * received.beats_per_vector // received.vectors_per_beat)
     counted, parts = (beats - 1).bit_length(), (received.beats_per_vector - 1).bit_length()
-    checked = plan.sideband.id_bits if plan.sideband.channels > 1 else 0
-    luts = 2 * (counted + parts + checked) + 3 * received.vectors_per_beat + 6
-    ffs = counted + parts + (parts > 0) + checked + (plan.require_tlast or checked > 0) + 5
+    luts = 2 * (counted + parts + checked_bits) + 3 * received.vectors_per_beat + 6
+    ffs = counted + parts + (parts > 0) + checked_bits + drops + 5
     return Resources(luts=luts, ffs=ffs)
 
 

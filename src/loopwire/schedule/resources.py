@@ -28,10 +28,12 @@ from loopwire.schedule.datapath import (
     Join,
     Multiply,
     Operation,
+    Pack,
     Pairs,
     Products,
     Ring,
     Round,
+    Select,
     ShiftAdd,
     Signal,
     StepRom,
@@ -39,6 +41,7 @@ from loopwire.schedule.datapath import (
     TableEnds,
     TableIndex,
     TableLookup,
+    Unpack,
     View,
     WordRom,
 )
@@ -179,8 +182,10 @@ class _Estimator:
         kind, result = operation.kind, operation.result
         bits = self._bits[result]
         match kind:
-            case Constant() | View() | Join():
+            case Constant() | View() | Unpack() | Pack() | Join():
                 return
+            case Select():
+                yield LutKind.CHOICE, Resources(luts=bits)
             case StepRom():
                 yield LutKind.MEMORY, Resources(luts=self._cells.rom_luts(len(kind.rows), bits))
             case Hold():

@@ -90,7 +90,9 @@ def build(
     return simulator
 
 
-def build_program(top: str, sources: Sequence[Path], driver: Path, directory: Path) -> Path:
+def build_program(
+    top: str, sources: Sequence[Path], driver: Path, directory: Path, macros: Mapping[str, int] | None = None
+) -> Path:
     """Compile a module, and a C++ file with `main` that drives its model `Vtop`, to a program in a folder.
 
     Raises:
@@ -98,7 +100,7 @@ def build_program(top: str, sources: Sequence[Path], driver: Path, directory: Pa
     """
     with _build_directory(directory) as place:
         _verilate(top, sources, place, "--cc", *_RANDOM_START, "-Wno-fatal")
-        return _compile_model(place, [driver], {})
+        return _compile_model(place, [driver], macros or {})
 
 
 def run_testbench(top: str, sources: Sequence[Path], directory: Path | None = None) -> str:

@@ -10,18 +10,23 @@ from importlib import resources
 from loopwire.devices import Device
 from loopwire.hdl import shift_add as shift_add_text
 from loopwire.hdl.adder_tree import StagedTree
-from loopwire.hdl.axi_stream import BeatFormat, Sideband
+from loopwire.hdl.axi_stream import NO_SIDEBAND, BeatFormat, Sideband
 from loopwire.hdl.expressions import hex_file
 from loopwire.hdl.names import reserved_words
 from loopwire.ir.graph import Graph
+from loopwire.ir.lengths import short_values
 from loopwire.ir.tables import TableForm
-from loopwire.knobs import Knobs
-from loopwire.schedule.area import EngineArea, areas
+from loopwire.knobs import NO_NAMES, Knobs, PortNames
+from loopwire.schedule.area import EngineArea, areas, network_areas
 from loopwire.schedule.cycles import DesignTiming, EngineTiming, SteadyState
+from loopwire.schedule.network_cycles import NetworkTiming
+from loopwire.schedule.network_plan import NetworkPlan, is_chain, plan_network
 from loopwire.schedule.pipeline import Pipeline
 from loopwire.schedule.plan import Plan, plan
 from loopwire.targets.verilog.engine_module import Fresh, control_bits, engine_module
 from loopwire.targets.verilog.layer_module import INSTANCE, layer_module, layer_modules, port_names
+from loopwire.targets.verilog.network_module import network_module
+from loopwire.targets.verilog.network_module import ports as network_ports
 from loopwire.targets.verilog.table_module import table_module
 from loopwire.targets.verilog.top_module import copy_module, top_module
 from loopwire.text.identifiers import Identifier, LayerNames, Names, words_of
@@ -33,6 +38,19 @@ LIBRARY_MODULE = re.compile(r"^ *(loopwire_[a-z]+) #\(", re.MULTILINE)
 LEAST_TIMEOUT_CYCLES = 100_000
 AROUND = ("_tb", "_input", "_expected", "_ip", "_hosted", "_identity", "_ulx3s")
 """How the names of modules and memory files end that testbench, wrapper and boards name after the top module."""
+
+
+@dataclass(frozen=True)
+class PortFacts:
+    """An AXI4-Stream of a design: `axis` begins the names of its signals.
+
+    A full sequence has `steps` vectors there, fewer where it is `short`.
+    """
+
+    axis: str
+    format: BeatFormat
+    steps: int
+    short: bool
 
 
 @dataclass(frozen=True)
@@ -50,6 +68,9 @@ class Firmware:
     `output` tell how vectors lie in beats. A sample of a sliding window is a sequence of one step here. A design that
     `remembers` what came before tells by bit 0 of `s_axis_tuser` what starts anew; `sideband` tells what else comes
     with a sequence and leaves with its result. `layer_modules` tells the layer of each module that has one.
+
+    A network, of any graph that is no chain, may have several `inputs` and `outputs`; `input` and `output` are then the
+    first ones. The range of its latency is not known.
     """
 
     files: Mapping[str, str]
@@ -64,9 +85,11 @@ class Firmware:
     interleave: int
     copies: int
     sideband: Sideband
-    latency_range_cycles: tuple[int, int]
+    latency_range_cycles: tuple[int, int] | None
     steady: SteadyState
-    timing: DesignTiming
+    timing: DesignTiming | NetworkTiming
+    inputs: tuple[PortFacts, ...]
+    outputs: tuple[PortFacts, ...]
     engines: tuple[EngineTiming, ...]
     pipelines: tuple[Pipeline, ...]
     areas: tuple[EngineArea, ...]
@@ -78,31 +101,40 @@ class Firmware:
         return self.sideband.fresh
 
     @property
+    def is_network(self) -> bool:
+        """Whether it is more than a chain of engines."""
+        return isinstance(self.timing, NetworkTiming)
+
+    @property
     def timeout_cycles(self) -> int:
         """After so many cycles without a beat a simulation hangs: at least four times what a lone sequence takes."""
         return max(LEAST_TIMEOUT_CYCLES, 4 * self.latency_cycles)
 
 
-def generate(graph: Graph, device: Device, clock_period_ns: float, name: str, knobs: Knobs) -> Firmware:
+def generate(
+    graph: Graph, device: Device, clock_period_ns: float, name: str, knobs: Knobs, ports: PortNames = NO_NAMES
+) -> Firmware:
     """Return firmware for a lowered graph.
 
     Args:
-        graph: one input and one output, as `passes.lower` makes it.
+        graph: as `passes.lower` makes it.
         device: whose delays place the registers.
         clock_period_ns: time between two clock edges.
         name: of the top module.
         knobs: how the graph becomes hardware.
+        ports: names of several inputs and outputs.
 
     Raises:
         UnsupportedError: the layers are connected in a way that firmware does not carry.
         ConfigError: the clock is too fast for an operation, or a knob is set to what cannot be.
     """
-    return _Writer(plan(graph, device, clock_period_ns, knobs), device, name).firmware()
+    if is_chain(graph, knobs):
+        return _Writer(device, name).chain(plan(graph, device, clock_period_ns, knobs))
+    return _Writer(device, name).network(plan_network(graph, device, clock_period_ns, knobs), ports)
 
 
 @dataclass
 class _Writer:
-    plan: Plan
     device: Device
     wanted_name: str
     files: dict[str, str] = field(default_factory=dict)
@@ -110,14 +142,14 @@ class _Writer:
     _layers: dict[Identifier, str] = field(default_factory=dict)
     _layer_names: LayerNames = field(default_factory=LayerNames)
 
-    def __post_init__(self) -> None:
-        any_name = Identifier("loopwire_")
-        around = top_module(any_name, [any_name] * len(self.plan.chain), any_name, self.plan)
+    def _begin(self, around: str) -> None:
+        """Choose the top module's name, and keep the words of its text from being names of others."""
         self._names = Names(reserved_words().union(words_of(around)))
         self.name = self._names.unique(self.wanted_name, *AROUND)
 
-    def firmware(self) -> Firmware:
-        plan = self.plan
+    def chain(self, plan: Plan) -> Firmware:
+        any_name = Identifier("loopwire_")
+        self._begin(top_module(any_name, [any_name] * len(plan.chain), any_name, plan))
         modules = []
         for index, (engine, pipeline, timing) in enumerate(zip(plan.chain, plan.pipelines, plan.timings, strict=True)):
             modules.append(self._names.unique(f"{self.name}_{engine.name}", INSTANCE))
@@ -127,8 +159,8 @@ class _Writer:
         if plan.copies > 1:
             self.files[f"{copy}.sv"] = copy_module(copy, modules, plan)
         self.files[f"{self.name}.sv"] = top_module(self.name, modules, copy, plan)
-        for name in sorted(set(LIBRARY_MODULE.findall("".join(self.files.values())))):
-            self.files[f"{name}.sv"] = resources.files("loopwire.hdl").joinpath(f"{name}.sv").read_text()
+        self._add_library()
+        sizes = (plan.length if plan.window_channels is None else 1, plan.length if plan.per_step else 1)
         return Firmware(
             files=self.files,
             top=self.name,
@@ -145,11 +177,58 @@ class _Writer:
             latency_range_cycles=plan.latency_range_cycles,
             steady=plan.steady,
             timing=plan.timing,
+            inputs=(PortFacts("s_axis", plan.input, sizes[0], sizes[0] > 1),),
+            outputs=(PortFacts("m_axis", plan.output, sizes[1], sizes[1] > 1),),
             engines=plan.timings,
             pipelines=plan.pipelines,
             areas=areas(plan, self.device),
             layer_modules=self._layers,
         )
+
+    def network(self, plan: NetworkPlan, names: PortNames) -> Firmware:
+        any_name = Identifier("loopwire_")
+        sides = network_ports(plan, names.inputs, names.outputs)
+        self._begin(network_module(any_name, [any_name] * len(plan.engines), plan, sides))
+        modules = []
+        for engine, pipeline, timing in zip(plan.engines, plan.pipelines, plan.timing.engines, strict=True):
+            modules.append(self._names.unique(f"{self.name}_{engine.name}", INSTANCE))
+            self._write_engine(modules[-1], pipeline, timing, Fresh(False, False))
+        self.files[f"{self.name}.sv"] = network_module(self.name, modules, plan, sides)
+        self._add_library()
+        short = short_values(plan.graph)
+        inputs, outputs = (
+            tuple(PortFacts(p.axis, p.format, p.steps, v in short) for p, v in zip(side, values, strict=True))
+            for side, values in zip(sides, (plan.graph.inputs, plan.graph.outputs), strict=True)
+        )
+        rings = (pipeline.loop_latency for pipeline in plan.pipelines if pipeline.datapath.rings)
+        return Firmware(
+            files=self.files,
+            top=self.name,
+            length=max(port.steps for port in inputs),
+            per_step=outputs[0].steps > 1,
+            input=inputs[0].format,
+            output=outputs[0].format,
+            latency_cycles=plan.timing.latency_cycles,
+            initiation_interval_cycles=plan.timing.steady.initiation_interval_cycles,
+            loop_latency_cycles=max(rings, default=1),
+            interleave=max(timing.slots for timing in plan.timing.engines),
+            copies=1,
+            sideband=NO_SIDEBAND,
+            latency_range_cycles=None,
+            steady=plan.timing.steady,
+            timing=plan.timing,
+            inputs=inputs,
+            outputs=outputs,
+            engines=plan.timing.engines,
+            pipelines=plan.pipelines,
+            areas=network_areas(plan, self.device),
+            layer_modules=self._layers,
+        )
+
+    def _add_library(self) -> None:
+        """Add the modules that are the same in every design."""
+        for name in sorted(set(LIBRARY_MODULE.findall("".join(self.files.values())))):
+            self.files[f"{name}.sv"] = resources.files("loopwire.hdl").joinpath(f"{name}.sv").read_text()
 
     def _write_engine(self, name: Identifier, pipeline: Pipeline, timing: EngineTiming, fresh: Fresh) -> None:
         modules = layer_modules(pipeline, timing.slots)

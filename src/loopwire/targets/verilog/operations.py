@@ -27,9 +27,11 @@ from loopwire.schedule.datapath import (
     Join,
     Multiply,
     Operation,
+    Pack,
     Pairs,
     Products,
     Round,
+    Select,
     ShiftAdd,
     Signal,
     StepRom,
@@ -37,6 +39,7 @@ from loopwire.schedule.datapath import (
     TableEnds,
     TableIndex,
     TableLookup,
+    Unpack,
     View,
     WordRom,
 )
@@ -104,6 +107,13 @@ def statements(
         case Gather():
             assert folding is not None
             return _gather(operation.operands[0], out, result, text, place, folding)
+        case Unpack():
+            return [f"assign {result} = {text(operation.operands[0])}[{kind.start + out.bits - 1}:{kind.start}];"]
+        case Pack():
+            return [f"assign {result} = {{{', '.join(text(part) for part in reversed(operation.operands))}}};"]
+        case Select():
+            choice, before, entering = operation.operands
+            return each(f"{text(choice)}[0] ? {element(entering, 'k', width)} : {element(before, 'k', width)}")
         case View():
             return _view(kind, operation.operands[0], out, result, text)
         case Join():

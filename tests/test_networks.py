@@ -1,0 +1,121 @@
+"""Graphs of layers in SystemVerilog: every bit and every cycle, for each form that Keras gives and each knob."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras")
+pytest.importorskip("torch")
+
+import loopwire  # noqa: E402
+from keras_graphs import GRAPHS  # noqa: E402
+from keras_models import randomise  # noqa: E402
+from loopwire.config import CompileConfig  # noqa: E402
+from loopwire.design import Design  # noqa: E402
+from loopwire.errors import ConfigError, DataError, UnsupportedError  # noqa: E402
+from loopwire.verification import verify  # noqa: E402
+from networks import prove  # noqa: E402
+
+L = keras.layers
+QUICK: dict[str, dict[str, Any]] = {
+    "residuals": {"io": "parallel"},
+    "bidirectional_states": {},
+    "stacked_bidirectional": {"reuse_factor": 3, "bus_bits": 16},
+    "encoder_decoder": {"interleave": 1},
+    "conditioned": {},
+}
+"""Forms that have everything between them."""
+KNOBS: tuple[dict[str, Any], ...] = ({}, {"io": "parallel"}, {"interleave": 1}, {"bus_bits": 16}, {"bus_bits": 40})
+CHAINS = ("functional_in_sequential",)
+REFUSED = ("repeated",)
+
+
+def design(network: Any, **settings: Any) -> Design:
+    types = {"precision": "fixed<12,4,RND,SAT>"}
+    return loopwire.compile(
+        loopwire.load(network), CompileConfig.from_dict({"model": types, "name": "net", **settings})
+    )
+
+
+def form(name: str, seed: int = 1) -> Any:
+    keras.backend.clear_session()
+    return randomise(GRAPHS[name](), seed)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_hardware_of_graphs(name: str) -> None:
+    prove(design(form(name), **QUICK[name]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("knobs", KNOBS, ids=str)
+@pytest.mark.parametrize("name", [name for name in GRAPHS if name not in (*CHAINS, *REFUSED)])
+def test_hardware_of_all_graphs(name: str, knobs: dict[str, Any]) -> None:
+    prove(design(form(name, seed=len(name)), **knobs))
+
+
+def test_simulate_and_verify_take_inputs_by_name_or_in_order() -> None:
+    made = design(form("residuals"))
+    x = made.random_inputs(12)
+    assert list(x) == ["x", "v"]
+    simulated, predicted = made.simulate(x).outputs, made.predict(list(x.values()))
+    assert list(simulated) == list(predicted) == ["dense", "time_distributed"]
+    for name, outputs in simulated.items():
+        np.testing.assert_array_equal(outputs, predicted[name])
+    assert verify(made, x, 12).sequences == 12
+    with pytest.raises(DataError, match=r"it lacks the input 'v'.*Give all of 'x', 'v'"):
+        made.predict({"x": x["x"]})
+    with pytest.raises(DataError, match=r"the model has no input 'w'.*It has 'x', 'v'"):
+        made.predict({**x, "w": x["v"]})
+    with pytest.raises(DataError, match=r"it is one array.*The model has 2 inputs: give 'x', 'v' by name, or in order"):
+        made.predict(x["x"])
+    with pytest.raises(DataError, match=r"its inputs have \{'x': 12, 'v': 11\} sequences"):
+        made.predict({"x": x["x"], "v": x["v"][:11]})
+
+
+def test_a_bidirectional_layer_keeps_the_interval_of_one_direction() -> None:
+    keras.backend.clear_session()
+    x = keras.Input((20, 6))
+    settings = {"model": {"precision": "fixed<16,6,RND,SAT>"}, "clock_period_ns": 5.0, "part": "xcku115"}
+    both = design(randomise(keras.Model(x, L.Bidirectional(L.LSTM(20))(x))), **settings).firmware
+    one = design(randomise(keras.Model(x, L.LSTM(20)(x))), **settings).firmware
+    assert both.initiation_interval_cycles == one.initiation_interval_cycles == 20
+    assert both.latency_cycles <= 20 + 1.2 * one.latency_cycles
+
+
+def test_an_autoencoder_keeps_the_interval_of_its_encoder() -> None:
+    keras.backend.clear_session()
+    x = keras.Input((20, 6))
+    encoder = L.LSTM(16)
+    y = L.LSTM(16, return_sequences=True)(L.RepeatVector(20)(encoder(x)))
+    whole = design(randomise(keras.Model(x, L.TimeDistributed(L.Dense(6))(y)))).firmware
+    alone = design(randomise(keras.Model(x, encoder(x)))).firmware
+    assert whole.initiation_interval_cycles == alone.initiation_interval_cycles == 20
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"copies": 2}, "copies: the model is no chain of layers, and sequences would have to be dealt"),
+        ({"stateful": True}, "stateful: the model is no chain of layers|stateful: the model has 2 inputs"),
+        ({"sliding_window": True}, "sliding_window: the model has 2 inputs and 2 outputs"),
+    ],
+)
+def test_knobs_that_networks_do_not_have(settings: dict[str, Any], problem: str) -> None:
+    with pytest.raises(UnsupportedError, match=problem):
+        design(form("residuals"), **settings)
+
+
+def test_a_computed_initial_state_needs_a_parallel_layer() -> None:
+    with pytest.raises(UnsupportedError, match=r"its initial state comes from the model.*\[layer_reuse_factor\] to 1"):
+        design(form("encoder_decoder"), reuse_factor=4)
+    with pytest.raises(ConfigError, match="an element takes 16"):
+        _ = design(form("residuals"), bus_bits=8).firmware
+
+
+def test_what_no_hardware_keeps() -> None:
+    with pytest.raises(UnsupportedError, match="only repeats a vector"):
+        _ = design(form("repeated")).firmware
