@@ -77,7 +77,7 @@ def test_a_tkeep_that_no_beat_has_shows(keep: int) -> None:
             {"bus_bits": 64, "io": "parallel"},
             "bus_bits: a beat of io = 'parallel' is as wide as a sequence. Leave one of the two out",
         ),
-        ({"io": "wide"}, "io: 'wide' is unknown. Choose from stream, parallel."),
+        ({"io": "wide"}, "io: 'wide' is unknown. Choose from stream, parallel"),
         (
             {"bus_bits": 16},
             "bus_bits: 16 bits are impossible: an element takes 24. Give a multiple of 8 from 24 to 240",

@@ -123,9 +123,10 @@ def test_run_without_what_it_needs(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_result_file_that_cannot_be_written(program: Path, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     with simulated_board(program, program.parents[1], CYCLES_PER_BYTE) as (_, port):
-        result = run_command("run", data, "--port", port, "--out", tmp_path / "none" / "y.npz")
-    assert_refused(result, "y.npz: it cannot be written (No such file or directory). Choose another path")
+        result = run_command("run", data, "--port", port, "--out", tmp_path / "file" / "y.npz")
+    assert_refused(result, "y.npz: it cannot be written (Not a directory)")
 
 
 def test_sources_for_a_board(project: Path) -> None:
