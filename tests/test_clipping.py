@@ -12,7 +12,7 @@ from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.layers.activation import SIGMOID, Activation
 from loopwire.layers.dense import Dense
 from loopwire.layers.model import chain
-from loopwire.report.clipping import _holding, limits
+from loopwire.report.clipping import holding, limits
 
 MODEL = chain("m", (1,), (Dense("last", np.array([[3.0], [40.0]]), np.zeros(2)),), "m.keras")
 
@@ -67,6 +67,6 @@ def test_a_type_that_wraps_clips_where_its_value_jumps(rounding: Rounding, signe
 @pytest.mark.parametrize("signed", [True, False])
 def test_the_suggestion_holds_the_range(low: float, high: float, signed: bool) -> None:
     type = FixedType(16, 6, signed, Rounding.RND, Overflow.SAT)
-    wide = _holding(type, low, high)
+    wide = holding(type, low, high)
     assert wide.fraction == type.fraction and wide.width >= type.width
     assert np.abs(to_real(quantise([low, high], wide), wide.fraction) - [low, high]).max() <= wide.step

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from loopwire import Design
 from loopwire.cli import main
 from loopwire.errors import ToolError
 from loopwire.report import html
-from loopwire.report.html import page
+from loopwire.report.built import Built
+from loopwire.report.html import page, with_facts_of
 from loopwire.report.timeline import occupancy_svg, sequences_svg, stages_by_layer
 from loopwire.schedule.cycles import run
 
@@ -120,6 +122,21 @@ def test_the_same_facts_in_json(folder: Path, design: Design) -> None:
 def test_the_same_input_gives_the_same_page(folder: Path, design: Design) -> None:
     report = design.report()
     assert page(report, design.firmware) == page(report, design.firmware)
+
+
+def test_the_card_tells_the_routed_time(design: Design) -> None:
+    report = design.report()
+    cycles, interval = report.predicted.latency_cycles, report.predicted.initiation_interval_cycles
+    asked, synthesised = (page(replace(report, built=built), None) for built in ((), (Built("y", "synthesised", 4.0),)))
+    assert f"<b>{cycles * 5 / 1e3:.3g} µs</b><span>latency, " in asked and asked.count("routed clock of") == 0
+    assert synthesised.count("routed clock of") == 0
+    routed = (Built("n", "routed", 9.0), Built("n", "routed", 8.0, part="other"))
+    text = page(replace(report, built=routed), None)
+    assert f"<b>{cycles * 8 / 1e3:.3g} µs</b><span>latency at the routed clock of 8 ns, " in text
+    assert f"{1e3 / (interval * 8):.3g} million sequences a second at the routed clock of 8 ns<" in text
+    assert f"<b>{cycles * 5 / 1e3:.3g} µs</b>" not in text
+    again = with_facts_of(asked, replace(report, built=routed))
+    assert "latency at the routed clock of 8 ns" in again and "<span>latency, " not in again
 
 
 def test_without_matplotlib(design: Design, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,8 @@ import pytest
 import loopwire
 from keras_models import sequential
 from loopwire import CompileConfig, Design
+from loopwire.compiler import compile_silently
+from loopwire.errors import DataError
 from loopwire.ir.fixed_point import quantise, to_real
 from loopwire.ir.types import FixedType
 from loopwire.report import paired
@@ -146,3 +148,19 @@ def test_figure() -> None:
         labels = [text.get_text() for text in drawn.axes[0].get_yticklabels()]
     assert labels[0] == "x" and "lstm: i (i = σ(a_i))" in labels
     assert len(labels) == sum(row.real.quantiles is not None for row in rows)
+
+
+def test_float_values_beyond_double_precision_are_told() -> None:
+    layers = [keras.layers.Dense(3, kernel_initializer="ones", name=f"d{k}") for k in range(9)]
+    model = sequential((3,), [*layers, keras.layers.Dense(1, activation="sigmoid", name="end")])
+    for layer in layers:
+        layer.set_weights([weights + 3e38 for weights in layer.get_weights()])
+    huge = compile_silently(loopwire.load(model))
+    text = (
+        r"x: float values of layer 'd7', .* are beyond double precision, or no numbers. Check the scale of these inputs"
+    )
+    for look in (huge.profile, huge.trace, huge.clipping):
+        with pytest.raises(DataError, match=text):
+            look(np.ones((2, 3)))
+        with pytest.raises(DataError, match=r"x: element \(1, 2\) is nan"):
+            look(np.array([[1.0, 2.0, 3.0], [1.0, 2.0, np.nan]]))

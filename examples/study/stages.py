@@ -153,7 +153,7 @@ class Study:
         facts: Facts = {}
         for name, config in self._configurations().items():
             design = loopwire.compile(model, config)
-            real, fixed = design.predict_float(test.inputs), design.predict(test.inputs)
+            real, fixed = design.predict_float(test.inputs), design.emulate(test.inputs)
             rocs = class_rocs(test.labels, real, fixed, test.class_names)
             facts[name] = {
                 "float": {roc.name: roc.real.auc for roc in rocs},

@@ -18,6 +18,7 @@ from loopwire.layers.recurrent import Recurrent
 from loopwire.passes.carry_states import carry_states
 from loopwire.passes.fold_batch_normalization import fold_batch_normalization
 from loopwire.passes.lower import lower
+from loopwire.report.foreseen import foreseen
 from loopwire.schedule.network_plan import check_network, is_chain
 from loopwire.schedule.plan import check_knobs
 from loopwire.targets import vitis_hls
@@ -63,7 +64,8 @@ def load(
 def compile(model: Model, config: CompileConfig | None = None) -> Design:
     """Choose every tensor's type and lower the model to primitive operations.
 
-    The hardware is planned when it is first asked for (`Design.firmware`).
+    The hardware is planned when it is first asked for (`Design.firmware`). A `LoopwireWarning` tells of each weight
+    that its type cannot hold, and of results whose bounds, whatever the input, show that they may not fit theirs.
 
     Args:
         model: as `load` returns it.
@@ -74,6 +76,14 @@ def compile(model: Model, config: CompileConfig | None = None) -> Design:
         UnsupportedError: a layer cannot take what the one before it hands on or carry its states, or the target cannot
             express a knob.
     """
+    design = compile_silently(model, config)
+    for text in foreseen(design.graph):
+        warnings.warn(text, LoopwireWarning, stacklevel=2)
+    return design
+
+
+def compile_silently(model: Model, config: CompileConfig | None = None) -> Design:
+    """Do what `compile` does, without a word of values that may not fit: for searches, which judge types by data."""
     config = config or CompileConfig()
     if config.targets is not None:
         raise ConfigError(
@@ -127,7 +137,7 @@ def _as_the_model_asks(config: CompileConfig, model: Model) -> CompileConfig:
             f"it is not stateful, as {stateful[0]!r} is: all recurrent layers carry their states, or none",
             "Set 'stateful', so that all do, or save the model with stateful=False",
         )
-    warnings.warn(f"{model.source}: {STATEFUL}", LoopwireWarning, stacklevel=3)
+    warnings.warn(f"{model.source}: {STATEFUL}", LoopwireWarning, stacklevel=4)
     return replace(config, stateful=True)
 
 

@@ -29,6 +29,7 @@ from loopwire.report.area import estimated_use
 from loopwire.report.clipping import Clipping, ClippingMeter
 from loopwire.report.profile import TensorProfile, profile
 from loopwire.report.range_proof import RangeProof, range_proofs
+from loopwire.report.saturation import SaturationWatch
 from loopwire.report.summary import CSimulation, Cycles, LayerFacts, Report, Verification
 from loopwire.report.trace import TensorTrace, trace
 from loopwire.synth import hls_compile, network_simulation, verilator
@@ -38,7 +39,7 @@ from loopwire.synth.simulation import SimulationResult, Simulator, Stimulus
 from loopwire.system.folders import new_folder, release, temporary_folder
 from loopwire.targets import vitis_hls
 from loopwire.targets.calls import evaluate_calls
-from loopwire.targets.evaluate import evaluate_integers, evaluate_real
+from loopwire.targets.evaluate import evaluate_integers, evaluate_real, shortened
 from loopwire.targets.fast_emulator import FastEmulator, try_build
 from loopwire.targets.verilog import Firmware, PortFacts, generate
 from loopwire.targets.windows import windows
@@ -126,10 +127,22 @@ class Design:
     def predict(self, x: Inputs, lengths: npt.ArrayLike | None = None, fresh: npt.ArrayLike | None = None) -> Any:
         """Return the fixed-point outputs (N, *output shape), bit for bit those of the hardware; several by their names.
 
+        A `LoopwireWarning` names each tensor that is met with values beyond its type, once for each design: inputs
+        wherever they do not fit, results and what lies between as far as the sequences looked at show it
+        (`SaturationWatch`).
+
         Raises:
             DataError: x, lengths or fresh do not fit the model.
         """
         outputs = self.output_integers(x, lengths, fresh)
+        self._watch(x, lengths, fresh, outputs)
+        return self._reals(outputs)
+
+    def emulate(self, x: Inputs, lengths: npt.ArrayLike | None = None, fresh: npt.ArrayLike | None = None) -> Any:
+        """Return what `predict` does, without warnings: for those who report of clipping themselves."""
+        return self._reals(self.output_integers(x, lengths, fresh))
+
+    def _reals(self, outputs: Batch) -> Any:
         fractions = [value.type.element.fraction for value in self.graph.outputs]
         return self._named(outputs.each(to_real, fractions))
 
@@ -171,7 +184,7 @@ class Design:
         for part, n, anew in self._batches(x, lengths, fresh, DEFINITION_BATCH):
             if meter is not None:
                 for value, array in zip(self.graph.inputs, part.arrays, strict=True):
-                    meter.observe_input(value, array)
+                    meter.observe_input(value, shortened(array, n))
             with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is looked at below
                 if self.config.stateful:
                     calls = evaluate_calls(evaluate, self.graph, part.only, anew, self.config.channels, n)
@@ -194,7 +207,7 @@ class Design:
         """Return the tensors that hold values beyond their types on these inputs.
 
         Raises:
-            DataError: x does not fit the model.
+            DataError: x does not fit the model, or a float value is beyond double precision.
         """
         meter = ClippingMeter()
         self.predict_float(x, meter=meter)
@@ -204,7 +217,7 @@ class Design:
         """Return range and distribution of every tensor on these inputs, in float and in fixed point.
 
         Raises:
-            DataError: x does not fit the model.
+            DataError: x does not fit the model, or a float value is beyond double precision.
         """
         return profile(self.graph, self._alone(x).arrays)
 
@@ -212,7 +225,7 @@ class Design:
         """Return every tensor's errors on these inputs, fixed point against float.
 
         Raises:
-            DataError: x does not fit the model.
+            DataError: x does not fit the model, or a float value is beyond double precision.
         """
         return trace(self.graph, self._alone(x).arrays)
 
@@ -340,7 +353,7 @@ class Design:
         given, due = sequences(firmware.inputs, integers), sequences(firmware.outputs, outputs)
         return self.network_simulator.run(given, due, stimulus, firmware.timeout_cycles)
 
-    def _simulate_network(self, integers: Batch, lengths: Lengths, stimulus: Stimulus) -> Simulation:
+    def _network_results(self, integers: Batch, lengths: Lengths, stimulus: Stimulus) -> tuple[Batch, NetworkResult]:
         result = self.run_network(integers, lengths, stimulus)
         arrays = []
         for port, value, beats in zip(self.network_simulator.outputs, self.graph.outputs, result.outputs, strict=True):
@@ -348,8 +361,8 @@ class Design:
             element = value.type.element
             array = np.zeros((len(lengths), port.steps, port.format.count), integer_dtype(element.width + 1))
             array[np.arange(port.steps) < held.lengths[:, np.newaxis]] = held.vectors
-            arrays.append(to_real(array, element.fraction))
-        return Simulation(self._named(self._as_model(Batch(tuple(arrays)))), result)
+            arrays.append(array)
+        return Batch(tuple(arrays)), result
 
     def simulate(
         self,
@@ -358,7 +371,7 @@ class Design:
         stimulus: Stimulus | None = None,
         fresh: npt.ArrayLike | None = None,
     ) -> Simulation:
-        """Run inputs through the hardware, cycle by cycle.
+        """Run inputs through the hardware, cycle by cycle; warn as `predict` does.
 
         Args:
             x: inputs.
@@ -373,17 +386,26 @@ class Design:
         """
         integers, steps = self.input_integers(x, lengths)
         anew = check_fresh("fresh", fresh, len(steps), self.config.remembers)
+        outputs, result = self._hardware_results(integers, steps, anew, stimulus or Stimulus(seed=1))
+        shaped = self._as_model(outputs)
+        self._watch(x, lengths, fresh, shaped)
+        return Simulation(self._reals(shaped), result)
+
+    def _hardware_results(
+        self, integers: Batch, steps: Lengths, fresh: Fresh, stimulus: Stimulus
+    ) -> tuple[Batch, SimulationResult | NetworkResult]:
+        """Return the hardware's results, counted in steps of their types, and when they came."""
         if self.firmware.is_network:
-            return self._simulate_network(integers, steps, stimulus or Stimulus(seed=1))
+            return self._network_results(integers, steps, stimulus)
         vectors = self.input_vectors(integers, steps)
         patience = self.firmware.timeout_cycles
-        result = self.simulator.run(vectors, steps, stimulus or Stimulus(seed=1), patience, fresh=anew)
+        result = self.simulator.run(vectors, steps, stimulus, patience, fresh=fresh)
         element = self.graph.outputs[0].type.element
         per_sequence = self.firmware.length if self.firmware.per_step else 1
         outputs = np.zeros((len(steps), per_sequence, self.firmware.output.count), integer_dtype(element.width + 1))
         for sequence, vectors in enumerate(result.outputs):
             outputs[sequence, : len(vectors)] = vectors
-        return Simulation(to_real(self._as_model(Batch((outputs,))).only, element.fraction), result)
+        return Batch((outputs,)), result
 
     def write(self, path: str | Path, x: Inputs | None = None, more: Mapping[str, str] | None = None) -> Path:
         """Write the project folder: SystemVerilog or HLS C++, testbench with vectors, README, facts.
@@ -479,6 +501,24 @@ class Design:
         outputs = self._evaluate(self._sequences(integers, fresh), lengths, fresh).only
         counts = lengths if self.firmware.per_step else np.ones_like(lengths)
         return _vectors(outputs.reshape(len(outputs), -1, self.firmware.output.count), counts), counts
+
+    @cached_property
+    def _saturation(self) -> SaturationWatch:
+        return SaturationWatch(self.graph)
+
+    def _watch(self, x: Inputs, lengths: npt.ArrayLike | None, fresh: npt.ArrayLike | None, outputs: Batch) -> None:
+        """Warn of tensors that these inputs take beyond their types."""
+        batch = check_batch("x", x, self.ports)
+        steps = None if lengths is None else self._checked_lengths(lengths, len(batch))
+        anew = check_fresh("fresh", fresh, len(batch), self.config.remembers)
+
+        def evaluate(rows: npt.NDArray[np.int64], meter: ClippingMeter) -> None:
+            given = None if steps is None else steps[rows]
+            self.predict_float(batch[rows], given, meter, anew[rows] if self.config.remembers else None)
+
+        ends = None if self.config.sliding_window else steps
+        inputs = [shortened(array, ends) for array in self._as_read(batch).arrays]
+        self._saturation.look(inputs, outputs.arrays, evaluate, in_order=self.config.remembers)
 
     @cached_property
     def _fast_emulator(self) -> FastEmulator | None:

@@ -222,7 +222,7 @@ def _judge(progress: Progress, design: Design, data: Data) -> tuple[dict[str, An
         for rows in np.array_split(np.arange(len(data.inputs)), parts):
             part = data.inputs[rows]
             real.append(flat_outputs(design.predict_float(part, meter=meter)))
-            fixed.append(flat_outputs(design.predict(part)))
+            fixed.append(flat_outputs(design.emulate(part)))
             done += len(part)
             update(done, len(data.inputs))
     outputs = np.concatenate(real), np.concatenate(fixed)

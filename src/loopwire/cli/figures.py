@@ -57,7 +57,7 @@ def _figures(
             design = compile(model, config)
         if events.labels is not None:
             with step(progress, "Emulating"):
-                real, fixed = design.predict_float(events.inputs), design.predict(events.inputs)
+                real, fixed = design.predict_float(events.inputs), design.emulate(events.inputs)
             names = events.class_names or [str(k) for k in range(max(real.shape[-1], 2))]
             with step(progress, "Drawing"):
                 with roc_figure(class_rocs(events.labels, real, fixed, names)) as drawn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from loopwire.compiler import compile
+from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig, PrecisionConfig
 from loopwire.ir import ops
 from loopwire.ir.graph import Graph, Value
@@ -62,7 +62,7 @@ class Probe:
     """A model lowered with a type of its own for every group, by which its tensors are known."""
 
     def __init__(self, model: Model) -> None:
-        self.model = compile(model).model
+        self.model = compile_silently(model).model
         groups = [Group("", (Role.INPUT,))]
         for layer in self.model.layers:
             tied = Role.STATE in layer.roles and Role.RESULT in layer.roles
@@ -77,7 +77,7 @@ class Probe:
     def _lower(self, groups: list[Group]) -> None:
         types = {group: fixed(2 * PROBE_INTEGER_BITS + index, PROBE_INTEGER_BITS) for index, group in enumerate(groups)}
         self._groups_by_type = {type: group for group, type in types.items()}
-        self.graph: Graph = compile(self.model, configuration(types)).graph
+        self.graph: Graph = compile_silently(self.model, configuration(types)).graph
         found = {self.group_of(value) for value, _ in self.typed()}
         self.groups = [group for group in groups if group in found]
 

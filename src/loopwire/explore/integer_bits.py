@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from loopwire.compiler import compile
+from loopwire.compiler import compile_silently
 from loopwire.explore.groups import Group, Probe, configuration, fixed
 from loopwire.ir import ops
 from loopwire.ir.graph import Node
@@ -60,7 +60,7 @@ def bits_from_proof(probe: Probe, input_integer: int) -> dict[Group, int]:
     }
     source = next(group for group in probe.groups if not group.layer)
     wide[source] = fixed(input_integer + PROOF_FRACTION_BITS, input_integer)
-    graph = compile(probe.model, configuration(wide)).graph
+    graph = compile_silently(probe.model, configuration(wide)).graph
     group_of = {type: group for group, type in wide.items()}
     found = ranges(graph)
     bits = {source: input_integer}

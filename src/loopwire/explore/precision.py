@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from loopwire.compiler import compile
+from loopwire.compiler import compile_silently
 from loopwire.config import DEFAULT_TYPE, CompileConfig, PrecisionConfig
 from loopwire.design import Design
 from loopwire.errors import ConfigError, DataError, PrecisionError, nearest
@@ -113,12 +113,12 @@ def find_precision(
     data = checked_events(model, data)
     probe = Probe(model)
     looked_at, check = _split(data, seed) if check is None else (data, checked_events(model, check))
-    floating = compile(probe.model)
+    floating = compile_silently(probe.model)
     judge, check_judge = (_judge(floating, criterion, events) for events in (looked_at, check))
     bits = bits_from_data(probe, (data.inputs,))
     if integers == "proof":
         bits = bits_from_proof(probe, bits[probe.groups[0]])
-    baseline = compile(probe.model, CompileConfig(model=PrecisionConfig(precision=DEFAULT_TYPE)))
+    baseline = compile_silently(probe.model, CompileConfig(model=PrecisionConfig(precision=DEFAULT_TYPE)))
     journal = Journal(state, _digest(probe, looked_at, criterion, bits))
     trial = _Trial(probe, bits, looked_at.inputs, judge, journal)
     baseline_cost = estimate(baseline.graph).total
@@ -132,10 +132,10 @@ def find_precision(
         names = [str(group) for group in probe.groups]
         path = descend(trial.evaluate, _wide(trial, criterion, tell), trial.floor, names, tell)
         back = 0
-        checked = check_judge.judge(trial.design(path[-1]).predict(check.inputs))
+        checked = check_judge.judge(trial.design(path[-1]).emulate(check.inputs))
         while not checked.holds and back + 1 < len(path):
             back += 1
-            checked = check_judge.judge(trial.design(path[-1 - back]).predict(check.inputs))
+            checked = check_judge.judge(trial.design(path[-1 - back]).emulate(check.inputs))
         if not checked.holds:
             raise _unreachable(criterion, checked, check.where)
         choice = path[-1 - back]
@@ -162,13 +162,13 @@ class _Trial:
         return {group: fixed(self._bits[group] + fraction, self._bits[group]) for group, fraction in pairs}
 
     def design(self, choice: Choice) -> Design:
-        return compile(self._probe.model, configuration(self.types(choice)))
+        return compile_silently(self._probe.model, configuration(self.types(choice)))
 
     def evaluate(self, choice: Choice) -> tuple[Judgement, float]:
         known = self._journal.get(choice)
         if known is None:
             design = self.design(choice)
-            known = self._judge.judge(design.predict(self._x)), estimate(design.graph).total
+            known = self._judge.judge(design.emulate(self._x)), estimate(design.graph).total
             self._journal.add(choice, *known)
         return known
 

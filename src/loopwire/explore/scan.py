@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from loopwire.compiler import compile
+from loopwire.compiler import compile_silently
 from loopwire.errors import ConfigError, nearest
 from loopwire.explore.criterion import METRICS, Criterion, Judge, Measure
 from loopwire.explore.events import Events, checked_events
@@ -98,7 +98,9 @@ def scan(
     criterion = Criterion(metric, 0.0)
     data = checked_events(model, data)
     probe = Probe(model)
-    judge = Judge(criterion, compile(model).predict_float(data.inputs), data.labels, data.class_names, data.where)
+    judge = Judge(
+        criterion, compile_silently(model).predict_float(data.inputs), data.labels, data.class_names, data.where
+    )
     pairs = [(i, f) for i in sorted(set(integers)) for f in sorted(set(fractions))]
     for i, f in pairs:
         if i + f < 1:
@@ -106,7 +108,7 @@ def scan(
     points = []
     for done, (integer, fraction) in enumerate(pairs, start=1):
         types = dict.fromkeys(probe.groups, fixed(integer + fraction, integer))
-        outputs = compile(probe.model, configuration(types)).predict(data.inputs)
+        outputs = compile_silently(probe.model, configuration(types)).emulate(data.inputs)
         points.append(ScanPoint(integer, fraction, judge.judge(outputs).measures))
         if progress is not None:
             progress(done, len(pairs))

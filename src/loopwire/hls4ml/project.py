@@ -35,7 +35,7 @@ class HlsModel:
 
     def compile(self) -> None:
         """Make the emulator; `predict` does it as well. Nothing is written."""
-        self.design.predict(self.design.random_inputs(1))
+        self.design.emulate(self.design.random_inputs(1))
 
     def predict(self, x: npt.ArrayLike) -> Reals:
         """Return the fixed-point outputs (N, *output shape) for inputs (N, *input shape), bit for bit the hardware's.

@@ -5,6 +5,7 @@ Values are those of the float evaluation, so that one tensor's clipping does not
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from loopwire.errors import DataError
 from loopwire.ir import ops
 from loopwire.ir.graph import Graph, Node, Value
-from loopwire.ir.types import FixedType, Overflow, Rounding
+from loopwire.ir.types import MAX_WIDTH, FixedType, Overflow, Rounding
 
 Reals = npt.NDArray[Any]
 
@@ -48,6 +50,11 @@ class Clipping:
         """Clipped values over all values met."""
         return self.clipped / self.values
 
+    @property
+    def share_told(self) -> str:
+        """The share in words."""
+        return f"{self.share:.2%}" if self.share >= 5e-5 else f"{self.share:.1e}"
+
 
 class ClippingMeter:
     """Watches float evaluations of a graph, batch after batch; give `observe` to `evaluate_real`."""
@@ -78,7 +85,9 @@ class ClippingMeter:
     def _tally(self, value: Value, to: FixedType, x: Reals) -> None:
         if value not in self._tallies:
             self._tallies[value] = _Tally(to)
-        self._tallies[value].add(x)
+        low, high = float(x.min()), float(x.max())
+        check_finite(value, low, high)
+        self._tallies[value].add(x, low, high)
 
 
 class _Tally:
@@ -90,17 +99,35 @@ class _Tally:
         self.clipped = self.values = 0
         self._least, self._most = limits(type)
 
-    def add(self, x: Reals) -> None:
-        low, high = float(x.min()), float(x.max())
+    def add(self, x: Reals, low: float, high: float) -> None:
         self.low, self.high = min(self.low, low), max(self.high, high)
         self.values += x.size
         if low < self._least or high > self._most:
             self.clipped += int(np.count_nonzero((x < self._least) | (x > self._most)))
 
     def row(self, value: Value) -> Clipping:
-        suggestion = _holding(self.type, self.low, self.high)
+        suggestion = holding(self.type, self.low, self.high)
         return Clipping(
             value.layer, tensor_name(value), self.type, self.clipped, self.values, self.low, self.high, suggestion
+        )
+
+
+def named(layer: str, tensor: str) -> str:
+    """Return a tensor's name as a message begins with it."""
+    return f"layer {layer!r}, {tensor}" if layer else f"input {tensor!r}"
+
+
+def check_finite(value: Value, low: float, high: float) -> None:
+    """Check the least and the greatest value of a tensor in the float evaluation.
+
+    Raises:
+        DataError: they are beyond double precision, or no numbers.
+    """
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise DataError(
+            "x",
+            f"float values of {named(value.layer, tensor_name(value))} are beyond double precision, or no numbers",
+            "Check the scale of these inputs and of the weights; firmware saturates where this overflows",
         )
 
 
@@ -123,8 +150,10 @@ def limits(type: FixedType) -> tuple[float, float]:
     return (low - margin) * step, float(np.nextafter((high + 1 - margin) * step, -np.inf))
 
 
-def _holding(type: FixedType, low: float, high: float) -> FixedType:
-    """Return `type` with as many integer bits as low…high need."""
+def holding(type: FixedType, low: float, high: float) -> FixedType:
+    """Return `type` with as many integer bits as low…high need, as far as types reach."""
+    reach = 2.0 ** min(MAX_WIDTH - 2 - type.fraction, 1023)
+    low, high = max(low, -reach), min(high, reach)
     signed = type.signed or low < 0
     need = FixedType.holding(int(np.floor(low / type.step)), int(np.ceil(high / type.step)), type.fraction)
     width = max(type.width, need.width + (signed and not need.signed))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from loopwire.ir.types import FixedType
 from loopwire.report.agreement import Agreement, ClassAuc
 from loopwire.report.profile import TensorProfile
 
@@ -26,13 +27,19 @@ def doubts(agreement: Agreement | None, aucs: Sequence[ClassAuc], profile: Seque
         found.append(f"Float and fixed point tell the same class of {agreement.top1:.1%} of the sequences only")
     coarse = [row for row in profile if _share_lost(row) > UNDERFLOW_SHARE]
     if coarse:
-        named = ", ".join(f"{row.layer}: {row.tensor}" if row.layer else row.tensor for row in coarse[:SHOWN])
-        more = f" and {len(coarse) - SHOWN} more" if len(coarse) > SHOWN else ""
-        found.append(
-            f"The steps of {len(coarse)} tensors' types are larger than most of their values, which become 0: "
-            f"{named}{more}; {coarse[0].type} counts in steps of {coarse[0].type.step:g}"
-        )
+        names = [f"{row.layer}: {row.tensor}" if row.layer else row.tensor for row in coarse]
+        found.append(too_coarse(names, coarse[0].type))
     return tuple(found)
+
+
+def too_coarse(names: Sequence[str], first: FixedType) -> str:
+    """Return a sentence about tensors whose values mostly become 0, with the type of the first."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    of, whose = ("one tensor's type", "its") if len(names) == 1 else (f"{len(names)} tensors' types", "their")
+    return (
+        f"The steps of {of} are larger than most of {whose} values, which become 0: "
+        f"{', '.join(names[:SHOWN])}{more}; {first} counts in steps of {first.step:g}"
+    )
 
 
 def _share_lost(row: TensorProfile) -> float:

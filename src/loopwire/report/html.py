@@ -105,10 +105,13 @@ def _key_figures(report: Report) -> list[tuple[str, str]]:
     key = []
     if report.predicted is not None:
         latency, interval = report.predicted.latency_cycles, report.predicted.initiation_interval_cycles
-        rate = 1e3 / (interval * report.clock_period_ns)
+        clock_period_ns, which = report.clock_period_ns, ""
+        if (routed := report.routed_clock_period_ns) is not None:
+            clock_period_ns, which = routed, f" at the routed clock of {routed:.4g} ns"
+        rate = 1e3 / (interval * clock_period_ns)
         key += [
-            (f"{latency * report.clock_period_ns / 1e3:.3g} µs", f"latency, {report.predicted.latency_range}"),
-            (f"{interval:g} cycles", f"initiation interval, {rate:.3g} million sequences a second"),
+            (f"{latency * clock_period_ns / 1e3:.3g} µs", f"latency{which}, {report.predicted.latency_range}"),
+            (f"{interval:g} cycles", f"initiation interval, {rate:.3g} million sequences a second{which}"),
         ]
     if report.agreement is not None and report.agreement.top1 is not None:
         key.append((f"{report.agreement.top1:.2%}", "same class, float and fixed"))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from loopwire.ir import ops
 from loopwire.ir.fixed_point import quantise
 from loopwire.ir.graph import Graph, Node, Value
+from loopwire.report.clipping import check_finite
 from loopwire.targets.evaluate import Array, evaluate_integers, evaluate_real
 
 Reals = npt.NDArray[np.float64]
@@ -37,6 +38,9 @@ def visit_pairs(graph: Graph, inputs: Sequence[npt.NDArray[Any]], visit: Visit) 
     """Evaluate inputs (N, *input shape) in batches, and tell of every shown tensor in every step.
 
     Constants are told of once.
+
+    Raises:
+        DataError: a float value on the way is beyond double precision, or no number.
     """
     constants: set[Value] = set()
     for start in range(0, len(inputs[0]), BATCH):
@@ -54,9 +58,11 @@ def _visit_batch(
 
     def keep(node: Node, _: Sequence[Array], result: Array) -> None:
         if is_shown(node):
+            check_finite(node.result, float(result.min()), float(result.max()))
             kept.append(result)
 
-    evaluate_real(graph, reals, observe=keep)
+    with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is looked at above
+        evaluate_real(graph, reals, observe=keep)
     following = iter(kept)
     steps: Counter[Value] = Counter()
 

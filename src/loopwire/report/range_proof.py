@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from loopwire.ir import ops
-from loopwire.ir.functions import TABULATED
 from loopwire.ir.graph import Graph, Value
 from loopwire.ir.interval import ranges
+from loopwire.ir.real_interval import function_bounds
 from loopwire.ir.types import FixedType
 from loopwire.report.clipping import limits, tensor_name
 
@@ -66,21 +66,15 @@ def range_proofs(graph: Graph) -> tuple[RangeProof, ...]:
             case ops.Table(function, to):
                 operand = node.operands[0]
                 step = operand.type.element.step
-                bounds = _bounds(function, found[operand].low * step, found[operand].high * step)
-                rows.append(_row(node.result, to, *bounds))
+                bounds = function_bounds(
+                    function, *(np.array(x * step) for x in (found[operand].low, found[operand].high))
+                )
+                rows.append(_row(node.result, to, float(bounds.low), float(bounds.high)))
             case ops.Const():
                 rows.append(_row(node.result, node.op.type, float(node.op.reals.min()), float(node.op.reals.max())))
             case _:
                 pass
     return tuple(rows)
-
-
-def _bounds(function: str, low: float, high: float) -> tuple[float, float]:
-    """Return the least and the greatest value of a function from low to high."""
-    known = TABULATED[function]
-    points = [low, high, *(point for point in known.turning_points if low < point < high)]
-    values = known.real(np.array(points))
-    return float(values.min()), float(values.max())
 
 
 def _row(value: Value, type: FixedType, low: float, high: float) -> RangeProof:

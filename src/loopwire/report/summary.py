@@ -183,6 +183,12 @@ class Report:
         rows.append(("Verification", verified, "" if self.verification is None else "simulated"))
         return rows
 
+    @property
+    def routed_clock_period_ns(self) -> float | None:
+        """The clock period that the part reaches when placed and routed, by the last tool that told; else None."""
+        told = (built.clock_period_ns for built in reversed(self.built) if built.stage == "routed")
+        return next((period for period in told if period is not None), None)
+
     def _cycle_rows(self) -> list[tuple[str, ...]]:
         clock = f"{self.clock_period_ns:g} ns on {self.part}"
         if self.predicted is None or self.loop_latency_cycles is None:
@@ -273,7 +279,7 @@ def clipping_rows(clipping: Sequence[Clipping]) -> Rows:
             row.layer or "(input)",
             row.tensor,
             str(row.type),
-            f"{row.share:.2%}" if row.share >= 5e-5 else f"{row.share:.1e}",
+            row.share_told,
             f"{row.low:.4g} to {row.high:.4g}",
             str(row.suggestion),
         )

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from loopwire.compiler import compile
+from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
 from loopwire.design import Design
 from loopwire.errors import ConfigError, DataError, TrainingError
@@ -118,11 +118,11 @@ def finetune(
         UnsupportedError: the graph has numbers beyond floating point, or weights that no array of the model can carry.
     """
     schedule = schedule or Schedule()
-    design = compile(model, config)
+    design = compile_silently(model, config)
     arrays = arrays_of(design.model)
 
     def build(given: Arrays) -> Graph:
-        return compile(with_arrays(design.model, given), config).graph
+        return compile_silently(with_arrays(design.model, given), config).graph
 
     found = links(build, arrays)
     target = _targets(design, np.asarray(x), labels, loss)
@@ -130,7 +130,7 @@ def finetune(
     with _one_thread():
         history, kept = trainer.run(progress)
     tuned = with_arrays(design.model, followed(build, arrays, found, trainer.weights()))
-    return Tuned(tuned, compile(tuned, config), loss, trainer.start_loss, tuple(history), kept)
+    return Tuned(tuned, compile_silently(tuned, config), loss, trainer.start_loss, tuple(history), kept)
 
 
 @contextmanager
