@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import lzma
 import random
 import struct
 import warnings
@@ -17,6 +18,8 @@ CENTRAL_FIELDS = {8: 2, 10: 2, 16: 4, 20: 4, 24: 4, 28: 2, 30: 2, 32: 2, 38: 4, 
 """Of a header in the central directory: offset and size of flags, method, CRC, sizes, lengths, attributes, place."""
 END_FIELDS = {8: 2, 10: 2, 12: 4, 16: 4, 20: 2}
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+DAMAGE = (OSError, ValueError, RuntimeError, EOFError, struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+"""What zipfile raises on archives that an earlier mutation has damaged; NotImplementedError is a RuntimeError."""
 BOMB_BYTES = 10_000_000
 
 
@@ -77,16 +80,7 @@ def _members(content: bytes) -> list[tuple[str, bytes]]:
             if sum(info.file_size for info in infos) > BOMB_BYTES:
                 return []
             return [(info.filename, archive.read(info)) for info in infos]
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-        EOFError,
-        zipfile.BadZipFile,
-        zlib.error,
-        NotImplementedError,
-        struct.error,
-    ):
+    except DAMAGE:
         return []
 
 

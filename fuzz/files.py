@@ -50,7 +50,7 @@ class FileCampaign(ABC):
     """
 
     name: str
-    limits = Limits(seconds=2.0)
+    limits = Limits(seconds=1.0)
     apart_limits = Limits(seconds=10.0)
 
     @cached_property

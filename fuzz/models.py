@@ -56,7 +56,7 @@ class Models(FileCampaign):
             return inside, inside, inside, on_member({}), mutate_archive, mutate_bytes
         if file == ARCHITECTURE:
             return mutate_json, mutate_json, mutate_text, mutate_bytes
-        return mutate_hdf5, mutate_hdf5, mutate_bytes
+        return mutate_hdf5, mutate_hdf5, mutate_hdf5, mutate_hdf5, mutate_bytes
 
     def check(self, folder: Path) -> None:
         """Load, and where that gives a model, compile it and predict."""

@@ -89,8 +89,7 @@ def _routed(project: Path) -> None:
 
 def _run(project: Path) -> None:
     facts = read_verilog_facts(project)
-    shape = facts["model"]["input_shape"]
-    if shape == [4, 2]:
+    if facts["input"]["shape"] == [4, 2]:
         _emulated(np.zeros((3, 4, 2), np.int64), project)
 
 

@@ -26,7 +26,7 @@ from loopwire.errors import LoopwireError
 
 MEMORY_BYTES = 2 << 30
 """That a case may allocate, beyond what the worker has when it begins."""
-GRACE_S = 2.0
+GRACE_S = 1.0
 """After which a case that its alarm did not end is killed."""
 SLEEP_FACTOR = 10
 """By which a case may last longer on the clock than the time of the processor that it may take: machines are shared."""

@@ -9,6 +9,7 @@ Ref: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 from __future__ import annotations
 
 import io
+import sys
 import tokenize
 import zipfile
 import zlib
@@ -147,6 +148,11 @@ def _header(file: IO[bytes]) -> Header:
 
 def _array(file: IO[bytes]) -> Array:
     array: Array = np.lib.format.read_array(file, allow_pickle=False, max_header_size=MAX_HEADER_BYTES)
+    if array.dtype.kind == "U" and array.size:
+        order = array.dtype.str[0]
+        codes = np.frombuffer(array.tobytes(), f"{order}u4")  # UTF-32
+        if codes.max(initial=0) > sys.maxunicode:
+            raise ValueError("a text of it has a character that is none")
     return array
 
 

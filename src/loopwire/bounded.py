@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from loopwire.errors import OutputError
+
 MAX_TEXT_BYTES = 4 << 20
 MAX_VALUES = 100_000
 """Numbers, texts, lists and tables in all. A network of a hundred layers has some 10 000."""
@@ -35,6 +37,19 @@ def read_bounded(path: Path, most_bytes: int = MAX_TEXT_BYTES) -> bytes:
     if len(content) > most_bytes:
         raise ValueError(f"it has more than the {most_bytes} bytes that are read")
     return content
+
+
+def read_project_text(path: Path) -> str:
+    """Return the text of a file of a written project.
+
+    Raises:
+        OutputError: it cannot be read, or is no text.
+    """
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        problem = f"it is no text that Loopwire wrote ({error})"
+        raise OutputError(str(path), problem, "Compile the model again") from None
 
 
 def parse_json(text: str | bytes, most_bytes: int = MAX_TEXT_BYTES, most_values: int = MAX_VALUES) -> Any:

@@ -39,7 +39,8 @@ def reserved(path: Path) -> Iterator[Path]:
     if is_ours(place):  # a command reserves what it writes at its end
         yield place
         return
-    made = [folder for folder in path.parents if not folder.exists()]
+    with failures_reported(path):
+        made = [folder for folder in path.parents if not folder.exists()]
     try:
         with failures_reported(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +74,8 @@ def write_project(path: Path, files: Mapping[str, str]) -> Path:
     """
     path = path.resolve()
     own = check_project(path)
-    foreign = [name for name in _files_in(path) if name not in own]
+    with failures_reported(path):
+        foreign = [name for name in _files_in(path) if name not in own]
     clash = next((name for name in foreign if name in files), None)
     if clash is not None:
         raise OutputError(str(path), f"Loopwire would write {clash!r}, which is there already", "Move it away")
@@ -90,8 +92,10 @@ def replace_files(path: Path, files: Mapping[str, str]) -> None:
             another process writes to it.
     """
     own = check_project(path)
-    assert files.keys() <= own.keys() - {MARKER}, f"files of the project: {sorted(files)}"
-    facts = parse_facts(path / MARKER)
+    for name in files.keys() - (own.keys() - {MARKER}):
+        raise OutputError(str(path), f"its list of files lacks {name!r}", "Compile the model again")
+    with failures_reported(path):
+        facts = parse_facts(path / MARKER)
     facts["loopwire"]["files"] |= {name: _digest(text.encode()) for name, text in files.items()}
     fresh = {**files, MARKER: json.dumps(facts, indent=2) + "\n"}
     add_files(path, {name: text.encode() for name, text in fresh.items()})
@@ -104,7 +108,9 @@ def add_files(path: Path, files: Mapping[str, bytes]) -> None:
         OutputError: the folder cannot be written, or another process writes to it.
     """
     path = path.resolve()
-    _write(path, files, [name for name in _files_in(path) if name not in files])
+    with failures_reported(path):
+        kept = [name for name in _files_in(path) if name not in files]
+    _write(path, files, kept)
 
 
 def _write(path: Path, files: Mapping[str, bytes], kept: Iterable[str]) -> None:

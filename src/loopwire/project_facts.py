@@ -74,6 +74,10 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and 1 <= value <= MAX_COUNT
 
 
+def _is_width(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= MAX_COUNT
+
+
 def _is_shape(value: Any) -> bool:
     return isinstance(value, list) and len(value) in (1, 2) and all(map(_is_count, value))
 
@@ -110,6 +114,7 @@ FACTS: Mapping[str, Kinds] = {
         "stateful": _is_flag,
         "sliding_window": _is_flag,
         "channels": _is_count,
+        **dict.fromkeys(("user_bits", "id_bits"), _is_width),
         "input": {**_PORT, "shape": _is_shape, "steps": _is_count},
         "output": {**_PORT, "per_step": _is_flag},
     },

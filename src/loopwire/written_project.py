@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from loopwire.bounded import read_bounded
+from loopwire.bounded import read_bounded, read_project_text
 from loopwire.errors import ConfigError, FixedTypeError, OutputError
 from loopwire.ir.graph import Graph
 from loopwire.ir.text import parse_graph
@@ -31,15 +31,16 @@ def read_facts(project: Path) -> Mapping[str, Any]:
     Raises:
         OutputError: there is no project in the folder, or a file of it was changed or removed since.
     """
-    if project.is_file():
-        raise OutputError(str(project), "it is a file", f"Compile a model first: loopwire compile {project}")
-    own = check_project(project)
-    if MARKER not in own:
-        raise OutputError(str(project), "there is no project", "Give the folder that loopwire compile has written")
-    missing = next((name for name in own if not (project / name).is_file()), None)
-    if missing is not None:
-        raise OutputError(str(project), f"{missing!r} was removed since Loopwire wrote it", "Compile the model again")
     try:
+        if project.is_file():
+            raise OutputError(str(project), "it is a file", f"Compile a model first: loopwire compile {project}")
+        own = check_project(project)
+        if MARKER not in own:
+            raise OutputError(str(project), "there is no project", "Give the folder that loopwire compile has written")
+        missing = next((name for name in own if not (project / name).is_file()), None)
+        if missing is not None:
+            problem = f"{missing!r} was removed since Loopwire wrote it"
+            raise OutputError(str(project), problem, "Compile the model again")
         facts = parse_facts(project / MARKER)
     except (OSError, ValueError) as error:
         raise OutputError(str(project / MARKER), f"it cannot be read ({error})", "Compile the model again") from None
@@ -103,7 +104,7 @@ def add_built(project: Path, built: Built) -> Report:
     before = read_report(project)
     others = (other for other in before.built if (other.stage, other.part) != (built.stage, built.part))
     report = replace(before, built=(*others, built))
-    page = (project / "report.html").read_text()
+    page = read_project_text(project / "report.html")
     reports = {
         REPORT: report.to_json(),
         "report.md": report.to_markdown(),

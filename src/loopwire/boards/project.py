@@ -11,6 +11,7 @@ from typing import Any
 from loopwire.boards.hosted import BUFFER_BYTES, hosted_files
 from loopwire.boards.identity import Identity, identity_of
 from loopwire.boards.ulx3s import board_files, board_part, design_clock, top_module
+from loopwire.bounded import read_project_text
 from loopwire.project import write_project
 from loopwire.project_facts import MARKER
 from loopwire.written_project import read_verilog_facts
@@ -66,4 +67,4 @@ def write_board(project: Path, board: str, folder: Path, clock_mhz: float | None
 def _hosted(project: Path, facts: Mapping[str, Any]) -> tuple[Identity, dict[str, str]]:
     identity = identity_of(facts, BUFFER_BYTES)
     names = [name for name in facts["loopwire"]["files"] if name.startswith("rtl/")]
-    return identity, {Path(name).name: (project / name).read_text() for name in names} | hosted_files(identity)
+    return identity, {Path(name).name: read_project_text(project / name) for name in names} | hosted_files(identity)

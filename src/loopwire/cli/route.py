@@ -92,6 +92,7 @@ def _route(project: Path, part: str | None, seed: int, timeout_minutes: float | 
 
 def _sources(project: Path, facts: Mapping[str, Any]) -> Sources:
     """Return what is routed: a board's folder as it is, a bare design behind shift registers."""
+    from loopwire.bounded import read_project_text
     from loopwire.synth import harness
     from loopwire.synth.routing import Sources
     from loopwire.text.names import FileName
@@ -100,8 +101,8 @@ def _sources(project: Path, facts: Mapping[str, Any]) -> Sources:
     written = [project / name for name in facts["loopwire"]["files"]]
     if "board" in facts:
         pins = project / f"{top}.lpf"
-        files = {FileName(path.name): path.read_text() for path in written if path != pins}
-        return Sources(files, top, pins.read_text())
-    files = {FileName(path.name): path.read_text() for path in written if path.parent.name == "rtl"}
-    text = harness.harness_text(top, files[FileName(f"{top}.sv")])
+        files = {FileName(path.name): read_project_text(path) for path in written if path != pins}
+        return Sources(files, top, read_project_text(pins))
+    files = {FileName(path.name): read_project_text(path) for path in written if path.parent.name == "rtl"}
+    text = harness.harness_text(top, files.get(FileName(f"{top}.sv"), ""))
     return Sources({**files, FileName(f"{harness.NAME}.sv"): text}, harness.NAME)

@@ -210,4 +210,4 @@ def _trace_rows(report: Report) -> list[Sequence[str]]:
 
 
 def _shape(shape: tuple[int, ...]) -> str:
-    return f"{' × '.join(map(str, shape))} = {prod(shape)}" if len(shape) > 1 else str(shape[0])
+    return f"{' × '.join(map(str, shape))} = {prod(shape)}" if len(shape) > 1 else str(prod(shape))

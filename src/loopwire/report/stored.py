@@ -30,6 +30,8 @@ def from_json(text: str) -> Report:
 def _read(hint: Any, value: Any) -> Any:
     """Return a value of the type that `hint` says, from what JSON makes of it."""
     if hint is FixedType:
+        if not isinstance(value, str):
+            raise ValueError(f"it tells of a type {value!r:.80}")
         return FixedType.parse(value)
     if get_origin(hint) in (Union, types.UnionType):
         return None if value is None else _read(_member(get_args(hint), value), value)

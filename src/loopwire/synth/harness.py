@@ -10,6 +10,8 @@ import re
 from pathlib import Path
 from string import Template
 
+from loopwire.errors import OutputError
+
 NAME = "loopwire_pins"
 CLOCK = "aclk"
 _PORT = re.compile(r"^\s*(input|output)\s+logic\s*(?:\[(\d+):0\])?\s*(\w+)", re.MULTILINE)
@@ -22,8 +24,14 @@ def harness_text(top: str, text: str) -> str:
     Args:
         top: the design's top module.
         text: its SystemVerilog, with a port a line.
+
+    Raises:
+        OutputError: it is none that Loopwire wrote.
     """
-    ports = text[text.index(f"module {top} (") : text.index(");")]
+    _, begin, rest = text.partition(f"module {top} (")
+    ports, end, _ = rest.partition(");")
+    if not (begin and end):
+        raise OutputError(f"{top}.sv", "its module does not begin as Loopwire writes it", "Compile the model again")
     bits = {"input": 0, "output": 0}
     connections = [f"      .{CLOCK}"]
     for direction, last, port in _PORT.findall(ports):

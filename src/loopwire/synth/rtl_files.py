@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from loopwire.bounded import read_project_text
 from loopwire.errors import OutputError
 from loopwire.text.names import FileName, file_name
 
@@ -42,10 +43,10 @@ class RtlFiles:
         """Return what stands in a project's folder `rtl`.
 
         Raises:
-            OutputError: a file is called as none of a project is.
+            OutputError: a file is called as none of a project is, or cannot be read.
         """
         names = sorted(file_name(file.name, str(folder), OutputError) for file in folder.iterdir())
-        head, _, _ = (folder / f"{top}.sv").read_text().partition(");")
+        head, _, _ = read_project_text(folder / f"{top}.sv").partition(");")
         ports = [
             Port(direction, name, None if high is None else int(high) + 1)
             for direction, high, name in (match.groups() for match in _PORT.finditer(head))

@@ -46,7 +46,7 @@ def cached(kind: str, parts: Iterable[bytes], make: Callable[[], Files]) -> File
         key.update(hashlib.sha256(part).digest())
     name = f"{kind}-{key.hexdigest()[:KEY_DIGITS]}"
     directory = cache_directory()
-    for entry in sorted(directory.glob(f"{name}-*.zip")):
+    for entry in _entries(directory, name):
         content = _read(entry)
         if content is not None and entry.stem == f"{name}-{hashlib.sha256(content).hexdigest()}":
             _log.info("from the cache: %s", entry)
@@ -118,6 +118,14 @@ def _objection(directory: Path) -> str | None:
     if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
         return "it cannot be written"
     return None
+
+
+def _entries(directory: Path, name: str) -> list[Path]:
+    try:
+        return sorted(directory.glob(f"{name}-*.zip"))
+    except OSError as error:
+        _warn(f"cache folder {directory}: it cannot be read ({error.strerror})")
+        return []
 
 
 def _read(entry: Path) -> bytes | None:
