@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,13 @@ def test_a_regressor_beyond_its_type() -> None:
 def test_the_type_that_it_names_gives_no_warning() -> None:
     layers = {"weight": "fixed<18,8,RND,SAT>", "bias": "fixed<18,8,RND,SAT>", "result": "fixed<18,8,RND,SAT>"}
     assert foreseen(compile_silently(regressor(40.0), CompileConfig.from_dict({"layer": {"head": layers}})).graph) == ()
+
+
+def test_states_that_no_gate_bounds_bound_nothing() -> None:
+    model = regressor(40.0)
+    gru, head = model.layers
+    free = replace(gru, recurrent_activation=LINEAR)
+    assert foreseen(compile_silently(chain("m", (6, 2), (free, head), "m.keras"), WIDE).graph) == ()
 
 
 @pytest.mark.parametrize("activation", [SIGMOID, Function("softmax"), Function("tanh")])
