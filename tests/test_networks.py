@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +19,12 @@ from keras_models import randomise  # noqa: E402
 from loopwire.config import CompileConfig  # noqa: E402
 from loopwire.design import Design  # noqa: E402
 from loopwire.errors import ConfigError, DataError, UnsupportedError  # noqa: E402
+from loopwire.synth.verilator import run_testbench  # noqa: E402
+from loopwire.targets.evaluate import evaluate_integers  # noqa: E402
+from loopwire.targets.fast_emulator import try_build  # noqa: E402
 from loopwire.verification import verify  # noqa: E402
 from networks import prove  # noqa: E402
+from random_networks import random_network  # noqa: E402
 
 L = keras.layers
 QUICK: dict[str, dict[str, Any]] = {
@@ -55,6 +62,50 @@ def test_hardware_of_graphs(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in GRAPHS if name not in (*CHAINS, *REFUSED)])
 def test_hardware_of_all_graphs(name: str, knobs: dict[str, Any]) -> None:
     prove(design(form(name, seed=len(name)), **knobs))
+
+
+def test_the_testbench_of_one_stream_passes(tmp_path: Path) -> None:
+    for name in ("bidirectional_concat", "two_different"):
+        folder = design(form(name)).write(tmp_path / name)
+        benches = sorted((folder / "testbench").glob("*.sv"))
+        for memory in (folder / "rtl").glob("*.hex"):
+            shutil.copy(memory, folder / "testbench")
+        printed = run_testbench("net_tb", [*benches, *sorted((folder / "rtl").glob("*.sv"))])
+        assert "PASS: 32 sequences" in printed
+
+
+@pytest.mark.parametrize("seed", range(400, 412))
+def test_emulators_agree_on_random_networks(seed: int) -> None:
+    made = random_design(seed)
+    fast = try_build(made.graph)
+    assert fast is not None
+    integers, _ = made.input_integers(made.random_inputs(8), None)
+    lengths = np.random.default_rng(seed).integers(1, made.steps, 8, endpoint=True) if made.may_be_short else None
+    for given in (None, lengths):
+        due = evaluate_integers(made.graph, integers.arrays, given)
+        for found, expected in zip(fast(made.graph, integers.arrays, given), due, strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100))
+def test_hardware_of_random_networks(seed: int) -> None:
+    made = random_design(seed)
+    try:
+        firmware = made.firmware
+    except UnsupportedError as error:
+        assert "only repeats a vector" in str(error)
+        return
+    if firmware.is_network:
+        prove(made, seed)
+
+
+def random_design(seed: int) -> Design:
+    source = random.Random(seed)
+    model = random_network(source, f"net_{seed}")
+    knobs = source.choice(({}, {}, {"io": "parallel"}, {"interleave": 1}, {"bus_bits": 16}, {"multipliers": "dsp"}))
+    types = {"precision": source.choice(("fixed<8,3,RND,SAT>", "fixed<9,3>"))}
+    return loopwire.compile(model, CompileConfig.from_dict({"model": types, **knobs}))
 
 
 def test_simulate_and_verify_take_inputs_by_name_or_in_order() -> None:
@@ -119,3 +170,8 @@ def test_a_computed_initial_state_needs_a_parallel_layer() -> None:
 def test_what_no_hardware_keeps() -> None:
     with pytest.raises(UnsupportedError, match="only repeats a vector"):
         _ = design(form("repeated")).firmware
+
+
+def test_what_takes_one_input_says_so() -> None:
+    with pytest.raises(UnsupportedError, match=r"it has 2 inputs \('x', 'v'\), and what was asked for takes one"):
+        _ = loopwire.load(form("residuals")).input_shape

@@ -139,7 +139,7 @@ def _verilog_files(design: Design, x: Batch) -> dict[str, str]:
     firmware = design.firmware
     files = {f"rtl/{name}": text for name, text in firmware.files.items()}
     # Simulators look for memory files where they run: beside the vectors.
-    if firmware.is_network:
+    if firmware.has_streams_apart:
         return {**files, "README.md": _network_readme(design)}
     files |= {f"testbench/{name}": text for name, text in firmware.files.items() if not name.endswith(".sv")}
     return {**files, **_testbench(design, x), "README.md": _readme(design, len(x))}
@@ -360,7 +360,7 @@ def _verilog_facts(design: Design) -> dict[str, object]:
         "id_bits": design.config.id_bits,
         "port_registers": design.config.port_registers,
         "fixed_latency": design.config.fixed_latency,
-        **(_network_ports(design) if firmware.is_network else _ports(design)),
+        **(_network_ports(design) if firmware.has_streams_apart else _ports(design)),
     }
 
 

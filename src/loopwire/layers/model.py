@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
-from loopwire.errors import ModelFileError
+from loopwire.errors import ModelFileError, UnsupportedError
 from loopwire.ir.graph import Value
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.roles import Role
@@ -113,14 +113,27 @@ class Model:
 
     @property
     def input_shape(self) -> Shape:
-        """Shape of the only input."""
-        (x,) = self.inputs
-        return x.shape
+        """Shape of the only input.
+
+        Raises:
+            UnsupportedError: there are several.
+        """
+        return self._only("input", self.inputs).shape
 
     def output_shape(self) -> Shape:
-        """Return the shape of the only result."""
-        (y,) = self.outputs
-        return y.shape
+        """Return the shape of the only result.
+
+        Raises:
+            UnsupportedError: there are several.
+        """
+        return self._only("output", self.outputs).shape
+
+    def _only(self, what: str, tensors: tuple[Tensor, ...]) -> Tensor:
+        if len(tensors) != 1:
+            names = ", ".join(repr(tensor.name) for tensor in tensors)
+            problem = f"it has {len(tensors)} {what}s ({names}), and what was asked for takes one"
+            raise UnsupportedError(self.source, problem, "Compile, simulate and verify take several")
+        return tensors[0]
 
     def layer_kinds(self) -> Mapping[str, str]:
         """Return each layer's kind by its name."""

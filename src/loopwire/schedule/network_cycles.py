@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from loopwire.schedule.cycles import EngineState, EngineTiming, Pace, SequenceCycles, SteadyState, admits, run_sequence
-from loopwire.schedule.network import Feed, Network
+from loopwire.schedule.network import Feed, Network, Source
 
 MOST_SEQUENCES = 8
 """In a queue, and by how much tickets are multiplied: beyond, nothing gets faster."""
@@ -32,6 +33,17 @@ class Channel:
     to_port: bool
     beats: int
     depth: int
+
+
+class Part(NamedTuple):
+    """Some inputs and engines, by their numbers."""
+
+    inputs: frozenset[int]
+    engines: frozenset[int]
+
+    def holds(self, source: Source) -> bool:
+        """Say whether a source is among them."""
+        return source.index in self.inputs if source.engine is None else source.engine in self.engines
 
 
 @dataclass(frozen=True)
@@ -66,16 +78,31 @@ class NetworkTiming:
 
     @cached_property
     def steady(self) -> SteadyState:
-        """What sequences at full rate settle into."""
-        flow = _Flow(self)
+        """What sequences at full rate settle into, in the slowest of the parts that nothing connects."""
+        found = [self._steady(part) for part in self._parts]
+        return max(found, key=lambda steady: (steady.initiation_interval_cycles, steady.settled_sequences))
+
+    @property
+    def _parts(self) -> list[Part]:
+        """Inputs and engines in parts without a channel between them, each of which goes at its own rate."""
+        parts: list[Part] = [Part(frozenset({index}), frozenset()) for index in range(len(self.inputs))]
+        for reader in range(len(self.engines)):
+            sources = [channel.feed.source for channel in self.of_reader(reader, to_port=False)]
+            joined = [part for part in parts if any(part.holds(source) for source in sources)]
+            inputs, engines = (frozenset[int]().union(*(p[k] for p in joined)) for k in (0, 1))
+            parts = [part for part in parts if part not in joined] + [Part(inputs, engines | {reader})]
+        return parts
+
+    def _steady(self, part: Part) -> SteadyState:
+        flow = _Flow(self, part)
         seen: dict[tuple[object, ...], tuple[int, int]] = {}
         count = 0
         while (situation := flow.situation()) not in seen:
-            seen[situation] = count, flow.next_input[0]
+            seen[situation] = count, flow.now
             flow.sequence()
             count += 1
         settled, cycle = seen[situation]
-        return SteadyState(settled, count - settled, flow.next_input[0] - cycle)
+        return SteadyState(settled, count - settled, flow.now - cycle)
 
 
 def network_timing(
@@ -181,8 +208,9 @@ class _Queue:
 
 
 class _Flow:
-    def __init__(self, timing: NetworkTiming) -> None:
+    def __init__(self, timing: NetworkTiming, part: Part | None = None) -> None:
         self._timing = timing
+        self._part = part or Part(frozenset(range(len(timing.inputs))), frozenset(range(len(timing.engines))))
         self._states = [EngineState() for _ in timing.engines]
         self._queues = {channel: _Queue(channel.depth) for channel in timing.channels}
         self._reversed: dict[Channel, list[int]] = {c: [] for c in timing.channels if c.feed.reverse}
@@ -201,12 +229,12 @@ class _Flow:
         self._there = {}
         firsts, lasts = [], []
         self._last_beats = []
-        for index, pace in enumerate(timing.inputs):
-            first, last, _ = self._from_input(index, pace)
+        for index in sorted(self._part.inputs):
+            first, last, _ = self._from_input(index, timing.inputs[index])
             firsts.append(first)
             lasts.append(last)
             self.next_input[index] = last + 1
-        for index in range(len(timing.engines)):
+        for index in sorted(self._part.engines):
             self._from_engine(index)
         beats = self._last_beats
         return SequenceCycles(min(firsts), max(lasts), min(b[0] for b in beats), max(b[1] for b in beats))
@@ -351,14 +379,19 @@ class _Flow:
         self._queues[channel].left(left)
         return left
 
+    @property
+    def now(self) -> int:
+        """The latest input's next beat."""
+        return max(self.next_input[index] for index in self._part.inputs)
+
     def situation(self) -> tuple[object, ...]:
-        """Return all that the cycles of further sequences depend on, counted from the first input's next beat."""
-        now = self.next_input[0]
+        """Return all that the cycles of further sequences depend on, counted from `now`."""
+        now = self.now
         busy = tuple(max(cycle - now, 0) for cycle in (*self._port_free, *self._input_free))
-        ports = busy, tuple(cycle - now for cycle in self.next_input)
+        ports = busy, tuple(self.next_input[index] - now for index in sorted(self._part.inputs))
         turned = tuple(tuple(max(cycle + 1 - now, 0) for cycle in left[-2:]) for left in self._reversed.values())
         engines = tuple(
-            state.situation(engine, now) for engine, state in zip(self._timing.engines, self._states, strict=True)
+            self._states[index].situation(self._timing.engines[index], now) for index in sorted(self._part.engines)
         )
         return ports, turned, tuple(queue.situation(now) for queue in self._queues.values()), engines
 

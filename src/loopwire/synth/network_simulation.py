@@ -92,9 +92,9 @@ class NetworkResult:
 
     @property
     def interval_cycles(self) -> Counts:
-        """Cycles from each sequence's first beat at the first input to the next one's."""
-        beats = self.input_beats[0]
-        found: Counts = np.diff(self.input_cycles[0][np.cumsum(beats) - beats])
+        """Cycles from each sequence's first beat at the last input that takes it to the next one's."""
+        firsts = [c[np.cumsum(n) - n] for c, n in zip(self.input_cycles, self.input_beats, strict=True)]
+        found: Counts = np.diff(np.max(firsts, axis=0))
         return found
 
 

@@ -106,6 +106,14 @@ class Firmware:
         return isinstance(self.timing, NetworkTiming)
 
     @property
+    def has_streams_apart(self) -> bool:
+        """Whether it has several inputs or outputs, or a result of other steps than its sequence's."""
+        if not self.is_network:
+            return False
+        (x, *others), (y, *more) = self.inputs, self.outputs
+        return bool(others or more) or (y.steps > 1 and (y.steps, y.short) != (x.steps, x.short))
+
+    @property
     def timeout_cycles(self) -> int:
         """After so many cycles without a beat a simulation hangs: at least four times what a lone sequence takes."""
         return max(LEAST_TIMEOUT_CYCLES, 4 * self.latency_cycles)

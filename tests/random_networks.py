@@ -1,0 +1,124 @@
+"""Random acyclic models of layers: branches, merges, states handed on, repeated vectors, several inputs and outputs."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from loopwire.layers.activation import Function
+from loopwire.layers.dense import Dense
+from loopwire.layers.gru import Gru
+from loopwire.layers.lstm import Lstm
+from loopwire.layers.merge import Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract
+from loopwire.layers.model import Model, ModelBuilder, Tensor
+from loopwire.layers.recurrent import Recurrent
+from loopwire.layers.shape import RepeatVector, Reversed
+from loopwire.layers.simple_rnn import SimpleRnn
+from random_models import Weights
+
+MERGES = (Add, Average, Maximum, Minimum, Multiply, Subtract)
+
+
+def random_network(source: random.Random, name: str) -> Model:
+    """Return a model of up to some eight layers, whose outputs depend on all of its inputs together."""
+    return _Growth(source).model(name)
+
+
+class _Growth:
+    def __init__(self, source: random.Random) -> None:
+        self._random = source
+        self._weights = Weights(source.getrandbits(30))
+        self._steps = source.randint(2, 5)
+        self._builder = ModelBuilder()
+        self._count = 0
+        self._unused: list[Tensor] = []
+        self._all: list[Tensor] = []
+
+    def model(self, name: str) -> Model:
+        for index in range(self._random.choice((1, 1, 2, 3))):
+            sequence = index == 0 or self._random.random() < 0.4
+            shape = (self._steps, self._random.randint(1, 3)) if sequence else (self._random.randint(1, 3),)
+            self._add(self._builder.input(f"in_{index}", shape))
+        for _ in range(self._random.randint(2, 7)):
+            self._grow(self._pick(self._all))
+        outputs = [t for t in self._unused if not self._is_input(t)]
+        rest = [tensor for tensor in self._unused if self._is_input(tensor)]
+        outputs += [self._call(self._dense(tensor), tensor)[0] for tensor in rest]
+        return self._builder.model(name, outputs[-3:] if self._all_used(outputs[-3:]) else outputs, "test")
+
+    def _all_used(self, outputs: list[Tensor]) -> bool:
+        """Say whether every input leads to one of some outputs."""
+        makers = {y: call for call in self._builder.model("m", outputs, "test").calls for y in call.outputs}
+        seen, waiting = set(outputs), list(outputs)
+        while waiting:
+            call = makers.get(waiting.pop())
+            for x in call.inputs if call is not None else ():
+                if x not in seen:
+                    seen.add(x)
+                    waiting.append(x)
+        return all(tensor in seen for tensor in self._all if self._is_input(tensor))
+
+    def _is_input(self, tensor: Tensor) -> bool:
+        return tensor.name.startswith("in_")
+
+    def _pick(self, tensors: list[Tensor]) -> Tensor:
+        return self._random.choice(tensors[-4:] if self._random.random() < 0.7 else tensors)
+
+    def _add(self, *tensors: Tensor) -> None:
+        self._all += tensors
+        self._unused += tensors
+
+    def _name(self) -> str:
+        self._count += 1
+        return f"layer_{self._count}"
+
+    def _call(self, layer: Any, *inputs: Tensor) -> tuple[Tensor, ...]:
+        outputs = self._builder.call(layer, *inputs)
+        self._unused = [tensor for tensor in self._unused if tensor not in inputs]
+        self._add(*outputs)
+        return outputs
+
+    def _grow(self, x: Tensor) -> None:
+        like = [t for t in self._all if t.shape == x.shape and t is not x]
+        joinable = [t for t in self._all if t.shape[:-1] == x.shape[:-1] and t is not x]
+        kind = self._random.random()
+        if like and kind < 0.2:
+            self._call(self._random.choice(MERGES)(self._name()), x, self._random.choice(like))
+        elif joinable and kind < 0.35:
+            self._call(Concatenate(self._name()), x, self._random.choice(joinable))
+        elif len(x.shape) == 2:
+            if kind < 0.75:
+                self._recurrent(x)
+            elif kind < 0.85:
+                self._call(Reversed(self._name()), x)
+            else:
+                self._call(self._dense(x), x)
+        elif kind < 0.6:
+            (sequence,) = self._call(RepeatVector(self._name(), self._steps), x)
+            self._recurrent(sequence)
+        else:
+            self._call(self._dense(x), x)
+
+    def _recurrent(self, x: Tensor) -> None:
+        w, units, name = self._weights, self._random.randint(1, 3), self._name()
+        options: dict[str, Any] = {
+            "return_sequences": self._random.random() < 0.6,
+            "go_backwards": self._random.random() < 0.3,
+            "return_state": self._random.random() < 0.3,
+        }
+        features, layer = x.shape[-1], self._random.choice((Lstm, Gru, SimpleRnn))
+        made: Recurrent
+        if layer is Gru:
+            kernels = w(3 * units, features), w(3 * units, units), w(3 * units), w(3 * units)
+            made = Gru(name, *kernels, True, **options)
+        else:
+            gates = 4 if layer is Lstm else 1
+            made = layer(name, w(gates * units, features), w(gates * units, units), w(gates * units), **options)
+        vectors = [t for t in self._all if t.shape == (units,)]
+        states = [self._random.choice(vectors) for _ in made.states] if vectors and self._random.random() < 0.5 else []
+        self._call(made, x, *states)
+
+    def _dense(self, x: Tensor) -> Dense:
+        units = self._random.randint(1, 3)
+        function = Function(self._random.choice(("linear", "relu", "tanh")))
+        return Dense(self._name(), self._weights(units, x.shape[-1]), self._weights(units), function)
