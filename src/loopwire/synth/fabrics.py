@@ -71,10 +71,12 @@ KEEP_TABLE_REGISTERS = (
     "memory_dff",
     "memory_collect",
     "select -set tables t:$mem_v2 r:RD_CLK_ENABLE=1'0 %i",
+    "setattr -mod -unset keep_hierarchy @tables %m",
     "memory_map -rom-only @tables",
 )
 """Activation tables become logic before Yosys looks for memories: it would take the register of a table's index for
-that of a memory's address and move it behind the table, into a stage where the schedule has something else to do."""
+that of a memory's address and move it behind the table, into a stage where the schedule has something else to do. Then
+their modules need not be kept apart, and what is not read of a table can go."""
 
 
 def _here(name: str) -> str:

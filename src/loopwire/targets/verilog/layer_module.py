@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from loopwire.hdl.expressions import concatenation, resized
 from loopwire.hdl.names import KEYWORDS, library_words
 from loopwire.schedule import step_controls
+from loopwire.schedule.cells import LEAST_SRL_STAGES
 from loopwire.schedule.datapath import Constant, Operation, Ring, Signal, TableBeyond, TableIndex
 from loopwire.schedule.pipeline import Pipeline, Placement
 from loopwire.targets.verilog.operations import statements
@@ -22,6 +23,9 @@ from loopwire.text.identifiers import Identifier, LayerNames, Names, tensor_of
 
 INSTANCE = "_i"
 """What the name of a module's only instance ends in."""
+BETWEEN_REGISTERS = '(* srl_style = "reg_srl_reg" *) '
+"""Of delays that may become shift registers of look-up tables: Vivado leaves flip-flops at both ends (AMD UG901), since
+what writes and what reads them has the time that the delay model gives it with flip-flops."""
 PORTS = {"aclk", "cell_index", "y", "x", "k", "row", "col", "group", "pair"}
 
 
@@ -362,7 +366,8 @@ def _registers(name: str, dimensions: str, count: int) -> list[str]:
     """Write a signal's delays: name_q[d] is d cycles later."""
     if not count:
         return []
-    declared, first = f"  logic [{count}:1]{dimensions} {name}_q;", f"{name}_q[1] <= {name};"
+    style = BETWEEN_REGISTERS if count >= LEAST_SRL_STAGES else ""
+    declared, first = f"  {style}logic [{count}:1]{dimensions} {name}_q;", f"{name}_q[1] <= {name};"
     if count == 1:
         return [declared, f"  always_ff @(posedge aclk) {first}"]
     further = f"{name}_q[2] <= {name}_q[1];"

@@ -9,6 +9,11 @@ from loopwire.ir.tables import TableForm
 from loopwire.ir.types import FixedType
 from loopwire.text.identifiers import Identifier
 
+KEPT = '(* keep_hierarchy = "yes", rom_style = "distributed" *)'
+"""Keeps synthesis from taking the register of a table's index for a memory's and moving it behind the table (Yosys,
+`help flatten`, `help memory_dff`) and from making a block RAM of both (AMD UG901: ROM_STYLE, which on a module holds
+for what is in it). On the array itself, Yosys 0.70 would refuse it: it has no distributed RAM with contents."""
+
 
 def cell_bits(form: TableForm) -> int:
     """Return the bits of the table's index."""
@@ -32,6 +37,7 @@ def table_module(name: Identifier, form: TableForm) -> Mapping[str, str]:
     lines = [
         f"// {form.function} from {form.clamp_low * step_in:g} to {form.clamp_high * step_in:g} in {form.out},",
         f"// within {form.max_error_steps:.3f} steps of {step_out:g}: {form.entries} entries, {form.rom_bits} bits.",
+        KEPT,
         f"module {name} (",
         f"    input  logic [{bits - 1}:0] cell_index,   // in steps of {step_in * 2**form.dropped_bits:g}",
         f"    output logic [{y.width - 1}:0] y",
