@@ -46,11 +46,11 @@ class Streams(FileCampaign):
         """Talk to the board."""
         port = _Board((folder / IDENTITY_FILE).read_bytes(), (folder / ANSWERS).read_bytes())
         client = BoardClient(port, TIMEOUT_S)
-        shape = client.identity.input_shape
+        shape, steps = client.identity.input_shape, client.identity.steps
         assert all(isinstance(n, int) and n > 0 for n in shape) and len(shape) in (1, 2), f"an input of shape {shape}"
         if shape != (STEPS, FEATURES):
             return
-        results = client.run(np.zeros((SEQUENCES, *shape), np.int64), np.full(SEQUENCES, STEPS))
+        results = client.run(np.zeros((SEQUENCES, *shape), np.int64), np.full(SEQUENCES, steps))
         assert len(results) == SEQUENCES
 
 
