@@ -36,8 +36,12 @@ class Mutation:
     seed: int
 
     def __call__(self, files: Files) -> dict[str, bytes]:
-        """Return the files, one of them damaged."""
-        return {**files, self.file: self.mutator(files[self.file], random.Random(self.seed))}
+        """Return the files, one of them damaged: in its bytes where the mutator cannot take what earlier ones made."""
+        content, source = files[self.file], random.Random(self.seed)
+        try:
+            return {**files, self.file: self.mutator(content, source)}
+        except Exception:
+            return {**files, self.file: mutate_bytes(content, source)}
 
 
 class FileCampaign(ABC):

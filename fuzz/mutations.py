@@ -16,6 +16,7 @@ Mutator = Callable[[bytes, random.Random], bytes]
 """Returns the content changed. It raises nothing: what it cannot change in its own way it changes as bytes."""
 
 DEEP = 20_000
+LARGEST_REAL = 1e300
 HOSTILE_TEXTS = (
     *(
         "",
@@ -151,7 +152,8 @@ def mutated_value(value: Any, source: random.Random) -> Any:
     if isinstance(value, bool) and source.random() < 0.5:
         return not value
     if isinstance(value, int | float) and source.random() < 0.4:
-        return source.choice((value + 1, value - 1, -value, value * 2, value * 1000, float(value), str(value)))
+        as_real = float(value) if abs(value) < LARGEST_REAL else 0.5
+        return source.choice((value + 1, value - 1, -value, value * 2, value * 1000, as_real, str(value)))
     if isinstance(value, str) and value and source.random() < 0.3:
         return source.choice((value + " ", value.upper(), value[:-1], value * 40, value + "\n", value + "\0"))
     kind = source.choice(("text", "number", "number", "list", "table", "deep", "wrapped"))

@@ -29,6 +29,8 @@ FILES: dict[str, FileCampaign] = {
 PROPERTIES = "properties"
 SHARES = {"models": 3, "data": 1, "configurations": 1, "projects": 1, "streams": 1, crashers.DESIGNS: 6, PROPERTIES: 3}
 """Of the time. A campaign of this name is one of `FILES`, the designs, or the property tests with new seeds."""
+KEPT_EVERY_S = 30.0
+"""So that a run that is stopped has counted."""
 PROPERTY_TESTS = tuple(f"tests/test_{name}.py" for name in ("conformance_verilog", "fast_emulator", "expand", "passes"))
 
 
@@ -61,8 +63,9 @@ def main() -> None:
 def _run_files(campaign: FileCampaign, seed: int, deadline: float) -> int:
     """Run mutated files until the deadline; return how many kinds of failure there were."""
     counts: Counter[str] = Counter()
+    kept: Counter[str] = Counter()
     failures: dict[str, tuple[int, str]] = {}
-    slowest_s = 0.0
+    slowest_s, keep_at = 0.0, time.monotonic() + KEPT_EVERY_S
     for number, outcome in campaign.run(seed, range(10**9), deadline):
         counts["files"] += 1
         counts[outcome.kind] += 1
@@ -70,7 +73,10 @@ def _run_files(campaign: FileCampaign, seed: int, deadline: float) -> int:
         if outcome.failed and outcome.place not in failures:
             failures[outcome.place] = number, outcome.text
             print(f"{campaign.name} {number}: {outcome.text} ({outcome.place})", flush=True)
-    totals.add(campaign.name, counts)
+        if time.monotonic() > keep_at:
+            totals.add(campaign.name, counts - kept)
+            kept, keep_at = counts.copy(), time.monotonic() + KEPT_EVERY_S
+    totals.add(campaign.name, counts - kept)
     print(f"{campaign.name}: {_listed(counts)}; slowest {slowest_s:.2f} CPU-seconds", flush=True)
     for place, (number, text) in failures.items():
         outcome = campaign.outcome(campaign.mutated(seed, number))
