@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
@@ -39,6 +40,17 @@ WIDE = CompileConfig.from_dict({"layer": {"head": {"weight": "fixed<18,8,RND,SAT
 @settings(max_examples=150, deadline=None)
 @given(random_graphs(nested=True), st.integers(0, 2**32))
 def test_no_real_value_leaves_its_bounds(graph: Graph, seed: int) -> None:
+    assert_sound(graph, seed)
+
+
+@settings(max_examples=60, deadline=None)
+@given(random_graphs(), st.integers(0, 2**32), st.data())
+def test_no_real_value_of_a_short_sequence_leaves_its_bounds(graph: Graph, seed: int, data: st.DataObject) -> None:
+    length = graph.inputs[1].type.shape[0]
+    assert_sound(graph, seed, np.array(data.draw(st.lists(st.integers(1, length), min_size=3, max_size=3))))
+
+
+def assert_sound(graph: Graph, seed: int, lengths: npt.NDArray[np.int64] | None = None) -> None:
     found = real_bounds(graph)
 
     def observe(node: Node, _: object, result: Array) -> None:
@@ -50,7 +62,7 @@ def test_no_real_value_leaves_its_bounds(graph: Graph, seed: int) -> None:
     inputs = random_inputs(graph, seed)
     reals = [to_real(x, value.type.element.fraction) for x, value in zip(inputs, graph.inputs, strict=True)]
     with np.errstate(all="ignore"):
-        evaluate_real(graph, reals, observe=observe)
+        evaluate_real(graph, reals, lengths, observe)
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))

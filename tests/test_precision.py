@@ -176,7 +176,7 @@ def test_bad_events(model: Model, data: Events) -> None:
 
 def test_integer_bits(model: Model) -> None:
     probe = Probe(model)
-    met, proven = bits_from_data(probe, X), bits_from_proof(probe, 5)
+    met, proven = bits_from_data(probe, (X,)), bits_from_proof(probe, 5)
     names = {str(group): group for group in probe.groups}
     assert met[names["input"]] == int(np.ceil(np.log2(np.abs(X).max()))) + 1
     assert proven[names["input"]] == 5
