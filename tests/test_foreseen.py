@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from loopwire.config import CompileConfig
 from loopwire.errors import LoopwireWarning
 from loopwire.ir.fixed_point import to_real
 from loopwire.ir.functions import FUNCTIONS
-from loopwire.ir.graph import Graph, Node
+from loopwire.ir.graph import Graph, Node, Value
 from loopwire.ir.real_interval import UNBOUNDED, function_bounds, real_bounds
 from loopwire.layers.activation import LINEAR, SIGMOID, Function
 from loopwire.layers.dense import Dense
@@ -53,16 +54,22 @@ def test_no_real_value_of_a_short_sequence_leaves_its_bounds(graph: Graph, seed:
 def assert_sound(graph: Graph, seed: int, lengths: npt.NDArray[np.int64] | None = None) -> None:
     found = real_bounds(graph)
 
-    def observe(node: Node, _: object, result: Array) -> None:
-        bounds = found[node.result]
-        slack = 1e-9 * np.maximum(np.abs(result), 1.0)
-        held = np.clip(result, -UNBOUNDED, UNBOUNDED)
-        assert ((bounds.low - slack <= held) & (held <= bounds.high + slack)).all(), f"{node.result!r} leaves {bounds}"
+    def check(value: Value, reals: Array) -> None:
+        bounds = found[value]
+        slack = 1e-9 * np.maximum(np.abs(reals), 1.0)
+        held = np.clip(reals, -UNBOUNDED, UNBOUNDED)
+        assert ((bounds.low - slack <= held) & (held <= bounds.high + slack)).all(), f"{value!r} leaves {bounds}"
+
+    def observe(node: Node, operands: Sequence[Array], result: Array) -> None:
+        for value, reals in zip((*node.operands, node.result), (*operands, result), strict=True):
+            check(value, reals)
 
     inputs = random_inputs(graph, seed)
     reals = [to_real(x, value.type.element.fraction) for x, value in zip(inputs, graph.inputs, strict=True)]
     with np.errstate(all="ignore"):
-        evaluate_real(graph, reals, lengths, observe)
+        outputs = evaluate_real(graph, reals, lengths, observe)
+    for value, result in zip(graph.outputs, outputs, strict=True):
+        check(value, result)
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
@@ -135,8 +142,10 @@ def test_steps_and_parts_of_a_result() -> None:
     lstm = Lstm("l", *(random.normal(0, 0.5, shape) for shape in ((8, 2), (8, 2), (8,))), return_sequences=True)
     head = Dense("head", np.array([[20.0, 20.0], [1.0, 1.0]]), np.array([50.0, 0.0]), LINEAR)
     model = chain("m", (6, 2), (lstm, head, Reshape("r", (3, 4))), "m.keras")
-    (text,) = foreseen(compile_silently(model, WIDE).graph)
+    graph = compile_silently(model, WIDE).graph
+    (text,) = foreseen(graph)
     assert "in floating point it lies between 10 and 90, whatever the input" in text
+    assert real_bounds(graph)[graph.outputs[0]].low.max() == 0.0  # steps that a short sequence lacks
 
 
 def test_weights_beyond_their_type_and_too_small_for_it() -> None:
