@@ -52,14 +52,6 @@ class Network:
     feeds: tuple[tuple[Feed, ...], ...]
     outputs: tuple[Feed, ...]
 
-    @cached_property
-    def readers(self) -> dict[int | None, int]:
-        """How many channels begin at each engine; at None, those of all inputs."""
-        found: dict[int | None, int] = {}
-        for feed in (*(feed for feeds in self.feeds for feed in feeds), *self.outputs):
-            found[feed.source.engine] = found.get(feed.source.engine, 0) + 1
-        return found
-
 
 @dataclass(eq=False)
 class _Unit:

@@ -375,7 +375,7 @@ class _Flow:
         left: list[int] = []
         for number, cycle in enumerate(cycles):
             left.append(max(cycle, left[-1] + 1 if left else 0, self._port_free[channel.reader]))
-            self._pass_port(replace_last(channel), number, len(cycles), left[-1])
+            self._pass_port(_behind_last(channel), number, len(cycles), left[-1])
         self._queues[channel].left(left)
         return left
 
@@ -396,6 +396,6 @@ class _Flow:
         return ports, turned, tuple(queue.situation(now) for queue in self._queues.values()), engines
 
 
-def replace_last(channel: Channel) -> Channel:
+def _behind_last(channel: Channel) -> Channel:
     """Return a channel behind what takes only the last step of a sequence."""
     return replace(channel, feed=replace(channel.feed, last=False))
