@@ -19,6 +19,7 @@ from keras_models import randomise  # noqa: E402
 from loopwire.config import CompileConfig  # noqa: E402
 from loopwire.design import Design  # noqa: E402
 from loopwire.errors import ConfigError, DataError, UnsupportedError  # noqa: E402
+from loopwire.schedule.network_cycles import NetworkTiming  # noqa: E402
 from loopwire.synth.verilator import run_testbench  # noqa: E402
 from loopwire.targets.evaluate import evaluate_integers  # noqa: E402
 from loopwire.targets.fast_emulator import try_build  # noqa: E402
@@ -85,6 +86,12 @@ def test_emulators_agree_on_random_networks(seed: int) -> None:
         due = evaluate_integers(made.graph, integers.arrays, given)
         for found, expected in zip(fast(made.graph, integers.arrays, given), due, strict=True):
             np.testing.assert_array_equal(found, expected)
+
+
+def test_a_vector_that_is_repeated_and_an_initial_state_enters_once() -> None:
+    timing = random_design(39).firmware.timing
+    assert isinstance(timing, NetworkTiming)
+    assert len(set(timing.channels)) == len(timing.channels)
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ keep the vector instead.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -287,7 +287,7 @@ class _Planner:
         aliases: dict[Value, Value] = dict(zip(node.results[: scan.states], body.outputs, strict=False))
 
         def enters(inner: Value, origin: _Origin, held: bool) -> None:
-            first = xs_of.setdefault((origin, held), inner)
+            first = xs_of.setdefault((replace(origin, held=False), held), inner)
             if first is not inner:
                 aliases[inner] = first
 
