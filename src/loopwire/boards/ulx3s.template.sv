@@ -47,10 +47,12 @@ module $top (
   );
 
   // Reset lasts until the clock has been steady and the button up for a while.
-  logic [1:0] steady = '0;
-  logic [RESET_BITS-1:0] steady_for = '0;
-  logic aresetn = 1'b0;
-  always_ff @(posedge aclk) begin
+  // These registers begin as the bitstream says; always_ff would let nothing but the clock write them.
+  logic [1:0] steady;
+  logic [RESET_BITS-1:0] steady_for;
+  logic aresetn;
+  initial {steady, steady_for, aresetn} = '0;
+  always @(posedge aclk) begin
     steady <= {steady[0], locked && !btn[1]};
     if (!steady[1]) steady_for <= '0;
     else if (!aresetn) steady_for <= steady_for + RESET_BITS'(1);
