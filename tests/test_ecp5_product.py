@@ -61,5 +61,5 @@ def test_products_are_equal(
             *("miter -equiv -flatten every ecp5 miter", "sat -verify -prove trigger 0 -set-def-inputs miter"),
         ),
         tmp_path,
-        None,
+        (),
     )

@@ -236,11 +236,13 @@ def test_symmetries_and_turning_points_are_true(function: str) -> None:
 def test_a_table_with_its_ends_repeated_covers_a_type() -> None:
     base = tuple(range(-44, 44))
     form = TableForm("tanh", -300, 300, 5, FixedType(8, 1), None, -96, 79, 1, 0, 0, 0, base, (), 1.0)
-    covering = form.covering()
+    covering = form.covering(256)
     assert form.covered is None and covering is not None
     assert str(covering.covered) == "fixed<8,8>"
     assert np.array_equal(covering.lookup_array(), form.lookup_array())
-    assert covering.covering() is covering
+    assert covering.covering(256) is covering
+    entries = len(covering.base)
+    assert form.covering(entries) == covering and form.covering(entries - 1) is None
 
 
 def test_what_cannot_be_repeated_covers_nothing() -> None:
@@ -249,4 +251,4 @@ def test_what_cannot_be_repeated_covers_nothing() -> None:
         "tanh", -8, 7, 3, FixedType(4, 1), None, -6, 7, 0, 2, 1, 1, (-3, 2, 5, 9), (0, 1, 2, 3, 0, 0, 1, 1), 1.0
     )
     across = TableForm("tanh", -8, 7, 3, FixedType(4, 1), None, -7, 6, 1, 0, 0, 0, tuple(range(7)), (), 1.0)
-    assert two.covering() is None and across.covering() is None
+    assert two.covering(256) is None and across.covering(256) is None
