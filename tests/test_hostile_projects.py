@@ -88,6 +88,25 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None
         check_project(tmp_path)
 
 
+def test_a_file_larger_than_any_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "design.json").write_text('{"loopwire": {"files": {"big": "0"}}}')
+    with (tmp_path / "big").open("wb") as big:
+        big.truncate(1 << 40)  # takes no space
+    with pytest.raises(OutputError, match="'big' was changed since Loopwire wrote it"):
+        check_project(tmp_path)
+
+
+def test_a_report_that_is_a_pipe_or_endless_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "report.json")
+    with pytest.raises(OutputError, match="it is no regular file"):
+        read_report(tmp_path)
+    (tmp_path / "report.json").unlink()
+    with (tmp_path / "report.json").open("wb") as big:
+        big.truncate(1 << 40)
+    with pytest.raises(OutputError, match="bytes that are read"):
+        read_report(tmp_path)
+
+
 GRAPHS = {
     "graph { input %x: fixed<16,6>[2] %y: fixed<16,6>[3] = add %x, %x output %y }": "no graph of a model",
     "graph { input %x: fixed<16,6>[60000000, 60000000] output %x }": "a shape of at most 67108864 elements",

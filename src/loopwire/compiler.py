@@ -55,6 +55,8 @@ def load(
             too much time or memory.
         UnsupportedError: a layer, an option or a graph that Loopwire does not compile.
     """
+    if type(trust) is not bool:
+        raise ConfigError("trust", f"{trust!r} is neither True nor False", "Give trust=True to read without limits")
     from loopwire.frontends.keras import read_keras
     from loopwire.frontends.reading import Reading
 
@@ -84,7 +86,8 @@ def compile(model: Model, config: CompileConfig | None = None) -> Design:
 
 def compile_silently(model: Model, config: CompileConfig | None = None) -> Design:
     """Do what `compile` does, without a word of values that may not fit: for searches, which judge types by data."""
-    config = config or CompileConfig()
+    config = CompileConfig() if config is None else config
+    _refuse_other_kinds(model, config)
     if config.targets is not None:
         raise ConfigError(
             "targets",
@@ -150,6 +153,19 @@ def _refuse_tables(graph: Graph) -> None:
             except ConfigError as error:
                 where = f"layer {node.result.layer!r}, {error.where}" if node.result.layer else error.where
                 raise ConfigError(where, error.problem, error.remedy) from None
+
+
+def _refuse_other_kinds(model: object, config: object) -> None:
+    from loopwire.layers.model import Model
+
+    if not isinstance(model, Model):
+        raise ConfigError("model", f"a {type(model).__name__} is no model", "Give what loopwire.load returns")
+    if not isinstance(config, CompileConfig):
+        raise ConfigError(
+            "configuration",
+            f"a {type(config).__name__} is no CompileConfig",
+            "Give CompileConfig.from_dict(...), CompileConfig.from_toml(path) or nothing",
+        )
 
 
 def _refuse_several_ports(model: Model, config: CompileConfig) -> None:

@@ -33,6 +33,8 @@ LARGEST_COUNT = 1_000_000_000
 LARGEST_NUMBER = 1e30
 MAX_FILE_BYTES = 1 << 18
 """Of settings; some thousand layers have their own."""
+LONGEST_PERIOD_NS = 1e6
+"""A kilohertz, slower than any design is run."""
 CHOSEN_KNOBS = ("reuse_factor", "layer_reuse_factor", "interleave", "copies")
 """What is chosen where targets are given."""
 Target = Literal["verilog", "vitis_hls"]
@@ -105,9 +107,11 @@ class CompileConfig(Knobs):
             )
         if self.name is not None:
             take_in(self.name, "name", "the design", ConfigError)
-        if not (math.isfinite(self.clock_period_ns) and self.clock_period_ns > 0):
+        if not 0 < self.clock_period_ns <= LONGEST_PERIOD_NS:
             raise ConfigError(
-                "clock_period_ns", f"{self.clock_period_ns} is no period", "Give nanoseconds above 0, such as 5"
+                "clock_period_ns",
+                f"{self.clock_period_ns} is no period",
+                f"Give nanoseconds above 0, such as 5, up to {LONGEST_PERIOD_NS:g}",
             )
         if not (math.isfinite(self.delay_factor) and self.delay_factor > 0):
             raise ConfigError("delay_factor", f"{self.delay_factor} is no factor", "Give a number above 0, such as 1.2")

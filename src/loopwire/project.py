@@ -21,6 +21,8 @@ from loopwire.system.outputs import exchange, failures_reported
 from loopwire.text.names import file_name
 
 ELSEWHERE = "Choose another folder, or move this one away"
+MOST_FILE_BYTES = 1 << 30
+"""Of a file in a project: bitstreams and netlists of the largest parts have some hundred million."""
 
 
 @contextmanager
@@ -174,9 +176,17 @@ def _own_files(path: Path) -> Mapping[str, str]:
         raise OutputError(str(path), f"it holds something else ({held})", ELSEWHERE) from None
     for name, digest in own.items():
         file = path / file_name(name, str(path), OutputError)
-        if file.exists() and (not file.is_file() or _digest(file.read_bytes()) != digest):
+        if file.exists() and not _holds(file, digest):
             raise OutputError(str(path), f"{name!r} was changed since Loopwire wrote it", ELSEWHERE)
     return {**own, MARKER: ""}
+
+
+def _holds(file: Path, digest: str) -> bool:
+    """Return whether a file is a regular one of this digest; one larger than any that is written is not read."""
+    if not file.is_file() or file.stat().st_size > MOST_FILE_BYTES:
+        return False
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, hashlib.sha256).hexdigest() == digest
 
 
 def _with_list(files: Mapping[str, str]) -> dict[str, str]:

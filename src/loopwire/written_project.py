@@ -84,7 +84,7 @@ def read_report(project: Path) -> Report:
         OutputError: the project has none, or one of another version of Loopwire.
     """
     try:
-        report = from_json((project / REPORT).read_text())
+        report = from_json(read_bounded(project / REPORT).decode())
         take_in(report.model, str(project / REPORT), "the model", OutputError)
         return report
     except (OSError, ValueError, FixedTypeError) as error:

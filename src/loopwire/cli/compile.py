@@ -104,7 +104,7 @@ def _compile(
         design, data = _read(progress, model_path, data_path, config, options["trust"], options["weights"])
         design, chosen = _chosen(progress, design, config)
         report, evidence = _report(progress, design, data, sequences, is_asked)
-        report = replace(report, command=shlex.join(_command()), **chosen)
+        report = replace(report, command=printable(shlex.join(_command())), **chosen)
         with step(progress, "Writing"):
             inputs = None if data is None else data.inputs
             reports = {
