@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
+from inspect import isabstract
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,9 +34,9 @@ from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
-from loopwire.layers.model import Layer
+from loopwire.layers.model import Layer, OneToOne
 from loopwire.layers.recurrent import Recurrent
-from loopwire.layers.shape import Flatten, Reshape
+from loopwire.layers.shape import Flatten, RepeatVector, Reshape, Reversed
 from loopwire.layers.simple_rnn import SimpleRnn
 from loopwire.schedule.engine import engines, one_layer_each
 from loopwire.schedule.fold import layer_of, reuse_factors
@@ -129,6 +130,7 @@ def reshape_cases() -> Iterator[Case]:
     yield Case("reshape_window", (6,), [Reshape("r", (3, 2)), lstm("a", 2, 2)], sliding_window=True, channels=2)
     yield Case("reshape_copies", (6,), [Reshape("r", (3, 2)), lstm("a", 2, 2)], copies=3, io="parallel")
     yield Case("reshape_end", (3, 2), [gru("a", 2, 3, **SEQUENCES), dense("b", 3, 2), Flatten("f")])
+    yield Case("reshape_other_steps", (4, 2), [Reshape("b", (2, 4)), rnn("c", 4, 1)])
     yield Case("reshape_end_steps", (3, 2), [rnn("a", 2, 2, **SEQUENCES), Reshape("r", (2, 3)), Flatten("f")])
 
 
@@ -373,40 +375,39 @@ def test_every_layer_has_a_case() -> None:
     kinds = {type(layer) for group in GROUPS.values() for case in group() for layer in case.layers}
     names = (found.name for found in pkgutil.iter_modules(loopwire.layers.__path__))
     modules = [import_module(f"loopwire.layers.{name}") for name in names]
-    classes = {v for m in modules for v in vars(m).values() if hasattr(v, "emit") and v.__module__ == m.__name__}
-    assert kinds == classes - {Layer, Recurrent}
+    found = {
+        v for m in modules for v in vars(m).values() if isinstance(v, type) and issubclass(v, OneToOne | Recurrent)
+    }
+    in_graphs = {RepeatVector, Reversed}  # tests/test_networks.py, as all that take several tensors
+    assert kinds == {layer for layer in found if not isabstract(layer)} - in_graphs
 
 
 UNSUPPORTED: dict[str, tuple[tuple[int, ...], list[Layer], str]] = {
     "sequence from a vector": (
         (2,),
         [dense("a", 2, 6), Reshape("b", (3, 2)), rnn("c", 2, 1)],
-        "layer 'b': %b.y (3, 2)",
+        "layer 'b': no channel cuts %b.y, of shape (3, 2), which is made at once, into steps. Make it step by step: ",
     ),
-    "other steps": ((4, 2), [Reshape("b", (2, 4)), rnn("c", 4, 1)], "layer 'b': %b.y (2, 4)"),
     "other steps between": (
         (4, 1),
         [rnn("a", 1, 2, **SEQUENCES), Reshape("b", (2, 4)), rnn("c", 4, 1)],
-        "layer 'b': %b.y (2, 4)",
+        "layer 'a': no hardware keeps all of %a.h_sequence, of shape (4, 2). %b.y needs it whole: ",
     ),
-    "whole input sequence": ((4, 2), [Flatten("a"), Activation("b", SOFTMAX)], "the model's input: %x (4, 2)"),
-    "whole result sequence": ((4, 1), [rnn("a", 1, 2, **SEQUENCES), Flatten("b")], "layer 'a': %a.h_sequence (4, 2)"),
+    "whole input sequence": (
+        (4, 2),
+        [Flatten("a"), Activation("b", SOFTMAX)],
+        "the model: no hardware keeps all of %x, of shape (4, 2). %a.y needs it whole: read it step by step. ",
+    ),
 }
 
 
 @pytest.mark.parametrize("structure", UNSUPPORTED)
 def test_unsupported_structures_are_refused(structure: str) -> None:
-    shape, layers, met = UNSUPPORTED[structure]
-    where, value = met.split(": ")
-    name, value_shape = value.split(" ", 1)
+    shape, layers, text = UNSUPPORTED[structure]
     case = Case("refused", shape, layers)
     with pytest.raises(UnsupportedError) as refused:
         case.firmware(case.graph())
-    assert str(refused.value) == (
-        f"{where}: firmware cannot pass {name}, of shape {value_shape}, to the next layer. Supported are chains in "
-        "which each layer reads the previous one's steps in order or in reverse, or its last step; a sequence made "
-        "from a vector, or cut into other steps, is not"
-    )
+    assert str(refused.value).startswith(text)
 
 
 @pytest.mark.parametrize(

@@ -312,8 +312,14 @@ class _Planner:
                 step_constants.append((inner, producer))
             elif origin.value in self._constants:
                 raise UnsupportedError(_where(outer), f"%{outer.name} repeats a constant", "Leave it out")
-            else:
+            elif origin.held or self._is_sequence(origin.value):
                 enters(inner, origin, origin.held)
+            else:
+                problem = (
+                    f"no channel cuts %{outer.name}, of shape {outer.type.shape}, which is made at once, into steps"
+                )
+                remedy = f"Make it step by step: RepeatVector, or a layer that gives a sequence. {OTHER_TARGET}"
+                raise UnsupportedError(_where(outer), problem, remedy)
         aliases |= dict(zip(node.results[scan.states :], body.outputs[scan.states :], strict=True))
         engine = Engine(
             name,
