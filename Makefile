@@ -82,7 +82,8 @@ $(VENV)/installed-study: EXTRAS := [plots,train,physics]
 $(VENV)/installed-test: EXTRAS := [test,train]
 $(VENV)/installed-prove: EXTRAS := [prove]
 $(VENV)/installed-lint: EXTRAS := [lint]
-$(VENV)/installed $(VENV)/installed-study $(VENV)/installed-test $(VENV)/installed-lint: pyproject.toml | $(PY)
+$(VENV)/installed $(VENV)/installed-study $(VENV)/installed-test $(VENV)/installed-prove $(VENV)/installed-lint: \
+    pyproject.toml | $(PY)
 	@echo "Installing loopwire$(EXTRAS) ..."
 	@$(INSTALL) -e '.$(EXTRAS)'
 	@touch $@

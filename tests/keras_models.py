@@ -56,8 +56,8 @@ def predict(model: Any, x: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 def real_outputs(model: Model, x: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Return Loopwire's float outputs."""
     graph = lower(model, ANY_TYPE, lambda layer: TYPES)
-    (y,) = evaluate_real(graph, (x.astype(np.float64),))
-    return y
+    (y,) = evaluate_real(graph, (x.astype(np.float64).reshape(len(x), *graph.inputs[0].type.shape),))
+    return y.reshape(len(x), *model.output_shape())
 
 
 def read_every_way(model: Any, folder: Path) -> dict[str, Model]:

@@ -18,12 +18,15 @@ from keras_graphs import GRAPHS  # noqa: E402
 from keras_models import randomise  # noqa: E402
 from loopwire.config import CompileConfig  # noqa: E402
 from loopwire.design import Design  # noqa: E402
+from loopwire.design_targets import DesignTargets  # noqa: E402
 from loopwire.errors import ConfigError, DataError, UnsupportedError  # noqa: E402
+from loopwire.explore.chooser import choose  # noqa: E402
 from loopwire.schedule.network_cycles import NetworkTiming  # noqa: E402
 from loopwire.synth.verilator import run_testbench  # noqa: E402
 from loopwire.targets.evaluate import evaluate_integers  # noqa: E402
 from loopwire.targets.fast_emulator import try_build  # noqa: E402
 from loopwire.verification import verify  # noqa: E402
+from loopwire.written_project import read_facts  # noqa: E402
 from networks import prove  # noqa: E402
 from random_networks import random_network  # noqa: E402
 
@@ -182,3 +185,12 @@ def test_what_no_hardware_keeps() -> None:
 def test_what_takes_one_input_says_so() -> None:
     with pytest.raises(UnsupportedError, match=r"it has 2 inputs \('x', 'v'\), and what was asked for takes one"):
         _ = loopwire.load(form("residuals")).input_shape
+
+
+def test_targets_and_tools_of_chains_refuse_graphs_by_their_cause(tmp_path: Path) -> None:
+    several = design(form("residuals"))
+    with pytest.raises(ConfigError, match="targets: knobs are chosen for chains of layers, and this model is a graph"):
+        choose(several, DesignTargets(max_share=0.5))
+    project = several.write(tmp_path / "project")
+    with pytest.raises(ConfigError, match="the design has several inputs or outputs, and this command"):
+        read_facts(project)

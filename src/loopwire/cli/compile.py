@@ -191,7 +191,7 @@ def _report(
     if found is not None:  # told now: who sees it may want to stop
         problem, remedy = found
         if not is_asked:
-            remedy = f"To have it all the same, add --simulate {sequences}. To make it fit: {_fitting_command()}"
+            remedy = f"To have it all the same, add --simulate {sequences}. {_how_to_fit(design)}"
             raise ConfigError(f"part {report.part}", f"it is too small, by the estimate: {problem}", remedy)
         warnings.warn(f"{report.part} is too small, by the estimate: {problem}. {remedy}", LoopwireWarning, 1)
     if not sequences:
@@ -255,6 +255,14 @@ def flat_outputs(outputs: Any) -> Any:
     if not isinstance(outputs, dict):
         return outputs
     return np.concatenate([array.reshape(len(array), -1) for array in outputs.values()], axis=1)[..., np.newaxis]
+
+
+def _how_to_fit(design: Design) -> str:
+    from loopwire.schedule.network_plan import is_chain
+
+    if is_chain(design.graph, design.config):
+        return f"To make it fit: {_fitting_command()}"
+    return "To make it fit, raise --reuse-factor, or take a larger part"
 
 
 def _fitting_command() -> str:

@@ -13,6 +13,7 @@ from loopwire.errors import ConfigError
 from loopwire.explore.shapes import Limits, Shape, Shapes
 from loopwire.knobs import Knobs
 from loopwire.report.chosen import QUANTITIES, ChosenKnob, Target
+from loopwire.schedule.network_plan import is_chain
 
 Bounds = dict[str, float]
 THE_PART: Bounds = {"max_share": 1.0}
@@ -43,6 +44,9 @@ def choose(design: Design, targets: DesignTargets, progress: Callable[[int, int]
         UnsupportedError: no hardware can be made of the model.
     """
     replace(design.config, targets=targets)  # refuses what contradicts them
+    if not is_chain(design.graph, design.config):
+        remedy = "Leave them out and give the knobs: --reuse-factor, --interleave"
+        raise ConfigError("targets", "knobs are chosen for chains of layers, and this model is a graph", remedy)
     search = _Search(design, progress)
     asked = targets.given()
     found = search.best(THE_PART | asked, None)

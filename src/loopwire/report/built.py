@@ -14,7 +14,10 @@ class ResourceUse:
     available: int | None = None
 
     def __str__(self) -> str:
-        return str(self.used) if self.share is None else f"{self.used} of {self.available} ({self.share:.2g} %)"
+        if self.share is None:
+            return str(self.used)
+        share = f"{self.share:.2g}" if self.share < 99.5 else f"{self.share:.0f}"
+        return f"{self.used} of {self.available} ({share} %)"
 
     @property
     def share(self) -> float | None:
