@@ -98,14 +98,21 @@ def test_a_timeout_ends_the_whole_group(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_program_outlives_this_one(number: signal.Signals, tmp_path: Path) -> None:
-    program = f"from loopwire.system.programs import *\nrun_tool('sh', ['sh', '-c', {CHILDREN!r}], Path('log'))"
+    program = (
+        "from loopwire.system.programs import *\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # what runs in the background ignores SIGINT
+        f"run_tool('sh', ['sh', '-c', {CHILDREN!r}], Path('log'))"
+    )
     with subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
-        children = tmp_path / "children"
-        while not children.exists() or len(children.read_text().split()) < 2:
-            assert process.poll() is None
-            time.sleep(0.02)
-        process.send_signal(number)
-        assert process.wait(10) == -number
+        try:
+            children = tmp_path / "children"
+            while not children.exists() or len(children.read_text().split()) < 2:
+                assert process.poll() is None
+                time.sleep(0.02)
+            process.send_signal(number)
+            assert process.wait(10) == -number
+        finally:
+            process.kill()
     require_dead(tmp_path / "children")
 
 
