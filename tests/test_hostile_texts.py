@@ -69,6 +69,8 @@ def test_a_report_shows_names_as_text() -> None:
 
 
 def test_figures_draw_names_as_they_are() -> None:
+    pytest.importorskip("matplotlib", reason="figures need matplotlib and mplhep (pip install loopwire[plots])")
+    pytest.importorskip("mplhep")
     names = [name for name in NAMES if set(name) & set("$_^\\%{&<循")][:24]
     labels = np.arange(3 * len(names)) % len(names)
     scores = np.random.default_rng(1).random((len(labels), len(names)))
