@@ -93,7 +93,7 @@ class _Planner:
         self._graph = graph
         self._apart = apart
         self._producers = graph.producers()
-        self._constants = _constants(graph)
+        self._constants = known_constants(graph)
         self._levels: dict[Value, int] = dict.fromkeys(graph.inputs, 0)
         self._unit_of: dict[Value, _Unit] = {}
 
@@ -351,7 +351,7 @@ class _Planner:
                 raise UnsupportedError("the model", f"nothing depends on its input %{value.name}", "Leave it out")
 
 
-def _constants(graph: Graph) -> dict[Value, Integers]:
+def known_constants(graph: Graph) -> dict[Value, Integers]:
     """Return the integers of all values that depend on constants only, scan bodies excluded."""
     known: dict[Value, Integers] = {}
     nodes: list[Node] = []

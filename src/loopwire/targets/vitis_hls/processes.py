@@ -17,7 +17,7 @@ from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.ir.lengths import short_values
-from loopwire.targets.evaluate import evaluate_integers
+from loopwire.schedule.network import known_constants
 from loopwire.targets.vitis_hls.cxx import Scope
 from loopwire.text.identifiers import Identifier
 
@@ -103,19 +103,6 @@ class Plan:
         return (*self.inputs, *self.outputs)
 
 
-def fold_constants(graph: Graph) -> dict[Value, Integers]:
-    """Return the integers of all values that depend on constants only, scan bodies excluded."""
-    known: dict[Value, Integers] = {}
-    nodes: list[Node] = []
-    for node in graph.nodes:
-        constant = all(operand in known for operand in node.operands)
-        if constant and not isinstance(node.op, ops.Scan | ops.Reverse):
-            nodes.append(node)
-            (integers,) = evaluate_integers(Graph((), tuple(nodes), (node.result,)), ())
-            known[node.result] = integers[0]
-    return known
-
-
 def plan(graph: Graph, scope: Scope) -> Plan:
     """Cut a graph; `scope` gives processes and channels their names.
 
@@ -137,7 +124,7 @@ class _Source:
 class _Planner:
     def __init__(self, graph: Graph, scope: Scope) -> None:
         self._graph = graph
-        self._constants = fold_constants(graph)
+        self._constants = known_constants(graph)
         self._short = short_values(graph)
         self._producers = graph.producers()
         self._processes: list[Process] = []
@@ -276,7 +263,7 @@ class _Planner:
         name = self._scope.layers.layer(layer) if layer else self._scope.value(node.results[0])
         if layer and any(p.layer == layer for p in self._processes):
             name = self._scope.value(node.results[-1])
-        constants = fold_constants(body)
+        constants = known_constants(body)
         given = list(zip(node.operands, body.inputs, strict=True))
         states = self._states(node, scan)
         step_constants = {i: self._constants[o] for o, i in given[scan.states :] if o in self._constants}
