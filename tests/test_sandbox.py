@@ -132,7 +132,12 @@ def test_no_answer_of_a_hostile_child_is_believed(content: bytes) -> None:
         os.waitpid(child, 0)
 
 
-SCRIPT = f"import loopwire; print(sorted(loopwire.load({str(TAGGER)!r}).layer_kinds().values()))\n"
+SCRIPT = (
+    "import sys, loopwire\n"
+    f"kinds = sorted(loopwire.load({str(TAGGER)!r}).layer_kinds().values())\n"
+    r"sys.stdout.write(f'{kinds}\n')  # one write a line, since threads share the output"
+    "\n"
+)
 EXPECTED = "['Dense', 'Flatten', 'LSTM']"
 
 
