@@ -22,13 +22,13 @@ from loopwire.boards.session import _emulated
 from loopwire.cli.retime import commands_of
 from loopwire.cli.route import _sources
 from loopwire.config import CompileConfig
-from loopwire.project import MARKER
-from loopwire.project_files import GRAPH
+from loopwire.project.files import GRAPH
+from loopwire.project.folder import MARKER
+from loopwire.project.written import REPORT, add_built, read_verilog_facts
 from loopwire.report.built import Built
 from loopwire.report.html import page
 from loopwire.synth import quartus, vivado
 from loopwire.synth.rtl_files import RtlFiles
-from loopwire.written_project import REPORT, add_built, read_verilog_facts
 
 TOP = "tagger"
 FOLDER = "project"

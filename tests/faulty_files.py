@@ -27,10 +27,10 @@ from loopwire.config import CompileConfig
 from loopwire.data import read_data
 from loopwire.errors import LoopwireError, LoopwireWarning
 from loopwire.explore.journal import Journal
-from loopwire.project import check_project, replace_files, write_project
+from loopwire.project.folder import check_project, replace_files, write_project
+from loopwire.project.written import read_facts
 from loopwire.system import cache
 from loopwire.system.outputs import write_file
-from loopwire.written_project import read_facts
 
 ERRORS = {name: getattr(errno, name) for name in ("ENOSPC", "EIO", "EACCES")}
 FACTS = '{"loopwire": {"version": "0"}, "target": "vitis_hls", "top": "a", "part": "b", "clock_period_ns": 5}'

@@ -36,8 +36,8 @@ from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.ir.types import FixedType
 from loopwire.layers.gru import Gru
 from loopwire.layers.model import chain
+from loopwire.project.written import read_facts
 from loopwire.synth import verilator
-from loopwire.written_project import read_facts
 from pass_through import FEATURES, STEPS
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples" / "jets"

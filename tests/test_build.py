@@ -15,11 +15,11 @@ from click.testing import CliRunner, Result
 from keras_models import sequential
 from loopwire.cli import main
 from loopwire.errors import OutputError, ToolError
-from loopwire.project import replace_files
+from loopwire.project.folder import replace_files
+from loopwire.project.written import add_built, read_report
 from loopwire.report.built import Built, ResourceUse
 from loopwire.report.stored import from_json
 from loopwire.synth import hls_tool
-from loopwire.written_project import add_built, read_report
 
 CSYNTH = """<?xml version="1.0" encoding="UTF-8"?>
 <profile>

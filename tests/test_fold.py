@@ -13,7 +13,7 @@ from loopwire.layers.activation import Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model, chain
-from loopwire.project_files import project_files
+from loopwire.project.files import project_files
 from loopwire.schedule.fold import foldings, multipliers
 
 

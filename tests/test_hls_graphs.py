@@ -17,7 +17,7 @@ from keras_graphs import GRAPHS  # noqa: E402
 from keras_models import randomise  # noqa: E402
 from loopwire.config import CompileConfig  # noqa: E402
 from loopwire.design import Design  # noqa: E402
-from loopwire.hls_project_files import flat, shortened  # noqa: E402
+from loopwire.project.hls_files import flat, shortened  # noqa: E402
 from loopwire.synth.hls_compile import compile_all  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras", "ignore:The structure of `inputs`")

@@ -20,9 +20,9 @@ from loopwire.frontends.keras import read_keras
 from loopwire.frontends.reading import Reading
 from loopwire.layers.dense import Dense
 from loopwire.layers.model import Model, chain
-from loopwire.project import MARKER
+from loopwire.project.folder import MARKER
+from loopwire.project.written import read_facts
 from loopwire.text.names import MOST_CHARACTERS, take_in
-from loopwire.written_project import read_facts
 
 LANGUAGES = {".sv": "sv", ".h": "cpp", ".cpp": "cpp"}
 SETTINGS = {

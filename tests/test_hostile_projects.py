@@ -13,8 +13,8 @@ import pytest
 from board_simulation import write_pass_through
 from loopwire.boards.identity import identity_of
 from loopwire.errors import LoopwireError, OutputError
-from loopwire.project import check_project
-from loopwire.written_project import read_facts, read_graph, read_report
+from loopwire.project.folder import check_project
+from loopwire.project.written import read_facts, read_graph, read_report
 
 STRANGE: list[Any] = [
     None,

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from keras_files import dense, input_layer, lstm, write_h5
+from loopwire.project.written import read_facts, read_report
 from loopwire.system.cache import cache_directory
-from loopwire.written_project import read_facts, read_report
 
 PROGRAM = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from loopwire.cli import main; main()"

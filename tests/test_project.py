@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from loopwire import project
 from loopwire.errors import OutputError
-from loopwire.project import check_project, replace_files, reserved, write_project
+from loopwire.project import folder
+from loopwire.project.folder import check_project, replace_files, reserved, write_project
 from loopwire.system import outputs
 
 FILES = {"rtl/a.sv": "module a; endmodule\n", "README.md": "# a\n", "design.json": '{"loopwire": {"version": "1"}}'}
@@ -130,7 +130,7 @@ def test_of_many_files_three_are_named(tmp_path: Path) -> None:
 
 
 def test_an_exchange_without_the_systems_help(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(project, "exchange", lambda *_: False)
+    monkeypatch.setattr(folder, "exchange", lambda *_: False)
     write_project(tmp_path / "p", FILES)
     write_project(tmp_path / "p", {**FILES, "more": "1"})
     assert contents(tmp_path / "p")["more"] == "1"
@@ -138,7 +138,7 @@ def test_an_exchange_without_the_systems_help(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_failed_exchange_puts_the_old_project_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(project, "exchange", lambda *_: False)
+    monkeypatch.setattr(folder, "exchange", lambda *_: False)
     write_project(tmp_path / "p", FILES)
     old = contents(tmp_path)
     rename = Path.rename
@@ -184,7 +184,7 @@ def test_a_command_may_write_twice(tmp_path: Path) -> None:
     with reserved(tmp_path / "p"):
         path = write_project(tmp_path / "p", FILES)
         replace_files(path, {"README.md": "# b\n"})
-        project.add_files(path, {"routed/design.bit": b"1"})
+        folder.add_files(path, {"routed/design.bit": b"1"})
     written = contents(tmp_path)
     assert written["p/README.md"] == "# b\n" and written["p/routed/design.bit"] == "1" and len(written) == 4
 
@@ -193,7 +193,7 @@ def test_a_copy_does_where_there_are_no_links(tmp_path: Path, monkeypatch: pytes
     def refused(*_: object, **__: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr(project.os, "link", refused)
+    monkeypatch.setattr(folder.os, "link", refused)
     path = write_project(tmp_path / "p", FILES)
     (path / "run.log").write_text("mine")
     (path / "link").symlink_to("run.log")
@@ -202,7 +202,7 @@ def test_a_copy_does_where_there_are_no_links(tmp_path: Path, monkeypatch: pytes
 
 
 def test_two_that_write_to_one_folder(tmp_path: Path) -> None:
-    program = "import sys\nfrom pathlib import Path\nfrom loopwire.project import reserved\n"
+    program = "import sys\nfrom pathlib import Path\nfrom loopwire.project.folder import reserved\n"
     program += "with reserved(Path(sys.argv[1])):\n  print(flush=True)\n  input()"
     command = [sys.executable, "-c", program, str(tmp_path / "p")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:

@@ -12,7 +12,7 @@ from loopwire.cli import main
 from loopwire.cli.retime import ROUNDS, Compilation, commands_of, retimed
 from loopwire.devices import find_part
 from loopwire.errors import ConfigError
-from loopwire.project import replace_files
+from loopwire.project.folder import replace_files
 
 MODEL = Path(__file__).parents[1] / "examples" / "jets" / "jet_lstm20.keras"
 ARGUMENTS = (MODEL, "--simulate", 0, "--part", "xcvu13p", "--multipliers", "dsp")

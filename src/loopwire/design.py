@@ -23,8 +23,8 @@ from loopwire.ir.graph import Graph
 from loopwire.knobs import PortNames
 from loopwire.layers.model import Model, Tensor
 from loopwire.passes.carry_states import expose_states
-from loopwire.project import write_project
-from loopwire.project_files import project_files
+from loopwire.project.files import project_files
+from loopwire.project.folder import write_project
 from loopwire.report.area import estimated_use
 from loopwire.report.clipping import Clipping, ClippingMeter
 from loopwire.report.profile import TensorProfile, profile

@@ -9,7 +9,7 @@ import numpy as np
 
 from loopwire.data import Batch
 from loopwire.errors import VerificationError
-from loopwire.hls_project_files import flat, shortened
+from loopwire.project.hls_files import flat, shortened
 from loopwire.report.summary import CSimulation
 
 if TYPE_CHECKING:

@@ -34,9 +34,9 @@ def _vitis_hls(project: Path, facts: Mapping[str, Any], part: str | None) -> Bui
 
 
 def _vivado(project: Path, facts: Mapping[str, Any], part: str | None) -> Built:
+    from loopwire.project.vendor import write_vendor_project
     from loopwire.synth import vivado
     from loopwire.synth.rtl_files import RtlFiles
-    from loopwire.vendor_project import write_vendor_project
 
     folder = project / "vivado"
     files = RtlFiles.read(project / "rtl", facts["top"])
@@ -45,9 +45,9 @@ def _vivado(project: Path, facts: Mapping[str, Any], part: str | None) -> Built:
 
 
 def _quartus(project: Path, facts: Mapping[str, Any], part: str | None) -> Built:
+    from loopwire.project.vendor import write_vendor_project
     from loopwire.synth import quartus
     from loopwire.synth.rtl_files import RtlFiles
-    from loopwire.vendor_project import write_vendor_project
 
     folder = project / "quartus"
     files = RtlFiles.read(project / "rtl", facts["top"])
@@ -69,7 +69,7 @@ TOOLS = {
 @click.option("--part", help="FPGA, for Vivado and Quartus. [default: the project's]")
 def build_command(project: Path, tool: str | None, part: str | None) -> None:
     """Run the vendor's tool on PROJECT, a folder that `loopwire compile` has written, and report what it finds."""
-    from loopwire.project import reserved
+    from loopwire.project.folder import reserved
 
     with errors_told(), reserved(project):
         _build(project, tool, part)
@@ -78,8 +78,8 @@ def build_command(project: Path, tool: str | None, part: str | None) -> None:
 def _build(project: Path, name: str | None, part: str | None) -> None:
     from rich.console import Console
 
+    from loopwire.project.written import add_built, read_facts, read_report
     from loopwire.report.summary import FACTS
-    from loopwire.written_project import add_built, read_facts, read_report
 
     facts = read_facts(project)
     read_report(project)  # what has no report to add to is told now, not after hours

@@ -89,7 +89,7 @@ def _compile(
     from rich.console import Console
 
     from loopwire.explore.config_file import to_toml
-    from loopwire.project import reserved
+    from loopwire.project.folder import reserved
     from loopwire.report.html import page
     from loopwire.report.summary import AUCS, FACTS
 
@@ -125,7 +125,7 @@ def _compile(
 
 def _check_early(out: Path, sequences: int) -> None:
     """Meet what would stop the command after minutes in its first second."""
-    from loopwire.project import check_project
+    from loopwire.project.folder import check_project
     from loopwire.system.cxx import cxx_compiler
 
     check_project(out)

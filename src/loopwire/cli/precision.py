@@ -54,7 +54,7 @@ def _precision(
     from loopwire.explore.precision import Progress as Search
     from loopwire.explore.precision import find_precision
     from loopwire.explore.precision_file import summary, write_toml
-    from loopwire.project import reserved
+    from loopwire.project.folder import reserved
     from loopwire.system.outputs import check_file
 
     out = out or Path(f"{model_path.stem}.toml")

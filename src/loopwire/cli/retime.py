@@ -40,7 +40,7 @@ def commands_of(project: Path) -> Compilation:
         ConfigError: it is not one that `loopwire compile` has written.
     """
     from loopwire.errors import ConfigError
-    from loopwire.written_project import read_report, read_verilog_facts
+    from loopwire.project.written import read_report, read_verilog_facts
 
     if "board" in read_verilog_facts(project):
         raise ConfigError("--retime", f"{project} is a board's project", "Retime the project that it was made from")

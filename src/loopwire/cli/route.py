@@ -32,7 +32,7 @@ CLOCK_MISSED = 3
 def route_command(project: Path, part: str | None, seed: int, timeout_minutes: float | None, retime: bool) -> None:
     """Place and route PROJECT, which `loopwire compile` or `loopwire board` has written, and pack a bitstream."""
     from loopwire.cli.retime import commands_of, retimed
-    from loopwire.project import reserved
+    from loopwire.project.folder import reserved
 
     with errors_told(), reserved(project):
         compilation = commands_of(project) if retime else None
@@ -49,12 +49,12 @@ def _route(project: Path, part: str | None, seed: int, timeout_minutes: float | 
     from rich.console import Console
 
     from loopwire.devices import find_part
-    from loopwire.project import add_files
+    from loopwire.project.folder import add_files
+    from loopwire.project.written import add_built, read_report, read_verilog_facts
     from loopwire.report.summary import FACTS
     from loopwire.synth import nextpnr
     from loopwire.synth.routing import route
     from loopwire.synth.yosys import find_yosys
-    from loopwire.written_project import add_built, read_report, read_verilog_facts
 
     facts = read_verilog_facts(project)
     on_board = "board" in facts

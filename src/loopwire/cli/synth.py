@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--timeout-minutes", type=click.FloatRange(min=0, min_open=True), help="For each layer. [default: none]")
 def synth_command(project: Path, part: str | None, family: str | None, timeout_minutes: float | None) -> None:
     """Synthesise PROJECT, a folder that `loopwire compile` has written, with Yosys, and report what it takes."""
-    from loopwire.project import reserved
+    from loopwire.project.folder import reserved
 
     with errors_told(), reserved(project):
         _synth(project, part, family, timeout_minutes)
@@ -31,11 +31,11 @@ def synth_command(project: Path, part: str | None, family: str | None, timeout_m
 def _synth(project: Path, part: str | None, family: str | None, timeout_minutes: float | None) -> None:
     from rich.console import Console
 
+    from loopwire.project.written import add_built, read_report, read_verilog_facts
     from loopwire.report.resources import resource_tables
     from loopwire.synth.fit import require_fit
     from loopwire.synth.synthesis import synthesise
     from loopwire.synth.yosys import find_yosys
-    from loopwire.written_project import add_built, read_report, read_verilog_facts
 
     facts = read_verilog_facts(project)
     read_report(project)  # what has no report to add to is told now

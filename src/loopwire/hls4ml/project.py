@@ -13,7 +13,7 @@ from loopwire.data import read_data
 from loopwire.design import Design
 from loopwire.hls4ml.notes import Notes
 from loopwire.hls4ml.trace import Reals, layer_results
-from loopwire.project import check_project
+from loopwire.project.folder import check_project
 from loopwire.verification import verify
 
 VENDOR_STAGES = "no effect: synthesis is the vendor tool's, for which the project has scripts; see its README"

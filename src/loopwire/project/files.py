@@ -12,8 +12,8 @@ import numpy as np
 from loopwire.data import Batch, Inputs, check_batch
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.hdl.testbench import Vectors, testbench_text
-from loopwire.hls_project_files import hls_facts, hls_project_files
 from loopwire.ir.text import print_graph
+from loopwire.project.hls_files import hls_facts, hls_project_files
 from loopwire.text.escapes import markdown, markdown_code
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from loopwire.errors import OutputError
-from loopwire.project_facts import MARKER, parse_facts
+from loopwire.project.facts import MARKER, parse_facts
 from loopwire.system.folders import claim, empty, is_ours, owner, release
 from loopwire.system.outputs import exchange, failures_reported
 from loopwire.text.names import file_name

@@ -12,9 +12,9 @@ from loopwire.errors import ConfigError, FixedTypeError, OutputError
 from loopwire.ir.graph import Graph
 from loopwire.ir.text import parse_graph
 from loopwire.ir.verify import verify
-from loopwire.project import check_project, replace_files
-from loopwire.project_facts import MARKER, check_facts, parse_facts
-from loopwire.project_files import GRAPH
+from loopwire.project.facts import MARKER, check_facts, parse_facts
+from loopwire.project.files import GRAPH
+from loopwire.project.folder import check_project, replace_files
 from loopwire.report.built import Built
 from loopwire.report.html import with_facts_of
 from loopwire.report.stored import from_json
