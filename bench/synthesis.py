@@ -25,6 +25,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 import loopwire
+from loopwire.area.cells import Resources
+from loopwire.area.lut_factors import AS_COUNTED, LutKind
+from loopwire.area.resources import parts
 from loopwire.config import CompileConfig
 from loopwire.design import Design
 from loopwire.layers.dense import Dense
@@ -32,9 +35,6 @@ from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Layer, chain
 from loopwire.layers.simple_rnn import SimpleRnn
-from loopwire.schedule.cells import Resources
-from loopwire.schedule.lut_factors import AS_COUNTED, LutKind
-from loopwire.schedule.resources import parts
 from loopwire.synth import harness
 from loopwire.synth.fabrics import BRAMS, DSPS, FFS, LUTS, RESOURCES, fabric_of
 from loopwire.synth.harness import harness_text
@@ -206,7 +206,7 @@ def read() -> dict[str, list[tuple[Network, Counts]]]:
 
 
 def fit() -> None:
-    """Print the factors of schedule/lut_factors.py: least squares of the relative errors of layers."""
+    """Print the factors of area/lut_factors.py: least squares of the relative errors of layers."""
     fitted = [kind for kind in LutKind if kind is not AS_COUNTED]
     for part, rows in read().items():
         units, luts = [], []

@@ -1,4 +1,4 @@
-"""What a datapath computes, operation by operation, from the docstrings of `schedule.datapath` alone."""
+"""What a datapath computes, operation by operation, from the docstrings of `datapath.ops` alone."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from loopwire.cmvm.shift_add import evaluate
+from loopwire.datapath import ops as dp
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.table_form import TableForm
 from loopwire.ir.types import FixedType, Overflow, Rounding
-from loopwire.schedule import datapath as dp
-from loopwire.schedule.shift_add import evaluate
 
 
 def run_sequence(datapath: dp.Datapath, steps: Integers) -> list[dict[dp.Signal, list[int]]]:

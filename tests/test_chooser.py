@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import loopwire
+from loopwire.area.cells import Resources
+from loopwire.area.engine_area import areas
 from loopwire.config import CompileConfig
 from loopwire.design_targets import DesignTargets
 from loopwire.errors import ConfigError
@@ -21,8 +23,6 @@ from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model, chain
 from loopwire.report.stored import from_json
-from loopwire.schedule.area import areas
-from loopwire.schedule.cells import Resources
 from loopwire.schedule.plan import plan
 
 UNITS, FEATURES, STEPS, CLASSES = 4, 3, 5, 2

@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 import loopwire.layers
 from conformance import Case, prove, random_beats, types, vectors_of
 from ensembles import write_files
+from loopwire.datapath.fold import layer_of, reuse_factors
 from loopwire.errors import ConfigError, UnsupportedError
 from loopwire.hdl.testbench import Vectors, write_testbench
 from loopwire.ir.types import Overflow, Rounding
@@ -39,7 +40,6 @@ from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape, Reversed
 from loopwire.layers.simple_rnn import SimpleRnn
 from loopwire.schedule.engine import engines, one_layer_each
-from loopwire.schedule.fold import layer_of, reuse_factors
 from loopwire.synth import verilator
 from random_models import FUNCTIONS, PARTS, SOFTMAX, Weights, buildable, random_case, sometimes_lasting
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from loopwire.devices import Delays, Device, find_part, part_names
 from loopwire.errors import ConfigError
-from loopwire.schedule.delay import DelayModel
+from loopwire.timing.delay import DelayModel
 
 ROUND = DelayModel(
     Device(

@@ -10,10 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datapath_interpreter import run_sequence
-from loopwire.ir.fixed_point import Integers
-from loopwire.ir.types import FixedType
-from loopwire.passes.lower import lower
-from loopwire.schedule.datapath import (
+from loopwire.datapath.element_ranges import ElementRanges, element_ranges
+from loopwire.datapath.ops import (
     Accumulate,
     Columns,
     Datapath,
@@ -25,7 +23,9 @@ from loopwire.schedule.datapath import (
     Signal,
     WordRom,
 )
-from loopwire.schedule.element_ranges import ElementRanges, element_ranges
+from loopwire.ir.fixed_point import Integers
+from loopwire.ir.types import FixedType
+from loopwire.passes.lower import lower
 from random_graphs import random_inputs
 from test_expand import SOLVERS, only_datapath, random_model, random_types
 

@@ -11,7 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datapath_interpreter import run_sequence
-from loopwire.hdl.adder_tree import AdderTree
+from loopwire.cmvm.adder_tree import AdderTree
+from loopwire.cmvm.shift_add import solve
+from loopwire.datapath.expand import Solver, expand
+from loopwire.datapath.fold_addends import fold_addends
+from loopwire.datapath.late_clamps import covering_tables, late_clamps
+from loopwire.datapath.ops import AddSub, Bound, Constant, Datapath, Multiply, Round, TableEnds, TableIndex
 from loopwire.ir import ops
 from loopwire.ir.builder import Builder
 from loopwire.ir.fixed_point import Integers
@@ -25,12 +30,7 @@ from loopwire.layers.shape import Flatten
 from loopwire.passes.accumulate_flattened import accumulate_flattened
 from loopwire.passes.fuse_scans import fuse_scans
 from loopwire.passes.lower import lower
-from loopwire.schedule.datapath import AddSub, Bound, Constant, Datapath, Multiply, Round, TableEnds, TableIndex
 from loopwire.schedule.engine import engines
-from loopwire.schedule.expand import Solver, expand
-from loopwire.schedule.fold_addends import fold_addends
-from loopwire.schedule.late_clamps import covering_tables, late_clamps
-from loopwire.schedule.shift_add import solve
 from loopwire.targets.evaluate import evaluate_integers
 from random_graphs import random_inputs
 from test_passes import dense, gru, lstm, simple

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import loopwire
+from loopwire.datapath.fold import foldings, multipliers
 from loopwire.errors import ConfigError
 from loopwire.layers.activation import Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model, chain
 from loopwire.project.files import project_files
-from loopwire.schedule.fold import foldings, multipliers
 
 
 @given(st.integers(1, 40), st.integers(1, 4), st.lists(st.integers(1, 40), min_size=1, max_size=2))

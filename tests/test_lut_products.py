@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from conformance import Case, types
-from loopwire.schedule.datapath import Multiply, Products
-from loopwire.schedule.lut_products import rides_along
+from loopwire.datapath.lut_products import rides_along
+from loopwire.datapath.ops import Multiply, Products
 from test_conformance_verilog import dense, lstm
 
 DSPS = 28

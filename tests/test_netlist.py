@@ -10,14 +10,14 @@ import pytest
 
 from conformance import Case, random_beats, types, vectors_of
 from ensembles import write_files
+from loopwire.cmvm.tree_text import APART
 from loopwire.devices import find_part
 from loopwire.errors import ToolError
-from loopwire.hdl.shift_add import APART
 from loopwire.hdl.testbench import Vectors, write_testbench
-from loopwire.schedule.delay import DelayModel
 from loopwire.synth import verilator
 from loopwire.synth.fabrics import fabric_of
 from loopwire.synth.yosys import find_yosys
+from loopwire.timing.delay import DelayModel
 from test_conformance_verilog import dense, gru, lstm
 
 NETLIST = "netlist.v"

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 import loopwire
+from loopwire.area.cells import Cells, Resources
+from loopwire.area.engine_area import PORTS
+from loopwire.area.resources import Multipliers, count_multipliers, estimate
 from loopwire.config import CompileConfig
+from loopwire.datapath.ops import Products
 from loopwire.devices import find_part
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model, chain
 from loopwire.report.stored import from_json
-from loopwire.schedule.area import PORTS
-from loopwire.schedule.cells import Cells, Resources
-from loopwire.schedule.datapath import Products
 from loopwire.schedule.plan import Plan, plan
-from loopwire.schedule.resources import Multipliers, count_multipliers, estimate
 
 UNITS, FEATURES, STEPS = 16, 6, 5
 

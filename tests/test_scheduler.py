@@ -11,19 +11,19 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from loopwire.datapath.fold_addends import fold_addends
+from loopwire.datapath.late_clamps import covering_tables, late_clamps
+from loopwire.datapath.ops import Constant, Datapath, Operation, Products, Ring, ShiftAdd, Signal
 from loopwire.devices import find_part
 from loopwire.errors import ConfigError
 from loopwire.ir.types import FixedType
 from loopwire.passes.lower import lower
-from loopwire.schedule import ways
-from loopwire.schedule.datapath import Constant, Datapath, Operation, Products, Ring, ShiftAdd, Signal
-from loopwire.schedule.delay import DelayModel
-from loopwire.schedule.fold_addends import fold_addends
-from loopwire.schedule.late_clamps import covering_tables, late_clamps
-from loopwire.schedule.operation_delays import operation_delay_ns
-from loopwire.schedule.pipeline import Pipeline
-from loopwire.schedule.scheduler import schedule
-from loopwire.schedule.ways import Ways
+from loopwire.timing import ways
+from loopwire.timing.delay import DelayModel
+from loopwire.timing.operation_delays import operation_delay_ns
+from loopwire.timing.pipeline import Pipeline
+from loopwire.timing.scheduler import schedule
+from loopwire.timing.ways import Ways
 from test_expand import SOLVERS, only_datapath, random_model, random_types
 
 DELAYS = DelayModel(find_part("xcku115-flvb2104-2-i"))

@@ -12,9 +12,9 @@ from loopwire.config import CompileConfig
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import chain
-from loopwire.schedule.pipeline import Pipeline
 from loopwire.schedule.plan import plan
-from loopwire.schedule.sequencers import served_stages
+from loopwire.timing.pipeline import Pipeline
+from loopwire.timing.sequencers import served_stages
 
 UNITS = 32
 

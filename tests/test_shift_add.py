@@ -12,10 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from loopwire.hdl.adder_tree import AdderTree, Interval, StagedTree, evaluate
-from loopwire.hdl.shift_add import input_interval, module_text, output_interval
-from loopwire.schedule import shift_add
-from loopwire.schedule.shift_add import Addend, minimal_depth, solve, stage, with_addends
+from loopwire.cmvm import shift_add
+from loopwire.cmvm.adder_tree import AdderTree, Interval, StagedTree, evaluate
+from loopwire.cmvm.shift_add import Addend, minimal_depth, solve, stage, with_addends
+from loopwire.cmvm.tree_text import input_interval, module_text, output_interval
 from loopwire.synth import verilator
 
 Matrix = npt.NDArray[np.int64]

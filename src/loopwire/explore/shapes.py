@@ -13,20 +13,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
+from loopwire.area.cells import Resources
+from loopwire.area.resources import estimate
+from loopwire.cmvm.shift_add import SOLVED_PRODUCTS
+from loopwire.datapath.fold import fold, layer_of, matrix_shapes, multipliers, reuse_factors
 from loopwire.devices import Device
 from loopwire.errors import ConfigError
 from loopwire.ir.graph import Graph, Value
 from loopwire.ir.interval import Range, ranges
 from loopwire.knobs import Knobs
-from loopwire.schedule.cells import Resources
 from loopwire.schedule.cycles import EngineTiming
-from loopwire.schedule.delay import DelayModel
 from loopwire.schedule.engine import Engine
-from loopwire.schedule.fold import fold, layer_of, matrix_shapes, multipliers, reuse_factors
-from loopwire.schedule.pipeline import Pipeline
 from loopwire.schedule.plan import Plan, Planner, assemble, cut
-from loopwire.schedule.resources import estimate
-from loopwire.schedule.shift_add import SOLVED_PRODUCTS
+from loopwire.timing.delay import DelayModel
+from loopwire.timing.pipeline import Pipeline
 
 Size = tuple[float, float]
 """The largest share of any resource of the part, and the sum of all shares: what is smaller is the better."""

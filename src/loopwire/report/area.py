@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from loopwire.area.cells import Resources
+from loopwire.area.engine_area import EngineArea
+from loopwire.area.resources import Multipliers
 from loopwire.devices import Device
 from loopwire.report.built import ResourceUse
-from loopwire.schedule.area import EngineArea
-from loopwire.schedule.cells import Resources
-from loopwire.schedule.resources import Multipliers
 
 NAMES = {"luts": "LUTs", "ffs": "FFs", "dsps": "DSPs", "bram18s": "BRAM 18k", "urams": "URAMs"}
 ENGINES = ("Engine", "Layers", "Copies", "Reuse factor", "Multipliers", *NAMES.values())

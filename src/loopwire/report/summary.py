@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
+from loopwire.area.engine_area import EngineArea
 from loopwire.ir.types import FixedType
 from loopwire.report.agreement import Agreement, ClassAuc
 from loopwire.report.area import ENGINES, area_rows, engine_rows
@@ -18,7 +19,6 @@ from loopwire.report.range_proof import RangeProof
 from loopwire.report.resources import resource_tables
 from loopwire.report.roc import WorkingPoint
 from loopwire.report.trace import TensorTrace
-from loopwire.schedule.area import EngineArea
 from loopwire.text.escapes import markdown
 
 Rows = Sequence[tuple[str, ...]]

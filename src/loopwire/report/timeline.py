@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from loopwire.datapath.ops import Constant, View
 from loopwire.schedule.cycles import DesignTiming, EngineTiming, run
-from loopwire.schedule.datapath import Constant, View
-from loopwire.schedule.pipeline import Pipeline
+from loopwire.timing.pipeline import Pipeline
 
 COLOURS = ("#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#edc948", "#76b7b2", "#ff9da7", "#9c755f", "#bab0ac")
 MOST_CYCLES = 40

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from loopwire.datapath.fold import fold, layer_of
+from loopwire.datapath.ops import Pack, Signal
 from loopwire.devices import Device
 from loopwire.errors import UnsupportedError
 from loopwire.hdl.axi_stream import BeatFormat
@@ -17,14 +19,12 @@ from loopwire.passes.accumulate_flattened import accumulate_flattened
 from loopwire.passes.fuse_scans import fuse_scans
 from loopwire.schedule.bus import port_format
 from loopwire.schedule.cycles import EngineTiming, Pace
-from loopwire.schedule.datapath import Pack, Signal
-from loopwire.schedule.delay import DelayModel
 from loopwire.schedule.engine import OTHER_TARGET, Engine, engines
-from loopwire.schedule.fold import fold, layer_of
 from loopwire.schedule.network import Network, network
 from loopwire.schedule.network_cycles import Channel, NetworkTiming, network_timing
-from loopwire.schedule.pipeline import Pipeline
 from loopwire.schedule.plan import Planner
+from loopwire.timing.delay import DelayModel
+from loopwire.timing.pipeline import Pipeline
 
 REFUSED = {
     "copies": "sequences would have to be dealt on every input alike",

@@ -6,9 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
+from loopwire.cmvm.adder_tree import AdderTree
+from loopwire.cmvm.shift_add import SOLVED_PRODUCTS, SOLVER_BITS, minimal_depth, solve
+from loopwire.datapath.expand import expand
+from loopwire.datapath.expand_folded import expand_folded
+from loopwire.datapath.fold import fold, layer_of
+from loopwire.datapath.fold_addends import fold_addends
+from loopwire.datapath.late_clamps import covering_tables, late_clamps
+from loopwire.datapath.lut_products import with_lut_products
+from loopwire.datapath.ops import Signal
 from loopwire.devices import Device
 from loopwire.errors import ConfigError
-from loopwire.hdl.adder_tree import AdderTree
 from loopwire.hdl.axi_stream import BeatFormat, Sideband
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Graph, Value
@@ -19,18 +27,10 @@ from loopwire.passes.accumulate_flattened import accumulate_flattened
 from loopwire.passes.fuse_scans import fuse_scans
 from loopwire.schedule.bus import beat_formats
 from loopwire.schedule.cycles import DesignTiming, EngineTiming, Pace, SteadyState, latency_range, run, steady_state
-from loopwire.schedule.datapath import Signal
-from loopwire.schedule.delay import DelayModel
 from loopwire.schedule.engine import Engine, engines, head_apart, one_layer_each
-from loopwire.schedule.expand import expand
-from loopwire.schedule.expand_folded import expand_folded
-from loopwire.schedule.fold import fold, layer_of
-from loopwire.schedule.fold_addends import fold_addends
-from loopwire.schedule.late_clamps import covering_tables, late_clamps
-from loopwire.schedule.lut_products import with_lut_products
-from loopwire.schedule.pipeline import Pipeline
-from loopwire.schedule.scheduler import schedule
-from loopwire.schedule.shift_add import SOLVED_PRODUCTS, SOLVER_BITS, minimal_depth, solve
+from loopwire.timing.delay import DelayModel
+from loopwire.timing.pipeline import Pipeline
+from loopwire.timing.scheduler import schedule
 
 FEEDER_GATES = {4: 12, 6: 9}
 """Gates in a row with which the feeder chooses a slot and its step, and reads the step's vector from its buffer, by

@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from loopwire.schedule import step_controls
+from loopwire.datapath.ops import Folding, Signal
 from loopwire.schedule.cycles import EngineTiming
-from loopwire.schedule.datapath import Folding, Signal
-from loopwire.schedule.pipeline import Pipeline
-from loopwire.schedule.sequencers import served_stages
 from loopwire.targets.verilog.layer_module import INSTANCE, LayerModule, array
 from loopwire.text.identifiers import Identifier
+from loopwire.timing import step_controls
+from loopwire.timing.pipeline import Pipeline
+from loopwire.timing.sequencers import served_stages
 
 FROM_FEEDER = ("step_valid", "step_clears", "step_first", "step_fresh", "step_last", "step_index", "slot", "ticket")
 FROM_SEQUENCER = {"word": "word", "chunk": "chunk", "pass_index": "pass"}

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 
+from loopwire.area.engine_area import EngineArea, areas, network_areas
+from loopwire.cmvm import tree_text as shift_add_text
+from loopwire.cmvm.adder_tree import StagedTree
 from loopwire.devices import Device
-from loopwire.hdl import shift_add as shift_add_text
-from loopwire.hdl.adder_tree import StagedTree
 from loopwire.hdl.axi_stream import NO_SIDEBAND, BeatFormat, Sideband
 from loopwire.hdl.expressions import hex_file
 from loopwire.hdl.names import reserved_words
@@ -17,11 +18,9 @@ from loopwire.ir.graph import Graph
 from loopwire.ir.lengths import short_values
 from loopwire.ir.tables import TableForm
 from loopwire.knobs import NO_NAMES, Knobs, PortNames
-from loopwire.schedule.area import EngineArea, areas, network_areas
 from loopwire.schedule.cycles import DesignTiming, EngineTiming, SteadyState
 from loopwire.schedule.network_cycles import NetworkTiming
 from loopwire.schedule.network_plan import NetworkPlan, is_chain, plan_network
-from loopwire.schedule.pipeline import Pipeline
 from loopwire.schedule.plan import Plan, plan
 from loopwire.targets.verilog.engine_module import Fresh, control_bits, engine_module
 from loopwire.targets.verilog.layer_module import INSTANCE, layer_module, layer_modules, port_names
@@ -31,6 +30,7 @@ from loopwire.targets.verilog.table_module import table_module
 from loopwire.targets.verilog.top_module import copy_module, top_module
 from loopwire.text.identifiers import Identifier, LayerNames, Names, words_of
 from loopwire.text.names import FileName
+from loopwire.timing.pipeline import Pipeline
 
 LIBRARY_MODULE = re.compile(r"^ *(loopwire_[a-z]+) #\(", re.MULTILINE)
 """An instance of one of the modules that are the same in every design."""

@@ -10,16 +10,16 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from loopwire.area.cells import LEAST_SRL_STAGES
+from loopwire.datapath.ops import Constant, Operation, Ring, Signal, TableBeyond, TableIndex
 from loopwire.hdl.expressions import concatenation, resized
 from loopwire.hdl.names import KEYWORDS, library_words
-from loopwire.schedule import step_controls
-from loopwire.schedule.cells import LEAST_SRL_STAGES
-from loopwire.schedule.datapath import Constant, Operation, Ring, Signal, TableBeyond, TableIndex
-from loopwire.schedule.pipeline import Pipeline, Placement
 from loopwire.targets.verilog.operations import statements
 from loopwire.targets.verilog.parts import Library
 from loopwire.text.escapes import Comment, comment
 from loopwire.text.identifiers import Identifier, LayerNames, Names, tensor_of
+from loopwire.timing import step_controls
+from loopwire.timing.pipeline import Pipeline, Placement
 
 INSTANCE = "_i"
 """What the name of a module's only instance ends in."""

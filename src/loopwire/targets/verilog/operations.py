@@ -10,11 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
-from loopwire.hdl.expressions import as_signed, concatenation, literal, resized
-from loopwire.hdl.layout import element_of, loop, nested, wrapped
-from loopwire.ir.tables import TableForm
-from loopwire.ir.types import FixedType, Overflow, Rounding
-from loopwire.schedule.datapath import (
+from loopwire.datapath.ops import (
     Accumulate,
     AddSub,
     Bound,
@@ -43,10 +39,14 @@ from loopwire.schedule.datapath import (
     View,
     WordRom,
 )
-from loopwire.schedule.pipeline import Placement
+from loopwire.hdl.expressions import as_signed, concatenation, literal, resized
+from loopwire.hdl.layout import element_of, loop, nested, wrapped
+from loopwire.ir.tables import TableForm
+from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.targets.verilog.parts import Library, Text, each_element
 from loopwire.targets.verilog.products import lut_product, matrix_statements, signed_factor, tree_statements
 from loopwire.targets.verilog.table_module import cell_bits, result_type
+from loopwire.timing.pipeline import Placement
 
 
 def statements(

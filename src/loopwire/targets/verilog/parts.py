@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from loopwire.hdl.adder_tree import StagedTree
+from loopwire.cmvm.adder_tree import StagedTree
+from loopwire.datapath.ops import Signal
 from loopwire.hdl.layout import nested, wrapped
 from loopwire.ir.tables import TableForm
-from loopwire.schedule.datapath import Signal
 from loopwire.text.identifiers import Identifier
 from loopwire.text.names import FileName
 

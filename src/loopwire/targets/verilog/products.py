@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from loopwire.hdl.adder_tree import AdderTree
+from loopwire.cmvm.adder_tree import AdderTree
+from loopwire.cmvm.tree_text import output_interval
+from loopwire.datapath.ops import Operation, Products, Signal
 from loopwire.hdl.expressions import resized
 from loopwire.hdl.layout import element_of, loop, nested
-from loopwire.hdl.shift_add import output_interval
-from loopwire.schedule.datapath import Operation, Products, Signal
-from loopwire.schedule.pipeline import Placement
 from loopwire.targets.verilog.parts import Library, Text, each_element
+from loopwire.timing.pipeline import Placement
 
 
 def tree_statements(

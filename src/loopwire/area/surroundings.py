@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from loopwire.schedule.cells import Cells, Resources
+from loopwire.area.cells import Cells, Resources
 from loopwire.schedule.cycles import EngineTiming
-from loopwire.schedule.pipeline import Pipeline
-from loopwire.schedule.sequencers import served_stages
-from loopwire.schedule.step_controls import bits_of, of_pipeline
+from loopwire.timing.pipeline import Pipeline
+from loopwire.timing.sequencers import served_stages
+from loopwire.timing.step_controls import bits_of, of_pipeline
 
 
 @dataclass(frozen=True, slots=True)

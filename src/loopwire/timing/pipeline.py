@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from loopwire.hdl.adder_tree import StagedTree
-from loopwire.schedule.datapath import (
+from loopwire.cmvm.adder_tree import StagedTree
+from loopwire.datapath.ops import (
     Constant,
     Datapath,
     Operation,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from loopwire.datapath.ops import Accumulate, Columns, Folding, Gather, Hold, Kind, Ring, StepRom, WordRom
 from loopwire.schedule.cycles import EngineTiming
-from loopwire.schedule.datapath import Accumulate, Columns, Folding, Gather, Hold, Kind, Ring, StepRom, WordRom
-from loopwire.schedule.pipeline import Pipeline
+from loopwire.timing.pipeline import Pipeline
 
 
 def bits_of(timing: EngineTiming, folding: Folding | None) -> dict[str, int]:

@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from loopwire.ir import ops
-from loopwire.ir.fixed_point import Integers
-from loopwire.ir.graph import Node, Value
-from loopwire.ir.interval import Range
-from loopwire.schedule.datapath import (
+from loopwire.datapath.expand import Expansion, packed_bits, without_unused
+from loopwire.datapath.fold_bounds import fold_bounds
+from loopwire.datapath.fold_rounding import fold_rounding
+from loopwire.datapath.ops import (
     Accumulate,
     Columns,
     Datapath,
@@ -30,10 +29,11 @@ from loopwire.schedule.datapath import (
     View,
     WordRom,
 )
+from loopwire.ir import ops
+from loopwire.ir.fixed_point import Integers
+from loopwire.ir.graph import Node, Value
+from loopwire.ir.interval import Range
 from loopwire.schedule.engine import Engine, State
-from loopwire.schedule.expand import Expansion, packed_bits, without_unused
-from loopwire.schedule.fold_bounds import fold_bounds
-from loopwire.schedule.fold_rounding import fold_rounding
 
 
 def expand_folded(engine: Engine, found: Mapping[Value, Range], folding: Folding) -> Datapath:

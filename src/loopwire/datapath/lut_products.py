@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from loopwire.schedule.datapath import AddSub, Constant, Datapath, Multiply, Operation, Products
-from loopwire.schedule.delay import DelayModel
-from loopwire.schedule.loops import looped
+from loopwire.datapath.loops import looped
+from loopwire.datapath.ops import AddSub, Constant, Datapath, Multiply, Operation, Products
+from loopwire.timing.delay import DelayModel
 
 DSP_PRODUCT_BITS = 9
 """The narrowest product that goes into a DSP block; Yosys's mul2dsp is given this for all families."""

@@ -8,13 +8,10 @@ from typing import assert_never
 
 import numpy as np
 
-from loopwire.hdl.adder_tree import AdderTree
-from loopwire.ir import ops
-from loopwire.ir.fixed_point import Integers, round_to
-from loopwire.ir.graph import Node, Value
-from loopwire.ir.interval import Range, table_form
-from loopwire.ir.types import FixedType, Overflow
-from loopwire.schedule.datapath import (
+from loopwire.cmvm.adder_tree import AdderTree
+from loopwire.datapath.fold_bounds import fold_bounds
+from loopwire.datapath.fold_rounding import fold_rounding
+from loopwire.datapath.ops import (
     AddSub,
     Bound,
     Constant,
@@ -38,9 +35,12 @@ from loopwire.schedule.datapath import (
     Unpack,
     View,
 )
+from loopwire.ir import ops
+from loopwire.ir.fixed_point import Integers, round_to
+from loopwire.ir.graph import Node, Value
+from loopwire.ir.interval import Range, table_form
+from loopwire.ir.types import FixedType, Overflow
 from loopwire.schedule.engine import Engine, State
-from loopwire.schedule.fold_bounds import fold_bounds
-from loopwire.schedule.fold_rounding import fold_rounding
 
 Solver = Callable[[Value, Integers, Range], AdderTree | None]
 """Given a product's result, its constant matrix (m, n) and the range of its vector: the tree that computes it, or None

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from alkaid.cmvm import cmvm_solve
 
-from loopwire.hdl.adder_tree import AdderTree, Interval, Node, Output, StagedTree, evaluate
+from loopwire.cmvm.adder_tree import AdderTree, Interval, Node, Output, StagedTree, evaluate
 
 __all__ = ["AdderTree", "StagedTree", "evaluate", "minimal_depth", "solve", "stage"]
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from loopwire.errors import ConfigError
-from loopwire.hdl.adder_tree import StagedTree
-from loopwire.schedule.datapath import (
+from loopwire.cmvm.adder_tree import StagedTree
+from loopwire.cmvm.shift_add import stage
+from loopwire.datapath.loops import Group, leading_to, looped, ring_groups
+from loopwire.datapath.ops import (
     Accumulate,
     Constant,
     Datapath,
@@ -25,12 +26,11 @@ from loopwire.schedule.datapath import (
     StepRom,
     WordRom,
 )
-from loopwire.schedule.delay import DelayModel
-from loopwire.schedule.loops import Group, leading_to, looped, ring_groups
-from loopwire.schedule.operation_delays import operation_delay_ns
-from loopwire.schedule.pipeline import Cut, Pipeline, Placement, Time
-from loopwire.schedule.shift_add import stage
-from loopwire.schedule.ways import Ways, ways
+from loopwire.errors import ConfigError
+from loopwire.timing.delay import DelayModel
+from loopwire.timing.operation_delays import operation_delay_ns
+from loopwire.timing.pipeline import Cut, Pipeline, Placement, Time
+from loopwire.timing.ways import Ways, ways
 
 BEFORE_ALL: Time = (-(1 << 30), 0.0)
 """Arrival of what does not depend on a step: constants, and inputs taken to be there in time."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from loopwire.area.cells import Cells, Resources
+from loopwire.area.ports import network_ports, ports
+from loopwire.area.resources import Multipliers, count_multipliers, estimate
+from loopwire.datapath.ops import Columns, Hold
 from loopwire.devices import Device
-from loopwire.schedule.cells import Cells, Resources
 from loopwire.schedule.cycles import EngineTiming
-from loopwire.schedule.datapath import Columns, Hold
 from loopwire.schedule.network_plan import NetworkPlan
-from loopwire.schedule.pipeline import Pipeline
 from loopwire.schedule.plan import Plan
-from loopwire.schedule.ports import network_ports, ports
-from loopwire.schedule.resources import Multipliers, count_multipliers, estimate
+from loopwire.timing.pipeline import Pipeline
 
 PORTS = "ports"
 

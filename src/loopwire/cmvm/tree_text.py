@@ -6,7 +6,7 @@ import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from loopwire.hdl.adder_tree import AdderTree, Interval, Node, StagedTree
+from loopwire.cmvm.adder_tree import AdderTree, Interval, Node, StagedTree
 from loopwire.text.escapes import comments
 from loopwire.text.identifiers import Identifier
 

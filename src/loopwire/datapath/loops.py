@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loopwire.schedule.datapath import Constant, Datapath, Operation, Ring
+from loopwire.datapath.ops import Constant, Datapath, Operation, Ring
 
 Group = tuple[Ring, ...]
 """Rings that need each other: one loop."""

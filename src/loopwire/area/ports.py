@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from loopwire.area.cells import Cells, Resources
+from loopwire.datapath.ops import Signal
 from loopwire.hdl.axi_stream import BeatFormat
-from loopwire.schedule.cells import Cells, Resources
-from loopwire.schedule.datapath import Signal
 from loopwire.schedule.network_plan import NetworkPlan
 from loopwire.schedule.plan import Plan
 

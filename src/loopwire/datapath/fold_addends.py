@@ -10,12 +10,12 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from loopwire.hdl.adder_tree import Interval
+from loopwire.cmvm.adder_tree import Interval
+from loopwire.cmvm.shift_add import Addend, with_addends
+from loopwire.datapath.element_ranges import ElementRanges, element_ranges
+from loopwire.datapath.expand import without_unused
+from loopwire.datapath.ops import AddSub, Datapath, Join, Operation, ShiftAdd, Signal, View, signal_like
 from loopwire.ir.interval import Range
-from loopwire.schedule.datapath import AddSub, Datapath, Join, Operation, ShiftAdd, Signal, View, signal_like
-from loopwire.schedule.element_ranges import ElementRanges, element_ranges
-from loopwire.schedule.expand import without_unused
-from loopwire.schedule.shift_add import Addend, with_addends
 
 
 @dataclass(frozen=True)

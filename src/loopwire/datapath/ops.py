@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from loopwire.hdl.adder_tree import AdderTree
+from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.interval import Range
 from loopwire.ir.tables import TableForm

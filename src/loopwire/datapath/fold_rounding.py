@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from loopwire.datapath.ops import AddSub, Constant, Datapath, Kind, Multiply, Operation, Round, Signal, View
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.types import Rounding
-from loopwire.schedule.datapath import AddSub, Constant, Datapath, Kind, Multiply, Operation, Round, Signal, View
 
 
 def fold_rounding(datapath: Datapath) -> Datapath:

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from loopwire.datapath.loops import looped
+from loopwire.datapath.ops import Datapath, Operation, Signal, TableBeyond, TableEnds, TableIndex, TableLookup
 from loopwire.ir.interval import Range
 from loopwire.ir.table_form import TableForm
-from loopwire.schedule.datapath import Datapath, Operation, Signal, TableBeyond, TableEnds, TableIndex, TableLookup
-from loopwire.schedule.loops import looped
 
 MOST_ENTRIES = 2
 """How many times as large a table may become to be one of all numbers of a type."""

@@ -11,9 +11,7 @@ from typing import assert_never
 
 import numpy as np
 
-from loopwire.ir.fixed_point import Integers, overflow, round_to
-from loopwire.ir.types import Overflow
-from loopwire.schedule.datapath import (
+from loopwire.datapath.ops import (
     Accumulate,
     AddSub,
     Bound,
@@ -42,6 +40,8 @@ from loopwire.schedule.datapath import (
     View,
     WordRom,
 )
+from loopwire.ir.fixed_point import Integers, overflow, round_to
+from loopwire.ir.types import Overflow
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
-from loopwire.schedule.datapath import Datapath, Join, Operation, Products, Ring, ShiftAdd, View
-from loopwire.schedule.delay import DelayModel
+from loopwire.datapath.ops import Datapath, Join, Operation, Products, Ring, ShiftAdd, View
+from loopwire.timing.delay import DelayModel
 
 SHARES = (0.0, 0.25, 0.5)
 """How much of a state's way can be behind it when it is registered; the first of those with the shortest loop is taken.

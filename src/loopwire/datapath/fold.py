@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
+from loopwire.datapath.ops import Folding
 from loopwire.errors import ConfigError
 from loopwire.ir import ops
-from loopwire.schedule.datapath import Folding
 from loopwire.schedule.engine import Engine
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from loopwire.schedule.pipeline import Pipeline
+from loopwire.timing.pipeline import Pipeline
 
 LEAST_GAP = 8
 """Stages without a reader from which on a sequencer takes fewer registers than what carries the same."""

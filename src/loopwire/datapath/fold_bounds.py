@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from loopwire.datapath.ops import Bound, Datapath, Operation, Signal, TableIndex, View
 from loopwire.ir.interval import Range
 from loopwire.ir.types import Overflow
-from loopwire.schedule.datapath import Bound, Datapath, Operation, Signal, TableIndex, View
 
 
 def fold_bounds(datapath: Datapath) -> Datapath:

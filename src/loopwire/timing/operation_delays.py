@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from loopwire.ir.types import Overflow, Rounding
-from loopwire.schedule.datapath import (
+from loopwire.datapath.ops import (
     Accumulate,
     AddSub,
     Bound,
@@ -30,7 +29,8 @@ from loopwire.schedule.datapath import (
     View,
     WordRom,
 )
-from loopwire.schedule.delay import DelayModel
+from loopwire.ir.types import Overflow, Rounding
+from loopwire.timing.delay import DelayModel
 
 
 def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:

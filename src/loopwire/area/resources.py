@@ -9,13 +9,12 @@ from typing import assert_never
 
 import numpy as np
 
-from loopwire.devices import Device
-from loopwire.ir.fixed_point import Integers
-from loopwire.ir.table_form import TableForm
-from loopwire.ir.types import FixedType, Overflow, Rounding
-from loopwire.schedule.cells import Cells, Resources
-from loopwire.schedule.cycles import EngineTiming
-from loopwire.schedule.datapath import (
+from loopwire.area.cells import Cells, Resources
+from loopwire.area.lut_factors import LUT_FACTORS, LutKind
+from loopwire.area.surroundings import surroundings
+from loopwire.datapath.element_ranges import element_ranges
+from loopwire.datapath.lut_products import dsp_blocks
+from loopwire.datapath.ops import (
     Accumulate,
     AddSub,
     Bound,
@@ -45,12 +44,13 @@ from loopwire.schedule.datapath import (
     View,
     WordRom,
 )
-from loopwire.schedule.delay import DelayModel
-from loopwire.schedule.element_ranges import element_ranges
-from loopwire.schedule.lut_factors import LUT_FACTORS, LutKind
-from loopwire.schedule.lut_products import dsp_blocks
-from loopwire.schedule.pipeline import Pipeline
-from loopwire.schedule.surroundings import surroundings
+from loopwire.devices import Device
+from loopwire.ir.fixed_point import Integers
+from loopwire.ir.table_form import TableForm
+from loopwire.ir.types import FixedType, Overflow, Rounding
+from loopwire.schedule.cycles import EngineTiming
+from loopwire.timing.delay import DelayModel
+from loopwire.timing.pipeline import Pipeline
 
 
 @dataclass(frozen=True, slots=True)

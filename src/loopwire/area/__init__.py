@@ -1,0 +1,1 @@
+"""What a design takes of a part, estimated without synthesis."""

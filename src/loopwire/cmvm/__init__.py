@@ -1,0 +1,1 @@
+"""Products of constant matrices with vectors as trees of shifted additions, and their SystemVerilog."""

@@ -1,0 +1,1 @@
+"""Delays of operations and wires, and the registers that they ask for."""
