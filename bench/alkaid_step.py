@@ -35,9 +35,9 @@ from loopwire.ir.graph import Graph, Node, Value
 from loopwire.ir.interval import table_form
 from loopwire.ir.table_form import TableForm
 from loopwire.ir.types import FixedType
-from loopwire.synth.fabrics import DSPS, FFS, LUTS, Fabric, fabric_of
-from loopwire.synth.yosys import find_yosys
 from loopwire.targets.evaluate import evaluate_integers
+from loopwire.tools.fabrics import DSPS, FFS, LUTS, Fabric, fabric_of
+from loopwire.tools.yosys import find_yosys
 
 MODEL = DATA / "models" / "jet_lstm20_flat.h5"
 TYPES = ROOT / "bench" / "types" / "jet_lstm.toml"

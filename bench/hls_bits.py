@@ -23,7 +23,7 @@ from loopwire.ir.fixed_point import quantise
 from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType
 from loopwire.knobs import Knobs
-from loopwire.synth import hls_compile
+from loopwire.simulate import hls_compile
 from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.fast_emulator import try_build
 from loopwire.targets.vitis_hls import generate

@@ -18,7 +18,7 @@ from emulator_cases import CASES
 from emulator_worker import graph_of
 from hls_bits import build
 from loopwire.ir.fixed_point import quantise
-from loopwire.synth import hls_compile
+from loopwire.simulate import hls_compile
 
 BATCH = {"jet": 4000, "quickdraw": 100}
 

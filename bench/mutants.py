@@ -28,7 +28,7 @@ from loopwire.layers.activation import LINEAR
 from loopwire.layers.dense import Dense
 from loopwire.layers.model import Layer, chain
 from loopwire.layers.simple_rnn import SimpleRnn
-from loopwire.synth import verilator
+from loopwire.simulate import verilator
 
 MODULES = (
     *("feeder", "collector", "split", "join", "framer", "queue", "distributor"),

@@ -35,11 +35,11 @@ from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Layer, chain
 from loopwire.layers.simple_rnn import SimpleRnn
-from loopwire.synth import harness
-from loopwire.synth.fabrics import BRAMS, DSPS, FFS, LUTS, RESOURCES, fabric_of
-from loopwire.synth.harness import harness_text
-from loopwire.synth.routing import Sources, route
-from loopwire.synth.synthesis import BETWEEN, synthesise
+from loopwire.tools import harness
+from loopwire.tools.fabrics import BRAMS, DSPS, FFS, LUTS, RESOURCES, fabric_of
+from loopwire.tools.harness import harness_text
+from loopwire.tools.routing import Sources, route
+from loopwire.tools.synthesis import BETWEEN, synthesise
 
 STORE = Path(__file__).with_name("synthesis.json")
 Counts = dict[str, dict[str, int]]

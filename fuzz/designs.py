@@ -30,9 +30,9 @@ from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Graph
 from loopwire.knobs import Knobs
 from loopwire.passes.carry_states import expose_states
-from loopwire.synth.yosys import find_yosys
 from loopwire.targets.fast_emulator import FastEmulator, try_build
 from loopwire.targets.verilog import Firmware
+from loopwire.tools.yosys import find_yosys
 from random_models import Sizes, buildable, random_case, sometimes_lasting
 from test_netlist import assert_netlist_conforms
 

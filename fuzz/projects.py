@@ -27,8 +27,8 @@ from loopwire.project.folder import MARKER
 from loopwire.project.written import REPORT, add_built, read_verilog_facts
 from loopwire.report.built import Built
 from loopwire.report.html import page
-from loopwire.synth import quartus, vivado
-from loopwire.synth.rtl_files import RtlFiles
+from loopwire.tools import quartus, vivado
+from loopwire.tools.rtl_files import RtlFiles
 
 TOP = "tagger"
 FOLDER = "project"

@@ -22,8 +22,8 @@ from loopwire.layers.roles import LayerTypes, Role
 from loopwire.passes.carry_states import carry_states
 from loopwire.passes.lower import lower
 from loopwire.schedule.cycles import arrivals, run
-from loopwire.synth import verilator
-from loopwire.synth.simulation import SimulationResult, Stimulus
+from loopwire.simulate import verilator
+from loopwire.simulate.simulation import SimulationResult, Stimulus
 from loopwire.targets.calls import Evaluate, evaluate_calls
 from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.verilog import Firmware, generate

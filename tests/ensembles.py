@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from loopwire.hdl.axi_stream import BeatFormat, Beats, Counts, Sideband
 from loopwire.ir.fixed_point import Integers
-from loopwire.synth import verilator
-from loopwire.synth.simulation import SimulationResult, Simulator, Stimulus
+from loopwire.simulate import verilator
+from loopwire.simulate.simulation import SimulationResult, Simulator, Stimulus
 from loopwire.targets.verilog import Firmware
 
 

@@ -18,7 +18,7 @@ from loopwire.knobs import Knobs
 from loopwire.layers.model import Layer, chain
 from loopwire.layers.roles import LayerTypes, Role
 from loopwire.passes.lower import lower
-from loopwire.synth.hls_compile import HlsEmulator, compile_all
+from loopwire.simulate.hls_compile import HlsEmulator, compile_all
 from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.vitis_hls import HlsProject, generate
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from loopwire.design import Design
 from loopwire.schedule.network_cycles import NetworkTiming, run
-from loopwire.synth import verilator
-from loopwire.synth.simulation import Stimulus
+from loopwire.simulate import verilator
+from loopwire.simulate.simulation import Stimulus
 
 DISTURBANCES = ((0.5, 0.5), (1.0, 0.2), (0.3, 1.0), (1.0, 1.0))
 """That an input beat is offered, that an output is ready."""

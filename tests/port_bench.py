@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ensembles import write_files
-from loopwire.synth import verilator
+from loopwire.simulate import verilator
 from loopwire.targets.verilog import Firmware
 
 QUIET_CYCLES = 400

@@ -11,9 +11,9 @@ import pytest
 from conformance import Case, types
 from ensembles import write_files
 from loopwire.errors import ToolError
-from loopwire.synth import yosys
 from loopwire.targets.verilog.layer_module import BETWEEN_REGISTERS
 from loopwire.targets.verilog.table_module import KEPT
+from loopwire.tools import yosys
 from test_conformance_verilog import lstm
 
 needs_yosys = pytest.mark.skipif(

@@ -37,7 +37,7 @@ from loopwire.ir.types import FixedType
 from loopwire.layers.gru import Gru
 from loopwire.layers.model import chain
 from loopwire.project.written import read_facts
-from loopwire.synth import verilator
+from loopwire.simulate import verilator
 from pass_through import FEATURES, STEPS
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples" / "jets"

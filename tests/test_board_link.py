@@ -19,7 +19,7 @@ from loopwire.boards.identity import Identity, identity_of
 from loopwire.boards.link import Port, open_port
 from loopwire.errors import BoardError
 from loopwire.project.written import read_facts
-from loopwire.synth import verilator
+from loopwire.simulate import verilator
 from pass_through import FEATURES, STEPS
 
 TIMEOUT_S = 20.0

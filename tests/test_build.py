@@ -19,7 +19,7 @@ from loopwire.project.folder import replace_files
 from loopwire.project.written import add_built, read_report
 from loopwire.report.built import Built, ResourceUse
 from loopwire.report.stored import from_json
-from loopwire.synth import hls_tool
+from loopwire.tools import hls_tool
 
 CSYNTH = """<?xml version="1.0" encoding="UTF-8"?>
 <profile>

@@ -14,10 +14,11 @@ import pytest
 
 from loopwire.devices import find_part
 from loopwire.errors import LoopwireWarning, ToolError
-from loopwire.synth import nextpnr, routing, synthesis, verilator, yosys
-from loopwire.synth.fabrics import FABRICS
+from loopwire.simulate import verilator
 from loopwire.system.cache import Files, cache_directory, cached
 from loopwire.targets import fast_emulator, native_library
+from loopwire.tools import nextpnr, routing, synthesis, yosys
+from loopwire.tools.fabrics import FABRICS
 
 MODULE = """\
 module top (input logic aclk, input logic d, output logic q);

@@ -40,7 +40,7 @@ from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape, Reversed
 from loopwire.layers.simple_rnn import SimpleRnn
 from loopwire.schedule.engine import engines, one_layer_each
-from loopwire.synth import verilator
+from loopwire.simulate import verilator
 from random_models import FUNCTIONS, PARTS, SOFTMAX, Weights, buildable, random_case, sometimes_lasting
 
 w = Weights(1)

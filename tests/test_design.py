@@ -24,7 +24,7 @@ from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.model import chain
 from loopwire.layers.shape import Flatten, Reshape
-from loopwire.synth.simulation import Stimulus
+from loopwire.simulate.simulation import Stimulus
 from pass_through import FEATURES, HARDWARE, STEPS, firmware_of, pass_through
 
 X = np.random.default_rng(0).normal(0.0, 2.0, (40, STEPS, FEATURES))

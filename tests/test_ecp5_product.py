@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from loopwire.errors import ToolError
-from loopwire.synth.fabrics import FABRICS
-from loopwire.synth.yosys import find_yosys
+from loopwire.tools.fabrics import FABRICS
+from loopwire.tools.yosys import find_yosys
 
 MODELS = "+/lattice/cells_sim_ecp5.v"
 """Of the cells, in the folder that Yosys brings."""

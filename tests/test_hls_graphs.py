@@ -18,7 +18,7 @@ from keras_models import randomise  # noqa: E402
 from loopwire.config import CompileConfig  # noqa: E402
 from loopwire.design import Design  # noqa: E402
 from loopwire.project.hls_files import flat, shortened  # noqa: E402
-from loopwire.synth.hls_compile import compile_all  # noqa: E402
+from loopwire.simulate.hls_compile import compile_all  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras", "ignore:The structure of `inputs`")
 KNOBS: tuple[dict[str, Any], ...] = ({}, {"io": "parallel"}, {"interleave": 3}, {"reuse_factor": 4, "interleave": 2})

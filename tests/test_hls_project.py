@@ -21,7 +21,7 @@ from loopwire.layers.activation import Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.shape import Reshape
-from loopwire.synth import hls_compile
+from loopwire.simulate import hls_compile
 from loopwire.system.cxx import cxx_compiler
 from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.vitis_hls import knobs as hls

@@ -25,10 +25,11 @@ from loopwire.report.html import page
 from loopwire.report.roc import class_rocs, confusion_figure, roc_figure
 from loopwire.report.stored import from_json
 from loopwire.report.summary import Report
-from loopwire.synth import harness, hls_compile, quartus, verilator, vivado
-from loopwire.synth.fabrics import FABRICS
-from loopwire.synth.rtl_files import RtlFiles
-from loopwire.synth.yosys import find_yosys
+from loopwire.simulate import hls_compile, verilator
+from loopwire.tools import harness, quartus, vivado
+from loopwire.tools.fabrics import FABRICS
+from loopwire.tools.rtl_files import RtlFiles
+from loopwire.tools.yosys import find_yosys
 from test_elaborate import slang_accepts
 from test_hostile_names import files_of, named
 

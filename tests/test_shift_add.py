@@ -16,7 +16,7 @@ from loopwire.cmvm import shift_add
 from loopwire.cmvm.adder_tree import AdderTree, Interval, StagedTree, evaluate
 from loopwire.cmvm.shift_add import Addend, minimal_depth, solve, stage, with_addends
 from loopwire.cmvm.tree_text import input_interval, module_text, output_interval
-from loopwire.synth import verilator
+from loopwire.simulate import verilator
 
 Matrix = npt.NDArray[np.int64]
 Product = tuple[Matrix, list[tuple[int, int]]]

@@ -16,9 +16,9 @@ from loopwire.devices import find_part
 from loopwire.errors import ToolError
 from loopwire.report.built import Built
 from loopwire.report.stored import from_json
-from loopwire.synth import synthesis, yosys
-from loopwire.synth.fabrics import FABRIC_OF_FAMILY, FABRICS, uses
-from loopwire.synth.fit import require_fit
+from loopwire.tools import synthesis, yosys
+from loopwire.tools.fabrics import FABRIC_OF_FAMILY, FABRICS, uses
+from loopwire.tools.fit import require_fit
 
 needs_yosys = pytest.mark.skipif(
     not any(importlib.util.find_spec(module) for module, _ in yosys.PACKAGES.values()),

@@ -12,7 +12,7 @@ import pytest
 from loopwire.errors import ToolError
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.hdl.testbench import Vectors, write_testbench
-from loopwire.synth import verilator
+from loopwire.simulate import verilator
 
 # Running sums of signed bytes, one beat for each beat. The number in fault.hex chooses what is wrong.
 RUNNING_SUM = """

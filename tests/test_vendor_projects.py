@@ -15,8 +15,9 @@ from keras_models import sequential
 from loopwire.cli import main
 from loopwire.errors import ConfigError, ToolError
 from loopwire.report.built import ResourceUse
-from loopwire.synth import quartus, verilator, vivado, vivado_reports
-from loopwire.synth.rtl_files import Port, RtlFiles
+from loopwire.simulate import verilator
+from loopwire.tools import quartus, vivado, vivado_reports
+from loopwire.tools.rtl_files import Port, RtlFiles
 
 UTILIZATION = """\
 | Tool Version : Vivado v.2023.2 (lin64) Build 4029153 Fri Oct 13 20:13:54 MDT 2023

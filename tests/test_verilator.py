@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from loopwire.errors import ToolError, VerificationError
 from loopwire.hdl.axi_stream import BeatFormat
-from loopwire.synth import verilator
-from loopwire.synth.simulation import SimulationResult, Simulator, Stimulus
+from loopwire.simulate import verilator
+from loopwire.simulate.simulation import SimulationResult, Simulator, Stimulus
 
 IN = BeatFormat(count=3, width=12, signed=True)
 OUT = BeatFormat(count=3, width=20, signed=True)

@@ -32,10 +32,10 @@ from loopwire.report.range_proof import RangeProof, range_proofs
 from loopwire.report.saturation import SaturationWatch
 from loopwire.report.summary import CSimulation, Cycles, LayerFacts, Report, Verification
 from loopwire.report.trace import TensorTrace, trace
-from loopwire.synth import hls_compile, network_simulation, verilator
-from loopwire.synth.hls_compile import HlsEmulator
-from loopwire.synth.network_simulation import NetworkResult, NetworkSimulator, PortFormat, Sequences, unpacked
-from loopwire.synth.simulation import SimulationResult, Simulator, Stimulus
+from loopwire.simulate import hls_compile, network_simulation, verilator
+from loopwire.simulate.hls_compile import HlsEmulator
+from loopwire.simulate.network_simulation import NetworkResult, NetworkSimulator, PortFormat, Sequences, unpacked
+from loopwire.simulate.simulation import SimulationResult, Simulator, Stimulus
 from loopwire.system.folders import new_folder, release, temporary_folder
 from loopwire.targets import vitis_hls
 from loopwire.targets.calls import evaluate_calls

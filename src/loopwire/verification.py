@@ -16,8 +16,8 @@ from loopwire.errors import DataError, VerificationError
 from loopwire.hls_verification import verify_c_simulation
 from loopwire.report.summary import CSimulation, Cycles, Verification
 from loopwire.schedule.cycles import DesignTiming, arrivals
-from loopwire.synth.network_simulation import NetworkResult
-from loopwire.synth.simulation import SimulationResult, Stimulus
+from loopwire.simulate.network_simulation import NetworkResult
+from loopwire.simulate.simulation import SimulationResult, Stimulus
 
 Fresh = npt.NDArray[np.bool_]
 Lengths = npt.NDArray[np.int64]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from loopwire.errors import ToolError
-from loopwire.synth import verilator
+from loopwire.simulate import verilator
 from loopwire.system.programs import Process, started
 
 _DRIVER = Path(__file__).with_name("pty_driver.cpp")

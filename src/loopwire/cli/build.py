@@ -26,7 +26,7 @@ class Tool:
 
 def _vitis_hls(project: Path, facts: Mapping[str, Any], part: str | None) -> Built:
     from loopwire.errors import ConfigError
-    from loopwire.synth import hls_tool
+    from loopwire.tools import hls_tool
 
     if part is not None:
         raise ConfigError("--part", "HLS C++ is written for one part", "Compile the model for it: --part")
@@ -35,8 +35,8 @@ def _vitis_hls(project: Path, facts: Mapping[str, Any], part: str | None) -> Bui
 
 def _vivado(project: Path, facts: Mapping[str, Any], part: str | None) -> Built:
     from loopwire.project.vendor import write_vendor_project
-    from loopwire.synth import vivado
-    from loopwire.synth.rtl_files import RtlFiles
+    from loopwire.tools import vivado
+    from loopwire.tools.rtl_files import RtlFiles
 
     folder = project / "vivado"
     files = RtlFiles.read(project / "rtl", facts["top"])
@@ -46,8 +46,8 @@ def _vivado(project: Path, facts: Mapping[str, Any], part: str | None) -> Built:
 
 def _quartus(project: Path, facts: Mapping[str, Any], part: str | None) -> Built:
     from loopwire.project.vendor import write_vendor_project
-    from loopwire.synth import quartus
-    from loopwire.synth.rtl_files import RtlFiles
+    from loopwire.tools import quartus
+    from loopwire.tools.rtl_files import RtlFiles
 
     folder = project / "quartus"
     files = RtlFiles.read(project / "rtl", facts["top"])

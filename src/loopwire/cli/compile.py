@@ -181,7 +181,7 @@ def _report(
 
     from loopwire.errors import ConfigError, LoopwireWarning
     from loopwire.report.html import Evidence
-    from loopwire.synth.fit import shortage
+    from loopwire.tools.fit import shortage
     from loopwire.verification import verify
 
     judged, evidence = ({}, Evidence()) if data is None else _judge(progress, design, data)

@@ -13,7 +13,7 @@ from loopwire.cli.failures import errors_told, keep_told
 from loopwire.text.names import printable
 
 if TYPE_CHECKING:
-    from loopwire.synth.routing import Sources
+    from loopwire.tools.routing import Sources
 
 FOLDER = "routed"
 """Of bitstream and logs, in the project."""
@@ -52,9 +52,9 @@ def _route(project: Path, part: str | None, seed: int, timeout_minutes: float | 
     from loopwire.project.folder import add_files
     from loopwire.project.written import add_built, read_report, read_verilog_facts
     from loopwire.report.summary import FACTS
-    from loopwire.synth import nextpnr
-    from loopwire.synth.routing import route
-    from loopwire.synth.yosys import find_yosys
+    from loopwire.tools import nextpnr
+    from loopwire.tools.routing import route
+    from loopwire.tools.yosys import find_yosys
 
     facts = read_verilog_facts(project)
     on_board = "board" in facts
@@ -93,9 +93,9 @@ def _route(project: Path, part: str | None, seed: int, timeout_minutes: float | 
 def _sources(project: Path, facts: Mapping[str, Any]) -> Sources:
     """Return what is routed: a board's folder as it is, a bare design behind shift registers."""
     from loopwire.bounded import read_project_text
-    from loopwire.synth import harness
-    from loopwire.synth.routing import Sources
     from loopwire.text.names import FileName
+    from loopwire.tools import harness
+    from loopwire.tools.routing import Sources
 
     top = facts["top"]
     written = [project / name for name in facts["loopwire"]["files"]]

@@ -12,7 +12,7 @@ from loopwire.cli.failures import errors_told, keep_told
 
 if TYPE_CHECKING:
     from loopwire.devices import Device
-    from loopwire.synth.fabrics import Fabric
+    from loopwire.tools.fabrics import Fabric
 
 
 @click.command("synth")
@@ -33,9 +33,9 @@ def _synth(project: Path, part: str | None, family: str | None, timeout_minutes:
 
     from loopwire.project.written import add_built, read_report, read_verilog_facts
     from loopwire.report.resources import resource_tables
-    from loopwire.synth.fit import require_fit
-    from loopwire.synth.synthesis import synthesise
-    from loopwire.synth.yosys import find_yosys
+    from loopwire.tools.fit import require_fit
+    from loopwire.tools.synthesis import synthesise
+    from loopwire.tools.yosys import find_yosys
 
     facts = read_verilog_facts(project)
     read_report(project)  # what has no report to add to is told now
@@ -62,7 +62,7 @@ def _target(part: str | None, family: str | None, project_part: str) -> tuple[Fa
     """Return how to synthesise, and the part whose shares are told."""
     from loopwire.devices import find_part
     from loopwire.errors import ConfigError, nearest
-    from loopwire.synth.fabrics import FABRICS, fabric_of
+    from loopwire.tools.fabrics import FABRICS, fabric_of
 
     if family is not None:
         if part is not None:

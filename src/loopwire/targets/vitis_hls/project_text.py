@@ -358,7 +358,7 @@ $short
 
 Vivado HLS: `vivado_hls -f build_prj.tcl`. Without either, with g++ and headers that Loopwire finds:
 
-    HEADERS=$$(python -c "from loopwire.synth.hls_compile import header_options; print(*header_options())")
+    HEADERS=$$(python -c "from loopwire.simulate.hls_compile import header_options; print(*header_options())")
     g++ -std=c++11 -O2 $$HEADERS firmware/$top.cpp ${top}_test.cpp -o simulate && ./simulate
 
 `-DLOOPWIRE_EXACT_WIDTHS` simulates accumulators in the synthesised widths, slowly; the numbers are the same.

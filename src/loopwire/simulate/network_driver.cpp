@@ -3,7 +3,7 @@
 //
 //     simulate <stimulus file> <result file>
 //
-// Both files are written and read by loopwire.synth.network_simulation; all integers in them are int64, little-endian. A beat is
+// Both files are written and read by loopwire.simulate.network_simulation; all integers in them are int64, little-endian. A beat is
 // TDATA, then TKEEP, in whole bytes, then TLAST in a byte. Defined on the compiler's command line are INPUTS and OUTPUTS, the
 // number of ports, and IN_BYTES and OUT_BYTES, all of their beats' bytes but for TLAST.
 

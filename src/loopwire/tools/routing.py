@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from loopwire.devices import Device
 from loopwire.report.built import Built
-from loopwire.synth import nextpnr
-from loopwire.synth.fabrics import fabric_of, uses
-from loopwire.synth.fit import require_fit
-from loopwire.synth.yosys import find_yosys
 from loopwire.system.cache import Files, cached
 from loopwire.system.folders import temporary_folder
 from loopwire.text.names import FileName
+from loopwire.tools import nextpnr
+from loopwire.tools.fabrics import fabric_of, uses
+from loopwire.tools.fit import require_fit
+from loopwire.tools.yosys import find_yosys
 
 COUNTS, PINS = "counts.json", "pins.lpf"
 CLOCK = "aclk"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from loopwire.errors import ToolError
 from loopwire.report.built import Built, ResourceUse
-from loopwire.synth.fabrics import BRAMS, DSPS, FFS, LUTS, URAMS
+from loopwire.tools.fabrics import BRAMS, DSPS, FFS, LUTS, URAMS
 
 FEWER_PRODUCTS = "compile with a reuse factor about {factor} times as large (--reuse-factor)"
 REMEDIES = {

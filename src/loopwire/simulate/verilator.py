@@ -20,7 +20,7 @@ from pathlib import Path
 
 from loopwire.errors import ToolError
 from loopwire.hdl.axi_stream import NO_SIDEBAND, BeatFormat, Sideband
-from loopwire.synth.simulation import Simulator
+from loopwire.simulate.simulation import Simulator
 from loopwire.system.cache import Files, cached
 from loopwire.system.cxx import compile_cxx, compiler_version, cxx_compiler
 from loopwire.system.folders import new_folder, release, temporary_folder

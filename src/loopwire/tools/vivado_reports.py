@@ -11,8 +11,8 @@ from pathlib import Path
 
 from loopwire.errors import ToolError
 from loopwire.report.built import Built, LayerUse, ResourceUse
-from loopwire.synth.fabrics import BRAMS, DSPS, FFS, LUTS, URAMS
-from loopwire.synth.synthesis import BETWEEN
+from loopwire.tools.fabrics import BRAMS, DSPS, FFS, LUTS, URAMS
+from loopwire.tools.synthesis import BETWEEN
 
 UTILIZATION, HIERARCHY, TIMING = (
     f"reports/{name}.rpt" for name in ("utilization", "utilization_hierarchical", "timing")

@@ -2,7 +2,7 @@
 //
 //     simulate <stimulus file> <result file>
 //
-// Both files are written and read by loopwire.synth.simulation, which explains their contents; all integers in them are
+// Both files are written and read by loopwire.simulate.simulation, which explains their contents; all integers in them are
 // int64, little-endian. Defined on the compiler's command line are the widths of TDATA and TKEEP in bytes, IN_BYTES, OUT_BYTES,
 // IN_KEEP_BYTES and OUT_KEEP_BYTES, the latter two 0 where there is no TKEEP, and HAS_STATUS, whether the status outputs tell of
 // broken framing. USER_BITS are those of s_axis_tuser, of which the lowest FRESH are not handed on, and ID_BITS those of

@@ -81,7 +81,7 @@ their modules need not be kept apart, and what is not read of a table can go."""
 
 def _here(name: str) -> str:
     """Return a file of this package as one that a command reads."""
-    return f"<<END\n{resources.files('loopwire.synth').joinpath('maps', f'{name}.v').read_text()}END"
+    return f"<<END\n{resources.files('loopwire.tools').joinpath('maps', f'{name}.v').read_text()}END"
 
 
 def read_map(name: str) -> tuple[str, ...]:

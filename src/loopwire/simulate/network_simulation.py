@@ -14,8 +14,8 @@ import numpy.typing as npt
 from loopwire.errors import ToolError, VerificationError
 from loopwire.hdl.axi_stream import BeatFormat, Beats, Counts
 from loopwire.ir.fixed_point import Integers
-from loopwire.synth import verilator
-from loopwire.synth.simulation import Stimulus
+from loopwire.simulate import verilator
+from loopwire.simulate.simulation import Stimulus
 from loopwire.system.folders import new_folder, release, temporary_folder
 from loopwire.system.programs import run_tool
 

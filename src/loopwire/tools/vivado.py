@@ -14,11 +14,11 @@ from string import Template
 
 from loopwire.errors import ConfigError, ToolError
 from loopwire.report.built import Built
-from loopwire.synth.rtl_files import Port, RtlFiles
-from loopwire.synth.vendor_templates import template
-from loopwire.synth.vivado_reports import REPORTS, read_reports
 from loopwire.system.programs import run_tool
 from loopwire.text.names import FileName
+from loopwire.tools.rtl_files import Port, RtlFiles
+from loopwire.tools.vendor_templates import template
+from loopwire.tools.vivado_reports import REPORTS, read_reports
 
 PROGRAM = "vivado"
 OUTSIDE_SHARE = 0.25

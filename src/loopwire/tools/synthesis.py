@@ -19,12 +19,12 @@ from pathlib import Path
 from loopwire.devices import Device
 from loopwire.errors import OutputError
 from loopwire.report.built import Built, LayerUse
-from loopwire.synth.fabrics import RESOURCES, Fabric, uses
-from loopwire.synth.yosys import Yosys, find_yosys
 from loopwire.system.cache import Files, cached
 from loopwire.system.folders import temporary_folder
 from loopwire.system.programs import stop_all
 from loopwire.text.names import file_name
+from loopwire.tools.fabrics import RESOURCES, Fabric, uses
+from loopwire.tools.yosys import Yosys, find_yosys
 
 BETWEEN = "between the layers"
 """What feeds, collects and controls."""

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from loopwire.errors import ConfigError, ToolError
 from loopwire.report.built import Built, ResourceUse
-from loopwire.synth.rtl_files import RtlFiles
-from loopwire.synth.vendor_templates import template
 from loopwire.system.programs import run_tool
+from loopwire.tools.rtl_files import RtlFiles
+from loopwire.tools.vendor_templates import template
 
 PROGRAM = "quartus_sh"
 LOG = "loopwire_build.log"

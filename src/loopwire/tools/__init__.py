@@ -1,0 +1,1 @@
+"""Tools that synthesise, place and route: a module each, with what reads its reports."""
