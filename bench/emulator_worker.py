@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from emulator_cases import CASES, Case
 from loopwire.config import CompileConfig, TypeChoice
-from loopwire.frontends.keras import read_keras
+from loopwire.frontends.keras.model import read_keras
 from loopwire.ir.fixed_point import quantise
 from loopwire.ir.graph import Graph
 from loopwire.layers.activation import Function

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from loopwire.frontends.keras import read_keras
+from loopwire.frontends.keras.model import read_keras
 from loopwire.frontends.reading import Reading
 from loopwire.ir.types import FixedType
 from loopwire.layers.model import Model

@@ -11,7 +11,7 @@ import numpy as np
 
 from conformance import Case
 from loopwire.errors import ConfigError, UnsupportedError
-from loopwire.frontends import keras_activations
+from loopwire.frontends.keras import activations as keras_activations
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.knobs import Io
 from loopwire.layers.activation import Activation, Function

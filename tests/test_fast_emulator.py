@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from loopwire.config import CompileConfig, TypeChoice
 from loopwire.errors import LoopwireWarning
-from loopwire.frontends.keras import read_keras
+from loopwire.frontends.keras.model import read_keras
 from loopwire.ir import ops
 from loopwire.ir.builder import BodyResult, Builder
 from loopwire.ir.fixed_point import quantise

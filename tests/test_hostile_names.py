@@ -16,7 +16,7 @@ from hostile_names import MARK, NAMES, UNPRINTABLE, tokens
 from keras_files import dense, input_layer, write_h5, write_keras
 from loopwire import CompileConfig, compile
 from loopwire.errors import ConfigError, ModelFileError, OutputError
-from loopwire.frontends.keras import read_keras
+from loopwire.frontends.keras.model import read_keras
 from loopwire.frontends.reading import Reading
 from loopwire.layers.dense import Dense
 from loopwire.layers.model import Model, chain

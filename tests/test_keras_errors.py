@@ -17,7 +17,7 @@ import pytest
 
 from keras_files import SavedAs, dense, functional_config, input_layer, lstm, random_arrays, write_h5
 from loopwire.errors import LoopwireError, ModelFileError, UnsupportedError
-from loopwire.frontends.keras import read_keras
+from loopwire.frontends.keras.model import read_keras
 from loopwire.frontends.reading import Reading
 
 

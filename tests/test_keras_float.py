@@ -17,7 +17,7 @@ pytest.importorskip("torch")
 
 from keras_models import inputs_for, predict, randomise, read_every_way, real_outputs, sequential  # noqa: E402
 from loopwire.errors import UnsupportedError  # noqa: E402
-from loopwire.frontends.keras import read_keras  # noqa: E402
+from loopwire.frontends.keras.model import read_keras  # noqa: E402
 from loopwire.frontends.reading import Reading  # noqa: E402
 from loopwire.passes.fold_batch_normalization import fold_batch_normalization  # noqa: E402
 

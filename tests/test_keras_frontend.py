@@ -21,7 +21,7 @@ from keras_files import (
     sequential_config,
     write_h5,
 )
-from loopwire.frontends.keras import read_keras
+from loopwire.frontends.keras.model import read_keras
 from loopwire.frontends.reading import Reading
 from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
@@ -176,7 +176,7 @@ def test_identities_vanish(tmp_path: Path) -> None:
 
 def test_no_framework_is_imported() -> None:
     code = (
-        "import sys; import loopwire.frontends.keras;"
+        "import sys; import loopwire.frontends.keras.model;"
         "print([name for name in ('keras', 'tensorflow', 'torch') if name in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

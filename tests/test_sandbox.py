@@ -170,7 +170,9 @@ def test_it_works_from_an_archive(tmp_path: Path) -> None:
         for path in SOURCE.glob("loopwire/**/*.py"):
             archive.write(path, path.relative_to(SOURCE))
     script = f"import sys; sys.path.insert(0, 'app.zip')\n{SCRIPT}import loopwire.sandbox as s; print(s.__file__)"
-    script = script.replace("loopwire.load", "__import__('loopwire.frontends.keras').frontends.keras.read_keras")
+    script = script.replace(
+        "loopwire.load", "__import__('importlib').import_module('loopwire.frontends.keras.model').read_keras"
+    )
     given = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     kinds, place = given.stdout.splitlines() or (given.stderr, "")
     assert kinds == EXPECTED and "app.zip" in place

@@ -15,7 +15,7 @@ from loopwire import verification
 from loopwire.cli import main
 from loopwire.config import CompileConfig
 from loopwire.errors import ConfigError, DataError, LoopwireError, UnsupportedError
-from loopwire.frontends.keras import read_keras
+from loopwire.frontends.keras.model import read_keras
 from loopwire.ir import ops
 from loopwire.ir.fixed_point import quantise
 from loopwire.ir.graph import Graph

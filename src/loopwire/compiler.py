@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loopwire.config import CompileConfig, TypeChoice
 from loopwire.design import Design
@@ -29,38 +30,42 @@ STATEFUL = (
 )
 
 if TYPE_CHECKING:
-    from loopwire.frontends.keras_archive import LiveModel
     from loopwire.ir.graph import Graph
     from loopwire.layers.model import Model
 
 
 def load(
-    source: str | Path | LiveModel,
+    source: str | Path | Any,
     trust: bool = False,
     *,
     weights: str | Path | None = None,
     steps: int | None = None,
+    example_inputs: Sequence[Any] | None = None,
 ) -> Model:
-    """Read a trained model; none of its code is run.
+    """Read a trained model; none of its code is run, but that of a live PyTorch module.
 
     Args:
-        source: a Keras `.h5` or `.keras` file, the `.json` of an architecture, or a live `keras.Model`.
+        source: a Keras `.h5` or `.keras` file, the `.json` of an architecture, a PyTorch `.pt2` file, a live
+            `keras.Model` or `torch.nn.Module`; what else frontends from outside read. `format` of the result tells what
+            it was found to be.
         trust: whether to read a file in this process; else one of its own with limits of time and memory reads it.
         weights: the file of the weights of an architecture: what `model.save_weights` wrote, or a whole model.
         steps: of a sequence, where the model leaves their number open.
+        example_inputs: what a live PyTorch module is called with, to export it: its positional arguments.
 
     Raises:
-        ConfigError: what is said of weights or steps contradicts the model.
+        ConfigError: what is said of weights, steps or example inputs contradicts the model.
         ModelFileError: the file is missing, damaged, of another kind, its weights are not finite, or reading it takes
             too much time or memory.
         UnsupportedError: a layer, an option or a graph that Loopwire does not compile.
     """
     if type(trust) is not bool:
         raise ConfigError("trust", f"{trust!r} is neither True nor False", "Give trust=True to read without limits")
-    from loopwire.frontends.keras import read_keras
     from loopwire.frontends.reading import Reading
+    from loopwire.frontends.registry import read
 
-    return read_keras(source, Reading(None if weights is None else Path(weights), steps, trust))
+    examples = None if example_inputs is None else tuple(example_inputs)
+    return read(source, Reading(None if weights is None else Path(weights), steps, trust, examples))
 
 
 def compile(model: Model, config: CompileConfig | None = None) -> Design:

@@ -1,11 +1,60 @@
-"""Says what a file or folder that is not a Keras model looks like, and what to do with it."""
+"""Looks at a path before any frontend does: is there a file, how does it begin, what do foreign files look like?"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
 
-READS = "Loopwire reads Keras .h5 and .keras files"
+from loopwire.errors import ModelFileError
+
+READS = "Loopwire reads Keras .h5 and .keras files and PyTorch .pt2 files"
+HEAD_BYTES = 512
+ZIP_NAME_LENGTH, ZIP_NAME = 26, 30
+"""Places in a zip archive's first header: two bytes of the first member's name's length, and the name."""
+
+
+def require_path(path: Path) -> None:
+    """Raise ModelFileError where there is neither a file nor a folder."""
+    try:
+        if not path.exists():
+            raise ModelFileError(str(path), "there is no such file", "Check the path")
+        if not path.is_dir() and not path.is_file():
+            raise ModelFileError(str(path), "it is no regular file", "Give the path of a file")
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        raise ModelFileError(str(path), f"it cannot be read ({error})", "Check the path") from None
+
+
+def require_file(path: Path) -> None:
+    """Raise ModelFileError where there is no file."""
+    require_path(path)
+    if path.is_dir():
+        raise ModelFileError(str(path), *describe_folder(path))
+
+
+def head_of(path: Path) -> bytes:
+    """Return how a file begins: nothing of a folder.
+
+    Raises:
+        ModelFileError: it cannot be read.
+    """
+    if path.is_dir():
+        return b""
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD_BYTES)
+    except OSError as error:
+        raise ModelFileError(str(path), f"it cannot be read ({error.strerror or error})", "Check the file") from error
+
+
+def first_member(head: bytes) -> str:
+    """Return the name of the first member of the zip archive that begins so; '' where it is none.
+
+    Only these few bytes are looked at, since the directory of an archive from outside may be as large as it likes.
+    """
+    if not head.startswith(b"PK\x03\x04"):
+        return ""
+    length = int.from_bytes(head[ZIP_NAME_LENGTH : ZIP_NAME_LENGTH + 2], "little")
+    return head[ZIP_NAME : ZIP_NAME + length].decode("utf-8", "replace")
 
 
 def describe_folder(path: Path) -> tuple[str, str]:

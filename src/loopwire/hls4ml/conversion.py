@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from loopwire.bounded import check_bounds, read_bounded
 from loopwire.config import MAX_FILE_BYTES, TARGETS, CompileConfig
 from loopwire.errors import ConfigError, ToolError, nearest
-from loopwire.frontends.keras import read_keras
-from loopwire.frontends.keras_archive import read_saved
-from loopwire.frontends.keras_graph import graph_of
+from loopwire.frontends.keras.graph import graph_of
+from loopwire.frontends.keras.model import read_keras
+from loopwire.frontends.keras.source import read_saved
 from loopwire.frontends.reading import AS_IT_IS, Reading
 from loopwire.hls4ml import keys
 from loopwire.hls4ml.notes import Notes
@@ -21,7 +21,7 @@ from loopwire.hls4ml.translation import translate
 from loopwire.layers.model import Model
 
 if TYPE_CHECKING:
-    from loopwire.frontends.keras_archive import LiveModel
+    from loopwire.frontends.keras.live import LiveModel
 
 IO_TYPES = {"io_stream": "stream", "io_parallel": "parallel"}
 OTHER_MODELS = ("OnnxModel", "PytorchModel")

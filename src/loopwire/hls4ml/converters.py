@@ -12,7 +12,7 @@ from loopwire.hls4ml.conversion import Conversion, read_conversion, read_yaml
 from loopwire.hls4ml.project import HlsModel
 
 if TYPE_CHECKING:
-    from loopwire.frontends.keras_archive import LiveModel
+    from loopwire.frontends.keras.live import LiveModel
 
 OPTIONS = {
     "part": "Part",

@@ -22,7 +22,7 @@ from loopwire.layers.roles import Role
 from loopwire.passes.fold_batch_normalization import fold_batch_normalization
 
 if TYPE_CHECKING:
-    from loopwire.frontends.keras_archive import LiveModel
+    from loopwire.frontends.keras.live import LiveModel
 
 GRANULARITIES = ("model", "type", "name")
 

@@ -87,7 +87,9 @@ class Call:
 
 @dataclass(frozen=True)
 class Model:
-    """Calls of layers, each after those whose results it takes. `source` tells where it was read from, for messages.
+    """Calls of layers, each after those whose results it takes.
+
+    `source` tells where it was read from, for messages; `format` what that was, such as 'Keras archive'.
 
     Raises:
         ModelFileError: a name of it, of a layer or of a tensor cannot be taken in.
@@ -98,6 +100,7 @@ class Model:
     calls: tuple[Call, ...]
     outputs: tuple[Tensor, ...]
     source: str
+    format: str = ""
 
     def __post_init__(self) -> None:
         take_in(self.name, self.source, "the model", ModelFileError)

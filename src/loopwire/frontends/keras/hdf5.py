@@ -8,12 +8,9 @@ from typing import Any
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 
-from loopwire.errors import ModelFileError
-from loopwire.sandbox import DTYPES, MAX_ARRAY_BYTES, MAX_ARRAYS
-
-Array = npt.NDArray[Any]
+from loopwire.frontends.containers import Array, damaged, refuse_too_big
+from loopwire.sandbox import DTYPES, MAX_ARRAYS
 
 MAX_ATTRIBUTE_BYTES = 1 << 20
 """As declared; an attribute's text that is stored elsewhere in the file counts 16."""
@@ -92,22 +89,9 @@ def load(datasets: Sequence[h5py.Dataset], source: str) -> list[Array]:
     return [np.asarray(dataset[()]) for dataset in datasets]
 
 
-def refuse_too_big(source: str, what: str, size_bytes: int, most_bytes: int = MAX_ARRAY_BYTES) -> None:
-    """Raise ModelFileError where something declares more bytes than are read."""
-    if size_bytes > most_bytes:
-        raise ModelFileError(
-            source, f"{what} would take {size_bytes} bytes, more than the {most_bytes} that are read", "Check the file"
-        )
-
-
 def text_of(value: Any) -> str:
     """Return a text that HDF5 holds as bytes or text."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def damaged(source: str, problem: str) -> ModelFileError:
-    """Return the error about a file that no version of a framework writes."""
-    return ModelFileError(source, problem, "Save the model again, or copy the file again")
 
 
 def _member(group: h5py.Group, path: str, source: str, kind: type[Any]) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwire.errors import ConfigError, ModelFileError, UnsupportedError
-from loopwire.frontends.keras_archive import LayerEntry, SavedModel
+from loopwire.frontends.keras.saved import LayerEntry, SavedModel
 
 MAX_STEPS = 1 << 14
 MAX_ELEMENTS = 1 << 20

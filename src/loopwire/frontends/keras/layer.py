@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwire.errors import ModelFileError, UnsupportedError
-from loopwire.frontends.hdf5 import Array
-from loopwire.frontends.keras_archive import LayerEntry
+from loopwire.frontends.containers import Array
+from loopwire.frontends.keras.saved import LayerEntry
 
 Weights = npt.NDArray[np.float64]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from loopwire.errors import UnsupportedError, nearest
-from loopwire.frontends.keras_archive import layer_entry
-from loopwire.frontends.keras_layer import SavedLayer
+from loopwire.frontends.keras.layer import SavedLayer
+from loopwire.frontends.keras.saved import layer_entry
 from loopwire.layers.activation import LINEAR, Function
 
 FUNCTIONS = {

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from loopwire.frontends.hdf5 import Array
-from loopwire.frontends.keras_archive import LayerEntry, layer_entry
-from loopwire.frontends.keras_layer import SavedLayer
+from loopwire.frontends.containers import Array
+from loopwire.frontends.keras.layer import SavedLayer
+from loopwire.frontends.keras.saved import LayerEntry, layer_entry
 from loopwire.layers.merge import Add, Average, Concatenate, Merge, Multiply
 from loopwire.layers.model import ModelBuilder, Tensor
 from loopwire.layers.recurrent import Recurrent

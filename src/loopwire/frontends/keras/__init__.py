@@ -1,0 +1,1 @@
+"""Keras 2 and 3: files, and models in memory."""

@@ -1,0 +1,159 @@
+"""Reads Keras models: which layers there are, what feeds them, and each layer by its reader (`readers`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from loopwire.errors import ModelFileError, UnsupportedError
+from loopwire.frontends.keras.bidirectional import bidirectional
+from loopwire.frontends.keras.graph import Operand, Result, SavedCall, SavedGraph, graph_of, shapes_of
+from loopwire.frontends.keras.layer import Context, SavedLayer, Weights
+from loopwire.frontends.keras.live import LiveModel
+from loopwire.frontends.keras.readers import READERS, RECURRENT, read_layer, refuse_by_name
+from loopwire.frontends.keras.saved import MODELS, LayerEntry, SavedModel, nested_model
+from loopwire.frontends.keras.source import read_saved
+from loopwire.frontends.reading import AS_IT_IS, Reading
+from loopwire.layers.constant import Constant
+from loopwire.layers.merge import Merge
+from loopwire.layers.model import Layer, Model, ModelBuilder, Tensor
+from loopwire.layers.recurrent import Recurrent
+
+
+def read_keras(source: Path | str | LiveModel, reading: Reading = AS_IT_IS) -> Model:
+    """Read a Keras file, or a live `keras.Model`, without running any of its code.
+
+    Args:
+        source: a file saved by Keras 2 or 3 (`.h5`, `.keras`, or `.json` with weights apart), or a model.
+        reading: where its weights are, how many steps it takes where it leaves that open, and how to read files.
+
+    Returns:
+        The layers and what feeds them, weights in float64.
+
+    Raises:
+        ConfigError: what is said of its weights or steps contradicts the model.
+        ModelFileError: the file is missing, damaged, not Keras's, or its weights do not fit or are not finite, or
+            reading it takes too much time or memory.
+        UnsupportedError: a layer, an option or a graph that Loopwire does not compile.
+    """
+    saved = read_saved(source, reading)
+    for entry in saved.entries:
+        refuse_by_name(saved.source, entry)
+    graph = graph_of(saved)
+    builder = ModelBuilder()
+    shapes = shapes_of(saved, graph.inputs, reading.steps)
+    inputs = [builder.input(_input_name(e), shape) for e, shape in zip(graph.inputs, shapes, strict=True)]
+    outputs = _Caller(builder).run(saved, graph, inputs)
+    model = builder.model(str(saved.config.get("name", "model")), outputs, saved.source)
+    if not model.calls:
+        raise UnsupportedError(saved.source, "no layer of it computes anything", "Give a model with layers")
+    return model
+
+
+def _input_name(entry: LayerEntry) -> str:
+    return entry.name if entry.class_name == "InputLayer" else "x"
+
+
+@dataclass
+class _Caller:
+    """Calls the layers of a saved model, and of those nested in it, one after another."""
+
+    builder: ModelBuilder
+    _layers: dict[tuple[str, ...], Layer | None] = field(default_factory=dict)
+    """By the names of the models around a layer, and its own."""
+    _names: set[str] = field(default_factory=set)
+
+    def run(
+        self, saved: SavedModel, graph: SavedGraph, inputs: Sequence[Tensor], path: tuple[str, ...] = ()
+    ) -> list[Tensor]:
+        """Call all layers; return the model's outputs.
+
+        Raises:
+            ModelFileError, UnsupportedError: as `read_keras`.
+        """
+        known: dict[tuple[str, int], Sequence[Tensor]] = {}
+        for entry, tensor in zip(graph.inputs, inputs, strict=True):
+            known[entry.name if entry.class_name == "InputLayer" else "", 0] = (tensor,)
+            if entry.class_name == "InputLayer":
+                _check_input(saved, entry)
+
+        def tensor_of(operand: Operand, reader: SavedCall) -> Tensor:
+            if not isinstance(operand, Result):
+                return self._constant(operand, reader)
+            results = known[operand.layer, operand.node]
+            if operand.index >= len(results):
+                problem = f"it takes result {operand.index} of {operand.layer!r}, which has {len(results)}"
+                raise ModelFileError(f"{saved.source}, layer {reader.entry.name!r}", problem, "Save the model again")
+            return results[operand.index]
+
+        for call in graph.calls:
+            given = [tensor_of(operand, call) for operand in (*call.inputs, *call.states)]
+            known[call.entry.name, call.node] = self._call(saved, call, given, path)
+        return [known[result.layer, result.node][result.index] for result in graph.outputs]
+
+    def _call(
+        self, saved: SavedModel, call: SavedCall, inputs: Sequence[Tensor], path: tuple[str, ...]
+    ) -> Sequence[Tensor]:
+        entry = call.entry
+        if entry.class_name in MODELS:
+            inner = nested_model(saved, entry)
+            for part in inner.entries:
+                refuse_by_name(saved.source, part)
+            graph = graph_of(inner)
+            if len(graph.inputs) != len(inputs):
+                problem = f"this model takes {len(graph.inputs)} inputs and is given {len(inputs)}"
+                raise ModelFileError(f"{saved.source}, layer {entry.name!r}", problem, "Save the model again")
+            return self.run(inner, graph, inputs, (*path, entry.name))
+        context = Context(saved.source, saved.keras_major, inputs[0].shape)
+        layer = SavedLayer(entry, context, tuple(saved.arrays.get(entry.name, ())))
+        if entry.class_name == "Bidirectional":
+            return bidirectional(layer, self.builder, inputs, lambda part: self._recurrent(part, path))
+        key = (*path, entry.name)
+        if key not in self._layers:
+            unique = self._unique(entry.name, path)
+            self._layers[key] = read_layer(replace(layer, entry=replace(entry, name=unique)), READERS)
+        read = self._layers[key]
+        _check_inputs(layer, read, inputs)
+        return inputs if read is None else self.builder.call(read, *inputs)
+
+    def _recurrent(self, saved: SavedLayer, path: tuple[str, ...]) -> Recurrent:
+        """Return one direction of a Bidirectional, whose name is unique already."""
+        key = (*path, saved.name)
+        if key not in self._layers:
+            self._layers[key] = read_layer(saved, RECURRENT)
+        layer = self._layers[key]
+        assert isinstance(layer, Recurrent)
+        return layer
+
+    def _unique(self, name: str, path: tuple[str, ...]) -> str:
+        """Return a layer's name, with those of the models around it where another layer has it already."""
+        unique = name if name not in self._names else "_".join((*path, name))
+        self._names.add(unique)
+        return unique
+
+    def _constant(self, values: Weights, reader: SavedCall) -> Tensor:
+        name = f"{reader.entry.name}_initial"
+        (tensor,) = self.builder.call(Constant(name, values.reshape(values.shape[-1:])))
+        return tensor
+
+
+def _check_input(saved: SavedModel, entry: LayerEntry) -> None:
+    read_layer(SavedLayer(entry, Context(saved.source, saved.keras_major, ()), ()), {"InputLayer": _input})
+
+
+def _check_inputs(saved: SavedLayer, layer: Layer | None, inputs: Sequence[Tensor]) -> None:
+    """Refuse a call with another number of inputs than the layer takes."""
+    count = len(inputs)
+    fits = count in (1, 1 + len(layer.states)) if isinstance(layer, Recurrent) else count == 1
+    if not fits and not isinstance(layer, Merge):
+        names = ", ".join(repr(tensor.name) for tensor in inputs)
+        problem = f"this {saved.entry.class_name} takes {count} inputs ({names})"
+        raise UnsupportedError(saved.where, problem, "Call the layer on its input alone, or an RNN with all its states")
+
+
+def _input(saved: SavedLayer) -> None:
+    dense_remedy = "Give the input as an ordinary dense array"
+    saved.only("sparse", False, remedy=dense_remedy)
+    saved.only("ragged", False, remedy=dense_remedy)
+    saved.only("optional", False, remedy="Give the model an input that is always there")

@@ -1,0 +1,84 @@
+"""Finds the frontend of a source: those of this folder, and those that other packages register.
+
+A package from outside names a module with `accepts` and `read` (see `loopwire.frontends`) as an entry point:
+
+    [project.entry-points."loopwire.frontends"]
+    myframework = "my_package.loopwire_frontend"
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib import import_module, metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from loopwire import frontends
+from loopwire.errors import ModelFileError, ToolError, UnsupportedError
+from loopwire.frontends.file_kinds import READS, describe_file, describe_folder, first_member, head_of, require_path
+from loopwire.frontends.reading import Reading
+from loopwire.layers.model import Model
+
+GROUP = "loopwire.frontends"
+"""Of entry points."""
+
+
+class Frontend(Protocol):
+    """The module of a frontend."""
+
+    @staticmethod
+    def accepts(source: Path | Any) -> str | None:
+        """Return what a source is, in words, if it is one of this framework's; a path exists."""
+
+    @staticmethod
+    def read(source: Path | Any, reading: Reading) -> Model:
+        """Return the model; raise errors of `loopwire.errors`."""
+
+
+def read(source: Path | str | Any, reading: Reading) -> Model:
+    """Read a model with the frontend that accepts it; its `format` tells what that found it to be.
+
+    Args:
+        source: a path, or an object in memory.
+        reading: how to read it.
+
+    Raises:
+        ModelFileError: there is no such file, or it is of no kind that is read.
+        UnsupportedError: an object that is no model; or as the frontend.
+        ToolError: a frontend from outside cannot be imported.
+    """
+    if isinstance(source, str | Path):
+        source = Path(source)
+        require_path(source)
+    for frontend in _frontends():
+        kind = frontend.accepts(source)
+        if kind:
+            return replace(frontend.read(source, reading), format=kind)
+    if not isinstance(source, Path):
+        raise UnsupportedError(
+            f"a {type(source).__module__}.{type(source).__qualname__}",
+            "it is no model",
+            f"Give a keras.Model, a torch.nn.Module with example_inputs, or the path of a file: {READS}",
+        )
+    if source.is_dir():
+        raise ModelFileError(str(source), *describe_folder(source))
+    head = head_of(source)
+    member = first_member(head)
+    raise ModelFileError(str(source), *describe_file(source, head, (member,) if member else ()))
+
+
+def _frontends() -> Iterator[Frontend]:
+    """Yield the frontends' modules, Loopwire's own first."""
+    for found in pkgutil.iter_modules(frontends.__path__, f"{frontends.__name__}."):
+        if found.ispkg and find_spec(f"{found.name}.frontend") is not None:
+            yield cast(Frontend, import_module(f"{found.name}.frontend"))
+    for entry in metadata.entry_points(group=GROUP):
+        try:
+            yield cast(Frontend, entry.load())
+        except Exception as error:  # whatever a module from elsewhere does when it is imported
+            package = "" if entry.dist is None else f" of the package {entry.dist.name}"
+            where = f"frontend {entry.name!r}{package}"
+            raise ToolError(where, f"it cannot be imported ({error})", "Mend the package, or uninstall it") from error
