@@ -29,13 +29,13 @@ from alkaid.types import CombLogic
 import loopwire
 from compile import DATA, ROOT, table
 from loopwire.design import Design
+from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers, to_real
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.ir.interval import table_form
 from loopwire.ir.table_form import TableForm
 from loopwire.ir.types import FixedType
-from loopwire.targets.evaluate import evaluate_integers
 from loopwire.tools.fabrics import DSPS, FFS, LUTS, Fabric, fabric_of
 from loopwire.tools.yosys import find_yosys
 

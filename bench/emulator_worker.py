@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from emulator_cases import CASES, Case
 from loopwire.config import CompileConfig, TypeChoice
+from loopwire.emulator.evaluate import evaluate_integers
+from loopwire.emulator.fast_emulator import try_build
 from loopwire.frontends.keras.model import read_keras
 from loopwire.ir.fixed_point import quantise
 from loopwire.ir.graph import Graph
@@ -18,8 +20,6 @@ from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model, chain
 from loopwire.passes.lower import lower
-from loopwire.targets.evaluate import evaluate_integers
-from loopwire.targets.fast_emulator import try_build
 from serve_runs import serve_runs
 
 

@@ -19,13 +19,13 @@ import loopwire
 from compile import DATA
 from loopwire.config import CompileConfig, PrecisionConfig
 from loopwire.devices import find_part
+from loopwire.emulator.evaluate import evaluate_integers
+from loopwire.emulator.fast_emulator import try_build
 from loopwire.ir.fixed_point import quantise
 from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType
 from loopwire.knobs import Knobs
 from loopwire.simulate import hls_compile
-from loopwire.targets.evaluate import evaluate_integers
-from loopwire.targets.fast_emulator import try_build
 from loopwire.targets.vitis_hls import generate
 
 Reals = npt.NDArray[np.float64]

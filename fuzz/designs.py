@@ -23,6 +23,7 @@ import numpy as np
 import hls_designs
 from conformance import Case, Flags, Proof, random_beats, types, vectors_of
 from ensembles import Ensemble, write_files
+from loopwire.emulator.fast_emulator import FastEmulator, try_build
 from loopwire.errors import ConfigError, LoopwireError, ToolError, UnsupportedError
 from loopwire.hdl.axi_stream import Counts
 from loopwire.hdl.testbench import Vectors, write_testbench
@@ -30,7 +31,6 @@ from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Graph
 from loopwire.knobs import Knobs
 from loopwire.passes.carry_states import expose_states
-from loopwire.targets.fast_emulator import FastEmulator, try_build
 from loopwire.targets.verilog import Firmware
 from loopwire.tools.yosys import find_yosys
 from random_models import Sizes, buildable, random_case, sometimes_lasting

@@ -12,6 +12,9 @@ import numpy.typing as npt
 
 from ensembles import Ensemble, write_files
 from loopwire.devices import find_part
+from loopwire.emulator.calls import Evaluate, evaluate_calls
+from loopwire.emulator.evaluate import evaluate_integers
+from loopwire.emulator.windows import windows
 from loopwire.hdl.axi_stream import Counts
 from loopwire.ir.fixed_point import Integers, integer_dtype
 from loopwire.ir.graph import Graph
@@ -24,10 +27,7 @@ from loopwire.passes.lower import lower
 from loopwire.schedule.cycles import arrivals, run
 from loopwire.simulate import verilator
 from loopwire.simulate.simulation import SimulationResult, Stimulus
-from loopwire.targets.calls import Evaluate, evaluate_calls
-from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.verilog import Firmware, generate
-from loopwire.targets.windows import windows
 
 NO_KNOBS = Knobs()
 Flags = npt.NDArray[np.bool_]

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwire.devices import find_part
+from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.ir.fixed_point import Integers, integer_dtype
 from loopwire.ir.graph import Graph, Value
 from loopwire.ir.types import FixedType
@@ -19,7 +20,6 @@ from loopwire.layers.model import Layer, chain
 from loopwire.layers.roles import LayerTypes, Role
 from loopwire.passes.lower import lower
 from loopwire.simulate.hls_compile import HlsEmulator, compile_all
-from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.vitis_hls import HlsProject, generate
 
 PART = "xcku115-flvb2104-2-i"

@@ -10,13 +10,13 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from loopwire.emulator.evaluate import evaluate_real
 from loopwire.frontends.keras.model import read_keras
 from loopwire.frontends.reading import Reading
 from loopwire.ir.types import FixedType
 from loopwire.layers.model import Model
 from loopwire.layers.roles import LayerTypes, Role
 from loopwire.passes.lower import lower
-from loopwire.targets.evaluate import evaluate_real
 
 ANY_TYPE = FixedType(16, 6)
 """The real evaluation casts nothing, so the types do not matter."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from conformance import Case
+from loopwire.emulator.windows import check_window
 from loopwire.errors import ConfigError, UnsupportedError
 from loopwire.frontends.keras import activations as keras_activations
 from loopwire.ir.types import FixedType, Overflow, Rounding
@@ -23,7 +24,6 @@ from loopwire.layers.model import Layer, Tensor
 from loopwire.layers.roles import LayerTypes, Role
 from loopwire.layers.shape import Flatten, Reshape
 from loopwire.layers.simple_rnn import SimpleRnn
-from loopwire.targets.windows import check_window
 
 SOFTMAX = keras_activations.FUNCTIONS["softmax"]
 FUNCTIONS = tuple(

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from loopwire.emulator.evaluate import evaluate_integers, evaluate_real
 from loopwire.ir import ops
 from loopwire.ir.builder import Builder
 from loopwire.ir.graph import Graph
@@ -18,7 +19,6 @@ from loopwire.ir.types import FixedType, Overflow, Rounding, TensorType
 from loopwire.layers.activation import Activation, Function
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.roles import LayerTypes, Role
-from loopwire.targets.evaluate import evaluate_integers, evaluate_real
 
 Reals = npt.NDArray[np.float64]
 WIDE = FixedType(16, 6, rounding=Rounding.RND, overflow=Overflow.SAT)

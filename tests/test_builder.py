@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.ir.builder import Builder
 from loopwire.ir.graph import Graph, Value
 from loopwire.ir.text import print_graph
 from loopwire.ir.types import FixedType, TensorType
-from loopwire.targets.evaluate import evaluate_integers
 from random_graphs import random_graphs, random_inputs
 
 A = FixedType(4, 2)

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from loopwire.devices import find_part
+from loopwire.emulator import fast_emulator, native_library
 from loopwire.errors import LoopwireWarning, ToolError
 from loopwire.simulate import verilator
 from loopwire.system.cache import Files, cache_directory, cached
-from loopwire.targets import fast_emulator, native_library
 from loopwire.tools import nextpnr, routing, synthesis, yosys
 from loopwire.tools.fabrics import FABRICS
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch", reason="the differentiable machine needs PyTorch (pip install loopwire[train])")
 
 from conformance import types  # noqa: E402
+from loopwire.emulator.differentiable import DifferentiableGraph, cast  # noqa: E402
+from loopwire.emulator.evaluate import evaluate_integers, evaluate_real  # noqa: E402
 from loopwire.errors import UnsupportedError  # noqa: E402
 from loopwire.ir import ops  # noqa: E402
 from loopwire.ir.builder import Builder  # noqa: E402
@@ -21,8 +23,6 @@ from loopwire.layers.gru import Gru  # noqa: E402
 from loopwire.layers.lstm import Lstm  # noqa: E402
 from loopwire.layers.model import Model, chain  # noqa: E402
 from loopwire.passes.lower import lower  # noqa: E402
-from loopwire.targets.differentiable import DifferentiableGraph, cast  # noqa: E402
-from loopwire.targets.evaluate import evaluate_integers, evaluate_real  # noqa: E402
 from random_graphs import random_graphs, random_inputs  # noqa: E402
 
 

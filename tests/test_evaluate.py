@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
+from loopwire.emulator.evaluate import evaluate_integers, evaluate_real
 from loopwire.ir import ops
 from loopwire.ir.builder import Builder
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.ir.interval import table_form
 from loopwire.ir.types import FixedType, Overflow, Rounding, TensorType
-from loopwire.targets.evaluate import evaluate_integers, evaluate_real
 from random_graphs import random_graphs, random_inputs
 from test_tables import interpret
 

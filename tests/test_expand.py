@@ -17,6 +17,7 @@ from loopwire.datapath.expand import Solver, expand
 from loopwire.datapath.fold_addends import fold_addends
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
 from loopwire.datapath.ops import AddSub, Bound, Constant, Datapath, Multiply, Round, TableEnds, TableIndex
+from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.ir import ops
 from loopwire.ir.builder import Builder
 from loopwire.ir.fixed_point import Integers
@@ -31,7 +32,6 @@ from loopwire.passes.accumulate_flattened import accumulate_flattened
 from loopwire.passes.fuse_scans import fuse_scans
 from loopwire.passes.lower import lower
 from loopwire.schedule.engine import engines
-from loopwire.targets.evaluate import evaluate_integers
 from random_graphs import random_inputs
 from test_passes import dense, gru, lstm, simple
 

@@ -15,6 +15,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from loopwire.config import CompileConfig, TypeChoice
+from loopwire.emulator import evaluate, native_library, vector_program
+from loopwire.emulator.evaluate import evaluate_integers
+from loopwire.emulator.fast_emulator import FastEmulator, try_build
+from loopwire.emulator.vector_assembler import LANES, Opcode
 from loopwire.errors import LoopwireWarning
 from loopwire.frontends.keras.model import read_keras
 from loopwire.ir import ops
@@ -33,10 +37,6 @@ from loopwire.layers.roles import LayerTypes, Role
 from loopwire.layers.shape import Flatten
 from loopwire.layers.simple_rnn import SimpleRnn
 from loopwire.passes.lower import lower
-from loopwire.targets import evaluate, native_library, vector_program
-from loopwire.targets.evaluate import evaluate_integers
-from loopwire.targets.fast_emulator import FastEmulator, try_build
-from loopwire.targets.vector_assembler import LANES, Opcode
 
 JETS = Path(__file__).parents[1] / "examples" / "jets"
 INPUT = FixedType.parse("fixed<12,4>")

@@ -11,6 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs PyTorch (pip install loopwire[train])")
 
 from loopwire import CompileConfig, compile  # noqa: E402
+from loopwire.emulator.differentiable import DifferentiableGraph  # noqa: E402
 from loopwire.errors import ConfigError, DataError, TrainingError  # noqa: E402
 from loopwire.ir.fixed_point import quantise, to_real  # noqa: E402
 from loopwire.layers.activation import SIGMOID, Activation, Function  # noqa: E402
@@ -20,7 +21,6 @@ from loopwire.layers.gru import Gru  # noqa: E402
 from loopwire.layers.lstm import Lstm  # noqa: E402
 from loopwire.layers.model import Layer, Model, chain  # noqa: E402
 from loopwire.layers.simple_rnn import SimpleRnn  # noqa: E402
-from loopwire.targets.differentiable import DifferentiableGraph  # noqa: E402
 from loopwire.training.finetune import Schedule, Tuned, arrays_of, finetune  # noqa: E402
 from loopwire.training.links import followed, links  # noqa: E402
 from loopwire.training.losses import End, Loss, scored  # noqa: E402

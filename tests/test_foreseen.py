@@ -19,6 +19,7 @@ from keras_files import dense, input_layer, lstm, write_h5
 from loopwire.cli import main
 from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
+from loopwire.emulator.evaluate import Array, evaluate_real
 from loopwire.errors import LoopwireWarning
 from loopwire.ir.fixed_point import to_real
 from loopwire.ir.functions import FUNCTIONS
@@ -31,7 +32,6 @@ from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model, chain
 from loopwire.layers.shape import Reshape
 from loopwire.report.foreseen import foreseen
-from loopwire.targets.evaluate import Array, evaluate_real
 from random_graphs import random_graphs, random_inputs
 
 TYPE = "fixed<16,6,RND,SAT>"

@@ -17,10 +17,10 @@ from fuzz.files import FileCampaign
 from fuzz.run import FILES
 from fuzz.workers import GRACE_S, Limits, alone
 
+from loopwire.emulator import fast_emulator
 from loopwire.errors import ModelFileError
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.text import print_graph
-from loopwire.targets import fast_emulator
 
 CASES = 40
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from hls_designs import PART, Case, assert_equal_to_emulator, lowered, project_of, random_integers, write
+from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.errors import LoopwireError, ToolError, UnsupportedError
 from loopwire.ir.builder import Builder
 from loopwire.ir.graph import Graph
@@ -23,7 +24,6 @@ from loopwire.layers.lstm import Lstm
 from loopwire.layers.shape import Reshape
 from loopwire.simulate import hls_compile
 from loopwire.system.cxx import cxx_compiler
-from loopwire.targets.evaluate import evaluate_integers
 from loopwire.targets.vitis_hls import knobs as hls
 from loopwire.targets.vitis_hls import vector_files
 from loopwire.targets.vitis_hls.cxx import KEYWORDS

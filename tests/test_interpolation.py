@@ -7,6 +7,7 @@ import pytest
 
 import loopwire
 from loopwire.config import CompileConfig, PrecisionConfig
+from loopwire.emulator.evaluate import evaluate_integers, evaluate_real
 from loopwire.errors import ConfigError
 from loopwire.ir import ops
 from loopwire.ir.builder import Builder
@@ -22,7 +23,6 @@ from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import chain
 from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.simple_rnn import SimpleRnn
-from loopwire.targets.evaluate import evaluate_integers, evaluate_real
 
 INTERPOLATED = [name for name, function in FUNCTIONS.items() if function.curvature is not None]
 INPUT_INTEGER_BITS = 5

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.ir.builder import BodyResult, Builder
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.functions import Symmetry
@@ -17,7 +18,6 @@ from loopwire.ir.graph import Graph, Node, Value
 from loopwire.ir.interval import MAX_SCAN_ITERATIONS, Range, ranges, table_range
 from loopwire.ir.table_form import TableForm
 from loopwire.ir.types import FixedType, Overflow, Rounding, TensorType
-from loopwire.targets.evaluate import evaluate_integers
 from random_graphs import random_graphs, random_inputs
 
 BYTE = FixedType(8, 8)

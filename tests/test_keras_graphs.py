@@ -14,9 +14,9 @@ pytest.importorskip("torch")
 import loopwire  # noqa: E402
 from keras_graphs import GRAPHS  # noqa: E402
 from keras_models import randomise, read_every_way  # noqa: E402
+from loopwire.emulator.evaluate import evaluate_integers  # noqa: E402
+from loopwire.emulator.fast_emulator import try_build  # noqa: E402
 from loopwire.layers.model import Model  # noqa: E402
-from loopwire.targets.evaluate import evaluate_integers  # noqa: E402
-from loopwire.targets.fast_emulator import try_build  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras", "ignore:The structure of `inputs`")
 TOLERANCE = 1e-5

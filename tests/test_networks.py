@@ -19,13 +19,13 @@ from keras_models import randomise  # noqa: E402
 from loopwire.config import CompileConfig  # noqa: E402
 from loopwire.design import Design  # noqa: E402
 from loopwire.design_targets import DesignTargets  # noqa: E402
+from loopwire.emulator.evaluate import evaluate_integers  # noqa: E402
+from loopwire.emulator.fast_emulator import try_build  # noqa: E402
 from loopwire.errors import ConfigError, DataError, UnsupportedError  # noqa: E402
 from loopwire.explore.chooser import choose  # noqa: E402
 from loopwire.project.written import read_facts  # noqa: E402
 from loopwire.schedule.network_cycles import NetworkTiming  # noqa: E402
 from loopwire.simulate.verilator import run_testbench  # noqa: E402
-from loopwire.targets.evaluate import evaluate_integers  # noqa: E402
-from loopwire.targets.fast_emulator import try_build  # noqa: E402
 from loopwire.verification import verify  # noqa: E402
 from networks import prove  # noqa: E402
 from random_networks import random_network  # noqa: E402

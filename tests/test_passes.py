@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loopwire.emulator.evaluate import evaluate_integers, evaluate_real
 from loopwire.errors import UnsupportedError
 from loopwire.ir import ops
 from loopwire.ir.builder import Builder
@@ -28,7 +29,6 @@ from loopwire.passes.accumulate_flattened import accumulate_flattened
 from loopwire.passes.fuse_scans import fuse_scans
 from loopwire.passes.lower import lower
 from loopwire.passes.rewrite import drop_unused, rewrite
-from loopwire.targets.evaluate import evaluate_integers, evaluate_real
 from random_graphs import random_graphs, random_inputs
 
 STEPS, FEATURES = 4, 2

@@ -13,11 +13,11 @@ import pytest
 from conformance import Case
 from loopwire.boards.identity import identity_of
 from loopwire.config import CompileConfig
+from loopwire.emulator.calls import evaluate_calls
+from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.errors import BoardError, ConfigError, VerificationError
 from loopwire.ir.fixed_point import Integers
 from loopwire.knobs import Knobs
-from loopwire.targets.calls import evaluate_calls
-from loopwire.targets.evaluate import evaluate_integers
 from loopwire.verification import verify
 from port_bench import Beat, Played, play
 from test_conformance_verilog import dense, gru, rnn

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 import loopwire
 from loopwire.cli import main
 from loopwire.config import CompileConfig
+from loopwire.emulator.windows import windows
 from loopwire.errors import ConfigError, DataError, LoopwireError, UnsupportedError
 from loopwire.knobs import Knobs
 from loopwire.layers.dense import Dense
 from loopwire.layers.model import Model, chain
 from loopwire.layers.simple_rnn import SimpleRnn
-from loopwire.targets.windows import windows
 from loopwire.verification import verify
 from random_models import Weights
 

@@ -14,6 +14,9 @@ import loopwire
 from loopwire import verification
 from loopwire.cli import main
 from loopwire.config import CompileConfig
+from loopwire.emulator.calls import evaluate_calls
+from loopwire.emulator.evaluate import evaluate_integers
+from loopwire.emulator.fast_emulator import try_build
 from loopwire.errors import ConfigError, DataError, LoopwireError, UnsupportedError
 from loopwire.frontends.keras.model import read_keras
 from loopwire.ir import ops
@@ -30,9 +33,6 @@ from loopwire.layers.model import Model, chain
 from loopwire.layers.shape import Flatten
 from loopwire.layers.simple_rnn import SimpleRnn
 from loopwire.passes.carry_states import expose_states
-from loopwire.targets.calls import evaluate_calls
-from loopwire.targets.evaluate import evaluate_integers
-from loopwire.targets.fast_emulator import try_build
 from loopwire.verification import verify
 from random_models import Weights
 

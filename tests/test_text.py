@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.errors import GraphTextError
 from loopwire.ir import ops
 from loopwire.ir.builder import Builder
@@ -14,7 +15,6 @@ from loopwire.ir.graph import Graph, Value
 from loopwire.ir.text import parse_graph, print_graph
 from loopwire.ir.types import FixedType, Overflow, Rounding, TensorType
 from loopwire.ir.verify import verify
-from loopwire.targets.evaluate import evaluate_integers
 from random_graphs import random_graphs, random_inputs
 
 GATE = FixedType(8, 2, rounding=Rounding.RND, overflow=Overflow.SAT)

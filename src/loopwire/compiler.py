@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from loopwire.config import CompileConfig, TypeChoice
 from loopwire.design import Design
 from loopwire.devices import find_part
+from loopwire.emulator.windows import check_window
 from loopwire.errors import ConfigError, LoopwireWarning, UnsupportedError
 from loopwire.ir import ops
 from loopwire.ir.interval import table_form
@@ -23,7 +24,6 @@ from loopwire.report.foreseen import foreseen
 from loopwire.schedule.network_plan import check_network, is_chain
 from loopwire.schedule.plan import check_knobs
 from loopwire.targets import vitis_hls
-from loopwire.targets.windows import check_window
 
 STATEFUL = (
     "its layers are stateful, so it is compiled stateful: a sequence goes on from what its channel's last one left"

@@ -16,6 +16,10 @@ import numpy.typing as npt
 from loopwire.config import CompileConfig
 from loopwire.data import Batch, Inputs, check_batch, check_fresh, check_lengths, check_results
 from loopwire.devices import Device
+from loopwire.emulator.calls import evaluate_calls
+from loopwire.emulator.evaluate import evaluate_integers, evaluate_real, shortened
+from loopwire.emulator.fast_emulator import FastEmulator, try_build
+from loopwire.emulator.windows import windows
 from loopwire.errors import DataError
 from loopwire.hdl.framing import ending_in_zeros
 from loopwire.ir.fixed_point import Integers, integer_dtype, quantise, to_real
@@ -38,11 +42,7 @@ from loopwire.simulate.network_simulation import NetworkResult, NetworkSimulator
 from loopwire.simulate.simulation import SimulationResult, Simulator, Stimulus
 from loopwire.system.folders import new_folder, release, temporary_folder
 from loopwire.targets import vitis_hls
-from loopwire.targets.calls import evaluate_calls
-from loopwire.targets.evaluate import evaluate_integers, evaluate_real, shortened
-from loopwire.targets.fast_emulator import FastEmulator, try_build
 from loopwire.targets.verilog import Firmware, PortFacts, generate
-from loopwire.targets.windows import windows
 from loopwire.text.names import printable
 
 Fresh = npt.NDArray[np.bool_]

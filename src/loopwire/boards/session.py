@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from loopwire.boards.client import BoardClient, Progress
 from loopwire.boards.identity import Identity, sources_digest
+from loopwire.emulator.calls import evaluate_calls
+from loopwire.emulator.evaluate import evaluate_integers
+from loopwire.emulator.fast_emulator import try_build
+from loopwire.emulator.windows import windows
 from loopwire.errors import BoardError
 from loopwire.ir.fixed_point import Integers, quantise, to_real
 from loopwire.project.written import read_facts, read_graph
-from loopwire.targets.calls import evaluate_calls
-from loopwire.targets.evaluate import evaluate_integers
-from loopwire.targets.fast_emulator import try_build
-from loopwire.targets.windows import windows
 
 EMULATED_AT_ONCE = 512
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from loopwire.data import check_inputs
 from loopwire.design import DEFINITION_BATCH, Design
+from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.hls4ml.translation import activation_name
 from loopwire.ir import ops
 from loopwire.ir.fixed_point import quantise, to_real
@@ -18,7 +19,6 @@ from loopwire.ir.graph import Graph, Node, Value
 from loopwire.layers.activation import LINEAR
 from loopwire.layers.dense import Dense
 from loopwire.layers.model import Model
-from loopwire.targets.evaluate import evaluate_integers
 
 Reals = npt.NDArray[np.float64]
 

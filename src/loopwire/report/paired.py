@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from loopwire.emulator.evaluate import Array, evaluate_integers, evaluate_real
 from loopwire.ir import ops
 from loopwire.ir.fixed_point import quantise
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.report.clipping import check_finite
-from loopwire.targets.evaluate import Array, evaluate_integers, evaluate_real
 
 Reals = npt.NDArray[np.float64]
 Visit = Callable[[Value, int, Reals, Array], None]

@@ -14,12 +14,12 @@ from functools import cached_property
 
 import numpy as np
 
+from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.errors import UnsupportedError
 from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.schedule.engine import OTHER_TARGET, Engine, State
-from loopwire.targets.evaluate import evaluate_integers
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from torch import Tensor
 from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
 from loopwire.design import Design
+from loopwire.emulator.differentiable import DifferentiableGraph
 from loopwire.errors import ConfigError, DataError, TrainingError
 from loopwire.ir.fixed_point import quantise, to_real
 from loopwire.ir.graph import Graph
 from loopwire.layers.model import Layer, Model
-from loopwire.targets.differentiable import DifferentiableGraph
 from loopwire.training.links import Arrays, constants, followed, links
 from loopwire.training.losses import End, Loss, Scored, loss_of, scored
 

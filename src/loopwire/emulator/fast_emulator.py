@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from loopwire.emulator import native_library
+from loopwire.emulator.evaluate import evaluate_integers, shortened
+from loopwire.emulator.vector_assembler import LANES, TILE_ROWS, Opcode, Program
+from loopwire.emulator.vector_program import UnsuitableError, build_program
 from loopwire.ir.graph import Graph
-from loopwire.targets import native_library
-from loopwire.targets.evaluate import evaluate_integers, shortened
-from loopwire.targets.vector_assembler import LANES, TILE_ROWS, Opcode, Program
-from loopwire.targets.vector_program import UnsuitableError, build_program
 
 _SOURCE = Path(__file__).with_suffix(".cpp")
 

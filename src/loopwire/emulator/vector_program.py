@@ -16,6 +16,7 @@ from typing import Any, assert_never
 import numpy as np
 import numpy.typing as npt
 
+from loopwire.emulator.vector_assembler import TILE_ROWS, Assembler, Constant, Opcode, Program, Rows, Stored, View
 from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Graph, Node, Value
@@ -23,7 +24,6 @@ from loopwire.ir.interval import Range, ranges, table_form
 from loopwire.ir.lengths import short_values
 from loopwire.ir.table_form import TableForm
 from loopwire.ir.types import FixedType, Overflow, Rounding
-from loopwire.targets.vector_assembler import TILE_ROWS, Assembler, Constant, Opcode, Program, Rows, Stored, View
 
 LARGEST_TABLE = 1 << 20
 FLOAT64_LIMIT = 1 << 51
