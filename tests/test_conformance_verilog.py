@@ -52,6 +52,11 @@ def lstm(name: str, features: int, units: int, **options: Any) -> Lstm:
     return Lstm(name, w(4 * units, features), w(4 * units, units), w(4 * units), **options)
 
 
+def coupled(name: str, features: int, units: int, **options: Any) -> Lstm:
+    kernels = w(3 * units, features), w(3 * units, units)
+    return Lstm(name, *kernels, w(3 * units), coupled=True, **options)
+
+
 def gru(name: str, features: int, units: int, after: bool = True, **options: Any) -> Gru:
     kernels = w(3 * units, features), w(3 * units, units)
     return Gru(name, *kernels, w(3 * units), w(3 * units) * after, after, **options)
@@ -70,10 +75,16 @@ def recurrent_cases() -> Iterator[Case]:
     yield Case("lstm_one_unit", (3, 1), [lstm("a", 1, 1), dense("b", 1, 2)], clock_period_ns=2.5, part="xcvu13p")
     yield Case("lstm_sequence", (4, 2), [lstm("a", 2, 2, **SEQUENCES)], interleave=2)
     yield Case("lstm_backwards", (4, 2), [lstm("a", 2, 2, **BACKWARDS)], interleave=1, multipliers="dsp")
+    yield Case("lstm_peepholes", (4, 2), [lstm("a", 2, 2, peepholes=w(3, 2), clip=1.25)])
+    yield Case("lstm_coupled", (4, 2), [coupled("a", 2, 2, clip=0.75, output_activation=Function("relu"))])
+    options: dict[str, Any] = {"part": "LFE5U-85F", "clock_period_ns": 10}
+    yield Case("lstm_coupled_peepholes", (3, 2), [coupled("a", 2, 2, peepholes=w(2, 2))], **options)
     yield Case("gru_after", (4, 2), [gru("a", 2, 3)], clock_period_ns=10)
+    yield Case("gru_clipped", (4, 2), [gru("a", 2, 2, clip=0.5)])
     yield Case("gru_before", (4, 2), [gru("a", 2, 2, after=False)], part="xc7a100t", multipliers="shift_add")
     yield Case("gru_both", (5, 2), [gru("a", 2, 2, after=False, **SEQUENCES, **BACKWARDS)])
     yield Case("rnn", (5, 2), [rnn("a", 2, 3)], part="LFE5U-85F")
+    yield Case("rnn_clipped", (3, 2), [rnn("a", 2, 2, clip=1.0)], multipliers="dsp")
     yield Case("rnn_one_step", (1, 2), [rnn("a", 2, 2, **BACKWARDS)], clock_period_ns=2.5, part="xcvu13p")
 
 
@@ -201,6 +212,8 @@ def once_wrong_cases() -> Iterator[Case]:
 
 def folded_cases() -> Iterator[Case]:
     yield Case("fold_lstm", (4, 3), [lstm("a", 3, 4)], reuse_factor=4)
+    yield Case("fold_peepholes", (3, 2), [lstm("a", 2, 4, peepholes=w(3, 4), clip=1.5)], reuse_factor=4)
+    yield Case("fold_coupled", (3, 2), [coupled("a", 2, 4, peepholes=w(2, 4))], reuse_factor=2, interleave=2)
     yield Case("fold_passes", (4, 5), [lstm("a", 5, 2, **SEQUENCES)], reuse_factor=3)
     yield Case("fold_padded", (3, 2), [lstm("a", 2, 5), dense("b", 5, 3, "softmax")], reuse_factor=6)
     most = {"a": 9, "b": 6}

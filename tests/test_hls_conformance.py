@@ -66,6 +66,10 @@ def lstm(features: int = FEATURES, name: str = "lstm", **options: Any) -> Lstm:
     return Lstm(name, *weights((4 * UNITS, features), (4 * UNITS, UNITS), (4 * UNITS,)), **options)
 
 
+def coupled(features: int = FEATURES, name: str = "lstm") -> Lstm:
+    return Lstm(name, *weights((3 * UNITS, features), (3 * UNITS, UNITS), (3 * UNITS,)), coupled=True)
+
+
 def gru(features: int = FEATURES, name: str = "gru", **options: Any) -> Gru:
     shapes = (3 * UNITS, features), (3 * UNITS, UNITS), (3 * UNITS,), (3 * UNITS,)
     return Gru(name, *weights(*shapes), **options)
@@ -95,6 +99,8 @@ def layer_graphs() -> dict[str, Graph]:
         "lstm_every": lowered(sequence, [lstm(**every)], narrow),
         "lstm_backwards": lowered(sequence, [lstm(go_backwards=True, **last)]),
         "lstm_wide": lowered(sequence, [lstm(**last)], wide),
+        "lstm_peepholes": lowered(sequence, [lstm(clip=1.5, peepholes=weights((3, UNITS))[0], **every)]),
+        "lstm_coupled": lowered(sequence, [coupled()]),
         "gru_after": lowered(sequence, [gru(**last), dense(UNITS, function=Function("softmax"))]),
         "gru_before": lowered(sequence, [gru(reset_after=False, **every)], narrow),
         "gru_backwards": lowered(sequence, [gru(go_backwards=True, **every), lstm(UNITS, go_backwards=True)]),

@@ -60,7 +60,7 @@ class Gru(Recurrent):
         rows = self.recurrent_kernel if self.reset_after else self.recurrent_kernel[: 2 * units]
         from_h = e.b.matvec(e.weights(rows, Role.RECURRENT_WEIGHT, "U"), h, "Uh")
         h_zr = e.b.slice(from_h, 0, 2 * units, "h_zr")
-        total = e.cast(e.b.add(x_zr, h_zr, "a_zr", "a = W x + b + U h"), Role.PREACTIVATION, "a_zr_cast")
+        total = self.preactivation(e, e.b.add(x_zr, h_zr, "a_zr", "a = W x + b + U h"), "a_zr")
         z = activate(e, self.recurrent_activation, e.b.slice(total, 0, units, "a_z"), gate, "z", "z = σ(a_z)")
         r = activate(e, self.recurrent_activation, e.b.slice(total, units, 2 * units, "a_r"), gate, "r", "r = σ(a_r)")
         if self.reset_after:
@@ -70,7 +70,7 @@ class Gru(Recurrent):
             reset_h = e.cast(e.b.mul(r, h, "rh_exact"), Role.STATE, "rh", "r∘h")
             u_n = e.weights(self.recurrent_kernel[2 * units :], Role.RECURRENT_WEIGHT, "U_n")
             reset = e.b.matvec(u_n, reset_h, "U_rh")
-        a_n = e.cast(e.b.add(x_n, reset, "a_n"), Role.PREACTIVATION, "a_n_cast")
+        a_n = self.preactivation(e, e.b.add(x_n, reset, "a_n"), "a_n")
         n = activate(e, self.activation, a_n, gate, "n", "n = φ(a_n)")
         fresh = e.b.mul(e.b.sub(e.scalar(1.0, "one"), z, "one_minus_z"), n, "fresh", "(1 - z)∘n")
         kept = e.b.mul(z, h, "kept", "z∘h")

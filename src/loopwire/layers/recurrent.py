@@ -26,7 +26,8 @@ class Recurrent(ABC):
     kernel (GU, F), recurrent_kernel (GU, U), bias (GU,). `activation` is φ. The first state, h, is what is handed on:
     of every step if `return_sequences`, else of the last one; with `return_state` all states after the last one too.
     With `go_backwards` the last step is read first. Beside the sequence, the states of the first step may be given. In
-    a model of `stateful` layers a sequence goes on from the states that the last one left.
+    a model of `stateful` layers a sequence goes on from the states that the last one left. `clip` bounds what the
+    activations of gates are given, to -clip…clip.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Recurrent(ABC):
     go_backwards: bool = False
     stateful: bool = False
     return_state: bool = False
+    clip: float | None = None
 
     kind: ClassVar[str]
     roles: ClassVar[tuple[Role, ...]]
@@ -85,6 +87,13 @@ class Recurrent(ABC):
         if e.type_of(Role.RESULT) != sequence.type.element:
             sequence = e.each_step(lambda e, h: e.cast(h, Role.RESULT, "y"), sequence, name="y_sequence")
         return (sequence, *states)
+
+    def preactivation(self, e: Emitter, a: Value, name: str) -> Value:
+        """Add what follows the sum of a gate: its clipping, if any, and its cast."""
+        if self.clip is not None:
+            above = e.b.max(a, e.scalar(-self.clip, "clip_low"), f"{name}_above")
+            a = e.b.min(above, e.scalar(self.clip, "clip_high"), f"{name}_clipped", "clip(a)")
+        return e.cast(a, Role.PREACTIVATION, f"{name}_cast")
 
     @abstractmethod
     def step(self, e: Emitter, states: Sequence[Value], steps: Sequence[Value]) -> BodyResult:

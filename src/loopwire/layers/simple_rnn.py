@@ -36,6 +36,6 @@ class SimpleRnn(Recurrent):
         bias = e.weights(self.bias, Role.BIAS, "b")
         from_x = e.b.add(e.b.matvec(weights, x, "Wx"), bias, "Wx_b", "W x + b")
         total = e.b.add(from_x, e.b.matvec(recurrent_weights, h, "Uh"), "a", "a = W x + b + U h")
-        total = e.cast(total, Role.PREACTIVATION, "a_cast")
+        total = self.preactivation(e, total, "a")
         h_next = activate(e, self.activation, total, e.type_of(Role.STATE), "h_next", "h' = φ(a)")
         return (h_next,), (h_next,)
