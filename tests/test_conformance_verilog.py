@@ -37,6 +37,7 @@ from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Layer, OneToOne
 from loopwire.layers.recurrent import Recurrent
+from loopwire.layers.select import Slice, Step
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape, Reversed
 from loopwire.layers.simple_rnn import SimpleRnn
 from loopwire.schedule.engine import engines, one_layer_each
@@ -210,6 +211,15 @@ def once_wrong_cases() -> Iterator[Case]:
     yield Case("uneven_intervals", (4, 1), [rnn("a", 1, 1, **BACKWARDS)], part="LFE5U-85F", multipliers="shift_add")
 
 
+def part_cases() -> Iterator[Case]:
+    yield Case("part_of_vector", (4,), [Slice("a", 1, 3), dense("b", 2, 2)])
+    yield Case("part_of_steps", (4, 3), [Slice("a", 1, 3), lstm("b", 2, 2, **SEQUENCES), Slice("c", 0, 1)])
+    yield Case("step_last", (4, 2), [rnn("a", 2, 2, **SEQUENCES), dense("b", 2, 2, "relu"), Step("c", 3)])
+    yield Case("step_first", (4, 2), [gru("a", 2, 2, **SEQUENCES), Step("b", 0), dense("c", 2, 2, "softmax")])
+    yield Case("step_of_input", (4, 3), [Step("a", 2), dense("b", 3, 2)], part="LFE5U-85F", clock_period_ns=10)
+    yield Case("step_fold", (4, 2), [lstm("a", 2, 4, **SEQUENCES), Step("b", 1), dense("c", 4, 4)], reuse_factor=4)
+
+
 def folded_cases() -> Iterator[Case]:
     yield Case("fold_lstm", (4, 3), [lstm("a", 3, 4)], reuse_factor=4)
     yield Case("fold_peepholes", (3, 2), [lstm("a", 2, 4, peepholes=w(3, 4), clip=1.5)], reuse_factor=4)
@@ -370,6 +380,7 @@ GROUPS = {
     "bounds": bound_cases,
     "once wrong": once_wrong_cases,
     "knobs": knob_cases,
+    "parts": part_cases,
     "folded": folded_cases,
     "stateful": stateful_cases,
     "sliding windows": window_cases,

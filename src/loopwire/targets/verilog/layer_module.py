@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from loopwire.area.cells import LEAST_SRL_STAGES
-from loopwire.datapath.ops import Constant, Operation, Ring, Signal, TableBeyond, TableIndex
+from loopwire.datapath.ops import Constant, Operation, Ring, Signal, TableBeyond, TableIndex, View
 from loopwire.hdl.expressions import concatenation, resized
 from loopwire.hdl.names import KEYWORDS, library_words
 from loopwire.targets.verilog.operations import statements
@@ -166,6 +166,7 @@ class _Writer:
         for signal in own:
             if signal not in self._identifiers:
                 self._identifiers[signal] = names.unique(tensor_of(signal.name, module.layer))
+        self._unused = names.unique("unused")
         self._last_read: dict[Signal, int] = {}
         for operation in module.operations:
             for operand in operation.operands:
@@ -220,7 +221,19 @@ class _Writer:
             lines += self._operation(operation)
         for ring in module.rings:
             lines += self._memory(ring) if self._pipeline.datapath.in_memories else self._ring(ring)
+        if partly := [self._in_stage(self._last_read[v])(v) for v in self._partly_read()]:
+            lines.append(f"  wire {self._unused} = &{{1'b0, {', '.join(partly)}}};  // of which only parts are read")
         return "\n".join([*self._header(), *lines, f"endmodule : {self._name}", ""])
+
+    def _partly_read(self) -> list[Signal]:
+        """Return signals of which this module alone reads elements, and not all."""
+        read: dict[Signal, set[int]] = {}
+        for operation in self._module.operations:
+            for operand in operation.operands:
+                part = operation.kind if isinstance(operation.kind, View) else View(0, operand.count)
+                read.setdefault(operand, set()).update(range(part.start, part.stop))
+        whole = {*self._module.outputs, *(ring.following for ring in self._module.rings)}
+        return [signal for signal, elements in read.items() if len(elements) < signal.count and signal not in whole]
 
     def _header(self) -> list[Comment]:
         stages = [placement.time[0] for _, placement in self._placed()]
