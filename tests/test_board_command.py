@@ -120,6 +120,9 @@ def test_run_without_what_it_needs(data: Path, tmp_path: Path) -> None:
     )
     missing = run_command("run", data, "--port", tmp_path / "ttyUSB9")
     assert_refused(missing, "ttyUSB9: there is no such port. Connect the board")
+    regular = run_command("run", data, "--port", data)
+    assert_refused(regular, f"{data}: it is a file, and no serial port. Give the board's. Ports now: ")
+    assert_refused(run_command("run", data, "--port", tmp_path), f"{tmp_path}: it is a folder, and no serial port")
 
 
 def test_a_result_file_that_cannot_be_written(program: Path, data: Path, tmp_path: Path) -> None:
@@ -172,6 +175,18 @@ def test_boards_that_cannot_be(options: tuple[str, ...], text: str, project: Pat
     out = tmp_path / "out"
     assert_refused(run_command("board", project, "--out", out, *options), text)
     assert not out.exists()
+
+
+def test_a_top_that_is_not_there_nor_listed(project: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(project, tmp_path / "other")
+    facts = json.loads((other / "design.json").read_text())
+    del facts["loopwire"]["files"]["rtl/pass_through.sv"]
+    (other / "rtl" / "pass_through.sv").unlink()
+    (other / "design.json").write_text(json.dumps(facts))
+    text = f"{other}: design.json lists no file of the module 'pass_through'. Compile the model again"
+    for arguments in (("board",), ("board", "--simulate"), ("synth",), ("build",)):
+        assert_refused(run_command(arguments[0], other, *arguments[1:]), text)
+    assert not (other / "boards").exists()
 
 
 def test_projects_that_no_board_carries(project: Path, tmp_path: Path) -> None:

@@ -227,9 +227,9 @@ def test_no_such_port(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_none(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_text("")
-    text = "file: it cannot be opened .*Close what else uses it; on Linux, its users belong to the group that owns it"
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    text = "pipe: it cannot be opened .*Close what else uses it; on Linux, its users belong to the group that owns it"
     with pytest.raises(BoardError, match=text), open_port(str(path), 115_200):
         pass
 

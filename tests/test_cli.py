@@ -130,6 +130,7 @@ def test_steps_are_lines_where_there_is_no_terminal(model: Path, tmp_path: Path)
     assert re.findall(r"^\[ *[\d.]+ s\] (.*)$", result.stdout, re.M) == ["Reading", "Solving", "Writing"]
     quiet = loopwire(*arguments, "-q")
     assert quiet.exit_code == 0 and quiet.stdout.startswith("tagger") and quiet.stderr == ""
+    assert loopwire("-q", *arguments).stdout == quiet.stdout
 
 
 def test_a_long_step_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

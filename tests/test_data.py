@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loopwire.data import check_inputs, check_lengths, read_data
+from loopwire.data import check_inputs, check_lengths, read_batch, read_data
 from loopwire.errors import DataError
+from loopwire.layers.model import Tensor
 
 X = np.arange(5 * 4 * 2, dtype=np.float32).reshape(5, 4, 2)
 Y = np.array([0, 1, 2, 1, 0])
@@ -39,6 +40,19 @@ def test_labels_of_a_single_output(tmp_path: Path) -> None:
     assert data.labels is not None and data.labels.tolist() == [0, 1, 1, 1, 0]
 
 
+def test_labels_beside_several_inputs(tmp_path: Path) -> None:
+    ports = (Tensor("x", (4, 2)), Tensor("v", (1,)))
+    arrays: dict[str, Any] = {"x": X, "v": X[:, 0, :1], "classes": np.array(["b", "c", "l"])}
+    data = read_batch(saved(tmp_path, **arrays, y=np.eye(3)[Y]), ports, 3)
+    assert data.labels is not None and data.labels.tolist() == Y.tolist()
+    assert data.class_names == ("b", "c", "l") and len(data.inputs.arrays) == 2
+    assert read_batch(saved(tmp_path, **arrays), ports, None).labels is None
+    with pytest.raises(DataError, match="it has labels 'y', and the model has several results that they may belong to"):
+        read_batch(saved(tmp_path, **arrays, y=Y), ports, None)
+    called_y = (Tensor("x", (4, 2)), Tensor("y", (1,)))
+    assert read_batch(saved(tmp_path, x=X, y=X[:, 0, :1]), called_y, 3).labels is None
+
+
 def test_npy(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", X)
     data = read_data(tmp_path / "x.npy", (4, 2), 3)
@@ -65,6 +79,10 @@ BAD_ARRAYS = [
     (
         {"X": X, "y": np.where(np.arange(5) == 2, np.nan, Y)},
         "'y': label 2 is nan. Remove the events without a label, or leave out 'y'",
+    ),
+    (
+        {"X": X, "y": Y, "classes": np.array(["b", "c", "b"])},
+        "'classes': two classes are called 'b'. Give each a name of its own",
     ),
     ({"X": X, "y": np.ones((5, 3))}, "'y': its rows, of 3 numbers, are not one-hot. Give 3 classes"),
 ]

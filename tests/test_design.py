@@ -16,7 +16,7 @@ import loopwire
 from loopwire import design as design_module
 from loopwire.config import CompileConfig
 from loopwire.design import Design
-from loopwire.errors import ConfigError, DataError, VerificationError
+from loopwire.errors import DataError, VerificationError
 from loopwire.ir.fixed_point import quantise, to_real
 from loopwire.ir.types import FixedType
 from loopwire.layers.activation import Function
@@ -258,26 +258,3 @@ def test_copies_and_whole_sequences_are_verified_and_told(tmp_path: Path) -> Non
 
 def test_the_report_tells_the_width_of_a_bus() -> None:
     assert ("Ports", "16 bits a beat", "scheduled") in tagger(CompileConfig(bus_bits=16)).report().rows()
-
-
-SMALL = chain("m", (1,), (Dense("dense", np.array([[0.5]]), np.array([0.25])),), "test")
-
-
-@pytest.mark.parametrize(
-    ("model", "config", "text"),
-    [
-        ({}, None, "model: a dict is no model. Give what loopwire.load returns"),
-        ("tagger.keras", None, "model: a str is no model. Give what loopwire.load returns"),
-        (SMALL, {}, "configuration: a dict is no CompileConfig. Give CompileConfig.from_dict(...), "),
-        (SMALL, "types.toml", "configuration: a str is no CompileConfig. Give CompileConfig.from_dict(...), "),
-    ],
-)
-def test_other_kinds_of_arguments_are_refused(model, config, text) -> None:
-    with pytest.raises(ConfigError) as refused:
-        loopwire.compile(model, config)
-    assert str(refused.value).startswith(text)
-
-
-def test_trust_is_given_in_so_many_words() -> None:
-    with pytest.raises(ConfigError, match=r"trust: 'no' is neither True nor False"):
-        loopwire.load("tagger.keras", trust="no")

@@ -37,7 +37,20 @@ def test_types_too_coarse_are_told_everywhere(tmp_path: Path) -> None:
         told = json.loads((out / "report.json").read_text())["doubts"]
         page, text = (out / "report.html").read_text(), (out / "report.md").read_text()
         assert bool(told) == lost
-        assert ("warning: The steps of " in result.stderr) == lost
+        assert result.stderr.count("warning: The steps of ") == 2 * lost  # of the weights, and of what data show
+        assert len(set(result.stderr.splitlines())) == len(result.stderr.splitlines())
         assert ('<p class="bad"><b>The steps of ' in page) == lost
         assert ("## What is lost in fixed point" in text) == lost
         assert ('<p class="good">No tensor met' in page) == (not lost)
+
+
+def test_weights_too_coarse_are_told_once(tmp_path: Path) -> None:
+    np.savez(tmp_path / "data.npz", X=np.random.default_rng(1).normal(size=(60, 5, 3)))
+    (tmp_path / "types.toml").write_text('[kind.LSTM]\nweight = "fixed<8,11>"\n')
+    model = write_h5(tmp_path / "m.h5", [input_layer((5, 3)), lstm(), dense(2)])
+    options = ("--data", "data.npz", "--config", "types.toml", "--out", "out")
+    words = [str(tmp_path / word) if "." in word or word == "out" else word for word in options]
+    result = CliRunner().invoke(main, ["compile", str(model), *words, "--simulate", "0"])
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("warning: The steps of ") == 1
+    assert len(json.loads((tmp_path / "out" / "report.json").read_text())["doubts"]) == 1

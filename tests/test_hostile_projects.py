@@ -72,13 +72,28 @@ def test_any_damage_to_the_facts_is_read_or_refused(seed: int, project: Path, fa
         assert len(str(error)) < 600
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{", "[]", "1", "[" * 50_000, "[" + "1," * 200_000 + "1]", '{"loopwire": {"files": [1]}}', "\ud800"]
-)
+BROKEN = {
+    "": "it is no JSON: Expecting value: line 1 column 1",
+    "{": "it is no JSON: Expecting property name",
+    "[]": "it holds [], and no table",
+    "1": "it holds 1, and no table",
+    "[" * 50_000: "it nests deeper than",
+    "[" + "1," * 200_000 + "1]": "it holds more than 100000 values",
+    "\ud800": "it is no JSON: 'utf-8' codec can't decode",
+    '{"files": {}}': "'loopwire' is None, and no table",
+    '{"loopwire": "0.1"}': "'loopwire' is '0.1', and no table",
+    '{"loopwire": {"files": ["rtl/a.sv"]}}': "'loopwire.files' is ['rtl/a.sv'], and no table",
+    '{"loopwire": {"files": {"rtl/a.sv": 1}}}': "'loopwire.files.rtl/a.sv' is 1, and no digest",
+}
+
+
+@pytest.mark.parametrize("text", BROKEN, ids=lambda text: repr(text[:40]))
 def test_facts_that_are_none(text: str, tmp_path: Path) -> None:
     (tmp_path / "design.json").write_bytes(text.encode("utf-8", "surrogatepass"))
-    with pytest.raises(OutputError, match=r"it holds something else \('design.json'\)"):
+    with pytest.raises(OutputError) as refused:
         read_facts(tmp_path)
+    told = f"{tmp_path}/design.json: it does not tell what Loopwire wrote here ({BROKEN[text]}"
+    assert str(refused.value).startswith(told)
 
 
 def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loopwire.arguments import instance, path
 from loopwire.config import CompileConfig, TypeChoice
 from loopwire.design import Design
 from loopwire.devices import find_part
@@ -16,6 +17,7 @@ from loopwire.errors import ConfigError, LoopwireWarning, UnsupportedError
 from loopwire.ir import ops
 from loopwire.ir.interval import table_form
 from loopwire.ir.verify import verify
+from loopwire.layers.model import Model
 from loopwire.layers.recurrent import Recurrent
 from loopwire.passes.carry_states import carry_states
 from loopwire.passes.fold_batch_normalization import fold_batch_normalization
@@ -29,9 +31,11 @@ STATEFUL = (
     "its layers are stateful, so it is compiled stateful: a sequence goes on from what its channel's last one left"
 )
 
+_MODEL = instance(Model, "Give what loopwire.load returns")
+_CONFIG = instance(CompileConfig, "Give CompileConfig.from_dict(...), CompileConfig.from_toml(path) or nothing")
+
 if TYPE_CHECKING:
     from loopwire.ir.graph import Graph
-    from loopwire.layers.model import Model
 
 
 def load(
@@ -59,13 +63,11 @@ def load(
             too much time or memory.
         UnsupportedError: a layer, an option or a graph that Loopwire does not compile.
     """
-    if type(trust) is not bool:
-        raise ConfigError("trust", f"{trust!r} is neither True nor False", "Give trust=True to read without limits")
     from loopwire.frontends.reading import Reading
     from loopwire.frontends.registry import read
 
     examples = None if example_inputs is None else tuple(example_inputs)
-    return read(source, Reading(None if weights is None else Path(weights), steps, trust, examples))
+    return read(source, Reading(None if weights is None else path("weights", weights), steps, trust, examples))
 
 
 def compile(model: Model, config: CompileConfig | None = None) -> Design:
@@ -92,7 +94,8 @@ def compile(model: Model, config: CompileConfig | None = None) -> Design:
 def compile_silently(model: Model, config: CompileConfig | None = None) -> Design:
     """Do what `compile` does, without a word of values that may not fit: for searches, which judge types by data."""
     config = CompileConfig() if config is None else config
-    _refuse_other_kinds(model, config)
+    _MODEL("model", model)
+    _CONFIG("config", config)
     if config.targets is not None:
         raise ConfigError(
             "targets",
@@ -158,19 +161,6 @@ def _refuse_tables(graph: Graph) -> None:
             except ConfigError as error:
                 where = f"layer {node.result.layer!r}, {error.where}" if node.result.layer else error.where
                 raise ConfigError(where, error.problem, error.remedy) from None
-
-
-def _refuse_other_kinds(model: object, config: object) -> None:
-    from loopwire.layers.model import Model
-
-    if not isinstance(model, Model):
-        raise ConfigError("model", f"a {type(model).__name__} is no model", "Give what loopwire.load returns")
-    if not isinstance(config, CompileConfig):
-        raise ConfigError(
-            "configuration",
-            f"a {type(config).__name__} is no CompileConfig",
-            "Give CompileConfig.from_dict(...), CompileConfig.from_toml(path) or nothing",
-        )
 
 
 def _refuse_several_ports(model: Model, config: CompileConfig) -> None:

@@ -8,18 +8,29 @@ kind, then model; within it the role, then the group's precision. docs/configura
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from loopwire import arguments
+from loopwire.arguments import (
+    Check,
+    check_fields,
+    instance,
+    number,
+    positive,
+    table,
+    text,
+    whole,
+)
 from loopwire.bounded import parse_toml, read_bounded
 from loopwire.design_targets import DesignTargets, read_share
 from loopwire.errors import ConfigError, FixedTypeError, nearest
 from loopwire.ir import ops
 from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, Overflow, Rounding
-from loopwire.knobs import Knobs
+from loopwire.knobs import KNOBS, Knobs
 from loopwire.layers.roles import LayerTypes, Role
 from loopwire.text.names import take_in
 
@@ -29,8 +40,6 @@ if TYPE_CHECKING:
 DEFAULT_TYPE = FixedType(16, 6, rounding=Rounding.RND, overflow=Overflow.SAT)
 """The widths that hls4ml users start with, but rounded and saturated, so that no value is silently wrapped."""
 SIMULATED_SEQUENCES = 1000
-LARGEST_COUNT = 1_000_000_000
-LARGEST_NUMBER = 1e30
 MAX_FILE_BYTES = 1 << 18
 """Of settings; some thousand layers have their own."""
 LONGEST_PERIOD_NS = 1e6
@@ -57,6 +66,15 @@ class PrecisionConfig:
     types: Mapping[Role, FixedType] = field(default_factory=dict)
     table_size: int | None = None
     max_error_steps: float | None = None
+
+    def __post_init__(self) -> None:
+        fixed_type = instance(FixedType, "Give FixedType.parse('fixed<16,6>')")
+        checks = {"precision": fixed_type, "table_size": whole, "max_error_steps": positive}
+        check_fields(self, {**checks, "types": lambda where, types: table(where, types, fixed_type)})
+        for name in self.types:
+            if not isinstance(name, Role):
+                roles = ", ".join(f"Role.{role.name}" for role in Role)
+                raise ConfigError("types", f"{name!r} is no role", f"Choose from {roles}")
 
     def given(self) -> list[str]:
         """Return the keys of all settings made."""
@@ -99,6 +117,7 @@ class CompileConfig(Knobs):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_fields(self, _CHOICES)
         if self.target not in TARGETS:
             raise ConfigError(
                 "target",
@@ -115,6 +134,8 @@ class CompileConfig(Knobs):
             )
         if not (math.isfinite(self.delay_factor) and self.delay_factor > 0):
             raise ConfigError("delay_factor", f"{self.delay_factor} is no factor", "Give a number above 0, such as 1.2")
+        if self.steps is not None and self.steps < 1:
+            raise ConfigError("steps", f"{self.steps} steps are impossible", "Give 1 or more")
         if self.simulate_sequences < 0:
             raise ConfigError(
                 "simulate_sequences", f"{self.simulate_sequences} sequences are impossible", "Give 0 or more"
@@ -143,8 +164,9 @@ class CompileConfig(Knobs):
             ConfigError: the file cannot be read, is not TOML, or holds something unknown or impossible.
             FixedTypeError: a type in it cannot be read.
         """
+        file = arguments.path("path", path)
         try:
-            values = parse_toml(read_bounded(Path(path), MAX_FILE_BYTES))
+            values = parse_toml(read_bounded(file, MAX_FILE_BYTES))
         except OSError as error:
             raise ConfigError(str(path), f"it cannot be read ({error.strerror})", "Check the path") from None
         except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError among them
@@ -275,7 +297,7 @@ def _list(names: Iterable[str]) -> str:
     return ", ".join(map(repr, names))
 
 
-def _read(where: str, values: Any, readers: Mapping[str, Reader]) -> dict[str, Any]:
+def _read(where: str, values: Any, readers: Mapping[str, Check]) -> dict[str, Any]:
     """Read a table with one reader a key."""
     if not isinstance(values, Mapping):
         raise ConfigError(where, f"{values!r} is not a table of settings", f"Its keys are {_list(readers)}")
@@ -291,46 +313,11 @@ def _read(where: str, values: Any, readers: Mapping[str, Reader]) -> dict[str, A
     return result
 
 
-def _number(where: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ConfigError(where, f"{value!r} is not a number", "Give a number, such as 5.0")
-    if abs(value) > LARGEST_NUMBER and not math.isinf(value):
-        raise ConfigError(where, f"{value:.3g} is too large", "Give a number, such as 5.0")
-    return float(value)
-
-
-def _positive(where: str, value: Any) -> float:
-    number = _number(where, value)
-    if not (math.isfinite(number) and number > 0):
-        raise ConfigError(where, f"{value!r} is not above 0", "Give a number above 0")
-    return number
-
-
-def _count(where: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigError(where, f"{value!r} is not a whole number", "Give a whole number, such as 8")
-    if abs(value) > LARGEST_COUNT:
-        raise ConfigError(where, f"{value} is too large", f"Give at most {LARGEST_COUNT}")
-    return value
-
-
-def _flag(where: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ConfigError(where, f"{value!r} is neither true nor false", "Give true or false")
-    return value
-
-
-def _text(where: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise ConfigError(where, f"{value!r} is not a text", "Give it in quotes")
-    return value
-
-
 def _type(where: str, value: Any) -> FixedType:
     if isinstance(value, FixedType):
         return value
     try:
-        return FixedType.parse(_text(where, value))
+        return FixedType.parse(text(where, value))
     except FixedTypeError as error:
         raise FixedTypeError(f"{where}: {error.where}", error.problem, error.remedy) from None
 
@@ -347,58 +334,48 @@ def _groups(where: str, values: Any) -> dict[str, PrecisionConfig]:
     return {str(name): _precision(f"{where}.{name}", group) for name, group in values.items()}
 
 
-def _counts(where: str, values: Any) -> dict[str, int]:
-    if not isinstance(values, Mapping):
-        raise ConfigError(where, f"{values!r} is not a table", "Give one number for each layer's name")
-    return {str(name): _count(f"{where}.{name}", value) for name, value in values.items()}
-
-
 def _targets(where: str, values: Any) -> DesignTargets:
     return DesignTargets(**_read(where, values, _TARGETS_READERS))
 
 
-Reader = Callable[[str, Any], Any]
-"""Turns what stands at a place into a value, or raises."""
-
-_PRECISION_READERS: dict[str, Reader] = {
+_PRECISION_READERS: dict[str, Check] = {
     "precision": _type,
     **{role.value: _type for role in Role},
-    "table_size": _count,
-    "max_error_steps": _positive,
+    "table_size": whole,
+    "max_error_steps": positive,
 }
 
-_TARGETS_READERS: dict[str, Reader] = {
-    "max_latency_ns": _number,
-    "max_interval_cycles": _number,
-    **dict.fromkeys(("max_luts", "max_ffs", "max_dsps", "max_brams"), _count),
+_TARGETS_READERS: dict[str, Check] = {
+    "max_latency_ns": number,
+    "max_interval_cycles": number,
+    **dict.fromkeys(("max_luts", "max_ffs", "max_dsps", "max_brams"), whole),
     "max_share": read_share,
 }
 
-_READERS: dict[str, Reader] = {
-    "target": _text,
-    "part": _text,
-    "clock_period_ns": _number,
-    "delay_factor": _number,
-    "interleave": _count,
-    "reuse_factor": _count,
-    "layer_reuse_factor": _counts,
-    "multipliers": _text,
-    "copies": _count,
-    "io": _text,
-    "bus_bits": _count,
-    "stateful": _flag,
-    "sliding_window": _flag,
-    "channels": _count,
-    "require_tlast": _flag,
-    "user_bits": _count,
-    "id_bits": _count,
-    "port_registers": _flag,
-    "fixed_latency": _flag,
-    "name": _text,
-    "steps": _count,
-    "simulate_sequences": _count,
+_PLAIN: dict[str, Check] = {
+    "target": text,
+    "part": text,
+    "clock_period_ns": number,
+    "delay_factor": number,
+    "name": text,
+    "steps": whole,
+    "simulate_sequences": whole,
+}
+
+_READERS: dict[str, Check] = {
+    **_PLAIN,
+    **KNOBS,
     "targets": _targets,
     "model": _precision,
     "kind": _groups,
     "layer": _groups,
 }
+
+_GROUP = instance(PrecisionConfig, "Give a PrecisionConfig, or read all settings with CompileConfig.from_dict")
+_CHOICES: dict[str, Check] = {
+    **_PLAIN,
+    "targets": instance(DesignTargets, "Give DesignTargets(max_latency_ns=...) or the like"),
+    "model": _GROUP,
+    **dict.fromkeys(("kind", "layer"), lambda where, groups: table(where, groups, _GROUP)),
+}
+"""Of `CompileConfig` itself, as Python gives them."""

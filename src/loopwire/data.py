@@ -90,27 +90,49 @@ def read_data(path: str | Path, input_shape: tuple[int, ...], outputs: int) -> D
         return Data(check_inputs(where, file.load(None), input_shape))
     key = _inputs_key(where, file, input_shape)
     inputs = check_inputs(f"{where}, {key!r}", file.load(key), input_shape)
-    if "y" not in file.headers:
-        return Data(inputs)
-    labels = check_labels(f"{where}, 'y'", file.load("y"), len(inputs), outputs)
-    names = file.headers.get("classes", file.headers.get("class_names"))
-    if names is None or names.shape != (max(outputs, 2),) or names.dtype.kind != "U":
-        return Data(inputs, labels)
-    classes = file.load("classes" if "classes" in file.headers else "class_names")
-    return Data(inputs, labels, tuple(take_in(str(name), where, "a class", DataError) for name in classes))
+    return Data(inputs, *_labels(where, file, len(inputs), outputs))
 
 
-def read_batch(path: str | Path, ports: Sequence[Port]) -> Batch:
-    """Read a .npz file with each input of a model under its name; what else it holds is left.
+def read_batch(path: str | Path, ports: Sequence[Port], outputs: int | None) -> Data:
+    """Read a .npz file with each input of a model under its name, and its labels, as `read_data` does.
+
+    Args:
+        path: the file; what else it holds is left.
+        ports: the inputs. One that is called y is no labels.
+        outputs: numbers in the model's result; None where it has several results.
 
     Raises:
-        DataError: the file cannot be read, or does not fit the model.
+        DataError: the file cannot be read, does not fit the model, or has labels for one of several results.
     """
-    file = ArrayFile.of(path)
+    where, file = str(path), ArrayFile.of(path)
     if None in file.headers:
-        return check_batch(str(path), file.load(None), ports)
+        return Data(check_batch(where, file.load(None), ports))
     arrays = {port.name: file.load(port.name) for port in ports if port.name in file.headers}
-    return check_batch(str(path), arrays, ports)
+    inputs = check_batch(where, arrays, ports)
+    if "y" in arrays:
+        return Data(inputs)
+    if outputs is None and "y" in file.headers:
+        problem = "it has labels 'y', and the model has several results that they may belong to"
+        raise DataError(where, problem, "Leave them out, or save a model with one of the results")
+    return Data(inputs, *_labels(where, file, len(inputs), outputs or 0))
+
+
+def _labels(
+    where: str, file: ArrayFile, count: int, outputs: int
+) -> tuple[npt.NDArray[np.int64] | None, tuple[str, ...] | None]:
+    """Return the labels of a file, if it has any, and the names of their classes, if it tells them."""
+    if "y" not in file.headers:
+        return None, None
+    labels = check_labels(f"{where}, 'y'", file.load("y"), count, outputs)
+    names = file.headers.get("classes", file.headers.get("class_names"))
+    if names is None or names.shape != (max(outputs, 2),) or names.dtype.kind != "U":
+        return labels, None
+    key = "classes" if "classes" in file.headers else "class_names"
+    classes = tuple(take_in(str(name), where, "a class", DataError) for name in file.load(key))
+    twice = next((name for name in classes if classes.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"{where}, {key!r}", f"two classes are called {twice!r}", "Give each a name of its own")
+    return labels, classes
 
 
 def read_labels(path: str | Path, count: int, outputs: int) -> npt.NDArray[np.int64]:

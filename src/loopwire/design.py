@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from loopwire import arguments
+from loopwire.arguments import instance, not_negative
 from loopwire.config import CompileConfig
 from loopwire.data import Batch, Inputs, check_batch, check_fresh, check_lengths, check_results
 from loopwire.devices import Device
@@ -179,6 +181,8 @@ class Design:
         Raises:
             DataError: x, lengths or fresh do not fit the model, or a result is beyond double precision.
         """
+        if meter is not None:
+            instance(ClippingMeter, "Give ClippingMeter(), or None")("meter", meter)
         evaluate = evaluate_real if meter is None else partial(evaluate_real, observe=meter.observe)
         results: list[Batch] = []
         for part, n, anew in self._batches(x, lengths, fresh, DEFINITION_BATCH):
@@ -384,9 +388,11 @@ class Design:
             ToolError: Verilator or a C++ compiler is missing or fails.
             VerificationError: the hardware hangs or breaks a rule of AXI4-Stream.
         """
+        stimulus = Stimulus(seed=1) if stimulus is None else stimulus
+        instance(Stimulus, "Give loopwire.synth.simulation.Stimulus(seed=1), or None")("stimulus", stimulus)
         integers, steps = self.input_integers(x, lengths)
         anew = check_fresh("fresh", fresh, len(steps), self.config.remembers)
-        outputs, result = self._hardware_results(integers, steps, anew, stimulus or Stimulus(seed=1))
+        outputs, result = self._hardware_results(integers, steps, anew, stimulus)
         shaped = self._as_model(outputs)
         self._watch(x, lengths, fresh, shaped)
         return Simulation(self._reals(shaped), result)
@@ -422,10 +428,14 @@ class Design:
             DataError: x does not fit the model.
             OutputError: the folder holds something else, or cannot be written.
         """
-        return write_project(Path(path), {**project_files(self, x), **(more or {})})
+        folder = arguments.path("path", path)
+        further = {} if more is None else arguments.table("more", more, arguments.text)
+        return write_project(folder, {**project_files(self, x), **further})
 
     def report(self, verification: Verification | CSimulation | None = None) -> Report:
         """Return what is known of the design, each number with the stage that it comes from."""
+        if verification is not None:
+            instance((Verification, CSimulation), "Give what loopwire.verify returns")("verification", verification)
         firmware = None if self.config.target == "vitis_hls" else self.firmware
         return Report(
             self.name,
@@ -469,6 +479,7 @@ class Design:
 
         Several are returned by their names.
         """
+        count, seed = not_negative("count", count), not_negative("seed", seed)
         element = self.graph.inputs[0].type.element
         low, high = element.min_integer * element.step, element.max_integer * element.step
         random = np.random.default_rng(seed)

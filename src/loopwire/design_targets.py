@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any
 
+from loopwire.arguments import check_fields, number, whole
 from loopwire.errors import ConfigError
 
 
@@ -32,6 +33,8 @@ class DesignTargets:
     max_share: float | None = None
 
     def __post_init__(self) -> None:
+        counted = ("max_luts", "max_ffs", "max_dsps", "max_brams")
+        check_fields(self, {field.name: whole if field.name in counted else number for field in fields(self)})
         given = self.given()
         if not given:
             raise ConfigError("targets", "none is given", f"Choose from {', '.join(f.name for f in fields(self))}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from loopwire.arguments import Check, check_fields, counts, flag, text, whole
 from loopwire.errors import ConfigError, nearest
 
 Multipliers = Literal["auto", "shift_add", "dsp"]
@@ -22,6 +23,24 @@ class PortNames:
     outputs: tuple[str, ...] = ()
 
 
+KNOBS: Mapping[str, Check] = {
+    "interleave": whole,
+    "reuse_factor": whole,
+    "layer_reuse_factor": counts,
+    "multipliers": text,
+    "copies": whole,
+    "io": text,
+    "bus_bits": whole,
+    "stateful": flag,
+    "sliding_window": flag,
+    "channels": whole,
+    "require_tlast": flag,
+    "user_bits": whole,
+    "id_bits": whole,
+    "port_registers": flag,
+    "fixed_latency": flag,
+}
+"""What kind of value each is."""
 NO_NAMES = PortNames()
 """The names of the graph's values are taken."""
 
@@ -69,6 +88,7 @@ class Knobs:
     fixed_latency: bool = False
 
     def __post_init__(self) -> None:
+        check_fields(self, KNOBS)
         if self.interleave is not None and self.interleave < 1:
             raise ConfigError("interleave", f"{self.interleave} sequences are impossible", "Give 1 or more")
         factors = {"reuse_factor": self.reuse_factor}

@@ -9,6 +9,7 @@ from random import Random
 import numpy as np
 import numpy.typing as npt
 
+from loopwire.arguments import function, instance, not_negative, whole
 from loopwire.config import CompileConfig
 from loopwire.data import Batch, Inputs, check_batch
 from loopwire.design import Design
@@ -81,11 +82,16 @@ def verify(
         progress: told of the progress.
 
     Raises:
+        ConfigError: an argument is of another kind.
         DataError: x does not fit the model, or no sequence is to be simulated.
         ToolError: Verilator or a C++ compiler is missing or fails.
         VerificationError: a bit or a cycle differs, or the hardware hangs.
     """
-    count = design.config.simulate_sequences if sequences is None else sequences
+    instance(Design, "Give what loopwire.compile returns")("design", design)
+    if progress is not None:
+        function("progress", progress)
+    seed = not_negative("seed", seed)
+    count = design.config.simulate_sequences if sequences is None else whole("sequences", sequences)
     if count < 1:
         raise DataError("verification", f"{count} sequences prove nothing", "Simulate at least 1")
     if design.config.target == "vitis_hls":

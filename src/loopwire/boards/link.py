@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from loopwire.boards.hdlc import FLAG, Decoder, encode
@@ -157,11 +158,14 @@ def open_port(name: str, baud: int) -> Iterator[Port]:
         from serial.tools import list_ports
     except ImportError:
         raise BoardError(name, "the Python package pyserial was not found", "Run 'pip install pyserial'") from None
+    ports = ", ".join(sorted(found.device for found in list_ports.comports())) or "none"
+    if Path(name).is_dir() or Path(name).is_file():
+        kind = "folder" if Path(name).is_dir() else "file"
+        raise BoardError(name, f"it is a {kind}, and no serial port", f"Give the board's. Ports now: {ports}")
     try:
         port = serial.Serial(name, baud, timeout=READ_S, exclusive=True)
     except (OSError, ValueError) as error:  # serial.SerialException is an OSError
         if isinstance(error, OSError) and error.errno == 2:
-            ports = ", ".join(sorted(found.device for found in list_ports.comports())) or "none"
             raise BoardError(name, "there is no such port", f"Connect the board. Ports now: {ports}") from None
         reason = " ".join(str(error).split())
         remedy = "Close what else uses it; on Linux, its users belong to the group that owns it, often 'dialout'"

@@ -43,5 +43,6 @@ COMMANDS = (
     scan_command,
     figures_command,
 )
+with_verbosity(main)
 for command in COMMANDS:
     main.add_command(with_verbosity(command))

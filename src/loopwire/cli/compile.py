@@ -154,12 +154,13 @@ def _read(
 
 
 def _given(design: Design, path: Path) -> Data:
-    """Read the inputs and, for a model of one input and one output, their labels."""
-    from loopwire.data import Data, read_batch, read_data
+    """Read the inputs and their labels."""
+    from loopwire.data import read_batch, read_data
 
-    if len(design.ports) == len(design.model.outputs) == 1:
-        return read_data(path, design.input_shape, design.model.output_shape()[-1])
-    return Data(read_batch(path, design.ports))
+    outputs = design.model.output_shape()[-1] if len(design.model.outputs) == 1 else None
+    if len(design.ports) == 1 and outputs is not None:
+        return read_data(path, design.input_shape, outputs)
+    return read_batch(path, design.ports, outputs)
 
 
 def _chosen(progress: Progress, design: Design, config: CompileConfig) -> tuple[Design, dict[str, Any]]:
@@ -242,8 +243,10 @@ def _judge(progress: Progress, design: Design, data: Data) -> tuple[dict[str, An
         profiled = data.inputs[:PROFILED_SEQUENCES]
         judged["profiled_sequences"] = len(profiled)
         judged["profile"], judged["trace"] = design.profile(profiled), design.trace(profiled)
-    judged["doubts"] = doubts(judged["agreement"], judged.get("aucs", ()), judged["profile"])
-    for doubt in judged["doubts"]:
+    found = judged["agreement"], judged.get("aucs", ())
+    judged["doubts"] = doubts(*found, judged["profile"])
+    # Of weights a warning has told, as it needs no data.
+    for doubt in doubts(*found, [row for row in judged["profile"] if not row.is_weights]):
         click.secho(f"warning: {printable(doubt)}", fg="red", err=True)
     return judged, evidence
 

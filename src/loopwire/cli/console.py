@@ -77,7 +77,7 @@ def print_table(console: Console, title: str, head: Sequence[str], rows: Sequenc
 
 
 def with_verbosity(command: click.Command) -> click.Command:
-    """Give a command the options -q and -v."""
+    """Give a command, or the group of all before their names, the options -q and -v."""
     command.params += [
         click.Option(
             ["-q", "--quiet"], is_flag=True, expose_value=False, callback=_quiet, help="Show results only, no steps."
@@ -94,7 +94,8 @@ def with_verbosity(command: click.Command) -> click.Command:
 
 
 def _quiet(context: click.Context, _: click.Parameter, value: bool) -> None:
-    context.meta[QUIET] = value
+    if value:
+        context.meta[QUIET] = True
 
 
 def _verbose(_: click.Context, __: click.Parameter, value: bool) -> None:

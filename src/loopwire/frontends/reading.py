@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loopwire.arguments import check_fields, flag, path, whole
 from loopwire.errors import ConfigError
 
 
@@ -20,7 +21,7 @@ class Reading:
         trust: whether to read files in this process; else one of its own with limits of time and memory reads them.
 
     Raises:
-        ConfigError: a number of steps is impossible.
+        ConfigError: a number of steps is impossible, or something is of another kind.
     """
 
     weights: Path | None = None
@@ -29,6 +30,7 @@ class Reading:
     example_inputs: tuple[Any, ...] | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self, {"weights": path, "steps": whole, "trust": flag})
         if self.steps is not None and self.steps < 1:
             raise ConfigError("steps", f"{self.steps} steps are impossible", "Give 1 or more")
 

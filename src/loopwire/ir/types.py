@@ -6,8 +6,11 @@ Ref: AMD UG1399, "Arbitrary Precision Fixed-Point Data Types": widths, quantisat
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from operator import index
+from typing import Any
 
 from loopwire.errors import FixedTypeError, nearest
 
@@ -61,7 +64,7 @@ class FixedType:
     type; they do not change which numbers the type can hold.
 
     Raises:
-        FixedTypeError: the width is not between 1 and 1024, or the point too far from it.
+        FixedTypeError: the width is not between 1 and 1024, the point too far from it, or something of another kind.
     """
 
     width: int
@@ -71,6 +74,9 @@ class FixedType:
     overflow: Overflow = Overflow.WRAP
 
     def __post_init__(self) -> None:
+        kinds = (type(self.width), type(self.integer), type(self.signed), type(self.rounding), type(self.overflow))
+        if kinds != (int, int, bool, Rounding, Overflow):
+            self._take_in()
         if not 1 <= self.width <= MAX_WIDTH:
             raise FixedTypeError(
                 f"type fixed<{self.width},{self.integer}>",
@@ -83,6 +89,25 @@ class FixedType:
                 f"{self.width - self.integer} fraction bits are impossible",
                 f"Give from -{MAX_FRACTION} to {MAX_FRACTION}, as in 'fixed<16,6>', which has 10",
             )
+
+    def _take_in(self) -> None:
+        """Take whole numbers of other kinds, and modes by their names."""
+        kinds: dict[str, Callable[[Any], Any]] = {
+            "width": index,
+            "integer": index,
+            "signed": bool,
+            "rounding": Rounding,
+            "overflow": Overflow,
+        }
+        for name, kind in kinds.items():
+            value = getattr(self, name)
+            try:
+                if (type(value).__name__ in ("bool", "bool_")) != (kind is bool):  # numpy's, too
+                    raise TypeError
+                object.__setattr__(self, name, kind(value))
+            except (TypeError, ValueError):
+                problem = f"its {name} is {value!r:.80}"
+                raise FixedTypeError("type", problem, "Give numbers of bits, as in FixedType(16, 6)") from None
 
     @property
     def fraction(self) -> int:
@@ -113,7 +138,7 @@ class FixedType:
         """
         where = f"type {spec!r}"
         form = "Write it as 'fixed<16,6>' or 'fixed<16,6,RND,SAT>' (ufixed, int, uint likewise)"
-        match = _SPEC.match(spec.strip())
+        match = _SPEC.match(spec.strip()) if isinstance(spec, str) else None
         if match is None:
             raise FixedTypeError(where, "this is not a fixed-point type", form)
         kind = match["kind"]

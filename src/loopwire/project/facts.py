@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -28,10 +29,30 @@ def parse_facts(path: Path) -> dict[str, Any]:
         OSError: it cannot be read.
         ValueError: it is no table in JSON, or beyond all bounds.
     """
-    facts = parse_json(read_bounded(path))
+    try:
+        facts = parse_json(read_bounded(path))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"it is no JSON: {error}") from None
     if not isinstance(facts, dict):
-        raise ValueError("it is no table")
+        raise ValueError(f"it holds {facts!r:.80}, and no table")
     return facts
+
+
+def listed_files(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return the files that Loopwire wrote into a folder, each one's digest by its name.
+
+    Raises:
+        ValueError: the facts list none, or something else.
+    """
+    own = facts.get("loopwire")
+    files = own.get("files") if isinstance(own, dict) else None
+    if not isinstance(own, dict) or not isinstance(files, dict):
+        name, value = ("loopwire.files", files) if isinstance(own, dict) else ("loopwire", own)
+        raise ValueError(f"{name!r} is {value!r:.80}, and no table")
+    for name, digest in files.items():
+        if not isinstance(digest, str):
+            raise ValueError(f"'loopwire.files.{name:.80}' is {digest!r:.80}, and no digest")
+    return files
 
 
 def check_facts(where: str, facts: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from loopwire.errors import OutputError
-from loopwire.project.facts import MARKER, parse_facts
+from loopwire.project.facts import MARKER, listed_files, parse_facts
 from loopwire.system.folders import claim, empty, is_ours, owner, release
 from loopwire.system.outputs import exchange, failures_reported
 from loopwire.text.names import file_name
@@ -167,13 +167,16 @@ def check_project(path: Path) -> Mapping[str, str]:
 
 def _own_files(path: Path) -> Mapping[str, str]:
     try:
-        facts = parse_facts(path / MARKER)
-        own: dict[str, str] = facts["loopwire"]["files"]
-        assert isinstance(own, dict)
-    except (OSError, ValueError, LookupError, TypeError, AssertionError):
+        own = listed_files(parse_facts(path / MARKER))
+    except FileNotFoundError:
         names = sorted(repr(entry.name) for entry in path.iterdir())
         held = ", ".join([*names[:3], "..."] if len(names) > 3 else names)
         raise OutputError(str(path), f"it holds something else ({held})", ELSEWHERE) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(
+            str(path / MARKER), f"it does not tell what Loopwire wrote here ({reason})", ELSEWHERE
+        ) from None
     for name, digest in own.items():
         file = path / file_name(name, str(path), OutputError)
         if file.exists() and not _holds(file, digest):

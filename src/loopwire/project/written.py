@@ -12,7 +12,7 @@ from loopwire.errors import ConfigError, FixedTypeError, OutputError
 from loopwire.ir.graph import Graph
 from loopwire.ir.text import parse_graph
 from loopwire.ir.verify import verify
-from loopwire.project.facts import MARKER, check_facts, parse_facts
+from loopwire.project.facts import MARKER, check_facts, listed_files, parse_facts
 from loopwire.project.files import GRAPH
 from loopwire.project.folder import check_project, replace_files
 from loopwire.report.built import Built
@@ -46,6 +46,7 @@ def read_facts(project: Path) -> Mapping[str, Any]:
         raise OutputError(str(project / MARKER), f"it cannot be read ({error})", "Compile the model again") from None
     _require_two_ports(project, facts)
     check_facts(str(project), facts)
+    _require_modules(project, facts)
     return facts
 
 
@@ -76,6 +77,17 @@ def read_verilog_facts(project: Path) -> Mapping[str, Any]:
             str(project), "it holds HLS C++, not SystemVerilog", "Run loopwire build, or compile with --target verilog"
         )
     return facts
+
+
+def _require_modules(project: Path, facts: Mapping[str, Any]) -> None:
+    """Refuse a design whose top, or a layer's module, is not among the files that `design.json` lists."""
+    if facts["target"] != "verilog":
+        return
+    listed = {Path(name).name for name in listed_files(facts)}
+    for module in (facts["top"], *facts["layer_modules"]):
+        if f"{module}.sv" not in listed:
+            problem = f"{MARKER} lists no file of the module {module!r}"
+            raise OutputError(str(project), problem, "Compile the model again")
 
 
 def _require_two_ports(project: Path, facts: Mapping[str, Any]) -> None:
