@@ -52,6 +52,11 @@ class Recurrent(ABC):
         """U."""
         return int(self.recurrent_kernel.shape[1])
 
+    @property
+    def state_shapes(self) -> Mapping[str, Shape]:
+        """Return the shape of each state by its name."""
+        return dict.fromkeys(self.states, (self.units,))
+
     def results(self, inputs: Sequence[Tensor]) -> Mapping[str, Shape]:
         """Return the shape (T, U) or (U,) of the output, and (U,) of each state that is returned."""
         x, *initial = inputs

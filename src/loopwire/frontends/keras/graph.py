@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from loopwire.errors import ConfigError, ModelFileError, UnsupportedError
+from loopwire.errors import ModelFileError, UnsupportedError
+from loopwire.frontends.input_shapes import STEPS_REMEDY, check_steps, checked_shape
 from loopwire.frontends.keras.saved import LayerEntry, SavedModel
 
-MAX_STEPS = 1 << 14
-MAX_ELEMENTS = 1 << 20
-"""Bounds of a sequence. Memory and time of emulation and simulation grow with it, and nothing built is near."""
-STEPS_REMEDY = "Give it: --steps T, 'steps' in the configuration, or loopwire.load(path, steps=T)"
 SHAPE_REMEDY = "Rebuild the model with keras.Input((steps, features)), both numbers given, and save it again"
 CALL_ARGUMENTS = {"training": (None, False), "mask": (None,)}
 """Arguments of a layer's call beside its inputs, and the values with which they change nothing."""
@@ -122,10 +118,8 @@ def shapes_of(model: SavedModel, entries: Sequence[LayerEntry], steps: int | Non
     """
     given = [_batch_shape(model, entry)[1:] for entry in entries]
     shapes = [_with_steps(model, shape, steps) for shape in given]
-    if steps is not None and not any(len(shape) == 2 and shape[0] == steps for shape in shapes):
-        what = f"input has shape {shapes[0]}" if len(shapes) == 1 else f"inputs have shapes {shapes}"
-        raise ConfigError("steps", f"the model's {what}, not {steps} steps", "Leave the steps out")
-    return [_checked_shape(model, shape) for shape in shapes]
+    check_steps(shapes, steps)
+    return [checked_shape(model.source, shape, SHAPE_REMEDY) for shape in shapes]
 
 
 def _batch_shape(model: SavedModel, entry: LayerEntry) -> tuple[Any, ...]:
@@ -147,21 +141,6 @@ def _with_steps(model: SavedModel, shape: tuple[Any, ...], steps: int | None) ->
         problem = f"its sequences, of shape {shape}, may have any number of steps"
         raise UnsupportedError(f"{model.source}, input", problem, STEPS_REMEDY)
     return (steps, shape[1])
-
-
-def _checked_shape(model: SavedModel, shape: tuple[Any, ...]) -> tuple[int, ...]:
-    where = f"{model.source}, input"
-    if 0 in shape:
-        raise UnsupportedError(where, f"it has shape {shape}: there is nothing in it", SHAPE_REMEDY)
-    if any(length is None for length in shape):
-        raise UnsupportedError(where, f"its shape {shape} is unknown at compile time", SHAPE_REMEDY)
-    if len(shape) not in (1, 2) or not all(type(length) is int and length > 0 for length in shape):
-        raise UnsupportedError(where, f"it has shape {shape}", "Give one of (steps, features) or (features,)")
-    if len(shape) == 2 and shape[0] > MAX_STEPS:
-        raise UnsupportedError(where, f"it has {shape[0]} steps", f"Give at most {MAX_STEPS}, or a sliding window")
-    if prod(shape) > MAX_ELEMENTS:
-        raise UnsupportedError(where, f"its shape {shape} has {prod(shape)} elements", f"Give at most {MAX_ELEMENTS}")
-    return shape
 
 
 Key = tuple[str, int]

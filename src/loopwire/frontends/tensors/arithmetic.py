@@ -1,0 +1,260 @@
+"""Operations that compute: products with weights, activations, sums and products of tensors and with constants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from loopwire.frontends.tensors.trace import Trace, Wire
+from loopwire.frontends.tensors.views import (
+    LAYOUT_REMEDY,
+    Array,
+    Axis,
+    Operand,
+    View,
+    array_of,
+    axis_of,
+    repeated,
+    unsqueeze,
+    with_features,
+)
+from loopwire.layers.activation import Activation, Function
+from loopwire.layers.batch_normalization import BatchNormalization
+from loopwire.layers.constant import Constant
+from loopwire.layers.dense import Dense
+from loopwire.layers.merge import Add, Average, Maximum, Merge, Minimum, Multiply, Subtract
+
+MERGES: dict[str, type[Merge]] = {
+    "add": Add,
+    "subtract": Subtract,
+    "multiply": Multiply,
+    "maximum": Maximum,
+    "minimum": Minimum,
+}
+"""Operations of two tensors, by numpy's names."""
+Weights = npt.NDArray[np.float64]
+
+
+def linear(trace: Trace, x: Operand, kernel: Array, bias: Array | None = None) -> Operand:
+    """Return kernel x + bias for the last axis; kernel (m, n), bias (m,)."""
+    bias = np.zeros(len(kernel)) if bias is None else bias
+    if not isinstance(x, View):
+        return np.asarray(x @ kernel.T + bias)
+    if kernel.ndim != 2 or bias.shape != kernel.shape[:1] or x.shape[-1:] != kernel.shape[1:]:
+        problem = f"its weights have shapes {kernel.shape} and {bias.shape}, its input {x.shape}"
+        raise trace.refused(problem, "Multiply the last axis by a matrix")
+    x = features_last(trace, x)
+    layer = remembered(trace, ("dense", trace.place.name, id(kernel), id(bias)), Dense, kernel=kernel, bias=bias)
+    return x.each(lambda wire: trace.call(layer, wire))
+
+
+def activation(trace: Trace, x: Operand, function: Function) -> Operand:
+    """Apply a function to each element; a softmax runs over the features, which are the last axis."""
+    if not isinstance(x, View):
+        raise trace.refused("it applies an activation to a constant", "Compute constants before the model is saved")
+    layer = Activation(trace.place.name, function)
+    return x.each(lambda wire: trace.call(layer, wire))
+
+
+def softmax(trace: Trace, x: Operand, axis: int) -> Operand:
+    """Apply the softmax over an axis, which must be the features'."""
+    x = with_features(x) if isinstance(x, View) else x
+    if isinstance(x, View) and x.axes[axis_of(trace, x, axis)] is not Axis.FEATURES:
+        kind = x.axes[axis_of(trace, x, axis)].value
+        raise trace.refused(f"its softmax runs over the axis of the {kind}", "Loopwire's runs over the features")
+    return activation(trace, x, Function("softmax"))
+
+
+def affine(trace: Trace, x: View, scale: Array, offset: Array) -> View:
+    """Return scale x + offset, a number of each for every feature, or one for all."""
+    size = x.wire_shape[-1]
+    scale, offset = (np.broadcast_to(np.asarray(array, np.float64), (size,)) for array in (scale, offset))
+    layer = BatchNormalization(trace.place.name, scale, offset)
+    return x.each(lambda wire: trace.call(layer, wire))
+
+
+def combine(trace: Trace, kind: str, a: Operand, b: Operand) -> Operand:
+    """Return a + b and its like (`MERGES`), element by element; the shorter is repeated as numpy does."""
+    if not isinstance(a, View) and not isinstance(b, View):
+        result: Array = getattr(np, kind)(a, b)
+        return result
+    if isinstance(a, View) and isinstance(b, View):
+        a, b = _aligned(trace, a, b)
+        if kind == "multiply" and a is b:
+            return a.each(lambda wire: trace.call(Multiply(trace.place.name), wire, wire))
+        layer = MERGES[kind](trace.place.name)
+        pairs = zip(a.parts.flat, b.parts.flat, strict=True)
+        return replace(a, parts=array_of([trace.call(layer, *pair) for pair in pairs], a.parts.shape))
+    view, constant = (a, b) if isinstance(a, View) else (b, a)
+    assert isinstance(view, View) and not isinstance(constant, View)
+    return _with_constant(trace, kind, view, constant, view_first=view is a)
+
+
+def divide(trace: Trace, a: Operand, b: Operand) -> Operand:
+    """Return a / b for a constant b."""
+    if isinstance(b, View):
+        raise trace.refused("it divides by a tensor", "Divide by constants alone")
+    return combine(trace, "multiply", a, 1 / np.asarray(b, np.float64))
+
+
+def mean(trace: Trace, x: Operand, axes: Sequence[int], keep: bool) -> Operand:
+    """Return the mean over axes; of tensors side by side."""
+    if not isinstance(x, View):
+        return np.asarray(x.mean(tuple(axes), keepdims=keep))
+    return _reduced(trace, x, axes, keep, Average)
+
+
+def total(trace: Trace, x: Operand, axes: Sequence[int], keep: bool) -> Operand:
+    """Return the sum over axes; of tensors side by side, or of the features."""
+    if not isinstance(x, View):
+        return np.asarray(x.sum(tuple(axes), keepdims=keep))
+    return _reduced(trace, x, axes, keep, Add)
+
+
+def largest(trace: Trace, x: Operand, axes: Sequence[int], keep: bool) -> Operand:
+    """Return the largest over axes; of tensors side by side."""
+    if not isinstance(x, View):
+        return np.asarray(x.max(tuple(axes), keepdims=keep))
+    return _reduced(trace, x, axes, keep, Maximum)
+
+
+def features_last(trace: Trace, x: View) -> View:
+    """Return a view whose last axis is that of the features.
+
+    Raises:
+        UnsupportedError: it is another one.
+    """
+    x = with_features(x)
+    if x.axes[-1] is not Axis.FEATURES:
+        problem = f"it works along the axis of the {x.axes[-1].value}, of length {x.shape[-1]}"
+        raise trace.refused(problem, "Loopwire's layers work along the features")
+    return x
+
+
+def constant_wire(trace: Trace, values: Array, name: str) -> Wire:
+    """Return a vector that depends on nothing."""
+    return trace.call(Constant(name, np.asarray(values, np.float64)))
+
+
+def remembered(trace: Trace, key: Any, layer: type[Any], **options: Any) -> Any:
+    """Return the layer made before of the same weights at the same place, else a new one."""
+    if key not in trace.memory:
+        trace.memory[key] = layer(trace.place.name, **options)
+    return trace.memory[key]
+
+
+def _with_constant(trace: Trace, kind: str, view: View, constant: Array, view_first: bool) -> Operand:
+    view = with_features(view)
+    values = _per_feature(trace, view, np.asarray(constant, np.float64))
+    if not np.isfinite(values).all():
+        raise trace.refused("one of its constants is not finite", "Loopwire reads finite numbers alone")
+    match kind:
+        case "add":
+            return affine(trace, view, np.ones(()), values)
+        case "subtract" if view_first:
+            return affine(trace, view, np.ones(()), -values)
+        case "subtract":
+            return affine(trace, view, -np.ones(()), values)
+        case "multiply":
+            return affine(trace, view, values, np.zeros(()))
+        case "maximum" if (values == 0).all():
+            return activation(trace, view, Function("relu"))
+        case other:
+            raise trace.refused(f"it takes the {other} of a tensor and a constant", "Use a ReLU with its limits")
+
+
+def _per_feature(trace: Trace, view: View, constant: Array) -> Weights:
+    """Return the numbers of a constant for each feature: the same for each sequence, step and part."""
+    if constant.ndim > len(view.axes):
+        raise trace.refused(f"it joins shape {view.shape} with a constant of shape {constant.shape}", LAYOUT_REMEDY)
+    lengths = (1,) * (len(view.axes) - constant.ndim) + constant.shape
+    along = [axis for axis, length in enumerate(lengths) if length > 1]
+    values: Weights = constant.reshape(lengths)
+    for axis in along:
+        if view.axes[axis] is not Axis.FEATURES or lengths[axis] != view.shape[axis]:
+            first = values.take([0], axis)
+            if not (values == first).all() or lengths[axis] != view.shape[axis]:
+                problem = (
+                    f"its constant of shape {constant.shape} differs along the axis of the {view.axes[axis].value}"
+                )
+                raise trace.refused(problem, "Give one number for each feature")
+            values = first
+    return values.reshape(-1)
+
+
+def _aligned(trace: Trace, a: View, b: View) -> tuple[View, View]:
+    """Return two views of the same axes, repeated where one of them has none."""
+    refused = trace.refused(f"it joins tensors of shapes {a.shape} and {b.shape}", LAYOUT_REMEDY)
+    while len(a.axes) < len(b.axes):
+        a = _in_front(trace, a)
+    while len(b.axes) < len(a.axes):
+        b = _in_front(trace, b)
+    a, b = with_features(a), with_features(b)
+    for axis in range(len(a.axes)):
+        if a.axes[axis] is not b.axes[axis] or a.shape[axis] != b.shape[axis]:
+            a, b = _repeated_along(trace, a, b, axis), _repeated_along(trace, b, a, axis)
+    if a.axes != b.axes or a.parts.shape != b.parts.shape or a.wire_shape != b.wire_shape:
+        raise refused
+    return a, b
+
+
+def _in_front(trace: Trace, view: View) -> View:
+    result = unsqueeze(trace, view, 0)
+    assert isinstance(result, View)
+    return result
+
+
+def _repeated_along(trace: Trace, view: View, other: View, axis: int) -> View:
+    """Return a view with an axis of length 1 as long as another's, where it may be."""
+    length, kind = other.shape[axis], other.axes[axis]
+    if view.shape[axis] != 1:
+        return view
+    if kind is Axis.STEPS and not view.is_sequence and view.axes[axis] is Axis.ONE:
+        return repeated(trace, view, axis, length)
+    if kind is Axis.PARTS and view.axes[axis] is Axis.ONE:
+        at = view.part_axis(axis)
+        parts = np.repeat(np.expand_dims(view.parts, at), length, at)
+        return replace(view, parts=parts, axes=(*view.axes[:axis], kind, *view.axes[axis + 1 :]))
+    if kind is Axis.FEATURES and view.axes[axis] is Axis.FEATURES:
+        layer = Dense(f"{trace.place.name}_repeated", np.ones((length, 1)), np.zeros(length))
+        return view.each(lambda wire: trace.call(layer, wire))
+    if view.axes[axis] is Axis.BATCH and kind is Axis.ONE and view.batch == 1:
+        return view
+    if view.axes[axis] is Axis.ONE and kind is Axis.BATCH and view.batch == 1:
+        return replace(view, axes=(*view.axes[:axis], kind, *view.axes[axis + 1 :]))
+    return view
+
+
+def _reduced(trace: Trace, x: View, axes: Sequence[int], keep: bool, merge: type[Merge]) -> Operand:
+    chosen = sorted({axis_of(trace, x, axis) for axis in axes}, reverse=True)
+    for axis in chosen:
+        x = _reduced_axis(trace, x, axis, merge)
+    if keep:
+        return x
+    kept = tuple(kind for axis, kind in enumerate(x.axes) if axis not in chosen)
+    return replace(x, axes=kept)
+
+
+def _reduced_axis(trace: Trace, x: View, axis: int, merge: type[Merge]) -> View:
+    """Return a view whose axis is one of length 1, without a meaning."""
+    kind, length = x.axes[axis], x.shape[axis]
+    axes = (*x.axes[:axis], Axis.ONE, *x.axes[axis + 1 :])
+    if kind is Axis.PARTS:
+        dim = x.part_axis(axis)
+        columns = np.moveaxis(x.parts, dim, -1)
+        layer = merge(trace.place.name)
+        rows = columns.reshape(-1, length)
+        wires = [row[0] if length == 1 else trace.call(layer, *row) for row in rows]
+        return replace(x, parts=array_of(wires, columns.shape[:-1]), axes=axes)
+    if kind is Axis.FEATURES and merge is not Maximum:
+        share = 1 / length if merge is Average else 1.0
+        dense = Dense(trace.place.name, np.full((1, length), share), np.zeros(1))
+        return replace(x.each(lambda wire: trace.call(dense, wire)), axes=axes)
+    if length == 1 and kind in (Axis.ONE, Axis.FEATURES):
+        return replace(x, axes=axes)
+    what = {Add: "sums", Average: "takes the mean of", Maximum: "takes the largest of"}[merge]
+    raise trace.refused(f"it {what} the axis of the {kind.value}", "There is no layer for it yet")

@@ -1,0 +1,243 @@
+"""Wires to a model: calls of layers, those alone that its outputs need."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from loopwire.errors import UnsupportedError
+from loopwire.frontends.tensors.trace import History, Input, Pass, Result, State, Step, Wire, is_stepwise
+from loopwire.layers.activation import LINEAR, Activation
+from loopwire.layers.batch_normalization import BatchNormalization
+from loopwire.layers.dense import Dense
+from loopwire.layers.model import Layer, Model, ModelBuilder, Tensor
+from loopwire.layers.shape import RepeatVector, Reversed
+
+STEP_REMEDY = "Use the last step of a recurrent layer, or its last state"
+
+
+def model_of(name: str, inputs: Sequence[Input], outputs: Sequence[Wire], source: str) -> Model:
+    """Return the model of what has been traced.
+
+    Raises:
+        UnsupportedError: an input plays no part, an output is an input, or a step is picked that no layer can pick.
+    """
+    steps = _StepsResolved()
+    resolved = [steps.wire(output) for output in outputs]
+    joined = _Joined(resolved)
+    wires = [joined.wire(output) for output in resolved]
+    reached = _reachable(wires)
+    for given in inputs:
+        if given not in reached:
+            problem = f"the input {given.name!r} plays no part in its outputs"
+            raise UnsupportedError(source, problem, "Export the model without it")
+    if any(isinstance(wire, Input) for wire in wires):
+        raise UnsupportedError(source, "an output of it is an input as it is", "Leave that output out")
+    return _Emission(inputs, reached).model(name, wires, source)
+
+
+@dataclass
+class _StepsResolved:
+    """Replaces single steps: of a layer's result by the layer's result on a step, of a pass's last one by its state."""
+
+    _wires: dict[Wire | tuple[Wire, int], Wire] = field(default_factory=dict)
+    _passes: dict[Pass, Pass] = field(default_factory=dict)
+
+    def wire(self, wire: Wire) -> Wire:
+        """Return a wire that is made without `Step`."""
+        key = (wire.of, wire.step) if isinstance(wire, Step) else wire
+        if key not in self._wires:
+            self._wires[key] = self._new(wire)
+        return self._wires[key]
+
+    def _new(self, wire: Wire) -> Wire:
+        match wire:
+            case Input():
+                return wire
+            case Result():
+                return replace(wire, inputs=tuple(self.wire(given) for given in wire.inputs))
+            case History() | State():
+                return replace(wire, of=self._pass(wire.of))
+            case Step():
+                return self.wire(_step(wire))
+            case _:
+                assert_never(wire)
+
+    def _pass(self, of: Pass) -> Pass:
+        if of not in self._passes:
+            self._passes[of] = replace(of, inputs=tuple(self.wire(given) for given in of.inputs))
+        return self._passes[of]
+
+
+def _step(wire: Step) -> Wire:
+    """Return what a step is, one layer nearer to the inputs."""
+    last = wire.of.shape[0] - 1
+    match wire.of:
+        case History(of=of, state=state) if wire.step == last:
+            return State(wire.shape, wire.place, of, state)
+        case Result(layer=Reversed(), inputs=(inner,)):
+            return Step(wire.shape, wire.place, inner, last - wire.step)
+        case Result(layer=RepeatVector(), inputs=(inner,)):
+            return inner
+        case Result(layer=layer, inputs=inputs) if is_stepwise(layer):
+            steps = tuple(Step(given.shape[1:], wire.place, given, wire.step) for given in inputs)
+            return Result(wire.shape, wire.of.place, layer, steps)
+        case Input() | Result() | History() | State() | Step():
+            problem = f"it takes step {wire.step} of {last + 1} of a sequence, for which there is no layer"
+            raise UnsupportedError(wire.place.where, problem, STEP_REMEDY)
+        case _:
+            assert_never(wire.of)
+
+
+class _Joined:
+    """Joins a dense layer and what follows it alone: constants that are added to it, then an activation."""
+
+    def __init__(self, outputs: Sequence[Wire]) -> None:
+        reached = _reachable(outputs)
+        self._uses = Counter([*outputs, *(given for wire in reached for given in _inputs(wire))])
+        self._calls = Counter(id(wire.layer) for wire in reached if isinstance(wire, Result))
+        self._wires: dict[Wire, Wire] = {}
+        self._passes: dict[Pass, Pass] = {}
+
+    def wire(self, wire: Wire) -> Wire:
+        """Return a wire that is made with fewer layers."""
+        if wire not in self._wires:
+            self._wires[wire] = self._new(wire)
+        return self._wires[wire]
+
+    def _new(self, wire: Wire) -> Wire:
+        match wire:
+            case Input() | Step():
+                return wire
+            case Result(inputs=inputs):
+                joined = replace(wire, inputs=tuple(self.wire(given) for given in inputs))
+                alone = len(inputs) == 1 and self._uses[inputs[0]] == 1
+                return _with_dense(joined) if alone and self._called_once(wire, inputs[0]) else joined
+            case History() | State():
+                return replace(wire, of=self._pass(wire.of))
+            case _:
+                assert_never(wire)
+
+    def _pass(self, of: Pass) -> Pass:
+        if of not in self._passes:
+            self._passes[of] = replace(of, inputs=tuple(self.wire(given) for given in of.inputs))
+        return self._passes[of]
+
+    def _called_once(self, *wires: Wire) -> bool:
+        return all(isinstance(wire, Result) and self._calls[id(wire.layer)] == 1 for wire in wires)
+
+
+def _with_dense(wire: Result) -> Result:
+    """Return a layer's result with the layer joined to the dense one before it, where there is one that takes it."""
+    (before,) = wire.inputs
+    if not isinstance(before, Result) or not isinstance(before.layer, Dense) or before.layer.activation != LINEAR:
+        return wire
+    dense, layer = before.layer, wire.layer
+    if isinstance(layer, Activation):
+        return replace(before, layer=replace(dense, activation=layer.function))
+    if isinstance(layer, BatchNormalization) and (layer.scale == 1).all():
+        return replace(before, layer=replace(dense, bias=dense.bias + layer.offset))
+    return wire
+
+
+def _inputs(wire: Wire) -> tuple[Wire, ...]:
+    match wire:
+        case Input():
+            return ()
+        case Result(inputs=inputs):
+            return inputs
+        case History(of=of) | State(of=of):
+            return of.inputs
+        case Step(of=inner):
+            return (inner,)
+        case _:
+            assert_never(wire)
+
+
+def _reachable(outputs: Sequence[Wire]) -> list[Wire]:
+    """Return the wires that others are made of, each once."""
+    seen: dict[Wire, None] = {}
+    waiting = list(outputs)
+    while waiting:
+        wire = waiting.pop()
+        if wire not in seen:
+            seen[wire] = None
+            waiting += _inputs(wire)
+    return list(seen)
+
+
+class _Emission:
+    """Calls each layer once its inputs are there."""
+
+    def __init__(self, inputs: Sequence[Input], reached: Sequence[Wire]) -> None:
+        self._builder = ModelBuilder()
+        self._tensors: dict[Wire, Tensor] = {given: self._builder.input(given.name, given.shape) for given in inputs}
+        self._results: dict[Pass, dict[str, Tensor]] = {}
+        self._layers: dict[int, Layer] = {}  # under names of their own, by the identity of what they were
+        self._taken: set[str] = set()
+        self._whole: set[int] = set()  # recurrent layers, by identity, of which all h are used
+        self._states: dict[int, set[str]] = defaultdict(set)  # and states after the last step
+        for wire in reached:
+            if isinstance(wire, History):
+                self._whole.add(id(wire.of.layer))
+                _refuse_unseen(wire)
+            elif isinstance(wire, State):
+                self._states[id(wire.of.layer)].add(wire.state)
+
+    def model(self, name: str, outputs: Sequence[Wire], source: str) -> Model:
+        """Return the model."""
+        return self._builder.model(name, [self._tensor(wire) for wire in outputs], source)
+
+    def _tensor(self, wire: Wire) -> Tensor:
+        if wire not in self._tensors:
+            self._tensors[wire] = self._made(wire)
+        return self._tensors[wire]
+
+    def _made(self, wire: Wire) -> Tensor:
+        match wire:
+            case Result(layer=layer, inputs=inputs):
+                (tensor,) = self._builder.call(self._named(layer), *map(self._tensor, inputs))
+                return tensor
+            case History(of=of):
+                return self._pass(of)[""]
+            case State(of=of, state=state):
+                return self._pass(of)[state]
+            case Input() | Step():
+                raise AssertionError(f"{wire} is made by no layer")
+            case _:
+                assert_never(wire)
+
+    def _pass(self, of: Pass) -> dict[str, Tensor]:
+        """Call a recurrent layer; return its states, and under '' all h where they are used."""
+        if of not in self._results:
+            first = next(iter(of.layer.states))
+            whole, states = id(of.layer) in self._whole, self._states[id(of.layer)]
+            layer = self._named(
+                of.layer, return_sequences=whole, return_state=bool(states - (set() if whole else {first}))
+            )
+            output, *last = self._builder.call(layer, *map(self._tensor, of.inputs))
+            results = dict(zip(of.layer.states, last, strict=False))
+            self._results[of] = {**results, "" if whole else first: output}
+        return self._results[of]
+
+    def _named(self, layer: Layer, **options: bool) -> Layer:
+        """Return a layer under a name that no other layer has."""
+        if id(layer) not in self._layers:
+            name = next(name for name in _names(layer.name) if name not in self._taken)
+            self._taken.add(name)
+            self._layers[id(layer)] = replace(layer, name=name, **options)  # type: ignore[type-var]
+        return self._layers[id(layer)]
+
+
+def _names(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}_{count}" for count in itertools.count(2))
+
+
+def _refuse_unseen(wire: History) -> None:
+    if wire.state != next(iter(wire.of.layer.states)):
+        problem = f"it takes {wire.state} after each step of a recurrent layer, which hands on the last one alone"
+        raise UnsupportedError(wire.place.where, problem, "Use the h of each step, or the last state")

@@ -1,0 +1,144 @@
+"""Which axis of an input is the batch, which the steps: found by trying, since no file says it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from loopwire.errors import UnsupportedError
+from loopwire.frontends.input_shapes import STEPS_REMEDY, check_steps, checked_shape
+from loopwire.frontends.reading import Reading
+from loopwire.frontends.tensors.emission import model_of
+from loopwire.frontends.tensors.recurrent import check_loops
+from loopwire.frontends.tensors.trace import Input, Trace, Wire
+from loopwire.frontends.tensors.views import LAYOUT_REMEDY, Axis, Operand, View, array_of
+from loopwire.layers.model import Model
+
+B, T, F, P, ONE = Axis.BATCH, Axis.STEPS, Axis.FEATURES, Axis.PARTS, Axis.ONE
+LAYOUTS: Mapping[int, Sequence[tuple[Axis, ...]]] = {
+    1: ((F,), (B,), (T,)),
+    2: ((B, F), (T, F), (B, T), (T, B)),
+    3: ((B, T, F), (T, B, F), (P, B, F)),
+    4: ((B, ONE, T, F), (P, ONE, B, F)),
+}
+"""What the axes of an input may mean, by their number, the likeliest first. Where BATCH is missing there is one
+sequence; where FEATURES are, there is one."""
+MAX_TRIES = 500
+MAX_PARTS = 64
+"""Initial states in one input."""
+OPEN_BATCH = 1009
+"""A prime that hardly any other axis has, so that what mixes sequences is seen."""
+
+Layout = Sequence[tuple[Axis, ...]]
+
+Run = Callable[[Trace, Sequence[View]], Sequence[Operand]]
+
+
+@dataclass(frozen=True)
+class GraphInput:
+    """An input as the file gives it: lengths of its axes, or names of those that are open."""
+
+    name: str
+    lengths: tuple[int | str, ...]
+
+
+def read_graph(name: str, inputs: Sequence[GraphInput], run: Run, source: str, reading: Reading) -> Model:
+    """Read a graph in the first layout of its inputs with which all of it makes sense.
+
+    Args:
+        name: of the model.
+        inputs: of the graph.
+        run: goes through the graph with a trace and a view of each input; returns the outputs.
+        source: where the model comes from, for messages.
+        reading: the steps, where the inputs leave them open.
+
+    Raises:
+        ConfigError: the steps contradict the model's.
+        UnsupportedError: as `run` for the layout that led furthest; or a shape is not known, or beyond what is read.
+    """
+    best: tuple[int, UnsupportedError] | None = None
+    for layout in _layouts(inputs, source):
+        trace = Trace(source)
+        try:
+            model = _read(name, inputs, layout, run, trace, reading.steps)
+        except UnsupportedError as error:
+            if best is None or trace.places > best[0]:
+                best = trace.places, error
+        else:
+            check_steps([tensor.shape for tensor in model.inputs], reading.steps)
+            return model
+    if best is None:
+        raise UnsupportedError(source, "it has no inputs", "Give a model that is called with sequences")
+    raise best[1]
+
+
+def _layouts(inputs: Sequence[GraphInput], source: str) -> Iterator[Layout]:
+    for given in inputs:
+        if len(given.lengths) not in LAYOUTS:
+            raise UnsupportedError(
+                f"{source}, input {given.name!r}", f"it has {len(given.lengths)} axes", LAYOUT_REMEDY
+            )
+    tried = product(*(LAYOUTS[len(given.lengths)] for given in inputs)) if inputs else iter(())
+    for _, layout in zip(range(MAX_TRIES), tried, strict=False):
+        yield layout
+
+
+def _read(name: str, inputs: Sequence[GraphInput], layout: Layout, run: Run, trace: Trace, steps: int | None) -> Model:
+    batch = _batch(inputs, layout, trace)
+    views = [_view(given, axes, batch, steps, trace) for given, axes in zip(inputs, layout, strict=True)]
+    wires = [wire for view in views for wire in view.parts.flat]
+    outputs = [_wires(trace, output) for output in run(trace, views)]
+    check_loops(trace)
+    return model_of(name, wires, [wire for of_output in outputs for wire in of_output], trace.source)
+
+
+def _wires(trace: Trace, output: Operand) -> list[Wire]:
+    if not isinstance(output, View):
+        raise trace.refused("an output of it is a constant", "Leave that output out")
+    return list(output.parts.flat)
+
+
+def _batch(inputs: Sequence[GraphInput], layout: Layout, trace: Trace) -> int:
+    """Return the number of sequences: as the inputs have it, `OPEN_BATCH` where they leave it open."""
+    met = {
+        length
+        for given, axes in zip(inputs, layout, strict=True)
+        for length, kind in zip(given.lengths, axes, strict=True)
+        if kind is Axis.BATCH
+    }
+    if len(met) > 1:
+        raise trace.refused(f"its inputs have batches of {sorted(map(str, met))}", "Give all inputs the same batch")
+    (batch,) = met or {1}
+    return batch if isinstance(batch, int) else OPEN_BATCH
+
+
+def _view(given: GraphInput, axes: tuple[Axis, ...], batch: int, steps: int | None, trace: Trace) -> View:
+    """Return an input's view, of wires that are inputs of the model: several where it has parts."""
+    where = f"{trace.source}, input {given.name!r}"
+    known: dict[Axis, int] = {Axis.FEATURES: 1, Axis.PARTS: 1}
+    for length, kind in zip(given.lengths, axes, strict=True):
+        if isinstance(length, int):
+            known[kind] = length
+        elif kind is Axis.STEPS and steps is not None:
+            known[kind] = steps
+        elif kind is Axis.STEPS:
+            problem = f"its sequences, of shape {_shown(given)}, may have any number of steps"
+            raise UnsupportedError(where, problem, STEPS_REMEDY)
+        elif kind is not Axis.BATCH:
+            problem = f"its shape {_shown(given)} is open beyond batch and steps"
+            raise UnsupportedError(where, problem, "Leave the batch and the steps open, nothing else")
+    if known.get(Axis.ONE, 1) != 1:
+        raise UnsupportedError(where, f"it has shape {_shown(given)}", LAYOUT_REMEDY)
+    shape = (*((known[Axis.STEPS],) if Axis.STEPS in axes else ()), known[Axis.FEATURES])
+    checked_shape(trace.source, shape, LAYOUT_REMEDY)
+    count = known[Axis.PARTS]
+    if count > MAX_PARTS:
+        raise UnsupportedError(where, f"it has shape {_shown(given)}", LAYOUT_REMEDY)
+    names = [given.name] if count == 1 else [f"{given.name}_{k}" for k in range(count)]
+    parts = array_of([Input(shape, trace.place, name) for name in names], (count,) if Axis.PARTS in axes else ())
+    return View(parts, axes, batch)
+
+
+def _shown(given: GraphInput) -> str:
+    return f"({', '.join(map(str, given.lengths))})"

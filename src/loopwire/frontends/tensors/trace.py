@@ -1,0 +1,184 @@
+"""What the operations of a graph become before they are layers of a model: wires, each of them made by a layer's call.
+
+A step of a sequence is a wire of its own, `Step`. A layer that acts on steps alike, called on one step of its inputs,
+is called on the whole of them instead, and gives a step of that: so a loop over steps becomes one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from loopwire.errors import UnsupportedError
+from loopwire.layers.activation import Activation
+from loopwire.layers.batch_normalization import BatchNormalization
+from loopwire.layers.dense import Dense
+from loopwire.layers.merge import Dot, Merge
+from loopwire.layers.model import Layer, Shape, Tensor
+from loopwire.layers.recurrent import Recurrent
+
+MAX_CALLS = 300
+"""Of layers. What walks from a wire to those it is made of calls itself, and Python allows for some hundreds."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an operation stands: `name` is that of its layers, `where` the beginning of its errors."""
+
+    name: str
+    where: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Wire:
+    """A sequence (T, F) or a vector (F,), compared by identity."""
+
+    shape: Shape
+    place: Place
+
+
+@dataclass(frozen=True, eq=False)
+class Input(_Wire):
+    """An input of the model."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Result(_Wire):
+    """The only result of a layer that is not recurrent."""
+
+    layer: Layer
+    inputs: tuple[Wire, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """A recurrent layer over a sequence: its input, then the initial states, if any are given."""
+
+    layer: Recurrent
+    inputs: tuple[Wire, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class History(_Wire):
+    """A state after each step of a pass, in the order of reading. Only the first state's, h, is handed on whole."""
+
+    of: Pass
+    state: str
+
+
+@dataclass(frozen=True, eq=False)
+class State(_Wire):
+    """A state after the last step of a pass."""
+
+    of: Pass
+    state: str
+
+
+@dataclass(frozen=True, eq=False)
+class Step(_Wire):
+    """A vector of a sequence."""
+
+    of: Wire
+    step: int
+
+
+Wire = Input | Result | History | State | Step
+
+
+@dataclass
+class Trace:
+    """The wires made so far, and the place at work."""
+
+    source: str
+    places: int = 0
+    """Operations entered: how far a graph has been read."""
+    _place: Place = field(init=False)
+    _lifted: dict[tuple[Any, ...], Wire] = field(default_factory=dict)
+    _steps: dict[tuple[Wire, int], Wire] = field(default_factory=dict)
+    _calls: int = 0
+    memory: dict[Any, Any] = field(default_factory=dict)
+    """What functions keep from operation to operation: layers made of the same weights, loops under way."""
+
+    def __post_init__(self) -> None:
+        self._place = Place("input", self.source)
+
+    @property
+    def place(self) -> Place:
+        """Where the operation at work stands."""
+        return self._place
+
+    def enter(self, place: Place) -> None:
+        """Go on to an operation."""
+        self._place = place
+        self.places += 1
+
+    def refused(self, problem: str, remedy: str) -> UnsupportedError:
+        """Return the error about the operation at work."""
+        return UnsupportedError(self._place.where, problem, remedy)
+
+    def call(self, layer: Layer, *inputs: Wire) -> Wire:
+        """Call a layer that is not recurrent.
+
+        Raises:
+            UnsupportedError: it cannot take these inputs.
+        """
+        steps = [wire for wire in inputs if isinstance(wire, Step)]
+        whole = [wire.of for wire in steps]
+        alike = len({(wire.step, wire.of.shape[0]) for wire in steps}) == 1
+        if alike and len(steps) == len(inputs) and is_stepwise(layer):
+            key = (*_meaning(layer), *whole)
+            if key not in self._lifted:
+                self._lifted[key] = self._called(layer, whole)
+            return self.step(self._lifted[key], steps[0].step)
+        return self._called(layer, inputs)
+
+    def step(self, sequence: Wire, step: int) -> Wire:
+        """Return a step of a sequence, counted from 0."""
+        if (sequence, step) not in self._steps:
+            self._steps[sequence, step] = Step(sequence.shape[1:], self._place, sequence, step)
+        return self._steps[sequence, step]
+
+    def recur(self, layer: Recurrent, *inputs: Wire) -> dict[str, Wire]:
+        """Call a recurrent layer; return each of its states after each step, by name, in the order of reading.
+
+        Raises:
+            UnsupportedError: it cannot take these inputs.
+        """
+        self._count()
+        self._results(layer, inputs)
+        of, (steps, _) = Pass(layer, inputs), inputs[0].shape
+        shapes = layer.state_shapes
+        return {state: History((steps, *shapes[state]), self._place, of, state) for state in layer.states}
+
+    def _called(self, layer: Layer, inputs: Sequence[Wire]) -> Wire:
+        self._count()
+        (shape,) = self._results(layer, inputs).values()
+        return Result(shape, self._place, layer, tuple(inputs))
+
+    def _results(self, layer: Layer, inputs: Sequence[Wire]) -> Mapping[str, Shape]:
+        try:
+            return layer.results([Tensor(f"{k}", wire.shape) for k, wire in enumerate(inputs)])
+        except UnsupportedError as error:
+            raise self.refused(error.problem, error.remedy) from None
+
+    def _count(self) -> None:
+        self._calls += 1
+        if self._calls > MAX_CALLS:
+            raise self.refused(f"it is beyond the {MAX_CALLS} layers that are read", "Give a smaller model")
+
+
+def is_stepwise(layer: Layer) -> bool:
+    """Return whether a layer, given sequences, acts on each step as on a vector."""
+    return isinstance(layer, Dense | Activation | BatchNormalization | Merge) and not isinstance(layer, Dot)
+
+
+def _meaning(layer: Layer) -> tuple[Any, ...]:
+    """Return what two layers have in common that compute the same: all but the name."""
+    values = {item.name: getattr(layer, item.name) for item in fields(layer) if item.name != "name"}  # type: ignore[arg-type]
+    same = [(value.shape, value.tobytes()) if isinstance(value, np.ndarray) else value for value in values.values()]
+    return (type(layer), *same)
