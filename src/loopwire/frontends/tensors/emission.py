@@ -10,20 +10,19 @@ from typing import assert_never
 
 from loopwire.errors import UnsupportedError
 from loopwire.frontends.tensors.trace import History, Input, Pass, Result, State, Step, Wire, is_stepwise
+from loopwire.layers import select
 from loopwire.layers.activation import LINEAR, Activation
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
 from loopwire.layers.model import Layer, Model, ModelBuilder, Tensor
 from loopwire.layers.shape import RepeatVector, Reversed
 
-STEP_REMEDY = "Use the last step of a recurrent layer, or its last state"
-
 
 def model_of(name: str, inputs: Sequence[Input], outputs: Sequence[Wire], source: str) -> Model:
     """Return the model of what has been traced.
 
     Raises:
-        UnsupportedError: an input plays no part, an output is an input, or a step is picked that no layer can pick.
+        UnsupportedError: an input plays no part, or an output is an input.
     """
     steps = _StepsResolved()
     resolved = [steps.wire(output) for output in outputs]
@@ -86,8 +85,8 @@ def _step(wire: Step) -> Wire:
             steps = tuple(Step(given.shape[1:], wire.place, given, wire.step) for given in inputs)
             return Result(wire.shape, wire.of.place, layer, steps)
         case Input() | Result() | History() | State() | Step():
-            problem = f"it takes step {wire.step} of {last + 1} of a sequence, for which there is no layer"
-            raise UnsupportedError(wire.place.where, problem, STEP_REMEDY)
+            layer = select.Step(f"{wire.place.name}_step", wire.step)
+            return Result(wire.shape, wire.place, layer, (wire.of,))
         case _:
             assert_never(wire.of)
 

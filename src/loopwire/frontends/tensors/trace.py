@@ -19,6 +19,7 @@ from loopwire.layers.dense import Dense
 from loopwire.layers.merge import Dot, Merge
 from loopwire.layers.model import Layer, Shape, Tensor
 from loopwire.layers.recurrent import Recurrent
+from loopwire.layers.select import Slice
 
 MAX_CALLS = 300
 """Of layers. What walks from a wire to those it is made of calls itself, and Python allows for some hundreds."""
@@ -174,7 +175,7 @@ class Trace:
 
 def is_stepwise(layer: Layer) -> bool:
     """Return whether a layer, given sequences, acts on each step as on a vector."""
-    return isinstance(layer, Dense | Activation | BatchNormalization | Merge) and not isinstance(layer, Dot)
+    return isinstance(layer, Dense | Activation | BatchNormalization | Merge | Slice) and not isinstance(layer, Dot)
 
 
 def _meaning(layer: Layer) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy.typing as npt
 
 from loopwire.frontends.tensors.trace import Result, Step, Trace, Wire
 from loopwire.layers.merge import Concatenate
+from loopwire.layers.select import Slice
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape, Reversed
 
 Array = npt.NDArray[Any]
@@ -194,12 +196,43 @@ def take(trace: Trace, value: Operand, axis: int, places: Sequence[int]) -> Oper
     kind = value.axes[axis]
     if kind is Axis.PARTS and places:
         return replace(value, parts=value.parts.take(list(places), value.part_axis(axis)))
+    if kind is Axis.FEATURES and places:
+        return value.each(lambda wire: features_of(trace, wire, places))
     if kind is Axis.STEPS and len(places) == 1:
         return unsqueeze(trace, select(trace, value, axis, places[0]), axis)
     if kind is Axis.STEPS and list(places) == list(range(length))[::-1]:
         return value.each(lambda wire: reversed_steps(trace, wire))
     what = f"it takes {len(places)} of {length} places of the axis of the {kind.value}"
-    raise trace.refused(what, "Split tensors outside the model: no layer takes a part of one")
+    raise trace.refused(what, "Take single steps, all of them in reverse order, or any features")
+
+
+def features_of(trace: Trace, wire: Wire, places: Sequence[int]) -> Wire:
+    """Return features of a wire, in this order: of what was joined along the features, the parts themselves."""
+    key = ("features", wire, tuple(places))
+    if key not in trace.memory:
+        origins = [_origin(trace, wire, place) for place in places]
+        ends = [k for k in range(1, len(origins)) if origins[k] != (origins[k - 1][0], origins[k - 1][1] + 1)]
+        runs = [(*origins[start], stop - start) for start, stop in pairwise([0, *ends, len(origins)])]
+        name = f"{trace.place.name}_part" if len(runs) > 1 else trace.place.name
+        parts = [
+            of if count == of.shape[-1] else trace.call(Slice(name, first, first + count), of)
+            for of, first, count in runs
+        ]
+        trace.memory[key] = joined(trace, parts)
+    result: Wire = trace.memory[key]
+    return result
+
+
+def _origin(trace: Trace, wire: Wire, place: int) -> tuple[Wire, int]:
+    """Return which wire a feature is of, and which of its features, before wires were joined along them."""
+    whole = wire.of if isinstance(wire, Step) else wire
+    if not isinstance(whole, Result) or not isinstance(whole.layer, Concatenate):
+        return wire, place
+    for part in whole.inputs:
+        if place < part.shape[-1]:
+            return _origin(trace, trace.step(part, wire.step) if isinstance(wire, Step) else part, place)
+        place -= part.shape[-1]
+    raise AssertionError(f"{wire} has no feature {place}")
 
 
 def places_of(length: int, start: int | None, stop: int | None, step: int = 1) -> list[int]:
