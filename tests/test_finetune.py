@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,11 +20,12 @@ from loopwire.layers.batch_normalization import BatchNormalization  # noqa: E402
 from loopwire.layers.dense import Dense  # noqa: E402
 from loopwire.layers.gru import Gru  # noqa: E402
 from loopwire.layers.lstm import Lstm  # noqa: E402
-from loopwire.layers.model import Layer, Model, chain  # noqa: E402
+from loopwire.layers.model import Layer, Model, ModelBuilder, chain  # noqa: E402
 from loopwire.layers.simple_rnn import SimpleRnn  # noqa: E402
 from loopwire.training.finetune import Schedule, Tuned, arrays_of, finetune  # noqa: E402
-from loopwire.training.links import followed, links  # noqa: E402
+from loopwire.training.links import constants, followed, links  # noqa: E402
 from loopwire.training.losses import End, Loss, scored  # noqa: E402
+from loopwire.training.widths import Widths, mean_weight_bits  # noqa: E402
 
 COARSE = CompileConfig.from_dict({"model": {"precision": "fixed<6,3,RND,SAT>"}})
 SHORT = Schedule(epochs=12, batch=32, learning_rate=1e-2, patience=12)
@@ -79,6 +81,53 @@ def test_a_training_repeats() -> None:
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_price_of_bits_makes_weights_cheap_and_the_model_carries_them() -> None:
+    free, priced = (
+        finetune(model_of(*MODELS["lstm"]), COARSE, X, schedule=replace(SHORT, bit_price=price)) for price in (0, 0.1)
+    )
+    bits = [mean_weight_bits(tuned.design.graph) for tuned in (free, priced)]
+    assert bits[1] < bits[0] - 1
+    weights = [np.asarray(w) for w in arrays_of(priced.model).values() if w.ndim > 1]
+    assert any((w == 0).any() for w in weights)
+
+
+def test_grids_start_at_the_types_and_end_at_nothing() -> None:
+    graph = compile(model_of(*MODELS["lstm"]), COARSE).graph
+    machine = DifferentiableGraph(graph, [value for value in constants(graph).values() if len(value.type.shape) > 1])
+    widths = Widths(machine.weights)
+    x = torch.from_numpy(to_real(quantise(X[:8], graph.inputs[0].type.element), graph.inputs[0].type.element.fraction))
+    for one, other in zip(machine(x), machine(x, weights=widths.on_grids(machine.weights)), strict=True):
+        assert torch.equal(one, other)
+    for fractions in widths.fractions.values():
+        fractions.data.fill_(-100)
+    widths.clamp_()
+    assert not any(reals.any() for reals in widths.on_grids(machine.weights).values())
+    assert widths.mean_bits(widths.on_grids(machine.weights)).item() == 0
+
+
+def test_the_gradient_of_a_grid_is_that_of_its_error() -> None:
+    """q = w - e, and e shrinks by ln 2 of itself a bit (arXiv:2405.00645, section III)."""
+    graph = compile(model_of(*MODELS["lstm"]), COARSE).graph
+    value = next(value for value in constants(graph).values() if len(value.type.shape) > 1)
+    reals = torch.linspace(-1, 1, int(np.prod(value.type.shape)), dtype=torch.float64).reshape(value.type.shape)
+    widths = Widths({value: reals})
+    rounded = widths.on_grids({value: reals})[value]
+    rounded.sum().backward()
+    error = (reals - rounded).detach()
+    torch.testing.assert_close(widths.fractions[value].grad, error * np.log(2))
+
+
+def test_several_outputs_are_trained_together() -> None:
+    builder = ModelBuilder()
+    x = builder.input("x", (5, 3))
+    (h,) = builder.call(lstm(), x)
+    model = builder.model("m", [builder.call(d, h)[0] for d in (dense(), replace(dense(rows=2), name="head"))], "test")
+    tuned = finetune(model, COARSE, X, schedule=SHORT)
+    assert tuned.history[tuned.kept].held_out_loss < tuned.start_loss
+    with pytest.raises(DataError, match=r"labels: output 'head' has none. Give labels of each output by its name"):
+        finetune(model, COARSE, X, {"dense": X[:, 0]}, loss=Loss.LABELS)
+
+
 def test_labels_train_classes_and_numbers() -> None:
     labels = (X.sum(axis=(1, 2)) > 0).astype(int)
     tuned = finetune(model_of(*MODELS["lstm"]), COARSE, X, labels, loss=Loss.LABELS, schedule=SHORT)
@@ -98,7 +147,7 @@ def _right(tuned: Tuned, labels: np.ndarray) -> float:
 )
 def test_the_loss_is_computed_on_logits(name: str, end: End) -> None:
     graph = compile(model_of(*MODELS[name])).graph
-    found = scored(graph)
+    found = scored(graph, graph.outputs[0])
     assert found.end is end
     assert found.value.name.startswith("dense")
     assert (found.value is graph.outputs[0]) == (end is End.NUMBERS)

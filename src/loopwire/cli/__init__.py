@@ -9,6 +9,7 @@ from loopwire.cli.build import build_command
 from loopwire.cli.compile import compile_command
 from loopwire.cli.console import with_verbosity
 from loopwire.cli.figures import figures_command
+from loopwire.cli.finetune import finetune_command
 from loopwire.cli.precision import precision_command
 from loopwire.cli.route import route_command
 from loopwire.cli.run import run_command
@@ -40,6 +41,7 @@ COMMANDS = (
     board_command,
     run_command,
     precision_command,
+    finetune_command,
     scan_command,
     figures_command,
 )

@@ -68,18 +68,21 @@ class DifferentiableGraph:
                 case ops.Table():
                     self._forms[node] = table_form(node.op, node.operands[0].type.element)
 
-    def __call__(self, *inputs: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, ...]:
+    def __call__(
+        self, *inputs: Tensor, lengths: Tensor | None = None, weights: Mapping[Value, Tensor] | None = None
+    ) -> tuple[Tensor, ...]:
         """Evaluate a batch.
 
         Args:
             inputs: reals (N, *shape) for each input, numbers of its type.
             lengths: (N,) steps of each sequence where some are shorter than T; what lies beyond counts as 0.
+            weights: reals in the place of `self.weights`, all of them.
 
         Returns:
             Reals (N, *shape) for each output, numbers of its type.
         """
         constants = dict(self._constants)
-        for value, reals in self.weights.items():
+        for value, reals in (self.weights if weights is None else weights).items():
             constants[value] = cast(reals, value.type.element).to(self.dtype)[None]
         given = [_shortened(x.to(self.dtype), lengths) for x in inputs]
         outputs = self._evaluate(self.graph, given, constants, lengths)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -14,16 +14,23 @@ from torch import Tensor
 
 from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
+from loopwire.data import Inputs
 from loopwire.design import Design
 from loopwire.emulator.differentiable import DifferentiableGraph
 from loopwire.errors import ConfigError, DataError, TrainingError
 from loopwire.ir.fixed_point import quantise, to_real
-from loopwire.ir.graph import Graph
+from loopwire.ir.graph import Graph, Value
 from loopwire.layers.model import Layer, Model
 from loopwire.training.links import Arrays, constants, followed, links
 from loopwire.training.losses import End, Loss, Scored, loss_of, scored
+from loopwire.training.widths import Widths
 
 Reals = npt.NDArray[np.float64]
+Labels = npt.ArrayLike | Mapping[str, npt.ArrayLike]
+"""Of the only output, or of each by its name."""
+
+GRID_RATE = 10
+"""Learning rate of grids, whose unit is a bit, by that of weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +44,7 @@ class Schedule:
         held_out: share of the events, chosen by `seed`, that only judge.
         patience: epochs without a smaller held-out loss after which the training ends.
         seed: of all random choices.
+        bit_price: what a mean bit of a matrix's weight adds to the loss. Above 0, each weight's grid is trained too.
 
     Raises:
         ConfigError: a value is impossible.
@@ -48,12 +56,15 @@ class Schedule:
     held_out: float = 0.1
     patience: int = 5
     seed: int = 1
+    bit_price: float = 0.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name != "seed" and not value > 0:
+            if field.name not in ("seed", "bit_price") and not value > 0:
                 raise ConfigError(f"finetune, {field.name}", f"{value} is impossible", "Give more than 0")
+        if not 0 <= self.bit_price < float("inf"):
+            raise ConfigError("finetune, bit_price", f"{self.bit_price} is impossible", "Give 0 or more")
         if self.held_out >= 0.9:
             raise ConfigError("finetune, held_out", f"{self.held_out} leaves little to train on", "Give less than 0.9")
 
@@ -90,8 +101,8 @@ class Tuned:
 def finetune(
     model: Model,
     config: CompileConfig,
-    x: npt.ArrayLike,
-    labels: npt.ArrayLike | None = None,
+    x: Inputs,
+    labels: Labels | None = None,
     *,
     loss: Loss = Loss.DISTILLATION,
     schedule: Schedule | None = None,
@@ -105,28 +116,33 @@ def finetune(
     Args:
         model: as `loopwire.load` returns it.
         config: the types.
-        x: training inputs (N, *input shape).
-        labels: classes (N,) or numbers (N, *output shape) for `Loss.LABELS`.
-        loss: what is made small.
+        x: training inputs (N, *input shape), several by their names or in order.
+        labels: classes (N,) or numbers (N, *output shape) for `Loss.LABELS`; those of several outputs by their names.
+        loss: what is made small; of several outputs, the sum.
         schedule: how; the default one if None.
-        progress: told of each epoch.
+        progress: called after each epoch with its number, from 0, and its losses.
 
     Raises:
-        ConfigError: the configuration does not fit the model.
+        ConfigError: the configuration does not fit the model, or its states last from sequence to sequence.
         DataError: the data do not fit the model, or labels are missing.
         TrainingError: no weight has a gradient.
         UnsupportedError: the graph has numbers beyond floating point, or weights that no array of the model can carry.
     """
     schedule = schedule or Schedule()
     design = compile_silently(model, config)
+    if design.config.remembers:
+        raise ConfigError(
+            "finetune",
+            "each sequence is trained by itself, and the design is stateful or has a sliding window",
+            "Train without these settings, and compile the tuned model with them",
+        )
     arrays = arrays_of(design.model)
 
     def build(given: Arrays) -> Graph:
         return compile_silently(with_arrays(design.model, given), config).graph
 
     found = links(build, arrays)
-    target = _targets(design, np.asarray(x), labels, loss)
-    trainer = _Trainer(design, {link.constant for link in found}, np.asarray(x), target, loss, schedule)
+    trainer = _Trainer(design, {link.constant for link in found}, x, labels, loss, schedule)
     with _one_thread():
         history, kept = trainer.run(progress)
     tuned = with_arrays(design.model, followed(build, arrays, found, trainer.weights()))
@@ -165,15 +181,6 @@ def with_arrays(model: Model, arrays: Arrays) -> Model:
     return replace(model, calls=tuple(replace(call, layer=layers[call.layer.name]) for call in model.calls))
 
 
-def _targets(design: Design, x: npt.NDArray[Any], labels: npt.ArrayLike | None, loss: Loss) -> npt.NDArray[Any]:
-    if loss is Loss.DISTILLATION:
-        float_outputs: Reals = design.predict_float(x)
-        return float_outputs
-    if labels is None:
-        raise DataError("data", "there are no labels, and the loss needs them", "Give labels, or choose distillation")
-    return np.asarray(labels, np.float64)
-
-
 class _Trainer:
     """One training: the machine, its weights, and the events."""
 
@@ -181,34 +188,35 @@ class _Trainer:
         self,
         design: Design,
         trained: set[str],
-        x: npt.NDArray[Any],
-        target: npt.NDArray[Any],
+        x: Inputs,
+        labels: Labels | None,
         loss: Loss,
         schedule: Schedule,
     ) -> None:
         graph = design.graph
-        score: Scored = scored(graph)
-        seen = Graph(graph.inputs, graph.nodes, (score.value,))
+        scores = [scored(graph, output) for output in graph.outputs]
+        seen = Graph(graph.inputs, graph.nodes, tuple(score.value for score in scores))
         every = constants(graph)
         self._machine = DifferentiableGraph(seen, [every[name] for name in sorted(trained)])
         if not self._machine.weights:
             raise TrainingError("finetune", "the model has no weights to train", "Give a model with weights")
-        element = graph.inputs[0].type.element
-        inputs = to_real(quantise(x.reshape(len(x), *graph.inputs[0].type.shape), element), element.fraction)
-        order = np.random.default_rng(schedule.seed).permutation(len(x))
-        held_out = max(int(schedule.held_out * len(x)), 1)
-        if held_out >= len(x):
-            raise DataError("data", f"{len(x)} events are too few to train on", "Give hundreds or more")
-        self._x = torch.from_numpy(inputs[order]).to(self._machine.dtype)
-        labels = loss is Loss.LABELS and score.end is not End.NUMBERS
-        self._target = torch.from_numpy(target[order].astype(np.int64 if labels else np.float64))
-        self._split = len(x) - held_out
-        if len(target) != len(x) or not np.isfinite(target).all():
-            raise DataError(
-                "labels", f"they are not a finite number for each of the {len(x)} events", "Check the labels"
-            )
-        spread = 1.0 if score.end is not End.NUMBERS else max(float(target.std()), 1e-9)
-        self._loss = loss_of(score.end, loss, spread)
+        self._widths = Widths(self._machine.weights) if schedule.bit_price else None
+        integers = design.input_integers(x, None)[0]
+        count = len(integers)
+        order = np.random.default_rng(schedule.seed).permutation(count)
+        held_out = max(int(schedule.held_out * count), 1)
+        if held_out >= count:
+            raise DataError("data", f"{count} events are too few to train on", "Give hundreds or more")
+        self._split, self._count = count - held_out, count
+        self._x = tuple(
+            torch.from_numpy(to_real(array[order], value.type.element.fraction)).to(self._machine.dtype)
+            for value, array in zip(graph.inputs, integers.arrays, strict=True)
+        )
+        names = [tensor.name for tensor in design.model.outputs]
+        given = _by_output(names, labels) if loss is Loss.LABELS else _by_output(names, design.predict_float(x))
+        self._parts = tuple(
+            _Part(score, loss, given[name], count, order) for name, score in zip(names, scores, strict=True)
+        )
         self._schedule = schedule
         self.start_loss = self._held_out_loss()
 
@@ -216,13 +224,18 @@ class _Trainer:
         """Return the weights as numbers of their types."""
         return {
             value.name: to_real(quantise(w.detach().numpy(), value.type.element), value.type.element.fraction)
-            for value, w in self._machine.weights.items()
+            for value, w in self._on_grids().items()
         }
 
     def run(self, progress: Callable[[int, Epoch], None] | None) -> tuple[list[Epoch], int]:
         """Train; return all epochs, and the one whose weights are kept."""
         schedule, weights = self._schedule, list(self._machine.weights.values())
-        adam = torch.optim.Adam(weights, schedule.learning_rate)
+        groups: list[dict[str, Any]] = [{"params": weights}]
+        if self._widths is not None:
+            grids = list(self._widths.fractions.values())
+            groups.append({"params": grids, "lr": GRID_RATE * schedule.learning_rate})
+            weights = [*weights, *grids]
+        adam = torch.optim.Adam(groups, schedule.learning_rate)
         steps = -(-self._split // schedule.batch)
         rate = torch.optim.lr_scheduler.CosineAnnealingLR(adam, schedule.epochs * steps)
         shuffle = torch.Generator().manual_seed(schedule.seed)
@@ -232,12 +245,14 @@ class _Trainer:
             total = 0.0
             for rows in torch.randperm(self._split, generator=shuffle).split(schedule.batch):
                 adam.zero_grad()
-                value = self._loss(self._scores(rows), self._target[rows])
+                value = self._loss_of(rows)
                 value.backward()
                 self._refuse_no_gradient()
                 adam.step()
                 rate.step()
                 self._machine.clamp_()
+                if self._widths is not None:
+                    self._widths.clamp_()
                 total += float(value.detach()) * len(rows)
             history.append(Epoch(total / self._split, self._held_out_loss()))
             if progress is not None:
@@ -251,14 +266,20 @@ class _Trainer:
                 w.copy_(state)
         return history, kept
 
-    def _scores(self, rows: Tensor) -> Tensor:
-        (scores,) = self._machine(self._x[rows])
-        return scores.double()
+    def _on_grids(self) -> Mapping[Value, Tensor]:
+        weights = self._machine.weights
+        return weights if self._widths is None else self._widths.on_grids(weights)
+
+    def _loss_of(self, rows: Tensor) -> Tensor:
+        weights = self._on_grids()
+        scores = self._machine(*(x[rows] for x in self._x), weights=weights)
+        parts = (part(each.double(), rows) for part, each in zip(self._parts, scores, strict=True))
+        loss = sum(parts, torch.zeros((), dtype=torch.float64))
+        return loss if self._widths is None else loss + self._schedule.bit_price * self._widths.mean_bits(weights)
 
     def _held_out_loss(self) -> float:
         with torch.no_grad():
-            rows = torch.arange(self._split, len(self._x))
-            return float(self._loss(self._scores(rows), self._target[rows]))
+            return float(self._loss_of(torch.arange(self._split, self._count)))
 
     def _refuse_no_gradient(self) -> None:
         if not any(w.grad is not None and w.grad.any() for w in self._machine.weights.values()):
@@ -267,3 +288,40 @@ class _Trainer:
                 "no weight has a gradient: on these events every number that depends on one saturates",
                 "Give types with more integer bits: `loopwire precision` finds them, the report shows what clips",
             )
+
+
+class _Part:
+    """The loss of one output."""
+
+    def __init__(
+        self, score: Scored, loss: Loss, target: npt.ArrayLike, count: int, order: npt.NDArray[np.int64]
+    ) -> None:
+        classes = loss is Loss.LABELS and score.end is not End.NUMBERS
+        reals = np.asarray(target, np.float64)
+        if len(reals) != count or not np.isfinite(reals).all():
+            raise DataError(
+                "labels", f"they are not a finite number for each of the {count} events", "Check the labels"
+            )
+        self._target = torch.from_numpy(reals[order].astype(np.int64 if classes else np.float64))
+        self._loss = loss_of(score.end, loss, 1.0 if score.end is not End.NUMBERS else max(float(reals.std()), 1e-9))
+
+    def __call__(self, scores: Tensor, rows: Tensor) -> Tensor:
+        """Return the mean loss of some events."""
+        return self._loss(scores, self._target[rows])
+
+
+def _by_output(names: Sequence[str], given: Labels | None) -> Mapping[str, npt.ArrayLike]:
+    """Return what is given for each output.
+
+    Raises:
+        DataError: an output has none.
+    """
+    if given is None:
+        raise DataError("data", "there are no labels, and the loss needs them", "Give labels, or choose distillation")
+    if not isinstance(given, Mapping):
+        given = {names[0]: given}
+    if missing := [name for name in names if name not in given]:
+        raise DataError(
+            "labels", f"output {missing[0]!r} has none", f"Give labels of each output by its name: {', '.join(names)}"
+        )
+    return given

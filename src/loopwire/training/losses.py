@@ -38,8 +38,8 @@ class Scored:
     end: End
 
 
-def scored(graph: Graph) -> Scored:
-    """Return the logits of a graph's first output; the output itself where it ends in something else."""
+def scored(graph: Graph, output: Value) -> Scored:
+    """Return the logits of an output of a graph; the output itself where it ends in something else."""
     producers = graph.producers()
 
     def operand_of(value: Value | None, kind: type[ops.Op], function: str | None = None) -> Value | None:
@@ -51,14 +51,14 @@ def scored(graph: Graph) -> Scored:
             return None
         return node.operands[0]
 
-    end = graph.outputs[0]
+    end = output
     while (before := operand_of(end, ops.Cast) or operand_of(end, ops.Reshape)) is not None:
         end = before
     if (logit := operand_of(end, ops.Table, "sigmoid")) is not None:
         return Scored(logit, End.SIGMOID)
     exponential = operand_of(end, ops.Mul)
     logits = operand_of(operand_of(exponential, ops.Table, "exp_nonpositive"), ops.Sub)
-    return Scored(graph.outputs[0], End.NUMBERS) if logits is None else Scored(logits, End.SOFTMAX)
+    return Scored(output, End.NUMBERS) if logits is None else Scored(logits, End.SOFTMAX)
 
 
 def loss_of(end: End, loss: Loss, scale: float) -> Callable[[Tensor, Tensor], Tensor]:

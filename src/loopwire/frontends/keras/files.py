@@ -39,7 +39,7 @@ def describe(path: Path) -> Description:
         ModelFileError: the file is damaged, or not a Keras model.
         UnsupportedError: a Keras model of a version or kind that Loopwire does not read.
     """
-    saved, has_weights = _read_file(path)
+    saved, has_weights = read_file(path)
     names = {layer: [f"{layer}[{k}]" for k in range(len(arrays))] for layer, arrays in saved.arrays.items()}
     facts = {
         "keras_version": saved.keras_version,
@@ -70,7 +70,7 @@ def describe_weights(path: Path) -> Description:
     return Description(facts, named)
 
 
-def _read_file(path: Path) -> tuple[SavedModel, bool]:
+def read_file(path: Path) -> tuple[SavedModel, bool]:
     """Return what a file holds, and whether weights are among it."""
     try:
         with path.open("rb") as file:

@@ -37,12 +37,20 @@ def read_keras(source: Path | str | LiveModel, reading: Reading = AS_IT_IS) -> M
             reading it takes too much time or memory.
         UnsupportedError: a layer, an option or a graph that Loopwire does not compile.
     """
-    saved = read_saved(source, reading)
+    return model_of_saved(read_saved(source, reading), reading.steps)
+
+
+def model_of_saved(saved: SavedModel, steps: int | None) -> Model:
+    """Return the model that a file holds, with so many steps where it leaves their number open.
+
+    Raises:
+        ConfigError, ModelFileError, UnsupportedError: as `read_keras`.
+    """
     for entry in saved.entries:
         refuse_by_name(saved.source, entry)
     graph = graph_of(saved)
     builder = ModelBuilder()
-    shapes = shapes_of(saved, graph.inputs, reading.steps)
+    shapes = shapes_of(saved, graph.inputs, steps)
     inputs = [builder.input(_input_name(e), shape) for e, shape in zip(graph.inputs, shapes, strict=True)]
     outputs = _Caller(builder).run(saved, graph, inputs)
     model = builder.model(str(saved.config.get("name", "model")), outputs, saved.source)

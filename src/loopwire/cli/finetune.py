@@ -1,0 +1,130 @@
+"""`loopwire finetune`: trains a model's weights on the numbers that its firmware computes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from loopwire.cli.console import progress_bars, step
+from loopwire.cli.failures import errors_told
+from loopwire.cli.settings import LABELS, MODEL, how_to_read, read_settings
+from loopwire.text.names import printable
+
+if TYPE_CHECKING:
+    from loopwire.design import Design
+    from loopwire.explore.events import Events
+
+
+@click.command("finetune")
+@MODEL
+@how_to_read
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Training inputs, .npz (X, and labels y).")
+@LABELS
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file with the types.")
+@click.option("--precision", help="Type of all tensors, such as 'fixed<8,3,RND,SAT>'.")
+@click.option(
+    "--loss", type=click.Choice(["distillation", "labels"]), default="distillation", help="[default: distillation]"
+)
+@click.option("--epochs", default=20, help="Passes over the training events, at most. [default: 20]")
+@click.option("--learning-rate", default=1e-3, help="Of Adam, at first. [default: 0.001]")
+@click.option("--batch", default=256, help="Events a step. [default: 256]")
+@click.option("--patience", default=5, help="Epochs without a better one that end the training. [default: 5]")
+@click.option(
+    "--bit-price", default=0.0, help="Loss that a mean bit of a weight counts as; cheaper weights. [default: 0]"
+)
+@click.option("--seed", default=1, help="Of all random choices. [default: 1]")
+@click.option(
+    "--check", type=click.Path(path_type=Path), help="Data on which both models are judged. [default: --data]"
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Model file to write. [default: <name>_tuned.<suffix>]")
+def finetune_command(model_path: Path, **options: Any) -> None:
+    """Train the weights of MODEL on exactly the numbers that its firmware computes.
+
+    Writes a file of the same kind, which `loopwire compile` takes with the same types. Needs PyTorch.
+    """
+    with errors_told():
+        _finetune(model_path, **options)
+
+
+def _finetune(
+    model_path: Path,
+    data: Path,
+    labels: Path | None,
+    config_path: Path | None,
+    precision: str | None,
+    loss: str,
+    epochs: int,
+    learning_rate: float,
+    batch: int,
+    patience: int,
+    bit_price: float,
+    seed: int,
+    check: Path | None,
+    out: Path | None,
+    weights: Path | None,
+    steps: int | None,
+    trust: bool,
+) -> None:
+    from rich.console import Console
+
+    from loopwire.compiler import compile_silently
+    from loopwire.explore.events import read_events
+    from loopwire.frontends.reading import Reading
+    from loopwire.frontends.registry import read
+    from loopwire.project.folder import reserved
+    from loopwire.system.outputs import check_file, write_file
+    from loopwire.training.finetune import Epoch, Schedule, finetune
+    from loopwire.training.losses import Loss
+    from loopwire.training.tuned_file import refuse_other_files, tuned_file
+    from loopwire.training.widths import mean_weight_bits
+
+    source = model_path if weights is None else weights
+    out = out or Path(f"{source.stem}_tuned{source.suffix}")
+    check_file(out)
+    refuse_other_files(model_path)
+    schedule = Schedule(
+        epochs=epochs, learning_rate=learning_rate, batch=batch, patience=patience, seed=seed, bit_price=bit_price
+    )
+    reading = Reading(weights, steps, trust)
+    config = read_settings(model_path, config_path, precision=precision, weights=weights, steps=steps, trust=trust)
+    with reserved(out), progress_bars(Console()) as progress:
+        with step(progress, "Reading"):
+            model = read(model_path, reading)
+            events = read_events(model, data, labels)
+            judged = events if check is None else read_events(model, check)
+            before = compile_silently(model, config)
+        with step(progress, "Training") as update:
+
+            def tell(epoch: int, losses: Epoch) -> None:
+                update(epoch + 1, epochs, f"epoch {epoch + 1}, held-out loss {losses.held_out_loss:.5f}")
+
+            tuned = finetune(
+                model, config, events.inputs, events.labels, loss=Loss(loss), schedule=schedule, progress=tell
+            )
+        with step(progress, "Writing"):
+            content = tuned_file(model_path, tuned, reading)
+        write_file(out, content)
+    kept = (
+        "no epoch was better than the rounded weights, which are kept"
+        if tuned.kept < 0
+        else (f"{tuned.history[tuned.kept].held_out_loss:.5f} after epoch {tuned.kept + 1} of {len(tuned.history)}")
+    )
+    click.echo(f"Held-out loss: {tuned.start_loss:.5f} with rounded weights, {kept}")
+    for name, design in (("rounded", before), ("tuned", tuned.design)):
+        bits = mean_weight_bits(design.graph)
+        click.echo(f"{name:8} {_judged(before, design, judged)}; {bits:.2f} bits a weight")
+    click.echo(f"Model: {printable(str(out))}")
+
+
+def _judged(before: Design, design: Design, events: Events) -> str:
+    """Return how near a design's outputs are to those of the float model before training."""
+    from loopwire.explore.criterion import Criterion, Judge
+
+    real = before.predict_float(events.inputs)
+    own = "top1>=0.5" if real.shape[-1] > 1 else "mae<=1e9"
+    criterion = Criterion.parse(own if events.labels is None else "auc>=0.5")
+    judge = Judge(criterion, real, events.labels, events.class_names, events.where)
+    measures = ", ".join(map(str, judge.judge(design.emulate(events.inputs)).measures))
+    return measures if events.labels is None else f"AUC over that of the float model: {measures}"
