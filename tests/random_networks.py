@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from math import prod
 from typing import Any
 
 from loopwire.layers.activation import Function
@@ -12,21 +13,25 @@ from loopwire.layers.lstm import Lstm
 from loopwire.layers.merge import Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract
 from loopwire.layers.model import Model, ModelBuilder, Tensor
 from loopwire.layers.recurrent import Recurrent
-from loopwire.layers.shape import RepeatVector, Reversed
+from loopwire.layers.shape import RepeatVector, Reshape, Reversed
 from loopwire.layers.simple_rnn import SimpleRnn
 from random_models import Weights
 
 MERGES = (Add, Average, Maximum, Minimum, Multiply, Subtract)
 
 
-def random_network(source: random.Random, name: str) -> Model:
-    """Return a model of up to some eight layers, whose outputs depend on all of its inputs together."""
-    return _Growth(source).model(name)
+def random_network(source: random.Random, name: str, reshapes: bool = False) -> Model:
+    """Return a model of up to some eight layers, whose outputs depend on all of its inputs together.
+
+    With `reshapes`, sequences and vectors get other steps between its layers.
+    """
+    return _Growth(source, reshapes).model(name)
 
 
 class _Growth:
-    def __init__(self, source: random.Random) -> None:
+    def __init__(self, source: random.Random, reshapes: bool) -> None:
         self._random = source
+        self._reshapes = reshapes
         self._weights = Weights(source.getrandbits(30))
         self._steps = source.randint(2, 5)
         self._builder = ModelBuilder()
@@ -79,6 +84,11 @@ class _Growth:
         return outputs
 
     def _grow(self, x: Tensor) -> None:
+        if self._reshapes and self._random.random() < 0.4:
+            size = prod(x.shape)
+            steps = self._random.choice([n for n in range(1, min(size, 12) + 1) if size % n == 0])
+            self._call(Reshape(self._name(), (steps, size // steps) if steps > 1 else (size,)), x)
+            return
         like = [t for t in self._all if t.shape == x.shape and t is not x]
         joinable = [t for t in self._all if t.shape[:-1] == x.shape[:-1] and t is not x]
         kind = self._random.random()

@@ -65,7 +65,7 @@ USES: dict[str, Use] = {
     "type: its signed is 1": lambda d, p: FixedType(16, 6, 1),
     "type: its rounding is 'nearest'": lambda d, p: FixedType(16, 6, rounding="nearest"),
     "type None: this is not a fixed-point type": lambda d, p: FixedType.parse(None),
-    "a builtins.NoneType: it is not a Keras model": lambda d, p: loopwire.load(None),
+    "a builtins.NoneType: it is no model. Give a keras.Model": lambda d, p: loopwire.load(None),
     "trust: 'no' is neither true nor false": lambda d, p: loopwire.load(p, trust="no"),
     "weights: 3 is no path": lambda d, p: loopwire.load(p, weights=3),
     "steps: '4' is not a whole number": lambda d, p: loopwire.load(p, steps="4"),

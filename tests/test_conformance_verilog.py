@@ -26,7 +26,7 @@ import loopwire.layers
 from conformance import Case, prove, random_beats, types, vectors_of
 from ensembles import write_files
 from loopwire.datapath.fold import layer_of, reuse_factors
-from loopwire.errors import ConfigError, UnsupportedError
+from loopwire.errors import ConfigError
 from loopwire.hdl.testbench import Vectors, write_testbench
 from loopwire.ir.types import Overflow, Rounding
 from loopwire.knobs import IO
@@ -404,34 +404,6 @@ def test_every_layer_has_a_case() -> None:
     }
     in_graphs = {RepeatVector, Reversed}  # tests/test_networks.py, as all that take several tensors
     assert kinds == {layer for layer in found if not isabstract(layer)} - in_graphs
-
-
-UNSUPPORTED: dict[str, tuple[tuple[int, ...], list[Layer], str]] = {
-    "sequence from a vector": (
-        (2,),
-        [dense("a", 2, 6), Reshape("b", (3, 2)), rnn("c", 2, 1)],
-        "layer 'b': no channel cuts %b.y, of shape (3, 2), which is made at once, into steps. Make it step by step: ",
-    ),
-    "other steps between": (
-        (4, 1),
-        [rnn("a", 1, 2, **SEQUENCES), Reshape("b", (2, 4)), rnn("c", 4, 1)],
-        "layer 'a': no hardware keeps all of %a.h_sequence, of shape (4, 2). %b.y needs it whole: ",
-    ),
-    "whole input sequence": (
-        (4, 2),
-        [Flatten("a"), Activation("b", SOFTMAX)],
-        "the model: no hardware keeps all of %x, of shape (4, 2). %a.y needs it whole: read it step by step. ",
-    ),
-}
-
-
-@pytest.mark.parametrize("structure", UNSUPPORTED)
-def test_unsupported_structures_are_refused(structure: str) -> None:
-    shape, layers, text = UNSUPPORTED[structure]
-    case = Case("refused", shape, layers)
-    with pytest.raises(UnsupportedError) as refused:
-        case.firmware(case.graph())
-    assert str(refused.value).startswith(text)
 
 
 @pytest.mark.parametrize(

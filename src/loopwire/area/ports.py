@@ -51,7 +51,7 @@ def _pieces(plan: Plan, cells: Cells) -> Iterable[Resources]:
 def network_ports(plan: NetworkPlan, cells: Cells) -> Resources:
     """Return what the ports and the channels of a network take.
 
-    Ref: the modules loopwire_framer, _join, _split, _queue, _reverse and _meet.
+    Ref: the modules loopwire_framer, _join, _split, _queue, _reverse, _fill and _meet.
     """
     total = Resources()
     for received, steps in zip(plan.inputs, plan.input_steps, strict=True):
@@ -63,7 +63,13 @@ def network_ports(plan: NetworkPlan, cells: Cells) -> Resources:
         total += _join(sent.vectors_per_beat, vector)
         total += _split(sent.beats_per_vector, -(-vector // sent.beats_per_vector))
     for channel in plan.timing.channels:
-        bits = plan.wires(channel)[1].bits
+        given, taken = plan.wires(channel)
+        bits, reshaping = taken.bits, channel.feed.reshaping
+        if reshaping is not None:
+            counted = (reshaping.given_steps - 1).bit_length()
+            total += Resources(luts=given.count * taken.width + counted + 2, ffs=counted + 1)
+            part = reshaping.part_count * taken.width
+            total += _split(reshaping.parts_given, part) + _join(reshaping.parts_taken, part)
         if channel.feed.reverse:
             counted = max((channel.beats - 1).bit_length(), 1)
             total += cells.memory(2 * channel.beats, bits) + Resources(luts=bits + 4 * counted, ffs=3 * counted + 4)

@@ -1,9 +1,9 @@
 """Cutting a graph into a network: engines joined by channels, for graphs that no chain of engines carries.
 
 A channel brings an engine one vector a step, or one a sequence that is kept for all its steps. On its way a sequence
-may be turned round, or only its last step be taken. What is computed once a sequence is an engine of its own, or the
-tail of the one scan that all of it depends on. A sequence that is made by repeating a vector is no channel: its readers
-keep the vector instead.
+may be cut into other steps, be turned round, or only its last step be taken. What is computed once a sequence is an
+engine of its own, or the tail of the one scan that all of it depends on. A sequence that is made by repeating a vector
+is no channel: its readers keep the vector instead.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.schedule.engine import OTHER_TARGET, Engine, State
+from loopwire.schedule.reshaping import Reshaping
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,13 @@ class Source:
 class Feed:
     """How a reader gets what a source gives.
 
-    `last` takes of each sequence the last step only, `reverse` turns it round, and `held` keeps one vector for all
-    steps of a sequence.
+    `last` takes of each sequence the last step only, then `reshaping` gives it other steps, `reverse` turns it round,
+    and `held` keeps one vector for all steps of a sequence.
     """
 
     source: Source
     last: bool = False
+    reshaping: Reshaping | None = None
     reverse: bool = False
     held: bool = False
 
@@ -68,9 +70,10 @@ class _Unit:
 
 @dataclass(frozen=True)
 class _Origin:
-    """What a value is: another one, turned round or not, or kept for all steps."""
+    """What a value is: another one, maybe `reshaped` to that, turned round or not, or kept for all steps."""
 
     value: Value
+    reshaped: Value | None = None
     reverse: bool = False
     held: bool = False
 
@@ -113,7 +116,7 @@ class _Planner:
         def feed(origin: _Origin, held: bool) -> Feed:
             unit = self._unit_of.get(origin.value)
             is_final = unit is not None and per_step[unit] and not self._is_sequence(origin.value)
-            return Feed(sources[origin.value], is_final, origin.reverse, held)
+            return Feed(sources[origin.value], is_final, self._reshaping(origin), origin.reverse, held)
 
         for unit in order:
             name = "engine" if len(order) == 1 else f"engine_{places[unit] + 1}"
@@ -127,13 +130,20 @@ class _Planner:
     # --- what values are ---
 
     def _origin(self, value: Value) -> _Origin:
-        """Look through reversals and through what repeats a vector."""
+        """Look through reversals, other steps, and what repeats a vector."""
         producer = self._producers.get(value)
         if producer is None or value in self._constants:
             return _Origin(value)
         if isinstance(producer.op, ops.Reverse):
             inner = self._origin(producer.operands[0])
-            return inner if inner.held else _Origin(inner.value, not inner.reverse)
+            return inner if inner.held else replace(inner, reverse=not inner.reverse)
+        if self._recuts(producer):
+            inner = self._origin(producer.operands[0])
+            if inner.held or inner.reverse:
+                what = "repeats a vector" if inner.held else "was turned round"
+                problem = f"no channel gives other steps to %{producer.operands[0].name}, which {what}"
+                raise UnsupportedError(_where(value), problem, f"Put another layer between. {OTHER_TARGET}")
+            return _Origin(inner.value, value)
         if isinstance(producer.op, ops.Scan) and value in producer.results[producer.op.states :]:
             body = producer.op.body
             output = body.outputs[producer.results.index(value)]
@@ -161,13 +171,31 @@ class _Planner:
             return len(value.type.shape) > 1
         return isinstance(producer.op, ops.Scan) and value in producer.results[producer.op.states :]
 
+    def _recuts(self, node: Node) -> bool:
+        """Say whether a Reshape gives a sequence other steps, makes one of a vector, or a vector of one."""
+        return isinstance(node.op, ops.Reshape) and (
+            len(node.result.type.shape) > 1 or self._comes_in_steps(self._origin(node.operands[0]))
+        )
+
+    def _comes_in_steps(self, origin: _Origin) -> bool:
+        if origin.reshaped is not None:
+            return len(origin.reshaped.type.shape) > 1
+        return origin.held or self._is_sequence(origin.value)
+
+    def _reshaping(self, origin: _Origin) -> Reshaping | None:
+        if origin.reshaped is None:
+            return None
+        shapes = (origin.value.type.shape, origin.reshaped.type.shape)
+        given, taken = ((shape[0], shape[1]) if len(shape) > 1 else (1, shape[0]) for shape in shapes)
+        return Reshaping(*given, *taken)
+
     # --- units ---
 
     def _units(self) -> list[_Unit]:
         units: list[_Unit] = []
         components: dict[Value, _Unit] = {}
         for node in self._graph.nodes:
-            if node.results[0] in self._constants or isinstance(node.op, ops.Reverse):
+            if node.results[0] in self._constants or isinstance(node.op, ops.Reverse) or self._recuts(node):
                 continue
             if isinstance(node.op, ops.Scan):
                 if self._only_repeats(node, node.op):
@@ -195,7 +223,7 @@ class _Planner:
     def _require_vectors(self, node: Node) -> None:
         for operand in node.operands:
             origin = self._origin(operand)
-            if origin.held or self._is_sequence(origin.value):
+            if self._comes_in_steps(origin):
                 problem = f"no hardware keeps all of %{operand.name}, of shape {operand.type.shape}"
                 remedy = f"%{node.result.name} needs it whole: read it step by step. {OTHER_TARGET}"
                 raise UnsupportedError(_where(operand), problem, remedy)
@@ -277,7 +305,7 @@ class _Planner:
         constants = tuple(self._producers[v] for v in self._constants_read(unit))
         if unit.scan is None:
             origins = [(origin, False) for origin in self._reads(unit)]
-            xs = tuple(origin.value for origin, _ in origins)
+            xs = tuple(origin.reshaped or origin.value for origin, _ in origins)
             nodes = (*constants, *unit.nodes)
             return Engine(name, 1, False, xs, (), nodes, (), (), {}, tuple(outputs), per_step=False), origins
         node, scan = unit.scan, unit.scan.op
@@ -312,14 +340,8 @@ class _Planner:
                 step_constants.append((inner, producer))
             elif origin.value in self._constants:
                 raise UnsupportedError(_where(outer), f"%{outer.name} repeats a constant", "Leave it out")
-            elif origin.held or self._is_sequence(origin.value):
-                enters(inner, origin, origin.held)
             else:
-                problem = (
-                    f"no channel cuts %{outer.name}, of shape {outer.type.shape}, which is made at once, into steps"
-                )
-                remedy = f"Make it step by step: RepeatVector, or a layer that gives a sequence. {OTHER_TARGET}"
-                raise UnsupportedError(_where(outer), problem, remedy)
+                enters(inner, origin, origin.held)
         aliases |= dict(zip(node.results[scan.states :], body.outputs[scan.states :], strict=True))
         engine = Engine(
             name,

@@ -4,18 +4,19 @@ A beat that several channels carry is taken by all of them in one cycle. A chann
 engine, or leads to a port beside others, has a queue of at least one sequence, so that no reader can hold up another's
 for ever: the oldest sequence always finds room (docs/architecture.md).
 
-Ref: the modules loopwire_meet, loopwire_reverse and loopwire_queue, and `cycles` for engines.
+Ref: the modules loopwire_meet, loopwire_reverse and loopwire_queue, `reshaping`, and `cycles` for engines.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from loopwire.schedule.cycles import EngineState, EngineTiming, Pace, SequenceCycles, SteadyState, admits, run_sequence
 from loopwire.schedule.network import Feed, Network, Source
+from loopwire.schedule.reshaping import ReshapingState
 
 MOST_SEQUENCES = 8
 """In a queue, and by how much tickets are multiplied: beyond, nothing gets faster."""
@@ -68,7 +69,9 @@ class NetworkTiming:
     def meets(self, engine: int) -> bool:
         """Say whether an engine's steps are put together from several channels, or repeated."""
         channels = self.of_reader(engine, to_port=False)
-        return len(channels) > 1 or (channels[0].feed.held and self.engines[engine].steps > 1)
+        feed = channels[0].feed
+        kept = feed.reshaping is not None and not feed.reverse  # in a queue, which holds what the feeder does not take
+        return len(channels) > 1 or kept or (feed.held and self.engines[engine].steps > 1)
 
     @cached_property
     def latency_cycles(self) -> int:
@@ -161,11 +164,15 @@ def _channels(network: Network, engines: Sequence[EngineTiming], input_steps: Se
         of_port = source.engine is None
         given = input_steps[source.index] if source.engine is None else _beats(engines[source.engine])
         beats = 1 if feed.last else given
+        if feed.reshaping is not None:
+            beats = feed.reshaping.steps
         shared = sources.count((source.engine, source.index if of_port else None)) > 1
         meets = not to_port and len(network.feeds[reader]) > 1
         repeats = not to_port and feed.held
         queued = not feed.reverse and (
-            ((meets or repeats) and (shared or of_port)) or (to_port and (shared or of_port))
+            feed.reshaping is not None
+            or ((meets or repeats) and (shared or of_port))
+            or (to_port and (shared or of_port))
         )
         channels.append(Channel(feed, reader, to_port, beats, beats if queued else 0))
     return channels
@@ -215,6 +222,7 @@ class _Flow:
         self._queues = {channel: _Queue(channel.depth) for channel in timing.channels}
         self._reversed: dict[Channel, list[int]] = {c: [] for c in timing.channels if c.feed.reverse}
         """When the last beat of each sequence left what turns it round."""
+        self._reshaped = {c: ReshapingState(c.feed.reshaping) for c in timing.channels if c.feed.reshaping is not None}
         self._port_free = [0 for _ in timing.outputs]
         self.next_input = [0 for _ in timing.inputs]
         self._input_free = [0 for _ in timing.inputs]
@@ -246,10 +254,10 @@ class _Flow:
         channels = self._timing.of_source(None, index)
         steps = self._timing.input_steps[index]
         taken: list[int] = []
-        for number in range(steps):
+        for _ in range(steps):
             begin = max(self.next_input[index] + pace.beats_per_vector - 1, self._input_free[index])
             offered = taken[-1] + pace.beats_per_vector if taken else begin
-            taken.append(max([offered, *(self._ready(channel, number, steps) for channel in channels)]))
+            taken.append(max([offered, *(self._ready(channel, taken, steps) for channel in channels)]))
         self._take(channels, taken)
         self._input_free[index] = taken[-1] + 1
         last = taken[(steps - 1) // pace.vectors_per_beat * pace.vectors_per_beat]
@@ -269,7 +277,7 @@ class _Flow:
         taken: list[int] = []
         for number, cycle in enumerate(results):
             earliest = max(cycle, taken[-1] + 1 if taken else 0)
-            taken.append(max([earliest, *(self._ready(channel, number, len(results)) for channel in channels)]))
+            taken.append(max([earliest, *(self._ready(channel, taken, len(results)) for channel in channels)]))
             for channel in channels:
                 if channel.to_port and not channel.depth and not channel.feed.reverse:
                     self._pass_port(channel, number, len(results), taken[-1])
@@ -286,12 +294,18 @@ class _Flow:
 
     # --- channels ---
 
-    def _ready(self, channel: Channel, number: int, beats: int) -> int:
-        """Return the first cycle in which a channel takes beat `number` of so many of a sequence."""
+    def _ready(self, channel: Channel, taken: Sequence[int], beats: int) -> int:
+        """Return the first cycle in which a channel takes a sequence's beat of so many, `taken` those before it."""
         if channel.feed.last:
-            if number < beats - 1:
+            if len(taken) < beats - 1:
                 return 0
-            number = 0
+            taken = ()
+        if channel.feed.reshaping is not None:
+            return self._reshaped[channel].accepts(taken, partial(self._room, channel))
+        return self._room(channel, len(taken))
+
+    def _room(self, channel: Channel, number: int) -> int:
+        """Return the first cycle in which there is room for beat `number` where a channel turns, keeps or ends."""
         if channel.feed.reverse:
             left = self._reversed[channel]
             return left[-2] + 1 if number == 0 and len(left) >= 2 else 0
@@ -305,6 +319,8 @@ class _Flow:
         """Hand beats taken in these cycles on to what comes next on their channels."""
         for channel in channels:
             cycles = list(taken[-1:] if channel.feed.last else taken)
+            if channel.feed.reshaping is not None:
+                cycles = self._reshaped[channel].take(cycles, partial(self._room, channel))
             if channel.feed.reverse:
                 cycles = self._turned(channel, cycles)
             elif channel.depth:
@@ -393,7 +409,8 @@ class _Flow:
         engines = tuple(
             self._states[index].situation(self._timing.engines[index], now) for index in sorted(self._part.engines)
         )
-        return ports, turned, tuple(queue.situation(now) for queue in self._queues.values()), engines
+        reshaped = tuple(state.situation(now) for state in self._reshaped.values())
+        return ports, turned, reshaped, tuple(queue.situation(now) for queue in self._queues.values()), engines
 
 
 def _behind_last(channel: Channel) -> Channel:

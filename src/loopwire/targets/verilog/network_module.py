@@ -11,6 +11,7 @@ from loopwire.hdl.names import KEYWORDS, library_words
 from loopwire.schedule.network_cycles import Channel
 from loopwire.schedule.network_plan import NetworkPlan, Wires
 from loopwire.targets.verilog.layer_module import INSTANCE
+from loopwire.targets.verilog.reshaping import reshaped
 from loopwire.targets.verilog.streams import Stream, declared, each, join, part_bits, queue, split
 from loopwire.targets.verilog.top_module import describe
 from loopwire.text.identifiers import Identifier, Names
@@ -197,7 +198,7 @@ class _Writer:
         """Write one channel up to its reader; `ready` is to be driven."""
         given, taken = self._plan.wires(channel)
         feed = channel.feed
-        result, lines = declared(name, taken.count, taken.width, taken.signed)
+        result, lines = declared(name, given.count, taken.width, taken.signed)
         data = source.data if given.whole else f"{source.data}[{given.start + given.bits - 1}:{given.start}]"
         if given.width == taken.width:
             lines.append(f"  assign {result.data} = {data};")
@@ -206,7 +207,7 @@ class _Writer:
                 f"  logic [{given.count - 1}:0][{given.width - 1}:0] {name}_given;",
                 f"  assign {name}_given = {data};",
                 *each(
-                    taken.count,
+                    given.count,
                     name,
                     f"{result.data}[k]",
                     resized(f"{name}_given[k]", given.width, given.signed, taken.width),
@@ -224,6 +225,9 @@ class _Writer:
                 f"  assign {ready} = {result.ready};",
                 f"  assign {result.last} = {source.last};",
             ]
+        if feed.reshaping is not None:
+            result, more = reshaped(result, feed.reshaping, name)
+            lines += more
         if feed.reverse:
             turned, more = declared(f"{name}_turned", result.count, result.width, result.signed)
             lines += [
