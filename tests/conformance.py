@@ -21,7 +21,7 @@ from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, TensorType
 from loopwire.knobs import Knobs
 from loopwire.layers.model import Layer, chain
-from loopwire.layers.roles import LayerTypes, Role
+from loopwire.layers.roles import LayerTypes, Role, known_roles
 from loopwire.passes.carry_states import carry_states
 from loopwire.passes.lower import lower
 from loopwire.schedule.cycles import arrivals, run
@@ -37,8 +37,8 @@ Types = LayerTypes | dict[str, LayerTypes]
 
 def types(spec: str = "fixed<8,3,RND,SAT>", max_error_steps: float = 2.0, **roles: str) -> LayerTypes:
     """Return types of all tensors; preactivations are exact unless given."""
-    chosen = {role: FixedType.parse(spec) for role in Role if role is not Role.PREACTIVATION}
-    chosen |= {Role(role): FixedType.parse(given) for role, given in roles.items()}
+    chosen = {role: FixedType.parse(spec) for role in known_roles() if role != Role.PREACTIVATION}
+    chosen |= {role: FixedType.parse(given) for role, given in roles.items()}
     return LayerTypes(chosen, max_error_steps)
 
 

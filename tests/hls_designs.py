@@ -24,7 +24,7 @@ from loopwire.targets.vitis_hls import HlsProject, generate
 
 PART = "xcku115-flvb2104-2-i"
 DEFAULT = FixedType.parse("fixed<12,4,RND,SAT>")
-ROLES = tuple(role for role in Role if role not in (Role.INPUT, Role.PREACTIVATION))
+ROLES = ("past", "log_gate", *(role for role in Role if role not in (Role.INPUT, Role.PREACTIVATION)))
 
 
 @dataclass(frozen=True)

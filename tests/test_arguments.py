@@ -53,7 +53,9 @@ USES: dict[str, Use] = {
     ),
     "layer.lstm: {} is no PrecisionConfig": lambda d, p: CompileConfig(layer={"lstm": {}}),
     "precision: 'fixed<16,6>' is no FixedType": lambda d, p: PrecisionConfig("fixed<16,6>"),
-    "types: 'heavy' is no role. Choose from Role.INPUT": lambda d, p: PrecisionConfig(None, {"heavy": FixedType(8, 1)}),
+    "types: 'heavy' is no role. Choose from input, weight": lambda d, p: PrecisionConfig(
+        None, {"heavy": FixedType(8, 1)}
+    ),
     "table_size: 2.0 is not a whole number": lambda d, p: PrecisionConfig(table_size=2.0),
     "max_luts: '9' is not a whole number": lambda d, p: DesignTargets(max_luts="9"),
     "max_latency_ns: [100] is not a number": lambda d, p: DesignTargets(max_latency_ns=[100]),

@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 import loopwire.layers
+from cell_models import CELLS
 from conformance import Case, prove, random_beats, types, vectors_of
 from ensembles import write_files
 from loopwire.datapath.fold import layer_of, reuse_factors
@@ -32,11 +33,11 @@ from loopwire.ir.types import Overflow, Rounding
 from loopwire.knobs import IO
 from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
+from loopwire.layers.cell import Cell
 from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Layer, OneToOne
-from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.select import Slice, Step
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape, Reversed
 from loopwire.layers.simple_rnn import SimpleRnn
@@ -87,6 +88,20 @@ def recurrent_cases() -> Iterator[Case]:
     yield Case("rnn", (5, 2), [rnn("a", 2, 3)], part="LFE5U-85F")
     yield Case("rnn_clipped", (3, 2), [rnn("a", 2, 2, clip=1.0)], multipliers="dsp")
     yield Case("rnn_one_step", (1, 2), [rnn("a", 2, 2, **BACKWARDS)], clock_period_ns=2.5, part="xcvu13p")
+
+
+def cell_cases() -> Iterator[Case]:
+    """Every cell of the literature, half of them with all steps, on each part and at several clocks."""
+    given = types("fixed<9,3,RND,SAT>", weight="fixed<7,3>", recurrent_weight="fixed<7,2>")
+    knobs = itertools.cycle([("xcku115", 5.0), ("xcvu13p", 3.5), ("xc7a100t", 7.0), ("LFE5U-85F", 10.0)])
+    for index, (name, model) in enumerate(CELLS.items()):
+        part, clock_period_ns = next(knobs)
+        cell = model.make(w, "a", 2, 2, return_sequences=index % 2 == 0, go_backwards=index % 5 == 0)
+        yield Case(name, (3, 2), [cell], given, part=part, clock_period_ns=clock_period_ns)
+    yield Case("state_min_gru", (2, 2), [CELLS["min_gru"].make(w, "a", 2, 2)], given, stateful=True, channels=3)
+    yield Case("state_qrnn", (2, 2), [CELLS["qrnn"].make(w, "a", 2, 2)], given, stateful=True)
+    yield Case("fold_janet", (3, 2), [CELLS["janet"].make(w, "a", 2, 4)], given, reuse_factor=4)
+    yield Case("fold_min_gru", (3, 2), [CELLS["min_gru"].make(w, "a", 2, 4)], given, reuse_factor=2)
 
 
 def activation_cases() -> Iterator[Case]:
@@ -371,6 +386,7 @@ def knob_cases() -> Iterator[Case]:
 
 GROUPS = {
     "recurrent": recurrent_cases,
+    "cells": cell_cases,
     "activations": activation_cases,
     "feed forward": feed_forward_cases,
     "stacked": stacked_cases,
@@ -397,11 +413,9 @@ def test_hardware_conforms(group: str, tmp_path: Path) -> None:
 
 def test_every_layer_has_a_case() -> None:
     kinds = {type(layer) for group in GROUPS.values() for case in group() for layer in case.layers}
-    names = (found.name for found in pkgutil.iter_modules(loopwire.layers.__path__))
-    modules = [import_module(f"loopwire.layers.{name}") for name in names]
-    found = {
-        v for m in modules for v in vars(m).values() if isinstance(v, type) and issubclass(v, OneToOne | Recurrent)
-    }
+    found_modules = pkgutil.walk_packages(loopwire.layers.__path__, "loopwire.layers.")
+    modules = [import_module(found.name) for found in found_modules]
+    found = {v for m in modules for v in vars(m).values() if isinstance(v, type) and issubclass(v, OneToOne | Cell)}
     in_graphs = {RepeatVector, Reversed}  # tests/test_networks.py, as all that take several tensors
     assert kinds == {layer for layer in found if not isabstract(layer)} - in_graphs
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cell_models import CELLS
 from hls_designs import DEFAULT, ROLES, Case, assert_equal_to_emulator, built, lowered
 from loopwire.ir.builder import Builder
 from loopwire.ir.graph import Graph, Value
@@ -115,6 +116,17 @@ def layer_graphs() -> dict[str, Graph]:
     }
 
 
+def cell_graphs() -> dict[str, Graph]:
+    graphs = {}
+    for number, (name, model) in enumerate(CELLS.items()):
+        random = np.random.default_rng(number)
+        cell = model.make(
+            lambda *shape, random=random: random.normal(0, 0.7, shape), "a", 2, 2, return_sequences=number % 2 == 0
+        )
+        graphs[name] = lowered((STEPS, 2), [cell])
+    return graphs
+
+
 def vector_graphs() -> dict[str, Graph]:
     graphs = {}
     for number, function in enumerate(FUNCTIONS):
@@ -130,7 +142,7 @@ def vector_graphs() -> dict[str, Graph]:
 
 def cases_with_one_knob_each() -> list[Case]:
     cases = []
-    for number, (name, graph) in enumerate(layer_graphs().items()):
+    for number, (name, graph) in enumerate((layer_graphs() | cell_graphs()).items()):
         cases.append(Case(name, graph, KNOBS[number % len(KNOBS)]))
     fitting = [knobs for knobs in KNOBS if knobs["io"] == "parallel" and "copies" not in knobs]
     for number, (name, graph) in enumerate(vector_graphs().items()):

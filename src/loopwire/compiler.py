@@ -17,8 +17,8 @@ from loopwire.errors import ConfigError, LoopwireWarning, UnsupportedError
 from loopwire.ir import ops
 from loopwire.ir.interval import table_form
 from loopwire.ir.verify import verify
+from loopwire.layers.cell import Cell
 from loopwire.layers.model import Model
-from loopwire.layers.recurrent import Recurrent
 from loopwire.passes.carry_states import carry_states
 from loopwire.passes.fold_batch_normalization import fold_batch_normalization
 from loopwire.passes.lower import lower
@@ -137,7 +137,7 @@ def _as_the_model_asks(config: CompileConfig, model: Model) -> CompileConfig:
         raise ConfigError(
             "steps", f"the model's input has shape {model.input_shape}, not {config.steps} steps", "Leave 'steps' out"
         )
-    recurrent = [layer for layer in model.layers if isinstance(layer, Recurrent)]
+    recurrent = [layer for layer in model.layers if isinstance(layer, Cell)]
     stateful = [layer.name for layer in recurrent if layer.stateful]
     if config.stateful or not stateful:
         return config

@@ -31,7 +31,7 @@ from loopwire.ir import ops
 from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.knobs import KNOBS, Knobs
-from loopwire.layers.roles import LayerTypes, Role
+from loopwire.layers.roles import LayerTypes, Role, known_roles
 from loopwire.text.names import take_in
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class PrecisionConfig:
     """
 
     precision: FixedType | None = None
-    types: Mapping[Role, FixedType] = field(default_factory=dict)
+    types: Mapping[str, FixedType] = field(default_factory=dict)
     table_size: int | None = None
     max_error_steps: float | None = None
 
@@ -72,14 +72,13 @@ class PrecisionConfig:
         checks = {"precision": fixed_type, "table_size": whole, "max_error_steps": positive}
         check_fields(self, {**checks, "types": lambda where, types: table(where, types, fixed_type)})
         for name in self.types:
-            if not isinstance(name, Role):
-                roles = ", ".join(f"Role.{role.name}" for role in Role)
-                raise ConfigError("types", f"{name!r} is no role", f"Choose from {roles}")
+            if name not in known_roles():
+                raise ConfigError("types", f"{name!r} is no role", f"Choose from {', '.join(known_roles())}")
 
     def given(self) -> list[str]:
         """Return the keys of all settings made."""
         others = [key for key in ("precision", "table_size", "max_error_steps") if getattr(self, key) is not None]
-        return [*others, *(role.value for role in self.types)]
+        return [*others, *map(str, self.types)]
 
 
 @dataclass(frozen=True)
@@ -234,7 +233,7 @@ class TypeChoice:
         types = {
             role: given or DEFAULT_TYPE
             for role, given in decided.items()
-            if given is not None or role is not Role.PREACTIVATION
+            if given is not None or role != Role.PREACTIVATION
         }
         for name in groups:
             group = self._groups[name]
@@ -263,13 +262,13 @@ class TypeChoice:
                         "Remove it",
                     )
 
-    def _decide(self, role: Role, groups: Sequence[str]) -> FixedType | None:
+    def _decide(self, role: str, groups: Sequence[str]) -> FixedType | None:
         for name in groups:
             group = self._groups[name]
             if role in group.types:
-                self._read.add((name, role.value))
+                self._read.add((name, str(role)))
                 return group.types[role]
-            if group.precision is not None and role is not Role.PREACTIVATION:
+            if group.precision is not None and role != Role.PREACTIVATION:
                 self._read.add((name, "precision"))
                 return group.precision
         return None
@@ -282,15 +281,13 @@ def _check_groups(key: str, what: str, groups: Mapping[str, PrecisionConfig], pr
         if name not in present:
             hint = nearest(name, present)
             raise ConfigError(where, f"the model has no layer of this {what}", f"{hint}It has {_list(present)}")
-        kind, roles = present[name].kind, [role.value for role in present[name].roles]
+        kind, roles = present[name].kind, [str(role) for role in present[name].roles]
         for role in group.types:
-            if role is Role.INPUT:
+            if role == Role.INPUT:
                 raise ConfigError(where, "'input' is the type of the model's input", "Give it in [model]")
-            if role.value not in roles:
-                remedy = (
-                    f"{nearest(role.value, roles)}It has {_list(roles)}" if roles else "It has no tensors of its own"
-                )
-                raise ConfigError(where, f"a {kind} layer has no {role.value!r}", remedy)
+            if role not in roles:
+                remedy = f"{nearest(role, roles)}It has {_list(roles)}" if roles else "It has no tensors of its own"
+                raise ConfigError(where, f"a {kind} layer has no {str(role)!r}", remedy)
 
 
 def _list(names: Iterable[str]) -> str:
@@ -323,8 +320,9 @@ def _type(where: str, value: Any) -> FixedType:
 
 
 def _precision(where: str, values: Any) -> PrecisionConfig:
-    read = _read(where, values, _PRECISION_READERS)
-    types = {role: read.pop(role.value) for role in Role if role.value in read}
+    readers = {"precision": _type, **dict.fromkeys(known_roles(), _type), **_TABLE_READERS}
+    read = _read(where, values, readers)
+    types = {role: read.pop(role) for role in known_roles() if role in read}
     return PrecisionConfig(types=types, **read)
 
 
@@ -338,12 +336,7 @@ def _targets(where: str, values: Any) -> DesignTargets:
     return DesignTargets(**_read(where, values, _TARGETS_READERS))
 
 
-_PRECISION_READERS: dict[str, Check] = {
-    "precision": _type,
-    **{role.value: _type for role in Role},
-    "table_size": whole,
-    "max_error_steps": positive,
-}
+_TABLE_READERS: dict[str, Check] = {"table_size": whole, "max_error_steps": positive}
 
 _TARGETS_READERS: dict[str, Check] = {
     "max_latency_ns": number,

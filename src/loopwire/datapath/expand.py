@@ -90,7 +90,7 @@ class Expansion:
         )
         output = self._outputs(engine.outputs)
         datapath = Datapath(x, tuple(self._operations), rings, output)
-        return fold_rounding(without_unused(fold_bounds(datapath)))
+        return fold_rounding(without_unused(fold_bounds(without_unread_rings(datapath))))
 
     def _of(self, value: Value) -> Signal:
         return self._signals[self._named(value)]
@@ -258,6 +258,13 @@ class Expansion:
 def packed_bits(name: str, parts: Sequence[Signal]) -> Signal:
     """Return a signal of all bits of some vectors."""
     return Signal(name, sum(part.bits for part in parts), 0, 1, 0, parts[0].layer, "")
+
+
+def without_unread_rings(datapath: Datapath) -> Datapath:
+    """Return the datapath without the rings of states that no step reads: the last step's is what is handed on."""
+    read = {datapath.output, *(ring.following for ring in datapath.rings)}
+    read |= {operand for operation in datapath.operations for operand in operation.operands}
+    return replace(datapath, rings=tuple(ring for ring in datapath.rings if ring.read in read))
 
 
 def without_unused(datapath: Datapath) -> Datapath:

@@ -41,6 +41,6 @@ def toml_key(name: str) -> str:
 
 def _group(group: PrecisionConfig) -> list[str]:
     lines = [] if group.precision is None else [f'precision = "{group.precision}"']
-    lines += [f'{role.value} = "{type}"' for role, type in group.types.items()]
+    lines += [f'{role} = "{type}"' for role, type in group.types.items()]
     numbers = {"table_size": group.table_size, "max_error_steps": group.max_error_steps}
     return lines + [f"{key} = {value}" for key, value in numbers.items() if value is not None]

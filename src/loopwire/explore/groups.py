@@ -25,7 +25,7 @@ class Group:
     """
 
     layer: str
-    roles: tuple[Role, ...]
+    roles: tuple[str, ...]
 
     @property
     def is_weights(self) -> bool:
@@ -41,8 +41,8 @@ Types = Mapping[Group, FixedType]
 
 def configuration(types: Types, base: CompileConfig | None = None) -> CompileConfig:
     """Return a configuration with these types, and all that is not a type from `base`."""
-    layers: dict[str, dict[Role, FixedType]] = {}
-    model: dict[Role, FixedType] = {}
+    layers: dict[str, dict[str, FixedType]] = {}
+    model: dict[str, FixedType] = {}
     for group, type in types.items():
         of_layer = layers.setdefault(group.layer, {}) if group.layer else model
         of_layer.update(dict.fromkeys(group.roles, type))
@@ -67,10 +67,10 @@ class Probe:
         for layer in self.model.layers:
             tied = Role.STATE in layer.roles and Role.RESULT in layer.roles
             for role in layer.roles:
-                if tied and role is Role.RESULT:
+                if tied and role == Role.RESULT:
                     continue
-                roles = (Role.STATE, Role.RESULT) if tied and role is Role.STATE else (role,)
-                groups.append(Group(layer.name, roles))
+                tied_roles = (Role.STATE, Role.RESULT) if tied and role == Role.STATE else (role,)
+                groups.append(Group(layer.name, tied_roles))
         self._lower(groups)
         self._lower(self._tied())
 

@@ -30,6 +30,13 @@ from loopwire.passes.fold_batch_normalization import fold_batch_normalization
 EXACT_SUMS = "no effect: the sum is exact and is cast once, to the layer's `result`"
 TABLE_IS_RESULT = "no effect: a table's values have the type of the result"
 BOTH_KERNELS = "no effect: both kernels are used in the same cycles of a step, so ReuseFactor is for both"
+TENSORS: dict[str, str] = {
+    Role.WEIGHT: "weight",
+    Role.RECURRENT_WEIGHT: "recurrent_weight",
+    Role.BIAS: "bias",
+    Role.GATE: "table",
+}
+"""hls4ml's names of roles; all others are a `result`."""
 STATIC = "no effect: there is a cell for each step (`copies`) only if all recurrent layers ask for it"
 
 
@@ -102,23 +109,24 @@ class _Translation:
             case Dense():
                 return self._dense(layer, settings)
             case BatchNormalization():
-                roles = {"scale": Role.WEIGHT, "bias": Role.BIAS, "result": Role.RESULT}
+                roles: dict[str, str] = {"scale": Role.WEIGHT, "bias": Role.BIAS, "result": Role.RESULT}
                 return PrecisionConfig(types={role: settings.type_of(tensor) for tensor, role in roles.items()})
             case Activation():
-                types = {Role.RESULT: settings.type_of("result")}
+                types: dict[str, FixedType] = {Role.RESULT: settings.type_of("result")}
                 self._note_inner_types(layer.function, settings)
                 return PrecisionConfig(types=types, table_size=self._table_size(layer, settings))
             case _:
-                assert not layer.roles, f"{layer.kind} has tensors that nothing gives a type"
-                return PrecisionConfig()
+                named = {role: settings.type_of(TENSORS.get(role, "result")) for role in layer.roles}
+                named.pop(Role.PREACTIVATION, None)
+                return PrecisionConfig(types=named)
 
     def _recurrent(self, layer: Recurrent, settings: LayerSettings) -> PrecisionConfig:
         state = settings.type_of("result")
-        types = {
+        types: dict[str, FixedType] = {
             Role.WEIGHT: settings.type_of("weight"),
             Role.RECURRENT_WEIGHT: settings.type_of("recurrent_weight"),
             Role.BIAS: settings.type_of("bias"),
-            **dict.fromkeys((*layer.states.values(), Role.RESULT), state),
+            **dict.fromkeys((*(state.role for state in layer.states.values()), Role.RESULT), state),
         }
         accum = settings.given("accum")
         if accum is not None:
@@ -135,7 +143,7 @@ class _Translation:
         return PrecisionConfig(types=types, table_size=self._table_size(layer, settings, *inside))
 
     def _dense(self, layer: Dense, settings: LayerSettings) -> PrecisionConfig:
-        types = {Role.WEIGHT: settings.type_of("weight"), Role.BIAS: settings.type_of("bias")}
+        types: dict[str, FixedType] = {Role.WEIGHT: settings.type_of("weight"), Role.BIAS: settings.type_of("bias")}
         result, accum = settings.given("result"), settings.given("accum")
         inside = self._of(activation_name(layer, layer.activation))
         if layer.activation == LINEAR and inside.given("result") is None:

@@ -103,7 +103,7 @@ class Activation(OneToOne):
     function: Function
 
     kind: ClassVar[str] = "Activation"
-    roles: ClassVar[tuple[Role, ...]] = (Role.RESULT,)
+    roles: ClassVar[tuple[str, ...]] = (Role.RESULT,)
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the input's shape."""

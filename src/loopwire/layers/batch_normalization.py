@@ -27,7 +27,7 @@ class BatchNormalization(OneToOne):
     offset: npt.NDArray[np.float64]
 
     kind: ClassVar[str] = "BatchNormalization"
-    roles: ClassVar[tuple[Role, ...]] = (Role.WEIGHT, Role.BIAS, Role.RESULT)
+    roles: ClassVar[tuple[str, ...]] = (Role.WEIGHT, Role.BIAS, Role.RESULT)
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the input's shape."""

@@ -23,7 +23,7 @@ class Constant:
     values: npt.NDArray[np.float64]
 
     kind: ClassVar[str] = "Constant"
-    roles: ClassVar[tuple[Role, ...]] = (Role.RESULT,)
+    roles: ClassVar[tuple[str, ...]] = (Role.RESULT,)
 
     def results(self, inputs: Sequence[Tensor]) -> Mapping[str, Shape]:
         """Return the values' shape."""

@@ -26,7 +26,7 @@ class Dense(OneToOne):
     activation: Function = LINEAR
 
     kind: ClassVar[str] = "Dense"
-    roles: ClassVar[tuple[Role, ...]] = (Role.WEIGHT, Role.BIAS, Role.PREACTIVATION, Role.RESULT)
+    roles: ClassVar[tuple[str, ...]] = (Role.WEIGHT, Role.BIAS, Role.PREACTIVATION, Role.RESULT)
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape with m in the last place."""

@@ -11,7 +11,7 @@ from loopwire.ir.builder import BodyResult, Builder
 from loopwire.ir.graph import Value
 from loopwire.ir.types import FixedType
 from loopwire.layers.interpolation import interpolated, is_interpolated
-from loopwire.layers.roles import LayerTypes, Role
+from loopwire.layers.roles import LayerTypes
 
 Body = Callable[["Emitter", Sequence[Value], Sequence[Value]], BodyResult]
 
@@ -23,15 +23,15 @@ class Emitter:
         self.b = builder
         self._types = types
 
-    def type_of(self, role: Role) -> FixedType:
+    def type_of(self, role: str) -> FixedType:
         """Return the type of a role that always has one."""
         return self._types.types[role]
 
-    def weights(self, reals: npt.ArrayLike, role: Role, name: str, note: str = "") -> Value:
+    def weights(self, reals: npt.ArrayLike, role: str, name: str, note: str = "") -> Value:
         """Add a trained array in the type of `role`."""
         return self.b.const(reals, self.type_of(role), name, note)
 
-    def cast(self, value: Value, role: Role, name: str, note: str = "") -> Value:
+    def cast(self, value: Value, role: str, name: str, note: str = "") -> Value:
         """Bring a value into the type of `role`; a role without a type leaves it exact."""
         to = self._types.types.get(role)
         return value if to is None or to == value.type.element else self.b.cast(value, to, name, note)
@@ -57,7 +57,7 @@ class Emitter:
         steps = round(real * 2**fraction)
         return self.b.const(np.float64(real), FixedType.holding(min(steps, 0), max(steps, 0), fraction), name)
 
-    def zeros(self, shape: tuple[int, ...], role: Role, name: str) -> Value:
+    def zeros(self, shape: tuple[int, ...], role: str, name: str) -> Value:
         """Add an initial state."""
         return self.b.const(np.zeros(shape), self.type_of(role), name)
 

@@ -17,7 +17,6 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from loopwire.ir.builder import BodyResult
 from loopwire.ir.graph import Value
 from loopwire.layers.activation import SIGMOID, Function, activate
 from loopwire.layers.emitter import Emitter
@@ -38,7 +37,7 @@ class Gru(Recurrent):
     recurrent_activation: Function = field(default=SIGMOID, kw_only=True)
 
     kind: ClassVar[str] = "GRU"
-    roles: ClassVar[tuple[Role, ...]] = (
+    roles: ClassVar[tuple[str, ...]] = (
         Role.WEIGHT,
         Role.RECURRENT_WEIGHT,
         Role.BIAS,
@@ -48,9 +47,9 @@ class Gru(Recurrent):
         Role.RESULT,
     )
 
-    def step(self, e: Emitter, states: Sequence[Value], steps: Sequence[Value]) -> BodyResult:
+    def step(self, e: Emitter, states: Sequence[Value], x: Value) -> Sequence[Value]:
         """Write the equations."""
-        (h,), (x,) = states, steps
+        (h,) = states
         units = self.units
         gate = e.type_of(Role.GATE)
         bias = self.bias + np.concatenate([self.recurrent_bias[: 2 * units], np.zeros(units)])
@@ -75,4 +74,4 @@ class Gru(Recurrent):
         fresh = e.b.mul(e.b.sub(e.scalar(1.0, "one"), z, "one_minus_z"), n, "fresh", "(1 - z)∘n")
         kept = e.b.mul(z, h, "kept", "z∘h")
         h_next = e.cast(e.b.add(fresh, kept, "h_exact"), Role.STATE, "h_next", "h' = (1 - z)∘n + z∘h")
-        return (h_next,), (h_next,)
+        return (h_next,)

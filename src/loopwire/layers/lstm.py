@@ -19,9 +19,9 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from loopwire.ir.builder import BodyResult
 from loopwire.ir.graph import Value
 from loopwire.layers.activation import SIGMOID, Function, activate
+from loopwire.layers.cell import State
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.roles import Role
@@ -41,7 +41,7 @@ class Lstm(Recurrent):
     peepholes: npt.NDArray[np.float64] | None = field(default=None, kw_only=True)
 
     kind: ClassVar[str] = "LSTM"
-    roles: ClassVar[tuple[Role, ...]] = (
+    roles: ClassVar[tuple[str, ...]] = (
         Role.WEIGHT,
         Role.RECURRENT_WEIGHT,
         Role.BIAS,
@@ -51,11 +51,15 @@ class Lstm(Recurrent):
         Role.STATE,
         Role.RESULT,
     )
-    states: ClassVar[dict[str, Role]] = {"h": Role.STATE, "c": Role.CELL}
 
-    def step(self, e: Emitter, states: Sequence[Value], steps: Sequence[Value]) -> BodyResult:
+    @property
+    def states(self) -> Mapping[str, State]:
+        """h and c."""
+        return {"h": State(Role.STATE, self.units), "c": State(Role.CELL, self.units)}
+
+    def step(self, e: Emitter, states: Sequence[Value], x: Value) -> Sequence[Value]:
         """Write the equations."""
-        (h, c), (x,) = states, steps
+        h, c = states
         gate = e.type_of(Role.GATE)
         weights = e.weights(self.kernel, Role.WEIGHT, "W")
         recurrent_weights = e.weights(self.recurrent_kernel, Role.RECURRENT_WEIGHT, "U")
@@ -79,7 +83,7 @@ class Lstm(Recurrent):
         o = self._gate(e, sums, "o", c_next) if o is None else o
         squashed = activate(e, self.output_activation or self.activation, c_next, gate, "phi_c", "φ(c')")
         h_next = e.cast(e.b.mul(o, squashed, "h_exact"), Role.STATE, "h_next", "h' = o∘φ(c')")
-        return (h_next, c_next), (h_next,)
+        return h_next, c_next
 
     def _gate(self, e: Emitter, sums: Mapping[str, Value], letter: str, cell: Value) -> Value:
         """Add σ of a gate's sum and of what it sees of the cell."""

@@ -29,7 +29,7 @@ class Merge(ABC):
     name: str
 
     kind: ClassVar[str]
-    roles: ClassVar[tuple[Role, ...]] = (Role.RESULT,)
+    roles: ClassVar[tuple[str, ...]] = (Role.RESULT,)
 
     def results(self, inputs: Sequence[Tensor]) -> Mapping[str, Shape]:
         """Return the shape of the result."""

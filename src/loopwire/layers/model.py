@@ -10,7 +10,6 @@ from typing import ClassVar, Protocol
 from loopwire.errors import ModelFileError, UnsupportedError
 from loopwire.ir.graph import Value
 from loopwire.layers.emitter import Emitter
-from loopwire.layers.roles import Role
 from loopwire.text.names import take_in
 
 Shape = tuple[int, ...]
@@ -33,7 +32,7 @@ class Layer(Protocol):
 
     kind: ClassVar[str]
     """Name users know the layer's type by, as in a configuration: 'LSTM'."""
-    roles: ClassVar[tuple[Role, ...]]
+    roles: ClassVar[tuple[str, ...]]
     """Tensors whose types a user may set."""
 
     @property

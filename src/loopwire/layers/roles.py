@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from loopwire.errors import ConfigError
 from loopwire.ir.types import FixedType
 
 
 class Role(StrEnum):
-    """A tensor's part in its layer."""
+    """A tensor's part in its layer. A layer may have others (`own_role`)."""
 
     INPUT = "input"
     """The model's input, as the firmware receives it."""
@@ -31,14 +32,35 @@ class Role(StrEnum):
     """What the layer hands on."""
 
 
+_OWN_ROLES: list[str] = []
+
+
+def own_role(name: str) -> str:
+    """Declare a role beside those of `Role`, for a layer that has one, so that settings may name it; return its name.
+
+    Raises:
+        ConfigError: the name is no plain word.
+    """
+    if not name.isidentifier():
+        raise ConfigError("role", f"{name!r} is no plain word", "Give a name such as 'angle'")
+    if name not in known_roles():
+        _OWN_ROLES.append(name)
+    return name
+
+
+def known_roles() -> tuple[str, ...]:
+    """Return the names of all roles, those that layers outside of Loopwire have declared included."""
+    return (*(role.value for role in Role), *_OWN_ROLES)
+
+
 @dataclass(frozen=True)
 class LayerTypes:
-    """The types of one layer's tensors.
+    """The types of one layer's tensors, by their roles.
 
     A role that is absent stays exact (only `Role.PREACTIVATION` may be). Activation tables keep their error below
     `max_error_steps` steps of their result's type, or within `table_size` entries where a size is given.
     """
 
-    types: Mapping[Role, FixedType]
+    types: Mapping[str, FixedType]
     max_error_steps: float = 1.0
     table_size: int | None = None

@@ -14,7 +14,6 @@ from loopwire.ir.graph import Value
 from loopwire.ir.types import FixedType
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.model import OneToOne, Shape
-from loopwire.layers.roles import Role
 
 BIT = FixedType(1, 1, signed=False)
 
@@ -28,7 +27,7 @@ class Slice(OneToOne):
     stop: int
 
     kind: ClassVar[str] = "Slice"
-    roles: ClassVar[tuple[Role, ...]] = ()
+    roles: ClassVar[tuple[str, ...]] = ()
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape with the features that are left."""
@@ -53,7 +52,7 @@ class Step(OneToOne):
     index: int
 
     kind: ClassVar[str] = "Step"
-    roles: ClassVar[tuple[Role, ...]] = ()
+    roles: ClassVar[tuple[str, ...]] = ()
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of a step."""

@@ -10,7 +10,6 @@ from loopwire.errors import UnsupportedError
 from loopwire.ir.graph import Value
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.model import OneToOne, Shape
-from loopwire.layers.roles import Role
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class Flatten(OneToOne):
     name: str
 
     kind: ClassVar[str] = "Flatten"
-    roles: ClassVar[tuple[Role, ...]] = ()
+    roles: ClassVar[tuple[str, ...]] = ()
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the one length."""
@@ -39,7 +38,7 @@ class Reshape(OneToOne):
     shape: tuple[int, ...]
 
     kind: ClassVar[str] = "Reshape"
-    roles: ClassVar[tuple[Role, ...]] = ()
+    roles: ClassVar[tuple[str, ...]] = ()
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape with its -1 worked out."""
@@ -67,7 +66,7 @@ class RepeatVector(OneToOne):
     count: int
 
     kind: ClassVar[str] = "RepeatVector"
-    roles: ClassVar[tuple[Role, ...]] = ()
+    roles: ClassVar[tuple[str, ...]] = ()
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the sequence."""
@@ -90,7 +89,7 @@ class Reversed(OneToOne):
     name: str
 
     kind: ClassVar[str] = "Reversed"
-    roles: ClassVar[tuple[Role, ...]] = ()
+    roles: ClassVar[tuple[str, ...]] = ()
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the input's shape."""

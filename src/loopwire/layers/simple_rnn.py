@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loopwire.ir.builder import BodyResult
 from loopwire.ir.graph import Value
 from loopwire.layers.activation import activate
 from loopwire.layers.emitter import Emitter
@@ -19,7 +18,7 @@ class SimpleRnn(Recurrent):
     """A simple RNN, of one gate."""
 
     kind: ClassVar[str] = "SimpleRNN"
-    roles: ClassVar[tuple[Role, ...]] = (
+    roles: ClassVar[tuple[str, ...]] = (
         Role.WEIGHT,
         Role.RECURRENT_WEIGHT,
         Role.BIAS,
@@ -28,9 +27,9 @@ class SimpleRnn(Recurrent):
         Role.RESULT,
     )
 
-    def step(self, e: Emitter, states: Sequence[Value], steps: Sequence[Value]) -> BodyResult:
+    def step(self, e: Emitter, states: Sequence[Value], x: Value) -> Sequence[Value]:
         """Write the equations."""
-        (h,), (x,) = states, steps
+        (h,) = states
         weights = e.weights(self.kernel, Role.WEIGHT, "W")
         recurrent_weights = e.weights(self.recurrent_kernel, Role.RECURRENT_WEIGHT, "U")
         bias = e.weights(self.bias, Role.BIAS, "b")
@@ -38,4 +37,4 @@ class SimpleRnn(Recurrent):
         total = e.b.add(from_x, e.b.matvec(recurrent_weights, h, "Uh"), "a", "a = W x + b + U h")
         total = self.preactivation(e, total, "a")
         h_next = activate(e, self.activation, total, e.type_of(Role.STATE), "h_next", "h' = φ(a)")
-        return (h_next,), (h_next,)
+        return (h_next,)

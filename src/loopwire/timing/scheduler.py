@@ -204,7 +204,9 @@ class _Scheduler:
             for ring in group:
                 if ring.following in ends_ns and place == entry + loop_latency - 1:
                     ends_ns[ring.following] += self._ways.travelled_ns[ring]
-            late = any(ns + self._hold_ns > self._budget_ns for ns in ends_ns.values())
+            # In a loop of one cycle the state's register keeps what it has: its clock enable does that, no gate.
+            hold_ns = self._hold_ns if loop_latency > 1 else 0.0
+            late = any(ns + hold_ns > self._budget_ns for ns in ends_ns.values())
             if possible and not late:
                 cuts.append(Cut(place, tuple(crossing)))
         return min(cuts, key=lambda cut: sum(v.bits for v in cut.signals), default=None)
