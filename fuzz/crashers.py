@@ -23,7 +23,7 @@ CRASHERS = ROOT / "tests" / "crashers"
 RIGHT = "right.json"
 GRAPH, KNOBS = "graph.txt", "design.json"
 DESIGNS = "designs"
-"""The campaign whose cases are graphs."""
+"""The campaign whose cases are kept as graphs: of chains of layers and of graphs alike."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Random designs and stimuli through all machines, which must give the same bits, in the cycles predicted.
 
-Each design goes through the definition of the numbers, the fast emulator, and its SystemVerilog in Verilator, with
-gaps, stalls, short sequences and a reset; some also through their HLS C++, Icarus Verilog, and gates after Yosys'
-synthesis. A group of designs is one simulation, since compiling takes most of the time.
+Each design, a chain or a graph of layers, goes through the definition of the numbers, the fast emulator, and its
+SystemVerilog in Verilator, with gaps, stalls, short sequences and a reset; some also through their HLS C++, Icarus
+Verilog, and gates after Yosys' synthesis. A group of designs is one simulation, since compiling takes most of the time.
 """
 
 from __future__ import annotations
@@ -21,21 +21,24 @@ from typing import Any
 import numpy as np
 
 import hls_designs
-from conformance import Case, Flags, Proof, random_beats, types, vectors_of
+from conformance import Case, Flags, Inputs, Proof, at_ports, random_inputs, types
 from ensembles import Ensemble, write_files
 from loopwire.emulator.fast_emulator import FastEmulator, try_build
 from loopwire.errors import ConfigError, LoopwireError, ToolError, UnsupportedError
 from loopwire.hdl.axi_stream import Counts
 from loopwire.hdl.testbench import Vectors, write_testbench
-from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Graph
 from loopwire.knobs import Knobs
 from loopwire.passes.carry_states import expose_states
+from loopwire.simulate.simulation import Sequences
 from loopwire.targets.verilog import Firmware
 from loopwire.tools.yosys import find_yosys
-from random_models import Sizes, buildable, random_case, sometimes_lasting
+from random_models import Sizes, built, random_case, sometimes_lasting
+from random_networks import random_network_case
 from test_netlist import assert_netlist_conforms
 
+DESIGNS, GRAPHS = "designs", "graphs"
+"""The campaigns: chains of layers, and graphs."""
 GROUP = 60
 """Designs of one simulation. Verilator and the compiler take as long for each, whatever their number."""
 _SMALL = Sizes(2, 2, 1, 0, copies=(1,), interleave=(1, 1, 1, 2, None))
@@ -64,16 +67,18 @@ class Tally:
     failures: list[Failure] = field(default_factory=list)
 
 
-def case_of(seed: int, number: int) -> Case:
-    """Return the case of a number, all of which follows from both."""
-    source = random.Random(f"designs {seed} {number}")
+def case_of(campaign: str, seed: int, number: int) -> Case:
+    """Return the case of a number, a chain of layers or a graph, all of which follows from the three."""
+    source = random.Random(f"{campaign} {seed} {number}")
     name = f"fuzz_{number}"
+    if campaign == GRAPHS:
+        return random_network_case(source, name)
     return sometimes_lasting(source, random_case(source, name, source.choice(SIZES)))
 
 
-def prove_group(seed: int, numbers: range) -> Tally:
+def prove_group(campaign: str, seed: int, numbers: range) -> Tally:
     """Send the designs of some numbers through their machines."""
-    return prove_cases([case_of(seed, number) for number in numbers], seed, numbers)
+    return prove_cases([case_of(campaign, seed, number) for number in numbers], seed, numbers)
 
 
 def prove_cases(cases: Sequence[Case], seed: int, numbers: Sequence[int], machines: Collection[str] = ()) -> Tally:
@@ -83,9 +88,7 @@ def prove_cases(cases: Sequence[Case], seed: int, numbers: Sequence[int], machin
     ready: list[_Ready] = []
     for place, case in enumerate(cases):
         with _told(tally, place, "compiler"):
-            built = buildable(case)
-            graph = built.graph()
-            ready.append(_Ready(place, numbers[place], built, graph, built.firmware(graph)))
+            ready.append(_Ready(place, numbers[place], *built(case)))
     with tempfile.TemporaryDirectory(prefix="loopwire-fuzz-") as folder:
         _prove_rtl(ready, Path(folder, "rtl"), seed, tally)
         chosen = [one for one in ready if "HLS" in machines or _for_hls(one.number)]
@@ -115,7 +118,11 @@ class _Ready:
 
 def _for_icarus(one: _Ready, always: bool) -> bool:
     chosen = always or one.number % ICARUS_EVERY == 1
-    return chosen and not one.case.remembers and shutil.which("iverilog") is not None
+    return chosen and _one_stream(one) and shutil.which("iverilog") is not None
+
+
+def _one_stream(one: _Ready) -> bool:
+    return not (one.case.remembers or one.design.has_streams_apart)
 
 
 def _for_hls(number: int) -> bool:
@@ -155,17 +162,20 @@ class _CountedProof(Proof):
         self._tally.designs["RTL"] += 1
         self._tally.designs["fast emulator"] += self._fast is not None
 
-    def vectors(self, x: Integers, lengths: Counts, fresh: Flags | None) -> tuple[Integers, Integers, Counts]:
+    def sequences(self, x: Inputs, lengths: Counts, fresh: Flags | None) -> tuple[list[Sequences], list[Sequences]]:
         """Return the definition's, once the fast emulator has given the same."""
-        vectors, due, counts = super().vectors(x, lengths, fresh)
+        sent, due = super().sequences(x, lengths, fresh)
         if self._fast is not None:
             case = self._one.case
-            _, fast, _ = vectors_of(self._one.graph, self._one.design, x, lengths, fresh, case, self._fast)
-            assert np.array_equal(fast, due), f"fast emulator of {case.name}: {np.argwhere(fast != due)[:3].tolist()}"
-            self._tally.sequences["fast emulator"] += len(x)
-        self._tally.sequences["RTL"] += len(x)
-        self._tally.bits += due.size * self._one.graph.outputs[0].type.element.width
-        return vectors, due, counts
+            _, fast = at_ports(self._one.graph, self._one.design, x, lengths, fresh, case, self._fast)
+            for found, expected in zip(fast, due, strict=True):
+                different = np.argwhere(found.vectors != expected.vectors)
+                assert not len(different), f"fast emulator of {case.name}: {different[:3].tolist()}"
+            self._tally.sequences["fast emulator"] += len(lengths)
+        self._tally.sequences["RTL"] += len(lengths)
+        for y, expected in zip(self._one.graph.outputs, due, strict=True):
+            self._tally.bits += expected.vectors.size * y.type.element.width
+        return sent, due
 
 
 def _fast(graph: Graph, knobs: Knobs) -> FastEmulator | None:
@@ -228,9 +238,9 @@ def _prove_icarus(one: _Ready, folder: Path) -> None:
     """Run the project's testbench in Icarus Verilog."""
     source = random.Random(one.case.name)
     lengths = np.array([source.randint(1, one.design.length) for _ in range(BENCH_SEQUENCES)])
-    x = random_beats(one.graph.inputs[0].type, len(lengths), source)
-    vectors, due, counts = vectors_of(one.graph, one.design, x, lengths)
-    sent, expected = Vectors(one.design.input, vectors, lengths), Vectors(one.design.output, due, counts)
+    (given,), (due,) = at_ports(one.graph, one.design, random_inputs(one.graph, len(lengths), source), lengths)
+    sent = Vectors(one.design.input, given.vectors, given.lengths)
+    expected = Vectors(one.design.output, due.vectors, due.lengths)
     period_ns, still_cycles = one.case.clock_period_ns, one.design.latency_cycles
     bench, *_ = write_testbench(folder, one.design.top, sent, expected, period_ns, still_cycles)
     names = [bench.name, *(path.name for path in write_files(one.design, folder))]
@@ -244,7 +254,7 @@ def _of_gates(ready: Sequence[_Ready], always: bool) -> list[_Ready]:
     """Return the designs that are synthesised: on parts of which there are models of the cells."""
     if not _has_yosys():
         return []
-    fitting = [one for one in ready if one.case.part in NETLIST_PARTS and not one.case.remembers]
+    fitting = [one for one in ready if one.case.part in NETLIST_PARTS and _one_stream(one)]
     if always:
         return fitting
     return fitting[:1] if ready and ready[0].number % NETLIST_EVERY == 0 else []

@@ -19,16 +19,26 @@ from multiprocessing import get_context
 from random import SystemRandom
 
 from fuzz import ROOT, configurations, crashers, data_files, designs, models, projects, streams, totals
-from fuzz.designs import GROUP, Tally
+from fuzz.designs import DESIGNS, GRAPHS, GROUP, Tally
 from fuzz.files import FileCampaign
+from random_models import buildable
 
 FILES: dict[str, FileCampaign] = {
     campaign.name: campaign
     for campaign in (module.CAMPAIGN for module in (models, data_files, configurations, projects, streams))
 }
 PROPERTIES = "properties"
-SHARES = {"models": 3, "data": 1, "configurations": 1, "projects": 1, "streams": 1, crashers.DESIGNS: 6, PROPERTIES: 3}
-"""Of the time. A campaign of this name is one of `FILES`, the designs, or the property tests with new seeds."""
+SHARES = {
+    "models": 3,
+    "data": 1,
+    "configurations": 1,
+    "projects": 1,
+    "streams": 1,
+    DESIGNS: 4,
+    GRAPHS: 4,
+    PROPERTIES: 3,
+}
+"""Of the time. A campaign of this name is one of `FILES`, chains or graphs, or the property tests with new seeds."""
 KEPT_EVERY_S = 30.0
 """So that a run that is stopped has counted."""
 PROPERTY_TESTS = tuple(f"tests/test_{name}.py" for name in ("conformance_verilog", "fast_emulator", "expand", "passes"))
@@ -56,7 +66,7 @@ def main() -> None:
         elif campaign == PROPERTIES:
             failed += _run_properties(arguments.seed, deadline)
         else:
-            failed += _run_designs(arguments.seed, deadline, arguments.jobs)
+            failed += _run_designs(campaign, arguments.seed, deadline, arguments.jobs)
     sys.exit(failed > 0)
 
 
@@ -85,7 +95,7 @@ def _run_files(campaign: FileCampaign, seed: int, deadline: float) -> int:
     return len(failures)
 
 
-def _run_designs(seed: int, deadline: float, jobs: int) -> int:
+def _run_designs(campaign: str, seed: int, deadline: float, jobs: int) -> int:
     """Run groups of designs, several at a time, until the deadline; return how many failures there were."""
     whole, failures = Tally(), 0
     begin = time.monotonic()
@@ -96,16 +106,16 @@ def _run_designs(seed: int, deadline: float, jobs: int) -> int:
             try:
                 while running or time.monotonic() < deadline:
                     while len(running) < jobs and time.monotonic() < deadline:
-                        running[pool.submit(designs.prove_group, seed, _numbers(following))] = following
+                        running[pool.submit(designs.prove_group, campaign, seed, _numbers(following))] = following
                         following += 1
                     done = next(as_completed(running))
                     group = running.pop(done)
-                    failures += _add(whole, done.result(), seed, _numbers(group))
+                    failures += _add(campaign, whole, done.result(), seed, _numbers(group))
                     spent_s = time.monotonic() - begin
-                    print(f"designs: {_listed(whole.designs)} after {spent_s:.0f} s", flush=True)
+                    print(f"{campaign}: {_listed(whole.designs)} after {spent_s:.0f} s", flush=True)
             except BrokenProcessPool:
                 failures += 1
-                print(f"designs: a process died in one of the groups {sorted(running.values())}", flush=True)
+                print(f"{campaign}: a process died in one of the groups {sorted(running.values())}", flush=True)
     return failures
 
 
@@ -113,24 +123,24 @@ def _numbers(group: int) -> range:
     return range(group * GROUP, (group + 1) * GROUP)
 
 
-def _add(whole: Tally, tally: Tally, seed: int, numbers: range) -> int:
+def _add(campaign: str, whole: Tally, tally: Tally, seed: int, numbers: range) -> int:
     """Add a group's tally to that of the run and to the totals, and keep its failures; return their number."""
     whole.designs.update(tally.designs)
     whole.sequences.update(tally.sequences)
     whole.bits += tally.bits
     counts = {f"designs, {machine}": count for machine, count in tally.designs.items()}
     counts |= {f"sequences, {machine}": count for machine, count in tally.sequences.items()}
-    totals.add(crashers.DESIGNS, {**counts, "bits": tally.bits})
+    totals.add(campaign, {**counts, "bits": tally.bits})
     for place, machine, text in tally.failures:
         number = numbers[place]
-        print(f"designs {number}, {machine}: {text[:500]}", flush=True)
-        case = designs.case_of(seed, number)
+        print(f"{campaign} {number}, {machine}: {text[:500]}", flush=True)
+        case = designs.case_of(campaign, seed, number)
         try:
-            kept = crashers.keep_design(designs.buildable(case), f"{machine}: {text[:500]}")
+            kept = crashers.keep_design(buildable(case), f"{machine}: {text[:500]}")
         except Exception as error:
             print(f"  it is not kept: {type(error).__name__}: {error}")
         else:
-            _tell_kept(crashers.DESIGNS, seed, number, kept)
+            _tell_kept(campaign, seed, number, kept)
     return len(tally.failures)
 
 
@@ -163,7 +173,7 @@ def _again(campaign: str, seed: int, number: int) -> int:
         outcome = FILES[campaign].outcome(FILES[campaign].mutated(seed, number))
         print(outcome.kind, outcome.text, outcome.place)
         return outcome.failed
-    case = designs.case_of(seed, number)
+    case = designs.case_of(campaign, seed, number)
     print(case)
     tally = designs.prove_cases([case], seed, [number], designs.SLOWER)
     print(_listed(tally.designs), *(f"{machine}: {text}" for _, machine, text in tally.failures), sep="\n")

@@ -15,22 +15,25 @@ from loopwire.devices import find_part
 from loopwire.emulator.calls import Evaluate, evaluate_calls
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.emulator.windows import windows
-from loopwire.hdl.axi_stream import Counts
+from loopwire.hdl.axi_stream import Counts, StreamPort
 from loopwire.ir.fixed_point import Integers, integer_dtype
 from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, TensorType
 from loopwire.knobs import Knobs
-from loopwire.layers.model import Layer, chain
+from loopwire.layers.model import Layer, Model, chain
 from loopwire.layers.roles import LayerTypes, Role, known_roles
 from loopwire.passes.carry_states import carry_states
 from loopwire.passes.lower import lower
-from loopwire.schedule.cycles import arrivals, run
+from loopwire.schedule.cycles import DesignTiming, arrivals, run
+from loopwire.schedule.network_cycles import NetworkTiming
+from loopwire.schedule.network_cycles import run as run_network
 from loopwire.simulate import verilator
-from loopwire.simulate.simulation import SimulationResult, Stimulus
+from loopwire.simulate.simulation import Sequences, SimulationResult, Stimulus
 from loopwire.targets.verilog import Firmware, generate
 
 NO_KNOBS = Knobs()
 Flags = npt.NDArray[np.bool_]
+Inputs = tuple[Integers, ...]
 Types = LayerTypes | dict[str, LayerTypes]
 """Of all layers, or of each by its name."""
 
@@ -50,16 +53,18 @@ class Case(Knobs):
     """A model with its types and the knobs of its hardware. `name` becomes its top module's."""
 
     name: str
-    input_shape: tuple[int, ...]
-    layers: Sequence[Layer]
+    input_shape: tuple[int, ...] = ()
+    layers: Sequence[Layer] = ()
     types: Types = EIGHT_BITS
     input_type: str = "fixed<8,3>"
     part: str = "xcku115"
     clock_period_ns: float = 5.0
+    network: Model | None = None
+    """Instead of a chain of layers."""
 
     def graph(self) -> Graph:
         """Return the lowered model."""
-        model = chain(self.name, self.input_shape, tuple(self.layers), "test")
+        model = self.network or chain(self.name, self.input_shape, tuple(self.layers), "test")
         of: Callable[[Layer], LayerTypes] = (
             (lambda layer: self.types[layer.name]) if isinstance(self.types, dict) else lambda layer: self.types
         )
@@ -85,6 +90,11 @@ def prove(cases: Sequence[Case], folder: Path, seed: int = 1) -> None:
         Proof(ensemble, index, graph, design, cases[index], random.Random(f"{seed} {design.top}")).all()
 
 
+def may_be_short(graph: Graph) -> bool:
+    """Say whether all inputs that have steps have as many."""
+    return len({x.type.shape[0] for x in graph.inputs if len(x.type.shape) == 2}) < 2
+
+
 def random_beats(type: TensorType, count: int, source: random.Random) -> Integers:
     """Return inputs (count, *shape): a third the ends of the type, a third near zero, the rest from all of it."""
     low, high = type.element.min_integer, type.element.max_integer
@@ -97,33 +107,54 @@ def random_beats(type: TensorType, count: int, source: random.Random) -> Integer
     return np.array(values, integer_dtype(type.element.width + 1)).reshape(count, *type.shape)
 
 
-def vectors_of(
+def random_inputs(graph: Graph, count: int, source: random.Random, knobs: Knobs = NO_KNOBS) -> Inputs:
+    """Return all inputs of a graph (count, *shape); of a sliding window, samples."""
+    types = [x.type for x in graph.inputs]
+    if knobs.sliding_window:
+        types = [replace(type, shape=type.shape[1:]) for type in types]
+    return tuple(random_beats(type, count, source) for type in types)
+
+
+def at_ports(
     graph: Graph,
     design: Firmware,
-    x: Integers,
+    x: Inputs,
     lengths: Counts,
     fresh: Flags | None = None,
     knobs: Knobs = NO_KNOBS,
     evaluate: Evaluate = evaluate_integers,
-) -> tuple[Integers, Integers, Counts]:
-    """Return input vectors, the results due, and the vectors of each result; what a short sequence lacks is 0.
+) -> tuple[list[Sequences], list[Sequences]]:
+    """Return what goes to each input, and what is due of each output; what a short sequence lacks is 0.
 
     A sequence of `fresh` starts from the initial states, or a sample of `fresh` begins its channel anew.
     """
-    steps = x.reshape(len(x), design.length, -1)
-    given = np.arange(design.length) < lengths[:, np.newaxis]
-    steps = np.where(given[..., np.newaxis], steps, 0)
+    given = [_at_port(port, array, lengths) for port, array in zip(design.inputs, x, strict=True)]
+    steps = [_whole(port, one).reshape(array.shape) for port, one, array in zip(design.inputs, given, x, strict=True)]
     if knobs.sliding_window:
         assert fresh is not None
-        (expected,) = evaluate(graph, (windows(x, fresh, graph.inputs[0].type.shape[0], knobs.channels),), None)
+        (samples,) = x
+        shape, channels = graph.inputs[0].type.shape, knobs.channels
+        expected = evaluate(graph, (windows(samples, fresh, shape[0], channels),), None)
     elif knobs.stateful:
         assert fresh is not None
-        expected = evaluate_calls(evaluate, graph, steps.reshape(x.shape), fresh, knobs.channels, lengths)
+        expected = (evaluate_calls(evaluate, graph, steps[0], fresh, knobs.channels, lengths),)
     else:
-        (expected,) = evaluate(graph, (steps.reshape(x.shape),), lengths)
-    counts = lengths if design.per_step else np.ones_like(lengths)
-    due = expected.reshape(len(x), -1, design.output.count)
-    return steps[given], due[np.arange(due.shape[1]) < counts[:, np.newaxis]], counts
+        expected = evaluate(graph, tuple(steps), lengths)
+    due = [_at_port(port, array, lengths) for port, array in zip(design.outputs, expected, strict=True)]
+    return [replace(one, fresh=fresh) for one in given], due
+
+
+def _at_port(port: StreamPort, array: Integers, lengths: Counts) -> Sequences:
+    counts = lengths if port.short else np.full(len(lengths), port.steps)
+    vectors = array.reshape(len(array), port.steps, -1)
+    return Sequences(vectors[np.arange(port.steps) < counts[:, np.newaxis]], counts)
+
+
+def _whole(port: StreamPort, given: Sequences) -> Integers:
+    """Return the vectors of each sequence [n, steps, count], with 0 for those that it lacks."""
+    steps = np.zeros((len(given.lengths), port.steps, given.vectors.shape[1]), given.vectors.dtype)
+    steps[np.arange(port.steps) < given.lengths[:, np.newaxis]] = given.vectors
+    return steps
 
 
 class Proof:
@@ -174,7 +205,10 @@ class Proof:
         simulated = np.stack(columns, axis=1) - origin
         intervals = found.interval_cycles[steady.settled_sequences :][: steady.period_sequences]
         assert intervals.mean() == design.initiation_interval_cycles, f"{design.top}: intervals {intervals}"
-        predicted = np.array([astuple(cycles) for cycles in run(design.timing, count)])
+        follow = run_network if isinstance(design.timing, NetworkTiming) else run
+        predicted = np.array([astuple(cycles) for cycles in follow(design.timing, count)])
+        if design.is_network:
+            simulated, predicted = simulated[:, ::3], predicted[:, ::3]
         assert np.array_equal(simulated, predicted), (
             f"{design.top}: cycles of each sequence {simulated.tolist()}, not {predicted.tolist()}"
         )
@@ -182,6 +216,8 @@ class Proof:
     def arrivals(self) -> None:
         """Sequences that come at random times, at up to full rate, take as long as predicted."""
         design = self._design
+        if not isinstance(design.timing, DesignTiming):
+            return
         gaps = arrivals(design.timing, self._random, most_sequences=60)
         stimulus = Stimulus(seed=self._seed(), gaps_cycles=tuple(gaps))
         found = self.simulate(np.full(len(gaps), design.length), stimulus)
@@ -196,7 +232,7 @@ class Proof:
 
     def disturb(self, count: int, short: bool, valid_probability: float, ready_probability: float) -> None:
         """Every bit is right under gaps, stalls of any length, short sequences, lacking TLAST and resets."""
-        longest = self._design.length
+        longest, short = self._design.length, short and may_be_short(self._graph)
         lengths = np.array([self._random.randint(1, longest) if short else longest for _ in range(count)])
         lengths[[self._random.random() < 0.4 for _ in lengths]] = longest
         still_cycles = self._design.latency_cycles
@@ -205,19 +241,16 @@ class Proof:
         self.simulate(lengths, stimulus)
 
     def simulate(self, lengths: Counts, stimulus: Stimulus) -> SimulationResult:
-        type = self._graph.inputs[0].type
-        if self._knobs.sliding_window:
-            type = replace(type, shape=type.shape[1:])
-        x = random_beats(type, len(lengths), self._random)
+        x = random_inputs(self._graph, len(lengths), self._random, self._knobs)
         fresh = np.array([self._random.random() < 0.2 for _ in lengths]) if self._design.remembers else None
-        vectors, due, counts = self.vectors(x, lengths, fresh)
-        result = self._ensemble.run(self._index, vectors, lengths, stimulus, fresh)
-        result.require_equal(f"{self._design.top}, {stimulus}", due, counts)
+        sent, due = self.sequences(x, lengths, fresh)
+        result = self._ensemble.run(self._index, sent, stimulus)
+        result.require_equal(f"{self._design.top}, {stimulus}", due)
         return result
 
-    def vectors(self, x: Integers, lengths: Counts, fresh: Flags | None) -> tuple[Integers, Integers, Counts]:
-        """Return what `vectors_of` does of inputs."""
-        return vectors_of(self._graph, self._design, x, lengths, fresh, self._knobs)
+    def sequences(self, x: Inputs, lengths: Counts, fresh: Flags | None) -> tuple[list[Sequences], list[Sequences]]:
+        """Return what `at_ports` does of inputs."""
+        return at_ports(self._graph, self._design, x, lengths, fresh, self._knobs)
 
     def _seed(self) -> int:
         return self._random.randint(0, 1 << 60)

@@ -1,23 +1,23 @@
 """Many small designs in one simulation: compiling each one by itself would take most of a test's time.
 
-An ensemble is a module with the ports of one design, wide enough for all, that passes beats to the design whose number
-stands in selected.hex; the clocks of the others stand still. TKEEP, where a design has it, is what follows its TDATA.
+An ensemble is a module with as many ports as the design of most, each wide enough for all, that passes beats to the
+design whose number stands in selected.hex; the clocks of the others stand still.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from loopwire.hdl.axi_stream import BeatFormat, Beats, Counts, Sideband
-from loopwire.ir.fixed_point import Integers
+from loopwire.hdl.axi_stream import NO_SIDEBAND, Sideband
 from loopwire.simulate import verilator
-from loopwire.simulate.simulation import SimulationResult, Simulator, Stimulus
+from loopwire.simulate.port_wrapper import beat_bytes, header, port_wrapper
+from loopwire.simulate.simulation import Sequences, SimulationResult, Simulator, Stimulus
 from loopwire.targets.verilog import Firmware
+
+Widths = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 def write_files(firmware: Firmware, folder: Path) -> list[Path]:
@@ -33,87 +33,85 @@ class Ensemble:
     def __init__(self, designs: Sequence[Firmware], folder: Path, optimise: bool = True) -> None:
         assert len({design.top for design in designs}) == len(designs), "designs of one name"
         self._designs = designs
-        self._in_bytes = max(_bytes(design.input) for design in designs)
-        self._out_bytes = max(_bytes(design.output) for design in designs)
+        own = [_widths(design) for design in designs]
+        inputs, outputs = ([max(w) for w in zip_longest(*(o[k] for o in own), fillvalue=0)] for k in (0, 1))
+        widths = tuple(inputs), tuple(outputs)
         sources = list(dict.fromkeys(path for design in designs for path in write_files(design, folder)))
         top = folder / "ensemble.sv"
-        top.write_text(self._text())
-        self._simulator: Simulator = verilator.build(
-            "ensemble",
-            [top, *sources],
-            BeatFormat(self._in_bytes, 8, signed=False),
-            BeatFormat(self._out_bytes, 8, signed=False),
-            max_steps=1,
-            directory=folder / "simulation",
-            sideband=Sideband(fresh=True),
-            optimise=optimise,
+        top.write_text("\n".join([self._text(widths), *map(_wrapper, designs)]))
+        program = verilator.build_driven(
+            "ensemble", [top, *sources], widths, (folder / "simulation").resolve(), optimise=optimise
         )
+        self._simulator = Simulator("ensemble", program, folder.resolve(), (), (), widths)
 
-    def run(
-        self,
-        index: int,
-        vectors: Integers,
-        lengths: Counts,
-        stimulus: Stimulus,
-        fresh: npt.NDArray[np.bool_] | None = None,
-    ) -> SimulationResult:
+    def run(self, index: int, given: Sequence[Sequences], stimulus: Stimulus) -> SimulationResult:
         """Stream sequences through one of the designs, as `Simulator.run` does."""
         design = self._designs[index]
         (self._simulator.directory / "selected.hex").write_text(f"{index:x}\n")
-        beats = design.input.beats(vectors, lengths)
-        sent = np.concatenate((design.input.pack(beats.lanes), design.input.pack_keep(beats.kept)), axis=1)
-        data = np.zeros((len(sent), self._in_bytes), np.int64)
-        data[:, : sent.shape[1]] = sent
-        most_beats = int(design.input.beat_counts(design.length))
-        simulator = replace(self._simulator, max_steps=max(most_beats, design.length * design.output.beats_per_vector))
-        result = simulator.run(data, beats.lengths, stimulus, timeout_cycles=5_000, fresh=fresh)
+        own = {"inputs": design.inputs, "outputs": design.outputs, "sideband": _sideband(design)}
+        simulator = replace(self._simulator, **own, has_status=_has_status(design))
+        return simulator.run(given, stimulus, timeout_cycles=5_000)
 
-        def unpacked(received: Integers) -> tuple[Integers, Counts]:
-            bytes_out, end = received.astype(np.uint8), design.output.bits // 8
-            keep = bytes_out[:, end : end + design.output.keep_bytes]
-            return design.output.unpack(bytes_out[:, :end]), design.output.unpack_keep(keep)
-
-        final = Beats(*unpacked(result.beats.lanes), result.beats.lengths)
-        before = tuple(unpacked(lanes)[0] for lanes in result.lanes_before_resets)
-        return replace(result, output=design.output, beats=final, lanes_before_resets=before)
-
-    def _text(self) -> str:
+    def _text(self, widths: Widths) -> str:
         count = len(self._designs)
+        inputs, outputs = (len(side) for side in widths)
         lines = [
-            "module ensemble (",
-            "    input  logic aclk, aresetn, s_axis_tvalid, s_axis_tlast, s_axis_tuser,",
-            "    input  logic m_axis_tready,",
-            "    output logic s_axis_tready, m_axis_tvalid, m_axis_tlast,",
-            f"    input  logic [{8 * self._in_bytes - 1}:0] s_axis_tdata,",
-            f"    output logic [{8 * self._out_bytes - 1}:0] m_axis_tdata",
-            ");",
+            *header("ensemble", inputs, outputs, *(8 * sum(side) for side in widths)),
             "  logic [7:0] selected [0:0];",
             '  initial $readmemh("selected.hex", selected);',
-            f"  logic [{count - 1}:0] ready, valid, last;",
-            f"  logic [{count - 1}:0][{8 * self._out_bytes - 1}:0] data;",
-            "  assign s_axis_tready = ready[selected[0]];",
-            "  assign m_axis_tvalid = valid[selected[0]];",
-            "  assign m_axis_tlast = last[selected[0]];",
-            "  assign m_axis_tdata = data[selected[0]];",
+            f"  logic [{count - 1}:0][{inputs - 1}:0] ready;",
+            f"  logic [{count - 1}:0][{outputs - 1}:0] valid, last;",
+            f"  logic [{count - 1}:0][{8 * sum(widths[1]) - 1}:0] data;",
+            f"  logic [{count - 1}:0][1:0] told;",
+            "  assign s_ready = ready[selected[0]];",
+            "  assign {m_valid, m_last} = {valid[selected[0]], last[selected[0]]};",
+            "  assign m_data = data[selected[0]];",
+            "  assign status = told[selected[0]];",
         ]
         for k, design in enumerate(self._designs):
-            taken, given = design.input, design.output
-            keep_in = f".s_axis_tkeep(s_axis_tdata[{taken.bits} +: {taken.keep_bits}]), " if taken.keep_bits else ""
-            keep_out = f".m_axis_tkeep(data_{k}[{given.bits} +: {given.keep_bits}]), " if given.keep_bits else ""
+            own = _widths(design)
+            taken = _parts("s_data", own[0], widths[0])
+            given = _parts(f"data[{k}]", own[1], widths[1])
             lines += [
-                f"  logic [{given.bits + given.keep_bits - 1}:0] data_{k};",
-                f"  assign data[{k}] = {8 * self._out_bytes}'(data_{k});",
-                f"  {design.top} design_{k} (",
-                f"      .aclk(aclk & selected[0] == {k}), .aresetn, .s_axis_tvalid, .s_axis_tlast, .m_axis_tready,",
-                f"      {keep_in}{keep_out}",
-                f"      .s_axis_tdata(s_axis_tdata[{taken.bits - 1}:0]), .s_axis_tready(ready[{k}]),",
-                *(["      .s_axis_tuser,"] if design.remembers else []),
-                f"      .m_axis_tdata(data_{k}[{given.bits - 1}:0]), .m_axis_tvalid(valid[{k}]),",
-                f"      .m_axis_tlast(last[{k}]), .status_framing_error(), .status_overrun()",
+                f"  logic [{8 * sum(own[1]) - 1}:0] data_{k};",
+                f"  logic [{len(own[0]) - 1}:0] ready_{k};",
+                f"  logic [{len(own[1]) - 1}:0] valid_{k}, last_{k};",
+                f"  all_ports_{design.top} design_{k} (",
+                f"      .aclk(aclk & selected[0] == {k}), .aresetn, .s_data({{{', '.join(taken)}}}),",
+                f"      .s_valid(s_valid[{len(own[0]) - 1}:0]), .s_last(s_last[{len(own[0]) - 1}:0]),",
+                f"      .s_ready(ready_{k}), .m_data(data_{k}), .m_valid(valid_{k}), .m_last(last_{k}),",
+                f"      .m_ready(m_ready[{len(own[1]) - 1}:0]), .status(told[{k}])",
                 "  );",
+                f"  assign ready[{k}] = {inputs}'(ready_{k});",
+                f"  assign valid[{k}] = {outputs}'(valid_{k});",
+                f"  assign last[{k}] = {outputs}'(last_{k});",
+                "  always_comb begin",
+                f"    data[{k}] = '0;",
+                f"    {{{', '.join(given)}}} = data_{k};",
+                "  end",
             ]
         return "\n".join([*lines, "endmodule", ""])
 
 
-def _bytes(format: BeatFormat) -> int:
-    return format.bits // 8 + format.keep_bytes
+def _widths(design: Firmware) -> Widths:
+    return beat_bytes(design.inputs, design.outputs, _sideband(design))
+
+
+def _sideband(design: Firmware) -> Sideband:
+    """Return what of TUSER and TID is driven: whether a sequence starts anew."""
+    return Sideband(fresh=True) if design.remembers else NO_SIDEBAND
+
+
+def _has_status(design: Firmware) -> bool:
+    return not design.remembers
+
+
+def _wrapper(design: Firmware) -> str:
+    name = f"all_ports_{design.top}"
+    return port_wrapper(name, design.top, design.inputs, design.outputs, _sideband(design), _has_status(design))
+
+
+def _parts(name: str, own: Sequence[int], widths: Sequence[int]) -> list[str]:
+    """Return where a design's ports lie in those of the ensemble, the highest first."""
+    starts = [8 * sum(widths[:k]) for k in range(len(own))]
+    return [f"{name}[{start} +: {8 * width}]" for start, width in zip(starts, own, strict=True)][::-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from loopwire.hdl.axi_stream import BeatFormat, Sideband
+from loopwire.hdl.axi_stream import BeatFormat, Sideband, StreamPort
 from loopwire.ir.graph import Graph
 from loopwire.layers.activation import LINEAR, Activation
 from loopwire.layers.model import Model, chain
@@ -73,10 +73,7 @@ def firmware_of(graph: Graph, device: Any, clock_period_ns: float, name: str, kn
     return Firmware(
         {"pass_through.sv": text},
         "pass_through",
-        steps,
-        True,
-        beat,
-        beat,
+        per_step=True,
         latency_cycles=steps,
         initiation_interval_cycles=steps,
         loop_latency_cycles=1,
@@ -85,8 +82,8 @@ def firmware_of(graph: Graph, device: Any, clock_period_ns: float, name: str, kn
         sideband=Sideband(),
         latency_range_cycles=(steps, steps),
         steady=steady,
-        inputs=(),
-        outputs=(),
+        inputs=(StreamPort("s_axis", beat, steps, steps > 1),),
+        outputs=(StreamPort("m_axis", beat, steps, steps > 1),),
         timing=timing,
         engines=(),
         pipelines=(),

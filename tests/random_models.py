@@ -13,6 +13,7 @@ from conformance import Case
 from loopwire.emulator.windows import check_window
 from loopwire.errors import ConfigError, UnsupportedError
 from loopwire.frontends.keras import activations as keras_activations
+from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.knobs import Io
 from loopwire.layers.activation import Activation, Function
@@ -24,6 +25,7 @@ from loopwire.layers.model import Layer, Tensor
 from loopwire.layers.roles import LayerTypes, Role
 from loopwire.layers.shape import Flatten, Reshape
 from loopwire.layers.simple_rnn import SimpleRnn
+from loopwire.targets.verilog import Firmware
 
 SOFTMAX = keras_activations.FUNCTIONS["softmax"]
 FUNCTIONS = tuple(
@@ -77,7 +79,7 @@ def random_case(source: random.Random, name: str, sizes: Sizes = SIZES) -> Case:
     sequence = source.random() < 0.85
     features = source.randint(1, sizes.features)
     shape: tuple[int, ...] = (source.randint(1, sizes.steps), features) if sequence else (features,)
-    spec = _odd_spec if source.random() < 0.25 else _spec
+    spec = _odd_spec if source.random() < 0.25 else random_spec
     input_shape, layers = shape, []
 
     def add(make: Callable[[str, int], Layer]) -> None:
@@ -108,7 +110,7 @@ def random_case(source: random.Random, name: str, sizes: Sizes = SIZES) -> Case:
         name,
         input_shape,
         layers,
-        {layer.name: _types(source, spec) for layer in layers},
+        {layer.name: random_types(source, spec) for layer in layers},
         spec(source, 2, 12),
         source.choice(PARTS),
         source.choice((2.5, 5.0, 5.0, 10.0)),
@@ -122,12 +124,21 @@ def random_case(source: random.Random, name: str, sizes: Sizes = SIZES) -> Case:
 
 def buildable(case: Case) -> Case:
     """Return the case with a clock slow enough for its operations, and knobs that fit its loop and its sequences."""
+    return built(case)[0]
+
+
+def built(case: Case) -> tuple[Case, Graph, Firmware]:
+    """Return the same, with its graph and its hardware."""
     while True:
+        graph = case.graph()
         try:
-            case.firmware(case.graph())
-            return case
-        except ConfigError as error:
-            if error.where == "interleave":
+            return case, graph, case.firmware(graph)
+        except (ConfigError, UnsupportedError) as error:
+            if "reuse factor" in error.problem:
+                case = replace(case, reuse_factor=1)
+            elif isinstance(error, UnsupportedError):
+                raise
+            elif error.where == "interleave":
                 case = replace(case, interleave=None)
             elif error.where == "copies":
                 case = replace(case, copies=1)
@@ -202,7 +213,8 @@ def _dense(source: random.Random, w: Weights, most_units: int) -> Callable[[str,
             return lambda name, n: BatchNormalization(name, w(n), w(n))
 
 
-def _spec(source: random.Random, least: int, most: int) -> str:
+def random_spec(source: random.Random, least: int, most: int) -> str:
+    """Return a type of so many bits."""
     width = source.randint(least, most)
     kind = source.choice(("fixed", "fixed", "fixed", "ufixed"))
     modes = f"{source.choice(list(Rounding))},{source.choice(list(Overflow))}"
@@ -216,7 +228,9 @@ def _odd_spec(source: random.Random, least: int, most: int) -> str:
     return f"{source.choice(('fixed', 'ufixed'))}<{width},{source.randint(-3, width + 3)},{modes}>"
 
 
-def _types(source: random.Random, spec: Callable[[random.Random, int, int], str]) -> LayerTypes:
+def random_types(source: random.Random, spec: Callable[[random.Random, int, int], str] = random_spec) -> LayerTypes:
+    """Return types of all tensors of a layer."""
+
     def draw(role: Role) -> FixedType:
         return FixedType.parse(spec(source, *((2, 8) if "weight" in role or role is Role.BIAS else (2, 11))))
 

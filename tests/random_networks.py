@@ -6,6 +6,9 @@ import random
 from math import prod
 from typing import Any
 
+from conformance import Case
+from loopwire.errors import UnsupportedError
+from loopwire.knobs import Io
 from loopwire.layers.activation import Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
@@ -15,23 +18,54 @@ from loopwire.layers.model import Model, ModelBuilder, Tensor
 from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.shape import RepeatVector, Reshape, Reversed
 from loopwire.layers.simple_rnn import SimpleRnn
-from random_models import Weights
+from loopwire.schedule.network import network
+from loopwire.schedule.network_plan import prepared
+from random_models import PARTS, Weights, random_spec, random_types
 
 MERGES = (Add, Average, Maximum, Minimum, Multiply, Subtract)
 
 
-def random_network(source: random.Random, name: str, reshapes: bool = False) -> Model:
-    """Return a model of up to some eight layers, whose outputs depend on all of its inputs together.
+def random_network(
+    source: random.Random, name: str, reshapes: bool = False, most_layers: int = 7, most_units: int = 3
+) -> Model:
+    """Return a model of some two to `most_layers` layers, whose outputs depend on all of its inputs together.
 
     With `reshapes`, sequences and vectors get other steps between its layers.
     """
-    return _Growth(source, reshapes).model(name)
+    return _Growth(source, reshapes, most_layers, most_units).model(name)
+
+
+def random_network_case(source: random.Random, name: str) -> Case:
+    """Return such a model with types and knobs, as hardware can be made of it."""
+    while True:
+        model = random_network(source, name, source.random() < 0.3, most_layers=5, most_units=2)
+        io: Io = source.choice(("stream", "stream", "parallel"))
+        case = Case(
+            name,
+            network=model,
+            types={layer.name: random_types(source) for layer in model.layers},
+            input_type=random_spec(source, 2, 12),
+            part=source.choice(PARTS),
+            clock_period_ns=source.choice((2.5, 5.0, 5.0, 10.0)),
+            interleave=source.choice((None, None, 1, 2)),
+            multipliers=source.choice(("auto", "shift_add", "dsp")),
+            io=io,
+            bus_bits=source.choice((None, None, 16, 32, 40)) if io == "stream" else None,
+            reuse_factor=source.choice((1, 1, 1, 2)),
+        )
+        try:
+            network(prepared(case.graph(), case), apart=False)
+        except UnsupportedError as error:
+            assert "only repeats a vector" in str(error), error
+            continue
+        return case
 
 
 class _Growth:
-    def __init__(self, source: random.Random, reshapes: bool) -> None:
+    def __init__(self, source: random.Random, reshapes: bool, most_layers: int, most_units: int) -> None:
         self._random = source
         self._reshapes = reshapes
+        self._most_layers, self._most_units = most_layers, most_units
         self._weights = Weights(source.getrandbits(30))
         self._steps = source.randint(2, 5)
         self._builder = ModelBuilder()
@@ -44,7 +78,7 @@ class _Growth:
             sequence = index == 0 or self._random.random() < 0.4
             shape = (self._steps, self._random.randint(1, 3)) if sequence else (self._random.randint(1, 3),)
             self._add(self._builder.input(f"in_{index}", shape))
-        for _ in range(self._random.randint(2, 7)):
+        for _ in range(self._random.randint(2, self._most_layers)):
             self._grow(self._pick(self._all))
         outputs = [t for t in self._unused if not self._is_input(t)]
         rest = [tensor for tensor in self._unused if self._is_input(tensor)]
@@ -110,7 +144,7 @@ class _Growth:
             self._call(self._dense(x), x)
 
     def _recurrent(self, x: Tensor) -> None:
-        w, units, name = self._weights, self._random.randint(1, 3), self._name()
+        w, units, name = self._weights, self._random.randint(1, self._most_units), self._name()
         options: dict[str, Any] = {
             "return_sequences": self._random.random() < 0.6,
             "go_backwards": self._random.random() < 0.3,
@@ -129,6 +163,6 @@ class _Growth:
         self._call(made, x, *states)
 
     def _dense(self, x: Tensor) -> Dense:
-        units = self._random.randint(1, 3)
+        units = self._random.randint(1, self._most_units)
         function = Function(self._random.choice(("linear", "relu", "tanh")))
         return Dense(self._name(), self._weights(units, x.shape[-1]), self._weights(units), function)

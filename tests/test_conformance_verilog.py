@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 import loopwire.layers
 from cell_models import CELLS
-from conformance import Case, prove, random_beats, types, vectors_of
+from conformance import Case, at_ports, prove, random_inputs, types
 from ensembles import write_files
 from loopwire.datapath.fold import layer_of, reuse_factors
 from loopwire.errors import ConfigError
@@ -463,9 +463,9 @@ def test_testbenches_pass_in_every_simulator(case: Case, tmp_path: Path) -> None
     sources = write_files(design, tmp_path)
     source = random.Random(case.name)
     lengths = np.array([source.randint(1, design.length) for _ in range(12)])
-    x = random_beats(graph.inputs[0].type, len(lengths), source)
-    vectors, due, counts = vectors_of(graph, design, x, lengths)
-    sent, expected = Vectors(design.input, vectors, lengths), Vectors(design.output, due, counts)
+    (given,), (due,) = at_ports(graph, design, random_inputs(graph, len(lengths), source), lengths)
+    sent = Vectors(design.input, given.vectors, given.lengths)
+    expected = Vectors(design.output, due.vectors, due.lengths)
     bench, *_ = write_testbench(tmp_path, design.top, sent, expected, case.clock_period_ns, design.latency_cycles)
     assert verilator.run_testbench(f"{design.top}_tb", [bench, *sources]).startswith("PASS: 12 sequences, 0 errors\n")
     if shutil.which("iverilog") is None:

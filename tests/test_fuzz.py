@@ -21,6 +21,7 @@ from loopwire.emulator import fast_emulator
 from loopwire.errors import ModelFileError
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.text import print_graph
+from random_models import buildable
 
 CASES = 40
 
@@ -79,7 +80,7 @@ def test_workers_see_every_kind_of_fault(check: Callable[[], object], kind: str,
 
 
 def test_random_designs_conform_and_are_counted() -> None:
-    tally = designs.prove_group(1, range(2, 5))
+    tally = designs.prove_group(designs.DESIGNS, 1, range(2, 5))
     assert not tally.failures
     assert tally.designs["RTL"] == 3 and tally.sequences["RTL"] > 3 * designs.DISTURBED and tally.bits > 0
 
@@ -91,18 +92,24 @@ def test_a_wrong_machine_is_seen_and_its_design_minimised(monkeypatch: pytest.Mo
         return tuple(result ^ 1 for result in right(emulator, *arguments))
 
     monkeypatch.setattr(fast_emulator.FastEmulator, "run_all", wrong)
-    number = next(number for number in range(9) if not designs.case_of(1, number).remembers)
-    (failure,) = designs.prove_group(1, range(number, number + 1)).failures
+    number = next(number for number in range(9) if not designs.case_of(designs.DESIGNS, 1, number).remembers)
+    (failure,) = designs.prove_group(designs.DESIGNS, 1, range(number, number + 1)).failures
     assert failure[1] == "RTL" and "fast emulator" in failure[2]
-    case = designs.minimal(designs.case_of(2, number), lambda case: len(case.layers) > 0)
+    case = designs.minimal(designs.case_of(designs.DESIGNS, 2, number), lambda case: len(case.layers) > 0)
     assert len(case.layers) == 1 and case.copies == 1 and case.input_type == "fixed<6,3>"
 
 
 def test_crashers_are_kept_and_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crashers, "CRASHERS", tmp_path)
-    case = designs.buildable(designs.case_of(1, 3))
+    case = buildable(designs.case_of(designs.DESIGNS, 1, 3))
     crashers.keep("models", {"model.h5": b"x"}, "it crashed")
     crashers.keep_design(case, "a bit")
     kept = {crasher.campaign: crasher for crasher in crashers.all_crashers()}
     assert kept["models"].files == {"model.h5": b"x"} and kept["models"].right is None
     assert print_graph(kept["designs"].design().graph()) == print_graph(case.graph())
+
+
+def test_random_graphs_conform() -> None:
+    tally = designs.prove_group(designs.GRAPHS, 3, range(2))
+    assert not tally.failures
+    assert tally.designs["RTL"] == 2

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conformance import Case, random_beats, types, vectors_of
+from conformance import Case, at_ports, random_inputs, types
 from ensembles import write_files
 from loopwire.cmvm.tree_text import APART
 from loopwire.devices import find_part
@@ -74,9 +74,9 @@ def assert_netlist_conforms(case: Case, tmp_path: Path) -> None:
 
     source = random.Random(case.name)
     lengths = np.array([source.randint(1, design.length) for _ in range(12)])
-    x = random_beats(graph.inputs[0].type, len(lengths), source)
-    vectors, due, counts = vectors_of(graph, design, x, lengths)
-    sent, expected = Vectors(design.input, vectors, lengths), Vectors(design.output, due, counts)
+    (given,), (due,) = at_ports(graph, design, random_inputs(graph, len(lengths), source), lengths)
+    sent = Vectors(design.input, given.vectors, given.lengths)
+    expected = Vectors(design.output, due.vectors, due.lengths)
     bench, *_ = write_testbench(tmp_path, design.top, sent, expected, case.clock_period_ns, design.latency_cycles)
     printed = verilator.run_testbench(f"{design.top}_tb", [bench, tmp_path / NETLIST])
     assert printed.startswith("PASS: 12 sequences, 0 errors\n")

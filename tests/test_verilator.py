@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopwire.errors import ToolError, VerificationError
-from loopwire.hdl.axi_stream import BeatFormat
+from loopwire.hdl.axi_stream import BeatFormat, StreamPort
 from loopwire.simulate import verilator
-from loopwire.simulate.simulation import SimulationResult, Simulator, Stimulus
+from loopwire.simulate.simulation import Sequences, SimulationResult, Simulator, Stimulus
 
 IN = BeatFormat(count=3, width=12, signed=True)
 OUT = BeatFormat(count=3, width=20, signed=True)
@@ -142,7 +142,8 @@ def case(n_sequences: int, seed: int = 0) -> Case:
 def accumulator(tmp_path_factory: pytest.TempPathFactory) -> Simulator:
     source = tmp_path_factory.mktemp("accumulator") / "accumulator.sv"
     source.write_text(ACCUMULATOR)
-    return verilator.build("accumulator", [source], IN, OUT, MAX_STEPS)
+    inputs, outputs = [StreamPort("s_axis", IN, MAX_STEPS, True)], [StreamPort("m_axis", OUT, 1, False)]
+    return verilator.build("accumulator", [source], inputs, outputs)
 
 
 @pytest.fixture
@@ -156,8 +157,8 @@ def with_fault(simulator: Simulator, fault: int) -> Simulator:
 
 
 def simulated(simulator: Simulator, stimulus: Stimulus, data: Case, timeout_cycles: int = 500) -> SimulationResult:
-    result = simulator.run(data.beats, data.lengths, stimulus, timeout_cycles)
-    result.require_equal("accumulator", data.sums, np.ones_like(data.lengths))
+    result = simulator.run([Sequences(data.beats, data.lengths)], stimulus, timeout_cycles)
+    result.require_equal("accumulator", [Sequences(data.sums, np.ones_like(data.lengths))])
     return result
 
 
@@ -165,34 +166,35 @@ def simulated(simulator: Simulator, stimulus: Stimulus, data: Case, timeout_cycl
 def test_a_right_module_passes(right: Simulator, stimulus: Stimulus) -> None:
     data = case(200)
     result = simulated(right, stimulus, data)
-    assert len(result.outputs) == 200
-    assert all(np.array_equal(one, [sums]) for one, sums in zip(result.outputs, data.sums, strict=True))
+    (output,) = result.outputs
+    assert np.array_equal(output.sequences.vectors, data.sums)
+    assert np.array_equal(output.sequences.lengths, np.ones(200))
 
 
 def test_cycles_without_stalls_are_exact(right: Simulator) -> None:
     data = case(50)
     result = simulated(right, CALM, data)
-    assert np.array_equal(np.diff(result.input_cycles), np.ones(len(data.beats) - 1))
+    assert np.array_equal(np.diff(result.input_cycles[0]), np.ones(len(data.beats) - 1))
     assert np.array_equal(result.latency_cycles, data.lengths)
     assert np.array_equal(result.interval_cycles, data.lengths[:-1])
     assert np.array_equal(result.last_output_cycle, result.last_input_cycle + 1)
-    assert np.array_equal(result.output_cycles, result.valid_cycles)
+    assert np.array_equal(result.outputs[0].cycles, result.outputs[0].valid_cycles)
 
 
 def test_stalls_and_gaps_are_as_frequent_as_asked(right: Simulator) -> None:
     data = Case(beats := np.zeros((4000, 3), np.int64), np.ones(4000, np.int64), beats)
     # One slot: a beat waits 1/0.25 cycles on average for the output, or 1/0.25 for the input.
-    stalled = simulated(right, Stimulus(seed=3, ready_probability=0.25), data)
-    assert 3.7 < np.mean(stalled.output_cycles - stalled.valid_cycles + 1) < 4.3
+    (stalled,) = simulated(right, Stimulus(seed=3, ready_probability=0.25), data).outputs
+    assert 3.7 < np.mean(stalled.cycles - stalled.valid_cycles + 1) < 4.3
     gaps = simulated(right, Stimulus(seed=3, valid_probability=0.25), data)
     assert 3.7 < np.mean(gaps.interval_cycles) < 4.3
 
 
 def test_either_side_stops_until_the_other_stands_still(right: Simulator) -> None:
     data = case(800)
-    result = simulated(right, Stimulus(seed=2, still_cycles=50), data)
-    waits = result.output_cycles - result.valid_cycles
-    pauses = np.diff(result.input_cycles) - 1
+    result = simulated(right, Stimulus(seed=3, still_cycles=50), data)
+    waits = result.outputs[0].cycles - result.outputs[0].valid_cycles
+    pauses = np.diff(result.input_cycles[0]) - 1
     # At full rate nothing else waits: a stopped output holds a result, and with it the input; a stopped input, nothing.
     assert 2 <= np.sum(waits > 45) <= 12 and set(waits[waits <= 45]) <= {0}
     assert 2 <= np.sum(pauses > 45) - np.sum(waits > 45) <= 12
@@ -200,31 +202,40 @@ def test_either_side_stops_until_the_other_stands_still(right: Simulator) -> Non
 
 def test_a_run_is_repeatable_and_depends_on_its_seed(right: Simulator) -> None:
     data = case(20)
-    first, again = (simulated(right, ROUGH, data).output_cycles for _ in range(2))
-    other = simulated(right, Stimulus(8, 0.6, 0.4), data).output_cycles
+    first, again = (simulated(right, ROUGH, data).outputs[0].cycles for _ in range(2))
+    other = simulated(right, Stimulus(8, 0.6, 0.4), data).outputs[0].cycles
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
 def test_outputs_before_the_reset_are_kept_apart(right: Simulator) -> None:
     data = case(30)
-    result = simulated(right, Stimulus(seed=1, resets=(40, 3)), data)
+    (result,) = simulated(right, Stimulus(seed=1, resets=(40, 3)), data).outputs
     first, second = (int(np.sum(np.cumsum(data.lengths) <= beats)) for beats in (40, 3))
     assert first - 1 <= len(result.lanes_before_resets[0]) <= first
     assert second - 1 <= len(result.lanes_before_resets[1]) <= second
-    assert len(result.outputs) == 30
+    assert len(result.sequences.lengths) == 30
 
 
 FAULTS = {
-    "wrong bit": (1, "1 of 43 output beats differ; the first is beat 0 of sequence 1: element 1 is -65539, not -3"),
+    "wrong bit": (
+        1,
+        "the first is beat 0 of sequence 1: element 1 is -65539, not -3",
+    ),
     "padding not a sign": (2, "the first is beat 0 of sequence 0: element 1 is 1048574, not -2"),
-    "result lost under stall": (3, "m_axis_tdata or m_axis_tlast changed before m_axis_tready rose"),
+    "result lost under stall": (3, "a signal of m_axis changed before m_axis_tready rose"),
     "valid retracted": (4, "m_axis_tvalid fell before m_axis_tready rose"),
-    "state not reset": (5, "1 of 43 output beats differ; the first is beat 0 of sequence 0"),
-    "result missing": (6, "no beat moved for 500 cycles, at sequence 42, 1 of its 1 beats accepted; 42 of 43"),
-    "no tlast": (7, "the result has 5 beats and no m_axis_tlast, at sequence 0"),
-    "hang at the fifth beat": (8, "no beat moved for 500 cycles, at sequence 2, 4 of its 5 beats accepted; 2 of 43"),
-    "result repeated": (9, "an output beat belongs to no sequence"),
+    "state not reset": (5, "1 of 43 output beats of m_axis differ; the first is beat 0 of sequence 0"),
+    "result missing": (
+        6,
+        "no beat moved for 500 cycles, at sequence 42, 1 of its 1 beats accepted by s_axis; 42",
+    ),
+    "no tlast": (7, "after 1 beat\\(s\\) of a result there is no m_axis_tlast, at sequence 0"),
+    "hang at the fifth beat": (
+        8,
+        "500 cycles, at sequence 2, 4 of its 5 beats accepted by s_axis; 2 of 43",
+    ),
+    "result repeated": (9, "a beat of m_axis belongs to no sequence"),
     "beat dropped under stall": (10, "no beat moved for 500 cycles"),
     "ready in reset": (14, "s_axis_tready is high in the reset or in the cycle after it, at sequence 0"),
 }
@@ -248,53 +259,57 @@ def test_state_that_survives_a_reset_shows_after_a_reset_in_mid_sequence(accumul
     data, faulty = case(30), with_fault(accumulator, 11)
     inside_a_sequence = int(np.cumsum(data.lengths)[np.argmax(data.lengths > 1)]) - 1
     simulated(faulty, CALM, data)
-    with pytest.raises(VerificationError, match="1 of 30 output beats differ; the first is beat 0 of sequence 0"):
+    with pytest.raises(VerificationError, match=r"1 of 30 .* differ; the first is beat 0 of sequence 0"):
         simulated(faulty, Stimulus(seed=1, resets=(inside_a_sequence,)), data)
 
 
 def test_a_module_that_needs_tlast_on_the_longest_sequence_is_caught(accumulator: Simulator) -> None:
     data, faulty = case(30), with_fault(accumulator, 12)
     simulated(faulty, CALM, data)
-    with pytest.raises(VerificationError, match=r"output beats differ|no beat moved"):
+    with pytest.raises(VerificationError, match=r"output beats of m_axis differ|no beat moved"):
         simulated(faulty, Stimulus(seed=1, last_probability=0), data)
 
 
 def test_a_module_that_takes_data_while_tvalid_is_low_is_caught(accumulator: Simulator) -> None:
     data, faulty = case(30), with_fault(accumulator, 13)
-    with pytest.raises(VerificationError, match="output beats differ"):
+    with pytest.raises(VerificationError, match="output beats of m_axis differ"):
         simulated(faulty, Stimulus(seed=1, valid_probability=0.5), data)
 
 
 def test_a_wrong_number_of_beats_is_caught(right: Simulator) -> None:
     data = case(3)
     result = simulated(right, CALM, data)
-    with pytest.raises(VerificationError, match="the result of sequence 1 has 1 beats, not 2"):
-        result.require_equal("accumulator", data.sums[[0, 1, 1, 2]], np.array([1, 2, 1]))
+    with pytest.raises(VerificationError, match="the result of sequence 1 at m_axis has 1 beats, not 2"):
+        result.require_equal("accumulator", [Sequences(data.sums[[0, 1, 1, 2]], np.array([1, 2, 1]))])
 
 
 def test_a_difference_before_the_reset_is_caught(right: Simulator) -> None:
     data = case(30)
     result = simulated(right, Stimulus(seed=1, resets=(9, 40)), data)
-    result.lanes_before_resets[1][2, 1] ^= 4
-    with pytest.raises(VerificationError, match=r"1 of .* output beats before reset 2 differ; .* sequence 2"):
-        result.require_equal("accumulator", data.sums, np.ones(30, np.int64))
+    result.outputs[0].lanes_before_resets[1][2, 1] ^= 4
+    with pytest.raises(VerificationError, match=r"1 of .* output beats before reset 2 of m_axis differ; .* sequence 2"):
+        result.require_equal("accumulator", [Sequences(data.sums, np.ones(30, np.int64))])
 
 
 @pytest.fixture(scope="module")
 def running_sum(tmp_path_factory: pytest.TempPathFactory) -> Simulator:
     folder = tmp_path_factory.mktemp("running_sum")
     (folder / "running_sum.sv").write_text(RUNNING_SUM)
-    input, output = BeatFormat(1, 5, False), BeatFormat(1, 66, False)
-    return verilator.build("running_sum", [folder / "running_sum.sv"], input, output, 4, folder / "build")
+    inputs, outputs = (
+        [StreamPort(axis, BeatFormat(1, width, False), 4, True)] for axis, width in (("s_axis", 5), ("m_axis", 66))
+    )
+    return verilator.build("running_sum", [folder / "running_sum.sv"], inputs, outputs, folder / "build")
 
 
 def test_wide_elements_and_a_result_beat_for_each_beat(running_sum: Simulator) -> None:
     start = 2**65 + 3
     (running_sum.directory / "start.hex").write_text(f"{start:x}\n")
     stimulus = Stimulus(5, 0.5, 0.5, last_probability=0, still_cycles=9, resets=(5,))
-    result = running_sum.run(np.array([[1], [2], [3], [4], [30], [31], [9]]), np.array([4, 2, 1]), stimulus)
-    sums = [[1, 3, 6, 10], [30, 61], [9]]
-    assert [output[:, 0].tolist() for output in result.outputs] == [[start + x for x in one] for one in sums]
+    given = Sequences(np.array([[1], [2], [3], [4], [30], [31], [9]]), np.array([4, 2, 1]))
+    result = running_sum.run([given], stimulus)
+    (output,) = result.outputs
+    assert output.sequences.vectors[:, 0].tolist() == [start + x for x in (1, 3, 6, 10, 30, 61, 9)]
+    assert output.sequences.lengths.tolist() == [4, 2, 1]
     assert np.array_equal(result.first_output_cycle, result.first_input_cycle + 1)
     assert np.array_equal(result.last_output_cycle, result.last_input_cycle + 1)
 
@@ -302,7 +317,7 @@ def test_wide_elements_and_a_result_beat_for_each_beat(running_sum: Simulator) -
 def test_a_missing_memory_file_is_an_error(running_sum: Simulator) -> None:
     (running_sum.directory / "start.hex").unlink(missing_ok=True)
     with pytest.raises(ToolError, match=r"running_sum cannot be trusted: %Warning: start.hex"):
-        running_sum.run(np.array([[1]]), np.array([1]), CALM)
+        running_sum.run([Sequences(np.array([[1]]), np.array([1]))], CALM)
 
 
 def test_lint_tells_warnings_and_is_silent_without(tmp_path: Path) -> None:
@@ -333,7 +348,8 @@ def test_a_machine_without_verilator(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_a_temporary_build_is_removed_with_its_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verilator, "_verilate", lambda *_: "")
     monkeypatch.setattr(verilator, "_compile_model", lambda place, *_: place / "simulate")
-    simulator = verilator.build("top", [Path("top.sv")], IN, OUT, MAX_STEPS)
+    inputs, outputs = [StreamPort("s_axis", IN, MAX_STEPS, True)], [StreamPort("m_axis", OUT, 1, False)]
+    simulator = verilator.build("top", [Path("top.sv")], inputs, outputs)
     folder = simulator.program.parent
     assert folder.exists()
     del simulator

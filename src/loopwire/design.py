@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +23,7 @@ from loopwire.emulator.evaluate import evaluate_integers, evaluate_real, shorten
 from loopwire.emulator.fast_emulator import FastEmulator, try_build
 from loopwire.emulator.windows import windows
 from loopwire.errors import DataError
+from loopwire.hdl.axi_stream import StreamPort
 from loopwire.hdl.framing import ending_in_zeros
 from loopwire.ir.fixed_point import Integers, integer_dtype, quantise, to_real
 from loopwire.ir.graph import Graph
@@ -38,13 +39,12 @@ from loopwire.report.range_proof import RangeProof, range_proofs
 from loopwire.report.saturation import SaturationWatch
 from loopwire.report.summary import CSimulation, Cycles, LayerFacts, Report, Verification
 from loopwire.report.trace import TensorTrace, trace
-from loopwire.simulate import hls_compile, network_simulation, verilator
+from loopwire.simulate import hls_compile, verilator
 from loopwire.simulate.hls_compile import HlsEmulator
-from loopwire.simulate.network_simulation import NetworkResult, NetworkSimulator, PortFormat, Sequences, unpacked
-from loopwire.simulate.simulation import SimulationResult, Simulator, Stimulus
+from loopwire.simulate.simulation import Received, Sequences, SimulationResult, Simulator, Stimulus
 from loopwire.system.folders import new_folder, release, temporary_folder
 from loopwire.targets import vitis_hls
-from loopwire.targets.verilog import Firmware, PortFacts, generate
+from loopwire.targets.verilog import Firmware, generate
 from loopwire.text.names import printable
 
 Fresh = npt.NDArray[np.bool_]
@@ -65,7 +65,7 @@ class Simulation:
     """
 
     outputs: Any
-    cycles: SimulationResult | NetworkResult
+    cycles: SimulationResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -288,15 +288,13 @@ class Design:
         Raises:
             ToolError: Verilator or a C++ compiler is missing or fails.
         """
-        firmware = self.firmware
-        folder = new_folder()
+        firmware, folder = self.firmware, new_folder()
         sources = [path for path in _write_files(folder / "rtl", firmware.files) if path.suffix == ".sv"]
         simulator = verilator.build(
             firmware.top,
             sources,
-            firmware.input,
-            firmware.output,
-            firmware.length,
+            firmware.inputs,
+            firmware.outputs,
             folder / "simulation",
             firmware.sideband,
             has_status=not self.config.sliding_window,
@@ -305,24 +303,8 @@ class Design:
         weakref.finalize(self, release, folder)
         return simulator
 
-    @cached_property
-    def network_simulator(self) -> NetworkSimulator:
-        """The hardware of a network compiled to a simulation, when first asked for.
-
-        Raises:
-            ToolError: Verilator or a C++ compiler is missing or fails.
-        """
-        firmware, folder = self.firmware, new_folder()
-        sources = [path for path in _write_files(folder / "rtl", firmware.files) if path.suffix == ".sv"]
-        inputs, outputs = (
-            [PortFormat(p.axis, p.format, p.steps) for p in side] for side in (firmware.inputs, firmware.outputs)
-        )
-        simulator = network_simulation.build(firmware.top, sources, inputs, outputs, folder / "simulation")
-        weakref.finalize(self, release, folder)
-        return simulator
-
     @property
-    def simulation(self) -> HlsEmulator | NetworkSimulator | Simulator:
+    def simulation(self) -> HlsEmulator | Simulator:
         """What proves the design, built when first asked for.
 
         Raises:
@@ -330,43 +312,23 @@ class Design:
         """
         if self.config.target == "vitis_hls":
             return self.c_simulation
-        return self.network_simulator if self.firmware.is_network else self.simulator
+        return self.simulator
 
-    def run_network(self, integers: Batch, lengths: Lengths, stimulus: Stimulus) -> NetworkResult:
-        """Run sequences through a network's hardware, and compare every bit with the emulator.
+    def run(self, integers: Batch, lengths: Lengths, fresh: Fresh, stimulus: Stimulus) -> SimulationResult:
+        """Run sequences through the hardware.
 
         Args:
             integers: inputs in steps of their types, from `input_integers`.
             lengths: steps of each sequence.
+            fresh: which sequences start anew, where anything lasts.
             stimulus: gaps, stalls and resets.
 
         Raises:
             ToolError: Verilator or a C++ compiler is missing or fails.
-            VerificationError: a bit differs, or the hardware hangs or breaks a rule of AXI4-Stream.
+            VerificationError: the hardware hangs or breaks a rule of AXI4-Stream.
         """
-        firmware = self.firmware
-        outputs = self._evaluate(integers, lengths, np.zeros(len(lengths), np.bool_))
-
-        def sequences(ports: tuple[PortFacts, ...], batch: Batch) -> list[Sequences]:
-            found = []
-            for port, array in zip(ports, batch.arrays, strict=True):
-                counts = lengths if port.short and self.may_be_short else np.full(len(lengths), port.steps)
-                found.append(Sequences(_vectors(array.reshape(len(array), port.steps, -1), counts), counts))
-            return found
-
-        given, due = sequences(firmware.inputs, integers), sequences(firmware.outputs, outputs)
-        return self.network_simulator.run(given, due, stimulus, firmware.timeout_cycles)
-
-    def _network_results(self, integers: Batch, lengths: Lengths, stimulus: Stimulus) -> tuple[Batch, NetworkResult]:
-        result = self.run_network(integers, lengths, stimulus)
-        arrays = []
-        for port, value, beats in zip(self.network_simulator.outputs, self.graph.outputs, result.outputs, strict=True):
-            held = unpacked(port, beats)
-            element = value.type.element
-            array = np.zeros((len(lengths), port.steps, port.format.count), integer_dtype(element.width + 1))
-            array[np.arange(port.steps) < held.lengths[:, np.newaxis]] = held.vectors
-            arrays.append(array)
-        return Batch(tuple(arrays)), result
+        given = self.sent(integers, lengths, fresh)
+        return self.simulator.run(given, stimulus, self.firmware.timeout_cycles)
 
     def simulate(
         self,
@@ -389,29 +351,13 @@ class Design:
             VerificationError: the hardware hangs or breaks a rule of AXI4-Stream.
         """
         stimulus = Stimulus(seed=1) if stimulus is None else stimulus
-        instance(Stimulus, "Give loopwire.synth.simulation.Stimulus(seed=1), or None")("stimulus", stimulus)
+        instance(Stimulus, "Give loopwire.simulate.simulation.Stimulus(seed=1), or None")("stimulus", stimulus)
         integers, steps = self.input_integers(x, lengths)
         anew = check_fresh("fresh", fresh, len(steps), self.config.remembers)
-        outputs, result = self._hardware_results(integers, steps, anew, stimulus)
-        shaped = self._as_model(outputs)
+        result = self.run(integers, steps, anew, stimulus)
+        shaped = self._as_model(Batch(tuple(map(_padded, result.outputs))))
         self._watch(x, lengths, fresh, shaped)
         return Simulation(self._reals(shaped), result)
-
-    def _hardware_results(
-        self, integers: Batch, steps: Lengths, fresh: Fresh, stimulus: Stimulus
-    ) -> tuple[Batch, SimulationResult | NetworkResult]:
-        """Return the hardware's results, counted in steps of their types, and when they came."""
-        if self.firmware.is_network:
-            return self._network_results(integers, steps, stimulus)
-        vectors = self.input_vectors(integers, steps)
-        patience = self.firmware.timeout_cycles
-        result = self.simulator.run(vectors, steps, stimulus, patience, fresh=fresh)
-        element = self.graph.outputs[0].type.element
-        per_sequence = self.firmware.length if self.firmware.per_step else 1
-        outputs = np.zeros((len(steps), per_sequence, self.firmware.output.count), integer_dtype(element.width + 1))
-        for sequence, vectors in enumerate(result.outputs):
-            outputs[sequence, : len(vectors)] = vectors
-        return Batch((outputs,)), result
 
     def write(self, path: str | Path, x: Inputs | None = None, more: Mapping[str, str] | None = None) -> Path:
         """Write the project folder: SystemVerilog or HLS C++, testbench with vectors, README, facts.
@@ -496,22 +442,31 @@ class Design:
         batch = self._as_read(check_batch("x", x, self.ports))
         return self._quantised(batch), self._checked_lengths(lengths, len(batch))
 
-    def input_vectors(self, integers: Batch, lengths: Lengths) -> Integers:
-        """Return the steps [n_steps, count] of sequences (N, *input shape), as the hardware takes them."""
-        steps = integers.only.reshape(len(integers), self.firmware.length, self.firmware.input.count)
-        return _vectors(steps, lengths)
+    def sent(self, integers: Batch, lengths: Lengths, fresh: Fresh) -> list[Sequences]:
+        """Return what the hardware's inputs take of sequences (N, *input shape) in steps of their types."""
+        told = fresh if self.config.remembers else None
+        return [replace(one, fresh=told) for one in self._at_ports(self.firmware.inputs, integers, lengths)]
+
+    def due(self, integers: Batch, lengths: Lengths, fresh: Fresh) -> list[Sequences]:
+        """Return the emulator's results, as the hardware's outputs shall give them."""
+        outputs = self._evaluate(self._sequences(integers, fresh), lengths, fresh)
+        return self._at_ports(self.firmware.outputs, outputs, lengths)
+
+    def _at_ports(self, ports: Sequence[StreamPort], batch: Batch, lengths: Lengths) -> list[Sequences]:
+        found = []
+        for port, array in zip(ports, batch.arrays, strict=True):
+            counts = lengths if port.short and self.may_be_short else np.full(len(lengths), port.steps)
+            vectors = array.reshape(len(array), port.steps, port.format.count)
+            found.append(Sequences(vectors[np.arange(port.steps) < counts[:, np.newaxis]], counts))
+        return found
 
     def ending_in_zeros(self, integers: Batch, lengths: Lengths, random: np.random.Generator) -> Batch:
         """Return the same sequences but for some that now end in beats of zeros, which a sender may leave out."""
-        steps = integers.only.reshape(len(integers), self.firmware.length, -1)
-        changed = ending_in_zeros(self.firmware.input, steps, lengths, random)
-        return Batch((changed.reshape(integers.only.shape),))
-
-    def expected_vectors(self, integers: Batch, lengths: Lengths, fresh: Fresh) -> tuple[Integers, Lengths]:
-        """Return the emulator's results as vectors [n_vectors, count], and the vectors of each sequence's result."""
-        outputs = self._evaluate(self._sequences(integers, fresh), lengths, fresh).only
-        counts = lengths if self.firmware.per_step else np.ones_like(lengths)
-        return _vectors(outputs.reshape(len(outputs), -1, self.firmware.output.count), counts), counts
+        changed = []
+        for port, array in zip(self.firmware.inputs, integers.arrays, strict=True):
+            steps, ends = array.reshape(len(array), port.steps, -1), np.minimum(lengths, port.steps)
+            changed.append(ending_in_zeros(port.format, steps, ends, random).reshape(array.shape))
+        return Batch(tuple(changed))
 
     @cached_property
     def _saturation(self) -> SaturationWatch:
@@ -599,7 +554,9 @@ def _write_files(folder: Path, files: Mapping[str, str]) -> list[Path]:
     return paths
 
 
-def _vectors(sequences: Integers, lengths: Lengths) -> Integers:
-    """Return the first `lengths` vectors of sequences (N, vectors, count), one sequence after the other."""
-    vectors: Integers = sequences[np.arange(sequences.shape[1]) < lengths[:, np.newaxis]]
-    return vectors
+def _padded(received: Received) -> Integers:
+    """Return results (N, vectors, count); vectors that a short one lacks are 0."""
+    port, found = received.port, received.sequences
+    outputs = np.zeros((len(found.lengths), port.steps, port.format.count), integer_dtype(port.format.width + 1))
+    outputs[np.arange(port.steps) < found.lengths[:, np.newaxis]] = found.vectors
+    return outputs

@@ -17,15 +17,13 @@ from loopwire.errors import DataError, VerificationError
 from loopwire.hls_verification import verify_c_simulation
 from loopwire.report.summary import CSimulation, Cycles, Verification
 from loopwire.schedule.cycles import DesignTiming, arrivals
-from loopwire.simulate.network_simulation import NetworkResult
-from loopwire.simulate.simulation import SimulationResult, Stimulus
+from loopwire.simulate.simulation import FAULT, SimulationResult, Stimulus
 
 Fresh = npt.NDArray[np.bool_]
 Lengths = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
 """Told how many sequences are done, of how many."""
 
-FAULT = "This is a fault of Loopwire: please report it with the model and the configuration"
 SEQUENCES_A_RUN = 250
 ARRIVALS = 200
 """Sequences at random times, at most."""
@@ -105,7 +103,7 @@ def verify(
     for index, rows in enumerate(np.array_split(np.arange(len(integers)), runs)):
         part = integers[rows]
         regime = REGIMES[index % len(REGIMES)]
-        breaks_framing = regime.is_stressed and _may_break_framing(design)  # where TLAST has a meaning
+        breaks_framing = regime.is_stressed and not design.config.sliding_window  # where TLAST has a meaning
         fresh = np.zeros(len(part), np.bool_)
         lengths = full[done : done + len(part)].copy()
         resets: tuple[int, ...] = ()
@@ -138,10 +136,6 @@ def verify(
         if progress is not None:
             progress(done, len(integers))
     return Verification(len(integers), short, stressed, struck, simulated)
-
-
-def _may_break_framing(design: Design) -> bool:
-    return not (design.config.sliding_window or design.firmware.is_network)
 
 
 def _runs(sequences: int, config: CompileConfig) -> int:
@@ -205,9 +199,7 @@ def _measure_latencies(design: Design, one: Batch) -> tuple[int, int] | tuple[()
     return int(found.min()), int(found.max())
 
 
-def _full_rate(
-    design: Design, integers: Batch, what: str, stimulus: Stimulus = FULL_RATE_STIMULUS
-) -> SimulationResult | NetworkResult:
+def _full_rate(design: Design, integers: Batch, what: str, stimulus: Stimulus = FULL_RATE_STIMULUS) -> SimulationResult:
     count = len(integers)
     lengths, fresh = np.full(count, design.steps, np.int64), np.zeros(count, np.bool_)
     return _simulate(design, integers, lengths, fresh, stimulus, what)
@@ -215,11 +207,7 @@ def _full_rate(
 
 def _simulate(
     design: Design, integers: Batch, lengths: Lengths, fresh: Fresh, stimulus: Stimulus, what: str
-) -> SimulationResult | NetworkResult:
-    if design.firmware.is_network:
-        return design.run_network(integers, lengths, stimulus)
-    vectors, patience = design.input_vectors(integers, lengths), design.firmware.timeout_cycles
-    result = design.simulator.run(vectors, lengths, stimulus, patience, fresh=fresh)
-    due = design.expected_vectors(integers, lengths, fresh)
-    result.require_equal(f"simulation of {design.firmware.top} {what}", *due)
+) -> SimulationResult:
+    result = design.run(integers, lengths, fresh, stimulus)
+    result.require_equal(f"simulation of {design.firmware.top} {what}", design.due(integers, lengths, fresh))
     return result

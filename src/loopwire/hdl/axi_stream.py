@@ -218,3 +218,16 @@ class BeatFormat:
     @property
     def _fits_int64(self) -> bool:
         return self.lane_bits + (not self.signed) <= 64
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPort:
+    """An AXI4-Stream of a module: `axis` begins the names of its signals, and `format` tells how vectors lie in beats.
+
+    A full sequence has `steps` vectors there, fewer where it is `short`.
+    """
+
+    axis: str
+    format: BeatFormat
+    steps: int
+    short: bool

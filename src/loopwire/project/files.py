@@ -159,10 +159,9 @@ def _testbench(design: Design, x: Batch) -> dict[str, str]:
         last[::4] = True
         last |= design.config.require_tlast
     told = fresh if design.config.remembers else None
-    sent = Vectors(
-        firmware.input, design.input_vectors(integers, lengths), lengths, told, last, longest, firmware.sideband
-    )
-    due = Vectors(firmware.output, *design.expected_vectors(integers, lengths, fresh), sideband=firmware.sideband)
+    (given,), (results,) = design.sent(integers, lengths, fresh), design.due(integers, lengths, fresh)
+    sent = Vectors(firmware.input, given.vectors, lengths, told, last, longest, firmware.sideband)
+    due = Vectors(firmware.output, results.vectors, results.lengths, sideband=firmware.sideband)
     sent_file, due_file = f"{firmware.top}_input.hex", f"{firmware.top}_expected.hex"
     period_ns, still_cycles, timeout_cycles = (
         design.config.clock_period_ns,

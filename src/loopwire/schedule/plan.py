@@ -263,7 +263,8 @@ class Planner:
         if engine.stateful:
             ring = max(ring, self.knobs.channels * spacing)
         room = ring // spacing
-        slots = self.knobs.channels if engine.stateful else self.knobs.interleave or room
+        # What has no state has nothing to interleave.
+        slots = self.knobs.channels if engine.stateful else (self.knobs.interleave if engine.states else None) or room
         if not 1 <= slots <= room:
             raise ConfigError(
                 "interleave",

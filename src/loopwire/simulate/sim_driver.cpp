@@ -1,20 +1,17 @@
-// Drives the Verilator model `Vtop` of a module with one AXI4-Stream input and one AXI4-Stream output.
+// Drives the Verilator model `Vtop` of a module with AXI4-Streams, behind a module that puts their signals together: s_data, s_valid,
+// s_ready, s_last and m_data, m_valid, m_ready, m_last hold those of all ports, the first lowest; `status` tells of broken framing.
 //
 //     simulate <stimulus file> <result file>
 //
-// Both files are written and read by loopwire.simulate.simulation, which explains their contents; all integers in them are
-// int64, little-endian. Defined on the compiler's command line are the widths of TDATA and TKEEP in bytes, IN_BYTES, OUT_BYTES,
-// IN_KEEP_BYTES and OUT_KEEP_BYTES, the latter two 0 where there is no TKEEP, and HAS_STATUS, whether the status outputs tell of
-// broken framing. USER_BITS are those of s_axis_tuser, of which the lowest FRESH are not handed on, and ID_BITS those of
-// s_axis_tid; 0 where there is none.
-// A beat in the files is TDATA, then TKEEP.
+// Both files are written and read by loopwire.simulate.simulation, which explains their contents; all integers in them are int64,
+// little-endian. A beat is TDATA, TKEEP, TUSER and TID, each in whole bytes, then a byte of flags: TLAST, and of inputs whether it
+// ends a sequence. Defined on the compiler's command line are IN_BYTES and OUT_BYTES, the bytes of s_data and m_data.
 
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <utility>
 #include <vector>
 
 #include "Vtop.h"
@@ -25,15 +22,12 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ports are copied byte 
 namespace {
 
 constexpr int kResetCycles = 4;
-constexpr int kInBytes = IN_BYTES + IN_KEEP_BYTES;
-constexpr int kOutBytes = OUT_BYTES + OUT_KEEP_BYTES;
 constexpr int64_t kDrainCycles = 100;  // beyond the time that the last result took
 constexpr int64_t kStops = 8;          // in a run, on average
 constexpr int64_t kForever = int64_t{1} << 62;
+constexpr uint8_t kLast = 1, kEnds = 2;
 
-enum Status : int64_t {
-    kDone, kNoProgress, kRetracted, kChanged, kNoLast, kUnsolicited, kReadyInReset, kStatus, kWrongLabel
-};
+enum Status : int64_t { kDone, kNoProgress, kRetracted, kChanged, kNoLast, kUnsolicited, kReadyInReset, kStatus };
 
 [[noreturn]] void fail(const char* action, const char* path) {
     std::fprintf(stderr, "%%Error: cannot %s %s\n", action, path);
@@ -57,76 +51,112 @@ class Random {  // SplitMix64, Steele, Lea and Flood, OOPSLA 2014
 };
 
 struct Header {
-    int64_t sequences, beats, most_input_beats, most_output_beats, seed;
-    int64_t valid_odds, ready_odds, last_odds;  // in 2^32
-    int64_t still_cycles;                       // 0: neither side stops for long
+    int64_t seed, valid_odds, ready_odds;  // odds in 2^32
+    int64_t still_cycles;                  // 0: no port stops for long
     int64_t timeout_cycles;
-    int64_t framing_error, overrun;             // what the status tells in the end, were TLAST never missing
-    int64_t resets;
+    int64_t status;  // in the end
+    int64_t sequences, gaps, resets, inputs, outputs;
+};
+
+struct Input {
+    int64_t bytes = 0, beats = 0;  // of a beat without its flags; of all sequences
+    std::vector<uint8_t> data;
+    int64_t sequence = 0;
+    bool offered = false, begins = true;
+    std::vector<int64_t> cycles;
+
+    int64_t moved() const { return static_cast<int64_t>(cycles.size()); }
+    const uint8_t* beat() const { return &data[moved() * (bytes + 1)]; }
+    uint8_t flags() const { return beat()[bytes]; }
+};
+
+struct Output {
+    int64_t bytes = 0, most_beats = 0;  // of a beat without its flags; of a sequence
+    int64_t sequences = 0, beats = 0;   // complete ones; of the one that is not
+    bool stalled = false;
+    std::vector<uint8_t> held, data;
+    std::vector<int64_t> valid_cycles, cycles;
 };
 
 struct Stimulus {
     Header header;
-    std::vector<int64_t> resets;  // cycles before each
-    std::vector<int64_t> lengths, gaps, users, ids;  // of each sequence; gaps in cycles
-    std::vector<uint8_t> data;
+    std::vector<int64_t> gaps, resets;  // cycles
+    std::vector<Input> inputs;
+    std::vector<Output> outputs;
 };
 
 // What happened from one reset to the next.
 struct Record {
     Status status = kDone;
-    int64_t sequences = 0;  // complete results
-    std::vector<int64_t> input_cycles, valid_cycles, output_cycles;
-    std::vector<uint8_t> last, data;
+    int64_t port = 0;  // that has it
+    std::vector<Input> inputs;
+    std::vector<Output> outputs;
 };
+
+template <class T>
+void read(std::FILE* file, T* values, std::size_t count, const char* path) {
+    if (std::fread(values, sizeof(T), count, file) != count) fail("read", path);
+}
 
 Stimulus read_stimulus(const char* path) {
     std::FILE* file = std::fopen(path, "rb");
+    if (!file) fail("read", path);
     Stimulus stimulus;
-    if (!file || std::fread(&stimulus.header, sizeof(Header), 1, file) != 1) fail("read", path);
-    stimulus.resets.resize(stimulus.header.resets);
-    const std::vector<std::vector<int64_t>*> each = {&stimulus.lengths, &stimulus.gaps, &stimulus.users, &stimulus.ids};
-    for (auto* values : each) values->resize(stimulus.header.sequences);
-    stimulus.data.resize(stimulus.header.beats * kInBytes);
-    if (std::fread(stimulus.resets.data(), 8, stimulus.resets.size(), file) != stimulus.resets.size() ||
-        !std::all_of(each.begin(), each.end(), [file](auto* values) {
-            return std::fread(values->data(), 8, values->size(), file) == values->size();
-        }) ||
-        std::fread(stimulus.data.data(), 1, stimulus.data.size(), file) != stimulus.data.size())
-        fail("read", path);
+    Header& header = stimulus.header;
+    read(file, &header, 1, path);
+    stimulus.gaps.resize(header.gaps);
+    stimulus.resets.resize(header.resets);
+    read(file, stimulus.gaps.data(), stimulus.gaps.size(), path);
+    read(file, stimulus.resets.data(), stimulus.resets.size(), path);
+    stimulus.inputs.resize(header.inputs);
+    stimulus.outputs.resize(header.outputs);
+    for (Input& input : stimulus.inputs) {
+        read(file, &input.bytes, 1, path);
+        read(file, &input.beats, 1, path);
+        input.data.resize(input.beats * (input.bytes + 1));
+        read(file, input.data.data(), input.data.size(), path);
+    }
+    for (Output& output : stimulus.outputs) {
+        read(file, &output.bytes, 1, path);
+        read(file, &output.most_beats, 1, path);
+    }
     std::fclose(file);
     return stimulus;
 }
 
-// Stops one side or the other at random, until the side that goes on has moved no beat for so many cycles: until each
-// place in the module is taken, or until the module is empty.
+// Stops one side, or a port of it, at random, until no other port has moved a beat for so many cycles: until each place in
+// the module is taken, or until the module is empty. Ports are bits, inputs lowest.
 class Stops {
   public:
-    Stops(Random& random, int64_t beats, int64_t still_cycles)
-        : random_(random), beats_(beats), still_cycles_(still_cycles) {}
+    Stops(Random& random, const Stimulus& stimulus) : random_(random), header_(stimulus.header) {
+        for (const Input& input : stimulus.inputs) beats_ += input.beats;
+    }
 
-    bool input_stops() const { return stopped_ == kInput; }
-    bool output_stops() const { return stopped_ == kOutput; }
+    bool stopped(int64_t port) const { return stopped_ >> port & 1; }
 
-    void observe(bool input_moves, bool output_moves) {
-        if (stopped_ == kNeither) {
-            if (still_cycles_ && input_moves && static_cast<int64_t>(random_.next() % beats_) < kStops) {
-                stopped_ = random_.next() & 1 ? kInput : kOutput;
-                idle_cycles_ = 0;
-            }
-        } else if (stopped_ == kInput ? output_moves : input_moves) {
-            idle_cycles_ = 0;
-        } else if (++idle_cycles_ == still_cycles_) {
-            stopped_ = kNeither;
+    void observe(uint64_t moved) {
+        if (stopped_) {
+            idle_cycles_ = moved ? 0 : idle_cycles_ + 1;
+            if (idle_cycles_ == header_.still_cycles) stopped_ = 0;
+            return;
         }
+        for (int64_t k = 0; header_.still_cycles && k < header_.inputs; ++k)
+            if ((moved >> k & 1) && static_cast<int64_t>(random_.next() % beats_) < kStops) stop();
     }
 
   private:
-    enum Side { kNeither, kInput, kOutput };
+    void stop() {
+        const bool inputs = random_.next() & 1, all = random_.next() & 1;
+        const int64_t count = inputs ? header_.inputs : header_.outputs;
+        const uint64_t side = (uint64_t{1} << count) - 1, one = uint64_t{1} << random_.next() % count;
+        stopped_ = (all ? side : one) << (inputs ? 0 : header_.inputs);
+        idle_cycles_ = 0;
+    }
 
     Random& random_;
-    const int64_t beats_, still_cycles_;
-    Side stopped_ = kNeither;
+    const Header& header_;
+    int64_t beats_ = 0;
+    uint64_t stopped_ = 0;
     int64_t idle_cycles_ = 0;
 };
 
@@ -134,8 +164,6 @@ class Driver {
   public:
     Driver(VerilatedContext& context, const Stimulus& stimulus)
         : stimulus_(stimulus), header_(stimulus.header), random_(header_.seed), context_(context), top_(&context) {
-        static_assert(sizeof(top_.s_axis_tdata) >= IN_BYTES && sizeof(top_.s_axis_tdata) < 2 * IN_BYTES + 4);
-        static_assert(sizeof(top_.m_axis_tdata) >= OUT_BYTES && sizeof(top_.m_axis_tdata) < 2 * OUT_BYTES + 4);
         top_.aclk = 0;  // registers that start with random bits include the clock's last level
     }
     ~Driver() { top_.final(); }
@@ -144,13 +172,14 @@ class Driver {
 
     void reset() {
         top_.aresetn = 0;
-        ready_in_reset_ = false;
+        ready_in_reset_ = 0;
         for (int i = 0; i < kResetCycles; ++i) {
-            disturb_input();
-            top_.s_axis_tvalid = i > 0 && top_.s_axis_tlast;  // of a sender that does not see the reset
-            top_.m_axis_tready = random_.chance(header_.ready_odds);
-            settle();
-            ready_in_reset_ |= i > 0 && top_.s_axis_tready;
+            disturb();
+            top_.s_valid = i > 0 ? random_.next() & ones(header_.inputs) : 0;  // of senders that do not see the reset
+            top_.s_last = random_.next() & ones(header_.inputs);
+            top_.m_ready = random_.next() & ones(header_.outputs);
+            top_.eval();
+            if (i > 0) ready_in_reset_ |= top_.s_ready;
             clock();
         }
         top_.aresetn = 1;
@@ -158,98 +187,135 @@ class Driver {
 
     // Streams the sequences from the first on until all results are there, or for so many cycles.
     Record stream(int64_t cycles) {
-        Record record;
-        Stops stops(random_, header_.beats, header_.still_cycles);
+        Record record{kDone, 0, stimulus_.inputs, stimulus_.outputs};
+        Stops stops(random_, stimulus_);
+        std::vector<int64_t> gaps = stimulus_.gaps;
+        int64_t released = header_.gaps ? 0 : header_.sequences;  // sequences that may be offered
         const int64_t begin = cycle_, end = begin + cycles;
-        int64_t beat = 0, sequence = 0, step = 0;  // the next beat to offer, or offered now
-        int64_t gap = stimulus_.gaps[0];           // cycles until a sequence is offered
         int64_t last_progress = begin, drain_until = -1;
-        int64_t output_beats = 0;
-        bool offered = false, stalled = false, by_last = false, by_count = false;
-        uint8_t held[kOutBytes + 1];
+        const auto ended = [&record](Status status, int64_t port = 0) {
+            record.status = status;
+            record.port = port;
+        };
 
-        while (cycle_ < end) {
-            if (!offered && step == 0 && gap > 0) {
-                --gap;
-            } else if (!offered && beat < header_.beats && !stops.input_stops() && random_.chance(header_.valid_odds)) {
-                offered = true;
-                const int64_t length = stimulus_.lengths[sequence];
-                set_input(&stimulus_.data[beat * kInBytes]);
-                top_.s_axis_tlast =
-                    step + 1 == length && (length < header_.most_input_beats || random_.chance(header_.last_odds));
-                if (step == 0) set_sideband(stimulus_.users[sequence], stimulus_.ids[sequence]);
-                else disturb_sideband();
-            }
-            if (!offered) disturb_input();
-            top_.s_axis_tvalid = offered;
-            top_.m_axis_tready = !stops.output_stops() && random_.chance(header_.ready_odds);
-            settle();
+        while (cycle_ < end && record.status == kDone) {
+            if (released < header_.sequences && reached(record.inputs, released) && gaps[released]-- == 0) ++released;
+            const uint64_t ready = offer(record, stops, released);
+            top_.m_ready = ready;
+            top_.eval();
 
             // The first cycle without the reset ends with the edge that ends the reset in the module.
-            if (cycle_ == begin && (ready_in_reset_ || top_.s_axis_tready)) return ended(record, kReadyInReset);
-            const bool input_accepted = offered && top_.s_axis_tready;
-            const bool output_accepted = top_.m_axis_tvalid && top_.m_axis_tready;
-            const int64_t begun = sequence + (step > 0 || offered);
-
-            if (stalled && !top_.m_axis_tvalid) return ended(record, kRetracted);
-            if (top_.m_axis_tvalid) {
-                uint8_t now[kOutBytes + 1];
-                std::memcpy(now, static_cast<const void*>(&top_.m_axis_tdata), OUT_BYTES);
-#if OUT_KEEP_BYTES
-                std::memcpy(now + OUT_BYTES, static_cast<const void*>(&top_.m_axis_tkeep), OUT_KEEP_BYTES);
-#endif
-                now[kOutBytes] = top_.m_axis_tlast;
-                if (record.sequences < header_.sequences && !has_label(record.sequences)) return ended(record, kWrongLabel);
-                if (stalled && std::memcmp(now, held, sizeof now) != 0) return ended(record, kChanged);
-                if (!stalled) {
-                    if (record.sequences >= begun) return ended(record, kUnsolicited);
-                    record.valid_cycles.push_back(cycle_);
-                    std::memcpy(held, now, sizeof now);
-                }
+            if (const uint64_t early = ready_in_reset_ | top_.s_ready; cycle_ == begin && early)
+                ended(kReadyInReset, first(early));
+            if (cycle_ == begin && top_.status) ended(kStatus);
+            int64_t begun = 0;
+            for (const Input& input : record.inputs)
+                begun = std::max(begun, input.sequence + (input.offered || !input.begins));
+            uint64_t moved = 0;
+            for (int64_t k = 0, offset = 0; k < header_.outputs; offset += record.outputs[k++].bytes) {
+                const Status status = take(record.outputs[k], k, offset, begun, ready >> k & 1, moved);
+                if (status != kDone) ended(status, k);
             }
-            stalled = top_.m_axis_tvalid && !output_accepted;
-            if (output_accepted) {
-                record.output_cycles.push_back(cycle_);
-                record.data.insert(record.data.end(), held, held + kOutBytes);
-                record.last.push_back(held[kOutBytes]);
-                if (held[kOutBytes]) {
-                    ++record.sequences;
-                    output_beats = 0;
-                } else if (++output_beats >= header_.most_output_beats) {
-                    return ended(record, kNoLast);
-                }
+            for (int64_t k = 0; k < header_.inputs; ++k) {
+                Input& input = record.inputs[k];
+                if (!input.offered || !(top_.s_ready >> k & 1)) continue;
+                moved |= uint64_t{1} << k;
+                input.begins = input.flags() & kEnds;
+                input.sequence += input.begins;
+                input.offered = false;
+                input.cycles.push_back(cycle_);
             }
-            if (cycle_ == begin && !status_is(false, false)) return ended(record, kStatus);
-            if (input_accepted) {
-                record.input_cycles.push_back(cycle_);
-                offered = false;
-                ++beat;
-                if (++step == stimulus_.lengths[sequence]) {
-                    by_last |= top_.s_axis_tlast;
-                    by_count |= !top_.s_axis_tlast;
-                    step = 0;
-                    if (++sequence < header_.sequences) gap = stimulus_.gaps[sequence];
-                }
-            }
-            if (input_accepted || output_accepted) last_progress = cycle_;
-            stops.observe(input_accepted, output_accepted);
+            if (moved) last_progress = cycle_;
+            stops.observe(moved);
             clock();
 
-            if (record.sequences == header_.sequences && beat == header_.beats) {
-                if (drain_until < 0) drain_until = 2 * cycle_ - record.input_cycles.back() + kDrainCycles;
-                if (cycle_ >= drain_until) {
-                    const bool right = status_is(header_.framing_error, header_.overrun || (by_last && by_count));
-                    return ended(record, right ? kDone : kStatus);
-                }
-            } else if (cycle_ - last_progress > header_.timeout_cycles) {
-                return ended(record, kNoProgress);
+            if (record.status != kDone) break;
+            if (done(record)) {
+                int64_t last_input = begin;
+                for (const Input& input : record.inputs) last_input = std::max(last_input, input.cycles.back());
+                if (drain_until < 0) drain_until = 2 * cycle_ - last_input + kDrainCycles;
+                if (cycle_ < drain_until) continue;
+                if (top_.status != header_.status) ended(kStatus);
+                break;
             }
+            if (cycle_ - last_progress > header_.timeout_cycles) ended(kNoProgress);
         }
-        return ended(record, kDone);
+        // Without beats that were offered, but not accepted.
+        for (Output& output : record.outputs) output.valid_cycles.resize(output.cycles.size());
+        return record;
     }
 
   private:
-    void settle() { top_.eval(); }
+    static uint64_t ones(int64_t count) { return (uint64_t{1} << count) - 1; }
+
+    static int64_t first(uint64_t ports) { return __builtin_ctzll(ports); }
+
+    static bool reached(const std::vector<Input>& inputs, int64_t sequence) {
+        return std::all_of(inputs.begin(), inputs.end(), [sequence](const Input& input) {
+            return input.sequence == sequence && input.begins && !input.offered;
+        });
+    }
+
+    bool done(const Record& record) const {
+        return std::all_of(record.inputs.begin(), record.inputs.end(), [](const Input& i) { return i.moved() == i.beats; }) &&
+               std::all_of(record.outputs.begin(), record.outputs.end(), [this](const Output& output) {
+                   return output.sequences == header_.sequences;
+               });
+    }
+
+    // Sets the inputs; returns which outputs are ready.
+    uint64_t offer(Record& record, const Stops& stops, int64_t released) {
+        disturb();
+        uint64_t valid = 0, last = random_.next() & ones(header_.inputs), ready = 0;
+        for (int64_t k = 0, offset = 0; k < header_.inputs; offset += record.inputs[k++].bytes) {
+            Input& input = record.inputs[k];
+            if (!input.offered && input.moved() < input.beats && (!input.begins || input.sequence < released))
+                input.offered = !stops.stopped(k) && random_.chance(header_.valid_odds);
+            if (!input.offered) continue;
+            std::memcpy(in_data_ + offset, input.beat(), input.bytes);
+            valid |= uint64_t{1} << k;
+            last = (last & ~(uint64_t{1} << k)) | uint64_t{input.flags() & kLast} << k;
+        }
+        for (int64_t k = 0; k < header_.outputs; ++k)
+            ready |= uint64_t{!stops.stopped(header_.inputs + k) && random_.chance(header_.ready_odds)} << k;
+        std::memcpy(static_cast<void*>(&top_.s_data), in_data_, IN_BYTES);
+        top_.s_valid = valid;
+        top_.s_last = last;
+        return ready;
+    }
+
+    // Looks at an output, whose bytes begin at `offset`, and takes its beat if it is ready.
+    Status take(Output& output, int64_t k, int64_t offset, int64_t begun, bool ready, uint64_t& moved) {
+        const bool valid = top_.m_valid >> k & 1, last = top_.m_last >> k & 1;
+        if (output.stalled && !valid) return kRetracted;
+        if (!valid) return kDone;
+        const uint8_t* bytes = reinterpret_cast<const uint8_t*>(&top_.m_data) + offset;
+        std::vector<uint8_t>& held = output.held;
+        if (output.stalled && (held.back() != last || !std::equal(held.begin(), held.end() - 1, bytes))) return kChanged;
+        if (!output.stalled) {
+            if (output.sequences >= begun) return kUnsolicited;
+            output.valid_cycles.push_back(cycle_);
+            held.assign(bytes, bytes + output.bytes);
+            held.push_back(last);
+        }
+        output.stalled = !ready;
+        if (!ready) return kDone;
+        moved |= uint64_t{1} << (header_.inputs + k);
+        output.cycles.push_back(cycle_);
+        output.data.insert(output.data.end(), held.begin(), held.end());
+        output.sequences += last;
+        output.beats = last ? 0 : output.beats + 1;
+        return output.beats >= output.most_beats ? kNoLast : kDone;
+    }
+
+    // No module may look at any signal of a beat while its TVALID is low.
+    void disturb() {
+        for (int i = 0; i < IN_BYTES; i += 8) {
+            const uint64_t word = random_.next();
+            std::memcpy(in_data_ + i, &word, 8);
+        }
+        std::memcpy(static_cast<void*>(&top_.s_data), in_data_, IN_BYTES);
+    }
 
     void clock() {
         top_.aclk = 1;
@@ -260,76 +326,14 @@ class Driver {
         ++cycle_;
     }
 
-    bool status_is(bool framing_error, bool overrun) {
-#if HAS_STATUS
-        return top_.status_framing_error == framing_error && top_.status_overrun == overrun;
-#else
-        return true;
-#endif
-    }
-
-    void set_sideband([[maybe_unused]] int64_t user, [[maybe_unused]] int64_t id) {
-#if USER_BITS
-        top_.s_axis_tuser = user;
-#endif
-#if ID_BITS
-        top_.s_axis_tid = id;
-#endif
-    }
-
-    // No module may look at TUSER and TID but with a sequence's first beat.
-    void disturb_sideband() {
-        if (USER_BITS || ID_BITS) {
-            const int64_t noise = random_.next();
-            set_sideband(noise & ((int64_t{1} << USER_BITS) - 1), noise >> 40 & ((int64_t{1} << ID_BITS) - 1));
-        }
-    }
-
-    // Says whether the result that is offered has the label of this sequence.
-    bool has_label([[maybe_unused]] int64_t sequence) {
-        bool right = true;
-#if USER_BITS > FRESH
-        right &= static_cast<int64_t>(top_.m_axis_tuser) == stimulus_.users[sequence] >> FRESH;
-#endif
-#if ID_BITS
-        right &= static_cast<int64_t>(top_.m_axis_tid) == stimulus_.ids[sequence];
-#endif
-        return right;
-    }
-
-    void set_input(const uint8_t* beat) {
-        std::memcpy(static_cast<void*>(&top_.s_axis_tdata), beat, IN_BYTES);
-#if IN_KEEP_BYTES
-        std::memcpy(static_cast<void*>(&top_.s_axis_tkeep), beat + IN_BYTES, IN_KEEP_BYTES);
-#endif
-    }
-
-    // No module may look at any signal of the beat while TVALID is low.
-    void disturb_input() {
-        uint8_t noise[kInBytes + 8];
-        for (int i = 0; i < kInBytes; i += 8) {
-            const uint64_t word = random_.next();
-            std::memcpy(noise + i, &word, 8);
-        }
-        if (IN_KEEP_BYTES && IN_BYTES % 8) noise[kInBytes - 1] &= (1 << IN_BYTES % 8) - 1;  // a bit for each byte of TDATA
-        set_input(noise);
-        top_.s_axis_tlast = random_.next() & 1;
-        disturb_sideband();
-    }
-
-    static Record ended(Record& record, Status status) {
-        record.status = status;
-        record.valid_cycles.resize(record.output_cycles.size());  // without a beat that was offered, but not accepted
-        return std::move(record);
-    }
-
     const Stimulus& stimulus_;
     const Header& header_;
     Random random_;
     VerilatedContext& context_;
     Vtop top_;
     int64_t cycle_ = 0;
-    bool ready_in_reset_ = false;
+    uint64_t ready_in_reset_ = 0;
+    uint8_t in_data_[IN_BYTES + 8];
 };
 
 template <class T>
@@ -338,15 +342,17 @@ void write(std::FILE* file, const std::vector<T>& values, const char* path) {
 }
 
 void write_record(std::FILE* file, const Record& record, const char* path) {
-    const std::vector<int64_t> counts = {record.status, record.sequences,
-                                         static_cast<int64_t>(record.input_cycles.size()),
-                                         static_cast<int64_t>(record.output_cycles.size())};
-    write(file, counts, path);
-    write(file, record.input_cycles, path);
-    write(file, record.valid_cycles, path);
-    write(file, record.output_cycles, path);
-    write(file, record.last, path);
-    write(file, record.data, path);
+    write(file, std::vector<int64_t>{record.status, record.port}, path);
+    for (const Input& input : record.inputs) {
+        write(file, std::vector<int64_t>{input.moved()}, path);
+        write(file, input.cycles, path);
+    }
+    for (const Output& output : record.outputs) {
+        write(file, std::vector<int64_t>{output.sequences, static_cast<int64_t>(output.cycles.size())}, path);
+        write(file, output.valid_cycles, path);
+        write(file, output.cycles, path);
+        write(file, output.data, path);
+    }
 }
 
 }  // namespace

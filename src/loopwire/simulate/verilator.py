@@ -19,7 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from loopwire.errors import ToolError
-from loopwire.hdl.axi_stream import NO_SIDEBAND, BeatFormat, Sideband
+from loopwire.hdl.axi_stream import NO_SIDEBAND, Sideband, StreamPort
+from loopwire.simulate.port_wrapper import beat_bytes, port_wrapper
 from loopwire.simulate.simulation import Simulator
 from loopwire.system.cache import Files, cached
 from loopwire.system.cxx import compile_cxx, compiler_version, cxx_compiler
@@ -27,6 +28,7 @@ from loopwire.system.folders import new_folder, release, temporary_folder
 from loopwire.system.programs import require_output, run_tool
 
 _DRIVER = Path(__file__).with_name("sim_driver.cpp")
+_WRAPPER = "all_ports"
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp", "verilated_timing.cpp")
 _RANDOM_START = ("--x-assign", "unique", "--x-initial", "unique")
 _SHARED = ("-fno-gate", "-fno-dfg")
@@ -49,27 +51,25 @@ def lint(top: str, sources: Sequence[Path]) -> str:
 def build(
     top: str,
     sources: Sequence[Path],
-    input: BeatFormat,
-    output: BeatFormat,
-    max_steps: int,
+    inputs: Sequence[StreamPort],
+    outputs: Sequence[StreamPort],
     directory: Path | None = None,
     sideband: Sideband = NO_SIDEBAND,
     has_status: bool = False,
     repeats: bool = False,
     optimise: bool = True,
 ) -> Simulator:
-    """Compile a module with one AXI4-Stream input and one output to a simulation.
+    """Compile a module with AXI4-Streams to a simulation.
 
     Uninitialised registers start with random bits, so that a missing reset shows.
 
     Args:
-        top: name of the module; its ports are aclk, aresetn, s_axis_t{data,valid,ready,last}, m_axis_t{...}, and
-            tkeep where the format has it.
+        top: name of the module; its ports are aclk, aresetn, <axis>_t{data,valid,ready,last} of each input and output,
+            and tkeep where the format has it.
         sources: SystemVerilog files; memory files are looked for beside the first.
-        input, output: formats of the beats.
-        max_steps: vectors after which a sequence ends without TLAST.
+        inputs, outputs: the streams.
         directory: where to build; a temporary folder, removed with the Simulator, if None.
-        sideband: which of the ports s_axis_tuser, s_axis_tid, m_axis_tuser and m_axis_tid there are.
+        sideband: which of the signals tuser and tid the first input and the outputs have.
         has_status: whether there are ports status_framing_error and status_overrun, which TLAST and TKEEP decide.
         repeats: whether a large module stands several times. It is then compiled once, to a slower simulation.
         optimise: whether the C++ compiler does: a short simulation takes less time than that.
@@ -78,16 +78,42 @@ def build(
         ToolError: Verilator or a C++ compiler is missing or fails.
     """
     place = new_folder() if directory is None else directory.resolve()
-    _verilate(top, sources, place, "--cc", *_RANDOM_START, *(_SHARED * repeats), "-Wno-fatal")
-    sizes = {"IN_BYTES": input.bits // 8, "OUT_BYTES": output.bits // 8}
-    sizes |= {"USER_BITS": sideband.tuser_bits, "FRESH": int(sideband.fresh), "ID_BITS": sideband.id_bits}
-    sizes["HAS_STATUS"] = int(has_status)
-    sizes |= {"IN_KEEP_BYTES": input.keep_bytes, "OUT_KEEP_BYTES": output.keep_bytes}
-    program = _compile_model(place, [_DRIVER], sizes, () if optimise else _QUICKLY_COMPILED)
-    simulator = Simulator(top, program, Path(sources[0]).resolve().parent, input, output, max_steps, sideband)
+    place.mkdir(parents=True, exist_ok=True)
+    wrapper = place / f"{_WRAPPER}.sv"
+    wrapper.write_text(port_wrapper(_WRAPPER, top, inputs, outputs, sideband, has_status))
+    widths, options = beat_bytes(inputs, outputs, sideband), _SHARED * repeats
+    program = build_driven(_WRAPPER, [*sources, wrapper], widths, place, options, optimise)
+    folder, ports = Path(sources[0]).resolve().parent, (tuple(inputs), tuple(outputs))
+    simulator = Simulator(top, program, folder, *ports, widths, sideband, has_status)
     if directory is None:
         weakref.finalize(simulator, release, place)
     return simulator
+
+
+def build_driven(
+    top: str,
+    sources: Sequence[Path],
+    widths: Sequence[Sequence[int]],
+    place: Path,
+    options: Sequence[str] = (),
+    optimise: bool = True,
+) -> Path:
+    """Compile a module with the ports of a `port_wrapper` to the program of a `Simulator`.
+
+    Args:
+        top: its name.
+        sources: SystemVerilog files.
+        widths: bytes of a beat of each input, and of each output.
+        place: the folder to build in.
+        options: of Verilator.
+        optimise: whether the C++ compiler does.
+
+    Raises:
+        ToolError: Verilator or a C++ compiler is missing or fails.
+    """
+    _verilate(top, sources, place, "--cc", *_RANDOM_START, *options, "-Wno-fatal")
+    sizes = {"IN_BYTES": sum(widths[0]), "OUT_BYTES": sum(widths[1])}
+    return _compile_model(place, [_DRIVER], sizes, () if optimise else _QUICKLY_COMPILED)
 
 
 def build_program(

@@ -11,7 +11,7 @@ from loopwire.area.engine_area import EngineArea, areas, network_areas
 from loopwire.cmvm import tree_text as shift_add_text
 from loopwire.cmvm.adder_tree import StagedTree
 from loopwire.devices import Device
-from loopwire.hdl.axi_stream import NO_SIDEBAND, BeatFormat, Sideband
+from loopwire.hdl.axi_stream import NO_SIDEBAND, BeatFormat, Sideband, StreamPort
 from loopwire.hdl.expressions import hex_file
 from loopwire.hdl.names import reserved_words
 from loopwire.ir.graph import Graph
@@ -41,19 +41,6 @@ AROUND = ("_tb", "_input", "_expected", "_ip", "_hosted", "_identity", "_ulx3s")
 
 
 @dataclass(frozen=True)
-class PortFacts:
-    """An AXI4-Stream of a design: `axis` begins the names of its signals.
-
-    A full sequence has `steps` vectors there, fewer where it is `short`.
-    """
-
-    axis: str
-    format: BeatFormat
-    steps: int
-    short: bool
-
-
-@dataclass(frozen=True)
 class Firmware:
     """A design's files, and what its cycles will be.
 
@@ -64,21 +51,18 @@ class Firmware:
     `schedule.cycles.run` gives every sequence's cycles from `timing`; `pipelines` tell where each engine's operations
     work, and `areas` what the engines take.
 
-    A sequence has at most `length` steps, and its result one vector, or one a step where `per_step`. `input` and
-    `output` tell how vectors lie in beats. A sample of a sliding window is a sequence of one step here. A design that
-    `remembers` what came before tells by bit 0 of `s_axis_tuser` what starts anew; `sideband` tells what else comes
-    with a sequence and leaves with its result. `layer_modules` tells the layer of each module that has one.
+    A sequence's result is one vector, or one a step where `per_step`. A sample of a sliding window is a sequence of one
+    step here. A design that `remembers` what came before tells by bit 0 of `s_axis_tuser` what starts anew; `sideband`
+    tells what else comes with a sequence and leaves with its result. `layer_modules` tells the layer of each module
+    that has one.
 
-    A network, of any graph that is no chain, may have several `inputs` and `outputs`; `input` and `output` are then the
-    first ones. The range of its latency is not known.
+    A network, of any graph that is no chain, may have several `inputs` and `outputs`. The range of its latency is not
+    known.
     """
 
     files: Mapping[str, str]
     top: Identifier
-    length: int
     per_step: bool
-    input: BeatFormat
-    output: BeatFormat
     latency_cycles: int
     initiation_interval_cycles: float
     loop_latency_cycles: int
@@ -88,12 +72,27 @@ class Firmware:
     latency_range_cycles: tuple[int, int] | None
     steady: SteadyState
     timing: DesignTiming | NetworkTiming
-    inputs: tuple[PortFacts, ...]
-    outputs: tuple[PortFacts, ...]
+    inputs: tuple[StreamPort, ...]
+    outputs: tuple[StreamPort, ...]
     engines: tuple[EngineTiming, ...]
     pipelines: tuple[Pipeline, ...]
     areas: tuple[EngineArea, ...]
     layer_modules: Mapping[Identifier, str]
+
+    @property
+    def length(self) -> int:
+        """Vectors of the longest sequence."""
+        return max(port.steps for port in self.inputs)
+
+    @property
+    def input(self) -> BeatFormat:
+        """How vectors lie in the beats of the first input."""
+        return self.inputs[0].format
+
+    @property
+    def output(self) -> BeatFormat:
+        """The same of the first output."""
+        return self.outputs[0].format
 
     @property
     def remembers(self) -> bool:
@@ -172,10 +171,7 @@ class _Writer:
         return Firmware(
             files=self.files,
             top=self.name,
-            length=plan.length if plan.window_channels is None else 1,
             per_step=plan.per_step,
-            input=plan.input,
-            output=plan.output,
             latency_cycles=plan.latency_cycles,
             initiation_interval_cycles=plan.steady.initiation_interval_cycles,
             loop_latency_cycles=plan.loop_latency_cycles,
@@ -185,8 +181,8 @@ class _Writer:
             latency_range_cycles=plan.latency_range_cycles,
             steady=plan.steady,
             timing=plan.timing,
-            inputs=(PortFacts("s_axis", plan.input, sizes[0], sizes[0] > 1),),
-            outputs=(PortFacts("m_axis", plan.output, sizes[1], sizes[1] > 1),),
+            inputs=(StreamPort("s_axis", plan.input, sizes[0], sizes[0] > 1),),
+            outputs=(StreamPort("m_axis", plan.output, sizes[1], sizes[1] > 1),),
             engines=plan.timings,
             pipelines=plan.pipelines,
             areas=areas(plan, self.device),
@@ -205,17 +201,14 @@ class _Writer:
         self._add_library()
         short = short_values(plan.graph)
         inputs, outputs = (
-            tuple(PortFacts(p.axis, p.format, p.steps, v in short) for p, v in zip(side, values, strict=True))
+            tuple(StreamPort(p.axis, p.format, p.steps, v in short) for p, v in zip(side, values, strict=True))
             for side, values in zip(sides, (plan.graph.inputs, plan.graph.outputs), strict=True)
         )
         rings = (pipeline.loop_latency for pipeline in plan.pipelines if pipeline.datapath.rings)
         return Firmware(
             files=self.files,
             top=self.name,
-            length=max(port.steps for port in inputs),
             per_step=outputs[0].steps > 1,
-            input=inputs[0].format,
-            output=outputs[0].format,
             latency_cycles=plan.timing.latency_cycles,
             initiation_interval_cycles=plan.timing.steady.initiation_interval_cycles,
             loop_latency_cycles=max(rings, default=1),
