@@ -55,8 +55,6 @@ def zip_of(*members: str) -> bytes:
         ("data.npz", zip_of("a.npy", "b.npy"), "it looks like a NumPy .npz archive"),
         ("any.keras", zip_of("readme.txt"), "it is a zip archive without config.json and metadata.json"),
         ("old.h5", b"\x80\x02}q\x00.", "it looks like a Python pickle, such as an old PyTorch checkpoint"),
-        ("model.onnx", b"\x08\x09\x12\x07pytorch", "it looks like an ONNX model"),
-        ("renamed.h5", b"\x08\x09\x12\x07pytorch", "it looks like an ONNX model"),
         ("model.tflite", b"\x1c\x00\x00\x00TFL3\x14\x00", "it looks like a TensorFlow Lite model"),
         ("graph.pb", b"\x0a\x0b", "it looks like a TensorFlow graph"),
     ],

@@ -66,7 +66,7 @@ def test_a_frontend_from_outside_that_cannot_be_imported_is_named(
         ("lost", None, ModelFileError, r"lost: there is no such file. Check the path"),
         ("a\0b", None, ModelFileError, r"it cannot be read|there is no such file"),
         ("empty", b"", ModelFileError, r"it is empty. Save the model again"),
-        ("text", b"hello", ModelFileError, r"it is neither HDF5 nor a zip archive.*Keras .h5 and .keras files and Py"),
+        ("text", b"hello", ModelFileError, r"it is neither HDF5 nor a zip archive.*Keras .h5 and .keras files, Py"),
         ("x.npz", b"PK\x03\x04" + bytes(22) + b"\x05\0\0\0a.npy", ModelFileError, r"it looks like a NumPy .npz"),
         ("graph.pb", b"\x0a\x0b", ModelFileError, r"it looks like a TensorFlow graph"),
     ],

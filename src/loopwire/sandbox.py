@@ -110,8 +110,8 @@ def serve(reader: str, path: str) -> NoReturn:
     arrays: list[Array] = []
     try:
         description = run(Path(path))
-        arrays = [np.ascontiguousarray(array) for array in description.arrays.values()]
-        listed = [[name, a.dtype.str, a.shape] for name, a in zip(description.arrays, arrays, strict=True)]
+        arrays = [np.ascontiguousarray(array) for array in description.arrays.values()]  # single numbers get an axis
+        listed = [[name, array.dtype.str, array.shape] for name, array in description.arrays.items()]
         header = {"facts": description.facts, "arrays": listed}
     except LoopwireError as error:
         texts = map(_printable, (error.where, error.problem, error.remedy))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from loopwire.errors import ModelFileError
 
-READS = "Loopwire reads Keras .h5 and .keras files and PyTorch .pt2 files"
+READS = "Loopwire reads Keras .h5 and .keras files, PyTorch .pt2 files and .onnx files"
 HEAD_BYTES = 512
 ZIP_NAME_LENGTH, ZIP_NAME = 26, 30
 """Places in a zip archive's first header: two bytes of the first member's name's length, and the name."""
@@ -81,8 +81,6 @@ def describe_file(path: Path, head: bytes, members: Collection[str] = ()) -> tup
         return "it looks like a Python pickle, such as an old PyTorch checkpoint", f"Pickles are never read; {remedy}"
     if head[4:8] == b"TFL3":
         return "it looks like a TensorFlow Lite model", remedy
-    if path.suffix == ".onnx" or (head.startswith(b"\x08") and head[2:3] == b"\x12"):
-        return "it looks like an ONNX model", remedy
     if path.suffix == ".pb":
         return "it looks like a TensorFlow graph", remedy
     if head.lstrip()[:1] in (b"{", b"["):

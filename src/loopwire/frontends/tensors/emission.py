@@ -33,6 +33,11 @@ def model_of(name: str, inputs: Sequence[Input], outputs: Sequence[Wire], source
         if given not in reached:
             problem = f"the input {given.name!r} plays no part in its outputs"
             raise UnsupportedError(source, problem, "Export the model without it")
+        readers = [wire for wire in reached if given in _inputs(wire)]
+        if readers and all(isinstance(wire, Result) and isinstance(wire.layer, select.Step) for wire in readers):
+            # Tensors side by side, in the right layout of the inputs.
+            problem = f"of the input {given.name!r} single steps alone are read"
+            raise UnsupportedError(readers[0].place.where, problem, "Give the model these steps alone")
     if any(isinstance(wire, Input) for wire in wires):
         raise UnsupportedError(source, "an output of it is an input as it is", "Leave that output out")
     return _Emission(inputs, reached).model(name, wires, source)
@@ -198,7 +203,8 @@ class _Emission:
     def _made(self, wire: Wire) -> Tensor:
         match wire:
             case Result(layer=layer, inputs=inputs):
-                (tensor,) = self._builder.call(self._named(layer), *map(self._tensor, inputs))
+                given = [self._tensor(wire) for wire in inputs]  # whose layers get their names first
+                (tensor,) = self._builder.call(self._named(layer), *given)
                 return tensor
             case History(of=of):
                 return self._pass(of)[""]
@@ -214,10 +220,11 @@ class _Emission:
         if of not in self._results:
             first = next(iter(of.layer.states))
             whole, states = id(of.layer) in self._whole, self._states[id(of.layer)]
+            given = [self._tensor(wire) for wire in of.inputs]
             layer = self._named(
                 of.layer, return_sequences=whole, return_state=bool(states - (set() if whole else {first}))
             )
-            output, *last = self._builder.call(layer, *map(self._tensor, of.inputs))
+            output, *last = self._builder.call(layer, *given)
             results = dict(zip(of.layer.states, last, strict=False))
             self._results[of] = {**results, "" if whole else first: output}
         return self._results[of]

@@ -19,7 +19,7 @@ B, T, F, P, ONE = Axis.BATCH, Axis.STEPS, Axis.FEATURES, Axis.PARTS, Axis.ONE
 LAYOUTS: Mapping[int, Sequence[tuple[Axis, ...]]] = {
     1: ((F,), (B,), (T,)),
     2: ((B, F), (T, F), (B, T), (T, B)),
-    3: ((B, T, F), (T, B, F), (P, B, F)),
+    3: ((B, T, F), (T, B, F), (P, B, F), (B, P, F), (B, F, T)),
     4: ((B, ONE, T, F), (P, ONE, B, F)),
 }
 """What the axes of an input may mean, by their number, the likeliest first. Where BATCH is missing there is one

@@ -1,0 +1,300 @@
+"""Operators that compute: products with weights, functions, sums and products of tensors, reductions.
+
+Ref: https://onnx.ai/onnx/operators, each operator's page, for every version from opset 7 on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+from math import prod
+
+import numpy as np
+
+from loopwire.frontends.onnx.graph import Array, Operation, Value
+from loopwire.frontends.tensors import arithmetic, views
+from loopwire.frontends.tensors.trace import Result
+from loopwire.frontends.tensors.views import Operand, View
+from loopwire.ir.functions import SELU_ALPHA, SELU_SCALE
+from loopwire.layers.activation import Activation, Function
+
+Operator = Callable[[Operation], Sequence[Value]]
+CLOSE = 1e-4
+"""Relative, within which selu's constants must be those of its definition, of which files have about seven digits."""
+
+
+def function(make: Callable[[Operation], Function]) -> Operator:
+    """Return the operator that applies a function to each element."""
+    return lambda op: [arithmetic.activation(op.trace, op.view(0), make(op))]
+
+
+def plain(name: str) -> Operator:
+    """Return the operator of a function without parameters."""
+    return function(lambda op: Function(name))
+
+
+def _selu(op: Operation) -> Function:
+    given = op.attribute("alpha", SELU_ALPHA), op.attribute("gamma", SELU_SCALE)
+    if not np.allclose(given, (SELU_ALPHA, SELU_SCALE), rtol=CLOSE):
+        raise op.refused(f"its alpha and gamma are {given}", "Supported are those of the definition")
+    return Function("selu")
+
+
+def _gelu(op: Operation) -> Function:
+    return Function("gelu_tanh" if op.attribute("approximate", "none") == "tanh" else "gelu")
+
+
+def _clip(op: Operation) -> Function:
+    ends = [op.attribute(key) for key in ("min", "max")]
+    for k in (0, 1):
+        if ends[k] is None and op.has(k + 1):
+            ends[k] = float(op.weights(k + 1).ravel()[0])
+    if ends[0] != 0:
+        raise op.refused(f"it clips to {ends[0]} … {ends[1]}", "Supported are clips from 0 on, as of ReLU6")
+    if ends[1] is None or ends[1] >= np.finfo(np.float32).max:
+        return Function("relu")
+    if ends[1] <= 0:
+        raise op.refused(f"it clips to {ends[0]} … {ends[1]}", "Give it an upper end above 0")
+    return Function("relu6") if ends[1] == 6 else Function("relu", maximum=ends[1])
+
+
+def _prelu(op: Operation) -> Function:
+    slopes = op.weights(1)
+    if slopes.size != 1:
+        raise op.refused(f"it has {slopes.size} slopes", "Use one slope for all features")
+    return Function("leaky_relu", slope=float(slopes.ravel()[0]))
+
+
+def softmax(op: Operation) -> Sequence[Value]:
+    """Softmax: over one axis from opset 13 on; before, over all from that one on."""
+    x, axis = op.view(0), op.attribute("axis", -1 if op.opset >= 13 else 1)
+    if op.opset < 13:
+        (axis,) = op.axes([axis], len(x.shape))
+        if prod(x.shape[axis:]) != x.shape[-1]:
+            problem = f"its softmax runs over all of the axes from {axis} on, of {x.shape}"
+            raise op.refused(problem, "Softmax over the last axis")
+        axis = len(x.shape) - 1
+    return [arithmetic.softmax(op.trace, x, axis)]
+
+
+def swish(op: Operation) -> Sequence[Value]:
+    """Swish: x · σ(alpha x)."""
+    op.only("alpha", 1.0)
+    return [arithmetic.activation(op.trace, op.view(0), Function("silu"))]
+
+
+def hard_swish(op: Operation) -> Sequence[Value]:
+    """HardSwish: x · clip(x/6 + 1/2, 0, 1)."""
+    x = op.view(0)
+    gate = arithmetic.activation(op.trace, x, Function("hard_sigmoid", slope=1 / 6, offset=0.5))
+    return [arithmetic.combine(op.trace, "multiply", x, gate)]
+
+
+def gemm(op: Operation) -> Sequence[Value]:
+    """Gemm: alpha A B + beta C, one of A and B constant."""
+    alpha, beta = op.attribute("alpha", 1.0), op.attribute("beta", 1.0)
+    op.attribute("broadcast")
+    a, b = _turned(op, 0, "transA"), _turned(op, 1, "transB")
+    c: Operand | None = op.tensor(2) if op.has(2) else None
+    if isinstance(b, View):
+        # A B + C of a constant A is (Bᵀ Aᵀ + Cᵀ)ᵀ.
+        a, b = views.permute(op.trace, b, (1, 0)), np.transpose(_weights(op, a, 0))
+        c = None if c is None else np.transpose(np.atleast_2d(_weights(op, c, 2)))
+        return [views.permute(op.trace, _product(op, a, b, c, alpha, beta), (1, 0))]
+    return [_product(op, a, _weights(op, b, 1), c, alpha, beta)]
+
+
+def _turned(op: Operation, index: int, key: str) -> Operand:
+    value = op.tensor(index)
+    if len(value.shape) != 2:
+        raise op.damaged(f"operand {index + 1} has shape {value.shape}, which is no matrix")
+    return views.permute(op.trace, value, (1, 0)) if op.attribute(key, 0) else value
+
+
+def _weights(op: Operation, value: Operand, index: int) -> Array:
+    """Return an operand, perhaps turned, that must be constant and finite."""
+    op.weights(index)
+    assert not isinstance(value, View)
+    return value.astype(np.float64)
+
+
+def _product(op: Operation, a: Operand, b: Array, c: Operand | None, alpha: float, beta: float) -> Operand:
+    bias = np.zeros(b.shape[1])
+    added = c
+    if c is not None and not isinstance(c, View) and c.size in (1, b.shape[1]):
+        bias, added = np.broadcast_to(beta * op.weights(2).ravel(), bias.shape), None
+    result = arithmetic.linear(op.trace, a, alpha * b.T, bias)
+    if added is None:
+        return result
+    if beta != 1:
+        raise op.refused(f"its beta is {beta}", "Use beta=1")
+    return arithmetic.combine(op.trace, "add", result, added)
+
+
+def matmul(op: Operation) -> Sequence[Value]:
+    """MatMul, one of the operands constant."""
+    a, b = op.tensor(0), op.tensor(1)
+    if isinstance(a, View) and isinstance(b, View):
+        raise op.refused("it multiplies two tensors that depend on the model's inputs", "Multiply by constant matrices")
+    if isinstance(a, View):
+        return [arithmetic.linear(op.trace, a, _matrix(op, 1).T)]
+    assert isinstance(b, View)
+    if len(b.shape) < 2:
+        return [arithmetic.linear(op.trace, b, _matrix(op, 0))]
+    order = [*range(len(b.shape) - 2), len(b.shape) - 1, len(b.shape) - 2]
+    turned = arithmetic.linear(op.trace, views.permute(op.trace, b, order), _matrix(op, 0))
+    return [views.permute(op.trace, turned, order)]
+
+
+def _matrix(op: Operation, index: int) -> Array:
+    """Return a constant operand that is a matrix, perhaps with axes of length 1 in front."""
+    matrix = op.weights(index)
+    if matrix.ndim < 2 or prod(matrix.shape[:-2]) != 1:
+        raise op.refused(f"its constant has shape {matrix.shape}", "Multiply by one matrix")
+    return matrix.reshape(matrix.shape[-2:])
+
+
+def merged(kind: str) -> Operator:
+    """Return the operator of two tensors, or more one after another."""
+
+    def operator(op: Operation) -> Sequence[Value]:
+        values = [_finite(op, index) for index in range(len(op.operands))]
+        for key in ("axis", "broadcast"):
+            op.only(key, 0)
+        return [reduce(lambda a, b: _combined(op, kind, a, b), values)]
+
+    return operator
+
+
+def _combined(op: Operation, kind: str, a: Operand, b: Operand) -> Operand:
+    if kind == "multiply" and isinstance(a, View) and isinstance(b, View):
+        for x, gate in ((a, b), (b, a)):
+            if _is_sigmoid_of(gate, x):
+                return arithmetic.activation(op.trace, x, Function("silu"))
+    return arithmetic.combine(op.trace, kind, a, b)
+
+
+def _is_sigmoid_of(gate: View, x: View) -> bool:
+    """Say whether a gate is σ(x), so that their product is silu(x)."""
+    (wire, of), *more = zip(gate.parts.flat, x.parts.flat, strict=False)
+    is_sigmoid = isinstance(wire, Result) and wire.layer == Activation(wire.layer.name, Function("sigmoid"))
+    return is_sigmoid and not more and wire.inputs == (of,) and gate.axes == x.axes
+
+
+def _finite(op: Operation, index: int) -> Operand:
+    """Return an operand; of a constant one its weights."""
+    value = op.tensor(index)
+    return value if isinstance(value, View) else op.weights(index)
+
+
+def divide(op: Operation) -> Sequence[Value]:
+    """Div, by a constant."""
+    op.only("axis", 0)
+    op.only("broadcast", 0)
+    divisor = op.tensor(1)
+    if isinstance(divisor, View):
+        raise op.refused("it divides by what the network computes", "Divide by constants alone")
+    if not op.weights(1).all():
+        raise op.damaged("it divides by 0")
+    return [arithmetic.divide(op.trace, _finite(op, 0), op.weights(1))]
+
+
+def negate(op: Operation) -> Sequence[Value]:
+    """Neg."""
+    return [arithmetic.combine(op.trace, "multiply", op.view(0), np.array(-1.0))]
+
+
+def average(op: Operation) -> Sequence[Value]:
+    """Mean of several tensors: their sum and a product."""
+    (total,) = merged("add")(op)
+    assert isinstance(total, View)
+    return [arithmetic.divide(op.trace, total, np.array(float(len(op.operands))))]
+
+
+def batch_normalization(op: Operation) -> Sequence[Value]:
+    """BatchNormalization at inference, along axis 1."""
+    x = op.view(0)
+    op.only("training_mode", 0, remedy="Export the model in evaluation mode")
+    op.only("is_test", 1, remedy="Export the model in evaluation mode")
+    op.only("spatial", 1)
+    op.attribute("momentum")
+    size = x.shape[1] if len(x.shape) > 1 else 0
+    scale, offset, mean, variance = (op.weights(index, (size,)) for index in range(1, 5))
+    variance = variance + op.attribute("epsilon", 1e-5)
+    if (variance <= 0).any():
+        raise op.damaged("its variance is negative")
+    with np.errstate(over="ignore", invalid="ignore"):
+        factor = scale / np.sqrt(variance)
+        offset = offset - mean * factor
+    if not (np.isfinite(factor) & np.isfinite(offset)).all():
+        raise op.damaged("its variance is too small for its scale")
+    order = [*(axis for axis in range(len(x.shape)) if axis != 1), 1]
+    turned = views.permute(op.trace, x, order)
+    assert isinstance(turned, View)
+    result = arithmetic.affine(op.trace, arithmetic.features_last(op.trace, turned), factor, offset)
+    return [views.permute(op.trace, result, np.argsort(order).tolist())]
+
+
+def scaler(op: Operation) -> Sequence[Value]:
+    """The Scaler of ai.onnx.ml: (x - offset) · scale, a number of each for every feature or one for all."""
+    x = arithmetic.features_last(op.trace, op.view(0))
+    offset, scale = (np.array(op.attribute(key, []), np.float64) for key in ("offset", "scale"))
+    size = x.wire_shape[-1]
+    if not all(array.size in (1, size) for array in (offset, scale)):
+        raise op.damaged(f"it scales {size} features with {scale.size} factors and {offset.size} offsets")
+    return [arithmetic.affine(op.trace, x, scale, -offset * scale)]
+
+
+def reduced(reduction: Callable[..., Operand]) -> Operator:
+    """Return the operator of a reduction over axes."""
+
+    def operator(op: Operation) -> Sequence[Value]:
+        x = op.view(0)
+        axes = op.whole_numbers("axes", 1)
+        if not axes and op.attribute("noop_with_empty_axes", 0):
+            return [x]
+        chosen = range(len(x.shape)) if not axes else op.axes(axes, len(x.shape))
+        return [reduction(op.trace, x, list(chosen), bool(op.attribute("keepdims", 1)))]
+
+    return operator
+
+
+def pooled(reduction: Callable[..., Operand]) -> Operator:
+    """Return the operator that pools all places of a signal (batch, channels, places)."""
+    return lambda op: [reduction(op.trace, op.view(0), list(range(2, len(op.view(0).shape))), True)]
+
+
+OPERATORS: dict[str, Operator] = {
+    **{name: plain(name.lower()) for name in ("Relu", "Sigmoid", "Tanh", "Softsign", "Softplus")},
+    "LeakyRelu": function(lambda op: Function("leaky_relu", slope=op.attribute("alpha", 0.01))),
+    "Elu": function(lambda op: Function("elu", slope=op.attribute("alpha", 1.0))),
+    "HardSigmoid": function(
+        lambda op: Function("hard_sigmoid", slope=op.attribute("alpha", 0.2), offset=op.attribute("beta", 0.5))
+    ),
+    "Selu": function(_selu),
+    "Gelu": function(_gelu),
+    "Clip": function(_clip),
+    "PRelu": function(_prelu),
+    "Swish": swish,
+    "HardSwish": hard_swish,
+    "Softmax": softmax,
+    "Gemm": gemm,
+    "MatMul": matmul,
+    "Add": merged("add"),
+    "Sum": merged("add"),
+    "Sub": merged("subtract"),
+    "Mul": merged("multiply"),
+    "Max": merged("maximum"),
+    "Min": merged("minimum"),
+    "Mean": average,
+    "Div": divide,
+    "Neg": negate,
+    "BatchNormalization": batch_normalization,
+    "ReduceMean": reduced(arithmetic.mean),
+    "ReduceSum": reduced(arithmetic.total),
+    "ReduceMax": reduced(arithmetic.largest),
+    "GlobalAveragePool": pooled(arithmetic.mean),
+    "GlobalMaxPool": pooled(arithmetic.largest),
+}
+ML_OPERATORS: dict[str, Operator] = {"Scaler": scaler}
+"""Of the domain ai.onnx.ml."""
