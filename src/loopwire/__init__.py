@@ -14,28 +14,45 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from loopwire import errors
+    from loopwire import errors, layers
     from loopwire.compiler import compile, load
     from loopwire.config import CompileConfig
     from loopwire.design import Design
+    from loopwire.frontends.own import register_reader
     from loopwire.ir.types import FixedType
+    from loopwire.layers.model import Input, Model
     from loopwire.verification import verify
 
-__all__ = ["CompileConfig", "Design", "FixedType", "compile", "errors", "load", "verify"]
+__all__ = [
+    "CompileConfig",
+    "Design",
+    "FixedType",
+    "Input",
+    "Model",
+    "compile",
+    "errors",
+    "layers",
+    "load",
+    "register_reader",
+    "verify",
+]
 
 _HOMES = {
     "CompileConfig": "loopwire.config",
     "Design": "loopwire.design",
     "FixedType": "loopwire.ir.types",
+    "Input": "loopwire.layers.model",
+    "Model": "loopwire.layers.model",
     "compile": "loopwire.compiler",
     "load": "loopwire.compiler",
+    "register_reader": "loopwire.frontends.own",
     "verify": "loopwire.verification",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name == "errors":
-        return import_module("loopwire.errors")
+    if name in ("errors", "layers"):
+        return import_module(f"loopwire.{name}")
     if name == "__version__":
         return import_module("importlib.metadata").version("loopwire")
     if name not in _HOMES:

@@ -1,0 +1,96 @@
+"""The layers of a model, and what one needs to write another: docs/own_cell.md.
+
+A layer is a frozen dataclass of its weights and options; its `call` writes its equations with an `Emitter`. A recurrent
+one is a `Cell`, whose `step` writes those of a step. All are called on tensors as in Keras:
+
+    x = loopwire.Input((20, 6))
+    h = layers.MinGru("cell", kernel, bias)(x)
+    model = loopwire.Model.of("tagger", x, layers.Dense("head", weights, bias)(h))
+"""
+
+from loopwire.layers.activation import LINEAR, SIGMOID, TANH, Activation, Function, activate
+from loopwire.layers.batch_normalization import BatchNormalization
+from loopwire.layers.cell import Cell, State
+from loopwire.layers.cells.cfc import Cfc
+from loopwire.layers.cells.echo_state import EchoState
+from loopwire.layers.cells.fast_grnn import FastGrnn
+from loopwire.layers.cells.ind_rnn import IndRnn
+from loopwire.layers.cells.janet import Janet
+from loopwire.layers.cells.light_gru import LightGru
+from loopwire.layers.cells.lru import Lru
+from loopwire.layers.cells.mgu import Mgu
+from loopwire.layers.cells.min_gru import MinGru
+from loopwire.layers.cells.min_lstm import MinLstm
+from loopwire.layers.cells.qrnn import Qrnn
+from loopwire.layers.cells.sru import Sru
+from loopwire.layers.constant import Constant
+from loopwire.layers.dense import Dense
+from loopwire.layers.emitter import Emitter
+from loopwire.layers.equations import GATED, affine, blend, gate, parts, recurrent, state
+from loopwire.layers.gru import Gru
+from loopwire.layers.lstm import Lstm
+from loopwire.layers.merge import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
+from loopwire.layers.model import Input, Layer, Model, OneToOne
+from loopwire.layers.recurrent import Recurrent
+from loopwire.layers.roles import Role, own_role
+from loopwire.layers.select import Slice, Step
+from loopwire.layers.shape import Flatten, RepeatVector, Reshape, Reversed
+from loopwire.layers.simple_rnn import SimpleRnn
+
+__all__ = [
+    "GATED",
+    "LINEAR",
+    "SIGMOID",
+    "TANH",
+    "Activation",
+    "Add",
+    "Average",
+    "BatchNormalization",
+    "Cell",
+    "Cfc",
+    "Concatenate",
+    "Constant",
+    "Dense",
+    "Dot",
+    "EchoState",
+    "Emitter",
+    "FastGrnn",
+    "Flatten",
+    "Function",
+    "Gru",
+    "IndRnn",
+    "Input",
+    "Janet",
+    "Layer",
+    "LightGru",
+    "Lru",
+    "Lstm",
+    "Maximum",
+    "Mgu",
+    "MinGru",
+    "MinLstm",
+    "Minimum",
+    "Model",
+    "Multiply",
+    "OneToOne",
+    "Qrnn",
+    "Recurrent",
+    "RepeatVector",
+    "Reshape",
+    "Reversed",
+    "Role",
+    "SimpleRnn",
+    "Slice",
+    "Sru",
+    "State",
+    "Step",
+    "Subtract",
+    "activate",
+    "affine",
+    "blend",
+    "gate",
+    "own_role",
+    "parts",
+    "recurrent",
+    "state",
+]

@@ -11,7 +11,7 @@ from loopwire.errors import UnsupportedError
 from loopwire.ir.builder import BodyResult
 from loopwire.ir.graph import Value
 from loopwire.layers.emitter import Emitter
-from loopwire.layers.model import Shape, Tensor
+from loopwire.layers.model import Callable, Shape, Tensor
 from loopwire.layers.roles import Role
 
 
@@ -23,7 +23,7 @@ class State(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Cell(ABC):
+class Cell(Callable, ABC):
     """A recurrent layer of U units.
 
     The first state, h, is what is handed on: of every step if `return_sequences`, else of the last one; with

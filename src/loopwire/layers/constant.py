@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from loopwire.ir.graph import Value
 from loopwire.layers.emitter import Emitter
-from loopwire.layers.model import Shape, Tensor
+from loopwire.layers.model import Callable, Shape, Tensor
 from loopwire.layers.roles import Role
 
 
 @dataclass(frozen=True, eq=False)
-class Constant:
+class Constant(Callable):
     """values (n,)."""
 
     name: str

@@ -15,7 +15,7 @@ from loopwire.errors import UnsupportedError
 from loopwire.ir.graph import Value
 from loopwire.ir.types import FixedType
 from loopwire.layers.emitter import Emitter
-from loopwire.layers.model import Shape, Tensor
+from loopwire.layers.model import Callable, Shape, Tensor
 from loopwire.layers.roles import Role
 
 MEAN_GUARD_BITS = 2
@@ -23,7 +23,7 @@ MEAN_GUARD_BITS = 2
 
 
 @dataclass(frozen=True)
-class Merge(ABC):
+class Merge(Callable, ABC):
     """What merging layers are: vectors in, one vector out, in the type of the result."""
 
     name: str

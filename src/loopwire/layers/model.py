@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, cast
 
-from loopwire.errors import ModelFileError, UnsupportedError
+from loopwire.errors import ConfigError, ModelFileError, UnsupportedError
 from loopwire.ir.graph import Value
 from loopwire.layers.emitter import Emitter
 from loopwire.text.names import take_in
@@ -22,9 +22,31 @@ class Tensor:
 
     name: str
     shape: Shape
+    origin: Origin | None = None
+    """Where a layer was called in Python on other tensors: what `Model.of` follows."""
 
     def __repr__(self) -> str:
         return f"{self.name!r} of shape {self.shape}"
+
+
+class Origin(NamedTuple):
+    """Result number `place` of a call."""
+
+    call: PythonCall
+    place: int
+
+
+@dataclass(frozen=True, eq=False)
+class PythonCall:
+    """A layer that was called in Python on some tensors."""
+
+    layer: Layer
+    inputs: tuple[Tensor, ...]
+
+
+def Input(shape: Shape, name: str = "x") -> Tensor:  # noqa: N802 - Keras's name
+    """Return an input of a model that is built in Python: of shape (steps, features), or (features,)."""
+    return Tensor(name, shape)
 
 
 class Layer(Protocol):
@@ -53,7 +75,23 @@ class Layer(Protocol):
         ...
 
 
-class OneToOne(ABC):
+class Callable:
+    """What layers are that can be called in Python."""
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        """Return the layer's result on these tensors, or a tuple of all where there are several.
+
+        Raises:
+            UnsupportedError: the layer cannot take such inputs.
+        """
+        layer = cast(Layer, self)
+        call = PythonCall(layer, inputs)
+        shapes = layer.results(inputs).values()
+        results = tuple(Tensor(layer.name, shape, Origin(call, index)) for index, shape in enumerate(shapes))
+        return results[0] if len(results) == 1 else results
+
+
+class OneToOne(Callable, ABC):
     """What layers are that make one tensor of one other."""
 
     def results(self, inputs: Sequence[Tensor]) -> Mapping[str, Shape]:
@@ -100,6 +138,34 @@ class Model:
     outputs: tuple[Tensor, ...]
     source: str
     format: str = ""
+
+    @classmethod
+    def of(cls, name: str, inputs: Sequence[Tensor] | Tensor, outputs: Sequence[Tensor] | Tensor) -> Model:
+        """Return the model of the layers that were called on `inputs` to make `outputs`.
+
+        Raises:
+            ConfigError: an output depends on an input that is not given, or two layers have one name.
+        """
+        builder = ModelBuilder()
+        given, wanted = ((each,) if isinstance(each, Tensor) else tuple(each) for each in (inputs, outputs))
+        known = {tensor: builder.input(tensor.name, tensor.shape) for tensor in given}
+        made: dict[PythonCall, tuple[Tensor, ...]] = {}
+        layers: dict[str, Layer] = {}
+
+        def found(tensor: Tensor) -> Tensor:
+            if tensor in known:
+                return known[tensor]
+            if tensor.origin is None:
+                raise ConfigError(f"model {name!r}", f"it depends on an input {tensor!r}", "Give it as an input too")
+            call, place = tensor.origin
+            if call not in made:
+                if layers.setdefault(call.layer.name, call.layer) is not call.layer:
+                    problem = f"two layers are named {call.layer.name!r}"
+                    raise ConfigError(f"model {name!r}", problem, "Give each its own name")
+                made[call] = builder.call(call.layer, *map(found, call.inputs))
+            return made[call][place]
+
+        return builder.model(name, [found(tensor) for tensor in wanted], f"model {name!r}")
 
     def __post_init__(self) -> None:
         take_in(self.name, self.source, "the model", ModelFileError)

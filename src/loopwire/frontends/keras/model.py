@@ -15,6 +15,7 @@ from loopwire.frontends.keras.readers import READERS, RECURRENT, read_layer, ref
 from loopwire.frontends.keras.saved import MODELS, LayerEntry, SavedModel, nested_model
 from loopwire.frontends.keras.source import read_saved
 from loopwire.frontends.reading import AS_IT_IS, Reading
+from loopwire.layers.cell import Cell
 from loopwire.layers.constant import Constant
 from loopwire.layers.merge import Merge
 from loopwire.layers.model import Layer, Model, ModelBuilder, Tensor
@@ -153,7 +154,7 @@ def _check_input(saved: SavedModel, entry: LayerEntry) -> None:
 def _check_inputs(saved: SavedLayer, layer: Layer | None, inputs: Sequence[Tensor]) -> None:
     """Refuse a call with another number of inputs than the layer takes."""
     count = len(inputs)
-    fits = count in (1, 1 + len(layer.states)) if isinstance(layer, Recurrent) else count == 1
+    fits = count in (1, 1 + len(layer.states)) if isinstance(layer, Cell) else count == 1
     if not fits and not isinstance(layer, Merge):
         names = ", ".join(repr(tensor.name) for tensor in inputs)
         problem = f"this {saved.entry.class_name} takes {count} inputs ({names})"

@@ -16,6 +16,7 @@ from loopwire.errors import UnsupportedError, nearest
 from loopwire.frontends.keras.activations import ACTIVATION_LAYERS, activation, activation_layer
 from loopwire.frontends.keras.layer import SavedLayer, Weights
 from loopwire.frontends.keras.saved import LayerEntry, layer_entry
+from loopwire.frontends.own import own_reader
 from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
@@ -38,13 +39,14 @@ def read_layer(saved: SavedLayer, readers: Mapping[str, Reader]) -> Layer | None
         UnsupportedError: there is no reader, or an option is not compiled.
     """
     class_name = saved.entry.class_name
-    if class_name not in readers:
+    reader = readers.get(class_name) or own_reader(class_name)
+    if reader is None:
         raise UnsupportedError(
             f"{saved.context.source}, layer {saved.name!r}",
             f"{class_name} layers are not supported here",
             f"{nearest(class_name, readers)}docs/keras.md lists those that are",
         )
-    layer = readers[class_name](saved)
+    layer = reader(saved)
     saved.finish()
     return layer
 
@@ -56,9 +58,10 @@ def refuse_by_name(source: str, entry: LayerEntry) -> None:
         UnsupportedError: it is custom code, or one of `REFUSED`.
     """
     where = f"{source}, layer {entry.name!r}"
-    if entry.custom:
+    if entry.custom and own_reader(entry.class_name) is None:
         problem = f"it is a custom layer, {entry.class_name!r}, whose code Loopwire does not run"
-        raise UnsupportedError(where, problem, f"{nearest(entry.class_name, READERS)}Build it from Keras's own layers")
+        remedy = f"{nearest(entry.class_name, READERS)}Build it from Keras's own layers, or register a reader for it"
+        raise UnsupportedError(where, problem, remedy)
     if entry.class_name in REFUSED:
         raise UnsupportedError(where, f"{entry.class_name} layers are not supported", REFUSED[entry.class_name])
 
