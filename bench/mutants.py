@@ -117,7 +117,7 @@ class Suite:
         files = {**design.firmware.files, CHOICE: "0\n"}
         within = {name.removeprefix("loopwire_").removesuffix(".sv") for name in files if name in self._texts}
         files |= {name: text for name, text in self._texts.items() if name in files}
-        vars(design)["firmware"] = replace(design.firmware, files=files)
+        vars(design.hardware)["firmware"] = replace(design.firmware, files=files)
         return Mutated(design, [mutant for mutant in self.mutants if mutant.module in within], folder)
 
 
@@ -142,7 +142,7 @@ class Mutated:
         return {"verify": self._verify, "testbench": self._testbench}[check](number)
 
     def _verify(self, number: int) -> str:
-        (self._design.simulator.directory / CHOICE).write_text(f"{number:x}\n")
+        (self._design.hardware.simulator.directory / CHOICE).write_text(f"{number:x}\n")
         try:
             loopwire.verify(self._design, self._x)
         except LoopwireError as error:

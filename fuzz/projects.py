@@ -109,7 +109,7 @@ def _project(stateful: bool) -> Files:
     design = loopwire.compile(small_model(), CompileConfig.from_dict({**choices, "stateful": stateful}))
     report = replace(design.report(), command="loopwire compile model.keras --out project")
     with tempfile.TemporaryDirectory() as folder:
-        more = {REPORT: report.to_json(), "report.md": report.to_markdown(), "report.html": page(report, None)}
+        more = {REPORT: report.to_json(), "report.md": report.to_markdown(), "report.html": page(report)}
         design.write(Path(folder, FOLDER), more=more)
         paths = [path for path in Path(folder).rglob("*") if path.is_file()]
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}

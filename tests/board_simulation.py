@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import loopwire
-from loopwire import design as design_module
 from loopwire.boards.link import Port, open_port
 from loopwire.boards.project import write_board
 from loopwire.boards.simulated import build_model, simulated_board
+from loopwire.targets.verilog import hardware
 from pass_through import firmware_of, pass_through
 
 CLOCK_MHZ = 25.0
@@ -60,7 +60,7 @@ endmodule
 def write_pass_through(folder: Path) -> Path:
     """Write the project of the hand-written pass-through design."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(design_module, "generate", firmware_of)
+        patch.setattr(hardware, "generate", firmware_of)
         return loopwire.compile(pass_through()).write(folder)
 
 

@@ -21,7 +21,7 @@ def prove(design: Design, seed: int = 1, count: int = 30) -> None:
     """Hold a network's hardware against the emulator and its predicted cycles."""
     firmware, random = design.firmware, np.random.default_rng(seed)
     assert isinstance(firmware.timing, NetworkTiming)
-    simulator = design.simulator
+    simulator = design.hardware.simulator
     sources = sorted(simulator.directory.glob("*.sv"))
     assert verilator.lint(firmware.top, sources) == ""
     steady = firmware.steady
@@ -30,8 +30,8 @@ def prove(design: Design, seed: int = 1, count: int = 30) -> None:
 
     def simulate(integers: Batch, lengths: npt.NDArray[np.int64], stimulus: Stimulus) -> SimulationResult:
         fresh = np.zeros(len(lengths), np.bool_)
-        result = design.run(integers, lengths, fresh, stimulus)
-        result.require_equal(f"{firmware.top}, {stimulus}", design.due(integers, lengths, fresh))
+        result = design.hardware.run(integers, lengths, fresh, stimulus)
+        result.require_equal(f"{firmware.top}, {stimulus}", design.hardware.due(integers, lengths, fresh))
         return result
 
     assert simulate(integers[:1], full[:1], Stimulus(seed)).latency_cycles[0] == firmware.latency_cycles
@@ -51,4 +51,4 @@ def prove(design: Design, seed: int = 1, count: int = 30) -> None:
         stimulus = Stimulus(
             int(random.integers(1 << 60)), valid, ready, 0.5, firmware.latency_cycles, resets, breaks_framing=True
         )
-        simulate(design.ending_in_zeros(integers, lengths, random), lengths, stimulus)
+        simulate(design.hardware.ending_in_zeros(integers, lengths, random), lengths, stimulus)

@@ -147,10 +147,6 @@ def test_targets_that_nothing_meets_are_refused_with_the_nearest(targets: dict[s
             "reuse_factor: it is given, and 'targets' that decide it too. Leave one of the two out of the settings",
         ),
         ({"targets": {"max_dsps": 5}, "copies": 2}, "copies: it is given, and 'targets'"),
-        (
-            {"targets": {"max_dsps": 5}, "target": "vitis_hls"},
-            "the cycles and the area of vitis_hls are known to its tool only. Give knobs instead",
-        ),
     ],
 )
 def test_impossible_targets_are_refused(settings: dict[str, Any], text: str) -> None:
@@ -162,6 +158,13 @@ def test_impossible_targets_are_refused(settings: dict[str, Any], text: str) -> 
 def test_knobs_of_the_design_contradict_targets() -> None:
     with pytest.raises(ConfigError, match="interleave: it is given, and 'targets' that decide it too"):
         chosen({"max_dsps": 5}, interleave=1)
+
+
+def test_targets_are_for_hardware_whose_cycles_are_known() -> None:
+    with pytest.raises(ConfigError) as error:
+        chosen({"max_dsps": 5}, target="vitis_hls", multipliers="auto")
+    text = "targets: the cycles and the area of vitis_hls are known to its tool only. Give knobs instead"
+    assert str(error.value) == text
 
 
 def test_targets_are_not_compiled_before_knobs_are_chosen() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import loopwire
-from loopwire import design as design_module
+from loopwire import quantised_model
 from loopwire.config import CompileConfig
 from loopwire.design import Design
 from loopwire.errors import DataError, VerificationError
@@ -25,6 +25,7 @@ from loopwire.layers.gru import Gru
 from loopwire.layers.model import chain
 from loopwire.layers.shape import Flatten, Reshape
 from loopwire.simulate.simulation import Stimulus
+from loopwire.targets.verilog import hardware
 from pass_through import FEATURES, HARDWARE, STEPS, firmware_of, pass_through
 
 X = np.random.default_rng(0).normal(0.0, 2.0, (40, STEPS, FEATURES))
@@ -32,7 +33,7 @@ X = np.random.default_rng(0).normal(0.0, 2.0, (40, STEPS, FEATURES))
 
 @pytest.fixture
 def without_generator(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(design_module, "generate", firmware_of)
+    monkeypatch.setattr(hardware, "generate", firmware_of)
 
 
 def tagger(config: CompileConfig | None = None) -> Design:
@@ -58,8 +59,8 @@ def test_fixed_point_is_near_float() -> None:
 def test_the_definition_and_the_fast_emulator_predict_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     lengths = np.arange(40) % STEPS + 1
     fast = tagger().predict_integers(X, lengths)
-    monkeypatch.setattr(design_module, "try_build", lambda graph: None)
-    monkeypatch.setattr(design_module, "DEFINITION_BATCH", 7)
+    monkeypatch.setattr(quantised_model, "try_build", lambda graph: None)
+    monkeypatch.setattr(quantised_model, "DEFINITION_BATCH", 7)
     np.testing.assert_array_equal(tagger().predict_integers(X, lengths), fast)
 
 
@@ -127,7 +128,7 @@ def test_faults_are_found(fault: str, without_generator: None) -> None:
     assert old in HARDWARE
     design = loopwire.compile(pass_through())
     text = design.firmware.files["pass_through.sv"]
-    vars(design)["firmware"] = replace(design.firmware, files={"pass_through.sv": text.replace(old, new)})
+    vars(design.hardware)["firmware"] = replace(design.firmware, files={"pass_through.sv": text.replace(old, new)})
     x = X.copy()
     x[37, 1, 0] = x[2, 0, 0] = -1.0
     with pytest.raises(VerificationError, match=message):
@@ -145,7 +146,7 @@ def test_wrong_predictions_are_found(
     wrong: dict[str, Any], message: str, passing: Design, without_generator: None
 ) -> None:
     design = loopwire.compile(pass_through())
-    vars(design).update(firmware=replace(design.firmware, **wrong), simulator=passing.simulator)
+    vars(design.hardware).update(firmware=replace(design.firmware, **wrong), simulator=passing.hardware.simulator)
     with pytest.raises(VerificationError, match=message):
         loopwire.verify(design, X)
 
@@ -166,7 +167,7 @@ def test_a_flat_input_comes_in_one_beat_in_order(tmp_path: Path) -> None:
     beats = design.firmware.input
     assert (beats.vectors_per_beat, beats.count, design.steps, design.config.io) == (3, 2, 3, "parallel")
     integers, lengths = design.input_integers(x, None)
-    (sent,) = design.sent(integers, lengths, np.zeros(40, np.bool_))
+    (sent,) = design.hardware.sent(integers, lengths, np.zeros(40, np.bool_))
     assert np.array_equal(sent.vectors.reshape(40, 6), quantise(x, design.graph.inputs[0].type.element))
     as_sequence = loopwire.compile(chain("flat", (3, 2), layers, "test"))
     assert np.array_equal(design.predict(x), as_sequence.predict(x.reshape(40, 3, 2)))

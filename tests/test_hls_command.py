@@ -117,7 +117,7 @@ def test_a_wrong_bit_is_found(model: Path) -> None:
     text = design.hls.files["firmware/layers/gru.h"]
     wrong = text.replace("h_next[k] = ", "h_next[k] = 2 * ", 1)
     assert wrong != text
-    vars(design)["hls"] = replace(design.hls, files={**design.hls.files, "firmware/layers/gru.h": wrong})
+    vars(design.hardware)["project"] = replace(design.hls, files={**design.hls.files, "firmware/layers/gru.h": wrong})
     with pytest.raises(VerificationError, match=r"C simulation of \w+, sequence 0: element 0 of the result is"):
         loopwire.verify(design, X)
 

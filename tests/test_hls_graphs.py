@@ -17,8 +17,8 @@ from keras_graphs import GRAPHS  # noqa: E402
 from keras_models import randomise  # noqa: E402
 from loopwire.config import CompileConfig  # noqa: E402
 from loopwire.design import Design  # noqa: E402
-from loopwire.project.hls_files import flat, shortened  # noqa: E402
 from loopwire.simulate.hls_compile import compile_all  # noqa: E402
+from loopwire.targets.vitis_hls.hardware import flat  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras", "ignore:The structure of `inputs`")
 KNOBS: tuple[dict[str, Any], ...] = ({}, {"io": "parallel"}, {"interleave": 3}, {"reuse_factor": 4, "interleave": 2})
@@ -39,6 +39,6 @@ def test_all_forms_give_the_emulators_bits(first: int, tmp_path: Path) -> None:
     for made, compiled in zip(designs, compile_all(folders, optimise=False), strict=True):
         x = made.random_inputs(24)
         integers, full = made.input_integers(x, None)
-        lengths = shortened(made, full, seed=2)
+        lengths = made.hardware.shortened(full, seed=2)
         due = flat(made.output_integers(x, lengths))
         np.testing.assert_array_equal(compiled.predict(flat(integers), lengths), due, made.name)

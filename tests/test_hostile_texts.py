@@ -57,7 +57,7 @@ class Tags(HTMLParser):
 def test_a_report_shows_names_as_text() -> None:
     plain = report_of(tuple(f"layer_{k}" for k in range(len(NAMES))), PLAIN)
     hostile = report_of(NAMES, "</title><script>alert(1)</script>")
-    assert Tags(page(hostile, None)).found == Tags(page(plain, None)).found
+    assert Tags(page(hostile)).found == Tags(page(plain)).found
     assert from_json(hostile.to_json()) == hostile
     assert [row.name for row in hostile.layers] == [row["name"] for row in json.loads(hostile.to_json())["layers"]]
 

@@ -121,17 +121,19 @@ def test_the_same_facts_in_json(folder: Path, design: Design) -> None:
 
 def test_the_same_input_gives_the_same_page(folder: Path, design: Design) -> None:
     report = design.report()
-    assert page(report, design.firmware) == page(report, design.firmware)
+    assert page(report, design.target.pictures(design.hardware)) == page(
+        report, design.target.pictures(design.hardware)
+    )
 
 
 def test_the_card_tells_the_routed_time(design: Design) -> None:
     report = design.report()
     cycles, interval = report.predicted.latency_cycles, report.predicted.initiation_interval_cycles
-    asked, synthesised = (page(replace(report, built=built), None) for built in ((), (Built("y", "synthesised", 4.0),)))
+    asked, synthesised = (page(replace(report, built=built)) for built in ((), (Built("y", "synthesised", 4.0),)))
     assert f"<b>{cycles * 5 / 1e3:.3g} µs</b><span>latency, " in asked and asked.count("routed clock of") == 0
     assert synthesised.count("routed clock of") == 0
     routed = (Built("n", "routed", 9.0), Built("n", "routed", 8.0, part="other"))
-    text = page(replace(report, built=routed), None)
+    text = page(replace(report, built=routed))
     assert f"<b>{cycles * 8 / 1e3:.3g} µs</b><span>latency at the routed clock of 8 ns, " in text
     assert f"{1e3 / (interval * 8):.3g} million sequences a second at the routed clock of 8 ns<" in text
     assert f"<b>{cycles * 5 / 1e3:.3g} µs</b>" not in text
@@ -144,7 +146,7 @@ def test_without_matplotlib(design: Design, monkeypatch: pytest.MonkeyPatch) -> 
         raise ToolError("figures", "the Python package 'mplhep' is missing", "Install it")
 
     monkeypatch.setattr(html, "_profiles", missing)
-    text = parsed(page(design.report(), design.firmware)).text
+    text = parsed(page(design.report(), design.target.pictures(design.hardware))).text
     assert "Without figures: figures: the Python package 'mplhep' is missing. Install it" in text
 
 

@@ -15,7 +15,6 @@ from click.testing import CliRunner
 
 import loopwire
 from keras_models import sequential
-from loopwire import design as design_module
 from loopwire.cli import main
 from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
@@ -27,6 +26,7 @@ from loopwire.layers.activation import LINEAR, Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.model import Model, chain
 from loopwire.report.saturation import LOOKED_AT, MOST_LOOKED_AT, OVERFLOWS, SAMPLED
+from loopwire.targets.verilog import hardware
 from loopwire.verification import verify
 from pass_through import FEATURES, STEPS, firmware_of, pass_through
 
@@ -70,7 +70,7 @@ def test_inputs_results_and_what_lies_between_are_named_once() -> None:
 
 
 def test_simulating_warns_as_predicting_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(design_module, "generate", firmware_of)
+    monkeypatch.setattr(hardware, "generate", firmware_of)
     x = np.ones((2, STEPS, FEATURES))
     x[1, 0, 0] = 33.0
     with pytest.warns(LoopwireWarning, match=r"^input 'x': 6.25% of its values in 2 sequences do not fit") as caught:

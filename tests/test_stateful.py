@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner
 
 import loopwire
-from loopwire import verification
 from loopwire.cli import main
 from loopwire.config import CompileConfig
 from loopwire.emulator.calls import evaluate_calls
@@ -33,6 +32,7 @@ from loopwire.layers.model import Model, chain
 from loopwire.layers.shape import Flatten
 from loopwire.layers.simple_rnn import SimpleRnn
 from loopwire.passes.carry_states import expose_states
+from loopwire.targets.verilog import proof
 from loopwire.verification import verify
 from random_models import Weights
 
@@ -166,8 +166,8 @@ def test_hardware_is_verified_and_told_how_to_be_driven(tmp_path: Path) -> None:
 
 def test_each_run_of_a_verification_has_several_calls_a_channel(monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[int] = []
-    monkeypatch.setattr(verification, "_measure_cycles", lambda design, one: None)
-    monkeypatch.setattr(verification, "_simulate", lambda design, part, *_: runs.append(len(part)))
+    monkeypatch.setattr(proof, "_measure_cycles", lambda design, one: None)
+    monkeypatch.setattr(proof, "_simulate", lambda design, part, *_: runs.append(len(part)))
 
     def sizes(channels: int, sequences: int) -> list[int]:
         runs.clear()

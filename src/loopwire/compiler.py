@@ -22,10 +22,9 @@ from loopwire.layers.model import Model
 from loopwire.passes.carry_states import carry_states
 from loopwire.passes.fold_batch_normalization import fold_batch_normalization
 from loopwire.passes.lower import lower
+from loopwire.quantised_model import QuantisedModel
 from loopwire.report.foreseen import foreseen
-from loopwire.schedule.network_plan import check_network, is_chain
-from loopwire.schedule.plan import check_knobs
-from loopwire.targets import vitis_hls
+from loopwire.targets.registry import find_target
 
 STATEFUL = (
     "its layers are stateful, so it is compiled stateful: a sequence goes on from what its channel's last one left"
@@ -110,20 +109,12 @@ def compile_silently(model: Model, config: CompileConfig | None = None) -> Desig
     types.refuse_unread(graph)
     _refuse_tables(graph)
     _refuse_several_ports(folded, config)
-    if config.target == "verilog" and len(model.inputs[0].shape) < len(graph.inputs[0].type.shape):
-        config = _with_flat_input(config)
     if config.stateful:
         graph = carry_states(graph)
     if config.sliding_window:
         check_window(graph)
-    if config.target == "vitis_hls":
-        vitis_hls.check(graph, device, config)
-    elif config.folds or config.copies > 1 or config.bus_bits is not None or config.remembers:
-        if is_chain(graph, config):
-            check_knobs(graph, config)
-        else:
-            check_network(graph, config)
-    return Design(folded, config, device, graph)
+    config = find_target(config.target).check(QuantisedModel(folded, config, graph), device)
+    return Design(folded, config, graph, device)
 
 
 def _as_the_model_asks(config: CompileConfig, model: Model) -> CompileConfig:
@@ -171,9 +162,3 @@ def _refuse_several_ports(model: Model, config: CompileConfig) -> None:
             raise UnsupportedError(
                 knob, f"the model has {ports}, and what lasts belongs to one stream in, one out", f"Leave {knob!r} out"
             )
-
-
-def _with_flat_input(config: CompileConfig) -> CompileConfig:
-    """Return the configuration of a model that takes its sequence as one vector: in one beat unless told otherwise."""
-    bus_is_chosen = config.bus_bits is not None or config.sliding_window
-    return config if bus_is_chosen else replace(config, io="parallel")

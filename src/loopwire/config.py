@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from loopwire import arguments
 from loopwire.arguments import (
@@ -32,6 +32,7 @@ from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.knobs import KNOBS, Knobs
 from loopwire.layers.roles import LayerTypes, Role, known_roles
+from loopwire.plugins import Plugins
 from loopwire.text.names import take_in
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ LONGEST_PERIOD_NS = 1e6
 """A kilohertz, slower than any design is run."""
 CHOSEN_KNOBS = ("reuse_factor", "layer_reuse_factor", "interleave", "copies")
 """What is chosen where targets are given."""
-Target = Literal["verilog", "vitis_hls"]
-TARGETS: tuple[str, ...] = get_args(Target)
+TARGETS = Plugins("loopwire.targets", "target")
+"""What a model can be compiled to."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class CompileConfig(Knobs):
         ConfigError: a value is impossible.
     """
 
-    target: Target = "verilog"
+    target: str = "verilog"
     part: str = "xcku115-flvb2104-2-i"
     clock_period_ns: float = 5.0
     delay_factor: float = 1.0
@@ -117,12 +118,7 @@ class CompileConfig(Knobs):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_fields(self, _CHOICES)
-        if self.target not in TARGETS:
-            raise ConfigError(
-                "target",
-                f"{self.target!r} is unknown",
-                f"{nearest(self.target, TARGETS)}Choose from {', '.join(TARGETS)}",
-            )
+        TARGETS.require("target", self.target)
         if self.name is not None:
             take_in(self.name, "name", "the design", ConfigError)
         if not 0 < self.clock_period_ns <= LONGEST_PERIOD_NS:
@@ -143,17 +139,13 @@ class CompileConfig(Knobs):
             self._check_targets()
 
     def _check_targets(self) -> None:
-        """Refuse knobs that the targets are to decide, and a target language whose cycles and area are not known."""
+        """Refuse knobs that the targets are to decide."""
         default = Knobs()
         for knob in CHOSEN_KNOBS:
             if getattr(self, knob) != getattr(default, knob):
                 raise ConfigError(
                     knob, "it is given, and 'targets' that decide it too", "Leave one of the two out of the settings"
                 )
-        if self.target != "verilog":
-            raise ConfigError(
-                "targets", f"the cycles and the area of {self.target} are known to its tool only", "Give knobs instead"
-            )
 
     @classmethod
     def from_toml(cls, path: str | Path) -> CompileConfig:

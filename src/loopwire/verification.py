@@ -1,58 +1,13 @@
-"""Proof by simulation: the hardware gives the emulator's bits and takes the predicted cycles."""
+"""Proof by simulation: the hardware gives the emulator's bits, and takes the predicted cycles where these are known."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from random import Random
-
-import numpy as np
-import numpy.typing as npt
-
 from loopwire.arguments import function, instance, not_negative, whole
-from loopwire.config import CompileConfig
-from loopwire.data import Batch, Inputs, check_batch
+from loopwire.data import Inputs, check_batch
 from loopwire.design import Design
-from loopwire.errors import DataError, VerificationError
-from loopwire.hls_verification import verify_c_simulation
-from loopwire.report.summary import CSimulation, Cycles, Verification
-from loopwire.schedule.cycles import DesignTiming, arrivals
-from loopwire.simulate.simulation import FAULT, SimulationResult, Stimulus
-
-Fresh = npt.NDArray[np.bool_]
-Lengths = npt.NDArray[np.int64]
-Progress = Callable[[int, int], None]
-"""Told how many sequences are done, of how many."""
-
-SEQUENCES_A_RUN = 250
-ARRIVALS = 200
-"""Sequences at random times, at most."""
-FULL_RATE_STIMULUS = Stimulus(seed=1)
-SEQUENCES_A_CHANNEL = 4
-"""In a run, where something of a channel lasts."""
-
-
-@dataclass(frozen=True)
-class _Regime:
-    """How the beats of some runs come and go."""
-
-    name: str
-    valid_probability: float = 1.0
-    ready_probability: float = 1.0
-
-    @property
-    def is_stressed(self) -> bool:
-        return self != FULL_RATE
-
-
-FULL_RATE = _Regime("at full rate")
-REGIMES = (
-    _Regime("with gaps and stalls", 0.7, 0.6),
-    _Regime("with stalls", 1.0, 0.3),
-    FULL_RATE,
-    _Regime("with gaps", 0.5, 1.0),
-)
-RESETS_A_RUN = 3
+from loopwire.errors import DataError
+from loopwire.report.summary import CSimulation, Verification
+from loopwire.targets.protocol import Progress
 
 
 def verify(
@@ -62,14 +17,10 @@ def verify(
     seed: int = 1,
     progress: Progress | None = None,
 ) -> Verification | CSimulation:
-    """Simulate the hardware and compare every bit with the emulator, and latency and interval with the prediction.
+    """Simulate the hardware and compare every bit with the emulator, as its target does it.
 
-    Runs at full rate and without TLAST, with gaps in the input, with stalls of the output, and with both take turns. In
-    all but those at full rate, the output stalls until the hardware is full and the input pauses until it is empty, a
-    few times; half of the sequences are short, some full ones end without TLAST, and resets strike at random times;
-    where anything lasts, a tenth forget it by TUSER. The framing breaks too, in ways that change no result, and the
-    status must tell of it.
-    Of HLS C++, the C simulation's bits are compared.
+    Of SystemVerilog, latency and interval are compared with the prediction too (`targets.verilog.proof`); of HLS C++,
+    the C simulation's bits are compared.
 
     Args:
         design: whose hardware is simulated.
@@ -92,122 +43,5 @@ def verify(
     count = design.config.simulate_sequences if sequences is None else whole("sequences", sequences)
     if count < 1:
         raise DataError("verification", f"{count} sequences prove nothing", "Simulate at least 1")
-    if design.config.target == "vitis_hls":
-        return verify_c_simulation(design, check_batch("x", x, design.ports)[:count], seed, progress)
-    integers, full = design.input_integers(check_batch("x", x, design.ports)[:count], None)
-    runs = _runs(len(integers), design.config)
-    simulated = _measure_cycles(design, integers[:1])
-    random = np.random.default_rng(seed)
-    short = stressed = struck = 0
-    done = 0
-    for index, rows in enumerate(np.array_split(np.arange(len(integers)), runs)):
-        part = integers[rows]
-        regime = REGIMES[index % len(REGIMES)]
-        breaks_framing = regime.is_stressed and not design.config.sliding_window  # where TLAST has a meaning
-        fresh = np.zeros(len(part), np.bool_)
-        lengths = full[done : done + len(part)].copy()
-        resets: tuple[int, ...] = ()
-        still_cycles = 0
-        if regime.is_stressed:
-            chosen = random.random(len(part)) < 0.5 * design.may_be_short
-            lengths[chosen] = random.integers(1, design.steps, chosen.sum(), endpoint=True)
-            # What survives a reset shows in a full sequence, which it cuts short, or in a short one, which it fills up.
-            lengths[0] = 1 if index % 2 and design.may_be_short else design.steps
-            if design.config.remembers:
-                fresh = random.random(len(part)) < 0.1
-            if breaks_framing:
-                part = design.ending_in_zeros(part, lengths, random)
-            still_cycles = design.firmware.latency_cycles
-            resets = tuple(random.integers(1, 2 * still_cycles, RESETS_A_RUN, endpoint=True).tolist())
-            stressed += len(part)
-        stimulus = Stimulus(
-            int(random.integers(2**62)),
-            regime.valid_probability,
-            regime.ready_probability,
-            last_probability=1.0 if design.config.require_tlast else 0.5 if regime.is_stressed else 0.0,
-            still_cycles=still_cycles,
-            resets=resets,
-            breaks_framing=breaks_framing,
-        )
-        _simulate(design, part, lengths, fresh, stimulus, f"{regime.name}, data from sequence {done} on")
-        done += len(part)
-        short += int(np.count_nonzero(lengths < design.steps))
-        struck += len(resets)
-        if progress is not None:
-            progress(done, len(integers))
-    return Verification(len(integers), short, stressed, struck, simulated)
-
-
-def _runs(sequences: int, config: CompileConfig) -> int:
-    """Return in how many runs to simulate sequences: where anything lasts, each has several sequences a channel.
-
-    Raises:
-        DataError: there is at most one sequence a channel, so that nothing would show whether anything lasts.
-    """
-    if not config.remembers:
-        return max(-(-sequences // SEQUENCES_A_RUN), min(len(REGIMES), sequences))
-    if sequences <= config.channels:
-        raise DataError(
-            "verification",
-            f"{sequences} sequences on {config.channels} channel(s) do not show whether anything lasts",
-            f"Simulate more, at least {SEQUENCES_A_CHANNEL * config.channels}",
-        )
-    fewest = SEQUENCES_A_CHANNEL * config.channels
-    return max(sequences // max(SEQUENCES_A_RUN, fewest), min(len(REGIMES), sequences // fewest), 1)
-
-
-def _measure_cycles(design: Design, one: Batch) -> Cycles:
-    """Return latency and interval as simulated, which must be those predicted."""
-    firmware = design.firmware
-    alone = _full_rate(design, one, "of a lone sequence")
-    latency = int(alone.latency_cycles[0])
-    # The first sequences may come faster than the hardware can sustain, into its buffers.
-    period = firmware.steady.period_sequences
-    many = firmware.steady.settled_sequences + period + 1
-    stream = _full_rate(design, one[np.zeros(many, np.int64)], "of back-to-back sequences")
-    interval = float(stream.interval_cycles[-period:].mean())
-    for what, found, predicted in (
-        ("a latency", latency, firmware.latency_cycles),
-        ("an initiation interval", interval, firmware.initiation_interval_cycles),
-    ):
-        if found != predicted:
-            raise VerificationError(
-                f"simulation of {firmware.top}", f"it has {what} of {found:g} cycles, not of {predicted:g}", FAULT
-            )
-    return Cycles(latency, interval, *_measure_latencies(design, one))
-
-
-def _measure_latencies(design: Design, one: Batch) -> tuple[int, int] | tuple[()]:
-    """Return the least and the greatest latency of sequences at random times, which must be within those predicted.
-
-    Those of a network are not predicted.
-    """
-    firmware = design.firmware
-    if firmware.latency_range_cycles is None or not isinstance(firmware.timing, DesignTiming):
-        return ()
-    least, greatest = firmware.latency_range_cycles
-    gaps = arrivals(firmware.timing, Random(1), ARRIVALS)
-    stimulus = Stimulus(seed=1, gaps_cycles=tuple(gaps))
-    same = one[np.zeros(len(gaps), np.int64)]
-    found = _full_rate(design, same, "of sequences at random times", stimulus).latency_cycles
-    if found.min() < least or found.max() > greatest:
-        raise VerificationError(
-            f"simulation of {firmware.top}",
-            f"it has latencies of {found.min()} to {found.max()} cycles, not within {least} to {greatest}",
-            FAULT,
-        )
-    return int(found.min()), int(found.max())
-
-
-def _full_rate(design: Design, integers: Batch, what: str, stimulus: Stimulus = FULL_RATE_STIMULUS) -> SimulationResult:
-    count = len(integers)
-    lengths, fresh = np.full(count, design.steps, np.int64), np.zeros(count, np.bool_)
-    return _simulate(design, integers, lengths, fresh, stimulus, what)
-
-
-def _simulate(
-    design: Design, integers: Batch, lengths: Lengths, fresh: Fresh, stimulus: Stimulus, what: str
-) -> SimulationResult:
-    result = design.run(integers, lengths, fresh, stimulus)
-    result.require_equal(f"simulation of {design.firmware.top} {what}", design.due(integers, lengths, fresh))
-    return result
+    given = check_batch("x", x, design.ports)[:count]
+    return design.target.prove(design.hardware, given, seed, progress)

@@ -12,8 +12,7 @@ from loopwire.boards.hosted import BUFFER_BYTES, hosted_files
 from loopwire.boards.identity import Identity, identity_of
 from loopwire.boards.ulx3s import board_files, board_part, design_clock, top_module
 from loopwire.bounded import read_project_text
-from loopwire.project.facts import MARKER
-from loopwire.project.folder import write_project
+from loopwire.project.folder import MARKER, write_project
 from loopwire.project.written import read_verilog_facts
 
 

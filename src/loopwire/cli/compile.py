@@ -96,7 +96,6 @@ def _compile(
     console = Console()
     model_path, data_path, out = named_files(options["config_path"], given_model, given_data, given_out)
     config = read_settings(model_path, **options)
-    hls = config.target == "vitis_hls"
     is_asked = sequences is not None
     sequences = config.simulate_sequences if sequences is None else sequences
     _check_early(out, sequences)
@@ -110,7 +109,7 @@ def _compile(
             reports = {
                 "report.json": report.to_json(),
                 "report.md": report.to_markdown(),
-                "report.html": page(report, None if hls else design.firmware, evidence),
+                "report.html": page(report, design.target.pictures(design.hardware), evidence),
             }
             if chosen:
                 reports["chosen.toml"] = to_toml(design.config)
@@ -198,7 +197,7 @@ def _report(
     if not sequences:
         return report, evidence
     with step(progress, "Building the simulation"):
-        _ = design.simulation
+        design.target.build(design.hardware)
     inputs = design.random_inputs(sequences) if data is None else data.inputs
     with step(progress, "Simulating") as update:
         return replace(report, verification=verify(design, inputs, sequences, progress=update)), evidence

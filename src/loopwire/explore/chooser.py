@@ -44,6 +44,9 @@ def choose(design: Design, targets: DesignTargets, progress: Callable[[int, int]
         UnsupportedError: no hardware can be made of the model.
     """
     replace(design.config, targets=targets)  # refuses what contradicts them
+    if not design.target.PREDICTS:
+        problem = f"the cycles and the area of {design.config.target} are known to its tool only"
+        raise ConfigError("targets", problem, "Give knobs instead")
     if not is_chain(design.graph, design.config):
         remedy = "Leave them out and give the knobs: --reuse-factor, --interleave"
         raise ConfigError("targets", "knobs are chosen for chains of layers, and this model is a graph", remedy)

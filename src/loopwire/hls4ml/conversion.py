@@ -147,7 +147,7 @@ def _hardware(read: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
                 f"{nearest(str(io_type), IO_TYPES)}Choose from {', '.join(IO_TYPES)}",
             )
         fields["io"] = IO_TYPES[io_type]
-    backend = str(read.get("Backend", TARGETS[0])).lower()
+    backend = str(read.get("Backend", CompileConfig.target)).lower()
     if backend in TARGETS:
         fields["target"] = backend
     else:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwire.data import check_inputs
-from loopwire.design import DEFINITION_BATCH, Design
+from loopwire.design import Design
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.hls4ml.translation import activation_name
 from loopwire.ir import ops
@@ -19,6 +19,7 @@ from loopwire.ir.graph import Graph, Node, Value
 from loopwire.layers.activation import LINEAR
 from loopwire.layers.dense import Dense
 from loopwire.layers.model import Model
+from loopwire.quantised_model import DEFINITION_BATCH
 
 Reals = npt.NDArray[np.float64]
 

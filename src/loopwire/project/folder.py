@@ -14,15 +14,49 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from loopwire.bounded import parse_json, read_bounded
 from loopwire.errors import OutputError
-from loopwire.project.facts import MARKER, listed_files, parse_facts
 from loopwire.system.folders import claim, empty, is_ours, owner, release
 from loopwire.system.outputs import exchange, failures_reported
 from loopwire.text.names import file_name
 
+MARKER = "design.json"
 ELSEWHERE = "Choose another folder, or move this one away"
 MOST_FILE_BYTES = 1 << 30
 """Of a file in a project: bitstreams and netlists of the largest parts have some hundred million."""
+
+
+def parse_facts(path: Path) -> dict[str, Any]:
+    """Return what a `design.json` holds.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no table in JSON, or beyond all bounds.
+    """
+    try:
+        facts = parse_json(read_bounded(path))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"it is no JSON: {error}") from None
+    if not isinstance(facts, dict):
+        raise ValueError(f"it holds {facts!r:.80}, and no table")
+    return facts
+
+
+def listed_files(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return the files that Loopwire wrote into a folder, each one's digest by its name.
+
+    Raises:
+        ValueError: the facts list none, or something else.
+    """
+    own = facts.get("loopwire")
+    files = own.get("files") if isinstance(own, dict) else None
+    if not isinstance(own, dict) or not isinstance(files, dict):
+        name, value = ("loopwire.files", files) if isinstance(own, dict) else ("loopwire", own)
+        raise ValueError(f"{name!r} is {value!r:.80}, and no table")
+    for name, digest in files.items():
+        if not isinstance(digest, str):
+            raise ValueError(f"'loopwire.files.{name:.80}' is {digest!r:.80}, and no digest")
+    return files
 
 
 @contextmanager

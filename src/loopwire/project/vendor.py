@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from loopwire.project.facts import MARKER
-from loopwire.project.folder import write_project
+from loopwire.project.folder import MARKER, write_project
 
 
 def write_vendor_project(folder: Path, files: Mapping[str, str]) -> None:

@@ -12,9 +12,9 @@ from loopwire.errors import ConfigError, FixedTypeError, OutputError
 from loopwire.ir.graph import Graph
 from loopwire.ir.text import parse_graph
 from loopwire.ir.verify import verify
-from loopwire.project.facts import MARKER, check_facts, listed_files, parse_facts
+from loopwire.project.facts import check_facts
 from loopwire.project.files import GRAPH
-from loopwire.project.folder import check_project, replace_files
+from loopwire.project.folder import MARKER, check_project, listed_files, parse_facts, replace_files
 from loopwire.report.built import Built
 from loopwire.report.html import with_facts_of
 from loopwire.report.stored import from_json
@@ -81,7 +81,7 @@ def read_verilog_facts(project: Path) -> Mapping[str, Any]:
 
 def _require_modules(project: Path, facts: Mapping[str, Any]) -> None:
     """Refuse a design whose top, or a layer's module, is not among the files that `design.json` lists."""
-    if facts["target"] != "verilog":
+    if "layer_modules" not in facts:
         return
     listed = {Path(name).name for name in listed_files(facts)}
     for module in (facts["top"], *facts["layer_modules"]):

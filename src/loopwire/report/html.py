@@ -15,16 +15,12 @@ from loopwire.report.profile import profile_figure
 from loopwire.report.resources import resource_tables
 from loopwire.report.roc import ClassRoc, confusion_figure, roc_figure
 from loopwire.report.summary import AUCS, CLIPPING, FACTS, Report, clipping_rows
-from loopwire.report.timeline import occupancy_svg, sequences_svg
 from loopwire.report.trace import DRIFT
-from loopwire.schedule.cycles import DesignTiming
 
 if TYPE_CHECKING:
     import numpy as np
     from markupsafe import Markup
     from matplotlib.figure import Figure
-
-    from loopwire.targets.verilog import Firmware
 
 INPUT = "(input)"
 FACTS_BEGIN, FACTS_END = "<!-- facts -->", "<!-- end of facts -->"
@@ -39,14 +35,14 @@ class Evidence:
     class_names: tuple[str, ...] = ()
 
 
-def page(report: Report, firmware: Firmware | None, evidence: Evidence | None = None) -> str:
+def page(report: Report, pictures: Sequence[str] = (), evidence: Evidence | None = None) -> str:
     """Return the page.
 
     Figures are left out, and the page says so, where the extra `plots` is not installed.
 
     Args:
         report: all facts.
-        firmware: whose schedule is drawn; None: of HLS C++ only its tool knows the schedule.
+        pictures: of the schedule, as SVG; none where only a tool knows it.
         evidence: for the ROC curves.
     """
     from jinja2 import Environment, StrictUndefined
@@ -54,7 +50,6 @@ def page(report: Report, firmware: Firmware | None, evidence: Evidence | None = 
 
     template = resources.files("loopwire.report").joinpath("page.html.j2").read_text()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    timeline = [] if firmware is None else _timeline(firmware)
     missing = ""
     physics: list[tuple[Markup, str]] = []
     profiles: list[tuple[Markup, str]] = []
@@ -75,7 +70,7 @@ def page(report: Report, firmware: Firmware | None, evidence: Evidence | None = 
         aucs_head=AUCS,
         clipping_head=CLIPPING,
         clipping=clipping_rows(report.clipping),
-        timeline=[Markup(text) for text in timeline],
+        timeline=[Markup(text) for text in pictures],
         physics=physics,
         profiles=profiles,
         working_points=_working_points(report),
@@ -88,17 +83,11 @@ def page(report: Report, firmware: Firmware | None, evidence: Evidence | None = 
 
 def with_facts_of(old: str, report: Report) -> str:
     """Return an older page of a design with the key figures, the verification and the facts of this report."""
-    fresh = page(replace(report, profile=(), confusion=()), None)
+    fresh = page(replace(report, profile=(), confusion=()))
     head, begin, rest = old.partition(FACTS_BEGIN)
     _, end, tail = rest.partition(FACTS_END)
     inside, _, _ = fresh.partition(FACTS_BEGIN)[2].partition(FACTS_END)
     return head + begin + inside + end + tail
-
-
-def _timeline(firmware: Firmware) -> list[str]:
-    pairs = zip(firmware.pipelines, firmware.engines, strict=True)
-    sequences = [sequences_svg(firmware.timing)] if isinstance(firmware.timing, DesignTiming) else []
-    return [*sequences, *(occupancy_svg(*pair) for pair in pairs)]
 
 
 def _key_figures(report: Report) -> list[tuple[str, str]]:

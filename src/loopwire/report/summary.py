@@ -106,6 +106,25 @@ class CSimulation:
 
 
 @dataclass(frozen=True)
+class HardwareFacts:
+    """What a target tells of a design without a vendor's tool; None and empty where only that knows.
+
+    Attributes:
+        interleave: sequences in a loop, or a call, at once.
+        loop_latency_cycles: of the longest loop.
+        predicted: latency and interval.
+        engines: as scheduled, with their resources as estimated.
+        estimated: what all of them take of the part.
+    """
+
+    interleave: int = 1
+    loop_latency_cycles: int | None = None
+    predicted: Cycles | None = None
+    engines: tuple[EngineArea, ...] = ()
+    estimated: tuple[ResourceUse, ...] = ()
+
+
+@dataclass(frozen=True)
 class LayerFacts:
     """A layer: its kind, the shape of its result, and how many weights it has."""
 

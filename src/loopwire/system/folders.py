@@ -14,7 +14,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -111,6 +111,15 @@ def new_folder(above: Path | None = None) -> Path:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+
+
+def fill(folder: Path, files: Mapping[str, str]) -> list[Path]:
+    """Write texts into a folder by their paths in it, and return where each is."""
+    paths = [folder / name for name in files]
+    for path, text in zip(paths, files.values(), strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return paths
 
 
 def temporary_files() -> Path:

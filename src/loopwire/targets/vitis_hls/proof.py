@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from loopwire.data import Batch
 from loopwire.errors import VerificationError
-from loopwire.project.hls_files import flat, shortened
 from loopwire.report.summary import CSimulation
-
-if TYPE_CHECKING:
-    from loopwire.design import Design
+from loopwire.targets.protocol import Progress
+from loopwire.targets.vitis_hls.hardware import HlsHardware, flat
 
 SEQUENCES_A_RUN = 250
 
 
-def verify_c_simulation(
-    design: Design,
-    x: Batch,
-    seed: int,
-    progress: Callable[[int, int], None] | None,
-) -> CSimulation:
+def prove(hardware: HlsHardware, x: Batch, seed: int, progress: Progress | None) -> CSimulation:
     """Run inputs (N, *input shape) through the HLS C++ and compare every bit with the emulator.
 
     Where the design takes short sequences, half of them are.
@@ -32,15 +22,16 @@ def verify_c_simulation(
         ToolError: a C++ compiler or the `ap_fixed` headers are missing, or compiling fails.
         VerificationError: a bit differs.
     """
-    integers, full = design.input_integers(x, None)
-    lengths = shortened(design, full, seed)
+    model = hardware.model
+    integers, full = model.input_integers(x, None)
+    lengths = hardware.shortened(full, seed)
     for start in range(0, len(x), SEQUENCES_A_RUN):
         part = slice(start, start + SEQUENCES_A_RUN)
-        expected = flat(design.output_integers(x[part], lengths[part]))
-        found = design.c_simulation.predict(flat(integers[part]), lengths[part])
+        expected = flat(model.output_integers(x[part], lengths[part]))
+        found = hardware.c_simulation.predict(flat(integers[part]), lengths[part])
         for sequence, element in np.argwhere(found != expected)[:1].tolist():
             raise VerificationError(
-                f"C simulation of {design.hls.top}, sequence {start + sequence}",
+                f"C simulation of {hardware.project.top}, sequence {start + sequence}",
                 f"element {element} of the result is {found[sequence, element]}, not {expected[sequence, element]}",
                 "This is a fault of Loopwire: please report it with the model and the configuration",
             )

@@ -1,0 +1,82 @@
+"""What the registry asks of the SystemVerilog target; `targets.protocol.Target` tells of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from loopwire.config import CompileConfig
+from loopwire.data import Batch
+from loopwire.devices import Device
+from loopwire.quantised_model import QuantisedModel
+from loopwire.report.area import estimated_use
+from loopwire.report.summary import HardwareFacts
+from loopwire.report.timeline import occupancy_svg, sequences_svg
+from loopwire.schedule.cycles import DesignTiming
+from loopwire.schedule.network_plan import check_network, is_chain
+from loopwire.schedule.plan import check_knobs
+from loopwire.targets.verilog.facts import KINDS, facts
+from loopwire.targets.verilog.hardware import VerilogHardware
+from loopwire.targets.verilog.proof import prove
+from loopwire.targets.verilog.readme import readme
+from loopwire.targets.verilog.testbench_files import testbench_files
+
+__all__ = ["KINDS", "PREDICTS", "build", "check", "facts", "files", "generate", "pictures", "prove", "summary"]
+
+PREDICTS = True
+
+
+def check(model: QuantisedModel, device: Device) -> CompileConfig:
+    """Refuse knobs that the hardware cannot have; a sequence that the model takes as one vector comes in one beat.
+
+    Raises:
+        ConfigError, UnsupportedError: as `schedule.plan.check_knobs` and `schedule.network_plan.check_network`.
+    """
+    config, graph = model.config, model.graph
+    bus_is_chosen = config.bus_bits is not None or config.sliding_window
+    if len(model.model.inputs[0].shape) < len(graph.inputs[0].type.shape) and not bus_is_chosen:
+        config = replace(config, io="parallel")
+    if config.folds or config.copies > 1 or config.bus_bits is not None or config.remembers:
+        if is_chain(graph, config):
+            check_knobs(graph, config)
+        else:
+            check_network(graph, config)
+    return config
+
+
+def generate(model: QuantisedModel, device: Device) -> VerilogHardware:
+    """Return the hardware."""
+    return VerilogHardware(model, device)
+
+
+def files(hardware: VerilogHardware, x: Batch) -> Mapping[str, str]:
+    """Return the files of the project; inputs `x` (N, *input shape) become its test bench's vectors."""
+    firmware = hardware.firmware
+    found = {f"rtl/{name}": text for name, text in firmware.files.items()}
+    if not firmware.has_streams_apart:
+        # Simulators look for memory files where they run: beside the vectors.
+        memories = {name: text for name, text in firmware.files.items() if not name.endswith(".sv")}
+        found |= {f"testbench/{name}": text for name, text in memories.items()} | testbench_files(hardware, x)
+    return {**found, "README.md": readme(hardware, len(x))}
+
+
+def summary(hardware: VerilogHardware) -> HardwareFacts:
+    """Return what the report tells of the hardware."""
+    firmware = hardware.firmware
+    estimated = estimated_use(firmware.areas, hardware.device)
+    return HardwareFacts(
+        firmware.interleave, firmware.loop_latency_cycles, hardware.predicted_cycles, firmware.areas, estimated
+    )
+
+
+def pictures(hardware: VerilogHardware) -> list[str]:
+    """Return how sequences follow one another, and which layer works in which cycle, as SVG."""
+    firmware = hardware.firmware
+    pairs = zip(firmware.pipelines, firmware.engines, strict=True)
+    sequences = [sequences_svg(firmware.timing)] if isinstance(firmware.timing, DesignTiming) else []
+    return [*sequences, *(occupancy_svg(*pair) for pair in pairs)]
+
+
+def build(hardware: VerilogHardware) -> None:
+    """Compile the simulation."""
+    _ = hardware.simulator
