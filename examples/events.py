@@ -32,6 +32,10 @@ class Events:
         """Return the first events, at most `count`."""
         return Events(self.inputs[:count], self.labels[:count], self.class_names)
 
+    def part(self, rows: Array) -> Events:
+        """Return some of the events, by their places."""
+        return Events(self.inputs[rows], self.labels[rows], self.class_names)
+
 
 def read_events(path: Path, class_names: Sequence[str]) -> Events:
     """Read `X` and `y` of an `.npz` file.
@@ -66,6 +70,18 @@ def checked(where: str, events: Events) -> Events:
     if not np.isfinite(inputs).all():
         raise SystemExit(f"{where}: X holds numbers that are not finite")
     return events
+
+
+def mirrored(events: Events, odd: Sequence[int]) -> Events:
+    """Return the events and their mirror images: the `odd` features, by their places, change their sign.
+
+    The reflection must leave physics as it is. Such features have the mean zero, so that scaled ones change sign too.
+    """
+    images = events.inputs.copy()
+    images[..., list(odd)] *= -1
+    return Events(
+        np.concatenate([events.inputs, images]), np.concatenate([events.labels, events.labels]), events.class_names
+    )
 
 
 def scaling(events: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:

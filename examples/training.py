@@ -20,10 +20,10 @@ import keras
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from examples.events import Array, Events
+from examples.events import Array, Events, mirrored
 
 VALIDATION = 0.1
-"""Share of the training events, the last ones, that only validate."""
+"""Share of the training events that only validate."""
 
 
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
@@ -52,30 +52,50 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def train(
-    model: keras.Model, events: Events, *, epochs: int, learning_rate: float, batch: int = 256, seed: int = 1
+    model: keras.Model,
+    events: Events,
+    *,
+    epochs: int,
+    learning_rate: float,
+    odd: Sequence[int] = (),
+    batch: int = 256,
+    seed: int = 1,
 ) -> dict[str, list[float]]:
     """Train with Adam, the learning rate falling to zero along half a cosine; return the history by its names.
 
     The weights that are kept are those of the epoch with the least validation loss. Call `repeatable` before the
     model is made, so that all repeats to the bit on one machine.
 
+    Args:
+        model: untrained.
+        events: most of them train, the others validate.
+        epochs: at the end of which the learning rate is zero.
+        learning_rate: the first one.
+        odd: places of features whose sign is of no meaning: the mirror images train too.
+        batch: events a step.
+        seed: of the order.
+
     Raises:
         SystemExit: the loss is not finite.
     """
-    steps = epochs * int(np.ceil((1 - VALIDATION) * len(events.inputs) / batch))
+    order = np.random.default_rng(seed).permutation(len(events.inputs))
+    validating = events.part(order[: int(VALIDATION * len(order))])
+    training = events.part(order[len(validating.inputs) :])
+    if odd:
+        training = mirrored(training, odd)
+    steps = epochs * int(np.ceil(len(training.inputs) / batch))
     model.compile(
         optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps)),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
-    order = np.random.default_rng(seed).permutation(len(events.inputs))
     watch = _Watch()
     history = model.fit(
-        events.inputs[order],
-        events.labels[order],
+        training.inputs,
+        training.labels,
         batch_size=batch,
         epochs=epochs,
-        validation_split=VALIDATION,
+        validation_data=(validating.inputs, validating.labels),
         verbose=2,
         callbacks=[watch],
     )
@@ -120,6 +140,7 @@ def command(
     epochs: int,
     learning_rate: float,
     out: Path,
+    odd: Sequence[int] = (),
 ) -> None:
     """Run a training script: train the chosen networks, write them, print their areas on the test events.
 
@@ -131,6 +152,7 @@ def command(
         epochs: where --epochs is not given; a fifth of them with --quick.
         learning_rate: where --learning-rate is not given.
         out: folder of the models where --out is not given.
+        odd: as `train` takes it.
     """
     parser = argparse.ArgumentParser(
         description=description.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
@@ -154,6 +176,7 @@ def command(
             training,
             epochs=max(chosen.epochs // 5, 1) if chosen.quick else chosen.epochs,
             learning_rate=chosen.learning_rate,
+            odd=odd,
             seed=chosen.seed,
         )
         path = save(model, history, chosen.out)

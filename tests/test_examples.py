@@ -130,9 +130,11 @@ def _events_file(path: Path, scale: float = 1.0) -> Path:
     inputs = random.normal(size=(100, 20, 6)) * 0.3
     inputs[np.arange(100), :, labels] += scale
     order = random.permutation(100)
-    write_events(
-        path, inputs[order].astype(np.float32), labels[order], tuple("gqwzt"), tuple("abcdef"), *2 * (np.ones(6),)
-    )
+    return _write(path, inputs[order].astype(np.float32), labels[order])
+
+
+def _write(path: Path, inputs: np.ndarray, labels: np.ndarray) -> Path:
+    write_events(path, inputs, labels, tuple("gqwzt"), tuple("abcdef"), *2 * (np.ones(6),))
     return path
 
 
@@ -172,28 +174,38 @@ def test_the_study_of_one_network(tmp_path: Path) -> None:
     """All stages but the simulations, on events that are easy to tell apart; run again, it keeps what it has."""
     pytest.importorskip("keras", reason="training needs Keras (pip install loopwire[train])")
     pytest.importorskip("mplhep", reason="the figures need matplotlib and mplhep (pip install loopwire[plots])")
-    from examples.study.data import TaskData
-    from examples.study.networks import NETWORKS
-    from examples.study.page import rows, write_page
-    from examples.study.stages import Settings, Study
+    from examples.study.__main__ import study
+    from examples.study.networks import NETWORKS, Effort, Goal, Network
+    from examples.study.page import knob_rows, write_page
+    from examples.study.stages import Settings
+    from loopwire.design_targets import DesignTargets
 
     events = read_events(_events_file(tmp_path / "jets.npz"), tuple("gqwzt"))
-    many = Events(np.repeat(events.inputs, 20, axis=0), np.repeat(events.labels, 20), events.class_names)
-    network = replace(
-        NETWORKS["jet_gru16"], epochs=(1, 1), keep="mae<=0.2", reuse_factors=(1, 4), copies=(2,), goals=()
+    for part in ("train", "test"):
+        _write(tmp_path / f"jets_{part}.npz", np.repeat(events.inputs, 20, axis=0), np.repeat(events.labels, 20))
+    jets = NETWORKS["jet_gru16"]
+    task = replace(
+        jets.task,
+        quick=Effort(epochs=1, simulated_sequences=0),
+        keep="mae<=0.2",
+        reuse_factors=(1, 4),
+        copies=(2,),
+        goals=(
+            Goal("small", jets.task.part, 5.0, DesignTargets(max_share=1.0)),
+            Goal("nothing", jets.task.part, 5.0, DesignTargets(max_latency_ns=1.0)),
+        ),
     )
-    settings = Settings(quick=True)
-
-    class WithoutSimulation(Study):
-        def _fits_a_simulation(self) -> bool:
-            return False
-
-    study = WithoutSimulation("jet_gru16", network, TaskData(many, many, "made here"), tmp_path / "jet_gru16", settings)
-    facts = study.run()
-    assert [point["kind"] for point in facts["knobs"]["points"]] == ["static", "interleaved"] * 2 + ["copies"]
+    network, settings = Network(task, jets.make), Settings(quick=True)
+    facts = study("jet_gru16", network, tmp_path, tmp_path, settings)
+    points = facts["knobs"]["points"]
+    assert [point["kind"] for point in points] == ["static", "interleaved"] * 2 + ["copies"]
+    assert [(point["emulated"], point["differing"]) for point in points] == [(200, 0)] * 5
+    assert "jet_gru16" in (tmp_path / "jet_gru16" / "small" / "report.json").read_text()
     path = tmp_path / "jet_gru16" / "types.json"
     before = path.stat().st_mtime_ns
-    again = study.run()
-    assert again == facts and path.stat().st_mtime_ns == before
-    page = write_page({"jet_gru16": facts}, tmp_path, "python -m examples.study")
-    assert "jet_gru16" in page.read_text() and rows({"jet_gru16": facts}) == []
+    assert study("jet_gru16", network, tmp_path, tmp_path, settings) == facts
+    assert path.stat().st_mtime_ns == before
+    page = write_page({"jet_gru16": facts}, tmp_path, "python -m examples.study").read_text()
+    assert "jet_gru16" in page and "not simulated with these settings" in page
+    assert "no design" in page or "nothing" in facts["goals"]
+    assert all("emulated on 200 sequences: 0 numbers differ" in row[-1] for row in knob_rows(facts))

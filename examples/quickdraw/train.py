@@ -55,8 +55,7 @@ def divided(events: Events, held_out: float, seed: int) -> tuple[Events, Events]
     """Return drawings to train on and others to test on, `held_out` of all."""
     order = np.random.default_rng(seed).permutation(len(events.inputs))
     count = max(int(held_out * len(order)), 1)
-    parts = [Events(events.inputs[rows], events.labels[rows], CLASSES) for rows in (order[count:], order[:count])]
-    return parts[0], parts[1]
+    return events.part(order[count:]), events.part(order[:count])
 
 
 def _options(parser: argparse.ArgumentParser) -> None:

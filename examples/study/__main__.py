@@ -9,18 +9,50 @@ from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from examples.study import hls4ml_emulation
 from examples.study.data import task_data
-from examples.study.networks import NETWORKS
+from examples.study.designs import DesignsStudy
+from examples.study.networks import NETWORKS, Network
 from examples.study.page import markdown, write_page
-from examples.study.stages import Settings, Study
+from examples.study.stages import Facts, NumbersStudy, Settings, digest_of
+
+HLS4ML_EVENTS = 1000
+
+
+def study(name: str, network: Network, folder: Path | None, out: Path, settings: Settings) -> Facts:
+    """Study one network: run what is due, return what each stage measured.
+
+    Args:
+        name: of the network, which its folder in `out` takes.
+        network: what is studied.
+        folder: of events; None: they are made, or the bundled ones.
+        out: folder of all results.
+        settings: how much is done.
+    """
+    data = task_data(network.task.name, folder, out / "events", settings.quick)
+    print(f"{name}: {data.source}", flush=True)
+    numbers = NumbersStudy(name, network, data, out / name, settings)
+    facts = numbers.run()
+    model, stages = numbers.model_path, numbers.stages
+    facts |= DesignsStudy(network, model, numbers.types_path, data.test.inputs, stages, settings).run()
+    if hls4ml_emulation.is_installed():
+        inputs = data.test.inputs[:HLS4ML_EVENTS]
+        facts["hls4ml"] = stages.once(
+            "hls4ml", (digest_of(model), len(inputs)), lambda: hls4ml_emulation.compare(model, inputs)
+        )
+    else:
+        print(f"{name}: hls4ml is left out. bench/hls4ml_environment.sh installs it", flush=True)
+    return facts
 
 
 def main() -> None:
     """Run the study that the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m examples.study", description=__doc__)
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS), help="which")
-    parser.add_argument("--full", action="store_true", help="full trainings and 400 simulated sequences a proof")
+    parser.add_argument("--full", action="store_true", help="full trainings, and more simulated sequences a proof")
     parser.add_argument("--data", type=Path, help="folder of events; without it, $LOOPWIRE_DATA or events made here")
+    parser.add_argument("--synth", action="store_true", help="synthesise the goals' designs for both AMD parts")
+    parser.add_argument("--route", action="store_true", help="place and route the goals' designs on an ECP5")
     parser.add_argument("--out", type=Path, default=Path("build/study"), help="[default: build/study]")
     chosen = parser.parse_args()
     named = os.environ.get("LOOPWIRE_DATA")
@@ -30,14 +62,9 @@ def main() -> None:
             f"{folder}: there is no such folder. Put jets_train.npz, jets_test.npz and their like there, or leave "
             "--data out: events are then made here"
         )
-    settings = Settings(quick=not chosen.full)
+    settings = Settings(quick=not chosen.full, synthesise=chosen.synth, route=chosen.route)
     start = time.perf_counter()
-    studies = {}
-    for key in chosen.networks:
-        network = NETWORKS[key]
-        data = task_data(network.task, folder, chosen.out / "events", settings.quick)
-        print(f"{key}: {data.source}", flush=True)
-        studies[key] = Study(key, network, data, chosen.out / key, settings).run()
+    studies = {name: study(name, NETWORKS[name], folder, chosen.out, settings) for name in chosen.networks}
     command = "python -m examples.study" + (" --full" if chosen.full else "")
     page = write_page(studies, chosen.out, command)
     print(markdown(studies, command))

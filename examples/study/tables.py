@@ -1,0 +1,175 @@
+"""The study's tables, from what its stages measured: each a head and rows of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Facts = Mapping[str, Any]
+Studies = Mapping[str, Facts]
+KEPT = 0.995
+"""Least AUC, fixed to float, of the cheapest uniform type."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its title and what its figures rest on."""
+
+    title: str
+    note: str
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+
+def tables(studies: Studies) -> Iterator[Table]:
+    """Yield all tables, without those that have no row."""
+    for table in (_numbers(studies), _designs(studies), _built(studies), _hls4ml(studies), QUOTED, _seconds(studies)):
+        if table.rows:
+            yield table
+
+
+def _numbers(studies: Studies) -> Table:
+    rows = []
+    for name, facts in studies.items():
+        curves = facts["curves"]
+        rows.append(
+            (
+                name,
+                f"{facts['training']['parameters']:,}".replace(",", " "),
+                " ".join(f"{label} {area:.3f}" for label, area in facts["training"]["auc"].items()),
+                *(f"{_worst(curves[kind]):.4f}" for kind in ("ap_fixed<16,6>", "default", "found")),
+                *(f"{curves[kind]['same_class']:.2%}" for kind in ("ap_fixed<16,6>", "default", "found")),
+                _uniform(facts["bits"]["points"]),
+                f"{facts['types']['weight_bits']:.1f}, {facts['types']['activation_bits']:.1f}",
+                f"{facts['types']['cost_share']:.0%}",
+            )
+        )
+    kinds = ("ap_fixed<16,6>", "default", "found")
+    head = (
+        "network",
+        "parameters",
+        "AUC, float",
+        *(f"worst AUC, fixed / float: {kind}" for kind in kinds),
+        *(f"same class: {kind}" for kind in kinds),
+        f"narrowest uniform type, AUC ≥ {KEPT}",
+        "found: bits a weight, a number",
+        "cost of these",
+    )
+    note = (
+        "Measured on the test events. ap_fixed<16,6> truncates and wraps; Loopwire's default is fixed<16,6> that "
+        "rounds and saturates. Cost: estimated, of the default's."
+    )
+    return Table("Numbers, emulated bit for bit", note, head, rows)
+
+
+def _designs(studies: Studies) -> Table:
+    rows = []
+    for name, facts in studies.items():
+        for goal, design in facts["goals"].items():
+            if "refused" in design:
+                rows.append((name, goal, design["refused"], *[""] * 7))
+                continue
+            cycles, interval, period = design["latency_cycles"], design["interval_cycles"], design["clock_period_ns"]
+            rows.append(
+                (
+                    name,
+                    f"{goal}, {_short(design['part'])}",
+                    "; ".join(design["knobs"]),
+                    f"{cycles} cycles, {cycles * period:.4g} ns",
+                    f"{interval:g} cycles, {1e9 / (interval * period):,.0f} /s".replace(",", " "),
+                    *(_use(design["resources"].get(kind)) for kind in RESOURCES),
+                    design["proof"],
+                )
+            )
+    head = ("network", "goal", "knobs chosen", "latency", "interval", *RESOURCES, "proof")
+    note = (
+        "In the types found. Cycles: predicted, and the same in simulation (Verilator) where the last column says so. "
+        "Times: of the clock that the delay model holds for possible. Resources: estimated."
+    )
+    return Table("Designs for the goals", note, head, rows)
+
+
+def _built(studies: Studies) -> Table:
+    rows = [
+        (
+            name,
+            what,
+            f"{built['tool']}, {built['stage']}",
+            *(_use(built["resources"].get(kind)) for kind in RESOURCES),
+            "" if built["clock_period_ns"] is None else f"{built['clock_period_ns']:.2f} ns",
+        )
+        for name, facts in studies.items()
+        for what, built in facts["built"].items()
+    ]
+    head = ("network", "goal: command, part", "tool, stage", *RESOURCES, "clock")
+    return Table("The same designs, built", "", head, rows)
+
+
+def _hls4ml(studies: Studies) -> Table:
+    rows = []
+    for name, facts in studies.items():
+        for how, told in facts.get("hls4ml", {}).items():
+            if isinstance(told, Mapping):
+                rate = f"{told['samples_per_cpu_second']:,.3g}".replace(",", " ")
+                rows.append((name, str(facts["hls4ml"]["events"]), how, f"{told['same_class']:.2%}", rate))
+    head = ("network", "events", "emulated by", "same class as float", "samples a CPU-second")
+    note = (
+        "Run on the same file and events. hls4ml's C simulation with ap_fixed<16,6>: `model` sets it for everything, "
+        "`name` is the granularity that its tutorials recommend. Loopwire: its emulator, fixed<16,6>."
+    )
+    return Table("hls4ml 1.3.0 beside Loopwire", note, head, rows)
+
+
+def _seconds(studies: Studies) -> Table:
+    rows = [(name, *(f"{_total(facts.get(stage, {})):.0f}" for stage in STAGES)) for name, facts in studies.items()]
+    return Table(
+        "Time of the stages, s", "By the clock, on a machine that may have done other work.", ("network", *STAGES), rows
+    )
+
+
+def _total(facts: Facts) -> float:
+    """Return the seconds of a stage, or of all in a group of stages."""
+    if "seconds" in facts:
+        return float(facts["seconds"])
+    return sum(_total(part) for part in facts.values())
+
+
+def _uniform(points: list[Facts]) -> str:
+    """Return the narrowest type of the scan that keeps the AUC of every class."""
+    kept = [
+        (point["integer"] + point["fraction"], point["integer"])
+        for point in points
+        if min(measure["value"] for measure in point["measures"]) >= KEPT
+    ]
+    return "fixed<{},{}>".format(*min(kept)) if kept else "none tried"
+
+
+def _worst(curves: Facts) -> float:
+    return min(curves["fixed"][name] / real for name, real in curves["float"].items())
+
+
+def _short(part: str) -> str:
+    return part.split("-")[0]
+
+
+def _use(use: list[int] | None) -> str:
+    if use is None:
+        return "0"
+    used, available = use
+    return f"{used} ({used / available:.1%})" if available else str(used)
+
+
+STAGES = ("training", "types", "bits", "curves", "knobs", "proofs", "goals", "built", "hls4ml")
+RESOURCES = ("LUTs", "FFs", "DSPs", "BRAM 18k")
+QUOTED = Table(
+    "Quoted for hls4ml, not measured here",
+    "Other networks of the same tasks, other parts and clocks: an order of magnitude, not a race.",
+    ("figure", "value", "source"),
+    [
+        ("LSTM(20) top tagger, a step", "80 ns", "arXiv:2207.00559, synthesised"),
+        ("QuickDraw LSTM(128), drawings a second", "4 300 to 9 700", "arXiv:2207.00559"),
+        ("top-tagging LSTM(20), same class as float in C simulation", "89.0 %", "hls4ml 1.3.0, random inputs"),
+        ("QuickDraw LSTM(128), the same", "98.3 %", "hls4ml 1.3.0, random inputs"),
+    ],
+)
