@@ -178,6 +178,7 @@ def test_the_study_of_one_network(tmp_path: Path) -> None:
     from examples.study.networks import NETWORKS, Effort, Goal, Network
     from examples.study.page import knob_rows, write_page
     from examples.study.stages import Settings
+
     from loopwire.design_targets import DesignTargets
 
     events = read_events(_events_file(tmp_path / "jets.npz"), tuple("gqwzt"))
