@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
-from examples.events import Events, checked, read_events, write_events
+from examples.events import Events, checked, mirrored, read_events, write_events
 from examples.flavour.features import impact_mm, resolutions_mm, slog, track_features
 from examples.quickdraw.drawings import CLASSES, SAMPLE, as_input, read_folder, read_ndjson, read_sketch_rnn, varied
 
@@ -138,6 +139,62 @@ def _write(path: Path, inputs: np.ndarray, labels: np.ndarray) -> Path:
     return path
 
 
+def test_mirror_images_turn_the_odd_features_alone() -> None:
+    events = Events(np.arange(1.0, 13.0).reshape(1, 4, 3), np.array([2]), ("a", "b", "c"))
+    both = mirrored(events, (1,))
+    np.testing.assert_array_equal(both.inputs[0], events.inputs[0])
+    np.testing.assert_array_equal(both.inputs[1], events.inputs[0] * [1, -1, 1])
+    assert both.labels.tolist() == [2, 2]
+
+
+@pytest.mark.parametrize(("task", "steps"), [("jets", 20), ("flavour", 15)])
+def test_generated_jets_repeat(task: str, steps: int) -> None:
+    pytest.importorskip("pythia8mc", reason="generating needs Pythia and FastJet (pip install loopwire[physics])")
+    from examples.generation import generate
+
+    sample = import_module(f"examples.{task}.generate").SAMPLE
+    two = replace(sample, processes=dict(list(sample.processes.items())[:2]))
+    (jets, labels), (again, _) = generate(two, 3, seed=7), generate(two, 3, seed=7)
+    assert sorted(labels.tolist()) == [0, 0, 0, 1, 1, 1] and sample.steps == steps
+    for jet, same in zip(jets, again, strict=True):
+        assert 1 <= len(jet) <= steps and jet.shape[1] == len(sample.feature_names)
+        np.testing.assert_array_equal(jet, same)
+
+
+def test_a_setting_that_pythia_does_not_know_is_named() -> None:
+    pytest.importorskip("pythia8mc", reason="generating needs Pythia and FastJet (pip install loopwire[physics])")
+    from examples.flavour import generate as flavour
+    from examples.generation import generate
+
+    with pytest.raises(SystemExit, match="Pythia refused the setting 'HardQCD:gg2nothing = on'"):
+        generate(replace(flavour.SAMPLE, processes={"b": ["HardQCD:gg2nothing = on"]}), 1, seed=1)
+
+
+def test_drawings_are_trained_on(tmp_path: Path) -> None:
+    pytest.importorskip("keras", reason="training needs Keras (pip install loopwire[train])")
+    for name in CLASSES:
+        lines = [line for line in SAMPLE.read_text().splitlines() if json.loads(line)["word"] == name]
+        (tmp_path / f"{name}.ndjson").write_text("\n".join(lines) + "\n")
+    command = [sys.executable, "-m", "examples.quickdraw.train", "--data", str(tmp_path), "--out", str(tmp_path)]
+    arguments = ["--networks", "gru128", "--quick", "--epochs", "1", "--held-out", "0.5"]
+    done = subprocess.run([*command, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "quickdraw_gru128.keras: 117637 parameters, AUC ant " in done.stdout, done.stderr
+
+
+def test_a_folder_that_is_missing_is_told_with_what_belongs_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("keras", reason="training needs Keras (pip install loopwire[train])")
+    from examples.study.__main__ import main
+
+    monkeypatch.setattr(sys, "argv", ["study", "--data", str(tmp_path / "nowhere")])
+    with pytest.raises(SystemExit):
+        main()
+    assert (
+        "nowhere: there is no such folder. Put jets_train.npz, jets_test.npz and their like" in capsys.readouterr().err
+    )
+
+
 def _train_gru16(file: str, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
     arguments = ["--train", file, "--test", file, "--out", str(out), "--networks", "gru16", *options]
     command = [sys.executable, "-m", "examples.jets.train", *arguments]
@@ -208,5 +265,19 @@ def test_the_study_of_one_network(tmp_path: Path) -> None:
     assert path.stat().st_mtime_ns == before
     page = write_page({"jet_gru16": facts}, tmp_path, "python -m examples.study").read_text()
     assert "jet_gru16" in page and "not simulated with these settings" in page
-    assert "no design" in page or "nothing" in facts["goals"]
+    assert "refused" in facts["goals"]["nothing"]
     assert all("emulated on 200 sequences: 0 numbers differ" in row[-1] for row in knob_rows(facts))
+
+
+def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its code, with fewer sequences in the search and in the proof."""
+    pytest.importorskip("mplhep", reason="the figures need matplotlib and mplhep (pip install loopwire[plots])")
+    cells = json.loads((ROOT / "examples" / "own_model.ipynb").read_text())["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    for whole, small in (("events.inputs, 100)", "events.inputs, 4)"), ("top1>=0.95", "top1>=0.5")):
+        assert whole in code
+        code = code.replace(whole, small)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "own_model.ipynb", "exec"), {})
+    assert (tmp_path / "own_roc.png").stat().st_size and (tmp_path / "build" / "own_model" / "report.md").is_file()
