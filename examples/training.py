@@ -21,6 +21,8 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from examples.events import Array, Events, mirrored
+from loopwire.report.figures import figure
+from loopwire.report.figures import save as save_figure
 
 VALIDATION = 0.1
 """Share of the training events that only validate."""
@@ -120,7 +122,7 @@ def areas(model: keras.Model, events: Events) -> dict[str, float]:
 
 
 def save(model: keras.Model, history: Mapping[str, Sequence[float]], folder: Path) -> Path:
-    """Write `<name>.keras` without the optimiser's state, and `<name>_history.json`; return the model's path."""
+    """Write `<name>.keras` without the optimiser's state, and its history as JSON and figure; return the model's path."""
     folder.mkdir(parents=True, exist_ok=True)
     model.compile()
     path = folder / f"{model.name}.keras"
@@ -128,6 +130,14 @@ def save(model: keras.Model, history: Mapping[str, Sequence[float]], folder: Pat
     model.save(new)
     new.replace(path)
     path.with_name(f"{model.name}_history.json").write_text(json.dumps(history, indent=1) + "\n")
+    with figure() as drawn:
+        axes = drawn.subplots()
+        for name in ("loss", "val_loss"):
+            axes.plot(range(1, len(history[name]) + 1), history[name], label=name)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("cross entropy")
+        axes.legend()
+        save_figure(drawn, path.with_name(f"{model.name}_history.png"))
     return path
 
 

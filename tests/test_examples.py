@@ -172,6 +172,9 @@ def test_a_setting_that_pythia_does_not_know_is_named() -> None:
 
 def test_drawings_are_trained_on(tmp_path: Path) -> None:
     pytest.importorskip("keras", reason="training needs Keras (pip install loopwire[train])")
+    pytest.importorskip(
+        "mplhep", reason="its history's figure needs matplotlib and mplhep (pip install loopwire[plots])"
+    )
     for name in CLASSES:
         lines = [line for line in SAMPLE.read_text().splitlines() if json.loads(line)["word"] == name]
         (tmp_path / f"{name}.ndjson").write_text("\n".join(lines) + "\n")
@@ -203,6 +206,9 @@ def _train_gru16(file: str, out: Path, *options: str) -> subprocess.CompletedPro
 
 def test_a_training_writes_its_model_and_repeats(tmp_path: Path) -> None:
     pytest.importorskip("keras", reason="training needs Keras (pip install loopwire[train])")
+    pytest.importorskip(
+        "mplhep", reason="its history's figure needs matplotlib and mplhep (pip install loopwire[plots])"
+    )
     file = str(_events_file(tmp_path / "jets.npz"))
     weights = []
     for out in ("a", "b"):
@@ -215,6 +221,7 @@ def test_a_training_writes_its_model_and_repeats(tmp_path: Path) -> None:
     np.testing.assert_array_equal(*weights)
     history = json.loads((tmp_path / "a" / "jet_gru16_history.json").read_text())
     assert len(history["loss"]) == 2
+    assert (tmp_path / "a" / "jet_gru16_history.png").stat().st_size
 
 
 def test_a_training_that_diverges_leaves_the_earlier_model(tmp_path: Path) -> None:
