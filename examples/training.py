@@ -122,7 +122,7 @@ def areas(model: keras.Model, events: Events) -> dict[str, float]:
 
 
 def save(model: keras.Model, history: Mapping[str, Sequence[float]], folder: Path) -> Path:
-    """Write `<name>.keras` without the optimiser's state, and its history as JSON and figure; return the model's path."""
+    """Write `<name>.keras` without the optimiser's state, and its history as JSON and figure; return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     model.compile()
     path = folder / f"{model.name}.keras"
