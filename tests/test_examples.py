@@ -234,10 +234,11 @@ def test_a_training_that_diverges_leaves_the_earlier_model(tmp_path: Path) -> No
     assert (tmp_path / "jet_gru16.keras").read_text() == "kept"
 
 
-def test_the_study_of_one_network(tmp_path: Path) -> None:
+def test_the_study_of_one_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All stages but the simulations, on events that are easy to tell apart; run again, it keeps what it has."""
     pytest.importorskip("keras", reason="training needs Keras (pip install loopwire[train])")
     pytest.importorskip("mplhep", reason="the figures need matplotlib and mplhep (pip install loopwire[plots])")
+    from examples.study import hls4ml_emulation, stages
     from examples.study.__main__ import study
     from examples.study.networks import NETWORKS, Effort, Goal, Network
     from examples.study.page import knob_rows, write_page
@@ -245,9 +246,12 @@ def test_the_study_of_one_network(tmp_path: Path) -> None:
 
     from loopwire.design_targets import DesignTargets
 
+    monkeypatch.setattr(hls4ml_emulation, "is_installed", lambda: False)
+    monkeypatch.setattr(stages, "INTEGER_BITS", (6,))
+    monkeypatch.setattr(stages, "FRACTION_BITS", (4, 10))
     events = read_events(_events_file(tmp_path / "jets.npz"), tuple("gqwzt"))
     for part in ("train", "test"):
-        _write(tmp_path / f"jets_{part}.npz", np.repeat(events.inputs, 20, axis=0), np.repeat(events.labels, 20))
+        _write(tmp_path / f"jets_{part}.npz", np.repeat(events.inputs, 4, axis=0), np.repeat(events.labels, 4))
     jets = NETWORKS["jet_gru16"]
     task = replace(
         jets.task,

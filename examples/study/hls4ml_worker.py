@@ -24,7 +24,7 @@ def main(model_path: str, inputs_path: str, folder: Path) -> None:
     inputs = np.ascontiguousarray(np.load(inputs_path), np.float32)
     seconds = {}
     for granularity in ("model", "name"):
-        model = keras.saving.load_model(model_path)
+        model = keras.saving.load_model(model_path, compile=False)
         config = hls4ml.utils.config_from_keras_model(
             model, granularity=granularity, default_precision="ap_fixed<16,6>", backend="Vivado"
         )
