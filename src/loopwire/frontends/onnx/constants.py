@@ -77,7 +77,9 @@ def folded(op: Operation) -> Sequence[Value]:
         for key in ("fmod", "axis", "broadcast"):
             op.only(key, 0)
         try:
-            if op.node.op != "MatMul":
+            if op.node.op == "MatMul":
+                op.spend(arrays[0].size * (arrays[1].shape[-1] if arrays[1].ndim > 1 else 1))
+            else:
                 checked_size(op, np.broadcast_shapes(*(array.shape for array in arrays)))
             result = np.asarray(FUNCTIONS[op.node.op](*arrays))
         except (ValueError, TypeError):

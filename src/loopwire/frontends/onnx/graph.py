@@ -121,6 +121,13 @@ def _module(name: str, scopes: str) -> str:
 
 
 @dataclass
+class Budget:
+    """Of work on constants that is left, so that a small file cannot ask for much."""
+
+    left: int
+
+
+@dataclass
 class Operation:
     """A node at work: its operands, and its attributes, each of which is read or refused."""
 
@@ -128,6 +135,7 @@ class Operation:
     opset: int
     trace: Trace
     operands: Sequence[Value | None]
+    budget: Budget
     _unread: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -218,6 +226,17 @@ class Operation:
             problem = f"{what} holds NaN, infinity or what float32 cannot"
             raise ModelFileError(self.where, problem, "Train the model again; no firmware can carry these")
         return array.astype(np.float64)
+
+    def spend(self, work: int) -> None:
+        """Take work on constants from the budget.
+
+        Raises:
+            ModelFileError: there is not so much left.
+        """
+        self.budget.left -= work
+        if self.budget.left < 0:
+            problem = "its constants take more work than any network's"
+            raise ModelFileError(self.where, problem, "Fold constants before the model is exported")
 
     def refused(self, problem: str, remedy: str = REMEDY) -> UnsupportedError:
         """Return the error about what Loopwire does not read."""

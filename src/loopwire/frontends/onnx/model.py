@@ -19,6 +19,7 @@ from loopwire.frontends.onnx.graph import (
     LENGTHS_REMEDY,
     REMEDY,
     STANDARD,
+    Budget,
     Graph,
     Lengths,
     Node,
@@ -38,8 +39,8 @@ from loopwire.sandbox import read_apart
 
 OLDEST, NEWEST = 7, 28
 """Opsets that are read."""
-MOST_KEPT = 1 << 25
-"""Elements of all constants that nodes make."""
+MOST_WORK = 1 << 29
+"""Elements of all constants that nodes make, and products of numbers in them, whatever layouts are tried."""
 MOST_INNER = 16
 """Graphs in one another."""
 
@@ -85,10 +86,12 @@ def _read(graph: Graph, opset: int, source: str, reading: Reading) -> Model:
             named = [f"{k}" if length is None else length for k, length in enumerate(given.dimensions)]
             inputs.append(GraphInput(given.name, tuple(named)))
 
+    budget = Budget(MOST_WORK)
+
     def run(trace: Trace, views: Sequence[View]) -> Sequence[Operand]:
         values: dict[str, Value] = {name: Lengths(name) for name in lengths}
         values.update(zip((given.name for given in inputs), views, strict=True))
-        outputs = _Runner(trace, opset).outputs(graph, values)
+        outputs = _Runner(trace, opset, budget).outputs(graph, values)
         unread = [name for name in lengths if name not in trace.memory.get("lengths", ())]
         if unread:
             raise UnsupportedError(source, f"its input {unread[0]!r} holds whole numbers", LENGTHS_REMEDY)
@@ -103,7 +106,7 @@ class _Runner:
 
     trace: Trace
     opset: int
-    _kept: int = 0
+    budget: Budget
     _inner: int = 0
 
     def outputs(self, graph: Graph, outer: Mapping[str, Value]) -> list[Operand]:
@@ -128,12 +131,12 @@ class _Runner:
         if missing:
             raise ModelFileError(where, f"nothing makes its operand {missing[0]!r}", "Export the model again")
         operands = [values[name] if name else None for name in node.inputs]
-        op = Operation(node, self.opset, self.trace, operands)
+        op = Operation(node, self.opset, self.trace, operands, self.budget)
         if node.op == "If" and node.domain in STANDARD:
             return self._branch(op, values)
         results = _operator(op)(op)
         op.finish()
-        self._keep(op, results)
+        op.spend(sum(value.size for value in results if isinstance(value, np.ndarray)))
         return results
 
     def _branch(self, op: Operation, values: Mapping[str, Value]) -> Sequence[Value]:
@@ -148,12 +151,6 @@ class _Runner:
         results = self.outputs(branch, values)
         self._inner -= 1
         return results
-
-    def _keep(self, op: Operation, results: Sequence[Value]) -> None:
-        """Count the constants that a node makes."""
-        self._kept += sum(value.size for value in results if isinstance(value, np.ndarray) and value.base is None)
-        if self._kept > MOST_KEPT:
-            raise op.refused(f"constants of more than {MOST_KEPT} numbers are made", "Fold them before exporting")
 
 
 def _operator(op: Operation) -> Callable[[Operation], Sequence[Value]]:

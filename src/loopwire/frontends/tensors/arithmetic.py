@@ -27,6 +27,7 @@ from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.constant import Constant
 from loopwire.layers.dense import Dense
 from loopwire.layers.merge import Add, Average, Maximum, Merge, Minimum, Multiply, Subtract
+from loopwire.layers.pooling import GlobalAverage, GlobalMax, GlobalSum, Pooling
 
 MERGES: dict[str, type[Merge]] = {
     "add": Add,
@@ -36,6 +37,8 @@ MERGES: dict[str, type[Merge]] = {
     "minimum": Minimum,
 }
 """Operations of two tensors, by numpy's names."""
+POOLINGS: dict[type[Merge], type[Pooling]] = {Add: GlobalSum, Average: GlobalAverage, Maximum: GlobalMax}
+"""What does to the steps of a sequence what a merging layer does to tensors side by side."""
 Weights = npt.NDArray[np.float64]
 
 
@@ -102,21 +105,21 @@ def divide(trace: Trace, a: Operand, b: Operand) -> Operand:
 
 
 def mean(trace: Trace, x: Operand, axes: Sequence[int], keep: bool) -> Operand:
-    """Return the mean over axes; of tensors side by side."""
+    """Return the mean over axes: of steps, features, or tensors side by side."""
     if not isinstance(x, View):
         return np.asarray(x.mean(tuple(axes), keepdims=keep))
     return _reduced(trace, x, axes, keep, Average)
 
 
 def total(trace: Trace, x: Operand, axes: Sequence[int], keep: bool) -> Operand:
-    """Return the sum over axes; of tensors side by side, or of the features."""
+    """Return the sum over axes: of steps, features, or tensors side by side."""
     if not isinstance(x, View):
         return np.asarray(x.sum(tuple(axes), keepdims=keep))
     return _reduced(trace, x, axes, keep, Add)
 
 
 def largest(trace: Trace, x: Operand, axes: Sequence[int], keep: bool) -> Operand:
-    """Return the largest over axes; of tensors side by side."""
+    """Return the largest over axes: of steps, or of tensors side by side."""
     if not isinstance(x, View):
         return np.asarray(x.max(tuple(axes), keepdims=keep))
     return _reduced(trace, x, axes, keep, Maximum)
@@ -256,5 +259,8 @@ def _reduced_axis(trace: Trace, x: View, axis: int, merge: type[Merge]) -> View:
         return replace(x.each(lambda wire: trace.call(dense, wire)), axes=axes)
     if length == 1 and kind in (Axis.ONE, Axis.FEATURES):
         return replace(x, axes=axes)
+    if kind is Axis.STEPS:
+        pooling = POOLINGS[merge](trace.place.name)
+        return replace(x.each(lambda wire: trace.call(pooling, wire)), axes=axes)
     what = {Add: "sums", Average: "takes the mean of", Maximum: "takes the largest of"}[merge]
-    raise trace.refused(f"it {what} the axis of the {kind.value}", "There is no layer for it yet")
+    raise trace.refused(f"it {what} the axis of the {kind.value}", "Reduce steps, features or tensors side by side")
