@@ -103,6 +103,8 @@ class Step:
         element = value.type.element
         if value in self._step_constants:
             name = self._library.array(value, self._step_constants[value].reshape(len(self._step_constants[value]), -1))
+            if not value.type.shape:
+                return Place(f"fixed_of<{self._library.types.of(value)}>({name}[t][0])", scalar=True)
             return Place(f"{name}[t]", constant_type=self._library.types.of(value))
         integers = self._constants[value]
         if integers.size == 1 and not value.type.shape:
