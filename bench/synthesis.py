@@ -206,7 +206,7 @@ def read() -> dict[str, list[tuple[Network, Counts]]]:
 
 
 def fit() -> None:
-    """Print the factors of area/lut_factors.py: least squares of the relative errors of layers."""
+    """Print the `lut_factors` of the device data: least squares of the relative errors of layers."""
     fitted = [kind for kind in LutKind if kind is not AS_COUNTED]
     for part, rows in read().items():
         units, luts = [], []

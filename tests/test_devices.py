@@ -3,10 +3,12 @@
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError, astuple
+from importlib import resources
 from itertools import pairwise
 
 import pytest
 
+from loopwire.devices import device as families
 from loopwire.devices import find_part, part_names
 from loopwire.errors import ConfigError
 
@@ -135,6 +137,39 @@ def test_faster_grades_are_faster_everywhere(slow_to_fast: tuple[str, ...]) -> N
 def test_device_is_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
         find_part("xcku115").luts = 0  # type: ignore[misc]
+
+
+FAMILY = (resources.files("loopwire.devices") / "ecp5.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ('vendor = "lattice"', "vendor = 3", "'vendor' is 3, and no text"),
+        ('synthesis = "ecp5"', "", "'synthesis' is None, and no text"),
+        ("[memories]", "[memory]", "it has no table [memories]"),
+        ("(?P<speed>", "(?P<pace>", "'name_pattern' lacks a group 'part' or 'speed'"),
+        ("(?P<speed>", "(", "'name_pattern' is no regular expression: missing ), unterminated subpattern"),
+        ('speed_grade = "6"', 'speed_grade = "5"', "it lacks [delays.5], the default speed grade's"),
+        ("tree = 1.1", "", "[lut_factors] lacks 'tree'"),
+        ("tree = 1.1", "tree = 1.1\nhedge = 1", "[lut_factors] has an unknown 'hedge'"),
+        ("carry_bits = 2", "carry_bits = -2", "[fabric] carry_bits is -2, and no number from 0 on"),
+        ("luts = 12000, ", "", "[parts.lfe5u-12] lacks 'luts'"),
+        ("[16384, 1]", "[16384]", "'bram18_shapes' is no list of [depth, width]"),
+        ("[fabric]", "[fabric", "it is not TOML: "),
+    ],
+)
+def test_a_file_that_is_no_family(old: str, new: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert old in FAMILY
+    monkeypatch.setattr(families, "data_files", lambda *_: [("own/toy.toml", FAMILY.replace(old, new, 1))])
+    families._families.cache_clear()
+    try:
+        with pytest.raises(ConfigError) as refused:
+            find_part("lfe5u-12")
+    finally:
+        families._families.cache_clear()
+    assert str(refused.value).startswith(f"own/toy.toml: {text}")
+    assert str(refused.value).endswith("Mend the file: those of loopwire/devices are examples")
 
 
 def test_import_reads_no_data() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -12,12 +13,12 @@ from click.testing import CliRunner, Result
 
 from keras_models import sequential
 from loopwire.cli import main
-from loopwire.devices import find_part
-from loopwire.errors import ToolError
+from loopwire.devices import find_part, part_names
+from loopwire.errors import ConfigError, ToolError
 from loopwire.report.built import Built
 from loopwire.report.stored import from_json
 from loopwire.tools import synthesis, yosys
-from loopwire.tools.fabrics import FABRIC_OF_FAMILY, FABRICS, uses
+from loopwire.tools.fabrics import FABRICS, fabric_of, uses
 from loopwire.tools.fit import require_fit
 
 needs_yosys = pytest.mark.skipif(
@@ -141,8 +142,16 @@ def test_cells_of_every_fabric_are_known(name: str) -> None:
 
 
 def test_every_family_of_the_device_data_can_be_synthesised() -> None:
-    for part in ("xc7a100t", "xcku115", "xcvu13p", "LFE5U-85F"):
-        assert FABRIC_OF_FAMILY[find_part(part).family] in FABRICS
+    for part in part_names():
+        assert fabric_of(find_part(part)).name in FABRICS
+
+
+def test_a_family_that_yosys_does_not_know() -> None:
+    unknown = replace(find_part("xcku115"), synthesis="", family="other")
+    with pytest.raises(ConfigError) as refused:
+        fabric_of(unknown)
+    text = "part 'xcku115': Yosys does not know the cells of other. Give --family, of xc7, xcu, xcup, ecp5, nexus, cyclonev"
+    assert str(refused.value) == text
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,16 @@ package from outside names such a module as an entry point of the group that is 
     [project.entry-points."loopwire.targets"]
     my_target = "my_package.loopwire_target"
 
-Looking for names imports nothing; a plugin is imported when it is loaded.
+Looking for names imports nothing; a plugin is imported when it is loaded. Plugins that are data, such as families of
+FPGAs, are files of a package.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
+from importlib import import_module, resources
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -81,3 +83,26 @@ class Plugins:
 
     def _entries(self) -> tuple[EntryPoint, ...]:
         return tuple(entry_points(group=self.package))
+
+
+def data_files(package: str, suffix: str) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each data file of a package, and of those that other packages register beside it.
+
+    A package from outside names one that holds such files as an entry point of the group that is called as the package.
+
+    Raises:
+        ToolError: what an entry point names cannot be read.
+    """
+    yield from _texts(package, suffix)
+    for entry in entry_points(group=package):
+        try:
+            yield from _texts(entry.module, suffix)
+        except (ImportError, OSError, ValueError) as error:
+            where = f"{package}, {entry.name!r}"
+            raise ToolError(where, f"{entry.module} cannot be read ({error})", "Mend it, or uninstall it") from error
+
+
+def _texts(package: str, suffix: str) -> Iterator[tuple[str, str]]:
+    for file in sorted(resources.files(package).iterdir(), key=lambda file: file.name):
+        if file.name.endswith(suffix):
+            yield f"{package}/{file.name}", file.read_text("utf-8")

@@ -6,17 +6,8 @@ from dataclasses import dataclass, fields
 
 from loopwire.devices import Device
 
-SRL_STAGES = 32
-"""Stages that one look-up table of an AMD part is as a shift register (UG574)."""
 LEAST_SRL_STAGES = 3
 """Shorter ones stay flip-flops."""
-MEMORY_WORDS = {4: 16, 6: 64}
-"""Words of a memory of look-up tables, read and written in one cycle, by inputs of a look-up table (FPGA-TN-02200:
-DPR16X4; UG574: RAM64M8)."""
-LUTS_A_MEMORY_BIT = {4: 6 / 4, 6: 8 / 7}
-"""What a bit of so many words takes; on AMD half as much for 32 words."""
-LUTS_A_BANK_BIT = {4: 0.9, 6: 0.6}
-"""What chooses between banks of so many words: a bit of each further bank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +60,11 @@ class Cells:
         """Return what a memory read without a clock takes."""
         if words == 1:
             return Resources(ffs=bits)
-        inputs = self.device.lut_inputs
-        banks = -(-words // MEMORY_WORDS[inputs])
-        halved = 2 if inputs >= 6 and words <= 32 else 1
+        cell = self.device.memories
+        banks = -(-words // cell.words)
+        halved = 2 if words <= cell.half_words else 1
         return Resources(
-            luts=round(bits * (banks * LUTS_A_MEMORY_BIT[inputs] / halved + LUTS_A_BANK_BIT[inputs] * (banks - 1)))
+            luts=round(bits * (banks * cell.luts / cell.bits / halved + cell.luts_a_bank_bit * (banks - 1)))
         )
 
     def product_luts(self, rows: int, columns: int) -> int:
@@ -93,8 +84,8 @@ class Cells:
 
     def delay(self, bits: int, stages: int) -> Resources:
         """Return what delays so many bits by so many stages."""
-        if stages >= LEAST_SRL_STAGES and self.device.vendor == "amd":
-            return Resources(luts=bits * -(-stages // SRL_STAGES))
+        if stages >= LEAST_SRL_STAGES and self.device.srl_stages:
+            return Resources(luts=bits * -(-stages // self.device.srl_stages))
         return Resources(ffs=bits * max(stages, 0))
 
     def block_rams(self, words: int, bits: int) -> int:

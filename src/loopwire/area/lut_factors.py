@@ -1,4 +1,4 @@
-"""What look-up tables are used for, and how many of them synthesis makes for each unit that the formulas count."""
+"""What look-up tables are used for: the device data have a factor for each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class LutKind(StrEnum):
-    """What look-up tables are used for; the formulas count each in a unit of its own."""
+    """What look-up tables are used for, as `devices.LutFactors` names it; the formulas count each in its own unit."""
 
     ADDER = "adder"
     """Bits of a carry chain."""
@@ -30,29 +30,3 @@ class LutKind(StrEnum):
 
 AS_COUNTED = LutKind.MEMORY
 """The kind whose unit is a look-up table; the factors of the others are fitted."""
-LUT_FACTORS = {
-    4: {
-        LutKind.ADDER: 0.84,
-        LutKind.CONSTANT: 0.86,
-        LutKind.TREE: 1.1,
-        LutKind.PRODUCT: 2.48,
-        LutKind.MULTIPLES: 1.0,
-        LutKind.CHOICE: 2.29,
-        LutKind.TABLE: 0.72,
-        LutKind.MEMORY: 1.0,
-        LutKind.CONTROL: 0.98,
-    },
-    6: {
-        LutKind.ADDER: 0.84,
-        LutKind.CONSTANT: 0.33,
-        LutKind.TREE: 0.94,
-        LutKind.PRODUCT: 1.2,
-        LutKind.MULTIPLES: 1.0,
-        LutKind.CHOICE: 1.26,
-        LutKind.TABLE: 1.2,
-        LutKind.MEMORY: 1.0,
-        LutKind.CONTROL: 1.09,
-    },
-}
-"""Look-up tables for each unit, by inputs of a look-up table: least squares over one half of the networks of
-bench/synthesis.json, `python bench/synthesis.py fit`; products on six inputs from single ones, synthesised alone."""

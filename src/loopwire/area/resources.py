@@ -10,7 +10,7 @@ from typing import assert_never
 import numpy as np
 
 from loopwire.area.cells import Cells, Resources
-from loopwire.area.lut_factors import LUT_FACTORS, LutKind
+from loopwire.area.lut_factors import LutKind
 from loopwire.area.surroundings import surroundings
 from loopwire.datapath.element_ranges import element_ranges
 from loopwire.datapath.lut_products import dsp_blocks
@@ -100,7 +100,7 @@ class Part:
 
     def in_luts(self, device: Device) -> Resources:
         """Return its resources, with look-up tables as synthesis makes them, rounded to whole ones."""
-        return replace(self.resources, luts=round(LUT_FACTORS[device.lut_inputs][self.kind] * self.resources.luts))
+        return replace(self.resources, luts=round(getattr(device.lut_factors, self.kind) * self.resources.luts))
 
 
 def estimate(pipeline: Pipeline, timing: EngineTiming, device: Device) -> Resources:

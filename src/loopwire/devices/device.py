@@ -1,17 +1,20 @@
 """FPGA parts: what each holds, and how fast its cells are.
 
-The numbers live in one TOML file a family beside this module, each with its source; a new family is one new file. One
-that has the cells of another names it as `cells_of`, and takes its fabric and delays.
+A family is a TOML file with all its numbers, each with its source. Those of Loopwire lie beside this module; a package
+from outside names a package of its own that holds such files as an entry point of the group `loopwire.devices`. A
+family that has the cells of another names it as `cells_of`, and takes its tables.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from typing import Any
 
 from loopwire.errors import ConfigError, nearest
+from loopwire.plugins import data_files
 
 MISSING = {
     r"xcv[cmphe]\d|xcv80": "it is a Versal part, of whose cells (look-ahead carry, DSP58) no delays are public",
@@ -22,6 +25,10 @@ MISSING = {
     r"10|5c|ag|1s": "it is an Intel part, of whose cells no delays are public",
 }
 """What is missing of parts that users have, by how their names begin."""
+
+
+MEND = "Mend the file: those of loopwire/devices are examples"
+LARGEST = 1e12
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,44 @@ class Delays:
 
 
 @dataclass(frozen=True, slots=True)
+class Memories:
+    """Memories of look-up tables, written with a clock and read without: one cell's words and bits, and what it takes.
+
+    Of `half_words` a bit takes half; `luts_a_bank_bit` is what chooses between cells, a bit of each further one.
+    """
+
+    words: int
+    half_words: int
+    luts: int
+    bits: int
+    luts_a_bank_bit: float
+
+
+@dataclass(frozen=True, slots=True)
+class LutFactors:
+    """Look-up tables that synthesis makes for each unit that the formulas count, by what they are used for."""
+
+    adder: float
+    """A bit of a carry chain."""
+    constant: float
+    """A bit to which a constant is added, or that is compared with one."""
+    tree: float
+    """A bit of the carry chains of a shift-add tree."""
+    product: float
+    """A bit of one factor times a bit of the other."""
+    multiples: float
+    """A look-up table of products made of them in carry chains."""
+    choice: float
+    """A bit of a multiplexer."""
+    table: float
+    """A look-up table of a ROM, or a bit of the adders behind it."""
+    memory: float
+    """A look-up table of ROMs of weights, memories and shift registers."""
+    control: float
+    """A look-up table of feeders and collectors."""
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """An FPGA part in one speed grade.
 
@@ -73,12 +118,14 @@ class Device:
     third number in the same time. A product with a factor of at most `lut_factor_bits` is made of LUTs, in an engine
     without reuse one of a matrix or a loop with a factor of at most `parallel_lut_factor_bits`. A carry block adds
     `carry_bits` bits. Up to ``2**wide_mux_levels`` LUTs join through the multiplexers beside them. `bram18_shapes` are
-    the (depth, width) an 18-kbit block RAM can have.
+    the (depth, width) an 18-kbit block RAM can have. A look-up table delays a bit by up to `srl_stages` cycles; 0: it
+    is no shift register. `synthesis` is what the open tools call the family (`tools.fabrics`); empty: they do not know it.
     """
 
     name: str
     family: str
     vendor: str
+    synthesis: str
     speed_grade: str
     luts: int
     ffs: int
@@ -93,6 +140,9 @@ class Device:
     dsp_has_adder: bool
     lut_factor_bits: int
     parallel_lut_factor_bits: int
+    srl_stages: int
+    memories: Memories
+    lut_factors: LutFactors
     bram18_shapes: tuple[tuple[int, int], ...]
     delays: Delays
 
@@ -126,9 +176,12 @@ def find_part(name: str) -> Device:
             name=name.strip(),
             family=family["family"],
             vendor=family["vendor"],
+            synthesis=family["synthesis"],
             speed_grade=speed_grade,
             **family["parts"][match["part"]],
             **family["fabric"],
+            memories=Memories(**family["memories"]),
+            lut_factors=LutFactors(**family["lut_factors"]),
             bram18_shapes=tuple((depth, width) for depth, width in family["bram18_shapes"]),
             delays=Delays(**family["delays"][speed_grade]),
         )
@@ -161,18 +214,75 @@ def part_names() -> list[str]:
     return sorted(part for family in _families() for part in family["parts"])
 
 
+PART = ("luts", "ffs", "dsps", "bram18s", "urams")
+FABRIC = (
+    *("lut_inputs", "wide_mux_levels", "carry_bits", "dsp_a_bits", "dsp_b_bits", "dsp_has_adder"),
+    *("lut_factor_bits", "parallel_lut_factor_bits", "srl_stages"),
+)
+TEXTS = ("family", "vendor", "synthesis", "name_pattern", "default_speed_grade")
+TABLES = ("fabric", "memories", "lut_factors", "parts", "delays")
+
+
 @cache
 def _families() -> tuple[dict[str, Any], ...]:
-    import tomllib
-    from importlib import resources
+    """Return what all files tell, checked.
 
-    # A family may have the cells of another, whose file then tells of fabric and delays.
-    files = sorted(resources.files(__package__).iterdir(), key=lambda file: file.name)
-    families = tuple(tomllib.loads(file.read_text("utf-8")) for file in files if file.name.endswith(".toml"))
-    by_name = {family["family"]: family for family in families}
-    families = tuple({**by_name[f.get("cells_of", f["family"])], **f} for f in families)
-    expected = {field.name for field in fields(Delays)}
-    for family in families:
-        for grade, delays in family["delays"].items():
-            assert delays.keys() == expected, f"{family['family']} {grade}: {delays.keys() ^ expected}"
-    return families
+    Raises:
+        ConfigError: a file from outside is no family.
+    """
+    read = {where: _parsed(where, text) for where, text in data_files(__package__, ".toml")}
+    by_name = {family.get("family"): family for family in read.values()}
+    families = {where: {**by_name.get(f.get("cells_of"), {}), **f} for where, f in read.items()}
+    for where, family in families.items():
+        _check(where, family)
+    return tuple(families.values())
+
+
+def _parsed(where: str, text: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(where, f"it is not TOML: {error}", MEND) from None
+
+
+def _check(where: str, family: Mapping[str, Any]) -> None:
+    for name in TEXTS:
+        if not isinstance(family.get(name), str):
+            raise ConfigError(where, f"{name!r} is {family.get(name)!r}, and no text", MEND)
+    for name in TABLES:
+        if not isinstance(family.get(name), dict):
+            raise ConfigError(where, f"it has no table [{name}]", MEND)
+    try:
+        groups = re.compile(family["name_pattern"]).groupindex.keys()
+    except re.error as error:
+        raise ConfigError(where, f"'name_pattern' is no regular expression: {error}", MEND) from None
+    if not {"part", "speed"} <= groups:
+        raise ConfigError(where, "'name_pattern' lacks a group 'part' or 'speed'", MEND)
+    if not (family.get("bram18_shapes") and all(map(_is_shape, family["bram18_shapes"]))):
+        raise ConfigError(where, "'bram18_shapes' is no list of [depth, width]", MEND)
+    if family["default_speed_grade"] not in family["delays"]:
+        raise ConfigError(where, f"it lacks [delays.{family['default_speed_grade']}], the default speed grade's", MEND)
+    _check_numbers(where, "fabric", family["fabric"], FABRIC)
+    _check_numbers(where, "memories", family["memories"], (field.name for field in fields(Memories)))
+    _check_numbers(where, "lut_factors", family["lut_factors"], (field.name for field in fields(LutFactors)))
+    for part, counts in family["parts"].items():
+        _check_numbers(where, f"parts.{part}", counts, PART)
+    for grade, delays in family["delays"].items():
+        _check_numbers(where, f"delays.{grade}", delays, (field.name for field in fields(Delays)))
+
+
+def _is_shape(shape: Any) -> bool:
+    return isinstance(shape, list) and len(shape) == 2 and all(type(size) is int and size > 0 for size in shape)
+
+
+def _check_numbers(where: str, name: str, numbers: Any, expected: Iterable[str]) -> None:
+    if not isinstance(numbers, dict):
+        raise ConfigError(where, f"{name!r} is {numbers!r}, and no table", MEND)
+    names = set(expected)
+    for key in sorted(names ^ numbers.keys()):
+        raise ConfigError(where, f"[{name}] {'lacks' if key in names else 'has an unknown'} {key!r}", MEND)
+    for key, number in numbers.items():
+        if not isinstance(number, int | float) or not 0 <= number < LARGEST:
+            raise ConfigError(where, f"[{name}] {key} is {number!r}, and no number from 0 on", MEND)

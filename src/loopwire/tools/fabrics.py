@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from loopwire.devices import Device, find_part
+from loopwire.errors import ConfigError
 from loopwire.report.built import ResourceUse
 
 Counts = Mapping[str, int]
@@ -178,18 +179,19 @@ FABRICS = {
 }
 """By what `--family` calls them."""
 
-FABRIC_OF_FAMILY = {
-    **dict.fromkeys(("artix_7", "kintex_7", "virtex_7", "zynq_7000"), "xc7"),
-    "kintex_ultrascale": "xcu",
-    **dict.fromkeys(("kintex_ultrascale_plus", "virtex_ultrascale_plus", "zynq_ultrascale_plus"), "xcup"),
-    "ecp5": "ecp5",
-}
-"""By the families of the device data."""
-
 
 def fabric_of(device: Device) -> Fabric:
-    """Return how Yosys synthesises for a part."""
-    return FABRICS[FABRIC_OF_FAMILY[device.family]]
+    """Return how Yosys synthesises for a part.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if device.synthesis not in FABRICS:
+        known = ", ".join(FABRICS)
+        raise ConfigError(
+            f"part {device.name!r}", f"Yosys does not know the cells of {device.family}", f"Give --family, of {known}"
+        )
+    return FABRICS[device.synthesis]
 
 
 def uses(resources: Counts, device: Device | None) -> tuple[ResourceUse, ...]:

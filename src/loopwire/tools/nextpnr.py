@@ -87,7 +87,7 @@ def part_options(device: Device) -> tuple[str, ...]:
     Raises:
         ConfigError: open tools cannot route the part.
     """
-    if device.family != "ecp5":
+    if device.synthesis != "ecp5":
         raise ConfigError(
             f"part {device.name!r}",
             "no open tool routes it",
