@@ -149,7 +149,7 @@ FAMILY = (resources.files("loopwire.devices") / "ecp5.toml").read_text()
         ('synthesis = "ecp5"', "", "'synthesis' is None, and no text"),
         ("[memories]", "[memory]", "it has no table [memories]"),
         ("(?P<speed>", "(?P<pace>", "'name_pattern' lacks a group 'part' or 'speed'"),
-        ("(?P<speed>", "(", "'name_pattern' is no regular expression: missing ), unterminated subpattern"),
+        ("(?P<speed>", "((?P<speed>", "'name_pattern' is no regular expression: missing ), unterminated subpattern"),
         ('speed_grade = "6"', 'speed_grade = "5"', "it lacks [delays.5], the default speed grade's"),
         ("tree = 1.1", "", "[lut_factors] lacks 'tree'"),
         ("tree = 1.1", "tree = 1.1\nhedge = 1", "[lut_factors] has an unknown 'hedge'"),

@@ -150,8 +150,8 @@ def test_a_family_that_yosys_does_not_know() -> None:
     unknown = replace(find_part("xcku115"), synthesis="", family="other")
     with pytest.raises(ConfigError) as refused:
         fabric_of(unknown)
-    text = "part 'xcku115': Yosys does not know the cells of other. Give --family, of xc7, xcu, xcup, ecp5, nexus, cyclonev"
-    assert str(refused.value) == text
+    text = "part 'xcku115': Yosys does not know the cells of other. Give --family, of xc7, xcu, xcup, ecp5, "
+    assert str(refused.value) == f"{text}nexus, cyclonev"
 
 
 @pytest.mark.parametrize(

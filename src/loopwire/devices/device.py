@@ -119,7 +119,7 @@ class Device:
     without reuse one of a matrix or a loop with a factor of at most `parallel_lut_factor_bits`. A carry block adds
     `carry_bits` bits. Up to ``2**wide_mux_levels`` LUTs join through the multiplexers beside them. `bram18_shapes` are
     the (depth, width) an 18-kbit block RAM can have. A look-up table delays a bit by up to `srl_stages` cycles; 0: it
-    is no shift register. `synthesis` is what the open tools call the family (`tools.fabrics`); empty: they do not know it.
+    is no shift register. `synthesis` is what open tools call the family (`tools.fabrics`); empty: they do not know it.
     """
 
     name: str
