@@ -396,7 +396,7 @@ def test_options_of_other_layers_that_are_refused(
         ("RNN", "Use LSTM, GRU or SimpleRNN"),
         ("CuDNNLSTM", "LSTM(recurrent_activation='sigmoid')"),
         ("CuDNNGRU", "GRU(reset_after=True"),
-        ("Conv1D", "docs/keras.md lists those that are"),
+        ("Conv2D", "docs/keras.md lists those that are"),
         ("Densee", "Did you mean 'Dense'"),
         ("PReLU", "Did you mean 'ReLU'"),
     ],

@@ -36,6 +36,16 @@ from loopwire.layers.roles import Role, own_role
 from loopwire.layers.select import Slice, Step
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape, Reversed
 from loopwire.layers.simple_rnn import SimpleRnn
+from loopwire.layers.steps import Cropping, Transpose, UpSampling, ZeroPadding
+from loopwire.layers.windows import (
+    AveragePooling,
+    Convolution,
+    GlobalAveragePooling,
+    GlobalMaxPooling,
+    MaxPooling,
+    SeparableConvolution,
+    Window,
+)
 
 __all__ = [
     "GATED",
@@ -45,11 +55,14 @@ __all__ = [
     "Activation",
     "Add",
     "Average",
+    "AveragePooling",
     "BatchNormalization",
     "Cell",
     "Cfc",
     "Concatenate",
     "Constant",
+    "Convolution",
+    "Cropping",
     "Dense",
     "Dot",
     "EchoState",
@@ -57,6 +70,8 @@ __all__ = [
     "FastGrnn",
     "Flatten",
     "Function",
+    "GlobalAveragePooling",
+    "GlobalMaxPooling",
     "Gru",
     "IndRnn",
     "Input",
@@ -65,6 +80,7 @@ __all__ = [
     "LightGru",
     "Lru",
     "Lstm",
+    "MaxPooling",
     "Maximum",
     "Mgu",
     "MinGru",
@@ -79,12 +95,17 @@ __all__ = [
     "Reshape",
     "Reversed",
     "Role",
+    "SeparableConvolution",
     "SimpleRnn",
     "Slice",
     "Sru",
     "State",
     "Step",
     "Subtract",
+    "Transpose",
+    "UpSampling",
+    "Window",
+    "ZeroPadding",
     "activate",
     "affine",
     "blend",

@@ -13,6 +13,7 @@ from typing import TypedDict
 import numpy as np
 
 from loopwire.errors import UnsupportedError, nearest
+from loopwire.frontends.keras import windows
 from loopwire.frontends.keras.activations import ACTIVATION_LAYERS, activation, activation_layer
 from loopwire.frontends.keras.layer import SavedLayer, Weights
 from loopwire.frontends.keras.saved import LayerEntry, layer_entry
@@ -247,6 +248,17 @@ READERS: dict[str, Reader] = {
     "RepeatVector": _repeat_vector,
     "Flatten": _flatten,
     "Reshape": _reshape,
+    "Permute": windows.permute,
+    "Conv1D": windows.convolution,
+    "DepthwiseConv1D": windows.depthwise_convolution,
+    "SeparableConv1D": windows.separable_convolution,
+    "MaxPooling1D": windows.max_pooling,
+    "AveragePooling1D": windows.average_pooling,
+    "GlobalMaxPooling1D": windows.global_max_pooling,
+    "GlobalAveragePooling1D": windows.global_average_pooling,
+    "ZeroPadding1D": windows.zero_padding,
+    "Cropping1D": windows.cropping,
+    "UpSampling1D": windows.up_sampling,
     "SpatialDropout1D": _identity,
     "TimeDistributed": _time_distributed,
     **STEPWISE,

@@ -1,0 +1,145 @@
+"""Sequences of other steps: some left out, repeated, or zeros between them. And layers that do only that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import ClassVar
+
+import numpy as np
+
+from loopwire.errors import UnsupportedError
+from loopwire.ir.graph import Value
+from loopwire.layers.emitter import Emitter
+from loopwire.layers.model import OneToOne, Shape
+
+ZEROS = -1
+"""In the place of a step's number: a step of zeros."""
+
+
+def steps_of(e: Emitter, x: Value, order: Sequence[int], name: str) -> Value:
+    """Return the steps of `x` (T, n) whose numbers are in `order`, or zeros: (len(order), n).
+
+    Every k-th step of k·m, and each step k times, are made while the steps come; anything else once all are there.
+    """
+    steps, features = x.type.shape
+    if list(order) == list(range(steps)):
+        return x
+    every = steps // len(order)
+    if steps == every * len(order) and list(order) == list(range(order[0], steps, every)) and order[0] < every:
+        groups = e.b.reshape(x, (len(order), every * features), f"{name}_groups")
+        start = order[0] * features
+        return e.each_step(lambda e, v: e.b.slice(v, start, start + features, name), groups, name=name)
+    times = len(order) // steps
+    if list(order) == [step for step in range(steps) for _ in range(times)]:
+        repeated = e.each_step(lambda e, v: e.b.concat([v] * times, f"{name}_times"), x, name=f"{name}_repeated")
+        return e.b.reshape(repeated, (len(order), features), name)
+    whole = e.b.reshape(x, (steps * features,), f"{name}_whole")
+    pieces = []
+    for shift, run in groupby(enumerate(order), lambda each: None if each[1] == ZEROS else each[1] - each[0]):
+        numbers = [number for _, number in run]
+        if shift is None:
+            pieces.append(e.b.const(np.zeros(len(numbers) * features), x.type.element, f"{name}_zeros"))
+        else:
+            pieces.append(e.b.slice(whole, numbers[0] * features, (numbers[-1] + 1) * features, f"{name}_piece"))
+    joined = pieces[0] if len(pieces) == 1 else e.b.concat(pieces, f"{name}_joined")
+    return e.b.reshape(joined, (len(order), features), name)
+
+
+def require_sequence(name: str, kind: str, shape: Shape) -> int:
+    """Return the steps of a shape.
+
+    Raises:
+        UnsupportedError: it is no sequence's.
+    """
+    if len(shape) != 2:
+        problem = f"a {kind} layer got an input of shape {shape}"
+        raise UnsupportedError(f"layer {name!r}", problem, "It needs a sequence, of shape (steps, features)")
+    return shape[0]
+
+
+@dataclass(frozen=True)
+class ZeroPadding(OneToOne):
+    """(T, n) → (left + T + right, n): steps of zeros before and behind."""
+
+    name: str
+    left: int
+    right: int
+
+    kind: ClassVar[str] = "ZeroPadding1D"
+    roles: ClassVar[tuple[str, ...]] = ()
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape with the steps added."""
+        return (self.left + require_sequence(self.name, self.kind, input_shape) + self.right, input_shape[1])
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """Add the steps."""
+        return steps_of(e, x, [ZEROS] * self.left + [*range(x.type.shape[0])] + [ZEROS] * self.right, "y")
+
+
+@dataclass(frozen=True)
+class Cropping(OneToOne):
+    """(T, n) → (T - left - right, n): without the first and the last steps."""
+
+    name: str
+    left: int
+    right: int
+
+    kind: ClassVar[str] = "Cropping1D"
+    roles: ClassVar[tuple[str, ...]] = ()
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape with the steps that are left."""
+        steps = require_sequence(self.name, self.kind, input_shape)
+        if self.left + self.right >= steps:
+            problem = f"it takes {self.left} and {self.right} steps off a sequence of {steps}"
+            raise UnsupportedError(f"layer {self.name!r}", problem, "Leave at least one step")
+        return (steps - self.left - self.right, input_shape[1])
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """Take the steps that are left."""
+        return steps_of(e, x, range(self.left, x.type.shape[0] - self.right), "y")
+
+
+@dataclass(frozen=True)
+class UpSampling(OneToOne):
+    """(T, n) → (size·T, n): each step so many times."""
+
+    name: str
+    size: int
+
+    kind: ClassVar[str] = "UpSampling1D"
+    roles: ClassVar[tuple[str, ...]] = ()
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape with all steps."""
+        return (self.size * require_sequence(self.name, self.kind, input_shape), input_shape[1])
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """Repeat the steps."""
+        return steps_of(e, x, [step for step in range(x.type.shape[0]) for _ in range(self.size)], "y")
+
+
+@dataclass(frozen=True)
+class Transpose(OneToOne):
+    """(T, n) → (n, T): each feature becomes a step."""
+
+    name: str
+
+    kind: ClassVar[str] = "Permute"
+    roles: ClassVar[tuple[str, ...]] = ()
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape turned round."""
+        require_sequence(self.name, self.kind, input_shape)
+        return input_shape[::-1]
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """Take each element of the whole sequence to its place."""
+        steps, features = x.type.shape
+        whole = e.b.reshape(x, (steps * features,), "whole")
+        places = [step * features + feature for feature in range(features) for step in range(steps)]
+        elements = [e.b.slice(whole, place, place + 1, "element") for place in places]
+        return e.b.reshape(e.b.concat(elements, "turned"), (features, steps), "y")

@@ -1,0 +1,102 @@
+"""Layers over windows of steps, and those that give a sequence other steps: Keras's numbers, and all machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import loopwire
+from hls_designs import lowered
+from keras_models import keras, sequential
+from loopwire import layers
+from loopwire.compiler import compile_silently
+from loopwire.emulator.evaluate import evaluate_integers
+from loopwire.emulator.fast_emulator import try_build
+from loopwire.errors import UnsupportedError
+from networks import prove
+
+L = keras.layers
+STEPS, FEATURES = 10, 4
+KERAS: dict[str, Callable[[], list[Any]]] = {
+    "conv": lambda: [L.Conv1D(3, 3)],
+    "conv_one": lambda: [L.Conv1D(5, 1, activation="relu")],
+    "conv_same": lambda: [L.Conv1D(3, 4, padding="same", activation="tanh")],
+    "conv_same_strided": lambda: [L.Conv1D(3, 3, padding="same", strides=2)],
+    "conv_causal": lambda: [L.Conv1D(3, 3, padding="causal", dilation_rate=2)],
+    "conv_causal_strided": lambda: [L.Conv1D(2, 3, padding="causal", strides=2)],
+    "conv_strided": lambda: [L.Conv1D(2, 3, strides=3, use_bias=False)],
+    "conv_apart": lambda: [L.Conv1D(2, 5, strides=5)],
+    "conv_dilated": lambda: [L.Conv1D(2, 3, dilation_rate=3)],
+    "conv_groups": lambda: [L.Conv1D(6, 2, groups=2)],
+    "depthwise": lambda: [L.DepthwiseConv1D(3, depth_multiplier=2)],
+    "separable": lambda: [L.SeparableConv1D(3, 3, depth_multiplier=2, padding="same", activation="relu")],
+    "max_pooling": lambda: [L.MaxPooling1D(2)],
+    "max_pooling_uneven": lambda: [L.MaxPooling1D(3)],
+    "max_pooling_overlapping": lambda: [L.MaxPooling1D(4, strides=2, padding="same")],
+    "average_pooling": lambda: [L.AveragePooling1D(5)],
+    "average_pooling_same": lambda: [L.AveragePooling1D(3, padding="same")],
+    "global_max": lambda: [L.GlobalMaxPooling1D()],
+    "global_average": lambda: [L.GlobalAveragePooling1D()],
+    "up_sampling": lambda: [L.UpSampling1D(3)],
+    "zero_padding": lambda: [L.ZeroPadding1D((1, 2))],
+    "cropping": lambda: [L.Cropping1D((2, 1))],
+    "permute": lambda: [L.Permute((2, 1))],
+    "in_front": lambda: [L.Conv1D(4, 3, activation="relu"), L.MaxPooling1D(2), L.LSTM(3), L.Dense(2)],
+}
+
+
+def model(name: str, seed: int = 1) -> Any:
+    return sequential((STEPS, FEATURES), KERAS[name](), seed)
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_real_numbers_are_those_of_keras(name: str) -> None:
+    network = model(name)
+    x = np.random.default_rng(1).normal(0, 1, (7, STEPS, FEATURES)).astype(np.float32)
+    found = compile_silently(loopwire.load(network)).predict_float(x)
+    expected = network.predict(x, verbose=0)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_fast_emulator_gives_the_integers_of_the_definition(name: str) -> None:
+    graph = compile_silently(loopwire.load(model(name))).graph
+    element = graph.inputs[0].type.element
+    low, high = element.min_integer, element.max_integer
+    x = np.random.default_rng(2).integers(low, high, (20, *graph.inputs[0].type.shape), endpoint=True)
+    fast = try_build(graph)
+    assert fast is not None
+    assert np.array_equal(fast.run(x), evaluate_integers(graph, (x,))[0])
+
+
+@pytest.mark.parametrize("name", ["conv_same_strided", "max_pooling_overlapping", "average_pooling_same", "in_front"])
+def test_hardware_conforms(name: str) -> None:
+    settings = {"model": {"precision": "fixed<9,4,RND,SAT>"}, "clock_period_ns": 7}
+    prove(compile_silently(loopwire.load(model(name)), loopwire.CompileConfig.from_dict(settings)))
+
+
+W = np.ones((2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("layer", "text"),
+    [
+        (
+            layers.Convolution("c", layers.Window(11), W, np.zeros(2)),
+            "layer 'c': its window of 11 steps is longer than its input of 10. Give longer sequences, a smaller window",
+        ),
+        (
+            layers.Convolution("c", layers.Window(3), W[:, :, :3], np.zeros(2)),
+            "layer 'c': its kernel takes 3 features, its input has 4. Check the layer before it",
+        ),
+        (layers.Cropping("c", 5, 5), "layer 'c': it takes 5 and 5 steps off a sequence of 10. Leave at least one step"),
+    ],
+)
+def test_what_does_not_fit_is_refused(layer: Any, text: str) -> None:
+    with pytest.raises(UnsupportedError) as refused:
+        lowered((STEPS, FEATURES), [layer])
+    assert str(refused.value).startswith(text)
