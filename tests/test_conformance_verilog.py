@@ -60,6 +60,11 @@ def coupled(name: str, features: int, units: int, **options: Any) -> Lstm:
     return Lstm(name, *kernels, w(3 * units), coupled=True, **options)
 
 
+def projected(name: str, features: int, units: int, projection: int, **options: Any) -> Lstm:
+    kernels = w(4 * units, features), w(4 * units, projection)
+    return Lstm(name, *kernels, w(4 * units), projection=w(projection, units), **options)
+
+
 def gru(name: str, features: int, units: int, after: bool = True, **options: Any) -> Gru:
     kernels = w(3 * units, features), w(3 * units, units)
     return Gru(name, *kernels, w(3 * units), w(3 * units) * after, after, **options)
@@ -82,6 +87,7 @@ def recurrent_cases() -> Iterator[Case]:
     yield Case("lstm_coupled", (4, 2), [coupled("a", 2, 2, clip=0.75, output_activation=Function("relu"))])
     options: dict[str, Any] = {"part": "LFE5U-85F", "clock_period_ns": 10}
     yield Case("lstm_coupled_peepholes", (3, 2), [coupled("a", 2, 2, peepholes=w(2, 2))], **options)
+    yield Case("lstm_projected", (4, 2), [projected("a", 2, 4, 2), dense("b", 2, 2)])
     yield Case("gru_after", (4, 2), [gru("a", 2, 3)], clock_period_ns=10)
     yield Case("gru_clipped", (4, 2), [gru("a", 2, 2, clip=0.5)])
     yield Case("gru_before", (4, 2), [gru("a", 2, 2, after=False)], part="xc7a100t", multipliers="shift_add")

@@ -73,6 +73,11 @@ def coupled(features: int = FEATURES, name: str = "lstm") -> Lstm:
     return Lstm(name, *weights((3 * UNITS, features), (3 * UNITS, UNITS), (3 * UNITS,)), coupled=True)
 
 
+def projected(features: int = FEATURES, name: str = "lstm", **options: Any) -> Lstm:
+    *arrays, projection = weights((4 * UNITS, features), (4 * UNITS, 2), (4 * UNITS,), (2, UNITS))
+    return Lstm(name, *arrays, projection=projection, **options)
+
+
 def gru(features: int = FEATURES, name: str = "gru", **options: Any) -> Gru:
     shapes = (3 * UNITS, features), (3 * UNITS, UNITS), (3 * UNITS,), (3 * UNITS,)
     return Gru(name, *weights(*shapes), **options)
@@ -106,6 +111,7 @@ def layer_graphs() -> dict[str, Graph]:
         "lstm_coupled": lowered(sequence, [coupled()]),
         "pooled": lowered(sequence, [lstm(**every), GlobalAverage("mean")]),
         "largest": lowered(sequence, [GlobalMax("most"), dense(FEATURES)]),
+        "lstm_projected": lowered(sequence, [projected(**every)]),
         "step_and_part": lowered(sequence, [lstm(**every), Step("step", 1), Slice("part", 1, UNITS)]),
         "gru_after": lowered(sequence, [gru(**last), dense(UNITS, function=Function("softmax"))]),
         "gru_before": lowered(sequence, [gru(reset_after=False, **every)], narrow),

@@ -532,7 +532,7 @@ def test_initial_states_of_another_size(tmp_path: Path) -> None:
     other = SavedAs("GRU", {"name": "other", "units": 3, "activation": "tanh", "recurrent_activation": "sigmoid"})
     other.arrays = random_arrays((3, 9), (3, 9), (9,))
     met = "its initial states are 'other' of shape (3,), 'other' of shape (3,)"
-    with refused(UnsupportedError, "layer 'lstm1'", met, "It needs 2 of shape (2,): h, c"):
+    with refused(UnsupportedError, "layer 'lstm1'", met, "It needs h of shape (2,), c of shape (2,)"):
         read_graph(tmp_path, {"other": ["input_1"]}, other, layer)
 
 

@@ -7,7 +7,8 @@ Ref: Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000; th
     c' = f∘c + i∘g                  h' = o∘φ(c')
 
 With peepholes (Gers & Schmidhuber 2000) i and f also see p_i∘c and p_f∘c, and o sees p_o∘c'. With coupled gates (CIFG
-of Greff et al. 2017, arXiv:1503.04069) f = 1 - i.
+of Greff et al. 2017, arXiv:1503.04069) f = 1 - i. With a projection P (Sak et al. 2014, arXiv:1402.1128)
+h' = P (o∘φ(c')).
 """
 
 from __future__ import annotations
@@ -32,13 +33,15 @@ class Lstm(Recurrent):
     """An LSTM, whose gates are i f g o, or i g o if `coupled`.
 
     `recurrent_activation` is σ, and `output_activation` the φ of h' where that is another than the one of g.
-    `peepholes` (3, U) are p_i, p_f and p_o, or (2, U) without p_f if coupled.
+    `peepholes` (3, U) are p_i, p_f and p_o, or (2, U) without p_f if coupled. `projection` (V, U) makes h of V
+    elements, so that the recurrent kernel is (4U, V).
     """
 
     recurrent_activation: Function = field(default=SIGMOID, kw_only=True)
     output_activation: Function | None = field(default=None, kw_only=True)
     coupled: bool = field(default=False, kw_only=True)
     peepholes: npt.NDArray[np.float64] | None = field(default=None, kw_only=True)
+    projection: npt.NDArray[np.float64] | None = field(default=None, kw_only=True)
 
     kind: ClassVar[str] = "LSTM"
     roles: ClassVar[tuple[str, ...]] = (
@@ -53,9 +56,14 @@ class Lstm(Recurrent):
     )
 
     @property
+    def units(self) -> int:
+        """U, the elements of c."""
+        return int(self.kernel.shape[0] // (3 if self.coupled else 4))
+
+    @property
     def states(self) -> Mapping[str, State]:
-        """h and c."""
-        return {"h": State(Role.STATE, self.units), "c": State(Role.CELL, self.units)}
+        """h, which a projection makes of another size, and c."""
+        return {"h": State(Role.STATE, self.recurrent_kernel.shape[1]), "c": State(Role.CELL, self.units)}
 
     def step(self, e: Emitter, states: Sequence[Value], x: Value) -> Sequence[Value]:
         """Write the equations."""
@@ -82,8 +90,12 @@ class Lstm(Recurrent):
         c_next = e.cast(kept, Role.CELL, "c_next", "c' = f∘c + i∘g")
         o = self._gate(e, sums, "o", c_next) if o is None else o
         squashed = activate(e, self.output_activation or self.activation, c_next, gate, "phi_c", "φ(c')")
-        h_next = e.cast(e.b.mul(o, squashed, "h_exact"), Role.STATE, "h_next", "h' = o∘φ(c')")
-        return h_next, c_next
+        h_exact, note = e.b.mul(o, squashed, "h_exact"), "h' = o∘φ(c')"
+        if self.projection is not None:
+            hidden = e.cast(h_exact, Role.STATE, "hidden", "o∘φ(c')")
+            weights, note = e.weights(self.projection, Role.RECURRENT_WEIGHT, "P"), "h' = P (o∘φ(c'))"
+            h_exact = e.b.matvec(weights, hidden, "P_hidden")
+        return e.cast(h_exact, Role.STATE, "h_next", note), c_next
 
     def _gate(self, e: Emitter, sums: Mapping[str, Value], letter: str, cell: Value) -> Value:
         """Add σ of a gate's sum and of what it sees of the cell."""

@@ -18,7 +18,7 @@ from loopwire.frontends.onnx.graph import Lengths, Operation, Value
 from loopwire.frontends.tensors import views
 from loopwire.frontends.tensors.recurrent import initial_states, recur, sequence_of
 from loopwire.frontends.tensors.trace import Wire
-from loopwire.frontends.tensors.views import Axis, Operand, View, array_of
+from loopwire.frontends.tensors.views import Axis, Operand, View, array_of, only_wire
 from loopwire.layers.activation import Function
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
@@ -57,14 +57,15 @@ def recurrent(op: Operation) -> Sequence[Value]:
     units = op.attribute("hidden_size", op.tensor(2).shape[-1] if op.tensor(2).shape else 0)
     batch_first = op.attribute("layout", 0) == 1
     op.attribute("output_sequence")  # of opset 6 and before, where it says which outputs there are
-    x = sequence_of(op.trace, op.tensor(0), batch_axis=0 if batch_first else 1, steps_axis=1 if batch_first else 0)
+    sequence = sequence_of(op.trace, op.tensor(0), *((0, 1) if batch_first else (1, 0)))
+    x = only_wire(op.trace, sequence)
     _check_lengths(op, steps=x.shape[0])
     layers = list(_layers(op, kind, ways, units, features=x.shape[1]))
     initial = [_each_direction(op, index, len(ways), batch_first) for index in kind.states]
     histories, states = [], []
     for k, layer in enumerate(layers):
         names = [f"{layer.name}_{state}_initial" for state in layer.states]
-        given = initial_states(op.trace, [operand[k] for operand in initial], names, units)
+        given = initial_states(op.trace, [operand[k] for operand in initial], names, [units] * len(names))
         history, last = recur(op.trace, layer, x, given)
         histories.append(history)
         states.append(list(last.values()))

@@ -18,6 +18,7 @@ from loopwire.frontends.tensors.views import (
     View,
     array_of,
     axis_of,
+    check_size,
     repeated,
     unsqueeze,
     with_features,
@@ -44,6 +45,7 @@ Weights = npt.NDArray[np.float64]
 
 def linear(trace: Trace, x: Operand, kernel: Array, bias: Array | None = None) -> Operand:
     """Return kernel x + bias for the last axis; kernel (m, n), bias (m,)."""
+    key = ("dense", trace.place.name, id(kernel), id(bias))
     bias = np.zeros(len(kernel)) if bias is None else bias
     if not isinstance(x, View):
         return np.asarray(x @ kernel.T + bias)
@@ -51,7 +53,7 @@ def linear(trace: Trace, x: Operand, kernel: Array, bias: Array | None = None) -
         problem = f"its weights have shapes {kernel.shape} and {bias.shape}, its input {x.shape}"
         raise trace.refused(problem, "Multiply the last axis by a matrix")
     x = features_last(trace, x)
-    layer = remembered(trace, ("dense", trace.place.name, id(kernel), id(bias)), Dense, kernel=kernel, bias=bias)
+    layer = remembered(trace, key, Dense, kernel=kernel, bias=bias)
     return x.each(lambda wire: trace.call(layer, wire))
 
 
@@ -83,8 +85,7 @@ def affine(trace: Trace, x: View, scale: Array, offset: Array) -> View:
 def combine(trace: Trace, kind: str, a: Operand, b: Operand) -> Operand:
     """Return a + b and its like (`MERGES`), element by element; the shorter is repeated as numpy does."""
     if not isinstance(a, View) and not isinstance(b, View):
-        result: Array = getattr(np, kind)(a, b)
-        return result
+        return _folded(trace, kind, a, b)
     if isinstance(a, View) and isinstance(b, View):
         a, b = _aligned(trace, a, b)
         if kind == "multiply" and a is b:
@@ -95,6 +96,17 @@ def combine(trace: Trace, kind: str, a: Operand, b: Operand) -> Operand:
     view, constant = (a, b) if isinstance(a, View) else (b, a)
     assert isinstance(view, View) and not isinstance(constant, View)
     return _with_constant(trace, kind, view, constant, view_first=view is a)
+
+
+def _folded(trace: Trace, kind: str, a: Array, b: Array) -> Array:
+    """Return the result of two constants."""
+    try:
+        shape = np.broadcast_shapes(a.shape, b.shape)
+    except ValueError:
+        raise trace.refused(f"it joins shapes {a.shape} and {b.shape}", "Save the model again") from None
+    check_size(trace, shape)
+    with np.errstate(all="ignore"):
+        return np.asarray(getattr(np, kind)(a, b))
 
 
 def divide(trace: Trace, a: Operand, b: Operand) -> Operand:

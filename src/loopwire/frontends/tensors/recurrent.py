@@ -9,13 +9,23 @@ import numpy as np
 
 from loopwire.frontends.tensors.arithmetic import constant_wire, features_last
 from loopwire.frontends.tensors.trace import Step, Trace, Wire
-from loopwire.frontends.tensors.views import Array, Axis, Operand, View, array_of, only_wire, reversed_steps
+from loopwire.frontends.tensors.views import (
+    Array,
+    Axis,
+    Operand,
+    View,
+    array_of,
+    axis_of,
+    only_wire,
+    reversed_steps,
+    select,
+)
 from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.shape import Reshape
 
 
-def sequence_of(trace: Trace, x: Operand, batch_axis: int, steps_axis: int) -> Wire:
-    """Return the wire of what a recurrent layer reads: three axes, or two without a batch.
+def sequence_of(trace: Trace, x: Operand, batch_axis: int, steps_axis: int) -> View:
+    """Return what a recurrent layer reads, a view of one wire: three axes, or two without a batch.
 
     Raises:
         UnsupportedError: the axes are not these: another layout may be the right one.
@@ -30,31 +40,49 @@ def sequence_of(trace: Trace, x: Operand, batch_axis: int, steps_axis: int) -> W
         kinds = ", ".join(kind.value for kind in x.axes)
         wants = ", ".join(kind.value for kind in wanted)
         raise trace.refused(f"a recurrent layer reads axes ({kinds}) where it expects ({wants})", REMEDY)
-    return only_wire(trace, x)
+    only_wire(trace, x)
+    return x
 
 
 REMEDY = "Give it a sequence of vectors; batch_first says which axis comes first"
 
 
-def initial_states(trace: Trace, states: Sequence[Operand | None], names: Sequence[str], size: int) -> list[Wire]:
+def initial_states(
+    trace: Trace, states: Sequence[Operand | None], names: Sequence[str], sizes: Sequence[int]
+) -> list[Wire]:
     """Return the wires of initial states, of one layer and direction; none where all are zero.
 
     Args:
         trace: of the graph.
         states: vectors with a batch or without, or constants; None is zero.
         names: of constants among them.
-        size: U, their features.
+        sizes: their features.
 
     Raises:
         UnsupportedError: a constant differs from sequence to sequence, or a state is no vector.
     """
-    vectors = [state if isinstance(state, View) else _vector(trace, state, size) for state in states]
+    vectors = [
+        state if isinstance(state, View) else _vector(trace, state, size)
+        for state, size in zip(states, sizes, strict=True)
+    ]
     if all(not isinstance(vector, View) and not vector.any() for vector in vectors):
         return []
     return [
         _state_wire(trace, vector) if isinstance(vector, View) else constant_wire(trace, vector, name)
         for vector, name in zip(vectors, names, strict=True)
     ]
+
+
+def state_of(trace: Trace, stacked: Operand, axis: int, place: int) -> Operand:
+    """Return one of the initial states that lie side by side along an axis, for each layer and direction.
+
+    Raises:
+        UnsupportedError: the axis is one of steps, or of sequences: another layout may be the right one.
+    """
+    if isinstance(stacked, View) and stacked.axes[axis_of(trace, stacked, axis)] not in (Axis.PARTS, Axis.ONE):
+        kind = stacked.axes[axis_of(trace, stacked, axis)]
+        raise trace.refused(f"initial states are taken along the axis of the {kind.value}", "Stack them by layer")
+    return select(trace, stacked, axis, place)
 
 
 def recur(trace: Trace, layer: Recurrent, x: Wire, initial: Sequence[Wire]) -> tuple[Wire, dict[str, Wire]]:
@@ -66,7 +94,7 @@ def recur(trace: Trace, layer: Recurrent, x: Wire, initial: Sequence[Wire]) -> t
     histories = trace.recur(layer, x, *initial)
     last = {state: trace.step(history, history.shape[0] - 1) for state, history in histories.items()}
     output = next(iter(histories.values()))
-    return reversed_steps(trace, output) if layer.go_backwards else output, last
+    return reversed_steps(trace, output, layer.name) if layer.go_backwards else output, last
 
 
 @dataclass
@@ -141,7 +169,7 @@ def _begun(trace: Trace, layer: Recurrent, wire: Wire, states: Sequence[Operand 
     else:
         sequence, backwards = trace.call(Reshape(f"{trace.place.name}_step", (1, wire.shape[0])), wire), False
     names = [f"{layer.name}_{state}" for state in layer.states]
-    initial = initial_states(trace, states, names, layer.units)
+    initial = initial_states(trace, states, names, [shape[0] for shape in layer.state_shapes.values()])
     histories = trace.recur(replace(layer, go_backwards=backwards), sequence, *initial)
     return _Loop(sequence, backwards, histories, 0)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -101,6 +101,9 @@ class Trace:
     _place: Place = field(init=False)
     _lifted: dict[tuple[Any, ...], Wire] = field(default_factory=dict)
     _steps: dict[tuple[Wire, int], Wire] = field(default_factory=dict)
+    _passes: dict[tuple[Any, ...], dict[str, Wire]] = field(default_factory=dict)
+    _meanings: dict[int, tuple[Layer, tuple[Any, ...]]] = field(default_factory=dict)
+    """By the layer's identity, with the layer, so that none other gets that while this lives."""
     _calls: int = 0
     memory: dict[Any, Any] = field(default_factory=dict)
     """What functions keep from operation to operation: layers made of the same weights, loops under way."""
@@ -132,7 +135,7 @@ class Trace:
         whole = [wire.of for wire in steps]
         alike = len({(wire.step, wire.of.shape[0]) for wire in steps}) == 1
         if alike and len(steps) == len(inputs) and is_stepwise(layer):
-            key = (*_meaning(layer), *whole)
+            key = (*self._meaning(layer), *whole)
             if key not in self._lifted:
                 self._lifted[key] = self._called(layer, whole)
             return self.step(self._lifted[key], steps[0].step)
@@ -150,11 +153,17 @@ class Trace:
         Raises:
             UnsupportedError: it cannot take these inputs.
         """
-        self._count()
-        self._results(layer, inputs)
-        of, (steps, _) = Pass(layer, inputs), inputs[0].shape
-        shapes = layer.state_shapes
-        return {state: History((steps, *shapes[state]), self._place, of, state) for state in layer.states}
+        key = (id(layer), *inputs)
+        if key not in self._passes:
+            self._count()
+            self._results(layer, inputs)
+            of, (steps, _) = Pass(layer, inputs), inputs[0].shape
+            shapes = layer.state_shapes
+            histories: dict[str, Wire] = {
+                state: History((steps, *shapes[state]), self._place, of, state) for state in layer.states
+            }
+            self._passes[key] = histories
+        return self._passes[key]
 
     def _called(self, layer: Layer, inputs: Sequence[Wire]) -> Wire:
         self._count()
@@ -167,6 +176,14 @@ class Trace:
         except UnsupportedError as error:
             raise self.refused(error.problem, error.remedy) from None
 
+    def _meaning(self, layer: Layer) -> tuple[Any, ...]:
+        """Return what a layer has in common with those that compute the same: all but the name."""
+        if id(layer) not in self._meanings:
+            values = {item.name: getattr(layer, item.name) for item in fields(cast(Any, layer)) if item.name != "name"}
+            same = [(v.shape, v.tobytes()) if isinstance(v, np.ndarray) else v for v in values.values()]
+            self._meanings[id(layer)] = layer, (type(layer), *same)
+        return self._meanings[id(layer)][1]
+
     def _count(self) -> None:
         self._calls += 1
         if self._calls > MAX_CALLS:
@@ -176,10 +193,3 @@ class Trace:
 def is_stepwise(layer: Layer) -> bool:
     """Return whether a layer, given sequences, acts on each step as on a vector."""
     return isinstance(layer, Dense | Activation | BatchNormalization | Merge | Slice) and not isinstance(layer, Dot)
-
-
-def _meaning(layer: Layer) -> tuple[Any, ...]:
-    """Return what two layers have in common that compute the same: all but the name."""
-    values = {item.name: getattr(layer, item.name) for item in fields(layer) if item.name != "name"}  # type: ignore[arg-type]
-    same = [(value.shape, value.tobytes()) if isinstance(value, np.ndarray) else value for value in values.values()]
-    return (type(layer), *same)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from loopwire.frontends.input_shapes import MAX_STEPS
 from loopwire.frontends.tensors.trace import Result, Step, Trace, Wire
 from loopwire.layers.merge import Concatenate
 from loopwire.layers.select import Slice
@@ -24,6 +25,9 @@ from loopwire.layers.shape import Flatten, RepeatVector, Reshape, Reversed
 
 Array = npt.NDArray[Any]
 LAYOUT_REMEDY = "Loopwire reads sequences (batch, steps, features), steps first too, and vectors (batch, features)"
+
+MAX_CONSTANT = 1 << 26
+"""Elements."""
 
 
 class Axis(Enum):
@@ -120,6 +124,12 @@ def axis_of(trace: Trace, value: Operand, axis: int) -> int:
     if not -count <= axis < count:
         raise trace.refused(f"it names axis {axis} of a tensor of shape {value.shape}", "Save the model again")
     return axis % count
+
+
+def check_size(trace: Trace, shape: Sequence[int]) -> None:
+    """Refuse a constant that is larger than all weights may be."""
+    if prod(shape) > MAX_CONSTANT:
+        raise trace.refused(f"it makes a constant of shape {tuple(shape)}", f"At most {MAX_CONSTANT} elements are read")
 
 
 def permute(trace: Trace, value: Operand, order: Sequence[int]) -> Operand:
@@ -253,6 +263,7 @@ def expand(trace: Trace, value: Operand, lengths: Sequence[int]) -> Operand:
     value = _padded(trace, value, len(lengths))
     wanted = [have if want == -1 else want for have, want in zip(value.shape, lengths, strict=True)]
     if not isinstance(value, View):
+        check_size(trace, wanted)
         try:
             return np.broadcast_to(value, wanted)
         except ValueError:
@@ -268,18 +279,20 @@ def expand(trace: Trace, value: Operand, lengths: Sequence[int]) -> Operand:
 
 def repeated(trace: Trace, value: View, axis: int, count: int) -> View:
     """Let an axis of length 1 of vectors be that of `count` steps, all of them the same."""
+    if count > MAX_STEPS:
+        raise trace.refused(f"it repeats a vector {count} times", f"Give at most {MAX_STEPS} steps")
     layer = RepeatVector(trace.place.name, count)
     axes = (*value.axes[:axis], Axis.STEPS, *value.axes[axis + 1 :])
     return replace(value.each(lambda wire: trace.call(layer, wire)), axes=axes)
 
 
-def reversed_steps(trace: Trace, wire: Wire) -> Wire:
-    """Return a sequence in reverse order."""
+def reversed_steps(trace: Trace, wire: Wire, name: str = "") -> Wire:
+    """Return a sequence in reverse order, by a layer named after this one or the operation."""
     if isinstance(wire, Result) and isinstance(wire.layer, Reversed):
         return wire.inputs[0]
     key = ("reversed", wire)
     if key not in trace.memory:
-        trace.memory[key] = trace.call(Reversed(f"{trace.place.name}_reversed"), wire)
+        trace.memory[key] = trace.call(Reversed(f"{name or trace.place.name}_reversed"), wire)
     result: Wire = trace.memory[key]
     return result
 
@@ -320,9 +333,9 @@ def stack(trace: Trace, values: Sequence[Operand], axis: int) -> Operand:
     return concat(trace, [unsqueeze(trace, value, axis) for value in values], axis)
 
 
-def joined(trace: Trace, wires: Sequence[Wire]) -> Wire:
-    """Return wires joined along their features."""
-    return wires[0] if len(wires) == 1 else trace.call(Concatenate(trace.place.name), *wires)
+def joined(trace: Trace, wires: Sequence[Wire], name: str = "") -> Wire:
+    """Return wires joined along their features, by a layer of this name or the operation's."""
+    return wires[0] if len(wires) == 1 else trace.call(Concatenate(name or trace.place.name), *wires)
 
 
 def reshape(trace: Trace, value: Operand, lengths: Sequence[int]) -> Operand:

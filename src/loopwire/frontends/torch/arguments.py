@@ -1,0 +1,160 @@
+"""One operation's arguments, read with care: every one is used, known to change nothing, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from loopwire.errors import ModelFileError, UnsupportedError
+from loopwire.frontends.containers import Array
+from loopwire.frontends.tensors.trace import Trace
+from loopwire.frontends.tensors.views import Operand, View
+from loopwire.frontends.torch.program import Node, Ref
+
+Value = Operand | int | float | bool
+"""What a node makes: a tensor, or a number of a shape."""
+HARMLESS = ("dtype", "layout", "device", "pin_memory", "memory_format", "non_blocking", "copy", "implicit", "generator")
+"""Arguments of any operation that change no number, in a network whose tensors are all real."""
+
+
+class Arguments:
+    """The arguments of a node, by the names of PyTorch's schema of the operation."""
+
+    def __init__(self, trace: Trace, node: Node, values: Mapping[str, Value]) -> None:
+        self.trace = trace
+        self._values = values
+        self._left = {name: value for name, value in node.arguments.items() if name not in HARMLESS}
+
+    def tensor(self, key: str) -> Operand:
+        """Return a tensor; a number is a constant."""
+        return self._operand(key, self._taken(key, None))
+
+    def view(self, key: str) -> View:
+        """Return a tensor that depends on the model's inputs."""
+        value = self.tensor(key)
+        if not isinstance(value, View):
+            raise self.trace.refused("it works on a constant", "Compute constants before the model is exported")
+        return value
+
+    def optional(self, key: str) -> Operand | None:
+        """Return a tensor, or None."""
+        value = self._taken(key, None)
+        return None if value is None else self._operand(key, value)
+
+    def tensors(self, key: str) -> list[Operand]:
+        """Return a list of tensors."""
+        value = self._taken(key, None)
+        if not isinstance(value, list) or not value:
+            self._damaged(key, value)
+        return [self._operand(key, item) for item in value]
+
+    def array(self, key: str) -> Array:
+        """Return a tensor of weights."""
+        return self._constant(self.tensor(key))
+
+    def arrays(self, key: str) -> list[Array]:
+        """Return a list of tensors of weights."""
+        return [self._constant(value) for value in self.tensors(key)]
+
+    def optional_array(self, key: str) -> Array | None:
+        """Return a tensor of weights, or None."""
+        value = self.optional(key)
+        return None if value is None else self._constant(value)
+
+    def integer(self, key: str, default: int | None = None) -> int:
+        """Return a whole number, an axis or a length."""
+        return self._integer(key, self._taken(key, default))
+
+    def optional_integer(self, key: str) -> int | None:
+        """Return a whole number, or None."""
+        value = self._taken(key, None)
+        return None if value is None else self._integer(key, value)
+
+    def integers(self, key: str, default: Sequence[int] | None = None) -> list[int]:
+        """Return a list of whole numbers; one of them is a list of one."""
+        value = self._taken(key, default)
+        items = value if isinstance(value, list | tuple) else [value]
+        return [self._integer(key, item) for item in items]
+
+    def number(self, key: str, default: float | None = None) -> float:
+        """Return a finite real number."""
+        value = self._resolved(self._taken(key, default))
+        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+            self._damaged(key, value)
+        return float(value)
+
+    def optional_number(self, key: str) -> float | None:
+        """Return a finite real number, or None."""
+        if self._left.get(key) is None:
+            self._left.pop(key, None)
+            return None
+        return self.number(key)
+
+    def boolean(self, key: str, default: bool | None = None) -> bool:
+        """Return a switch."""
+        value = self._taken(key, default)
+        if not isinstance(value, bool):
+            self._damaged(key, value)
+        return value
+
+    def text(self, key: str, default: str) -> str:
+        """Return a word."""
+        value = self._taken(key, default)
+        if not isinstance(value, str):
+            self._damaged(key, value)
+        return value
+
+    def ignore(self, *keys: str) -> None:
+        """Read arguments that change no number in evaluation."""
+        for key in keys:
+            self._left.pop(key, None)
+
+    def finish(self) -> None:
+        """Refuse what nobody has read."""
+        for key, value in self._left.items():
+            if value is not None:
+                raise self.trace.refused(f"its argument {key}={_short(value)} is not supported", "Leave it out")
+
+    def _taken(self, key: str, default: Any) -> Any:
+        value = self._left.pop(key, default)
+        return default if value is None else value
+
+    def _resolved(self, value: Any) -> Any:
+        if not isinstance(value, Ref):
+            return value
+        if value.name not in self._values:
+            problem = f"it takes {value.name!r}, which no operation that is read makes"
+            raise UnsupportedError(self.trace.place.where, problem, "Use tensors alone, not places of the largest")
+        return self._values[value.name]
+
+    def _operand(self, key: str, value: Any) -> Operand:
+        value = self._resolved(value)
+        if isinstance(value, bool | int | float):
+            return np.asarray(value, np.float64)
+        if not isinstance(value, View | np.ndarray):
+            self._damaged(key, value)
+        return value
+
+    def _constant(self, value: Operand) -> Array:
+        if isinstance(value, View):
+            raise self.trace.refused("its weights are computed from the model's inputs", "Use weights that are fixed")
+        return value
+
+    def _integer(self, key: str, value: Any) -> int:
+        value = self._resolved(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            self._damaged(key, value)
+        return value
+
+    def _damaged(self, key: str, value: Any) -> NoReturn:
+        raise ModelFileError(self.trace.place.where, f"its argument {key!r} is {_short(value)}", AGAIN)
+
+
+AGAIN = "Export the model again"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"

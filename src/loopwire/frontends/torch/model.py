@@ -1,0 +1,168 @@
+"""Reads PyTorch programs: one operation after another, on the common ground of `loopwire.frontends.tensors`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from loopwire.errors import ModelFileError, nearest
+from loopwire.frontends.containers import Array
+from loopwire.frontends.file_kinds import require_file
+from loopwire.frontends.reading import Reading
+from loopwire.frontends.tensors.hypotheses import GraphInput, read_graph
+from loopwire.frontends.tensors.trace import Place, Trace
+from loopwire.frontends.tensors.views import Operand, View
+from loopwire.frontends.torch.archive import describe
+from loopwire.frontends.torch.arguments import AGAIN, Arguments, Value
+from loopwire.frontends.torch.live import export
+from loopwire.frontends.torch.operations import OPERATIONS, REFUSED
+from loopwire.frontends.torch.program import Node, Program, program_of, tensors_of
+from loopwire.layers.model import Model
+from loopwire.sandbox import read_apart
+
+LARGEST_WEIGHT = float(np.finfo(np.float32).max)
+IN_PLACE_REMEDY = "Use the operation that returns its result, without inplace=True"
+VIEWS = ("select", "slice", "view", "transpose", "permute", "squeeze", "unsqueeze", "reshape", "narrow", "expand", "t")
+"""Operations whose results share their numbers with what they are given."""
+
+
+def read_torch(source: Path | Any, reading: Reading) -> Model:
+    """Read an exported program, or export a module and read that, without running any code of a file.
+
+    Args:
+        source: a `.pt2` file, or a `torch.nn.Module`.
+        reading: example inputs of a module, steps where they are open, how to read files.
+
+    Returns:
+        The layers and what feeds them, weights in float64.
+
+    Raises:
+        ConfigError: what is said of weights, steps or example inputs contradicts the model.
+        ModelFileError: the file is missing, damaged, no exported program, or reading it takes too much time or memory.
+        UnsupportedError: an operation, an option or a graph that Loopwire does not compile.
+    """
+    reading.refuse("weights", remedy="A program of PyTorch has weights of its own: leave them out")
+    if isinstance(source, Path):
+        reading.refuse("example_inputs", remedy="A saved program knows its inputs: leave them out")
+        require_file(source)
+        name, where = source.stem, str(source)
+        description = describe(source) if reading.trust else read_apart(describe, source)
+    else:
+        name, where, description = export(source, reading.example_inputs)
+    program = program_of(where, description)
+    inputs = [GraphInput(given, lengths) for given, lengths in program.inputs.items()]
+    return read_graph(name, inputs, _Reader(program).run, where, reading)
+
+
+class _Reader:
+    """Goes through the nodes that a program's outputs need."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._nodes = _needed(program)
+        self._arrays: dict[str, Array] = {}
+        self._uses: dict[str, int] = {}
+        for node in self._nodes:
+            for argument in node.arguments.values():
+                for ref in tensors_of(argument):
+                    self._uses[ref.name] = self._uses.get(ref.name, 0) + 1
+
+    def run(self, trace: Trace, inputs: Sequence[View]) -> Sequence[Operand]:
+        """Return the program's outputs.
+
+        Raises:
+            ModelFileError: a node is not as PyTorch writes it, or weights are not finite.
+            UnsupportedError: as the operations.
+        """
+        values: dict[str, Value] = dict(zip(self._program.inputs, inputs, strict=True))
+        values.update((name, self._array(name)) for name in self._program.arrays if name in self._uses)
+        makers: dict[str, Node] = {}
+        for node in self._nodes:
+            trace.enter(_place(self._program.source, node))
+            results = _results(trace, self._functional(trace, node, makers), values)
+            for name, result in zip(_names(node), results, strict=False):
+                values[name] = result
+                makers[name] = node
+        return [self._output(values, name) for name in self._program.outputs]
+
+    def _output(self, values: Mapping[str, Value], name: str) -> Operand:
+        value = values.get(name)
+        if not isinstance(value, View | np.ndarray):
+            raise ModelFileError(self._program.source, f"nothing makes its output {name!r}", AGAIN)
+        return value
+
+    def _array(self, name: str) -> Array:
+        """Return weights in float64, whole numbers as they are; the same array each time."""
+        if name not in self._arrays:
+            self._arrays[name] = _sound(self._program, name)
+        return self._arrays[name]
+
+    def _functional(self, trace: Trace, node: Node, makers: Mapping[str, Node]) -> Node:
+        """Return a node that works in place as the one that returns its result, where nobody else sees the place."""
+        base, dot, overload = node.target.removeprefix("aten.").partition(".")
+        if not node.target.startswith("aten.") or not base.endswith("_") or base.startswith("__"):
+            return node
+        refs = tensors_of(node.arguments.get("self", node.arguments.get("input")))
+        maker = makers.get(refs[0].name) if refs else None
+        shared = maker is None or maker.target.removeprefix("aten.").partition(".")[0].rstrip("_") in VIEWS
+        if shared or self._uses[refs[0].name] > 1:
+            raise trace.refused("it changes a tensor in place that is used elsewhere", IN_PLACE_REMEDY)
+        return replace(node, target=f"aten.{base[:-1]}{dot}{overload}")
+
+
+def _needed(program: Program) -> tuple[Node, ...]:
+    """Return the nodes that the outputs depend on: not the checks of shapes beside them."""
+    needed = set(program.outputs)
+    nodes = []
+    for node in reversed(program.nodes):
+        if needed.intersection(_names(node)):
+            nodes.append(node)
+            needed.update(ref.name for argument in node.arguments.values() for ref in tensors_of(argument))
+    return tuple(nodes[::-1])
+
+
+def _names(node: Node) -> list[str]:
+    """Return the names of a node's results; of one list of results those in it."""
+    return [name for output in node.outputs for name in ([output] if isinstance(output, str) else output)]
+
+
+def _place(source: str, node: Node) -> Place:
+    """Return what a node's layers are called: as the module where it is one of PyTorch's own, else as the node."""
+    result = node.name or _names(node)[0]
+    is_own = node.module.startswith("torch.nn.") and node.path
+    name = node.path if is_own else f"{node.path}.{result}" if node.path else result
+    module = f"module {node.path!r}, " if node.path else ""
+    line = f" ({node.line})" if node.line else ""
+    return Place(name, f"{source}, {module}{node.target}{line}")
+
+
+def _results(trace: Trace, node: Node, values: Mapping[str, Value]) -> Sequence[Value]:
+    """Return what a node makes."""
+    if node.target not in OPERATIONS:
+        remedy = next((text for start, text in REFUSED.items() if node.target.startswith(start)), None)
+        hint = f"{nearest(node.target, OPERATIONS)}docs/pytorch.md lists the operations that are read"
+        raise trace.refused("this operation is not supported", remedy or hint)
+    arguments = Arguments(trace, node, values)
+    results = OPERATIONS[node.target](arguments)
+    arguments.finish()
+    return [results] if isinstance(results, View | np.ndarray | int | float) else results
+
+
+def _sound(program: Program, name: str) -> Array:
+    array = program.arrays[name]
+    if array.dtype.kind != "f":
+        return array
+    where = f"{program.source}, parameter {program.parameters[name]!r}"
+    with np.errstate(invalid="ignore"):
+        largest = float(np.abs(array).max(initial=0))
+    if not np.isfinite(array).all():
+        bad = int(np.count_nonzero(~np.isfinite(array)))
+        problem = f"it holds NaN or infinity ({bad} of {array.size} numbers)"
+        raise ModelFileError(where, problem, "Train the model again; no firmware can carry these")
+    if largest > LARGEST_WEIGHT:
+        raise ModelFileError(where, f"it holds {largest:.3g}, which float32 cannot", "Train the model again")
+    return array.astype(np.float64)
