@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopwire.hdl.axi_stream import BeatFormat
+from loopwire.hdl.axi_stream import BeatFormat, Sideband
 from loopwire.hdl.framing import Framed, break_framing, ending_in_zeros, framed_well
 
 LONGEST = 7
@@ -58,3 +58,19 @@ def test_one_vector_a_beat_has_no_framing_to_break() -> None:
     np.testing.assert_array_equal(
         ending_in_zeros(format, sequences, np.full(9, 3), np.random.default_rng(1)), sequences
     )
+
+
+@given(st.lists(st.integers(1, LONGEST), min_size=1, max_size=12), st.integers(0, 2**32), st.booleans(), st.booleans())
+def test_what_is_dropped_comes_besides(lengths: list[int], seed: int, strict: bool, per_channel: bool) -> None:
+    format, sideband = BeatFormat(1, 8, signed=False), Sideband(strict=strict, channels=3 if per_channel else 1)
+    beats = format.beats(np.arange(sum(lengths))[:, np.newaxis], np.array(lengths))
+    sent = break_framing(format, beats, LONGEST, np.random.default_rng(seed), sideband)
+    starts = np.cumsum(sent.beats.lengths) - sent.beats.lengths
+    for k, (start, length) in enumerate(zip(starts + sent.dropped, lengths, strict=True)):
+        own = sent.beats.lanes[start : start + length]
+        np.testing.assert_array_equal(own, beats.lanes[sum(lengths[:k]) :][:length])
+        surplus = sent.beats.lengths[k] - sent.dropped[k] - length
+        assert surplus == 0 or (strict and length == LONGEST)
+        assert sent.overruns[start + length - 1] == (surplus > 0)
+        assert sent.errors[starts[k]] == (sent.dropped[k] > 0) and (sent.dropped[k] == 0 or per_channel)
+    assert sent.errors.sum() == np.count_nonzero(sent.dropped)

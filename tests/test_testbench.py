@@ -11,7 +11,7 @@ import pytest
 
 from loopwire.errors import ToolError
 from loopwire.hdl.axi_stream import BeatFormat
-from loopwire.hdl.testbench import Vectors, write_testbench
+from loopwire.hdl.testbench import Pace, Vectors, write_testbench
 from loopwire.simulate import verilator
 
 # Running sums of signed bytes, one beat for each beat. The number in fault.hex chooses what is wrong.
@@ -33,7 +33,7 @@ module running_sum (
   logic [3:0] fault_q[0:0];
   logic signed [11:0] a_q, b_q, a, b;
   logic [7:0] count_q;
-  logic again_q;
+  logic again_q, even_q;
   wire [3:0] fault = fault_q[0];
   wire free = !m_axis_tvalid || m_axis_tready;
   initial $readmemh("fault.hex", fault_q);
@@ -42,7 +42,9 @@ module running_sum (
 
   logic open_q;
   always_ff @(posedge aclk) open_q <= aresetn;
-  assign s_axis_tready = open_q && (fault == 2 ? 1'b1 : fault == 3 ? free && count_q != 8'd9 : free) || fault == 8;
+  always_ff @(posedge aclk) even_q <= aresetn && !even_q;
+  wire waits = fault == 9 && even_q || fault == 3 && count_q == 8'd9;
+  assign s_axis_tready = open_q && !waits && (fault == 2 || free) || fault == 8;
   always_comb begin
     a = a_q + $signed(s_axis_tdata[7:0]);
     b = b_q + $signed(s_axis_tdata[15:8]);
@@ -77,6 +79,8 @@ FAULTS = {
     "state not reset": (4, "a wrong beat, at output beat 0 of 95"),
     "result repeated": (5, "a beat too many, at output beat 95 of 95"),
     "framing error": (7, "the status tells the framing wrong, at output beat 0 of 95"),
+    "latency": (9, "the latency is not the predicted one"),
+    "interval": (9, "the initiation interval is not the predicted one"),
     "ready in the reset": (8, "TREADY is high in the reset, at output beat 0 of 95"),
     "beat refused for ever": (6, "no beat moved, at output beat 9 of 95"),
 }
@@ -92,7 +96,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sent = Vectors(BeatFormat(2, 8, signed=True), beats, lengths)
     due = Vectors(BeatFormat(2, 12, signed=True), sums, lengths)
     (folder / "running_sum.sv").write_text(RUNNING_SUM)
-    write_testbench(folder, "running_sum", sent, due, clock_period_ns=5, still_cycles=20)
+    pace = Pace(latency_cycles=8, settled_sequences=1, period_sequences=2, period_cycles=16, full_vectors=8)
+    write_testbench(folder, "running_sum", sent, due, clock_period_ns=5, still_cycles=20, pace=pace)
     return folder
 
 

@@ -33,19 +33,21 @@ class Beats:
 
 @dataclass(frozen=True, slots=True)
 class Sideband:
-    """What comes with a sequence's first beat besides data, and leaves with each beat of its result.
+    """What comes with a sequence besides data: labels of its first beat, which leave with its result, and TLAST.
 
     Attributes:
         fresh: whether bit 0 of TUSER at the input, but not at the output, says that a channel starts anew.
         user_bits: bits of TUSER that are handed on, such as an event's number.
         id_bits: bits of TID, handed on too; 0: there is none.
-        channels: TID of sequence k must be k mod `channels`; 1: it can be anything.
+        channels: TID of sequence k must be k mod `channels`, and another channel's is dropped; 1: it can be anything.
+        strict: whether every sequence ends with TLAST, so that what is longer than the longest is cut off.
     """
 
     fresh: bool = False
     user_bits: int = 0
     id_bits: int = 0
     channels: int = 1
+    strict: bool = False
 
     @property
     def tuser_bits(self) -> int:

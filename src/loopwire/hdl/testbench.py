@@ -51,12 +51,13 @@ class Vectors:
         beats = self.format.beats(self.integers, self.lengths)
         if self.longest is None:
             return framed_well(self.format, beats)
-        return break_framing(self.format, beats, self.longest, np.random.default_rng(self.format.bits))
+        random = np.random.default_rng(self.format.bits)
+        return break_framing(self.format, beats, self.longest, random, self.sideband)
 
     @property
     def ends(self) -> npt.NDArray[np.bool_]:
         """TLAST of each sequence's last beat; one that lacks beats needs it."""
-        cut = self.framed.beats.lengths < self.format.beat_counts(self.lengths)
+        cut = self.framed.beats.lengths - self.framed.dropped < self.format.beat_counts(self.lengths)
         return cut | (True if self.last is None else self.last)
 
     @property
@@ -91,19 +92,34 @@ class Vectors:
         """Return the lines of a $readmemh file, a beat a line: {label, TUSER, TLAST, TKEEP, TDATA}."""
         beats, format = self.framed.beats, self.format
         ends = np.cumsum(beats.lengths)
+        starts, dropped = ends - beats.lengths, self.framed.dropped
         flags = np.zeros(len(beats.lanes), np.int64)
         if self.fresh is not None:
             # No module may look at TUSER but with a sequence's first beat.
             flags[1::2] = 2
-            flags[ends - beats.lengths] = 2 * self.fresh
+            flags[starts + dropped] = 2 * self.fresh
         flags[ends - 1] += self.ends
-        flags += np.repeat(self.labels, beats.lengths) << 2
+        flags[(starts + dropped - 1)[dropped > 0]] += 1
+        labels = np.repeat(self.labels, beats.lengths)
+        labels[starts[dropped > 0]] ^= 1 << self.sideband.user_bits  # another TID
+        flags += labels << 2
         digits = (self.beat_bits + 5) // 4
         lines = []
         for data, keep, flag in zip(format.pack(beats.lanes), self.framed.keep, flags, strict=True):
             kept = int.from_bytes(keep.tobytes(), "little") | int(flag) << format.keep_bits
             lines.append(f"{kept << format.bits | int.from_bytes(data.tobytes(), 'little'):0{digits}x}\n")
         return "".join(lines)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Cycles that are predicted: of a lone full sequence, and of `period_sequences` of many at full rate."""
+
+    latency_cycles: int
+    settled_sequences: int
+    period_sequences: int
+    period_cycles: int
+    full_vectors: int
 
 
 def write_testbench(
@@ -115,18 +131,20 @@ def write_testbench(
     still_cycles: int,
     timeout_cycles: int = 100_000,
     seed: int = 1,
+    pace: Pace | None = None,
 ) -> list[Path]:
     """Write `<top>_tb.sv` and its vectors, `<top>_input.hex` and `<top>_expected.hex`; return the three paths.
 
     The testbench sends the sequences with random gaps and stalls, resets the module a few times meanwhile, and then
     sends them from the first to the last. Sometimes one side stops until the other has moved no beat for
-    `still_cycles`: at least as many as a sequence can wait for others, so that the module is then full or empty.
+    `still_cycles`: at least as many as a sequence can wait for others, so that the module is then full or empty. At
+    last it counts cycles, where `pace` predicts them.
     It ends with `PASS: <n> sequences, 0 errors`, or with $fatal after `FAIL: ...`. It must be run in `directory`.
     """
     assert len(input.lengths) == len(expected.lengths)
     bench, sent, due = (directory / f"{top}_{end}" for end in ("tb.sv", "input.hex", "expected.hex"))
     files = sent.name, due.name
-    text = testbench_text(top, input, expected, *files, clock_period_ns, still_cycles, timeout_cycles, seed)
+    text = testbench_text(top, input, expected, *files, clock_period_ns, still_cycles, timeout_cycles, seed, pace)
     bench.write_text(text)
     sent.write_text(input.text())
     due.write_text(expected.text())
@@ -143,6 +161,7 @@ def testbench_text(
     still_cycles: int,
     timeout_cycles: int,
     seed: int,
+    pace: Pace | None = None,
 ) -> str:
     """Return the SystemVerilog of the testbench, module `<top>_tb`; it fails after `timeout_cycles` without a beat."""
     assert 0 < seed < 2**32, "the generator never leaves 0"
@@ -165,6 +184,7 @@ def testbench_text(
             for side, format in (("s", input.format), ("m", expected.format))
             if format.keep_bits
         ),
+        **_counted(input, pace),
         sent=_beat("s", input, "s_axis_tuser"),
         got=_beat("m", expected, "1'b0"),
         n_sequences=len(input.lengths),
@@ -186,6 +206,29 @@ def _beat(side: str, vectors: Vectors, user: str) -> str:
     label = f"{side}_label, " if vectors.sideband.label_bits else ""
     keep = f" {side}_axis_tkeep," if vectors.format.keep_bits else ""
     return f"{{{label}{user}, {side}_axis_tlast,{keep} {side}_axis_tdata}}"
+
+
+def _counted(input: Vectors, pace: Pace | None) -> dict[str, object]:
+    """Return what tells of the sequences whose cycles are counted."""
+    pace = pace or Pace(0, 0, 1, 0, 1)
+    format, labels = input.format, input.sideband.label_bits
+    full_beats = int(format.beat_counts(pace.full_vectors))
+    keep = format.pack_keep(np.array([format.vectors_per_beat, (pace.full_vectors - 1) % format.vectors_per_beat + 1]))
+    usual, last = (f"{format.keep_bits}'h{int.from_bytes(row.tobytes(), 'little'):x}" for row in keep)
+    parts = [*(["full_label"] if labels else []), "1'b0", "full_last"]
+    parts += [*([f"full_last ? {last} : {usual}"] if format.keep_bits else []), f"{{{format.bits} {{random[5]}}}}"]
+    label = f"    full_label = (full_number % CHANNELS) << {input.sideband.user_bits};\n"
+    return {
+        "latency_cycles": pace.latency_cycles,
+        "period_sequences": pace.period_sequences,
+        "period_cycles": pace.period_cycles,
+        "counted_sequences": pace.settled_sequences + pace.period_sequences + 1,
+        "full_beats": full_beats,
+        "channels": input.sideband.channels if input.sideband.channels > 1 else 1 << input.sideband.id_bits,
+        "full_signals": f"  logic [{labels - 1}:0] full_label;\n" if labels else "",
+        "full_values": label if labels else "",
+        "full_beat": f"{{{', '.join(parts)}}}",
+    }
 
 
 def _label_signals(sideband: Sideband) -> str:

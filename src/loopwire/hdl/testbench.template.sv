@@ -2,7 +2,8 @@
 //
 // Sends all sequences with random gaps and stalls; some stalls last until the module is full, some gaps until it is
 // empty; some beats break the framing in ways that change no result. Resets the module a few times, sends the sequences
-// again from the first, and compares every result, those before the resets too, and the status. Run it in the folder of the .hex files:
+// again from the first, and compares every result, those before the resets too, and the status. Then it counts cycles: of
+// a lone full sequence, and of full sequences at full rate. Run it in the folder of the .hex files:
 //     iverilog -g2012 -o simulate ${top}_tb.sv <sources> && vvp simulate
 
 `timescale 1ns / 1ps
@@ -23,6 +24,12 @@ module ${top}_tb;
   localparam int FIRST_OVERRUN = $first_overrun;
   localparam int TIMEOUT_CYCLES = $timeout_cycles;
   localparam int MAX_ERRORS = 20;
+  localparam int LATENCY_CYCLES = $latency_cycles;  // of a lone full sequence; 0: cycles are not counted
+  localparam int PERIOD_SEQUENCES = $period_sequences;  // at full rate, the last ones of COUNTED
+  localparam int PERIOD_CYCLES = $period_cycles;    // from the first beat of the one before them to that of the last
+  localparam int COUNTED = $counted_sequences;
+  localparam int FULL_BEATS = $full_beats;          // of a full sequence
+  localparam int CHANNELS = $channels;              // whose number TID is, in turn
 
   logic aclk = 1'b0;
   logic aresetn = 1'b0;
@@ -85,7 +92,13 @@ $label_ports      .m_axis_tdata(m_axis_tdata),
   int idle_cycles = 0;
   int drain_cycles = 1000;          // still to go after the last result: surplus beats would show
   int errors = 0;
-  logic stalled = 1'b0;
+  int counting = 0;                 // 0: results are compared; 1: a lone sequence; 2: sequences at full rate
+  int cycle = 0;
+  int began = 0;                    // the cycle from which is counted
+  int full_number = 0;              // of those whose cycles are counted, the next one to be offered
+  int beat = 0;
+  logic full_last;
+$full_signals  logic stalled = 1'b0;
   logic [OUT_BEAT_BITS+1:0] held = '0;
 
   task fail(input string problem);
@@ -158,15 +171,60 @@ $label_ports      .m_axis_tdata(m_axis_tdata),
     end
   endtask
 
+  // Full sequences without gaps or stalls, of any data.
+  task drive_full;
+    s_axis_tvalid <= full_number < (counting == 1 ? 1 : COUNTED);
+    full_last = beat == FULL_BEATS - 1;
+$full_values    $sent <= $full_beat;
+  endtask
+
+  task count_cycles;
+    cycle = cycle + 1;
+    if (s_axis_tvalid && s_axis_tready === 1'b1) begin
+      idle_cycles = 0;
+      if (beat == 0) begin
+        if (counting == 2 && full_number == COUNTED - 1 && cycle - began != PERIOD_CYCLES) begin
+          fail("the initiation interval is not the predicted one");
+          $$display("  %0d sequences take %0d cycles, not %0d", PERIOD_SEQUENCES, cycle - began, PERIOD_CYCLES);
+        end
+        if (full_number == (counting == 1 ? 0 : COUNTED - 1 - PERIOD_SEQUENCES)) began = cycle;
+      end
+      beat = beat + 1;
+      if (beat == FULL_BEATS) begin
+        beat = 0;
+        full_number = full_number + 1;
+      end
+    end
+    if (counting == 1 && m_axis_tvalid === 1'b1 && m_axis_tlast === 1'b1) begin
+      if (cycle - began != LATENCY_CYCLES) begin
+        fail("the latency is not the predicted one");
+        $$display("  it is %0d cycles, not %0d", cycle - began, LATENCY_CYCLES);
+      end
+      count_from_reset(2);
+    end else if (counting == 2 && full_number == COUNTED) finish;
+    drive_full;
+  endtask
+
+  task count_from_reset(input int what);
+    counting = what;
+    reset_cycles = RESET_CYCLES;
+    aresetn <= 1'b0;
+    s_axis_tvalid <= 1'b0;
+    full_number = 0;
+    beat = 0;
+    idle_cycles = 0;
+  endtask
+
   always @(posedge aclk) begin
     random <= xorshift(random);
-    m_axis_tready <= !output_stops && (rushing || random[9:8] != 2'd0);
+    m_axis_tready <= counting != 0 || (!output_stops && (rushing || random[9:8] != 2'd0));
     idle_cycles = idle_cycles + 1;
     if (reset_cycles > 0) begin
       reset_cycles = reset_cycles - 1;
       aresetn <= reset_cycles == 0;
       if (reset_cycles < RESET_CYCLES - 2 && s_axis_tready !== 1'b0) fail("TREADY is high in the reset");
-    end else begin
+    end else if (counting != 0) count_cycles;
+    else begin
       check_output;
       drive_input;
       choose_stops;
@@ -183,8 +241,9 @@ $label_ports      .m_axis_tdata(m_axis_tdata),
         stalled = 1'b0;
       end
     end
-    if (resets == RESETS && received >= OUTPUTS && accepted == INPUTS) drain_cycles = drain_cycles - 1;
+    if (counting == 0 && resets == RESETS && received >= OUTPUTS && accepted == INPUTS) drain_cycles = drain_cycles - 1;
     else if (idle_cycles > TIMEOUT_CYCLES) fail("no beat moved");
-    if (drain_cycles == 0 || idle_cycles > TIMEOUT_CYCLES || errors >= MAX_ERRORS) finish;
+    if (drain_cycles == 0 && counting == 0 && errors == 0 && LATENCY_CYCLES != 0) count_from_reset(1);
+    else if ((drain_cycles == 0 && counting == 0) || idle_cycles > TIMEOUT_CYCLES || errors >= MAX_ERRORS) finish;
   end
 endmodule

@@ -158,7 +158,8 @@ def assemble(graph: Graph, chain: tuple[Engine, ...], pipelines: Sequence[Pipeli
     # Results that are held keep their tickets for longer.
     held_cycles = sum(timing.ring + timing.steps for timing in timings) * knobs.fixed_latency
     timings = (*timings[:-1], planner.timing(chain[-1], pipelines[-1], held_cycles))
-    sideband = Sideband(knobs.remembers, knobs.user_bits, knobs.id_bits, knobs.channels if knobs.id_bits else 1)
+    channels = knobs.channels if knobs.id_bits else 1
+    sideband = Sideband(knobs.remembers, knobs.user_bits, knobs.id_bits, channels, knobs.require_tlast)
     return Plan(
         graph,
         chain,

@@ -303,14 +303,16 @@ class Simulator:
         assert lengths.min() >= 1 and lengths.max() <= port.steps
         assert lengths.sum() == len(given.vectors), f"{lengths.sum()} vectors in sequences, {len(given.vectors)} given"
         well = port.format.beats(given.vectors, lengths)
-        framed = break_framing(port.format, well, port.steps, random) if stimulus.breaks_framing else None
-        framed = framed or framed_well(port.format, well)
-        counts = framed.beats.lengths
+        framed = framed_well(port.format, well)
+        if stimulus.breaks_framing:
+            framed = break_framing(port.format, well, port.steps, random, self.sideband)
+        counts, dropped = framed.beats.lengths, framed.dropped
         ends = np.cumsum(counts) - 1
-        last = counts < port.format.beat_counts(port.steps)
+        last = counts - dropped < port.format.beat_counts(port.steps)
         last |= random.random(len(counts)) < stimulus.last_probability
         flags = np.zeros((len(framed.beats.lanes), 1), np.uint8)
         flags[ends, 0] = _ENDS | last * _LAST
+        flags[(ends - counts + dropped)[dropped > 0], 0] = _LAST
         parts = [port.format.pack(framed.beats.lanes), framed.keep]
         if index == 0:
             parts += self._sideband_bytes(framed, given.fresh, random)
@@ -327,9 +329,11 @@ class Simulator:
         starts = np.cumsum(lengths) - lengths
         users = sideband.users(len(lengths)) << sideband.fresh | (0 if fresh is None else fresh.astype(np.int64))
         parts = []
-        for values, bits in ((users, sideband.tuser_bits), (sideband.ids(len(lengths)), sideband.id_bits)):
+        ids = sideband.ids(len(lengths))
+        for values, of_dropped, bits in ((users, users, sideband.tuser_bits), (ids, ids ^ 1, sideband.id_bits)):
             beats = random.integers(1 << bits, size=len(framed.beats.lanes))
-            beats[starts] = values
+            beats[starts] = of_dropped  # another channel's TID, where a sequence is dropped
+            beats[starts + framed.dropped] = values
             parts.append(_bytes_of(beats, bits))
         return parts
 

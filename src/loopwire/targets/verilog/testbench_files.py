@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from loopwire.data import Batch
-from loopwire.hdl.testbench import Vectors, testbench_text
+from loopwire.hdl.testbench import Pace, Vectors, testbench_text
 from loopwire.targets.verilog.hardware import VerilogHardware
 
 
@@ -36,7 +36,11 @@ def testbench_files(hardware: VerilogHardware, x: Batch) -> dict[str, str]:
         firmware.latency_cycles,
         firmware.timeout_cycles,
     )
-    text = testbench_text(firmware.top, sent, due, sent_file, due_file, period_ns, still_cycles, timeout_cycles, seed=1)
+    steady = firmware.steady
+    period = (steady.settled_sequences, steady.period_sequences, steady.period_cycles)
+    pace = Pace(firmware.latency_cycles, *period, firmware.length)
+    vectors = (sent, due, sent_file, due_file)
+    text = testbench_text(firmware.top, *vectors, period_ns, still_cycles, timeout_cycles, seed=1, pace=pace)
     return {
         f"testbench/{firmware.top}_tb.sv": text,
         f"testbench/{sent_file}": sent.text(),
