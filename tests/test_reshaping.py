@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -88,7 +89,9 @@ def test_hardware_of_random_networks_with_other_steps(seed: int) -> None:
         made = designed(model, **knobs)
         firmware = made.firmware
     except UnsupportedError as error:
-        assert "only repeats a vector" in str(error) or "no channel gives other steps to" in str(error), error
+        assert re.search("only repeats a vector|no channel gives other steps to|cannot take. Set its", str(error)), (
+            error
+        )
         return
     if firmware.is_network:
         prove(made, seed)

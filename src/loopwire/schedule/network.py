@@ -149,7 +149,7 @@ class _Planner:
             output = body.outputs[producer.results.index(value)]
             for index in _invariant(producer.op):
                 if output is body.inputs[index]:
-                    return _Origin(producer.operands[index], held=True)
+                    return replace(self._origin(producer.operands[index]), held=True)
         return _Origin(value)
 
     def _end(self, value: Value) -> _Origin:
