@@ -43,13 +43,17 @@ def describe(path: Path) -> Description:
     import onnx
     import onnx.checker
     import onnx.inliner
+    from google.protobuf.message import DecodeError
 
     source = str(path)
     try:
         content = read_bounded(path, MAX_ARRAY_BYTES)
     except ValueError as error:
         raise ModelFileError(source, str(error), "Give a smaller model") from None
-    model = onnx.load_model_from_string(content)
+    try:
+        model = onnx.load_model_from_string(content)
+    except DecodeError:
+        raise ModelFileError(source, "it is damaged: its bytes are no messages of ONNX", SAVE_AGAIN) from None
     del content
     if not model.graph.node and not model.graph.output:
         raise ModelFileError(source, "it holds no graph", SAVE_AGAIN)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from loopwire.errors import ModelFileError, ToolError, UnsupportedError, nearest
-from loopwire.frontends.containers import damaged
+from loopwire.frontends.containers import damage_reported, damaged
 from loopwire.frontends.file_kinds import require_file
 from loopwire.frontends.onnx.constants import READ as FOLDED
 from loopwire.frontends.onnx.constants import folded
@@ -61,8 +61,9 @@ def read_onnx(path: Path, reading: Reading) -> Model:
     require_file(path)
     if find_spec("onnx") is None:
         raise ToolError("onnx", "the package is not installed", "Install it: pip install 'loopwire[onnx]'")
-    description = describe(path) if reading.trust else read_apart(describe, path)
     source = str(path)
+    with damage_reported(source):
+        description = describe(path) if reading.trust else read_apart(describe, path)
     try:
         producer, opsets = str(description.facts["producer"]), description.facts["opsets"]
         graph = graph_of(description.facts["graph"], description.arrays, producer)

@@ -250,11 +250,12 @@ def reduced(reduction: Callable[..., Operand]) -> Operator:
 
     def operator(op: Operation) -> Sequence[Value]:
         x = op.view(0)
-        axes = op.whole_numbers("axes", 1)
-        if not axes and op.attribute("noop_with_empty_axes", 0):
+        axes, does_nothing = op.whole_numbers("axes", 1), op.attribute("noop_with_empty_axes", 0)
+        keep = bool(op.attribute("keepdims", 1))
+        if not axes and does_nothing:
             return [x]
         chosen = range(len(x.shape)) if not axes else op.axes(axes, len(x.shape))
-        return [reduction(op.trace, x, list(chosen), bool(op.attribute("keepdims", 1)))]
+        return [reduction(op.trace, x, list(chosen), keep)]
 
     return operator
 
