@@ -87,7 +87,7 @@ USES: dict[str, Use] = {
     "path: 1 is no path": lambda d, p: d.write(1),
     "more: 'report' is not a table": lambda d, p: d.write(p.parent / "out", X, "report"),
     "more.a: 1 is not a text": lambda d, p: d.write(p.parent / "out", X, {"a": 1}),
-    "verification: 'PASS' is no Verification or CSimulation": lambda d, p: d.report("PASS"),
+    "verification: 'PASS' is no Verification": lambda d, p: d.report("PASS"),
     "count: -1 is impossible. Give 0 or more": lambda d, p: d.random_inputs(-1),
     "seed: None is not a whole number": lambda d, p: d.random_inputs(2, None),
     "design: a Model is no Design. Give what loopwire.compile returns": lambda d, p: loopwire.verify(d.model, X),

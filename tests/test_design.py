@@ -253,7 +253,8 @@ def test_copies_and_whole_sequences_are_verified_and_told(tmp_path: Path) -> Non
     )
     assert "| `s_axis_tkeep` | 16 | read in a sequence's last beat" in readme
     facts = json.loads((path / "design.json").read_text())
-    assert (facts["copies"], facts["io"], facts["input"]["vectors_per_beat"]) == (2, "parallel", 4)
+    assert (facts["knobs"]["copies"], facts["knobs"]["io"]) == (2, "parallel")
+    assert facts["input"]["vectors_per_beat"] == 4
 
 
 def test_the_report_tells_the_width_of_a_bus() -> None:

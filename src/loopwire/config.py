@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,6 +146,11 @@ class CompileConfig(Knobs):
                 raise ConfigError(
                     knob, "it is given, and 'targets' that decide it too", "Leave one of the two out of the settings"
                 )
+
+    @property
+    def knobs(self) -> Knobs:
+        """The knobs alone."""
+        return Knobs(**{knob.name: getattr(self, knob.name) for knob in fields(Knobs)})
 
     @classmethod
     def from_toml(cls, path: str | Path) -> CompileConfig:

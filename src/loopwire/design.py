@@ -21,7 +21,7 @@ from loopwire.ir.fixed_point import Integers, integer_dtype
 from loopwire.project.files import project_files
 from loopwire.project.folder import write_project
 from loopwire.quantised_model import QuantisedModel
-from loopwire.report.summary import CSimulation, Cycles, LayerFacts, Report, Verification
+from loopwire.report.summary import Cycles, LayerFacts, Report, Verification
 from loopwire.simulate.hls_compile import HlsEmulator
 from loopwire.simulate.simulation import Received, SimulationResult, Stimulus
 from loopwire.targets.protocol import Target
@@ -157,10 +157,10 @@ class Design(QuantisedModel):
         files = project_files(self, self.device, self.target, self.hardware, x)
         return write_project(folder, {**files, **further})
 
-    def report(self, verification: Verification | CSimulation | None = None) -> Report:
+    def report(self, verification: Verification | None = None) -> Report:
         """Return what is known of the design, each number with the stage that it comes from."""
         if verification is not None:
-            instance((Verification, CSimulation), "Give what loopwire.verify returns")("verification", verification)
+            instance(Verification, "Give what loopwire.verify returns")("verification", verification)
         known = self.target.summary(self.hardware)
         return Report(
             self.name,
@@ -175,12 +175,7 @@ class Design(QuantisedModel):
             layers=self._layers(),
             range_proofs=self.range_proofs(),
             target=self.config.target,
-            stateful=self.config.stateful,
-            sliding_window=self.config.sliding_window,
-            channels=self.config.channels,
-            copies=self.config.copies,
-            io=self.config.io,
-            bus_bits=self.config.bus_bits,
+            knobs=self.config.knobs,
             delay_factor=self.config.delay_factor,
             engines=known.engines,
             estimated=known.estimated,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
-from loopwire.errors import FixedTypeError
+from loopwire.errors import ConfigError, FixedTypeError
 from loopwire.ir.types import FixedType
+from loopwire.knobs import Knobs
 from loopwire.text.identifiers import is_identifier
 from loopwire.text.names import is_name
 
@@ -46,10 +48,6 @@ def is_count(value: Any) -> bool:
     return type(value) is int and 1 <= value <= MAX_COUNT
 
 
-def is_width(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= MAX_COUNT
-
-
 def is_shape(value: Any) -> bool:
     return isinstance(value, list) and len(value) in (1, 2) and all(map(is_count, value))
 
@@ -71,4 +69,12 @@ def is_type(value: Any) -> bool:
     try:
         return isinstance(value, str) and FixedType.parse(value) is not None
     except FixedTypeError:
+        return False
+
+
+def is_knobs(value: Any) -> bool:
+    """Tell whether a table is of all knobs, each with a value that it can have."""
+    try:
+        return isinstance(value, dict) and asdict(Knobs(**value)) == value
+    except (ConfigError, TypeError):
         return False

@@ -6,7 +6,7 @@ from loopwire.arguments import function, instance, not_negative, whole
 from loopwire.data import Inputs, check_batch
 from loopwire.design import Design
 from loopwire.errors import DataError
-from loopwire.report.summary import CSimulation, Verification
+from loopwire.report.summary import Verification
 from loopwire.targets.protocol import Progress
 
 
@@ -16,7 +16,7 @@ def verify(
     sequences: int | None = None,
     seed: int = 1,
     progress: Progress | None = None,
-) -> Verification | CSimulation:
+) -> Verification:
     """Simulate the hardware and compare every bit with the emulator, as its target does it.
 
     Of SystemVerilog, latency and interval are compared with the prediction too (`targets.verilog.proof`); of HLS C++,

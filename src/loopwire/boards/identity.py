@@ -14,6 +14,7 @@ from loopwire.bounded import parse_json
 from loopwire.errors import BoardError, FixedTypeError, OutputError
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.ir.types import FixedType
+from loopwire.knobs import Knobs
 
 PROTOCOL = 1
 MAX_BYTES = 1 << 16
@@ -147,11 +148,12 @@ def identity_of(facts: Mapping[str, Any], buffer_bytes: int) -> Identity:
         BoardError: the design has labels, which a host does not send.
         OutputError: its ports contradict one another.
     """
-    for key in ("user_bits", "id_bits"):
-        if facts[key]:
+    knobs = Knobs(**facts["knobs"])
+    for key, bits in {"user_bits": knobs.user_bits, "id_bits": knobs.id_bits}.items():
+        if bits:
             raise BoardError(
                 f"project {facts['top']}",
-                f"its sequences have labels ({key} = {facts[key]}), which a host does not send",
+                f"its sequences have labels ({key} = {bits}), which a host does not send",
                 f"Compile it without {key!r}",
             )
     try:
@@ -174,7 +176,7 @@ def _identity_of(facts: Mapping[str, Any], buffer_bytes: int) -> Identity:
         output_type=output_type,
         output=_format(facts["output"], output_type),
         per_step=facts["output"]["per_step"],
-        remembers=facts["stateful"] or facts["sliding_window"],
+        remembers=Knobs(**facts["knobs"]).remembers,
         buffer_bytes=buffer_bytes,
     )
 

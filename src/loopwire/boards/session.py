@@ -17,6 +17,7 @@ from loopwire.emulator.fast_emulator import try_build
 from loopwire.emulator.windows import windows
 from loopwire.errors import BoardError
 from loopwire.ir.fixed_point import Integers, quantise, to_real
+from loopwire.knobs import Knobs
 from loopwire.project.written import read_facts, read_graph
 
 EMULATED_AT_ONCE = 512
@@ -97,13 +98,14 @@ def require_equal(where: str, outcome: Outcome, project: Path) -> None:
 def _emulated(inputs: Integers, project: Path) -> Integers:
     """Return the results of a written project's graph for full sequences, as after a reset."""
     facts, graph = read_facts(project), read_graph(project)
+    knobs = Knobs(**facts["knobs"])
     none, shape = np.zeros(len(inputs), np.bool_), graph.inputs[0].type.shape
-    if not facts["sliding_window"]:
+    if not knobs.sliding_window:
         inputs = inputs.reshape(len(inputs), *shape)
-    if facts["stateful"]:
-        return evaluate_calls(evaluate_integers, graph, inputs, none, facts["channels"])
-    if facts["sliding_window"]:
-        inputs = windows(inputs, none, shape[0], facts["channels"])
+    if knobs.stateful:
+        return evaluate_calls(evaluate_integers, graph, inputs, none, knobs.channels)
+    if knobs.sliding_window:
+        inputs = windows(inputs, none, shape[0], knobs.channels)
     emulator = try_build(graph)
     if emulator is not None:
         return emulator.run(inputs, None)

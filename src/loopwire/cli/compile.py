@@ -44,7 +44,7 @@ PROFILED_SEQUENCES = 2000
 )
 @click.option("--target", help="verilog or vitis_hls. [default: verilog]")
 @click.option("--part", help="FPGA. [default: xcku115-flvb2104-2-i]")
-@click.option("--clock-ns", type=float, help="Clock period in ns. [default: 5]")
+@click.option("--clock-ns", "clock_period_ns", type=float, help="Clock period in ns. [default: 5]")
 @click.option("--delay-factor", type=float, help="Take the part's delays to be so many times as long. [default: 1]")
 @click.option("--precision", help="Type of all tensors. [default: fixed<16,6,RND,SAT>]")
 @click.option("--reuse-factor", type=int, help="Products that a multiplier serves in each step. [default: 1]")

@@ -52,64 +52,31 @@ def named_files(
 def read_settings(
     model_path: Path,
     config_path: Path | None,
-    target: str | None = None,
-    part: str | None = None,
-    clock_ns: float | None = None,
-    delay_factor: float | None = None,
-    precision: str | None = None,
-    interleave: int | None = None,
-    reuse_factor: int | None = None,
-    multipliers: str | None = None,
-    copies: int | None = None,
-    io: str | None = None,
-    bus_bits: int | None = None,
-    stateful: bool | None = None,
-    sliding_window: bool | None = None,
-    channels: int | None = None,
-    steps: int | None = None,
     weights: Path | None = None,
-    require_tlast: bool | None = None,
-    user_bits: int | None = None,
-    id_bits: int | None = None,
-    port_registers: bool | None = None,
-    fixed_latency: bool | None = None,
     trust: bool = False,
-    **bounds: Any,
+    precision: str | None = None,
+    **options: Any,
 ) -> CompileConfig:
-    """Return the file's settings with the options' in their place."""
-    from dataclasses import replace
+    """Return the file's settings with the options' in their place; one is called as its setting, and None if not given.
+
+    Args:
+        model_path: of the model.
+        config_path: the file.
+        weights, trust: of the model.
+        precision: of all tensors.
+        options: other settings of `CompileConfig`, among them `steps`, and bounds of `DesignTargets`.
+    """
+    from dataclasses import fields, replace
 
     from loopwire.config import CompileConfig
     from loopwire.design_targets import DesignTargets, read_share
     from loopwire.frontends.reading import Reading
     from loopwire.ir.types import FixedType
 
-    config = (
-        CompileConfig() if config_path is None else _read_file(config_path, model_path, Reading(weights, steps, trust))
-    )
-    options = {
-        "target": target,
-        "part": part,
-        "clock_period_ns": clock_ns,
-        "delay_factor": delay_factor,
-        "interleave": interleave,
-        "reuse_factor": reuse_factor,
-        "multipliers": multipliers,
-        "copies": copies,
-        "io": io,
-        "bus_bits": bus_bits,
-        "stateful": stateful,
-        "sliding_window": sliding_window,
-        "channels": channels,
-        "steps": steps,
-        "require_tlast": require_tlast,
-        "user_bits": user_bits,
-        "id_bits": id_bits,
-        "port_registers": port_registers,
-        "fixed_latency": fixed_latency,
-    }
-    given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
-    targets = {name: bound for name, bound in bounds.items() if bound is not None}
+    reading = Reading(weights, options.get("steps"), trust)
+    config = CompileConfig() if config_path is None else _read_file(config_path, model_path, reading)
+    given = {key: value for key, value in options.items() if value is not None}
+    targets = {bound.name: given.pop(bound.name) for bound in fields(DesignTargets) if bound.name in given}
     if targets:
         kept = {} if config.targets is None else config.targets.given()
         if "max_share" in targets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
@@ -52,6 +53,7 @@ def _facts(model: QuantisedModel, device: Device) -> dict[str, object]:
         "part": device.name,
         "speed_grade": device.speed_grade,
         "clock_period_ns": model.config.clock_period_ns,
+        "knobs": asdict(model.config.knobs),
         "tensors": {value.name: str(value.type) for value in values},
     }
 

@@ -110,7 +110,7 @@ def read_report(project: Path) -> Report:
         report = from_json(read_bounded(project / REPORT).decode())
         take_in(report.model, str(project / REPORT), "the model", OutputError)
         return report
-    except (OSError, ValueError, FixedTypeError) as error:
+    except (OSError, ValueError, ConfigError, FixedTypeError) as error:
         raise OutputError(
             str(project / REPORT),
             f"it is not this version's report ({getattr(error, 'strerror', None) or error})",

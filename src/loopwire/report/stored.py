@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from loopwire.bounded import parse_json
 from loopwire.ir.types import FixedType
@@ -34,7 +35,16 @@ def _read(hint: Any, value: Any) -> Any:
             raise ValueError(f"it tells of a type {value!r:.80}")
         return FixedType.parse(value)
     if get_origin(hint) in (Union, types.UnionType):
-        return None if value is None else _read(_member(get_args(hint), value), value)
+        (member,) = (member for member in get_args(hint) if member is not types.NoneType)
+        return None if value is None else _read(member, value)
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise ValueError(f"{value!r:.80} is none of {get_args(hint)}")
+        return value
+    if get_origin(hint) is Mapping:
+        if not isinstance(value, dict):
+            raise ValueError(f"{value!r:.80} is no table")
+        return {key: _read(get_args(hint)[1], item) for key, item in value.items()}
     if get_origin(hint) is tuple:
         (element, _) = get_args(hint)
         if not isinstance(value, list):
@@ -48,14 +58,6 @@ def _read(hint: Any, value: Any) -> Any:
     if hint in (bool, int, float, str) and (not isinstance(value, plain) or (hint is not bool and value is True)):
         raise ValueError(f"{value!r:.80} is no {hint.__name__}")
     return value
-
-
-def _member(members: tuple[Any, ...], value: Any) -> Any:
-    """Return the member of a union that a value is of: of several dataclasses, the one with these fields."""
-    classes = [member for member in members if member is not types.NoneType]
-    if len(classes) == 1:
-        return classes[0]
-    return next((c for c in classes if isinstance(value, dict) and _names(c) == value.keys()), classes[0])
 
 
 def _require_fields(hint: type, value: Any) -> None:

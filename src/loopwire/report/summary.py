@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from loopwire.area.engine_area import EngineArea
 from loopwire.ir.types import FixedType
+from loopwire.knobs import Knobs
 from loopwire.report.agreement import Agreement, ClassAuc
 from loopwire.report.area import ENGINES, area_rows, engine_rows
 from loopwire.report.built import Built, ResourceUse
@@ -48,61 +49,30 @@ class Cycles:
 
 @dataclass(frozen=True)
 class Verification:
-    """A simulation whose every output bit and cycle count was as predicted.
+    """A simulation whose every output bit, and cycle count where these are known, was as predicted.
 
     Attributes:
         sequences: simulated, of which `short_sequences` ended before their last step, and `stressed_sequences` met
             random gaps or stalls.
         resets: while sequences were under way.
-        simulated: the cycles counted.
+        simulated: the cycles counted; None: only a vendor's tool knows them.
+        machine: what was simulated.
+        method: what was compared with what, in sentences.
     """
 
+    machine: str
+    method: str
     sequences: int
-    short_sequences: int
-    stressed_sequences: int
-    resets: int
-    simulated: Cycles
-
-    @property
-    def method(self) -> str:
-        """What was compared with what."""
-        return (
-            "Every output bit of the simulated SystemVerilog was compared with the integer emulator. Latency and "
-            "initiation interval were counted in the simulation and equal the schedule's prediction."
-        )
+    short_sequences: int = 0
+    stressed_sequences: int = 0
+    resets: int = 0
+    simulated: Cycles | None = None
 
     def __str__(self) -> str:
-        return (
-            f"RTL equals the emulator on {self.sequences} sequences "
-            f"({self.stressed_sequences} with random gaps or stalls, {self.short_sequences} of them short, "
-            f"{self.resets} resets): 0 bits differ"
-        )
-
-
-@dataclass(frozen=True)
-class CSimulation:
-    """A C simulation of HLS C++ whose every output bit was as predicted.
-
-    Attributes:
-        sequences: simulated, of which `short_sequences` ended before their last step.
-    """
-
-    sequences: int
-    short_sequences: int
-
-    @property
-    def method(self) -> str:
-        """What was compared with what."""
-        return (
-            "Every output bit of the HLS C++, compiled with the ap_fixed headers and a C++ compiler, was compared with "
-            "the integer emulator. What an HLS tool makes of the C++ is for its own cosimulation to prove."
-        )
-
-    def __str__(self) -> str:
-        return (
-            f"HLS C++ equals the emulator on {self.sequences} sequences ({self.short_sequences} of them short): "
-            "0 bits differ"
-        )
+        how = f"{self.short_sequences} of them short"
+        if self.simulated is not None:
+            how = f"{self.stressed_sequences} with random gaps or stalls, {how}, {self.resets} resets"
+        return f"{self.machine} equals the emulator on {self.sequences} sequences ({how}): 0 bits differ"
 
 
 @dataclass(frozen=True)
@@ -140,7 +110,8 @@ class Report:
 
     Of HLS C++ there is no prediction: only its tool knows cycles, and `predicted` and `loop_latency_cycles` are None.
     `engines` are as scheduled; their resources, and those of all in `estimated`, are estimates without synthesis.
-    `chosen` are the knobs found for the `targets`. `delay_factor` is what the delay model's delays were multiplied by.
+    `knobs` are those asked for, `chosen` those found for the `targets`; `interleave` is as scheduled. `delay_factor` is
+    what the delay model's delays were multiplied by.
     `command` leads to the same design.
     `doubts` are sentences about what the data show to be lost in fixed point.
     `built` is what tools reported, added when they have run.
@@ -154,7 +125,7 @@ class Report:
     interleave: int
     loop_latency_cycles: int | None
     predicted: Cycles | None
-    verification: Verification | CSimulation | None = None
+    verification: Verification | None = None
     agreement: Agreement | None = None
     aucs: tuple[ClassAuc, ...] = ()
     clipping: tuple[Clipping, ...] = ()
@@ -170,12 +141,7 @@ class Report:
     trace: tuple[TensorTrace, ...] = ()
     target: str = "verilog"
     built: tuple[Built, ...] = ()
-    stateful: bool = False
-    sliding_window: bool = False
-    channels: int = 1
-    copies: int = 1
-    io: str = "stream"
-    bus_bits: int | None = None
+    knobs: Knobs = field(default_factory=Knobs)
     engines: tuple[EngineArea, ...] = ()
     estimated: tuple[ResourceUse, ...] = ()
     targets: tuple[Target, ...] = ()
@@ -214,13 +180,14 @@ class Report:
             unknown = [] if self.built else [("Latency and initiation interval", UNKNOWN, "")]
             return [*unknown, ("Sequences a call", str(self.interleave), "asked for"), ("Clock", clock, "asked for")]
         stage = "predicted" if self.verification is None else "predicted and simulated"
+        copies = self.knobs.copies
         return [
             ("Latency", self._time(self.predicted.latency_cycles), stage),
             ("Latency at random times", self.predicted.latency_range, self._range_stage()),
             ("Initiation interval", self._time(self.predicted.initiation_interval_cycles), stage),
             ("Latency of the loop", self._time(self.loop_latency_cycles), "predicted"),
             ("Sequences interleaved", str(self.interleave), "scheduled"),
-            *([("Copies of the recurrent layers", str(self.copies), "scheduled")] if self.copies > 1 else []),
+            *([("Copies of the recurrent layers", str(copies), "scheduled")] if copies > 1 else []),
             ("Ports", self._ports(), "scheduled"),
             *self._channel_rows(),
             ("Clock", clock, "delay model" if self.delay_factor == 1 else f"delay model × {self.delay_factor:.3g}"),
@@ -229,21 +196,21 @@ class Report:
     def _range_stage(self) -> str:
         """Say whether the simulation met both bounds of the latency, or what it met."""
         assert self.predicted is not None
-        if not isinstance(self.verification, Verification):
+        if self.verification is None or self.verification.simulated is None:
             return "predicted"
         met = self.verification.simulated.latency_range
         return "predicted and simulated" if met == self.predicted.latency_range else f"predicted; simulated: {met}"
 
     def _ports(self) -> str:
-        if self.io == "parallel":
+        if self.knobs.io == "parallel":
             return "a whole sequence a beat"
-        return "a time step a beat" if self.bus_bits is None else f"{self.bus_bits} bits a beat"
+        return "a time step a beat" if self.knobs.bus_bits is None else f"{self.knobs.bus_bits} bits a beat"
 
     def _channel_rows(self) -> list[tuple[str, ...]]:
-        if not self.stateful and not self.sliding_window:
+        if not self.knobs.stateful and not self.knobs.sliding_window:
             return []
-        kept = "with states that last" if self.stateful else "with a sliding window"
-        return [(f"Channels, each {kept}", str(self.channels), "scheduled")]
+        kept = "with states that last" if self.knobs.stateful else "with a sliding window"
+        return [(f"Channels, each {kept}", str(self.knobs.channels), "scheduled")]
 
     def auc_rows(self) -> Rows:
         """Return (class, float AUC, fixed AUC, fixed / float)."""
@@ -312,6 +279,8 @@ def _plain(value: Any) -> Any:
         return str(value)
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 

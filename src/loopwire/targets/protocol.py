@@ -10,7 +10,7 @@ from loopwire.data import Batch
 from loopwire.devices import Device
 from loopwire.fact_kinds import Kinds
 from loopwire.quantised_model import QuantisedModel
-from loopwire.report.summary import CSimulation, HardwareFacts, Verification
+from loopwire.report.summary import HardwareFacts, Verification
 
 Progress = Callable[[int, int], None]
 """Called with how many sequences are done, of how many."""
@@ -76,7 +76,7 @@ class Target(Protocol):
         """
 
     @staticmethod
-    def prove(hardware: Any, x: Batch, seed: int, progress: Progress | None) -> Verification | CSimulation:
+    def prove(hardware: Any, x: Batch, seed: int, progress: Progress | None) -> Verification:
         """Run inputs through the hardware, and compare every bit with the emulator's.
 
         Args:

@@ -6,13 +6,13 @@ from loopwire.fact_kinds import (
     Kinds,
     is_count,
     is_flag,
+    is_knobs,
     is_module,
     is_positive,
     is_shape,
     is_table_of_modules,
     is_text,
     is_type,
-    is_width,
 )
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.targets.verilog.firmware import Firmware
@@ -27,10 +27,7 @@ KINDS: Kinds = {
     "part": is_text,
     "clock_period_ns": is_positive,
     "layer_modules": is_table_of_modules,
-    "stateful": is_flag,
-    "sliding_window": is_flag,
-    "channels": is_count,
-    **dict.fromkeys(("user_bits", "id_bits"), is_width),
+    "knobs": is_knobs,
     "input": {**_PORT, "shape": is_shape, "steps": is_count},
     "output": {**_PORT, "per_step": is_flag},
 }
@@ -38,8 +35,8 @@ KINDS: Kinds = {
 
 
 def facts(hardware: VerilogHardware) -> dict[str, object]:
-    """Return what `model.json` tells of the SystemVerilog."""
-    firmware, config = hardware.firmware, hardware.model.config
+    """Return what `design.json` tells of the SystemVerilog."""
+    firmware = hardware.firmware
     return {
         "top": firmware.top,
         "layer_modules": dict(firmware.layer_modules),
@@ -50,16 +47,6 @@ def facts(hardware: VerilogHardware) -> dict[str, object]:
             "loop_latency_cycles": firmware.loop_latency_cycles,
         },
         "interleave": firmware.interleave,
-        "copies": firmware.copies,
-        "io": config.io,
-        "stateful": config.stateful,
-        "sliding_window": config.sliding_window,
-        "channels": config.channels,
-        "require_tlast": config.require_tlast,
-        "user_bits": config.user_bits,
-        "id_bits": config.id_bits,
-        "port_registers": config.port_registers,
-        "fixed_latency": config.fixed_latency,
         **(_network_ports(hardware) if firmware.has_streams_apart else _ports(hardware)),
     }
 

@@ -49,6 +49,10 @@ REGIMES = (
     _Regime("with gaps", 0.5, 1.0),
 )
 RESETS_A_RUN = 3
+METHOD = (
+    "Every output bit of the simulated SystemVerilog was compared with the integer emulator. Latency and initiation "
+    "interval were counted in the simulation and equal the schedule's prediction."
+)
 
 
 def prove(hardware: VerilogHardware, x: Batch, seed: int, progress: Progress | None) -> Verification:
@@ -113,7 +117,7 @@ def prove(hardware: VerilogHardware, x: Batch, seed: int, progress: Progress | N
         struck += len(resets)
         if progress is not None:
             progress(done, len(integers))
-    return Verification(len(integers), short, stressed, struck, simulated)
+    return Verification("RTL", METHOD, len(integers), short, stressed, struck, simulated)
 
 
 def _runs(sequences: int, config: CompileConfig) -> int:

@@ -48,14 +48,9 @@ def files(hardware: HlsHardware, x: Batch) -> Mapping[str, str]:
 def facts(hardware: HlsHardware) -> dict[str, object]:
     """Return what `design.json` tells of the HLS C++."""
     project, model = hardware.project, hardware.model
-    knobs = project.knobs
     return {
         "top": project.top,
-        "io": knobs.io,
-        "interleave": knobs.interleave,
-        "reuse_factor": knobs.reuse_factor,
-        "layer_reuse_factor": dict(knobs.layer_reuse_factor),
-        "copies": model.config.copies,
+        "interleave": project.knobs.interleave,
         **_port_types(model),
     }
 
