@@ -38,10 +38,10 @@ from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Layer, OneToOne
-from loopwire.layers.pooling import GlobalAverage, GlobalMax, GlobalSum
 from loopwire.layers.select import Slice, Step
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape, Reversed
 from loopwire.layers.simple_rnn import SimpleRnn
+from loopwire.layers.windows import GlobalAveragePooling, GlobalMaxPooling, GlobalSum
 from loopwire.schedule.engine import engines, one_layer_each
 from loopwire.simulate import verilator
 from random_models import FUNCTIONS, PARTS, SOFTMAX, Weights, buildable, random_case, sometimes_lasting
@@ -240,11 +240,11 @@ def part_cases() -> Iterator[Case]:
     yield Case("step_first", (4, 2), [gru("a", 2, 2, **SEQUENCES), Step("b", 0), dense("c", 2, 2, "softmax")])
     yield Case("step_of_input", (4, 3), [Step("a", 2), dense("b", 3, 2)], part="LFE5U-85F", clock_period_ns=10)
     yield Case("pool_sum", (5, 2), [rnn("a", 2, 2, **SEQUENCES), GlobalSum("b"), dense("c", 2, 2)])
-    yield Case("pool_mean", (5, 2), [gru("a", 2, 2, **SEQUENCES), GlobalAverage("b")], interleave=2)
-    yield Case("pool_max", (3, 2), [lstm("a", 2, 2, **SEQUENCES), GlobalMax("b"), dense("c", 2, 2, "softmax")])
-    yield Case("pool_input", (4, 3), [GlobalMax("a"), dense("b", 3, 2)], part="LFE5U-85F", clock_period_ns=10)
+    yield Case("pool_mean", (5, 2), [gru("a", 2, 2, **SEQUENCES), GlobalAveragePooling("b")], interleave=2)
+    yield Case("pool_max", (3, 2), [lstm("a", 2, 2, **SEQUENCES), GlobalMaxPooling("b"), dense("c", 2, 2, "softmax")])
+    yield Case("pool_input", (4, 3), [GlobalMaxPooling("a"), dense("b", 3, 2)], part="LFE5U-85F", clock_period_ns=10)
     yield Case(
-        "pool_fold", (4, 2), [lstm("a", 2, 4, **SEQUENCES), GlobalAverage("b"), dense("c", 4, 4)], reuse_factor=4
+        "pool_fold", (4, 2), [lstm("a", 2, 4, **SEQUENCES), GlobalAveragePooling("b"), dense("c", 4, 4)], reuse_factor=4
     )
     yield Case("step_fold", (4, 2), [lstm("a", 2, 4, **SEQUENCES), Step("b", 1), dense("c", 4, 4)], reuse_factor=4)
 

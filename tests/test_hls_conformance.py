@@ -20,11 +20,11 @@ from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
-from loopwire.layers.pooling import GlobalAverage, GlobalMax
 from loopwire.layers.roles import Role
 from loopwire.layers.select import Slice, Step
 from loopwire.layers.shape import Flatten, Reshape
 from loopwire.layers.simple_rnn import SimpleRnn
+from loopwire.layers.windows import GlobalAveragePooling, GlobalMaxPooling
 
 STEPS, FEATURES, UNITS = 4, 3, 2
 FUNCTIONS = (
@@ -109,8 +109,8 @@ def layer_graphs() -> dict[str, Graph]:
         "lstm_wide": lowered(sequence, [lstm(**last)], wide),
         "lstm_peepholes": lowered(sequence, [lstm(clip=1.5, peepholes=weights((3, UNITS))[0], **every)]),
         "lstm_coupled": lowered(sequence, [coupled()]),
-        "pooled": lowered(sequence, [lstm(**every), GlobalAverage("mean")]),
-        "largest": lowered(sequence, [GlobalMax("most"), dense(FEATURES)]),
+        "pooled": lowered(sequence, [lstm(**every), GlobalAveragePooling("mean")]),
+        "largest": lowered(sequence, [GlobalMaxPooling("most"), dense(FEATURES)]),
         "lstm_projected": lowered(sequence, [projected(**every)]),
         "step_and_part": lowered(sequence, [lstm(**every), Step("step", 1), Slice("part", 1, UNITS)]),
         "gru_after": lowered(sequence, [gru(**last), dense(UNITS, function=Function("softmax"))]),

@@ -111,15 +111,12 @@ class Average(Merge):
         """Add the exact sum, its product with 1/n, then the cast."""
         total = reduce(lambda a, b: e.b.add(a, b, "sum"), vectors)
         count = len(vectors)
-        return e.cast(e.b.mul(total, share(e, count), "mean"), Role.RESULT, "y", f"y = sum / {count}")
-
-
-def share(e: Emitter, count: int) -> Value:
-    """Add 1/count, as fine as the mean of `count` values needs it."""
-    if count & (count - 1) == 0:
-        return e.scalar(1 / count, "share")
-    fraction = max(e.type_of(Role.RESULT).fraction, 0) + 2 * count.bit_length() + MEAN_GUARD_BITS
-    return e.b.const(1 / count, FixedType(fraction, 0, signed=False), "share")
+        if count & (count - 1) == 0:
+            factor = e.scalar(1 / count, "share")
+        else:
+            fraction = max(e.type_of(Role.RESULT).fraction, 0) + 2 * count.bit_length() + MEAN_GUARD_BITS
+            factor = e.b.const(1 / count, FixedType(fraction, 0, signed=False), "share")
+        return e.cast(e.b.mul(total, factor, "mean"), Role.RESULT, "y", f"y = sum / {count}")
 
 
 class Maximum(Merge):

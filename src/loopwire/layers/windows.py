@@ -290,6 +290,25 @@ class GlobalAveragePooling(OneToOne):
         return _mean(e, total, share_of(e, x.type.shape[0]))
 
 
+@dataclass(frozen=True)
+class GlobalSum(OneToOne):
+    """(T, n) → (n,): the sum of each feature."""
+
+    name: str
+
+    kind: ClassVar[str] = "GlobalSum"
+    roles: ClassVar[tuple[str, ...]] = (Role.RESULT,)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of a step."""
+        require_sequence(self.name, self.kind, input_shape)
+        return input_shape[1:]
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """Add the sum of the steps, then its cast."""
+        return e.cast(sum_of_steps(e, x), Role.RESULT, "y", "y = sum")
+
+
 def sum_of_steps(e: Emitter, x: Value) -> Value:
     """Return the exact sum of all steps of (T, n), a vector (n,)."""
     steps, element = x.type.shape[0], x.type.element

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +28,8 @@ from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.constant import Constant
 from loopwire.layers.dense import Dense
 from loopwire.layers.merge import Add, Average, Maximum, Merge, Minimum, Multiply, Subtract
-from loopwire.layers.pooling import GlobalAverage, GlobalMax, GlobalSum, Pooling
+from loopwire.layers.model import Layer
+from loopwire.layers.windows import GlobalAveragePooling, GlobalMaxPooling, GlobalSum
 
 MERGES: dict[str, type[Merge]] = {
     "add": Add,
@@ -38,7 +39,11 @@ MERGES: dict[str, type[Merge]] = {
     "minimum": Minimum,
 }
 """Operations of two tensors, by numpy's names."""
-POOLINGS: dict[type[Merge], type[Pooling]] = {Add: GlobalSum, Average: GlobalAverage, Maximum: GlobalMax}
+POOLINGS: dict[type[Merge], Callable[[str], Layer]] = {
+    Add: GlobalSum,
+    Average: GlobalAveragePooling,
+    Maximum: GlobalMaxPooling,
+}
 """What does to the steps of a sequence what a merging layer does to tensors side by side."""
 Weights = npt.NDArray[np.float64]
 
@@ -47,11 +52,11 @@ def linear(trace: Trace, x: Operand, kernel: Array, bias: Array | None = None) -
     """Return kernel x + bias for the last axis; kernel (m, n), bias (m,)."""
     key = ("dense", trace.place.name, id(kernel), id(bias))
     bias = np.zeros(len(kernel)) if bias is None else bias
-    if not isinstance(x, View):
-        return np.asarray(x @ kernel.T + bias)
     if kernel.ndim != 2 or bias.shape != kernel.shape[:1] or x.shape[-1:] != kernel.shape[1:]:
         problem = f"its weights have shapes {kernel.shape} and {bias.shape}, its input {x.shape}"
         raise trace.refused(problem, "Multiply the last axis by a matrix")
+    if not isinstance(x, View):
+        return np.asarray(x @ kernel.T + bias)
     x = features_last(trace, x)
     layer = remembered(trace, key, Dense, kernel=kernel, bias=bias)
     return x.each(lambda wire: trace.call(layer, wire))
