@@ -345,7 +345,8 @@ def _bounded(kind: Bound, a: Signal, expression: str, width: int) -> str:
     fits = _fits(a, expression, to.width, to.signed)
     low, high = literal(_lowest(to), width), literal(to.max_integer, width)
     if a.low <= to.min_integer < _lowest(to):
-        fits = f"{fits} && {kept} != {literal(to.min_integer, width)}"
+        wide = max(width, to.width)  # A result that is never positive may have fewer bits than its type.
+        fits = f"{fits} && {resized(expression, a.width, a.signed, wide)} != {literal(to.min_integer, wide)}"
     beyond = f"{_negative(a, expression)} ? {low} : {high}" if a.signed else high
     return f"{fits} ? {kept} : {literal(0, width) if to.overflow is Overflow.SAT_ZERO else beyond}"
 
