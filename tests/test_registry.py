@@ -28,7 +28,7 @@ def from_outside(source: Path, reading: Any) -> Model:
 def register(monkeypatch: pytest.MonkeyPatch, load: Any) -> None:
     """Let the installed packages have one entry point of a frontend."""
     entry = SimpleNamespace(name="mine", dist=SimpleNamespace(name="my-package"), load=load)
-    monkeypatch.setattr(metadata, "entry_points", lambda group: [entry] if group == registry.GROUP else [])
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [entry] if group == registry.FRONTENDS.package else [])
 
 
 def test_loading_names_what_it_found(tmp_path: Path) -> None:
@@ -94,7 +94,8 @@ def test_example_inputs_are_for_modules_alone() -> None:
 
 def test_nothing_is_imported_before_a_model_is_read() -> None:
     code = (
-        "import sys, loopwire; loopwire.load; from loopwire.frontends import registry; list(registry._frontends());"
+        "import sys, loopwire; loopwire.load; from loopwire.frontends.registry import FRONTENDS; "
+        "[FRONTENDS.load(name) for name in FRONTENDS.names];"
         "print([name for name in ('keras', 'tensorflow', 'torch', 'onnx', 'h5py') if name in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

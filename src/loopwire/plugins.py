@@ -15,8 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module, resources
-from importlib.metadata import EntryPoint, entry_points
+from importlib import import_module, metadata, resources
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -81,8 +80,8 @@ class Plugins:
             where = f"{self.member} {name!r}{package}"
             raise ToolError(where, f"it cannot be imported ({error})", "Mend the package, or uninstall it") from error
 
-    def _entries(self) -> tuple[EntryPoint, ...]:
-        return tuple(entry_points(group=self.package))
+    def _entries(self) -> tuple[metadata.EntryPoint, ...]:
+        return tuple(metadata.entry_points(group=self.package))
 
 
 def data_files(package: str, suffix: str) -> Iterator[tuple[str, str]]:
@@ -94,7 +93,7 @@ def data_files(package: str, suffix: str) -> Iterator[tuple[str, str]]:
         ToolError: what an entry point names cannot be read.
     """
     yield from _texts(package, suffix)
-    for entry in entry_points(group=package):
+    for entry in metadata.entry_points(group=package):
         try:
             yield from _texts(entry.module, suffix)
         except (ImportError, OSError, ValueError) as error:

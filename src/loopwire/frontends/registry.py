@@ -8,22 +8,17 @@ A package from outside names a module with `accepts` and `read` (see `loopwire.f
 
 from __future__ import annotations
 
-import pkgutil
-from collections.abc import Iterator
 from dataclasses import replace
-from importlib import import_module, metadata
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from loopwire import frontends
-from loopwire.errors import ModelFileError, ToolError, UnsupportedError
+from loopwire.errors import ModelFileError, UnsupportedError
 from loopwire.frontends.file_kinds import READS, describe_file, describe_folder, first_member, head_of, require_path
 from loopwire.frontends.reading import Reading
 from loopwire.layers.model import Model
+from loopwire.plugins import Plugins
 
-GROUP = "loopwire.frontends"
-"""Of entry points."""
+FRONTENDS = Plugins("loopwire.frontends", "frontend")
 
 
 class Frontend(Protocol):
@@ -53,7 +48,8 @@ def read(source: Path | str | Any, reading: Reading) -> Model:
     if isinstance(source, str | Path):
         source = Path(source)
         require_path(source)
-    for frontend in _frontends():
+    for name in FRONTENDS.names:
+        frontend = cast(Frontend, FRONTENDS.load(name))
         kind = frontend.accepts(source)
         if kind:
             return replace(frontend.read(source, reading), format=kind)
@@ -68,17 +64,3 @@ def read(source: Path | str | Any, reading: Reading) -> Model:
     head = head_of(source)
     member = first_member(head)
     raise ModelFileError(str(source), *describe_file(source, head, (member,) if member else ()))
-
-
-def _frontends() -> Iterator[Frontend]:
-    """Yield the frontends' modules, Loopwire's own first."""
-    for found in pkgutil.iter_modules(frontends.__path__, f"{frontends.__name__}."):
-        if found.ispkg and find_spec(f"{found.name}.frontend") is not None:
-            yield cast(Frontend, import_module(f"{found.name}.frontend"))
-    for entry in metadata.entry_points(group=GROUP):
-        try:
-            yield cast(Frontend, entry.load())
-        except Exception as error:  # whatever a module from elsewhere does when it is imported
-            package = "" if entry.dist is None else f" of the package {entry.dist.name}"
-            where = f"frontend {entry.name!r}{package}"
-            raise ToolError(where, f"it cannot be imported ({error})", "Mend the package, or uninstall it") from error
