@@ -15,7 +15,7 @@ from loopwire.devices import find_part
 from loopwire.emulator.calls import Evaluate, evaluate_calls
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.emulator.windows import windows
-from loopwire.hdl.axi_stream import Counts, StreamPort
+from loopwire.hdl.axi_stream import Counts, Sequences, StreamPort
 from loopwire.ir.fixed_point import Integers, integer_dtype
 from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, TensorType
@@ -28,7 +28,7 @@ from loopwire.schedule.cycles import DesignTiming, arrivals, run
 from loopwire.schedule.network_cycles import NetworkTiming
 from loopwire.schedule.network_cycles import run as run_network
 from loopwire.simulate import verilator
-from loopwire.simulate.simulation import Sequences, SimulationResult, Stimulus
+from loopwire.simulate.simulation import SimulationResult, Stimulus
 from loopwire.targets.verilog import Firmware, generate
 
 NO_KNOBS = Knobs()

@@ -11,10 +11,10 @@ from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
-from loopwire.hdl.axi_stream import NO_SIDEBAND, Sideband
+from loopwire.hdl.axi_stream import NO_SIDEBAND, Sequences, Sideband
 from loopwire.simulate import verilator
 from loopwire.simulate.port_wrapper import beat_bytes, header, port_wrapper
-from loopwire.simulate.simulation import Sequences, SimulationResult, Simulator, Stimulus
+from loopwire.simulate.simulation import SimulationResult, Simulator, Stimulus
 from loopwire.targets.verilog import Firmware
 
 Widths = tuple[tuple[int, ...], tuple[int, ...]]

@@ -19,6 +19,7 @@ from loopwire import CompileConfig, compile
 from loopwire.cli.console import print_table
 from loopwire.cli.failures import Failure
 from loopwire.hdl import testbench
+from loopwire.hdl.axi_stream import Sequences
 from loopwire.report.agreement import ClassAuc
 from loopwire.report.figures import svg
 from loopwire.report.html import page
@@ -148,9 +149,11 @@ def test_tops_of_any_name_stand_in_a_testbench(tmp_path: Path, capfd: pytest.Cap
         for path, text in design.firmware.files.items():
             (tmp_path / path).write_text(text)
         lengths = np.ones(2, np.int64)
-        sent = testbench.Vectors(design.firmware.input, x.astype(np.int64), lengths)
-        due = testbench.Vectors(design.firmware.output, x.astype(np.int64), lengths)
-        bench = testbench.testbench_text(top, sent, due, "a.hex", "b.hex", 5.0, 1000, 100, 1)
+        sent, due = (
+            [testbench.Vectors(port, Sequences(x.astype(np.int64), lengths))]
+            for (port,) in (design.firmware.inputs, design.firmware.outputs)
+        )
+        bench = testbench.testbench_files(top, sent, due, 5.0, 1000, 100)[f"{top}_tb.sv"]
         (tmp_path / f"{top}_tb.sv").write_text(bench)
         tops.append(top)
     assert slang_accepts(tmp_path, [f"{top}_tb" for top in tops]), "".join(capfd.readouterr())[-3000:]

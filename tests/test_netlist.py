@@ -76,9 +76,8 @@ def assert_netlist_conforms(case: Case, tmp_path: Path) -> None:
 
     source = random.Random(case.name)
     lengths = np.array([source.randint(1, design.length) for _ in range(12)])
-    (given,), (due,) = at_ports(graph, design, random_inputs(graph, len(lengths), source), lengths)
-    sent = Vectors(design.input, given.vectors, given.lengths)
-    expected = Vectors(design.output, due.vectors, due.lengths)
-    bench, *_ = write_testbench(tmp_path, design.top, sent, expected, case.clock_period_ns, design.latency_cycles)
+    given, due = at_ports(graph, design, random_inputs(graph, len(lengths), source), lengths)
+    sent, expected = map(Vectors, design.inputs, given), map(Vectors, design.outputs, due)
+    bench, *_ = write_testbench(tmp_path, design.top, [*sent], [*expected], case.clock_period_ns, design.latency_cycles)
     printed = verilator.run_testbench(f"{design.top}_tb", [bench, tmp_path / NETLIST])
     assert printed.startswith("PASS: 12 sequences, 0 errors\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -68,14 +69,32 @@ def test_hardware_of_all_graphs(name: str, knobs: dict[str, Any]) -> None:
     prove(design(form(name, seed=len(name)), **knobs))
 
 
-def test_the_testbench_of_one_stream_passes(tmp_path: Path) -> None:
-    for name in ("bidirectional_concat", "two_different"):
-        folder = design(form(name)).write(tmp_path / name)
-        benches = sorted((folder / "testbench").glob("*.sv"))
-        for memory in (folder / "rtl").glob("*.hex"):
-            shutil.copy(memory, folder / "testbench")
-        printed = run_testbench("net_tb", [*benches, *sorted((folder / "rtl").glob("*.sv"))])
-        assert "PASS: 32 sequences" in printed
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed (apt install iverilog)")
+@pytest.mark.parametrize("name", ["bidirectional_concat", "residuals", "encoder_decoder"])
+def test_the_projects_testbench_passes_in_icarus_and_finds_a_wrong_bit(name: str, tmp_path: Path) -> None:
+    bench = bench_of(name, tmp_path)
+    command = ["iverilog", "-g2012", "-o", "simulate", "net_tb.sv", *map(str, bench.parent.glob("rtl/*.sv"))]
+    subprocess.run(command, cwd=bench, check=True, capture_output=True)
+    printed = subprocess.run(["vvp", "simulate"], cwd=bench, check=True, capture_output=True, text=True).stdout
+    assert "PASS: 32 sequences, 0 errors" in printed
+    due = next(file for file in bench.glob("net_*.hex") if "expected" in file.name or "m_axis" in file.name)
+    lines = due.read_text().splitlines()
+    lines[5] = f"{int(lines[5], 16) ^ 1:0{len(lines[5])}x}"
+    due.write_text("\n".join(lines) + "\n")
+    done = subprocess.run(["vvp", "simulate"], cwd=bench, capture_output=True, text=True)
+    assert done.returncode != 0 and "a wrong beat of m_axis" in done.stdout
+
+
+def test_the_projects_testbench_passes_in_verilator(tmp_path: Path) -> None:
+    bench = bench_of("residuals", tmp_path)
+    sources = [*bench.glob("*.sv"), *bench.parent.glob("rtl/*.sv")]
+    assert run_testbench("net_tb", sources).startswith("PASS: 32 sequences, 0 errors")
+
+
+def bench_of(name: str, folder: Path) -> Path:
+    """Return the folder of the testbench of a project."""
+    settings: dict[str, dict[str, Any]] = {"residuals": {"bus_bits": 16}, "encoder_decoder": {"io": "parallel"}}
+    return design(form(name), **settings.get(name, {})).write(folder / name) / "testbench"
 
 
 @pytest.mark.parametrize("seed", range(400, 412))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from loopwire.errors import ToolError
-from loopwire.hdl.axi_stream import BeatFormat
+from loopwire.hdl.axi_stream import BeatFormat, Sequences, StreamPort
 from loopwire.hdl.testbench import Pace, Vectors, write_testbench
 from loopwire.simulate import verilator
 
@@ -73,11 +73,11 @@ endmodule
 """
 
 FAULTS = {
-    "wrong bits": (1, "a wrong beat, at output beat 9 of 95"),
-    "result lost under stall": (2, "TDATA or TLAST changed before TREADY rose"),
+    "wrong bits": (1, "a wrong beat of m_axis, at output beat 9 of 95"),
+    "result lost under stall": (2, "a signal of m_axis changed before TREADY rose"),
     "hang": (3, "no beat moved, at output beat 9 of 95"),
-    "state not reset": (4, "a wrong beat, at output beat 0 of 95"),
-    "result repeated": (5, "a beat too many, at output beat 95 of 95"),
+    "state not reset": (4, "a wrong beat of m_axis, at output beat 0 of 95"),
+    "result repeated": (5, "a beat of m_axis too many, at output beat 95 of 95"),
     "framing error": (7, "the status tells the framing wrong, at output beat 0 of 95"),
     "latency": (9, "the latency is not the predicted one"),
     "interval": (9, "the initiation interval is not the predicted one"),
@@ -93,11 +93,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lengths = random.integers(1, 9, 25)
     beats = random.integers(-128, 128, (int(lengths.sum()), 2))
     sums = np.concatenate([np.cumsum(one, axis=0) for one in np.split(beats, np.cumsum(lengths)[:-1])])
-    sent = Vectors(BeatFormat(2, 8, signed=True), beats, lengths)
-    due = Vectors(BeatFormat(2, 12, signed=True), sums, lengths)
+    sent = Vectors(StreamPort("s_axis", BeatFormat(2, 8, signed=True), 8, True), Sequences(beats, lengths))
+    due = Vectors(StreamPort("m_axis", BeatFormat(2, 12, signed=True), 8, True), Sequences(sums, lengths))
     (folder / "running_sum.sv").write_text(RUNNING_SUM)
-    pace = Pace(latency_cycles=8, settled_sequences=1, period_sequences=2, period_cycles=16, full_vectors=8)
-    write_testbench(folder, "running_sum", sent, due, clock_period_ns=5, still_cycles=20, pace=pace)
+    pace = Pace(latency_cycles=8, settled_sequences=1, period_sequences=2, period_cycles=16)
+    write_testbench(folder, "running_sum", [sent], [due], clock_period_ns=5, still_cycles=20, pace=pace)
     return folder
 
 
@@ -155,16 +155,18 @@ def test_a_failing_testbench_is_a_tool_error(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_vectors_hold_tlast_above_the_data() -> None:
-    vectors = Vectors(BeatFormat(2, 12, signed=True), np.array([[1, -2], [3, 4], [-1, 2047]]), np.array([2, 1]))
+    port = StreamPort("s_axis", BeatFormat(2, 12, signed=True), 2, True)
+    vectors = Vectors(port, Sequences(np.array([[1, -2], [3, 4], [-1, 2047]]), np.array([2, 1])))
     assert vectors.text() == "0fffe0001\n100040003\n107ffffff\n"
 
 
 def test_same_vectors_same_bytes_and_the_paths_are_returned(project: Path, tmp_path: Path) -> None:
-    one = Vectors(BeatFormat(1, 8, signed=False), np.array([[1], [2]]), np.array([2]))
-    paths = write_testbench(tmp_path, "one", one, one, clock_period_ns=2.5, still_cycles=20)
+    ports = [StreamPort(axis, BeatFormat(1, 8, signed=False), 2, True) for axis in ("s_axis", "m_axis")]
+    sent, due = ([Vectors(port, Sequences(np.array([[1], [2]]), np.array([2])))] for port in ports)
+    paths = write_testbench(tmp_path, "one", sent, due, clock_period_ns=2.5, still_cycles=20)
     assert [path.name for path in paths] == ["one_tb.sv", "one_input.hex", "one_expected.hex"]
     text = paths[0].read_text()
     assert "always #(1.250) aclk = ~aclk;" in text
     assert str(tmp_path) not in text
-    write_testbench(tmp_path, "one", one, one, clock_period_ns=2.5, still_cycles=20)
+    write_testbench(tmp_path, "one", sent, due, clock_period_ns=2.5, still_cycles=20)
     assert paths[0].read_text() == text

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopwire.errors import ToolError, VerificationError
-from loopwire.hdl.axi_stream import BeatFormat, StreamPort
+from loopwire.hdl.axi_stream import BeatFormat, Sequences, StreamPort
 from loopwire.simulate import verilator
-from loopwire.simulate.simulation import Sequences, SimulationResult, Simulator, Stimulus
+from loopwire.simulate.simulation import SimulationResult, Simulator, Stimulus
 
 IN = BeatFormat(count=3, width=12, signed=True)
 OUT = BeatFormat(count=3, width=20, signed=True)

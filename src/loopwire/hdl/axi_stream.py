@@ -233,3 +233,15 @@ class StreamPort:
     format: BeatFormat
     steps: int
     short: bool
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Vectors [n_vectors, count] of sequences at a port, one after the other, and the vectors of each [n_sequences].
+
+    `fresh` is bit 0 of TUSER of each sequence's first beat, for an input that has it; None: low.
+    """
+
+    vectors: Integers
+    lengths: Counts
+    fresh: npt.NDArray[np.bool_] | None = None

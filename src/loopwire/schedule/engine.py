@@ -148,7 +148,7 @@ def _engine(graph: Graph, node: Node, producers: dict[Value, Node], name: str, f
     if output in stacked:
         output, per_step = stacked[output], True
     else:
-        tail, per_step = _tail(graph, node, finals), False
+        tail, per_step = _tail(graph, finals), False
     constants = tuple(step_constants)
     return Engine(name, scan.length, reverse, (x,), body.nodes, tail, states, constants, finals, (output,), per_step)
 
@@ -230,7 +230,7 @@ def _source(sequence: Value, producers: dict[Value, Node]) -> tuple[Value, bool]
     return sequence, False
 
 
-def _tail(graph: Graph, scan: Node, finals: dict[Value, Value]) -> tuple[Node, ...]:
+def _tail(graph: Graph, finals: dict[Value, Value]) -> tuple[Node, ...]:
     """Return the nodes of the graph that work on the final states, refusing those that need anything else."""
     known = set(finals)
     tail = []
@@ -246,7 +246,8 @@ def _tail(graph: Graph, scan: Node, finals: dict[Value, Value]) -> tuple[Node, .
                     raise _unsupported(operand)
             known.add(node.result)
             tail.append(node)
-    assert graph.outputs[0] in known, f"output of the scan {scan.results}"
+    if graph.outputs[0] not in known:
+        raise _unsupported(graph.outputs[0])
     return tuple(tail)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwire.errors import ToolError, VerificationError
-from loopwire.hdl.axi_stream import NO_SIDEBAND, Beats, Counts, Sideband, StreamPort
+from loopwire.hdl.axi_stream import NO_SIDEBAND, Beats, Counts, Sequences, Sideband, StreamPort
 from loopwire.hdl.framing import Framed, break_framing, framed_well
 from loopwire.ir.fixed_point import Integers
 from loopwire.system.folders import keep, temporary_folder
@@ -61,18 +61,6 @@ class Stimulus:
     def __post_init__(self) -> None:
         assert 0 <= self.seed < 2**63 and self.still_cycles >= 0 and all(cycles > 0 for cycles in self.resets)
         assert 0 < self.valid_probability <= 1 and 0 < self.ready_probability <= 1 and 0 <= self.last_probability <= 1
-
-
-@dataclass(frozen=True)
-class Sequences:
-    """Vectors [n_vectors, count] of sequences at a port, one after the other, and the vectors of each [n_sequences].
-
-    `fresh` is bit 0 of TUSER of each sequence's first beat, for an input that has it; None: low.
-    """
-
-    vectors: Integers
-    lengths: Counts
-    fresh: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)

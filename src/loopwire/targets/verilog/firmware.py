@@ -149,10 +149,11 @@ class _Writer:
     _layers: dict[Identifier, str] = field(default_factory=dict)
     _layer_names: LayerNames = field(default_factory=LayerNames)
 
-    def _begin(self, around: str) -> None:
-        """Choose the top module's name, and keep the words of its text from being names of others."""
+    def _begin(self, around: str, ports: Sequence[str] = ()) -> None:
+        """Choose the top module's name, and keep the words of its text, and of its ports' vectors, from being names of
+        others."""
         self._names = Names(reserved_words().union(words_of(around)))
-        self.name = self._names.unique(self.wanted_name, *AROUND)
+        self.name = self._names.unique(self.wanted_name, *AROUND, *(f"_{port}" for port in ports))
 
     def chain(self, plan: Plan) -> Firmware:
         any_name = Identifier("loopwire_")
@@ -192,7 +193,8 @@ class _Writer:
     def network(self, plan: NetworkPlan, names: PortNames) -> Firmware:
         any_name = Identifier("loopwire_")
         sides = network_ports(plan, names.inputs, names.outputs)
-        self._begin(network_module(any_name, [any_name] * len(plan.engines), plan, sides))
+        text = network_module(any_name, [any_name] * len(plan.engines), plan, sides)
+        self._begin(text, [port.axis for side in sides for port in side])
         modules = []
         for engine, pipeline, timing in zip(plan.engines, plan.pipelines, plan.timing.engines, strict=True):
             modules.append(self._names.unique(f"{self.name}_{engine.name}", INSTANCE))
@@ -212,7 +214,7 @@ class _Writer:
             latency_cycles=plan.timing.latency_cycles,
             initiation_interval_cycles=plan.timing.steady.initiation_interval_cycles,
             loop_latency_cycles=max(rings, default=1),
-            interleave=max(timing.slots for timing in plan.timing.engines),
+            interleave=max((timing.slots for timing in plan.timing.engines), default=1),
             copies=1,
             sideband=NO_SIDEBAND,
             latency_range_cycles=None,

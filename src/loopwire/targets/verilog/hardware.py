@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from loopwire.data import Batch
 from loopwire.devices import Device
-from loopwire.hdl.axi_stream import StreamPort
+from loopwire.hdl.axi_stream import Sequences, StreamPort
 from loopwire.hdl.framing import ending_in_zeros
 from loopwire.quantised_model import QuantisedModel
 from loopwire.report.summary import Cycles
 from loopwire.simulate import verilator
-from loopwire.simulate.simulation import Sequences, SimulationResult, Simulator, Stimulus
+from loopwire.simulate.simulation import SimulationResult, Simulator, Stimulus
 from loopwire.system.folders import fill, new_folder, release
 from loopwire.targets.verilog.firmware import Firmware, generate
 

@@ -100,6 +100,11 @@ sign-extended.
 ## Files
 
 * `rtl/`: SystemVerilog and the memory files that it reads. Module `$top` is the top.
+* `testbench/`: a self-checking testbench of $vectors sequences, with vectors. It ends with `PASS` or `FAIL`:
+
+      cd testbench
+      iverilog -g2012 -o simulate *.sv ../rtl/*.sv && vvp simulate
+
 * `graph.txt`: the network as operations on fixed-point numbers, with all weights: what the emulator runs.
 * `design.json`: these facts and the type of every tensor, for scripts.
 """)
@@ -108,7 +113,7 @@ sign-extended.
 def readme(hardware: VerilogHardware, vectors: int) -> str:
     """Return the text; `vectors` are the sequences of the test bench."""
     firmware = hardware.firmware
-    return _network_readme(hardware) if firmware.has_streams_apart else _chain_readme(hardware, vectors)
+    return (_network_readme if firmware.has_streams_apart else _chain_readme)(hardware, vectors)
 
 
 def _chain_readme(hardware: VerilogHardware, vectors: int) -> str:
@@ -151,7 +156,7 @@ def _chain_readme(hardware: VerilogHardware, vectors: int) -> str:
     )
 
 
-def _network_readme(hardware: VerilogHardware) -> str:
+def _network_readme(hardware: VerilogHardware, vectors: int) -> str:
     firmware, model = hardware.firmware, hardware.model
     rows = []
     sides = (
@@ -178,6 +183,7 @@ def _network_readme(hardware: VerilogHardware) -> str:
         interval_cycles=f"{firmware.initiation_interval_cycles:g}",
         top=firmware.top,
         ports="\n".join(rows),
+        vectors=vectors,
     )
 
 

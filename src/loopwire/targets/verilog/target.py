@@ -53,11 +53,9 @@ def files(hardware: VerilogHardware, x: Batch) -> Mapping[str, str]:
     """Return the files of the project; inputs `x` (N, *input shape) become its test bench's vectors."""
     firmware = hardware.firmware
     found = {f"rtl/{name}": text for name, text in firmware.files.items()}
-    if not firmware.has_streams_apart:
-        # Simulators look for memory files where they run: beside the vectors.
-        memories = {name: text for name, text in firmware.files.items() if not name.endswith(".sv")}
-        found |= {f"testbench/{name}": text for name, text in memories.items()} | testbench_files(hardware, x)
-    return {**found, "README.md": readme(hardware, len(x))}
+    # Simulators look for memory files where they run: beside the vectors.
+    found |= {f"testbench/{name}": text for name, text in firmware.files.items() if not name.endswith(".sv")}
+    return {**found, **testbench_files(hardware, x), "README.md": readme(hardware, len(x))}
 
 
 def summary(hardware: VerilogHardware) -> HardwareFacts:
