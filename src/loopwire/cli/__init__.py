@@ -10,6 +10,7 @@ from loopwire.cli.compile import compile_command
 from loopwire.cli.console import with_verbosity
 from loopwire.cli.figures import figures_command
 from loopwire.cli.finetune import finetune_command
+from loopwire.cli.inspect import inspect_command
 from loopwire.cli.precision import precision_command
 from loopwire.cli.route import route_command
 from loopwire.cli.run import run_command
@@ -35,6 +36,7 @@ def main() -> None:
 
 COMMANDS = (
     compile_command,
+    inspect_command,
     build_command,
     synth_command,
     route_command,

@@ -13,6 +13,7 @@ from loopwire.frontends.tensors.emission import model_of
 from loopwire.frontends.tensors.recurrent import check_loops
 from loopwire.frontends.tensors.trace import Input, Trace, Wire
 from loopwire.frontends.tensors.views import LAYOUT_REMEDY, Axis, Operand, View, array_of
+from loopwire.layers.cell import Cell
 from loopwire.layers.model import Model
 
 B, T, F, P, ONE = Axis.BATCH, Axis.STEPS, Axis.FEATURES, Axis.PARTS, Axis.ONE
@@ -90,7 +91,19 @@ def _read(name: str, inputs: Sequence[GraphInput], layout: Layout, run: Run, tra
     wires = [wire for view in views for wire in view.parts.flat]
     outputs = [_wires(trace, output) for output in run(trace, views)]
     check_loops(trace)
-    return model_of(name, wires, [wire for of_output in outputs for wire in of_output], trace.source)
+    model = model_of(name, wires, [wire for of_output in outputs for wire in of_output], trace.source)
+    _check_parts(views, model, trace)
+    return model
+
+
+def _check_parts(views: Sequence[View], model: Model, trace: Trace) -> None:
+    """Refuse a layout in which an input is several tensors that are not initial states, all of them."""
+    parts = {wire.name for view in views if view.parts.size > 1 for wire in view.parts.flat}
+    for call in model.calls:
+        for place, tensor in enumerate(call.inputs):
+            if tensor.name in parts and not (isinstance(call.layer, Cell) and place > 0):
+                trace.places = 0  # the error of any other layout says more
+                raise trace.refused(f"it takes {tensor.name!r}, a part of an input, by itself", LAYOUT_REMEDY)
 
 
 def _wires(trace: Trace, output: Operand) -> list[Wire]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from loopwire.errors import ModelFileError, nearest
+from loopwire.errors import ModelFileError, UnsupportedError, nearest
 from loopwire.frontends.containers import Array
 from loopwire.frontends.file_kinds import require_file
 from loopwire.frontends.reading import Reading
@@ -26,8 +26,14 @@ from loopwire.sandbox import read_apart
 
 LARGEST_WEIGHT = float(np.finfo(np.float32).max)
 IN_PLACE_REMEDY = "Use the operation that returns its result, without inplace=True"
-VIEWS = ("select", "slice", "view", "transpose", "permute", "squeeze", "unsqueeze", "reshape", "narrow", "expand", "t")
-"""Operations whose results share their numbers with what they are given."""
+# fmt: off
+VIEWS = frozenset((
+    "select", "slice", "view", "transpose", "permute", "squeeze", "unsqueeze", "reshape", "narrow", "expand",
+    "t", "numpy_T", "movedim", "flatten", "unflatten", "unbind", "split", "split_with_sizes", "chunk",
+    "contiguous", "detach", "alias", "to", "dropout", "feature_dropout", "alpha_dropout",
+))
+# fmt: on
+"""Operations whose results may share their numbers with what they are given."""
 
 
 def read_torch(source: Path | Any, reading: Reading) -> Model:
@@ -65,11 +71,10 @@ class _Reader:
         self._program = program
         self._nodes = _needed(program)
         self._arrays: dict[str, Array] = {}
-        self._uses: dict[str, int] = {}
-        for node in self._nodes:
-            for argument in node.arguments.values():
-                for ref in tensors_of(argument):
-                    self._uses[ref.name] = self._uses.get(ref.name, 0) + 1
+        refs = (ref for node in program.nodes for argument in node.arguments.values() for ref in tensors_of(argument))
+        self._uses = Counter([*(ref.name for ref in refs), *program.outputs])
+        _refuse_unknown(program, self._nodes)
+        _refuse_shared_places(program, self._uses)
 
     def run(self, trace: Trace, inputs: Sequence[View]) -> Sequence[Operand]:
         """Return the program's outputs.
@@ -80,13 +85,10 @@ class _Reader:
         """
         values: dict[str, Value] = dict(zip(self._program.inputs, inputs, strict=True))
         values.update((name, self._array(name)) for name in self._program.arrays if name in self._uses)
-        makers: dict[str, Node] = {}
         for node in self._nodes:
             trace.enter(_place(self._program.source, node))
-            results = _results(trace, self._functional(trace, node, makers), values)
-            for name, result in zip(_names(node), results, strict=False):
-                values[name] = result
-                makers[name] = node
+            results = _results(trace, node, values)
+            values.update(zip(_names(node), results, strict=False))
         return [self._output(values, name) for name in self._program.outputs]
 
     def _output(self, values: Mapping[str, Value], name: str) -> Operand:
@@ -101,17 +103,32 @@ class _Reader:
             self._arrays[name] = _sound(self._program, name)
         return self._arrays[name]
 
-    def _functional(self, trace: Trace, node: Node, makers: Mapping[str, Node]) -> Node:
-        """Return a node that works in place as the one that returns its result, where nobody else sees the place."""
-        base, dot, overload = node.target.removeprefix("aten.").partition(".")
-        if not node.target.startswith("aten.") or not base.endswith("_") or base.startswith("__"):
-            return node
-        refs = tensors_of(node.arguments.get("self", node.arguments.get("input")))
-        maker = makers.get(refs[0].name) if refs else None
-        shared = maker is None or maker.target.removeprefix("aten.").partition(".")[0].rstrip("_") in VIEWS
-        if shared or self._uses[refs[0].name] > 1:
-            raise trace.refused("it changes a tensor in place that is used elsewhere", IN_PLACE_REMEDY)
-        return replace(node, target=f"aten.{base[:-1]}{dot}{overload}")
+
+def _place_changed(node: Node) -> str | None:
+    """Return the tensor that a node changes in place, as `relu_` does; '' where it is no tensor's name."""
+    base = node.target.removeprefix("aten.").partition(".")[0]
+    if not node.target.startswith("aten.") or not base.endswith("_") or base.startswith("_"):
+        return None
+    refs = tensors_of(node.arguments.get("self", node.arguments.get("input")))
+    return refs[0].name if refs else ""
+
+
+def _refuse_shared_places(program: Program, uses: Mapping[str, int]) -> None:
+    """Refuse operations in place where another name may lead to that place: they count as those that return results.
+
+    Raises:
+        UnsupportedError: there is one.
+    """
+    makers = {name: node for node in program.nodes for name in _names(node)}
+    for node in program.nodes:
+        place = _place_changed(node)
+        if place is None:
+            continue
+        maker = makers.get(place)
+        base = "" if maker is None else maker.target.removeprefix("aten.").partition(".")[0].rstrip("_")
+        if maker is None or base in VIEWS or uses[place] > 1:
+            problem = "it changes a tensor in place that is used elsewhere"
+            raise UnsupportedError(_place(program.source, node).where, problem, IN_PLACE_REMEDY)
 
 
 def _needed(program: Program) -> tuple[Node, ...]:
@@ -140,14 +157,32 @@ def _place(source: str, node: Node) -> Place:
     return Place(name, f"{source}, {module}{node.target}{line}")
 
 
+def _refuse_unknown(program: Program, nodes: Sequence[Node]) -> None:
+    """Refuse operations that are not read, the first one with where it is and the others by their names.
+
+    Raises:
+        UnsupportedError: there is one.
+    """
+    unknown = [node for node in nodes if _operation(node) not in OPERATIONS]
+    if not unknown:
+        return
+    first, *others = unknown
+    more = ", ".join(dict.fromkeys(f"{node.target} in {node.path or 'the model'!r}" for node in others))
+    problem = "this operation is not supported" + (f", nor are {more}" if more else "")
+    remedy = next((text for start, text in REFUSED.items() if first.target.startswith(start)), None)
+    hint = f"{nearest(first.target, OPERATIONS)}docs/pytorch.md lists the operations that are read"
+    raise UnsupportedError(_place(program.source, first).where, problem, remedy or hint)
+
+
+def _operation(node: Node) -> str:
+    """Return the target of a node, of one that works in place the one that returns its result."""
+    return node.target if _place_changed(node) is None else node.target.replace("_.", ".", 1)
+
+
 def _results(trace: Trace, node: Node, values: Mapping[str, Value]) -> Sequence[Value]:
     """Return what a node makes."""
-    if node.target not in OPERATIONS:
-        remedy = next((text for start, text in REFUSED.items() if node.target.startswith(start)), None)
-        hint = f"{nearest(node.target, OPERATIONS)}docs/pytorch.md lists the operations that are read"
-        raise trace.refused("this operation is not supported", remedy or hint)
     arguments = Arguments(trace, node, values)
-    results = OPERATIONS[node.target](arguments)
+    results = OPERATIONS[_operation(node)](arguments)
     arguments.finish()
     return [results] if isinstance(results, View | np.ndarray | int | float) else results
 

@@ -1,0 +1,55 @@
+"""`loopwire inspect`: a model as it was read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from loopwire.cli.console import print_table
+from loopwire.cli.failures import errors_told
+from loopwire.cli.settings import MODEL, how_to_read
+
+if TYPE_CHECKING:
+    from loopwire.layers.model import Model
+
+TARGETS = ("verilog", "vitis_hls")
+
+
+@click.command("inspect")
+@MODEL
+@how_to_read
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def inspect_command(model_path: Path, as_json: bool, trust: bool, weights: Path | None, steps: int | None) -> None:
+    """Show MODEL as it is read: layers, shapes, parameters, states, and what cannot be compiled."""
+    with errors_told():
+        from rich.console import Console
+
+        from loopwire.compiler import load
+        from loopwire.report.inspection import COLUMNS, inspect
+
+        model = load(model_path, trust, weights=weights, steps=steps)
+        inspection = inspect(model, {target: _refusal(model, target) for target in TARGETS})
+        if as_json:
+            click.echo(json.dumps(inspection.to_dict(), indent=2))
+            return
+        console = Console()
+        print_table(console, inspection.name, ("", ""), inspection.facts())
+        print_table(console, "Layers", COLUMNS, [call.row() for call in inspection.calls])
+
+
+def _refusal(model: Model, target: str) -> str | None:
+    """Return what of a model a target cannot compile, with default settings."""
+    from dataclasses import replace
+
+    from loopwire.compiler import compile_silently
+    from loopwire.config import CompileConfig
+    from loopwire.errors import LoopwireError
+
+    try:
+        compile_silently(model, replace(CompileConfig(), target=target))
+    except LoopwireError as error:
+        return str(error)
+    return None
