@@ -76,7 +76,7 @@ PROFILED_SEQUENCES = 2000
     "--simulate", "sequences", type=click.IntRange(min=0), help="Sequences to verify; 0: none. [default: 1000]"
 )
 def compile_command(model_path: Path | None, data: Path | None, out: Path | None, **options: Any) -> None:
-    """Compile MODEL, a Keras .h5 or .keras file, to verified SystemVerilog or HLS C++."""
+    """Compile MODEL, a Keras, PyTorch .pt2 or ONNX file, to verified SystemVerilog or HLS C++."""
     with errors_told():
         _compile(model_path, data, out, **options)
 
