@@ -31,6 +31,7 @@ from loopwire.ir import ops
 from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.knobs import KNOBS, Knobs
+from loopwire.layers.quantised.quantised import Quantised, quantised_input_type
 from loopwire.layers.roles import LayerTypes, Role, known_roles
 from loopwire.plugins import Plugins
 from loopwire.text.names import take_in
@@ -191,6 +192,7 @@ class TypeChoice:
         Raises:
             ConfigError: a group names a layer or kind that the model lacks, or a role that its layers lack.
         """
+        self._model = model
         self._read: set[tuple[str, str]] = set()
         self._tables: dict[str, tuple[str, str]] = {}
         by_kind: dict[str, Layer] = {layer.kind: layer for layer in model.layers}
@@ -199,8 +201,8 @@ class TypeChoice:
         _check_groups("layer", "name", config.layer, by_name)
         for name in config.layer_reuse_factor:
             layer = by_name.get(name)
-            if layer is None or Role.WEIGHT not in layer.roles:
-                known = [name for name, layer in by_name.items() if Role.WEIGHT in layer.roles]
+            if layer is None or not _multiplies(layer):
+                known = [name for name, layer in by_name.items() if _multiplies(layer)]
                 raise ConfigError(
                     f"configuration, [layer_reuse_factor] {name}",
                     "no layer of this name multiplies",
@@ -220,11 +222,15 @@ class TypeChoice:
                 )
 
     def input_type(self) -> FixedType:
-        """Return the type of the model's input."""
-        return self._decide(Role.INPUT, ["model"]) or DEFAULT_TYPE
+        """Return the type of the model's input: the user's, or that of the model's own quantisers."""
+        is_given = Role.INPUT in self._groups["model"].types
+        own = None if is_given else quantised_input_type(self._model)
+        return own or self._decide(Role.INPUT, ["model"]) or DEFAULT_TYPE
 
     def layer_types(self, layer: Layer) -> LayerTypes:
-        """Return the types of a layer's tensors."""
+        """Return the types of a layer's tensors; none of one that has its own."""
+        if isinstance(layer, Quantised):
+            return LayerTypes({})
         groups = [name for name in (f"layer.{layer.name}", f"kind.{layer.kind}", "model") if name in self._groups]
         decided = {role: self._decide(role, groups) for role in layer.roles}
         types = {
@@ -271,6 +277,10 @@ class TypeChoice:
         return None
 
 
+def _multiplies(layer: Layer) -> bool:
+    return layer.multiplies if isinstance(layer, Quantised) else Role.WEIGHT in layer.roles
+
+
 def _check_groups(key: str, what: str, groups: Mapping[str, PrecisionConfig], present: Mapping[str, Layer]) -> None:
     """Refuse groups of layers that the model lacks, and roles that their layers lack."""
     for name, group in groups.items():
@@ -284,6 +294,8 @@ def _check_groups(key: str, what: str, groups: Mapping[str, PrecisionConfig], pr
                 raise ConfigError(where, "'input' is the type of the model's input", "Give it in [model]")
             if role not in roles:
                 remedy = f"{nearest(role, roles)}It has {_list(roles)}" if roles else "It has no tensors of its own"
+                if isinstance(present[name], Quantised):
+                    remedy = "Its types are trained, and the model file's: leave them out"
                 raise ConfigError(where, f"a {kind} layer has no {str(role)!r}", remedy)
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from loopwire.ir import ops
-from loopwire.ir.fixed_point import Integers, cast, integer_dtype
+from loopwire.ir.fixed_point import Integers, cast, integer_dtype, quantise, to_real
 from loopwire.ir.functions import TABULATED
 from loopwire.ir.graph import Graph, Node
 from loopwire.ir.interval import table_form
@@ -55,7 +55,10 @@ def evaluate_real(
     lengths: npt.NDArray[np.int64] | None = None,
     observe: Observer | None = None,
 ) -> tuple[npt.NDArray[np.float64], ...]:
-    """Evaluate a graph on real numbers: weights as trained, casts without effect, tables as their functions."""
+    """Evaluate a graph on real numbers: weights as trained, tables as their functions, casts without effect.
+
+    Casts that are part of the model are done: the result is what its framework computes.
+    """
     with _one_thread():
         return _evaluate(graph, [shortened(x, lengths) for x in inputs], lengths, _apply_real, observe)
 
@@ -167,7 +170,8 @@ def _apply_real(node: Node, operands: Sequence[npt.NDArray[np.float64]]) -> npt.
         case ops.Const():
             return node.op.reals[np.newaxis]
         case ops.Cast():
-            return operands[0]
+            to = node.op.to
+            return to_real(quantise(operands[0], to), to.fraction) if node.op.in_reals else operands[0]
         case ops.Table():
             return TABULATED[node.op.function].real(operands[0])
         case op:

@@ -199,9 +199,9 @@ class Builder:
         """Largest of a vector's elements, a scalar."""
         return self.add_node(ops.ReduceMax(), (vector,), name, note)
 
-    def cast(self, a: Value, to: FixedType, name: str = "cast", note: str = "") -> Value:
-        """`a` in another type."""
-        return self.add_node(ops.Cast(to), (a,), name, note)
+    def cast(self, a: Value, to: FixedType, name: str = "cast", note: str = "", *, in_reals: bool = False) -> Value:
+        """`a` in another type; `in_reals`, if that is part of the model (`ops.Cast`)."""
+        return self.add_node(ops.Cast(to, in_reals), (a,), name, note)
 
     def table(
         self,

@@ -199,8 +199,64 @@ def _chord(real: RealFunction, segment_bits: int) -> RealFunction:
     return RealFunction(slope, turning_points=tuple(bend - width / 2 for bend in real.bends))
 
 
+MOST_ROUNDED_BITS, MOST_GRID_BITS = 16, 40
+"""Fraction bits of a result, and of an operand, for which a function is rounded exactly."""
+UNREACHED = 64.0
+"""Stands for an infinite threshold: no sigmoid or tanh changes beyond in `MOST_ROUNDED_BITS` fraction bits."""
+
+
+def below_of(function: str, fraction: int) -> str:
+    """Return the name of f(x) - h/2, h = 2**-fraction."""
+    return f"{function}_below_{fraction}"
+
+
+def threshold_of(function: str, fraction: int, grid: int) -> str:
+    """Return the name of t(y) + g/2 with f(t) = y - h/2, h = 2**-fraction, g = 2**-grid.
+
+    Rounded to nearest, it is the least multiple of g from which on f(x) rounds to y or more.
+    """
+    return f"{function}_threshold_{fraction}_{grid}"
+
+
+def _below(real: RealFunction, fraction: int) -> RealFunction:
+    return RealFunction(lambda x: real.real(x) - 2.0 ** -(fraction + 1))
+
+
+def _threshold(inverse: Callable[[Reals], Reals], fraction: int, grid: int) -> RealFunction:
+    def raised(y: Reals) -> Reals:
+        exact = inverse(y - 2.0 ** -(fraction + 1))
+        return np.where(np.abs(exact) < UNREACHED, exact + 2.0 ** -(grid + 1), exact)
+
+    return RealFunction(raised)
+
+
+def atanh(y: Reals) -> Reals:
+    """The inverse of tanh, `UNREACHED` beyond its results."""
+    inside = np.abs(y) < 1.0
+    return np.where(inside, np.arctanh(np.where(inside, y, 0.0)), np.copysign(UNREACHED, y))
+
+
+def logit(y: Reals) -> Reals:
+    """The inverse of sigmoid, `UNREACHED` beyond its results."""
+    return np.clip(2.0 * atanh(2.0 * np.asarray(y) - 1.0), -UNREACHED, UNREACHED)
+
+
+INVERSES: dict[str, Callable[[Reals], Reals]] = {"tanh": atanh, "sigmoid": logit}
+"""Of the functions that are rounded exactly."""
+
 TABULATED: dict[str, RealFunction] = {
     **FUNCTIONS,
+    **{
+        below_of(name, fraction): _below(FUNCTIONS[name], fraction)
+        for name in INVERSES
+        for fraction in range(1, MOST_ROUNDED_BITS + 1)
+    },
+    **{
+        threshold_of(name, fraction, grid): _threshold(inverse, fraction, grid)
+        for name, inverse in INVERSES.items()
+        for fraction in range(1, MOST_ROUNDED_BITS + 1)
+        for grid in range(fraction, MOST_GRID_BITS + 1)
+    },
     **{
         chord_of(name, bits): _chord(real, bits)
         for name, real in FUNCTIONS.items()
@@ -208,4 +264,4 @@ TABULATED: dict[str, RealFunction] = {
         if real.curvature is not None
     },
 }
-"""All that a table may carry: the functions, and the slopes that interpolating them takes."""
+"""All that a table may carry: the functions, and what interpolating them and rounding them exactly takes."""

@@ -2,7 +2,8 @@
 
 An op holds what is fixed when the graph is built; its operands and results stand on the `Node`. Each docstring defines
 the result on exact numbers. `Cast` and `Table` are the only ops that round: every other result is exact, and its type
-is wide enough for it. In a float evaluation a Cast is the identity and a Table is its real function.
+is wide enough for it. In a float evaluation a Cast is the identity, unless it belongs to the model, and a Table is its
+real function.
 
 Handle ops with ``match`` and ``assert_never``, so that the type checker lists each place a new op must be added.
 """
@@ -78,9 +79,13 @@ class ReduceMax:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """(a) → a in type `to`, rounded and brought into range by that type's modes (`fixed_point.cast`)."""
+    """(a) → a in type `to`, rounded and brought into range by that type's modes (`fixed_point.cast`).
+
+    With `in_reals` it is part of the model itself, such as a trained quantiser, and a float evaluation does it too.
+    """
 
     to: FixedType
+    in_reals: bool = False
 
 
 @dataclass(frozen=True, slots=True)

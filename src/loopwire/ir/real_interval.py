@@ -17,6 +17,7 @@ import numpy.typing as npt
 from loopwire.ir import ops
 from loopwire.ir.functions import TABULATED
 from loopwire.ir.graph import Graph, Node, Value
+from loopwire.ir.types import FixedType, Overflow
 
 Reals = npt.NDArray[Any]
 
@@ -140,7 +141,8 @@ class _Body:
     def _origin(self, value: Value) -> Value:
         """Return the value that this one is on real numbers: the one before all casts."""
         node = self._producers.get(value)
-        return self._origin(node.operands[0]) if node is not None and isinstance(node.op, ops.Cast) else value
+        is_identity = node is not None and isinstance(node.op, ops.Cast) and not node.op.in_reals
+        return self._origin(node.operands[0]) if node is not None and is_identity else value
 
     def _made_by(self, value: Value, op: type[ops.Op]) -> Node | None:
         node = self._producers.get(self._origin(value))
@@ -173,8 +175,8 @@ def _apply(op: ops.Op, operands: Sequence[Bounds]) -> Bounds:
     match op:
         case ops.Const():
             return Bounds(op.reals, op.reals)
-        case ops.Cast():
-            return operands[0]
+        case ops.Cast(to, in_reals):
+            return _within(operands[0], to) if in_reals else operands[0]
         case ops.Table():
             return function_bounds(op.function, operands[0].low, operands[0].high)
         case ops.MatVec():
@@ -211,6 +213,14 @@ def _apply(op: ops.Op, operands: Sequence[Bounds]) -> Bounds:
             raise AssertionError("a Scan has several results; see _update_scan()")
         case _:
             assert_never(op)
+
+
+def _within(given: Bounds, to: FixedType) -> Bounds:
+    """Return the bounds of what a cast to `to` makes of real numbers."""
+    low, high = to.min_integer * to.step, to.max_integer * to.step
+    if to.overflow is not Overflow.SAT and not (given.low >= low).all() & (given.high <= high).all():
+        return Bounds(np.full(given.low.shape, low), np.full(given.low.shape, high))
+    return Bounds(np.clip(given.low - to.step, low, high), np.clip(given.high + to.step, low, high))
 
 
 def _product(matrix: Bounds, vector: Bounds) -> Bounds:

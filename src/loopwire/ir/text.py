@@ -97,7 +97,7 @@ def _node_lines(node: Node, indent: str) -> Iterator[str]:
         case ops.Const():
             yield f"{result} = const {_const_text(op.reals, indent + '    ')}{note}"
         case ops.Cast():
-            yield f"{result} = cast {operands}{note}"
+            yield f"{result} = cast {operands}{' in_reals=1' if op.in_reals else ''}{note}"
         case ops.Table():
             entries = "" if op.max_entries is None else f" max_entries={op.max_entries}"
             error = f"max_error_steps={float(op.max_error_steps)!r}"
@@ -255,7 +255,8 @@ class _Parser:
             case "const":
                 op = ops.Const(self._reals(type.shape), type.element)
             case "cast":
-                op = ops.Cast(type.element)
+                in_reals = self._token.text == "in_reals"
+                op = ops.Cast(type.element, in_reals and _integer(self._parameter("in_reals"), 1, 1) == 1)
             case "table":
                 error = _real(self._parameter("max_error_steps"))
                 bounded = self._token.text == "max_entries"

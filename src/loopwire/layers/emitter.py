@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from loopwire.ir.builder import BodyResult, Builder
 from loopwire.ir.graph import Value
-from loopwire.ir.types import FixedType
+from loopwire.ir.types import MAX_FRACTION, FixedType
 from loopwire.layers.interpolation import interpolated, is_interpolated
 from loopwire.layers.roles import LayerTypes
 
@@ -57,6 +57,14 @@ class Emitter:
         steps = round(real * 2**fraction)
         return self.b.const(np.float64(real), FixedType.holding(min(steps, 0), max(steps, 0), fraction), name)
 
+    def exact(self, reals: npt.ArrayLike, name: str, note: str = "") -> Value:
+        """Add numbers that are fixed-point already, in the narrowest type that holds them all."""
+        given = np.asarray(reals, np.float64)
+        fraction = _fraction_bits(given)
+        steps = np.ldexp(given, fraction)
+        held = FixedType.holding(min(int(steps.min()), 0), max(int(steps.max()), 0), fraction)
+        return self.b.const(given, held, name, note)
+
     def zeros(self, shape: tuple[int, ...], role: str, name: str) -> Value:
         """Add an initial state."""
         return self.b.const(np.zeros(shape), self.type_of(role), name)
@@ -87,3 +95,11 @@ class Emitter:
 
         (y,) = self.scan((), sequences, body, names=(name,))
         return y
+
+
+def _fraction_bits(reals: npt.NDArray[np.float64]) -> int:
+    """Return the fewest fraction bits that hold all numbers; negative where all are multiples of a power of two."""
+    mantissas, exponents = np.frexp(reals[reals != 0])
+    whole = np.ldexp(mantissas, 53).astype(np.int64)
+    lowest_bits = np.frexp((whole & -whole).astype(np.float64))[1] - 1
+    return int((53 - exponents - lowest_bits).max(initial=-MAX_FRACTION)) if whole.size else 0

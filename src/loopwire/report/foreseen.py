@@ -51,6 +51,8 @@ def _rounded(graph: Graph, value: Value) -> Iterator[tuple[Value, FixedType]]:
     if node is None:
         return
     match node.op:
+        case ops.Cast(in_reals=True):
+            pass  # the model's own
         case ops.Cast(to) | ops.Table(to=to):
             yield node.result, to
         case ops.Scan(body):

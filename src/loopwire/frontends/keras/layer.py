@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -48,6 +49,8 @@ class SavedLayer:
     entry: LayerEntry
     context: Context
     arrays: tuple[Array, ...]
+    parts: Mapping[str, Sequence[Array]] = field(default_factory=dict)
+    """The arrays of its quantisers, by their names in it."""
     _unread: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:

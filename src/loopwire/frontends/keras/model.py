@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from loopwire.errors import ModelFileError, UnsupportedError
+from loopwire.frontends.containers import Array
 from loopwire.frontends.keras.bidirectional import bidirectional
 from loopwire.frontends.keras.graph import Operand, Result, SavedCall, SavedGraph, graph_of, shapes_of
 from loopwire.frontends.keras.layer import Context, SavedLayer, Weights
@@ -115,7 +116,7 @@ class _Caller:
                 raise ModelFileError(f"{saved.source}, layer {entry.name!r}", problem, "Save the model again")
             return self.run(inner, graph, inputs, (*path, entry.name))
         context = Context(saved.source, saved.keras_major, inputs[0].shape)
-        layer = SavedLayer(entry, context, tuple(saved.arrays.get(entry.name, ())))
+        layer = SavedLayer(entry, context, tuple(saved.arrays.get(entry.name, ())), _parts(saved, entry))
         if entry.class_name == "Bidirectional":
             return bidirectional(layer, self.builder, inputs, lambda part: self._recurrent(part, path))
         key = (*path, entry.name)
@@ -145,6 +146,12 @@ class _Caller:
         name = f"{reader.entry.name}_initial"
         (tensor,) = self.builder.call(Constant(name, values.reshape(values.shape[-1:])))
         return tensor
+
+
+def _parts(saved: SavedModel, entry: LayerEntry) -> dict[str, Sequence[Array]]:
+    """Return the arrays of what is inside a layer, by its name there."""
+    prefix = f"{entry.name}/"
+    return {name.removeprefix(prefix): found for name, found in saved.arrays.items() if name.startswith(prefix)}
 
 
 def _check_input(saved: SavedModel, entry: LayerEntry) -> None:

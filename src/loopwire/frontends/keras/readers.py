@@ -16,6 +16,7 @@ from loopwire.errors import UnsupportedError, nearest
 from loopwire.frontends.keras import windows
 from loopwire.frontends.keras.activations import ACTIVATION_LAYERS, activation, activation_layer
 from loopwire.frontends.keras.layer import SavedLayer, Weights
+from loopwire.frontends.keras.quantised import QUANTISED
 from loopwire.frontends.keras.saved import LayerEntry, layer_entry
 from loopwire.frontends.own import own_reader
 from loopwire.layers.activation import Activation, Function
@@ -59,7 +60,7 @@ def refuse_by_name(source: str, entry: LayerEntry) -> None:
         UnsupportedError: it is custom code, or one of `REFUSED`.
     """
     where = f"{source}, layer {entry.name!r}"
-    if entry.custom and own_reader(entry.class_name) is None:
+    if entry.custom and entry.class_name not in QUANTISED and own_reader(entry.class_name) is None:
         problem = f"it is a custom layer, {entry.class_name!r}, whose code Loopwire does not run"
         remedy = f"{nearest(entry.class_name, READERS)}Build it from Keras's own layers, or register a reader for it"
         raise UnsupportedError(where, problem, remedy)
@@ -262,6 +263,7 @@ READERS: dict[str, Reader] = {
     "SpatialDropout1D": _identity,
     "TimeDistributed": _time_distributed,
     **STEPWISE,
+    **QUANTISED,
 }
 
 REFUSED = {

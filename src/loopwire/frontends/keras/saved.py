@@ -15,6 +15,8 @@ from loopwire.frontends.containers import Array, damaged
 MODELS = ("Functional", "Sequential", "Model")
 """Classes of models, which may stand in others."""
 
+HGQ2_PREFIX = "hgq>"
+"""Of its classes' names in `.h5` files."""
 KERAS_PACKAGES = ("keras", "tf_keras", "tensorflow")
 
 
@@ -35,7 +37,7 @@ class LayerEntry:
 @dataclass(frozen=True)
 class SavedModel:
     """A model as saved: `config` is the Sequential's or Functional's own, `arrays` holds each layer's by its name, in
-    Keras's order; `model/layer` names one of a nested model."""
+    Keras's order; `model/layer` names one of a nested model, `layer/quantiser` a quantiser of a layer."""
 
     source: str
     keras_version: str
@@ -61,6 +63,7 @@ def layer_entry(where: str, raw: Any) -> LayerEntry:
         custom = str(module).split(".")[0] not in KERAS_PACKAGES
     name = raw.get("name") or raw["config"].get("name") or class_name
     nodes = raw.get("inbound_nodes")
+    class_name = class_name.removeprefix(HGQ2_PREFIX)
     return LayerEntry(class_name, str(name), raw["config"], nodes if isinstance(nodes, list) else (), custom)
 
 

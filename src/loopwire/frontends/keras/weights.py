@@ -26,6 +26,8 @@ CLASS_GROUPS = ("layers", "_layer_checkpoint_dependencies")
 DIRECTIONS = ("forward_layer", "backward_layer")
 """Groups of the layers in a Bidirectional."""
 MAX_NESTED = 32
+QUANTISER_ARRAY = re.compile(r"(^|[/_])(?P<quantiser>[a-z]+)/fixed_point_quantizer_[^/]*/(?P<name>[a-z_]+)(:0)?$")
+"""Name of an array of a quantiser of HGQ2 in a file that names all arrays."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,11 @@ def weights_in(file: h5py.File, source: str) -> SavedWeights:
         for name, member in members.items()
         if "vars" in member
     }
+    groups = {name: list(_variables(member, source)) for name, member in members.items()}
+    for name, member in members.items():
+        groups |= {f"{name}/{part}": list(datasets) for part, datasets in _quantisers(member, source)}
     return SavedWeights(
-        {name: list(_variables(member, source)) for name, member in members.items()},
+        groups,
         {name: text_of(owner) for name, owner in owners.items() if owner is not None},
         {},
         by_class=True,
@@ -85,7 +90,7 @@ def _members(layers: h5py.Group, source: str, path: str = "") -> Iterator[tuple[
 
 
 def by_layer(model: SavedModel, weights: SavedWeights, source: str) -> Iterator[tuple[str, Sequence[Any]]]:
-    """Yield each layer's arrays.
+    """Yield each layer's arrays, and those of its quantisers as `layer/quantiser` or, one each, `layer/quantiser/name`.
 
     Groups may carry the class's name in snake case, numbered from the second layer of a class on; a Sequential does not
     count its InputLayer.
@@ -98,8 +103,11 @@ def by_layer(model: SavedModel, weights: SavedWeights, source: str) -> Iterator[
         nested = _paths(entries[name]) if name in entries else []
         found: dict[str, list[Any]] = {path: [] for path in nested or [name]}
         for array, own in zip(arrays, weights.names[name], strict=True):
-            owner = (path for path in nested if f"/{path.rsplit('/', 1)[-1]}/" in f"/{own}")
-            found[next(owner, next(iter(found)))].append(array)
+            owners = (path for path in nested if f"/{path.rsplit('/', 1)[-1]}/" in f"/{own}")
+            owner = next(owners, next(iter(found)))
+            if part := QUANTISER_ARRAY.search(own):
+                owner = f"{owner}/{part['quantiser']}/{part['name']}"
+            found.setdefault(owner, []).append(array)
         yield from found.items()
 
 
@@ -132,6 +140,9 @@ def _by_class(
             yield from _by_class(inner, weights, source, f"{place}{group}/", f"{path}{entry.name}/")
         else:
             yield f"{path}{entry.name}", weights.groups.get(f"{place}{group}", ())
+            inside = f"{place}{group}/"
+            for part in (name.removeprefix(inside) for name in weights.groups if name.startswith(inside)):
+                yield f"{path}{entry.name}/{part}", weights.groups[f"{inside}{part}"]
 
 
 def _variables(layer: h5py.Group, source: str) -> Iterator[h5py.Dataset]:
@@ -145,6 +156,20 @@ def _variables(layer: h5py.Group, source: str) -> Iterator[h5py.Dataset]:
             if len(variables) > MAX_VARIABLES:
                 raise damaged(source, f"{len(variables)} arrays are said to be one layer's")
             yield from (dataset_in(variables, str(k), source) for k in range(len(variables)))
+
+
+def _quantisers(layer: h5py.Group, source: str) -> Iterator[tuple[str, Iterator[h5py.Dataset]]]:
+    """Yield the quantisers of HGQ2 in a layer or its cell by name, each with its variables."""
+    for holder in (layer, *([group_in(layer, "cell", source)] if "cell" in layer else [])):
+        for name in holder:
+            quantiser = group_in(holder, f"{name}/quantizer", source) if _holds_quantiser(holder, name) else None
+            if quantiser is not None:
+                yield name, _variables(quantiser, source)
+
+
+def _holds_quantiser(holder: h5py.Group, name: str) -> bool:
+    member = holder.get(name)
+    return isinstance(member, h5py.Group) and "quantizer" in member
 
 
 def _snake_case(class_name: str) -> str:
