@@ -25,6 +25,8 @@ from loopwire.datapath.ops import (
     Gather,
     Hold,
     Join,
+    Logic,
+    Multiplication,
     Multiply,
     Operation,
     Pack,
@@ -40,8 +42,10 @@ from loopwire.datapath.ops import (
     TableEnds,
     TableIndex,
     TableLookup,
+    Timed,
     Unpack,
     View,
+    Wire,
     WordRom,
 )
 from loopwire.devices import Device
@@ -82,8 +86,10 @@ def count_multipliers(datapath: Datapath) -> Multipliers:
                 total += Multipliers(matrix=_products(operation, constants))
             case Multiply():
                 total += Multipliers(elementwise=operation.result.count)
-            case _:
+            case ShiftAdd() | Wire() | Timed() | Logic():
                 pass
+            case _:
+                assert_never(operation.kind)
     return total
 
 
@@ -162,8 +168,10 @@ class _Estimator:
                 case TableIndex(form=form):
                     compared = _compared_bits(operation, form.clamp_low, form.clamp_high)
                     ignored = form.dropped_bits if compared <= operation.operands[0].width - form.dropped_bits else 0
-                case _:
+                case Wire() | Timed() | Multiplication() | Logic():
                     ignored = 0
+                case _:
+                    assert_never(operation.kind)
             for operand in operation.operands:
                 unread[operand] = min(unread.get(operand, ignored), ignored)
         return unread
@@ -175,8 +183,10 @@ class _Estimator:
                 return operation.kind.in_block_ram
             case Products() | Multiply():
                 return operation.operands[0] not in self._constants and dsp_blocks(operation, self._delays) > 0
-            case _:
+            case ShiftAdd() | Wire() | Timed() | Logic():
                 return False
+            case _:
+                assert_never(operation.kind)
 
     def _operation(self, operation: Operation) -> Iterable[Counted]:
         kind, result = operation.kind, operation.result

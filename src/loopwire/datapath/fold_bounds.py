@@ -7,8 +7,20 @@ the same results, and one multiplexer fewer stands in the loop.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
-from loopwire.datapath.ops import Bound, Datapath, Operation, Signal, TableIndex, View
+from loopwire.datapath.ops import (
+    Bound,
+    Datapath,
+    Logic,
+    Multiplication,
+    Operation,
+    Signal,
+    TableIndex,
+    Timed,
+    View,
+    Wire,
+)
 from loopwire.ir.interval import Range
 from loopwire.ir.types import Overflow
 
@@ -51,8 +63,10 @@ def _told_apart(datapath: Datapath) -> dict[Signal, Range | None]:
                 domain: Range | None = _domain(kind)
             case View():
                 domain = found.get(operation.result)
-            case _:
+            case Wire() | Timed() | Multiplication() | Logic():
                 domain = None
+            case _:
+                assert_never(operation.kind)
         for operand in operation.operands:
             before = found.get(operand, domain)
             found[operand] = None if domain is None or before is None else domain.join(before)

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import assert_never
 
 import numpy as np
 
 from loopwire.datapath.loops import looped
-from loopwire.datapath.ops import AddSub, Constant, Datapath, Multiply, Operation, Products
+from loopwire.datapath.ops import (
+    AddSub,
+    Constant,
+    Datapath,
+    Logic,
+    Multiply,
+    Operation,
+    Products,
+    ShiftAdd,
+    Timed,
+    Wire,
+)
 from loopwire.timing.delay import DelayModel
 
 DSP_PRODUCT_BITS = 9
@@ -111,8 +123,10 @@ def dsp_blocks(operation: Operation, delays: DelayModel) -> int:
             in_luts = kind.lut_rows == _rows(operation)
         case Multiply():
             in_luts = kind.in_luts
-        case _:
+        case ShiftAdd() | Wire() | Timed() | Logic():
             return 0
+        case _:
+            assert_never(kind)
     if in_luts or not delays.device.dsps:
         return 0
     widths, signed = [v.width for v in operation.operands], [v.signed for v in operation.operands]

@@ -58,27 +58,43 @@ class Signal:
         return self.count * self.width
 
 
+class Wire:
+    """A kind of operation that makes nothing: its elements are known, or are those of its operands."""
+
+
+class Timed:
+    """A kind that reads control bits of its step."""
+
+
+class Multiplication:
+    """A kind that multiplies."""
+
+
+class Logic:
+    """Another kind, whose result follows from its operands alone."""
+
+
 @dataclass(frozen=True, eq=False)
-class Constant:
+class Constant(Wire):
     """() → integers, written into the firmware's text."""
 
     integers: Integers
 
 
 @dataclass(frozen=True, eq=False)
-class StepRom:
+class StepRom(Timed):
     """() → row t of `rows` (T, count) in the t-th step of a sequence."""
 
     rows: Integers
 
 
 @dataclass(frozen=True)
-class Hold:
+class Hold(Timed):
     """(a) → a as it was when its step came, kept until the next step's; a register."""
 
 
 @dataclass(frozen=True, eq=False)
-class WordRom:
+class WordRom(Timed):
     """() → row t of `rows` (…, count), read with a register: the same row for `cycles` cycles of a step, then the next.
 
     With `by_step`, each step of a sequence has rows of its own, one step's after another's.
@@ -95,41 +111,41 @@ class WordRom:
 
 
 @dataclass(frozen=True)
-class Columns:
+class Columns(Timed):
     """(x of n) → the `count` elements of x whose turn it is: from pass · count on; zeros beyond the last."""
 
     count: int
 
 
 @dataclass(frozen=True)
-class Accumulate:
+class Accumulate(Timed):
     """(a) → the sum of a over the passes of a chunk, in a register."""
 
 
 @dataclass(frozen=True)
-class Gather:
+class Gather(Timed):
     """(chunk) → all chunks of a step, one after another, in registers, without what pads the last one."""
 
 
 @dataclass(frozen=True)
-class Unpack:
+class Unpack(Wire):
     """(bits) → the elements of a vector whose bits stand from `start` on, element 0 lowest."""
 
     start: int
 
 
 @dataclass(frozen=True)
-class Pack:
+class Pack(Wire):
     """(a, b, …) → the bits of all vectors, those of the first lowest."""
 
 
 @dataclass(frozen=True)
-class Select:
+class Select(Logic):
     """(choice of 1, a, b) → b where choice is 1, else a."""
 
 
 @dataclass(frozen=True)
-class View:
+class View(Wire):
     """(a) → elements start…stop-1."""
 
     start: int
@@ -137,19 +153,19 @@ class View:
 
 
 @dataclass(frozen=True)
-class Join:
+class Join(Wire):
     """(a, b, …) → the elements of all, one after another."""
 
 
 @dataclass(frozen=True, eq=False)
-class ShiftAdd:
+class ShiftAdd(Multiplication):
     """(x) → matrix · x, as a tree of shifts and adders with registers of its own."""
 
     tree: AdderTree
 
 
 @dataclass(frozen=True)
-class Products:
+class Products(Multiplication):
     """(matrix of m·n elements, x of n) → all m·n products matrix[i, j] · x[j], row by row.
 
     The last `lut_rows` rows are made of look-up tables on every device.
@@ -159,7 +175,7 @@ class Products:
 
 
 @dataclass(frozen=True)
-class Multiply:
+class Multiply(Multiplication):
     """(a, b) → a · b + added, element by element; a single element is repeated.
 
     With `in_luts` it is made of look-up tables on every device.
@@ -170,7 +186,7 @@ class Multiply:
 
 
 @dataclass(frozen=True)
-class AddSub:
+class AddSub(Logic):
     """(a, b) → (a << left_shift) ± (b << right_shift), element by element; a single element is repeated."""
 
     subtract: bool
@@ -179,7 +195,7 @@ class AddSub:
 
 
 @dataclass(frozen=True)
-class Extreme:
+class Extreme(Logic):
     """(a, b) → the larger (or smaller) of a << left_shift and b << right_shift; a single element is repeated."""
 
     largest: bool
@@ -188,7 +204,7 @@ class Extreme:
 
 
 @dataclass(frozen=True)
-class Pairs:
+class Pairs(Logic):
     """(a of m groups of n) → m groups of ceil(n / 2): sums, or the larger, of neighbours; an odd last one passes."""
 
     groups: int
@@ -196,7 +212,7 @@ class Pairs:
 
 
 @dataclass(frozen=True)
-class Round:
+class Round(Logic):
     """(a) → a with `dropped` fraction bits fewer; a negative number appends zeros."""
 
     dropped: int
@@ -204,14 +220,14 @@ class Round:
 
 
 @dataclass(frozen=True)
-class Bound:
+class Bound(Logic):
     """(a) → a brought into the range of `to` by its overflow mode."""
 
     to: FixedType
 
 
 @dataclass(frozen=True)
-class TableIndex:
+class TableIndex(Logic):
     """(a) → the table's cell: a clamped, counted from the clamp's lower end, without the bits that do not matter.
 
     With `wraps` a number beyond the table gives some cell: that of its lower bits.
@@ -222,21 +238,21 @@ class TableIndex:
 
 
 @dataclass(frozen=True)
-class TableBeyond:
+class TableBeyond(Logic):
     """(a) → 1 where a is below the table's clamp, 2 where it is above, else 0."""
 
     form: TableForm
 
 
 @dataclass(frozen=True)
-class TableLookup:
+class TableLookup(Logic):
     """(cell) → the table's result: a ROM, or two ROMs and an adder."""
 
     form: TableForm
 
 
 @dataclass(frozen=True)
-class TableEnds:
+class TableEnds(Logic):
     """(a, beyond) → a, or the table's first result where `beyond` is 1, its last one where it is 2."""
 
     form: TableForm

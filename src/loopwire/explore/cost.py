@@ -13,6 +13,7 @@ The search for a precision only needs the order in which it ranks designs; resou
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import assert_never
 
 import numpy as np
 
@@ -73,8 +74,10 @@ def estimate(graph: Graph) -> Cost:
             case ops.Scan():
                 steps = [constants[v] for v in node.operands[node.op.states :] if v in constants]
                 tables += sum(c.reals.size * c.type.width for c in steps) / ROM_BITS_A_LUT
-            case _:
+            case ops.Const() | ops.Movement():
                 pass
+            case _:
+                assert_never(node.op)
     return Cost(products, sums, tables, FLIP_FLOP * registers)
 
 

@@ -6,6 +6,8 @@ of its steps: those of a vector that is repeated, say.
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from loopwire.ir import ops
 from loopwire.ir.graph import Graph, Value
 
@@ -22,7 +24,9 @@ def short_values(graph: Graph) -> frozenset[Value]:
                     short.update(node.results[node.op.states :])
             case ops.MatVec() | ops.ReduceSum() | ops.ReduceMax() | ops.Slice() | ops.Concat() | ops.Reshape():
                 continue
-            case _:
+            case ops.Const() | ops.Cast() | ops.Table() | ops.Reverse() | ops.Arithmetic():
                 if not short.isdisjoint(node.operands):
                     short.update(node.results)
+            case _:
+                assert_never(node.op)
     return frozenset(short)

@@ -24,6 +24,18 @@ if TYPE_CHECKING:
     from loopwire.ir.graph import Graph
 
 
+class Movement:
+    """An op whose result has its operands' elements in other places."""
+
+    __slots__ = ()
+
+
+class Arithmetic:
+    """An op that computes exactly."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Const:
     """() → array: `reals` as trained, carried by firmware as the integers `quantise(reals, type)`."""
@@ -38,42 +50,42 @@ class Const:
 
 
 @dataclass(frozen=True, slots=True)
-class MatVec:
+class MatVec(Arithmetic):
     """(matrix (m, n), vector (n,)) → (m,): the product, accumulated exactly."""
 
 
 @dataclass(frozen=True, slots=True)
-class Add:
+class Add(Arithmetic):
     """(a, b) → a + b, element by element; a scalar operand is repeated."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sub:
+class Sub(Arithmetic):
     """(a, b) → a - b, element by element; a scalar operand is repeated."""
 
 
 @dataclass(frozen=True, slots=True)
-class Mul:
+class Mul(Arithmetic):
     """(a, b) → a · b, element by element; a scalar operand is repeated."""
 
 
 @dataclass(frozen=True, slots=True)
-class Max:
+class Max(Arithmetic):
     """(a, b) → the larger, element by element; a scalar operand is repeated."""
 
 
 @dataclass(frozen=True, slots=True)
-class Min:
+class Min(Arithmetic):
     """(a, b) → the smaller, element by element; a scalar operand is repeated."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReduceSum:
+class ReduceSum(Arithmetic):
     """(vector (n,)) → (): the sum of all elements."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReduceMax:
+class ReduceMax(Arithmetic):
     """(vector (n,)) → (): the largest element."""
 
 
@@ -103,7 +115,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Movement):
     """(a (n, …)) → (stop - start, …): elements start…stop-1 of the first axis."""
 
     start: int
@@ -111,19 +123,19 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
-class Concat:
+class Concat(Movement):
     """(a (n1, …), b (n2, …), …) → (n1 + n2 + …, …), along the first axis; elements of one type."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reshape:
+class Reshape(Movement):
     """(a) → the same elements in row-major order under another shape."""
 
     shape: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Reverse:
+class Reverse(Movement):
     """(a (T, …)) → the steps in reverse order; of a short sequence, its own steps, still at the front."""
 
 

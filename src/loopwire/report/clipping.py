@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -73,8 +73,10 @@ class ClippingMeter:
                 self._tally(node.result, to, result)
             case ops.Const() if node.result not in self._tallies:
                 self._tally(node.result, node.op.type, result)
+            case ops.Const() | ops.Arithmetic() | ops.Movement() | ops.Scan():
+                pass  # told of before, or exact: its type holds it
             case _:
-                pass
+                assert_never(node.op)
 
     def rows(self, graph: Graph) -> tuple[Clipping, ...]:
         """Return the tensors that clip, in the order of the graph."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
 import numpy as np
 
@@ -60,8 +61,10 @@ def _rounded(graph: Graph, value: Value) -> Iterator[tuple[Value, FixedType]]:
         case ops.Reshape() | ops.Reverse() | ops.Slice() | ops.Concat():
             for operand in node.operands:
                 yield from _rounded(graph, operand)
-        case _:
+        case ops.Const() | ops.Arithmetic():
             pass  # exact: its type holds it
+        case _:
+            assert_never(node.op)
 
 
 def _beyond(value: Value, to: FixedType, bounds: Bounds) -> str | None:

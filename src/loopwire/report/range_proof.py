@@ -7,6 +7,7 @@ tensors before it: a state that enters a step is anything that its type holds an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import assert_never
 
 import numpy as np
 
@@ -72,8 +73,10 @@ def range_proofs(graph: Graph) -> tuple[RangeProof, ...]:
                 rows.append(_row(node.result, to, float(bounds.low), float(bounds.high)))
             case ops.Const():
                 rows.append(_row(node.result, node.op.type, float(node.op.reals.min()), float(node.op.reals.max())))
+            case ops.Arithmetic() | ops.Movement() | ops.Scan():
+                pass  # exact: its type holds it
             case _:
-                pass
+                assert_never(node.op)
     return tuple(rows)
 
 

@@ -8,22 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from typing import assert_never
 
 from loopwire.cmvm.adder_tree import StagedTree
 from loopwire.cmvm.shift_add import stage
 from loopwire.datapath.loops import Group, leading_to, looped, ring_groups
 from loopwire.datapath.ops import (
     Accumulate,
+    Columns,
     Constant,
     Datapath,
     Folding,
     Gather,
     Hold,
+    Logic,
+    Multiplication,
     Operation,
     Ring,
     ShiftAdd,
     Signal,
     StepRom,
+    Wire,
     WordRom,
 )
 from loopwire.errors import ConfigError
@@ -286,8 +291,10 @@ class _Scheduler:
                 return Placement(place, (place + self._folding.passes, 0.0))
             case Gather() if self._folding is not None:
                 return Placement(place, (place + _gather_cycles(self._folding), 0.0))
-            case _:
+            case StepRom() | Columns() | Accumulate() | Gather() | Wire() | Multiplication() | Logic():
                 return Placement(place, (place, ns + delay_ns))
+            case _:
+                assert_never(operation.kind)
 
     def _stage(self, operation: Operation, start_ns: float) -> StagedTree:
         assert isinstance(operation.kind, ShiftAdd)

@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import assert_never
 
-from loopwire.datapath.ops import Accumulate, Columns, Folding, Gather, Hold, Kind, Ring, StepRom, WordRom
+from loopwire.datapath.ops import (
+    Accumulate,
+    Columns,
+    Folding,
+    Gather,
+    Hold,
+    Kind,
+    Logic,
+    Multiplication,
+    Ring,
+    StepRom,
+    Wire,
+    WordRom,
+)
 from loopwire.schedule.cycles import EngineTiming
 from loopwire.timing.pipeline import Pipeline
 
@@ -40,8 +54,10 @@ def of_operation(kind: Kind) -> tuple[str, ...]:
             return ("pass_index",)
         case Gather():
             return ("step_valid", "chunk", "pass_index")
-        case _:
+        case Wire() | Multiplication() | Logic():
             return ()
+        case _:
+            assert_never(kind)
 
 
 def of_ring(ring: Ring, pipeline: Pipeline) -> list[tuple[str, int]]:

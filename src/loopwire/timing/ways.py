@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from typing import assert_never
 
-from loopwire.datapath.ops import Datapath, Join, Operation, Products, Ring, ShiftAdd, View
+from loopwire.datapath.ops import (
+    Datapath,
+    Join,
+    Logic,
+    Multiply,
+    Operation,
+    Products,
+    Ring,
+    ShiftAdd,
+    Timed,
+    View,
+    Wire,
+)
 from loopwire.timing.delay import DelayModel
 
 SHARES = (0.0, 0.25, 0.5)
@@ -76,8 +89,10 @@ def _matrix_luts(operation: Operation) -> int:
         case Products():
             a, b = operation.operands
             return operation.result.count * a.width * b.width
-        case _:
+        case Multiply() | Wire() | Timed() | Logic():
             return 0
+        case _:
+            assert_never(operation.kind)
 
 
 def ways(datapath: Datapath, delays: DelayModel) -> list[Ways]:
