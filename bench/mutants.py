@@ -11,13 +11,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bench.equality import is_equal
 from bench.mutation import CHOICE, Mutant, instrumented
 
 import loopwire
@@ -78,6 +80,7 @@ PORTS: dict[str, Any] = {
     "id_bits": 2,
     "require_tlast": True,
 }
+CALLS: dict[str, Any] = {"stateful": True, "user_bits": 2, "require_tlast": True}
 SUBJECTS = (
     Subject("interleaved", (4, 2), [rnn("a", 2, 2)]),
     Subject("turned", (3, 2), [rnn("a", 2, 2, **STEPS), rnn("b", 2, 2, **BACK), dense("c", 2, 2)]),
@@ -93,6 +96,9 @@ SUBJECTS = (
     Subject("passes", (3, 3), [rnn("a", 3, 3)], {"reuse_factor": 3}),
     Subject("later", (3, 2), [rnn("a", 2, 2), dense("b", 2, 4)], {**ECP5, "io": "parallel", "copies": 2}),
     Subject("channels", (3, 2), [rnn("a", 2, 2, **STEPS), rnn("b", 2, 2)], {"stateful": True, "channels": 3}),
+    Subject("calls", (3, 1), [rnn("a", 1, 2, **STEPS)], {**CALLS, "channels": 3, "id_bits": 2}),
+    Subject("calls_in_parts", (3, 3), [rnn("a", 3, 2)], {**CALLS, "channels": 2, "id_bits": 1, "bus_bits": 8}),
+    Subject("calls_in_beats", (7, 1), [rnn("a", 1, 2)], {**CALLS, "channels": 3, "id_bits": 2, "bus_bits": 24}),
     Subject("one_slot", (3, 4), [rnn("a", 4, 4)], {"stateful": True, "reuse_factor": 4, "bus_bits": 8}),
 )
 
@@ -159,30 +165,52 @@ class Mutated:
         return "" if run.returncode == 0 and "PASS" in run.stdout else run.stdout or run.stderr
 
 
-def killed(subject: Subject) -> dict[str, set[int]]:
-    """Return the numbers of the mutants that each check kills in a design."""
+Alive = Mapping[str, set[int]]
+"""Numbers of the mutants that a check has not killed yet."""
+
+
+def killed_in(subject: Subject, alive: Alive) -> Alive:
+    """Return the numbers of those mutants, alive up to now, that each check kills in a design."""
     with tempfile.TemporaryDirectory() as folder:
         mutated = Suite(MODULES).build(subject, Path(folder))
-        return {check: {m.number for m in mutated.mutants if mutated.fault(check, m)} for check in CHECKS}
+        return {
+            check: {m.number for m in mutated.mutants if m.number in alive[check] and mutated.fault(check, m)}
+            for check in CHECKS
+        }
+
+
+def survivors(mutants: Sequence[Mutant]) -> Alive:
+    """Run mutants through all designs, two at a time, and return those that each check leaves alive."""
+    alive = {check: {mutant.number for mutant in mutants} for check in CHECKS}
+    with ProcessPoolExecutor(2) as pool:
+        left = iter(SUBJECTS)
+        running = {pool.submit(killed_in, subject, alive): subject for subject in islice(left, 2)}
+        while running:
+            for done in wait(running, return_when=FIRST_COMPLETED).done:
+                for check, numbers in done.result().items():
+                    alive[check] -= numbers
+                counts = ", ".join(f"{len(alive[check])} survive {check}" for check in CHECKS)
+                print(f"{running.pop(done).name}: {counts}", file=sys.stderr, flush=True)
+                running |= {pool.submit(killed_in, subject, alive): subject for subject in islice(left, 1)}
+    return alive
 
 
 def main() -> None:
     """Run all mutants through all designs, and print the score of each module and the survivors."""
     suite = Suite(MODULES)
-    alive = {check: {mutant.number for mutant in suite.mutants} for check in CHECKS}
-    with ProcessPoolExecutor(2) as pool:
-        for subject, numbers in zip(SUBJECTS, pool.map(killed, SUBJECTS), strict=True):
-            print(f"{subject.name}: {', '.join(f'{c} kills {len(numbers[c])}' for c in CHECKS)}", file=sys.stderr)
-            for check in CHECKS:
-                alive[check] -= numbers[check]
+    alive = survivors(suite.mutants)
+    left = [mutant for mutant in suite.mutants if any(mutant.number in alive[check] for check in CHECKS)]
+    with ThreadPoolExecutor(2) as pool:
+        equal = dict(zip(left, pool.map(is_equal, left), strict=True))
     for module in MODULES:
-        of = [mutant for mutant in suite.mutants if mutant.module == module]
-        survivors = [sum(m.number in alive[check] for m in of) for check in CHECKS]
-        print(module, len(of), *survivors, *(f"{1 - n / len(of):.1%}" for n in survivors), sep=" | ")
-    for mutant in suite.mutants:
+        of = [m for m in suite.mutants if m.module == module and not equal.get(m)]
+        same = sum(m.module == module and equal[m] for m in left)
+        kills = [sum(m.number not in alive[check] for m in of) for check in CHECKS]
+        scores = " | ".join(f"{killed} of {len(of)}, {killed / len(of):.1%}" for killed in kills)
+        print(f"| {module} | {len(of) + same} | {same} | {scores} |")
+    for mutant in left:
         checks = [check for check in CHECKS if mutant.number in alive[check]]
-        if checks:
-            print(f"{', '.join(checks)}: {mutant}")
+        print(f"{'proved equal' if equal[mutant] else ', '.join(checks)}: {mutant}")
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     print(f"{sum(u.ru_utime + u.ru_stime for u in used) / 60:.1f} CPU-minutes")
 
