@@ -69,7 +69,8 @@ def firmware_of(graph: Graph, device: Any, clock_period_ns: float, name: str, kn
     beat = BeatFormat(FEATURES, 16, signed=True)
     text = HARDWARE.replace("STEPS = 4", f"STEPS = {steps}")
     steady = SteadyState(0, 1, steps)
-    timing = DesignTiming((EngineTiming(steps, 1, 1, 1, 2, 0, False, True, False),))
+    # Its results come a cycle before any engine's could.
+    timing = DesignTiming((EngineTiming(steps, 1, 1, 1, 2, -1, False, True, False),))
     return Firmware(
         {"pass_through.sv": text},
         "pass_through",

@@ -213,3 +213,10 @@ def test_targets_and_tools_of_chains_refuse_graphs_by_their_cause(tmp_path: Path
     project = several.write(tmp_path / "project")
     with pytest.raises(ConfigError, match="the design has several inputs or outputs, and this command"):
         read_facts(project)
+
+
+def test_each_latency_at_random_times_is_predicted() -> None:
+    made = design(form("conditioned"))
+    found = verify(made, made.random_inputs(8), 8).simulated
+    assert found is not None and found.least_latency_cycles is not None
+    assert found.least_latency_cycles <= made.firmware.latency_cycles <= found.greatest_latency_cycles

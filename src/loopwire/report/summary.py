@@ -183,7 +183,7 @@ class Report:
         copies = self.knobs.copies
         return [
             ("Latency", self._time(self.predicted.latency_cycles), stage),
-            ("Latency at random times", self.predicted.latency_range, self._range_stage()),
+            ("Latency at random times", *self._latency_range()),
             ("Initiation interval", self._time(self.predicted.initiation_interval_cycles), stage),
             ("Latency of the loop", self._time(self.loop_latency_cycles), "predicted"),
             ("Sequences interleaved", str(self.interleave), "scheduled"),
@@ -193,13 +193,16 @@ class Report:
             ("Clock", clock, "delay model" if self.delay_factor == 1 else f"delay model × {self.delay_factor:.3g}"),
         ]
 
-    def _range_stage(self) -> str:
-        """Say whether the simulation met both bounds of the latency, or what it met."""
+    def _latency_range(self) -> tuple[str, str]:
+        """Return the least and the greatest latency, and whether they were met or are bounds."""
         assert self.predicted is not None
+        bounds = self.predicted.latency_range
         if self.verification is None or self.verification.simulated is None:
-            return "predicted"
+            return bounds, "predicted"
         met = self.verification.simulated.latency_range
-        return "predicted and simulated" if met == self.predicted.latency_range else f"predicted; simulated: {met}"
+        if self.predicted.least_latency_cycles is None:
+            return met, "of those tried, each predicted and simulated"
+        return bounds, "predicted and simulated" if met == bounds else f"bounds, predicted; simulated: {met}"
 
     def _ports(self) -> str:
         if self.knobs.io == "parallel":

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from math import ceil
+from random import Random
 from typing import NamedTuple
 
 from loopwire.schedule.cycles import EngineState, EngineTiming, Pace, SequenceCycles, SteadyState, admits, run_sequence
@@ -182,13 +184,31 @@ def _beats(engine: EngineTiming) -> int:
     return engine.steps if engine.per_step else 1
 
 
-def run(timing: NetworkTiming, sequences: int) -> list[SequenceCycles]:
-    """Return the cycles of full-length sequences that follow without a gap on every input, nothing holding up outputs.
+def run(timing: NetworkTiming, sequences: int, gaps_cycles: Sequence[int] = ()) -> list[SequenceCycles]:
+    """Return the cycles of full-length sequences, nothing holding up outputs.
 
     The first and last input are those of all inputs, outputs those of all outputs.
+
+    Args:
+        timing: what runs.
+        sequences: how many.
+        gaps_cycles: before each sequence is offered at all inputs together, after the first cycle in which it could be;
+            none: each input gives its next one at once.
     """
     flow = _Flow(timing)
-    return [flow.sequence() for _ in range(sequences)]
+    gaps: Sequence[int | None] = gaps_cycles or [None] * sequences
+    return [flow.sequence(gap) for gap in gaps]
+
+
+def arrivals(timing: NetworkTiming, source: Random, sequences: int) -> list[int]:
+    """Return gaps, as `run` takes them, of sequences that come at random times, at up to full rate."""
+    interval_cycles, latency_cycles = ceil(timing.steady.initiation_interval_cycles), timing.latency_cycles
+    flow, gaps, earliest = _Flow(timing), list[int](), 0
+    for _ in range(sequences):
+        wait = source.choice((0, source.randrange(interval_cycles), source.randrange(2 * latency_cycles + 1)))
+        gaps.append(max(earliest - flow.now, 0) + wait)
+        earliest = flow.sequence(gaps[-1]).first_input + interval_cycles
+    return gaps
 
 
 class _Queue:
@@ -231,9 +251,14 @@ class _Flow:
         """When the beats of the sequence at hand are there for a channel's reader."""
         self._last_beats: list[tuple[int, int]] = []
 
-    def sequence(self) -> SequenceCycles:
-        """Return the cycles of the next sequence."""
+    def sequence(self, gap_cycles: int | None = None) -> SequenceCycles:
+        """Return the cycles of the next sequence.
+
+        Where there is a gap, it is offered so long after the first cycle in which all inputs can take it.
+        """
         timing = self._timing
+        if gap_cycles is not None:
+            self.next_input = [self.now + gap_cycles] * len(self.next_input)
         self._there = {}
         firsts, lasts = [], []
         self._last_beats = []

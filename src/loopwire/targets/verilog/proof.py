@@ -12,7 +12,8 @@ from loopwire.config import CompileConfig
 from loopwire.data import Batch
 from loopwire.errors import DataError, VerificationError
 from loopwire.report.summary import Cycles, Verification
-from loopwire.schedule.cycles import DesignTiming, arrivals
+from loopwire.schedule import cycles, network_cycles
+from loopwire.schedule.cycles import DesignTiming
 from loopwire.simulate.simulation import FAULT, SimulationResult, Stimulus
 from loopwire.targets.protocol import Progress
 from loopwire.targets.verilog.hardware import VerilogHardware
@@ -21,7 +22,7 @@ Fresh = npt.NDArray[np.bool_]
 Lengths = npt.NDArray[np.int64]
 
 SEQUENCES_A_RUN = 250
-ARRIVALS = 200
+ARRIVALS, NETWORK_ARRIVALS = 200, 50
 """Sequences at random times, at most."""
 FULL_RATE_STIMULUS = Stimulus(seed=1)
 SEQUENCES_A_CHANNEL = 4
@@ -160,24 +161,29 @@ def _measure_cycles(hardware: VerilogHardware, one: Batch) -> Cycles:
 
 
 def _measure_latencies(hardware: VerilogHardware, one: Batch) -> tuple[int, int] | tuple[()]:
-    """Return the least and the greatest latency of sequences at random times, which must be within those predicted.
-
-    Those of a network are not predicted.
-    """
-    firmware = hardware.firmware
-    if firmware.latency_range_cycles is None or not isinstance(firmware.timing, DesignTiming):
-        return ()
-    least, greatest = firmware.latency_range_cycles
-    gaps = arrivals(firmware.timing, Random(1), ARRIVALS)
+    """Return the least and the greatest latency of sequences at random times, each of which must be that predicted."""
+    timing, source = hardware.firmware.timing, Random(1)
+    if isinstance(timing, DesignTiming):
+        gaps = cycles.arrivals(timing, source, ARRIVALS)
+        sequences = cycles.run(timing, len(gaps), gaps)
+    else:
+        gaps = network_cycles.arrivals(timing, source, NETWORK_ARRIVALS)
+        sequences = network_cycles.run(timing, len(gaps), gaps)
+    predicted = np.array([one.last_output - one.first_input for one in sequences])
     stimulus = Stimulus(seed=1, gaps_cycles=tuple(gaps))
     same = one[np.zeros(len(gaps), np.int64)]
     found = _full_rate(hardware, same, "of sequences at random times", stimulus).latency_cycles
-    if found.min() < least or found.max() > greatest:
+    wrong = np.flatnonzero(found != predicted)
+    if wrong.size:
+        sequence = int(wrong[0])
         raise VerificationError(
-            f"simulation of {firmware.top}",
-            f"it has latencies of {found.min()} to {found.max()} cycles, not within {least} to {greatest}",
+            f"simulation of {hardware.firmware.top}",
+            f"sequence {sequence} of those at random times has a latency of {found[sequence]} cycles, not of "
+            f"{predicted[sequence]}",
             FAULT,
         )
+    least, greatest = hardware.firmware.latency_range_cycles or (found.min(), found.max())
+    assert least <= found.min() and found.max() <= greatest, "the model's own bounds"
     return int(found.min()), int(found.max())
 
 
