@@ -108,6 +108,13 @@ def write_old_program(path: Path) -> None:
         archive.writestr("serialized_state_dict.pt", pickle.dumps({"bomb": Bomb()}))
 
 
+def write_program_of_28(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("torch28/archive_format", "pt2")
+        archive.writestr("torch28/data/weights/model.pt", pickle.dumps({"bomb": Bomb()}))
+        archive.writestr("torch28/models/model.json", "{}")
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("name", "write", "problem"),
@@ -122,6 +129,7 @@ def write_old_program(path: Path) -> None:
         ("script.pt", write_script, "it is a TorchScript archive"),
         ("old.pkl", write_pickle, "it is a Python pickle, such as a PyTorch checkpoint; pickles are never opened"),
         ("old.pt2", write_old_program, "it is an exported program of PyTorch 2.7 or earlier, with pickled weights"),
+        ("torch28.pt2", write_program_of_28, "its weights are a pickle, as PyTorch 2.8 writes them; pickles are never"),
         ("text.pt2", lambda path: path.write_text("hello"), "it is no zip archive, as exported programs are"),
         (
             "zip.pt2",
@@ -134,7 +142,7 @@ def test_files_of_other_kinds_are_refused_with_how_to_export(
     name: str, write: Callable[[Path], None], problem: str, tmp_path: Path
 ) -> None:
     write(tmp_path / name)
-    with pytest.raises(ModelFileError, match=f"{name}: {re.escape(problem)}.*{EXPORT}"):
+    with pytest.raises(LoopwireError, match=f"{name}: {re.escape(problem)}.*({EXPORT}|PyTorch 2.10 or later)"):
         loopwire.load(tmp_path / name)
     assert not Path("/tmp/loopwire-pickle-was-opened").exists()
 

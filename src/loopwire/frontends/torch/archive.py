@@ -36,7 +36,7 @@ EXPORT = (
     "Export it where its code is: program = torch.export.export(module.eval(), (x,)); "
     "torch.export.save(program, 'model.pt2'); then give model.pt2"
 )
-AGAIN = "Save it again with torch.export.save of PyTorch 2.9 or later"
+AGAIN = "Load it with torch.export.load and save it with torch.export.save of PyTorch 2.10 or later"
 DTYPES = {1: "<u1", 2: "<i1", 3: "<i2", 4: "<i4", 5: "<i8", 6: "<f2", 7: "<f4", 8: "<f8", 12: "<u1", 13: "<u2"}
 """Of `ScalarType` in the schema; BOOL is bytes, BFLOAT16 the upper half of a float32."""
 BFLOAT16 = 13
@@ -79,6 +79,9 @@ def describe_opened(file: BinaryIO, source: str) -> Description:
             raise ModelFileError(source, _foreign_archive(names), EXPORT)
         if f"{prefix}byteorder" in names and extract(source, archive, f"{prefix}byteorder", 64) != b"little":
             raise UnsupportedError(source, "its weights are big-endian", "Save it on a little-endian machine")
+        if f"{prefix}data/weights/model.pt" in names:
+            problem = "its weights are a pickle, as PyTorch 2.8 writes them; pickles are never opened"
+            raise UnsupportedError(source, problem, AGAIN)
         program = _json(source, archive, f"{prefix}models/model.json")
         facts = _facts(source, program)
         arrays: dict[str, Array] = {}
