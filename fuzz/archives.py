@@ -56,14 +56,15 @@ def mutate_archive(content: bytes, source: random.Random) -> bytes:
     return _archive(members, source.choice(METHODS))
 
 
-def on_member(mutators: Mapping[str, Mutator]) -> Mutator:
-    """Return the damage to one member, by the mutator for the end of its name."""
+def on_member(mutators: Mapping[str, Mutator], only: str = "") -> Mutator:
+    """Return the damage to one member, by the mutator for the end of its name; of those whose names end in `only`."""
 
     def mutate(content: bytes, source: random.Random) -> bytes:
         members = _members(content)
         if not members:
             return mutate_bytes(content, source)
-        place = source.randrange(len(members))
+        places = [place for place, (name, _) in enumerate(members) if name.endswith(only)]
+        place = source.choice(places or range(len(members)))
         name, data = members[place]
         mutator = next((mutators[end] for end in mutators if name.endswith(end)), mutate_bytes)
         members[place] = name, mutator(data, source)

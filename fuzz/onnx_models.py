@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import onnx
 from google.protobuf import json_format
 
-import loopwire
 from fuzz.files import FileCampaign, Files
-from fuzz.models import LARGEST_PREDICTED, TYPES
+from fuzz.loaded import check_loaded
 from fuzz.mutations import Mutator, mutate_bytes, mutate_json
 from onnx_graphs import WRITTEN
 
@@ -52,24 +50,11 @@ class OnnxModels(FileCampaign):
 
     def check(self, folder: Path) -> None:
         """Load, and where that gives a model, compile it and predict."""
-        self._check(folder, trust=True)
+        check_loaded(folder / "model.onnx", trust=True)
 
     def check_apart(self, folder: Path) -> None:
         """The same, read in a process of its own."""
-        self._check(folder, trust=False)
-
-    def _check(self, folder: Path, trust: bool) -> None:
-        model = loopwire.load(folder / "model.onnx", trust)
-        arrays = [value for layer in model.layers for value in vars(layer).values() if isinstance(value, np.ndarray)]
-        assert all(np.isfinite(array).all() for array in arrays), "weights that are not finite"
-        if sum(array.size for array in arrays) + sum(int(np.prod(x.shape)) for x in model.inputs) > LARGEST_PREDICTED:
-            return
-        design = loopwire.compile(model, TYPES)
-        given = [np.linspace(-2, 2, 2 * int(np.prod(x.shape))).reshape(2, *x.shape) for x in model.inputs]
-        x = given if len(given) > 1 else given[0]
-        for results in (design.predict(x), design.predict_float(x)):
-            found = results.values() if isinstance(results, dict) else [results]
-            assert all(np.isfinite(y).all() for y in found), "results that are not finite"
+        check_loaded(folder / "model.onnx", trust=False)
 
 
 CAMPAIGN = OnnxModels()

@@ -18,19 +18,34 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from random import SystemRandom
 
-from fuzz import ROOT, configurations, crashers, data_files, designs, models, onnx_models, projects, streams, totals
+from fuzz import (
+    ROOT,
+    configurations,
+    crashers,
+    data_files,
+    designs,
+    models,
+    onnx_models,
+    projects,
+    streams,
+    torch_models,
+    totals,
+)
 from fuzz.designs import DESIGNS, GRAPHS, GROUP, Tally
 from fuzz.files import FileCampaign
 from random_models import buildable
 
 FILES: dict[str, FileCampaign] = {
     campaign.name: campaign
-    for campaign in (module.CAMPAIGN for module in (models, onnx_models, data_files, configurations, projects, streams))
+    for campaign in (
+        module.CAMPAIGN for module in (models, onnx_models, torch_models, data_files, configurations, projects, streams)
+    )
 }
 PROPERTIES = "properties"
 SHARES = {
     "models": 3,
     "onnx": 2,
+    "torch": 2,
     "data": 1,
     "configurations": 1,
     "projects": 1,
