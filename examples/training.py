@@ -151,6 +151,7 @@ def command(
     learning_rate: float,
     out: Path,
     odd: Sequence[int] = (),
+    batch: int = 256,
 ) -> None:
     """Run a training script: train the chosen networks, write them, print their areas on the test events.
 
@@ -162,7 +163,7 @@ def command(
         epochs: where --epochs is not given; a fifth of them with --quick.
         learning_rate: where --learning-rate is not given.
         out: folder of the models where --out is not given.
-        odd: as `train` takes it.
+        odd, batch: as `train` takes them.
     """
     parser = argparse.ArgumentParser(
         description=description.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
@@ -187,6 +188,7 @@ def command(
             epochs=max(chosen.epochs // 5, 1) if chosen.quick else chosen.epochs,
             learning_rate=chosen.learning_rate,
             odd=odd,
+            batch=batch,
             seed=chosen.seed,
         )
         path = save(model, history, chosen.out)

@@ -257,14 +257,13 @@ def test_the_study_of_one_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         jets.task,
         quick=Effort(epochs=1, simulated_sequences=0),
         keep="mae<=0.2",
-        reuse_factors=(1, 4),
         copies=(2,),
         goals=(
             Goal("small", jets.task.part, 5.0, DesignTargets(max_share=1.0)),
             Goal("nothing", jets.task.part, 5.0, DesignTargets(max_latency_ns=1.0)),
         ),
     )
-    network, settings = Network(task, jets.make), Settings(quick=True)
+    network, settings = Network(task, jets.make, (1, 4)), Settings(quick=True)
     facts = study("jet_gru16", network, tmp_path, tmp_path, settings)
     points = facts["knobs"]["points"]
     assert [point["kind"] for point in points] == ["static", "interleaved"] * 2 + ["copies"]

@@ -31,6 +31,7 @@ class DesignsStudy:
         self, network: Network, model: Path, types: Path, inputs: Array, stages: Stages, settings: Settings
     ) -> None:
         self._task = network.task
+        self._reuse_factors = network.reuse_factors
         self._effort: Effort = network.task.quick if settings.quick else network.task.full
         self._model = loopwire.load(model)
         self._types = types
@@ -44,7 +45,9 @@ class DesignsStudy:
         """Run what is due; return what each stage measured."""
         once, task, count = self._stages.once, self._task, self._effort.simulated_sequences
         model, _ = self._digests
-        knobs = once("knobs", (model, task.part, task.reuse_factors, task.copies), self._scan_knobs)
+        knobs = once(
+            "knobs", (model, task.part, self._reuse_factors, task.others_reuse_factor, task.copies), self._scan_knobs
+        )
         proofs = {}
         if count:
             for place in np.linspace(0, len(knobs["points"]) - 1, PROVEN_POINTS).round().astype(int).tolist():
@@ -63,14 +66,16 @@ class DesignsStudy:
     def _scan_knobs(self) -> Facts:
         """Plan each point of the figure in the default types: one sequence in the loop, interleaved, copies."""
         task = self._task
-        base = loopwire.CompileConfig(part=task.part)
+        names = {layer.name for layer in self._model.layers}
+        others = {name: factor for name, factor in task.others_reuse_factor.items() if name in names}
+        base = loopwire.CompileConfig(part=task.part, layer_reuse_factor=others)
         configs = []
-        for factor in task.reuse_factors:
+        for factor in self._reuse_factors:
             for kind, interleave in (("static", 1), ("interleaved", None)):
                 configs.append((kind, replace(base, reuse_factor=factor, interleave=interleave)))
         for copies in task.copies:
             io = "parallel" if copies == task.copies[-1] else base.io
-            configs.append(("copies", replace(base, reuse_factor=task.reuse_factors[0], copies=copies, io=io)))
+            configs.append(("copies", replace(base, reuse_factor=self._reuse_factors[0], copies=copies, io=io)))
         x = self._inputs[:EMULATED_EVENTS]
         expected = loopwire.compile(self._model, base).predict_integers(x)
         points = [self._planned(kind, config, x, expected) for kind, config in configs]
@@ -89,6 +94,7 @@ class DesignsStudy:
             "config": {
                 "part": config.part,
                 "reuse_factor": config.reuse_factor,
+                **({"layer_reuse_factor": dict(config.layer_reuse_factor)} if config.layer_reuse_factor else {}),
                 "copies": config.copies,
                 "io": config.io,
                 **({} if config.interleave is None else {"interleave": config.interleave}),

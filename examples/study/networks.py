@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from examples.flavour import train as flavour
 from examples.jets import train as jets
@@ -42,11 +42,12 @@ class Task:
         full, quick: the two efforts.
         learning_rate: the first one.
         odd: features whose sign means nothing, so that mirror images train too.
+        batch: events a step of the training.
         keep: what the search for types keeps (`loopwire precision --keep`): tighter than what is asked for, since the
             search sees few events.
         part: of the figure of knobs, at 5 ns.
-        reuse_factors: of that figure.
-        copies: of that figure, at the first reuse factor; the last with a whole sequence a beat.
+        others_reuse_factor: of the layers that are not recurrent, by their names, in that figure.
+        copies: of that figure, at the network's first reuse factor; the last with a whole sequence a beat.
         goals: designs to find and prove.
     """
 
@@ -55,19 +56,27 @@ class Task:
     quick: Effort
     learning_rate: float
     odd: tuple[int, ...] = ()
+    batch: int = 256
     keep: str
     part: str
-    reuse_factors: tuple[int, ...]
+    others_reuse_factor: Mapping[str, int] = field(default_factory=dict)
     copies: tuple[int, ...]
     goals: tuple[Goal, ...]
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network of a task; `make` returns it untrained."""
+    """A network of a task.
+
+    Attributes:
+        task: of which it is one.
+        make: returns it untrained.
+        reuse_factors: of its recurrent layers, in the figure of knobs.
+    """
 
     task: Task
     make: Callable[[], keras.Model]
+    reuse_factors: tuple[int, ...]
 
 
 JETS = Task(
@@ -78,7 +87,6 @@ JETS = Task(
     odd=jets.ODD,
     keep="auc>=0.997",
     part=KU115,
-    reuse_factors=(1, 2, 4, 10, 20),
     copies=(2, 4, 20),
     goals=(Goal("700 ns, smallest", KU115, 5.0, DesignTargets(max_latency_ns=700, max_share=0.5)),),
 )
@@ -90,7 +98,7 @@ FLAVOUR = Task(
     odd=flavour.ODD,
     keep="auc>=0.997",
     part=VU13P,
-    reuse_factors=(10, 20, 40, 60, 120),
+    others_reuse_factor={"dense_1": 40, "dense_2": 20, "classes": 10},
     copies=(2,),
     goals=(
         Goal("2 µs in 60 % of the part", VU13P, 5.0, DesignTargets(max_latency_ns=2000, max_share=0.6)),
@@ -99,12 +107,13 @@ FLAVOUR = Task(
 )
 QUICKDRAW = Task(
     name="quickdraw",
-    full=Effort(epochs=20, simulated_sequences=16),
-    quick=Effort(epochs=3, simulated_sequences=0),
+    full=Effort(epochs=16, simulated_sequences=16),
+    quick=Effort(epochs=2, simulated_sequences=0),
     learning_rate=2e-3,
+    batch=quickdraw.BATCH,
     keep="top1>=0.985",
     part=VU13P,
-    reuse_factors=(32, 64, 128),
+    others_reuse_factor={"dense_1": 128, "dense_2": 128, "classes": 32},
     copies=(2,),
     goals=(
         Goal(
@@ -117,12 +126,12 @@ QUICKDRAW = Task(
     ),
 )
 NETWORKS: Mapping[str, Network] = {
-    "jet_lstm20": Network(JETS, jets.lstm20),
-    "jet_gru16": Network(JETS, jets.gru16),
-    "jet_lstm20_64": Network(JETS, jets.lstm20_64),
-    "flavour_lstm120": Network(FLAVOUR, flavour.lstm120),
-    "flavour_gru120": Network(FLAVOUR, flavour.gru120),
-    "quickdraw_lstm128": Network(QUICKDRAW, quickdraw.lstm128),
-    "quickdraw_gru128": Network(QUICKDRAW, quickdraw.gru128),
+    "jet_lstm20": Network(JETS, jets.lstm20, (1, 2, 4, 10, 20)),
+    "jet_gru16": Network(JETS, jets.gru16, (1, 2, 4, 8, 16)),
+    "jet_lstm20_64": Network(JETS, jets.lstm20_64, (1, 2, 4, 10, 20)),
+    "flavour_lstm120": Network(FLAVOUR, flavour.lstm120, (10, 20, 40, 60, 120)),
+    "flavour_gru120": Network(FLAVOUR, flavour.gru120, (10, 20, 40, 60, 120)),
+    "quickdraw_lstm128": Network(QUICKDRAW, quickdraw.lstm128, (32, 64, 128)),
+    "quickdraw_gru128": Network(QUICKDRAW, quickdraw.gru128, (32, 64, 128)),
 }
 """By the names of their models, folders and rows."""

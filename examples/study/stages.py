@@ -101,7 +101,8 @@ class NumbersStudy:
     def run(self) -> Facts:
         """Run what is due; return what each stage measured."""
         task, data = self.task, self.data
-        inputs = (self._effort.epochs, task.learning_rate, task.odd, SEED, _digest(data.training), _digest(data.test))
+        settings = (self._effort.epochs, task.learning_rate, task.odd, task.batch, SEED)
+        inputs = (settings, _digest(data.training), _digest(data.test))
         facts = {"source": data.source, "training": self.stages.once("training", inputs, self._train)}
         model = digest_of(self.model_path)
         inputs = (model, task.keep, _digest(data.searched))
@@ -115,8 +116,16 @@ class NumbersStudy:
     def _train(self) -> Facts:
         repeatable(SEED)
         model = self._make()
-        epochs, rate = self._effort.epochs, self.task.learning_rate
-        history = train(model, self.data.training, epochs=epochs, learning_rate=rate, odd=self.task.odd, seed=SEED)
+        task, epochs = self.task, self._effort.epochs
+        history = train(
+            model,
+            self.data.training,
+            epochs=epochs,
+            learning_rate=task.learning_rate,
+            odd=task.odd,
+            batch=task.batch,
+            seed=SEED,
+        )
         assert save(model, history, self.folder) == self.model_path
         return {"parameters": model.count_params(), "epochs": epochs, "auc": areas(model, self.data.test)}
 
