@@ -103,7 +103,7 @@ if __name__ == "__main__":
         NETWORKS,
         _read,
         _options,
-        epochs=16,
+        epochs=8,
         learning_rate=2e-3,
         out=Path("build/quickdraw"),
         batch=BATCH,

@@ -20,7 +20,7 @@ from examples.quickdraw.train import FEW, divided
 QUICK_JETS, QUICK_TEST_JETS = 2000, 800
 FULL_JETS, FULL_TEST_JETS = 20_000, 4_000
 """Generated of each class."""
-SEARCHED_EVENTS, SEARCHED_DRAWINGS = 8000, 1500
+SEARCHED_EVENTS, SEARCHED_DRAWINGS = 8000, 800
 SEED = 1
 CLASSES = {"jets": JETS, "flavour": FLAVOURS}
 

@@ -107,7 +107,7 @@ FLAVOUR = Task(
 )
 QUICKDRAW = Task(
     name="quickdraw",
-    full=Effort(epochs=16, simulated_sequences=16),
+    full=Effort(epochs=8, simulated_sequences=16),
     quick=Effort(epochs=2, simulated_sequences=0),
     learning_rate=2e-3,
     batch=quickdraw.BATCH,
