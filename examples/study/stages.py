@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ class Stages:
     def once(self, stage: str, inputs: object, run: Callable[[], Facts]) -> Facts:
         """Return what a stage measured: before, if its inputs (told apart by their text) are as they were, or now."""
         path = self._folder / f"{stage}.json"
-        key = hashlib.sha256(f"{stage} {inputs} {loopwire.__version__}".encode()).hexdigest()[:16]
+        key = key_of(stage, inputs)
         if path.is_file():
             kept: Facts = json.loads(path.read_text())
             if kept["key"] == key:
@@ -106,7 +107,8 @@ class NumbersStudy:
         facts = {"source": data.source, "training": self.stages.once("training", inputs, self._train)}
         model = digest_of(self.model_path)
         inputs = (model, task.keep, _digest(data.searched))
-        facts["types"] = self.stages.once("types", inputs, self._find_types)
+        state = self.folder / f"types_{key_of('types', inputs)}.state"
+        facts["types"] = self.stages.once("types", inputs, partial(self._find_types, state))
         inputs = (model, SCANNED_EVENTS, INTEGER_BITS, FRACTION_BITS, _digest(data.test))
         facts["bits"] = self.stages.once("bits", inputs, self._scan_bits)
         inputs = (model, digest_of(self.types_path), _digest(data.test))
@@ -129,11 +131,12 @@ class NumbersStudy:
         assert save(model, history, self.folder) == self.model_path
         return {"parameters": model.count_params(), "epochs": epochs, "auc": areas(model, self.data.test)}
 
-    def _find_types(self) -> Facts:
+    def _find_types(self, state: Path) -> Facts:
+        """Search types; a search of the same inputs that was stopped goes on by its state."""
         model, data = loopwire.load(self.model_path), _explored(self.data.searched, "events")
         if self.task.keep.startswith("top1"):  # against the float network's own answers
             data = replace(data, labels=None)
-        found = find_precision(model, data, self.task.keep, state=self.folder / "types.state")
+        found = find_precision(model, data, self.task.keep, state=state)
         write_toml(found, self.types_path)
         return {
             "keep": self.task.keep,
@@ -171,6 +174,11 @@ class NumbersStudy:
             with roc_figure(rocs, f"{self.name}, {name}") as drawn:
                 save_figure(drawn, self.folder / f"roc_{file_name(name)}.png")
         return facts
+
+
+def key_of(stage: str, inputs: object) -> str:
+    """Return what tells a stage's inputs from others, by their text."""
+    return hashlib.sha256(f"{stage} {inputs} {loopwire.__version__}".encode()).hexdigest()[:16]
 
 
 def file_name(text: str) -> str:
