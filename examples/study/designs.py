@@ -48,11 +48,6 @@ class DesignsStudy:
         knobs = once(
             "knobs", (model, task.part, self._reuse_factors, task.others_reuse_factor, task.copies), self._scan_knobs
         )
-        proofs = {}
-        if count:
-            for place in np.linspace(0, len(knobs["points"]) - 1, PROVEN_POINTS).round().astype(int).tolist():
-                config = knobs["points"][place]["config"]
-                proofs[str(place)] = once(f"proof_{place}", (model, count, config), partial(self._prove, config))
         goals, built = {}, {}
         for number, goal in enumerate(task.goals, 1):
             facts = once(f"goal_{number}", (self._digests, count, goal), partial(self._reach, goal))
@@ -61,6 +56,11 @@ class DesignsStudy:
                 stage = f"{tool}_{number}_{part.split('-')[0]}"
                 run = partial(self._build, goal, tool, part)
                 built[f"{goal.name}: {tool}, {part.split('-')[0]}"] = once(stage, (self._digests, facts["knobs"]), run)
+        proofs = {}
+        if count:
+            for place in np.linspace(0, len(knobs["points"]) - 1, PROVEN_POINTS).round().astype(int).tolist():
+                config = knobs["points"][place]["config"]
+                proofs[str(place)] = once(f"proof_{place}", (model, count, config), partial(self._prove, config))
         return {"knobs": knobs, "proofs": proofs, "goals": goals, "built": built}
 
     def _scan_knobs(self) -> Facts:
