@@ -290,4 +290,4 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "own_model.ipynb", "exec"), {})
-    assert (tmp_path / "own_roc.png").stat().st_size and (tmp_path / "build" / "own_model" / "report.md").is_file()
+    assert (tmp_path / "own_roc.png").stat().st_size and (tmp_path / "build" / "own_model" / "report.html").is_file()

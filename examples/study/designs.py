@@ -17,6 +17,7 @@ from loopwire.cli import main as loopwire_command
 from loopwire.errors import ConfigError
 from loopwire.explore.chooser import choose
 from loopwire.report.built import ResourceUse
+from loopwire.report.html import page
 from loopwire.report.stored import from_json
 
 PROVEN_POINTS = 3
@@ -126,7 +127,12 @@ class DesignsStudy:
         proof = loopwire.verify(design, self._inputs, count) if count else None
         report = design.report(proof)
         assert report.predicted is not None
-        design.write(self._project(goal), self._inputs, {"report.json": report.to_json()})
+        reports = {
+            "report.json": report.to_json(),
+            "report.md": report.to_markdown(),
+            "report.html": page(report, design.target.pictures(design.hardware)),
+        }
+        design.write(self._project(goal), self._inputs, reports)
         return {
             "part": goal.part,
             "clock_period_ns": goal.clock_period_ns,
