@@ -6,30 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopwire.devices import Delays, Device, find_part, part_names
+from loopwire.devices import Delays, find_part, part_names
 from loopwire.errors import ConfigError
 from loopwire.timing.delay import DelayModel
 
 ROUND = DelayModel(
-    Device(
+    replace(
+        find_part("xcku115"),
         name="round",
-        family="round",
-        vendor="none",
-        speed_grade="1",
-        luts=1000,
-        ffs=1000,
-        dsps=10,
-        bram18s=10,
-        urams=0,
-        lut_inputs=6,
-        wide_mux_levels=3,
-        carry_bits=8,
-        dsp_a_bits=27,
-        dsp_b_bits=18,
-        dsp_has_adder=True,
-        lut_factor_bits=1,
-        parallel_lut_factor_bits=1,
-        bram18_shapes=((1024, 18),),
         delays=Delays(
             clock_to_q_ns=0.25,
             setup_ns=0.125,
