@@ -70,7 +70,8 @@ class _Reader:
         self._left = {name: value for name, value in arguments.given.items() if name not in TRAINING_ONLY}
 
     def number(self, name: str, default: float) -> float:
-        value = self._left.pop(name, default)
+        value = self._left.pop(name, None)
+        value = default if value is None else value
         if not isinstance(value, bool | int | float) or not np.isfinite(value) or abs(value) > 2**MOST_BITS:
             self.refuse(f"{name}={value!r}", "Give a number")
         return float(value)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SAVE_AGAIN = "Export the model again, or copy the file again"
 LONGEST_TEXT = 1000
 """Characters of a text that is kept: a string attribute, or a place in the user's code."""
+WHOLE = (21, 22, 25, 26)
+"""Types of whole numbers of fewer than 8 bits: uint4, int4, uint2, int2 (onnx.TensorProto.DataType)."""
 MODULE_PATH, STACK_TRACE = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.stack_trace"
 """Properties in which PyTorch's exporter keeps where a node comes from."""
 
@@ -202,6 +204,8 @@ class _Writer:
         array = to_array(tensor)
         if array.dtype == bool:
             array = array.astype(np.uint8)
+        elif array.dtype.kind == "V" and tensor.data_type in WHOLE:
+            array = array.astype(np.int8)
         elif array.dtype.kind == "V":  # bfloat16 and narrower, which numpy does not have
             array = array.astype(np.float32)
         key = str(len(self.arrays))

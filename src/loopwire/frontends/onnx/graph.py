@@ -22,6 +22,7 @@ REALS = (1, 10, 11, 16)
 """Types of elements that are real numbers: float, float16, double, bfloat16 (onnx.TensorProto.DataType)."""
 REMEDY = "docs/onnx.md lists what is read; export the model without it"
 LENGTHS_REMEDY = "Whole numbers are read as sequence_lens of recurrent operators alone"
+LEVELS_REMEDY = "DequantizeLinear alone may, or a Clip before it: export the network in QDQ form"
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -32,8 +33,19 @@ class Lengths:
     name: str
 
 
-Value = Operand | Lengths
-"""A constant, a view of tensors of the network, or lengths."""
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """A tensor of the network as QuantizeLinear makes whole numbers of it: clip(round(x / scale) + zero, low, high)."""
+
+    x: View
+    scale: Array
+    zero: int
+    low: int
+    high: int
+
+
+Value = Operand | Lengths | Levels
+"""A constant, a view of tensors of the network, lengths, or whole numbers on their way to a DequantizeLinear."""
 
 
 @dataclass(frozen=True)
@@ -207,6 +219,8 @@ class Operation:
         value = self.value(index)
         if isinstance(value, Lengths):
             raise self.refused(f"it reads the input {value.name!r}, of whole numbers", LENGTHS_REMEDY)
+        if isinstance(value, Levels):
+            raise self.refused("it reads the whole numbers of a QuantizeLinear", LEVELS_REMEDY)
         return value
 
     def view(self, index: int) -> View:

@@ -22,6 +22,7 @@ from loopwire.frontends.onnx.graph import (
     Budget,
     Graph,
     Lengths,
+    Levels,
     Node,
     Operation,
     Value,
@@ -29,12 +30,14 @@ from loopwire.frontends.onnx.graph import (
 )
 from loopwire.frontends.onnx.moves import MOVES
 from loopwire.frontends.onnx.operators import ML_OPERATORS, OPERATORS
+from loopwire.frontends.onnx.quantised import QDQ, QONNX, QONNX_DOMAINS
 from loopwire.frontends.onnx.recurrent import KINDS, recurrent
 from loopwire.frontends.reading import Reading
 from loopwire.frontends.tensors.hypotheses import GraphInput, read_graph
 from loopwire.frontends.tensors.trace import Place, Trace
 from loopwire.frontends.tensors.views import Operand, View
 from loopwire.layers.model import Model
+from loopwire.layers.quantised.exact import exactly_quantised
 from loopwire.sandbox import read_apart
 
 OLDEST, NEWEST = 7, 28
@@ -98,7 +101,7 @@ def _read(graph: Graph, opset: int, source: str, reading: Reading) -> Model:
             raise UnsupportedError(source, f"its input {unread[0]!r} holds whole numbers", LENGTHS_REMEDY)
         return outputs
 
-    return read_graph(graph.name or "model", inputs, run, source, reading)
+    return exactly_quantised(read_graph(graph.name or "model", inputs, run, source, reading))
 
 
 @dataclass
@@ -119,7 +122,7 @@ class _Runner:
         outputs: list[Operand] = []
         for name in graph.outputs:
             value: Value | None = values.get(name)
-            if value is None or isinstance(value, Lengths):
+            if value is None or isinstance(value, Lengths | Levels):
                 raise ModelFileError(self.trace.source, f"no node makes its output {name!r}", "Export the model again")
             outputs.append(value)
         return outputs
@@ -164,9 +167,13 @@ def _operator(op: Operation) -> Callable[[Operation], Sequence[Value]]:
     if node.domain not in STANDARD:
         if node.domain == "ai.onnx.ml" and node.op in ML_OPERATORS:
             return ML_OPERATORS[node.op]
+        if node.domain in QONNX_DOMAINS and node.op in QONNX:
+            return QONNX[node.op]
         raise op.refused(f"it is an operator of the domain {node.domain!r}", "Export the model with ONNX's own")
     if node.op in KINDS:
         return recurrent
+    if node.op in QDQ:
+        return QDQ[node.op]
     if node.op in MOVES:
         return MOVES[node.op]
     if node.op in FOLDED and all(value is None or isinstance(value, np.ndarray) for value in op.operands):
@@ -193,7 +200,5 @@ REFUSED = {
         "There is no layer that normalises over features yet: use BatchNormalization",
     ),
     "Attention": "Attention is not recurrent: train the model without it",
-    "QuantizeLinear": "Export the network before it is quantised",
-    "DequantizeLinear": "Export the network before it is quantised",
 }
 """Operators that users meet, and what to do instead."""

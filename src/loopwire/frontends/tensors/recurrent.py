@@ -20,6 +20,7 @@ from loopwire.frontends.tensors.views import (
     reversed_steps,
     select,
 )
+from loopwire.layers.cell import Cell
 from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.shape import Reshape
 
@@ -85,7 +86,7 @@ def state_of(trace: Trace, stacked: Operand, axis: int, place: int) -> Operand:
     return select(trace, stacked, axis, place)
 
 
-def recur(trace: Trace, layer: Recurrent, x: Wire, initial: Sequence[Wire]) -> tuple[Wire, dict[str, Wire]]:
+def recur(trace: Trace, layer: Cell, x: Wire, initial: Sequence[Wire]) -> tuple[Wire, dict[str, Wire]]:
     """Call a layer over a sequence.
 
     Returns:

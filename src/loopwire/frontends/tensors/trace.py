@@ -15,10 +15,11 @@ import numpy as np
 from loopwire.errors import UnsupportedError
 from loopwire.layers.activation import Activation
 from loopwire.layers.batch_normalization import BatchNormalization
+from loopwire.layers.cell import Cell
 from loopwire.layers.dense import Dense
 from loopwire.layers.merge import Dot, Merge
 from loopwire.layers.model import Layer, Shape, Tensor
-from loopwire.layers.recurrent import Recurrent
+from loopwire.layers.quantised.dense import QuantisedActivation
 from loopwire.layers.select import Slice
 
 MAX_CALLS = 300
@@ -60,7 +61,7 @@ class Result(_Wire):
 class Pass:
     """A recurrent layer over a sequence: its input, then the initial states, if any are given."""
 
-    layer: Recurrent
+    layer: Cell
     inputs: tuple[Wire, ...]
 
 
@@ -147,7 +148,7 @@ class Trace:
             self._steps[sequence, step] = Step(sequence.shape[1:], self._place, sequence, step)
         return self._steps[sequence, step]
 
-    def recur(self, layer: Recurrent, *inputs: Wire) -> dict[str, Wire]:
+    def recur(self, layer: Cell, *inputs: Wire) -> dict[str, Wire]:
         """Call a recurrent layer; return each of its states after each step, by name, in the order of reading.
 
         Raises:
@@ -192,4 +193,5 @@ class Trace:
 
 def is_stepwise(layer: Layer) -> bool:
     """Return whether a layer, given sequences, acts on each step as on a vector."""
-    return isinstance(layer, Dense | Activation | BatchNormalization | Merge | Slice) and not isinstance(layer, Dot)
+    stepwise = Dense | Activation | BatchNormalization | Merge | Slice | QuantisedActivation
+    return isinstance(layer, stepwise) and not isinstance(layer, Dot)
