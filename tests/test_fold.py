@@ -52,7 +52,7 @@ def tagger() -> Model:
             "Nearest are 4 and 8. [layer_reuse_factor] sets that of one layer",
         ),
         ({"layer_reuse_factor": {"head": 12}}, "8 being the most. Nearest is 8."),
-        ({"layer_reuse_factor": 3}, "3 is not a table. Give one number for each layer's name"),
+        ({"layer_reuse_factor": 3}, "3 is not a table. Give a value for each name"),
     ],
 )
 def test_impossible_reuse_factors_are_refused(settings: dict[str, object], text: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from loopwire.errors import ModelFileError
@@ -15,11 +16,28 @@ ZIP_NAME_LENGTH, ZIP_NAME = 26, 30
 
 def require_path(path: Path) -> None:
     """Raise ModelFileError where there is neither a file nor a folder."""
-    try:
+    with _reported(path):
         if not path.exists():
             raise ModelFileError(str(path), "there is no such file", "Check the path")
         if not path.is_dir() and not path.is_file():
             raise ModelFileError(str(path), "it is no regular file", "Give the path of a file")
+
+
+def is_folder(path: Path) -> bool:
+    """Say whether there is a folder.
+
+    Raises:
+        ModelFileError: the system does not tell.
+    """
+    with _reported(path):
+        return path.is_dir()
+
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    """Turn what the system refuses to tell of a path into an error about it."""
+    try:
+        yield
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         raise ModelFileError(str(path), f"it cannot be read ({error})", "Check the path") from None
 
@@ -27,7 +45,7 @@ def require_path(path: Path) -> None:
 def require_file(path: Path) -> None:
     """Raise ModelFileError where there is no file."""
     require_path(path)
-    if path.is_dir():
+    if is_folder(path):
         raise ModelFileError(str(path), *describe_folder(path))
 
 
@@ -37,7 +55,7 @@ def head_of(path: Path) -> bytes:
     Raises:
         ModelFileError: it cannot be read.
     """
-    if path.is_dir():
+    if is_folder(path):
         return b""
     try:
         with path.open("rb") as file:

@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from loopwire.errors import ModelFileError, UnsupportedError
-from loopwire.frontends.file_kinds import READS, describe_file, describe_folder, first_member, head_of, require_path
+from loopwire.frontends.file_kinds import (
+    READS,
+    describe_file,
+    describe_folder,
+    first_member,
+    head_of,
+    is_folder,
+    require_path,
+)
 from loopwire.frontends.reading import Reading
 from loopwire.layers.model import Model
 from loopwire.plugins import Plugins
@@ -59,7 +67,7 @@ def read(source: Path | str | Any, reading: Reading) -> Model:
             "it is no model",
             f"Give a keras.Model, a torch.nn.Module with example_inputs, or the path of a file: {READS}",
         )
-    if source.is_dir():
+    if is_folder(source):
         raise ModelFileError(str(source), *describe_folder(source))
     head = head_of(source)
     member = first_member(head)

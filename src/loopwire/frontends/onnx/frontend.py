@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from loopwire.frontends.file_kinds import head_of
+from loopwire.frontends.file_kinds import head_of, is_folder
 from loopwire.frontends.reading import Reading
 from loopwire.layers.model import Model
 
@@ -15,7 +15,7 @@ VERSION_OF_IR, PRODUCER = b"\x08", b"\x12"
 
 def accepts(source: Path | Any) -> str | None:
     """Return that a file is of ONNX, by its suffix or its first bytes."""
-    if not isinstance(source, Path) or source.is_dir():
+    if not isinstance(source, Path) or is_folder(source):
         return None
     head = head_of(source)
     if source.suffix == ".onnx" or (head[:1] == VERSION_OF_IR and head[2:3] == PRODUCER):

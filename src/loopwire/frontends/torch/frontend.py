@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from loopwire.frontends.file_kinds import first_member, head_of
+from loopwire.frontends.file_kinds import first_member, head_of, is_folder
 from loopwire.frontends.reading import Reading
 from loopwire.layers.model import Model
 
@@ -25,7 +25,7 @@ def accepts(source: Path | Any) -> str | None:
     if not isinstance(source, Path):
         packages = {base.__module__.split(".")[0] for base in type(source).__mro__}
         return "live PyTorch module" if PACKAGE in packages or _is_state_dict(source) else None
-    if source.is_dir():
+    if is_folder(source):
         return None
     head = head_of(source)
     member = first_member(head)
