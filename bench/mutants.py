@@ -92,7 +92,7 @@ SUBJECTS = (
     Subject("backwards", (4, 1), [rnn("a", 1, 1, **BACK)], {"clock_period_ns": 50.0}),
     Subject("wide", (8, 1), [rnn("a", 1, 2)], {"bus_bits": 24}),
     Subject("wider", (11, 1), [rnn("a", 1, 1, **STEPS)], {"bus_bits": 32}),
-    Subject("all_ports", (8, 1), [rnn("a", 1, 2)], {"bus_bits": 24, **PORTS}),
+    Subject("options", (8, 1), [rnn("a", 1, 2)], {"bus_bits": 24, **PORTS}),
     Subject("passes", (3, 3), [rnn("a", 3, 3)], {"reuse_factor": 3}),
     Subject("later", (3, 2), [rnn("a", 2, 2), dense("b", 2, 4)], {**ECP5, "io": "parallel", "copies": 2}),
     Subject("channels", (3, 2), [rnn("a", 2, 2, **STEPS), rnn("b", 2, 2)], {"stateful": True, "channels": 3}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import loopwire
+from loopwire.config import CompileConfig
 from loopwire.errors import ToolError, VerificationError
 from loopwire.hdl.axi_stream import BeatFormat, Sequences, StreamPort
+from loopwire.hdl.names import SIMULATION_TOP
+from loopwire.layers.model import chain
+from loopwire.layers.simple_rnn import SimpleRnn
 from loopwire.simulate import verilator
 from loopwire.simulate.simulation import SimulationResult, Simulator, Stimulus
 
@@ -367,3 +373,15 @@ def test_unpack_undoes_pack(count: int, width: int, signed: bool, data: st.DataO
     for row, beat in zip(values, packed, strict=True):
         lanes = [(value % 2**form.lane_bits) << (k * form.lane_bits) for k, value in enumerate(row)]
         assert int.from_bytes(beat.tobytes(), "little") == sum(lanes)
+
+
+def test_what_stands_around_a_design_has_a_name_of_its_own(tmp_path: Path) -> None:
+    model = chain("m", (2, 1), (SimpleRnn("a", *(np.full(shape, 0.5) for shape in ((1, 1), (1, 1), (1,)))),), "test")
+    design = loopwire.compile(model, CompileConfig(name=SIMULATION_TOP, clock_period_ns=20.0))
+    assert design.firmware.top != SIMULATION_TOP
+    assert loopwire.verify(design, design.random_inputs(8), 8).sequences == 8
+
+
+def test_an_error_goes_from_process_to_process() -> None:
+    error = pickle.loads(pickle.dumps(ToolError("g++", "it failed", "Read its log")))
+    assert (type(error), str(error), error.remedy) == (ToolError, "g++: it failed. Read its log", "Read its log")

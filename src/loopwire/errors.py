@@ -18,6 +18,10 @@ class LoopwireError(Exception):
         self.remedy = remedy
         super().__init__(f"{where}: {problem}. {remedy}")
 
+    def __reduce__(self) -> tuple[type[LoopwireError], tuple[str, str, str]]:
+        """Let a process hand an error on to another."""
+        return type(self), (self.where, self.problem, self.remedy)
+
 
 class FixedTypeError(LoopwireError):
     """A fixed-point type that cannot exist or cannot be read."""

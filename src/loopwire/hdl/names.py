@@ -33,6 +33,8 @@ _KEYWORDS = """
     wait_order wand weak weak0 weak1 while wildcard wire with within wor xnor xor
 """
 KEYWORDS = frozenset(_KEYWORDS.split())
+SIMULATION_TOP = "loopwire_all_ports"
+"""Stands around a design where Verilator simulates it."""
 
 
 @cache
@@ -41,7 +43,9 @@ def reserved_words() -> frozenset[str]:
     files = list(_texts(resources.files("loopwire")))
     around = (file for file in files if ".template." in file.name)
     modules = (file.name.partition(".")[0] for file in files)
-    return frozenset({"std", *KEYWORDS, *modules, *(word for file in around for word in words_of(file.read_text()))})
+    return frozenset(
+        {"std", SIMULATION_TOP, *KEYWORDS, *modules, *(word for file in around for word in words_of(file.read_text()))}
+    )
 
 
 @cache

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from loopwire.errors import ToolError
 from loopwire.hdl.axi_stream import NO_SIDEBAND, Sideband, StreamPort
+from loopwire.hdl.names import SIMULATION_TOP
 from loopwire.simulate.port_wrapper import beat_bytes, port_wrapper
 from loopwire.simulate.simulation import Simulator
 from loopwire.system.cache import Files, cached
@@ -28,7 +29,6 @@ from loopwire.system.folders import new_folder, release, temporary_folder
 from loopwire.system.programs import require_output, run_tool
 
 _DRIVER = Path(__file__).with_name("sim_driver.cpp")
-_WRAPPER = "all_ports"
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp", "verilated_timing.cpp")
 _RANDOM_START = ("--x-assign", "unique", "--x-initial", "unique")
 _SHARED = ("-fno-gate", "-fno-dfg")
@@ -79,10 +79,10 @@ def build(
     """
     place = new_folder() if directory is None else directory.resolve()
     place.mkdir(parents=True, exist_ok=True)
-    wrapper = place / f"{_WRAPPER}.sv"
-    wrapper.write_text(port_wrapper(_WRAPPER, top, inputs, outputs, sideband, has_status))
+    wrapper = place / f"{SIMULATION_TOP}.sv"
+    wrapper.write_text(port_wrapper(SIMULATION_TOP, top, inputs, outputs, sideband, has_status))
     widths, options = beat_bytes(inputs, outputs, sideband), _SHARED * repeats
-    program = build_driven(_WRAPPER, [*sources, wrapper], widths, place, options, optimise)
+    program = build_driven(SIMULATION_TOP, [*sources, wrapper], widths, place, options, optimise)
     folder, ports = Path(sources[0]).resolve().parent, (tuple(inputs), tuple(outputs))
     simulator = Simulator(top, program, folder, *ports, widths, sideband, has_status)
     if directory is None:
