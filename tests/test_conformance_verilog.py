@@ -38,10 +38,21 @@ from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Layer, OneToOne
+from loopwire.layers.normalization import LayerNormalization, unit
 from loopwire.layers.select import Slice, Step
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape, Reversed
 from loopwire.layers.simple_rnn import SimpleRnn
-from loopwire.layers.windows import GlobalAveragePooling, GlobalMaxPooling, GlobalSum
+from loopwire.layers.steps import Cropping, Transpose, UpSampling, ZeroPadding
+from loopwire.layers.windows import (
+    AveragePooling,
+    Convolution,
+    GlobalAveragePooling,
+    GlobalMaxPooling,
+    GlobalSum,
+    MaxPooling,
+    SeparableConvolution,
+    Window,
+)
 from loopwire.schedule.engine import engines, one_layer_each
 from loopwire.simulate import verilator
 from random_models import FUNCTIONS, PARTS, SOFTMAX, Weights, buildable, random_case, sometimes_lasting
@@ -118,6 +129,21 @@ def activation_cases() -> Iterator[Case]:
         options: dict[str, Any] = {"return_sequences": index % 3 == 0, "go_backwards": index % 4 == 1}
         cell = lstm("a", 1, 1, **gates, **options) if index % 2 else gru("a", 1, 1, bool(index & 2), **gates, **options)
         yield Case(f"function_{index + 1}", (3, 1), [cell, Activation("b", function)])
+
+
+def normalization_cases() -> Iterator[Case]:
+    given = types("fixed<10,4,RND,SAT>")
+    layer = LayerNormalization("a", w(3), w(3), 0.01)
+    yield Case("layer_normalization", (3, 3), [layer], given, clock_period_ns=10)
+    yield Case("group_normalization", (4,), [LayerNormalization("a", w(4), w(4), 0.1, 2)], given, clock_period_ns=10)
+    yield Case("unit_normalization", (2, 3), [unit("a", 3)], given, "fixed<7,3>", clock_period_ns=10)
+    yield Case("own_threshold", (3,), [Activation("a", Function("threshold", slope=0.3, offset=1.5))], given)
+
+
+def window_layer_cases() -> Iterator[Case]:
+    causal = Convolution("a", Window(3, padding="causal", dilation=2), w(2, 3, 2), w(2), activation=Function("relu"))
+    yield Case("conv_causal", (5, 2), [causal, lstm("b", 2, 2)])
+    yield Case("conv_state", (3, 2), [causal, gru("b", 2, 2)], stateful=True, channels=3)
 
 
 def feed_forward_cases() -> Iterator[Case]:
@@ -403,6 +429,8 @@ GROUPS = {
     "cells": cell_cases,
     "activations": activation_cases,
     "feed forward": feed_forward_cases,
+    "normalizations": normalization_cases,
+    "windows over steps": window_layer_cases,
     "stacked": stacked_cases,
     "reshapes": reshape_cases,
     "types": type_cases,
@@ -428,9 +456,12 @@ def test_hardware_conforms(group: str, tmp_path: Path) -> None:
 def test_every_layer_has_a_case() -> None:
     kinds = {type(layer) for group in GROUPS.values() for case in group() for layer in case.layers}
     found_modules = pkgutil.walk_packages(loopwire.layers.__path__, "loopwire.layers.")
-    modules = [import_module(found.name) for found in found_modules]
+    # Quantised layers have tests of their own.
+    modules = [import_module(found.name) for found in found_modules if "quantised" not in found.name]
     found = {v for m in modules for v in vars(m).values() if isinstance(v, type) and issubclass(v, OneToOne | Cell)}
-    in_graphs = {RepeatVector, Reversed}  # tests/test_networks.py, as all that take several tensors
+    # In tests/test_networks.py, as all that take several tensors, and tests/test_window_layers.py.
+    in_graphs = {RepeatVector, Reversed, AveragePooling, MaxPooling, SeparableConvolution}
+    in_graphs |= {Cropping, Transpose, UpSampling, ZeroPadding}
     assert kinds == {layer for layer in found if not isabstract(layer)} - in_graphs
 
 

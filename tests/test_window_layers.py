@@ -44,6 +44,7 @@ KERAS: dict[str, Callable[[], list[Any]]] = {
     "zero_padding": lambda: [L.ZeroPadding1D((1, 2))],
     "cropping": lambda: [L.Cropping1D((2, 1))],
     "permute": lambda: [L.Permute((2, 1))],
+    "up_between": lambda: [L.LSTM(2, return_sequences=True), L.UpSampling1D(2), L.GRU(2)],
     "in_front": lambda: [L.Conv1D(4, 3, activation="relu"), L.MaxPooling1D(2), L.LSTM(3), L.Dense(2)],
 }
 
@@ -73,7 +74,20 @@ def test_fast_emulator_gives_the_integers_of_the_definition(name: str) -> None:
     assert np.array_equal(fast.run(x), evaluate_integers(graph, (x,))[0])
 
 
-@pytest.mark.parametrize("name", ["conv_same_strided", "max_pooling_overlapping", "average_pooling_same", "in_front"])
+IN_HARDWARE = [
+    "conv_same_strided",
+    "max_pooling_overlapping",
+    "average_pooling_same",
+    "separable",
+    "up_between",
+    "zero_padding",
+    "cropping",
+    "permute",
+    "in_front",
+]
+
+
+@pytest.mark.parametrize("name", IN_HARDWARE)
 def test_hardware_conforms(name: str) -> None:
     settings = {"model": {"precision": "fixed<9,4,RND,SAT>"}, "clock_period_ns": 7}
     prove(compile_silently(loopwire.load(model(name)), loopwire.CompileConfig.from_dict(settings)))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from loopwire.config import CompileConfig
     from loopwire.design import Design
     from loopwire.frontends.own import register_reader
+    from loopwire.ir import functions
     from loopwire.ir.types import FixedType
     from loopwire.layers.model import Input, Model
     from loopwire.verification import verify
@@ -31,6 +32,7 @@ __all__ = [
     "Model",
     "compile",
     "errors",
+    "functions",
     "layers",
     "load",
     "register_reader",
@@ -51,6 +53,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "functions":
+        return import_module("loopwire.ir.functions")
     if name in ("errors", "layers"):
         return import_module(f"loopwire.{name}")
     if name == "__version__":

@@ -10,6 +10,8 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
+from loopwire.errors import ConfigError
+
 Reals = npt.NDArray[np.float64]
 
 LARGEST_EXPONENT = 700.0
@@ -20,6 +22,11 @@ SELU_ALPHA = 1.6732632423543772848170429916717
 """α of selu, from the same place."""
 SILU_LEAST, GELU_LEAST, GELU_TANH_LEAST = 1.2784645427610738, 0.7517915246935645, 0.7524614220710162
 """|x| where silu, gelu and gelu's tanh form are least: zeros of their derivatives, by bisection."""
+MISH_LEAST, MISH_TAIL_LEAST = 1.1924312143650377, 0.7957685935551981
+"""-x where mish is least, and x > 0 where mish(x) - x is: zeros of their derivatives, by bisection."""
+RSQRT_RATIO = 4
+RSQRT_POWERS = range(-12, 9)
+"""Where the parts of a normalisation's factor begin: at 4**k."""
 RECIPROCAL_RATIO = 4
 RECIPROCAL_LOWS = tuple(RECIPROCAL_RATIO**k for k in range(8))
 """Where the parts of a softmax's reciprocal begin; they reach to 65536."""
@@ -91,6 +98,16 @@ def gelu_tanh_tail(x: Reals) -> Reals:
     return tail
 
 
+def mish_tail(x: Reals) -> Reals:
+    """mish(x) - max(x, 0), mish(x) = x · tanh(softplus(x)). Ref: arXiv:1908.08681."""
+    return x * np.tanh(softplus(x)) - np.maximum(x, 0.0)
+
+
+def squareplus_tail(x: Reals) -> Reals:
+    """(√(x² + 4) - |x|) / 2, which is squareplus(x) - max(x, 0) where its b is 4. Ref: arXiv:2112.11687."""
+    return 2.0 / (np.sqrt(x * x + 4.0) + np.abs(x))
+
+
 _erfc = np.vectorize(math.erfc, otypes=[np.float64])
 
 
@@ -134,6 +151,21 @@ def reciprocal_between(low: float, high: float) -> Callable[[Reals], Reals]:
     return lambda x: 1.0 / np.clip(x, low, high)
 
 
+def rsqrt_between(low: float, high: float) -> Callable[[Reals], Reals]:
+    """Return 1 / √x with x clipped to low…high: a part of the factor of a normalisation."""
+    return lambda x: 1.0 / np.sqrt(np.clip(x, low, high))
+
+
+def rsqrt_part(power: int) -> str:
+    """Return the name of the part of 1 / √x that begins at 4**power."""
+    return f"rsqrt_{'below_' if power < 0 else ''}{abs(power)}"
+
+
+def log_between(low: float, high: float) -> Callable[[Reals], Reals]:
+    """Return log(x) with x clipped to low…high: a part of the logarithm of a softmax's sum."""
+    return lambda x: np.log(np.clip(x, low, high))
+
+
 SILU_BEND, GELU_TANH_BEND = 2.399357, 1.418504
 """|x| > 0 where the second derivatives of silu and of gelu's tanh form are 0, by bisection; gelu's is at √2."""
 
@@ -164,6 +196,8 @@ FUNCTIONS: dict[str, RealFunction] = {
         curvature=0.798,
         bends=(-GELU_TANH_BEND, 0.0, GELU_TANH_BEND),
     ),
+    "mish_tail": RealFunction(mish_tail, turning_points=(-MISH_LEAST, 0.0, MISH_TAIL_LEAST)),
+    "squareplus_tail": RealFunction(squareplus_tail, Symmetry.EVEN, turning_points=(0.0,)),
     "elu": RealFunction(elu),
     "selu_nonpositive": RealFunction(selu_nonpositive, curvature=1.7581, bends=(0.0,)),
     "exp": RealFunction(exp),
@@ -179,6 +213,11 @@ FUNCTIONS: dict[str, RealFunction] = {
         )
         for low in RECIPROCAL_LOWS
     },
+    **{
+        f"log_{low}_to_{low * RECIPROCAL_RATIO}": RealFunction(log_between(low, low * RECIPROCAL_RATIO))
+        for low in RECIPROCAL_LOWS
+    },
+    **{rsqrt_part(power): RealFunction(rsqrt_between(4.0**power, 4.0 ** (power + 1))) for power in RSQRT_POWERS},
 }
 MOST_SEGMENT_BITS = 14
 """Segments of an interpolation are 2**-k wide, k up to so many."""
@@ -265,3 +304,40 @@ TABULATED: dict[str, RealFunction] = {
     },
 }
 """All that a table may carry: the functions, and what interpolating them and rounding them exactly takes."""
+
+OWN: set[str] = set()
+"""The names of those that users registered."""
+
+
+def register(
+    name: str,
+    real: Callable[[Reals], Reals],
+    *,
+    symmetry: Symmetry | None = None,
+    turning_points: tuple[float, ...] = (),
+    defined_above: float = -np.inf,
+) -> None:
+    """Let tables carry a function of one's own, by its name: in `Emitter.table`, and as an activation.
+
+    Args:
+        name: a plain word that no other function has.
+        real: the function, of an array of float64; it must be the same whenever it is called.
+        symmetry: how f(-x) follows from f(x), if it does: half of the table is then enough.
+        turning_points: where it ceases to rise or to fall. Between them the table's error is judged at the ends of its
+            cells alone, so a turning point that is left out can make it larger than it says.
+        defined_above: the inputs that it is defined for.
+
+    Raises:
+        ConfigError: the name is none or taken, or `real` does not return as many finite numbers as it is given.
+    """
+    if not name.isidentifier():
+        raise ConfigError("function", f"{name!r} is no plain word", "Give a name such as 'cosine'")
+    if name in TABULATED:
+        raise ConfigError("function", f"{name!r} is there already", "Give it another name")
+    sample = np.linspace(max(defined_above, -8.0) + 1 / 64, max(defined_above, -8.0) + 16, 257)
+    found = np.asarray(real(sample))
+    if found.shape != sample.shape or not np.isfinite(found).all():
+        problem = f"{name!r} gives no finite number for each of an array of {len(sample)}"
+        raise ConfigError("function", problem, "Write it with numpy, element by element, and say where it is defined")
+    OWN.add(name)
+    FUNCTIONS[name] = TABULATED[name] = RealFunction(real, symmetry, turning_points, defined_above)

@@ -31,6 +31,7 @@ from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.merge import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from loopwire.layers.model import Input, Layer, Model, OneToOne
+from loopwire.layers.normalization import LayerNormalization, root_mean_square, unit
 from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.roles import Role, own_role
 from loopwire.layers.select import Slice, Step
@@ -79,6 +80,7 @@ __all__ = [
     "Input",
     "Janet",
     "Layer",
+    "LayerNormalization",
     "LightGru",
     "Lru",
     "Lstm",
@@ -115,5 +117,7 @@ __all__ = [
     "own_role",
     "parts",
     "recurrent",
+    "root_mean_square",
     "state",
+    "unit",
 ]

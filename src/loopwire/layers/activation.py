@@ -5,17 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loopwire.ir.functions import SELU_SCALE
+from loopwire.ir.functions import OWN, SELU_SCALE
 from loopwire.ir.graph import Value
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.model import OneToOne
 from loopwire.layers.roles import Role
-from loopwire.layers.softmax import softmax
+from loopwire.layers.softmax import log_softmax, softmax
 
 TABLES = ("sigmoid", "tanh", "softsign")
-PIECEWISE_LINEAR = ("linear", "relu", "leaky_relu", "relu6", "hard_sigmoid")
-TAILS = ("softplus", "silu", "gelu", "gelu_tanh")
+EXACT = (
+    "linear",
+    "relu",
+    "leaky_relu",
+    "relu6",
+    "hard_sigmoid",
+    "hard_tanh",
+    "hard_silu",
+    "soft_shrink",
+    "hard_shrink",
+    "threshold",
+    "sparse_plus",
+)
+"""Functions of comparisons, sums and products alone."""
+TAILS = ("softplus", "silu", "gelu", "gelu_tanh", "mish", "squareplus")
 """Functions that are max(x, 0) and a table of what differs from it, which is small: the tail."""
 
 
@@ -23,9 +36,10 @@ TAILS = ("softplus", "silu", "gelu", "gelu_tanh")
 class Function:
     """An activation by name.
 
-    The others are the parameters of those that have them: `slope` of the negative side (relu, leaky_relu), alpha (elu),
-    slope and `offset` of the ramp (hard_sigmoid: Keras 2 has 0.2 and 0.5, Keras 3 has 1/6 and 0.5); relu's largest
-    result, `maximum`.
+    The others are the parameters of those that have them: `slope` of the negative side (relu, leaky_relu), alpha (elu,
+    celu), slope and `offset` of the ramp (hard_sigmoid: Keras 2 has 0.2 and 0.5, Keras 3 has 1/6 and 0.5); relu's
+    largest result, `maximum`; the `slope` of the shrinking ones and of threshold is the bound, and threshold's `offset`
+    what it gives below. A function that was registered (`ir.functions.register`) goes by its own name.
     """
 
     name: str
@@ -36,7 +50,7 @@ class Function:
     @property
     def needs_table(self) -> bool:
         """Whether it is not made of comparisons, sums and products alone."""
-        return self.name not in PIECEWISE_LINEAR
+        return self.name not in EXACT
 
 
 LINEAR = Function("linear")
@@ -67,12 +81,50 @@ def activate(e: Emitter, function: Function, x: Value, to: FixedType, name: str,
             ramp = b.add(b.mul(x, e.scalar(function.slope, "slope")), e.scalar(function.offset, "offset"))
             bounded = b.min(b.max(ramp, e.scalar(0.0, "zero")), e.scalar(1.0, "one"))
             return b.cast(bounded, to, name, note)
+        case "celu":
+            zero = e.scalar(0.0, "zero")
+            scaled = b.mul(x, e.scalar(1.0 / function.slope, "one_by_alpha"), f"{name}_scaled")
+            negative = b.mul(
+                e.table("expm1_nonpositive", scaled, to, f"{name}_expm1"), e.scalar(function.slope, "alpha")
+            )
+            return b.cast(b.add(b.max(x, zero), negative), to, name, note)
+        case "hard_tanh":
+            return b.cast(_clipped(e, x, 1.0), to, name, note)
+        case "hard_silu":
+            ramp = b.add(b.mul(x, e.scalar(1 / 6, "slope")), e.scalar(0.5, "offset"))
+            return b.cast(b.mul(x, b.min(b.max(ramp, e.scalar(0.0, "zero")), e.scalar(1.0, "one"))), to, name, note)
+        case "soft_shrink":
+            return b.cast(b.sub(x, _clipped(e, x, function.slope)), to, name, note)
+        case "hard_shrink":
+            beyond = b.add(
+                _is_above(e, x, function.slope), _is_above(e, b.sub(e.scalar(0.0, "zero"), x), function.slope)
+            )
+            return b.cast(b.mul(x, beyond), to, name, note)
+        case "threshold":
+            given = b.sub(x, e.scalar(function.offset, "below"))
+            kept = b.add(b.mul(given, _is_above(e, x, function.slope)), e.scalar(function.offset, "below"))
+            return b.cast(kept, to, name, note)
+        case "tanh_shrink":
+            return b.cast(b.sub(x, e.table("tanh", x, _tail_type(x.type.element, to), f"{name}_tanh")), to, name, note)
+        case "sparse_plus":
+            rest = b.max(b.sub(e.scalar(1.0, "one"), _magnitude(e, x)), e.scalar(0.0, "zero"))
+            tail = b.mul(b.mul(rest, rest, f"{name}_square"), e.scalar(0.25, "quarter"))
+            return b.cast(b.add(_rectified(e, x), tail), to, name, note)
+        case "log_sigmoid":
+            curved = e.table("softplus_tail", x, _tail_type(x.type.element, to), f"{name}_tail")
+            return b.cast(b.sub(b.min(x, e.scalar(0.0, "zero")), curved), to, name, note)
+        case "exponential":
+            return e.table("exp", x, to, name, note)
         case "softmax":
             return softmax(e, x, to, name)
+        case "softmin":
+            return softmax(e, b.sub(e.scalar(0.0, "zero"), x, f"{name}_negated"), to, name)
+        case "log_softmax":
+            return log_softmax(e, x, to, name)
         case tail if tail in TAILS:
             curved = e.table(f"{tail}_tail", x, _tail_type(x.type.element, to), f"{name}_tail")
             return b.cast(b.add(_rectified(e, x), curved), to, name, note)
-        case table if table in TABLES:
+        case table if table in TABLES or table in OWN:
             return e.table(table, x, to, name, note)
         case unknown:
             raise AssertionError(f"no frontend may hand on activation {unknown!r}")
@@ -87,6 +139,22 @@ def _rectified(e: Emitter, x: Value, slope: float = 0.0, maximum: float | None =
     if slope:
         result = e.b.add(result, e.b.mul(e.b.min(x, zero), e.scalar(slope, "slope")))
     return result
+
+
+def _clipped(e: Emitter, x: Value, bound: float) -> Value:
+    """Return x brought into -bound…bound."""
+    return e.b.min(e.b.max(x, e.scalar(-bound, "least")), e.scalar(bound, "most"))
+
+
+def _magnitude(e: Emitter, x: Value) -> Value:
+    return e.b.max(x, e.b.sub(e.scalar(0.0, "zero"), x), "magnitude")
+
+
+def _is_above(e: Emitter, x: Value, bound: float) -> Value:
+    """Return 1 where x > bound, else 0, exactly; in real numbers a ramp as wide as the finest step of the two."""
+    beyond = e.b.sub(x, e.scalar(bound, "bound"), "beyond")
+    steps = e.b.mul(beyond, e.scalar(2.0**beyond.type.element.fraction, "steps"), "beyond_steps")
+    return e.b.min(e.b.max(steps, e.scalar(0.0, "zero")), e.scalar(1.0, "one"), "is_above")
 
 
 def _tail_type(x: FixedType, to: FixedType) -> FixedType:

@@ -11,6 +11,8 @@ a sum of small ones, each for a factor of 4 of its argument and constant beyond:
 
 from __future__ import annotations
 
+import numpy as np
+
 from loopwire.ir.functions import RECIPROCAL_LOWS, RECIPROCAL_RATIO
 from loopwire.ir.graph import Value
 from loopwire.ir.types import FixedType, Overflow, Rounding
@@ -31,6 +33,28 @@ def softmax(e: Emitter, x: Value, to: FixedType, name: str) -> Value:
     total = b.reduce_sum(exponential, f"{name}_total", "s = sum p")
     inverse = _reciprocal(e, total, x.type.size, fraction + RECIPROCAL_GUARD_BITS, name)
     return b.cast(b.mul(exponential, inverse, f"{name}_scaled"), to, name, "y = p v")
+
+
+def log_softmax(e: Emitter, x: Value, to: FixedType, name: str) -> Value:
+    """Add x - m - log Σ exp(x - m), m = max x, over the elements of vector `x` (n,), in type `to`."""
+    b = e.b
+    fraction = max(to.fraction, 1)
+    below = b.sub(x, b.reduce_max(x, f"{name}_largest", "m = max x"), f"{name}_below", "d = x - m")
+    unit = _unit(fraction + _exponential_guard_bits(x.type.size))
+    exponential = e.table("exp_nonpositive", below, unit, f"{name}_exp", "p = exp(d)")
+    total = b.reduce_sum(exponential, f"{name}_total", "s = sum p")
+    lows = [low for low in RECIPROCAL_LOWS if low < max(x.type.size, 2)]
+    # log s is log of s clipped to 1…4, and what each further part adds to the logarithm of where it begins.
+    for low in lows:
+        part = e.table(
+            f"log_{low}_to_{low * RECIPROCAL_RATIO}",
+            total,
+            FixedType(fraction + 6, 4, rounding=Rounding.RND, overflow=Overflow.SAT),
+            f"{name}_log_{low}",
+        )
+        part = b.sub(part, b.const(np.log(low), part.type.element, f"{name}_start_{low}")) if low > 1 else part
+        below = b.sub(below, part, f"{name}_less_{low}")
+    return b.cast(below, to, name, "y = d - log s")
 
 
 def _exponential_guard_bits(n: int) -> int:

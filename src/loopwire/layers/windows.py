@@ -6,6 +6,7 @@ Windows whose last step comes before the sequence's end cost no step of their ow
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -89,9 +90,9 @@ class Windowed(OneToOne):
             x = steps_of(e, x, [*range(x.type.shape[0]), *[ZEROS] * right], "padded")
         return over_windows(e, x, self.window, left, self.looked_at)
 
+    @abstractmethod
     def looked_at(self, e: Emitter, steps: Sequence[Value]) -> Value:
         """Return the vector of one window, given its steps."""
-        raise NotImplementedError
 
 
 def over_windows(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.merge import Add, Average, Concatenate, Dot, Maximum, Merge, Minimum, Multiply, Subtract
 from loopwire.layers.model import Layer
+from loopwire.layers.normalization import LayerNormalization, root_mean_square, unit
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape
 from loopwire.layers.simple_rnn import SimpleRnn
 
@@ -168,6 +169,83 @@ def _batch_normalization(saved: SavedLayer) -> BatchNormalization:
     return BatchNormalization(saved.name, scale, offset)
 
 
+def _normalized_axes(saved: SavedLayer) -> tuple[int, float]:
+    """Return the features and ε of a normalisation of the last axis."""
+    last = len(saved.context.input_shape)
+    saved.only("axis", -1, last, [-1], [last], remedy="Normalise the last axis: axis=-1")
+    return saved.context.input_shape[-1], saved.number("epsilon", 1e-3)
+
+
+def _layer_normalization(saved: SavedLayer) -> LayerNormalization:
+    features, epsilon = _normalized_axes(saved)
+    saved.only("rms_scaling", False, remedy="Use RMSNormalization")
+    saved.ignore("dtype")
+    return LayerNormalization(saved.name, *_scale_and_offset(saved, features), epsilon)
+
+
+def _group_normalization(saved: SavedLayer) -> LayerNormalization:
+    if len(saved.context.input_shape) > 1:
+        saved.refuse(
+            "groups", saved.option("groups"), "Over steps too it would need the whole sequence: give it a vector"
+        )
+    features, epsilon = _normalized_axes(saved)
+    groups = saved.count("groups")
+    return LayerNormalization(saved.name, *_scale_and_offset(saved, features), epsilon, groups)
+
+
+def _rms_normalization(saved: SavedLayer) -> LayerNormalization:
+    features, epsilon = _normalized_axes(saved)
+    (scale,) = saved.weights(scale=(features,))
+    return root_mean_square(saved.name, scale, epsilon)
+
+
+def _unit_normalization(saved: SavedLayer) -> LayerNormalization:
+    last = len(saved.context.input_shape)
+    saved.only("axis", -1, last, [-1], [last], remedy="Normalise the last axis: axis=-1")
+    return unit(saved.name, saved.context.input_shape[-1])
+
+
+def _scale_and_offset(saved: SavedLayer, features: int) -> tuple[Weights, Weights]:
+    names = ["gamma"] * saved.boolean("scale", True) + ["beta"] * saved.boolean("center", True)
+    tensors = dict(zip(names, saved.weights(**dict.fromkeys(names, (features,))), strict=True))
+    return tensors.get("gamma", np.ones(features)), tensors.get("beta", np.zeros(features))
+
+
+def _rescaling(saved: SavedLayer) -> BatchNormalization:
+    features = saved.context.input_shape[-1]
+    scale, offset = (saved.option(key, default) for key, default in (("scale", 1.0), ("offset", 0.0)))
+    return BatchNormalization(saved.name, *(_of_each(saved, value, features) for value in (scale, offset)))
+
+
+def _normalization(saved: SavedLayer) -> BatchNormalization:
+    last, features = len(saved.context.input_shape), saved.context.input_shape[-1]
+    saved.only("axis", -1, last, [-1], [last], remedy="Normalise the last axis: axis=-1")
+    saved.only("invert", False, remedy="Give the layer that is not inverted")
+    mean, variance = saved.option("mean", None), saved.option("variance", None)
+    if mean is None:
+        if len(saved.arrays) == 3:
+            saved.arrays = saved.arrays[:2]
+        mean, variance = saved.weights(mean=(features,), variance=(features,))
+    mean, variance = _of_each(saved, mean, features), _of_each(saved, variance, features)
+    scale = 1.0 / np.maximum(np.sqrt(variance), KERAS_EPSILON)
+    return BatchNormalization(saved.name, scale, -mean * scale)
+
+
+KERAS_EPSILON = 1e-7
+"""The least standard deviation that a Normalization divides by."""
+
+
+def _of_each(saved: SavedLayer, value: Any, features: int) -> Weights:
+    """Return one number for each feature, from one for all or a list, nested as Keras saves it."""
+    try:
+        numbers = np.asarray(value, np.float64).reshape(-1)
+    except (TypeError, ValueError):
+        saved.damaged(f"{value!r} is not a number for each feature")
+    if numbers.size not in (1, features) or not np.isfinite(numbers).all():
+        saved.damaged(f"it has {numbers.size} numbers for {features} features")
+    return np.broadcast_to(numbers, (features,)).astype(np.float64)
+
+
 def _flatten(saved: SavedLayer) -> Flatten:
     saved.only("data_format", "channels_last", None, remedy="Flatten with data_format='channels_last'")
     return Flatten(saved.name)
@@ -224,6 +302,12 @@ def _time_distributed(saved: SavedLayer) -> Layer | None:
 STEPWISE: dict[str, Reader] = {
     "Dense": _dense,
     "BatchNormalization": _batch_normalization,
+    "LayerNormalization": _layer_normalization,
+    "GroupNormalization": _group_normalization,
+    "RMSNormalization": _rms_normalization,
+    "UnitNormalization": _unit_normalization,
+    "Rescaling": _rescaling,
+    "Normalization": _normalization,
     **dict.fromkeys(ACTIVATION_LAYERS, _activation),
     **dict.fromkeys(
         (
