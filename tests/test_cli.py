@@ -355,7 +355,7 @@ def test_firmware_that_fails_is_not_written(model: Path, tmp_path: Path, monkeyp
 
 def test_version_and_help() -> None:
     assert loopwire("--version").stdout == "loopwire 0.1.0\n"
-    assert "Compile MODEL, a Keras .h5 or .keras file" in loopwire("compile", "--help").stdout
+    assert "Compile MODEL, a Keras, PyTorch .pt2 or ONNX file" in loopwire("compile", "--help").stdout
 
 
 QUICK = """

@@ -17,6 +17,7 @@ from loopwire.datapath.expand import Solver, expand
 from loopwire.datapath.fold_addends import fold_addends
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
 from loopwire.datapath.ops import AddSub, Bound, Constant, Datapath, Multiply, Round, TableEnds, TableIndex
+from loopwire.datapath.pipeline import simplified
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.ir import ops
 from loopwire.ir.builder import Builder
@@ -48,7 +49,7 @@ SOLVERS: dict[str, Solver] = {"trees": as_trees, "multipliers": lambda result, m
 def only_datapath(graph: Graph, solver: Solver = SOLVERS["multipliers"]) -> Datapath:
     graph = fuse_scans(accumulate_flattened(graph))
     (engine,) = engines(graph)
-    return expand(engine, ranges(graph), solver)
+    return simplified(expand(engine, ranges(graph), solver))
 
 
 def assert_computes(graph: Graph, datapath: Datapath, seed: int, batch: int = 4) -> None:

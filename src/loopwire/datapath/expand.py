@@ -9,8 +9,6 @@ from typing import assert_never
 import numpy as np
 
 from loopwire.cmvm.adder_tree import AdderTree
-from loopwire.datapath.fold_bounds import fold_bounds
-from loopwire.datapath.fold_rounding import fold_rounding
 from loopwire.datapath.ops import (
     AddSub,
     Bound,
@@ -89,8 +87,7 @@ class Expansion:
             for read, state in zip(reads, engine.states, strict=True)
         )
         output = self._outputs(engine.outputs)
-        datapath = Datapath(x, tuple(self._operations), rings, output)
-        return fold_rounding(without_unused(fold_bounds(without_unread_rings(datapath))))
+        return Datapath(x, tuple(self._operations), rings, output)
 
     def _of(self, value: Value) -> Signal:
         return self._signals[self._named(value)]
@@ -258,21 +255,3 @@ class Expansion:
 def packed_bits(name: str, parts: Sequence[Signal]) -> Signal:
     """Return a signal of all bits of some vectors."""
     return Signal(name, sum(part.bits for part in parts), 0, 1, 0, parts[0].layer, "")
-
-
-def without_unread_rings(datapath: Datapath) -> Datapath:
-    """Return the datapath without the rings of states that no step reads: the last step's is what is handed on."""
-    read = {datapath.output, *(ring.following for ring in datapath.rings)}
-    read |= {operand for operation in datapath.operations for operand in operation.operands}
-    return replace(datapath, rings=tuple(ring for ring in datapath.rings if ring.read in read))
-
-
-def without_unused(datapath: Datapath) -> Datapath:
-    """Return the datapath without operations whose results nothing reads."""
-    live = {datapath.output, *(ring.following for ring in datapath.rings)}
-    kept = []
-    for operation in reversed(datapath.operations):
-        if operation.result in live:
-            live.update(operation.operands)
-            kept.append(operation)
-    return replace(datapath, operations=tuple(reversed(kept)))

@@ -12,9 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from loopwire.datapath.expand import Expansion, packed_bits, without_unused
-from loopwire.datapath.fold_bounds import fold_bounds
-from loopwire.datapath.fold_rounding import fold_rounding
+from loopwire.datapath.expand import Expansion, packed_bits
 from loopwire.datapath.ops import (
     Accumulate,
     Columns,
@@ -62,8 +60,7 @@ class _FoldedExpansion(Expansion):
             Ring(read, self._chunk(state.following), initial, state.carried, gathered)
             for read, state, initial, gathered in self._rings
         )
-        datapath = Datapath(x, tuple(self._operations), rings, output, self._folding)
-        return fold_rounding(without_unused(fold_bounds(datapath)))
+        return Datapath(x, tuple(self._operations), rings, output, self._folding)
 
     def _held_inputs(self, values: Sequence[Value]) -> Signal:
         """Return what enters, kept for the cycles of a step."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from loopwire.cmvm.adder_tree import Interval
 from loopwire.cmvm.shift_add import Addend, with_addends
 from loopwire.datapath.element_ranges import ElementRanges, element_ranges
-from loopwire.datapath.expand import without_unused
 from loopwire.datapath.ops import AddSub, Datapath, Join, Operation, ShiftAdd, Signal, View, signal_like
+from loopwire.datapath.rewrite import in_order, without_unused
 from loopwire.ir.interval import Range
 
 
@@ -99,24 +99,8 @@ def _folded(
         elif product.result in operation.operands:
             operation = replace(operation, operands=(total,))
         operations.append(operation)
-    return without_unused(replace(datapath, operations=_in_order(operations)))
+    return without_unused(replace(datapath, operations=in_order(operations)))
 
 
 def _hull(intervals: Sequence[Interval]) -> Range:
     return Range(min(interval.low for interval in intervals), max(interval.high for interval in intervals))
-
-
-def _in_order(operations: Sequence[Operation]) -> tuple[Operation, ...]:
-    """Return the operations, each after those whose results it reads."""
-    producers = {operation.result: operation for operation in operations}
-    ordered: dict[Operation, None] = {}
-
-    def place(operation: Operation) -> None:
-        for operand in operation.operands:
-            if operand in producers and producers[operand] not in ordered:
-                place(producers[operand])
-        ordered[operation] = None
-
-    for operation in operations:
-        place(operation)
-    return tuple(ordered)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
@@ -21,6 +20,7 @@ from loopwire.datapath.ops import (
     Timed,
     Wire,
 )
+from loopwire.datapath.rewrite import replaced
 from loopwire.timing.delay import DelayModel
 
 DSP_PRODUCT_BITS = 9
@@ -54,7 +54,7 @@ def with_lut_products(datapath: Datapath, delays: DelayModel, copies: int) -> Da
         and constants.isdisjoint(op.operands)
         and min(v.width for v in op.operands) <= widest(op)
     }
-    datapath = _constants_apart(_replaced(datapath, in_luts), delays)
+    datapath = _constants_apart(replaced(datapath, in_luts), delays)
     return datapath if datapath.folding else _within_dsps(datapath, delays, copies)
 
 
@@ -104,15 +104,11 @@ def _within_dsps(datapath: Datapath, delays: DelayModel, copies: int) -> Datapat
     luts = rows * columns * copies * matrix.operands[0].width * matrix.operands[1].width
     if rows > _rows(matrix) or luts > MOST_LUTS * device.luts:
         return datapath
-    return _replaced(datapath, {matrix: replace(matrix, kind=Products(rows))})
+    return replaced(datapath, {matrix: replace(matrix, kind=Products(rows))})
 
 
 def _rows(operation: Operation) -> int:
     return operation.result.count // operation.operands[1].count
-
-
-def _replaced(datapath: Datapath, operations: Mapping[Operation, Operation]) -> Datapath:
-    return replace(datapath, operations=tuple(operations.get(op, op) for op in datapath.operations))
 
 
 def dsp_blocks(operation: Operation, delays: DelayModel) -> int:

@@ -119,7 +119,8 @@ class Device:
     without reuse one of a matrix or a loop with a factor of at most `parallel_lut_factor_bits`. A carry block adds
     `carry_bits` bits. Up to ``2**wide_mux_levels`` LUTs join through the multiplexers beside them. `bram18_shapes` are
     the (depth, width) an 18-kbit block RAM can have. A look-up table delays a bit by up to `srl_stages` cycles; 0: it
-    is no shift register. `synthesis` is what open tools call the family (`tools.fabrics`); empty: they do not know it.
+    is no shift register. The feeder chooses a slot and reads a step by `feeder_gates` in a row.
+    `synthesis` is what open tools call the family (`tools.fabrics`); empty: they do not know it.
     """
 
     name: str
@@ -140,6 +141,7 @@ class Device:
     dsp_has_adder: bool
     lut_factor_bits: int
     parallel_lut_factor_bits: int
+    feeder_gates: int
     srl_stages: int
     memories: Memories
     lut_factors: LutFactors
@@ -217,7 +219,7 @@ def part_names() -> list[str]:
 PART = ("luts", "ffs", "dsps", "bram18s", "urams")
 FABRIC = (
     *("lut_inputs", "wide_mux_levels", "carry_bits", "dsp_a_bits", "dsp_b_bits", "dsp_has_adder"),
-    *("lut_factor_bits", "parallel_lut_factor_bits", "srl_stages"),
+    *("lut_factor_bits", "parallel_lut_factor_bits", "feeder_gates", "srl_stages"),
 )
 TEXTS = ("family", "vendor", "synthesis", "name_pattern", "default_speed_grade")
 TABLES = ("fabric", "memories", "lut_factors", "parts", "delays")

@@ -13,10 +13,8 @@ from loopwire.errors import UnsupportedError
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.ir.graph import Graph, Value
 from loopwire.ir.interval import Range, ranges
-from loopwire.ir.verify import verify
 from loopwire.knobs import Knobs
-from loopwire.passes.accumulate_flattened import accumulate_flattened
-from loopwire.passes.fuse_scans import fuse_scans
+from loopwire.passes.pipeline import HARDWARE, run_passes
 from loopwire.schedule.bus import port_format
 from loopwire.schedule.cycles import EngineTiming, Pace
 from loopwire.schedule.engine import OTHER_TARGET, Engine, engines
@@ -132,8 +130,7 @@ def is_chain(graph: Graph, knobs: Knobs) -> bool:
 
 def prepared(graph: Graph, knobs: Knobs) -> Graph:
     """Return the graph that the hardware is made from."""
-    graph = accumulate_flattened(graph)
-    return verify(graph if knobs.folds else fuse_scans(graph))
+    return run_passes(HARDWARE, graph, knobs)
 
 
 def check_network(graph: Graph, knobs: Knobs) -> Network:

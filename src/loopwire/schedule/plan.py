@@ -11,30 +11,22 @@ from loopwire.cmvm.shift_add import SOLVED_PRODUCTS, SOLVER_BITS, minimal_depth,
 from loopwire.datapath.expand import expand
 from loopwire.datapath.expand_folded import expand_folded
 from loopwire.datapath.fold import fold, layer_of
-from loopwire.datapath.fold_addends import fold_addends
-from loopwire.datapath.late_clamps import covering_tables, late_clamps
-from loopwire.datapath.lut_products import with_lut_products
 from loopwire.datapath.ops import Signal
+from loopwire.datapath.pipeline import alternatives, prepared
 from loopwire.devices import Device
 from loopwire.errors import ConfigError
 from loopwire.hdl.axi_stream import BeatFormat, Sideband
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Graph, Value
 from loopwire.ir.interval import Range, ranges
-from loopwire.ir.verify import verify
 from loopwire.knobs import Knobs
-from loopwire.passes.accumulate_flattened import accumulate_flattened
-from loopwire.passes.fuse_scans import fuse_scans
+from loopwire.passes.pipeline import HARDWARE, run_passes
 from loopwire.schedule.bus import beat_formats
 from loopwire.schedule.cycles import DesignTiming, EngineTiming, Pace, SteadyState, latency_range, run, steady_state
 from loopwire.schedule.engine import Engine, engines, head_apart, one_layer_each
 from loopwire.timing.delay import DelayModel
 from loopwire.timing.pipeline import Pipeline
 from loopwire.timing.scheduler import schedule
-
-FEEDER_GATES = {4: 12, 6: 9}
-"""Gates in a row with which the feeder chooses a slot and its step, and reads the step's vector from its buffer, by
-inputs of a look-up table."""
 
 
 @dataclass(frozen=True)
@@ -215,8 +207,7 @@ def check_knobs(graph: Graph, knobs: Knobs) -> None:
 
 def cut(graph: Graph, knobs: Knobs) -> tuple[Graph, tuple[Engine, ...]]:
     """Return the graph that the hardware is made from, and its engines."""
-    graph = accumulate_flattened(graph)
-    graph = verify(graph if knobs.folds else fuse_scans(graph))
+    graph = run_passes(HARDWARE, graph, knobs)
     chain = engines(graph)
     if knobs.folds:
         chain = one_layer_each(chain)
@@ -241,20 +232,18 @@ class Planner:
             datapath = expand(engine, self.found, partial(self._solve, engine))
         else:
             datapath = expand_folded(engine, self.found, folding)
-        datapath = with_lut_products(covering_tables(datapath), self.delays, self.knobs.copies)
+        datapath = prepared(datapath, self.delays, self.knobs.copies)
         if engine.stateful:
             datapath = replace(datapath, channels=self.knobs.channels)
         # A step comes from registers of the feeder; a folded engine's sequencer chooses the first word or another.
         input_time = (0, self.delays.gate()) if folding else (self._input_stage(), 0.0)
-        choices = [datapath]
-        for change in () if folding else (fold_addends, late_clamps):
-            choices += [changed for choice in choices if (changed := change(choice)) is not choice]
+        choices = alternatives(datapath)
         pipelines = [schedule(choice, self.delays, self.clock_period_ns, input_time) for choice in choices]
         return min(pipelines, key=lambda pipeline: (pipeline.loop_latency, pipeline.depth))
 
     def _input_stage(self) -> int:
         """Return in which stage a step's vector is there: in a second one where to choose and to read it takes long."""
-        gates = FEEDER_GATES[self.delays.device.lut_inputs]
+        gates = self.delays.device.feeder_gates
         return int(gates * self.delays.gate() > self.delays.stage_budget_ns(self.clock_period_ns))
 
     def timing(self, engine: Engine, pipeline: Pipeline, result_held_cycles: int = 0) -> EngineTiming:

@@ -10,9 +10,8 @@ from importlib import resources
 from loopwire.devices import Device
 from loopwire.errors import ConfigError, UnsupportedError
 from loopwire.ir.graph import Graph
-from loopwire.ir.verify import verify
 from loopwire.knobs import NO_NAMES, Knobs, PortNames
-from loopwire.passes.accumulate_flattened import accumulate_flattened
+from loopwire.passes.pipeline import LOOPS, run_passes
 from loopwire.targets.vitis_hls import project_text
 from loopwire.targets.vitis_hls.cxx import KEYWORDS, Scope, ap_type, indented, local_names
 from loopwire.targets.vitis_hls.knobs import HlsKnobs, hls_knobs
@@ -65,7 +64,7 @@ def generate(
         UnsupportedError: HLS cannot express this graph or this combination of knobs; the message says which would do.
     """
     carried = check(graph, device, knobs)
-    graph = verify(graph if carried.unrolled else accumulate_flattened(graph))
+    graph = run_passes(LOOPS, graph, knobs)
     scope = Scope()
     processes = plan(graph, scope)
     _check_plan(processes, carried)

@@ -1,0 +1,79 @@
+"""The passes on datapaths, in their order, and why each is where it is.
+
+None changes what a datapath computes. Expansion makes the first one; the scheduler places registers in the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from loopwire.datapath.fold_addends import fold_addends
+from loopwire.datapath.fold_bounds import fold_bounds
+from loopwire.datapath.fold_rounding import fold_rounding
+from loopwire.datapath.late_clamps import covering_tables, late_clamps
+from loopwire.datapath.lut_products import with_lut_products
+from loopwire.datapath.ops import Datapath
+from loopwire.datapath.rewrite import without_unread_rings, without_unused
+from loopwire.datapath.verify import verify
+from loopwire.timing.delay import DelayModel
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A pass, why it is where it is in its list, and whether it is for folded datapaths too."""
+
+    run: Callable[[Datapath], Datapath]
+    why: str
+    folded: bool = True
+
+
+SIMPLIFICATIONS = (
+    Pass(without_unread_rings, "first, since what makes a state that no step reads may be unused then", folded=False),
+    Pass(fold_bounds, "before unused operations go: what a clamp leaves to the table behind it is one of them"),
+    Pass(without_unused, "before rounding, which looks at all readers of a signal"),
+    Pass(fold_rounding, "last, as the sums and products that can take a half on are known"),
+)
+"""What makes any datapath smaller."""
+TABLES = Pass(covering_tables, "after the clamps that are folded into tables; late clamps need such tables")
+ATTEMPTS = (
+    Pass(fold_addends, "makes a loop shorter where a tree has room for a leaf more", folded=False),
+    Pass(late_clamps, "makes a loop shorter where a clamp takes longer than a choice after the lookup", folded=False),
+)
+"""What is an advantage in some loops: each is tried on all that came of those before it."""
+
+
+def simplified(datapath: Datapath) -> Datapath:
+    """Return the datapath after `SIMPLIFICATIONS`."""
+    return _run(SIMPLIFICATIONS, datapath)
+
+
+def prepared(datapath: Datapath, delays: DelayModel, copies: int) -> Datapath:
+    """Return an expanded datapath after all passes that always help.
+
+    Args:
+        datapath: as expansion makes it.
+        delays: of the part.
+        copies: of the engine, which share the part's DSP blocks.
+    """
+    products = Pass(
+        lambda d: with_lut_products(d, delays, copies),
+        "last, as it marks products by their final widths",
+    )
+    return _run((*SIMPLIFICATIONS, TABLES, products), datapath)
+
+
+def alternatives(datapath: Datapath) -> list[Datapath]:
+    """Return the datapath and what `ATTEMPTS` make of it; scheduling tells which has the shortest loop."""
+    choices = [datapath]
+    for attempt in ATTEMPTS:
+        if attempt.folded or datapath.folding is None:
+            choices += [changed for choice in choices if (changed := verify(attempt.run(choice))) is not choice]
+    return choices
+
+
+def _run(passes: tuple[Pass, ...], datapath: Datapath) -> Datapath:
+    for each in passes:
+        if each.folded or datapath.folding is None:
+            datapath = verify(each.run(datapath))
+    return datapath

@@ -1,0 +1,47 @@
+"""What several passes on datapaths do with operations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from loopwire.datapath.ops import Datapath, Operation
+
+
+def replaced(datapath: Datapath, operations: Mapping[Operation, Operation]) -> Datapath:
+    """Return the datapath with some operations in place of others."""
+    return replace(datapath, operations=tuple(operations.get(op, op) for op in datapath.operations))
+
+
+def without_unread_rings(datapath: Datapath) -> Datapath:
+    """Return the datapath without the rings of states that no step reads: the last step's is what is handed on."""
+    read = {datapath.output, *(ring.following for ring in datapath.rings)}
+    read |= {operand for operation in datapath.operations for operand in operation.operands}
+    return replace(datapath, rings=tuple(ring for ring in datapath.rings if ring.read in read))
+
+
+def without_unused(datapath: Datapath) -> Datapath:
+    """Return the datapath without operations whose results nothing reads."""
+    live = {datapath.output, *(ring.following for ring in datapath.rings)}
+    kept = []
+    for operation in reversed(datapath.operations):
+        if operation.result in live:
+            live.update(operation.operands)
+            kept.append(operation)
+    return replace(datapath, operations=tuple(reversed(kept)))
+
+
+def in_order(operations: Sequence[Operation]) -> tuple[Operation, ...]:
+    """Return the operations, each after those whose results it reads."""
+    producers = {operation.result: operation for operation in operations}
+    ordered: dict[Operation, None] = {}
+
+    def place(operation: Operation) -> None:
+        for operand in operation.operands:
+            if operand in producers and producers[operand] not in ordered:
+                place(producers[operand])
+        ordered[operation] = None
+
+    for operation in operations:
+        place(operation)
+    return tuple(ordered)
