@@ -15,7 +15,7 @@ from loopwire.layers.activation import Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model, chain
-from loopwire.targets.verilog.testbench_files import testbench_files
+from loopwire.targets.verilog import testbench_files
 
 
 @given(st.integers(1, 40), st.integers(1, 4), st.lists(st.integers(1, 40), min_size=1, max_size=2))
@@ -73,5 +73,7 @@ def test_no_simulation_ends_before_a_slow_result() -> None:
     config = loopwire.CompileConfig.from_dict({"reuse_factor": 180 * 180, "multipliers": "dsp"})
     design = loopwire.compile(model, config)
     assert design.firmware.timeout_cycles > design.firmware.latency_cycles > 4 * 180 * 180
-    testbench = testbench_files(design.hardware, Batch((design.random_inputs(1),)))["testbench/slow_tb.sv"]
+    testbench = testbench_files.testbench_files(design.hardware, Batch((design.random_inputs(1),)))[
+        "testbench/slow_tb.sv"
+    ]
     assert f"TIMEOUT_CYCLES = {design.firmware.timeout_cycles};" in testbench
