@@ -32,6 +32,7 @@ from loopwire.hdl.testbench import Vectors, write_testbench
 from loopwire.ir.types import Overflow, Rounding
 from loopwire.knobs import IO
 from loopwire.layers.activation import Activation, Function
+from loopwire.layers.attention import AttentionPooling
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.cell import Cell
 from loopwire.layers.dense import Dense
@@ -460,7 +461,7 @@ def test_every_layer_has_a_case() -> None:
     modules = [import_module(found.name) for found in found_modules if "quantised" not in found.name]
     found = {v for m in modules for v in vars(m).values() if isinstance(v, type) and issubclass(v, OneToOne | Cell)}
     # In tests/test_networks.py, as all that take several tensors, and tests/test_window_layers.py.
-    in_graphs = {RepeatVector, Reversed, AveragePooling, MaxPooling, SeparableConvolution}
+    in_graphs = {RepeatVector, Reversed, AttentionPooling, AveragePooling, MaxPooling, SeparableConvolution}
     in_graphs |= {Cropping, Transpose, UpSampling, ZeroPadding}
     assert kinds == {layer for layer in found if not isabstract(layer)} - in_graphs
 

@@ -298,7 +298,7 @@ class Tagger(nn.Module):
         return chain(name, (STEPS, FEATURES), [*layers, Flatten("flatten"), head], __file__)
 
 
-def train(tagger: Tagger, events: Events, epochs: int, learning_rate: float, batch: int = 512) -> None:
+def train(tagger: Tagger, events: Events, epochs: int, learning_rate: float, batch: int = 256) -> None:
     """Train with Adam, the learning rate falling to zero along half a cosine."""
     x, y = torch.tensor(events.inputs, dtype=torch.float32), torch.tensor(events.labels, dtype=torch.long)
     optimiser = torch.optim.Adam(tagger.parameters(), learning_rate)
@@ -329,7 +329,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS), help="what to train")
     parser.add_argument("--out", type=Path, default=Path("build/jets/cells"), help="folder of the weights")
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--learning-rate", type=float, default=6e-3)
+    parser.add_argument("--learning-rate", type=float, default=4e-3)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     training, test = read_events(chosen.train, CLASSES), read_events(chosen.test, CLASSES)

@@ -9,6 +9,7 @@ one is a `Cell`, whose `step` writes those of a step. All are called on tensors 
 """
 
 from loopwire.layers.activation import LINEAR, SIGMOID, TANH, Activation, Function, activate
+from loopwire.layers.attention import AttentionPooling
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.cell import Cell, State
 from loopwire.layers.cells.cfc import Cfc
@@ -56,6 +57,7 @@ __all__ = [
     "TANH",
     "Activation",
     "Add",
+    "AttentionPooling",
     "Average",
     "AveragePooling",
     "BatchNormalization",
