@@ -325,3 +325,10 @@ def test_a_place_in_the_users_code_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError) as error:
         loopwire.load(saved(proto, tmp_path / "m.onnx"), trust=True)
     assert "node 'encoder.wave' (Sin), File \"train.py\", line 12, in forward: Sin is not supported" in str(error.value)
+
+
+def test_constants_whose_shapes_do_not_fit_are_refused(tmp_path: Path) -> None:
+    nodes = [node("Gemm", ["a", "b"], ["c"]), node("Add", ["x", "c"], ["y"])]
+    path = saved(Written(nodes, {"a": w(2, 1), "b": w(3, F)}).model(), tmp_path / "m.onnx")
+    with pytest.raises(UnsupportedError, match=r"\(Gemm\): its weights have shapes \(3, 3\) and \(3,\), its input"):
+        loopwire.load(path, trust=True)

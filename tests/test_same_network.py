@@ -122,12 +122,16 @@ def exported(module: Any, path: Path, dynamo: bool) -> Path:
 
 
 def named_like(model: Model, like: Model) -> Model:
-    """Return a model with the names of another, layer by layer."""
+    """Return a model with the names of another, layer by layer and input by input."""
     assert [layer.kind for layer in model.layers] == [layer.kind for layer in like.layers]
     names = {layer.name: other.name for layer, other in zip(model.layers, like.layers, strict=True)}
     layers = {layer.name: replace(layer, name=names[layer.name]) for layer in model.layers}  # type: ignore[type-var]
-    calls = tuple(replace(call, layer=layers[call.layer.name]) for call in model.calls)
-    return replace(model, name=like.name, calls=calls)
+    inputs = {x: replace(x, name=other.name) for x, other in zip(model.inputs, like.inputs, strict=True)}
+    calls = tuple(
+        replace(call, layer=layers[call.layer.name], inputs=tuple(inputs.get(x, x) for x in call.inputs))
+        for call in model.calls
+    )
+    return replace(model, name=like.name, inputs=tuple(inputs.values()), calls=calls)
 
 
 @pytest.mark.parametrize("both", [False, True], ids=["forward", "bidirectional"])
