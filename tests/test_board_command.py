@@ -24,9 +24,10 @@ from loopwire.boards.hosted import BUFFER_BYTES, hosted_module
 from loopwire.boards.identity import Identity, identity_of
 from loopwire.boards.link import open_port
 from loopwire.boards.project import hosted_sources
+from loopwire.boards.registry import find_board
 from loopwire.boards.session import Outcome, classify, require_equal
 from loopwire.boards.simulated import build_model, simulated_board
-from loopwire.boards.ulx3s import PARTS, board_part
+from loopwire.boards.ulx3s.board import PARTS
 from loopwire.cli import main
 from loopwire.config import CompileConfig
 from loopwire.design import Design
@@ -204,7 +205,7 @@ def test_projects_that_no_board_carries(project: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("board", PARTS)
 def test_parts_of_boards_are_known(board: str) -> None:
-    assert find_part(board_part(board)).family == "ecp5"
+    assert find_part(find_board(board)[1]).family == "ecp5"
 
 
 def test_an_identity_reads_back() -> None:

@@ -33,7 +33,7 @@ from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.knobs import KNOBS, Knobs
 from loopwire.layers.quantised.quantised import Quantised, quantised_input_type
 from loopwire.layers.roles import LayerTypes, Role, known_roles
-from loopwire.plugins import Plugins
+from loopwire.plugins import TARGETS
 from loopwire.text.names import take_in
 
 if TYPE_CHECKING:
@@ -48,8 +48,6 @@ LONGEST_PERIOD_NS = 1e6
 """A kilohertz, slower than any design is run."""
 CHOSEN_KNOBS = ("reuse_factor", "layer_reuse_factor", "interleave", "copies")
 """What is chosen where targets are given."""
-TARGETS = Plugins("loopwire.targets", "target")
-"""What a model can be compiled to."""
 
 
 @dataclass(frozen=True)

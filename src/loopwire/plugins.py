@@ -84,6 +84,16 @@ class Plugins:
         return tuple(metadata.entry_points(group=self.package))
 
 
+TARGETS = Plugins("loopwire.targets", "target")
+"""What a model can be compiled to."""
+FRONTENDS = Plugins("loopwire.frontends", "frontend")
+"""What reads models."""
+BOARDS = Plugins("loopwire.boards", "board")
+"""What a design can be put on."""
+BUILDERS = Plugins("loopwire.builders", "builder")
+"""Vendors' tools that build a written project."""
+
+
 def data_files(package: str, suffix: str) -> Iterator[tuple[str, str]]:
     """Yield name and text of each data file of a package, and of those that other packages register beside it.
 

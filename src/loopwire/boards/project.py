@@ -10,7 +10,7 @@ from typing import Any
 
 from loopwire.boards.hosted import BUFFER_BYTES, hosted_files
 from loopwire.boards.identity import Identity, identity_of
-from loopwire.boards.ulx3s import board_files, board_part, design_clock, top_module
+from loopwire.boards.registry import find_board
 from loopwire.bounded import read_project_text
 from loopwire.project.folder import MARKER, write_project
 from loopwire.project.written import read_verilog_facts
@@ -51,13 +51,13 @@ def write_board(project: Path, board: str, folder: Path, clock_mhz: float | None
         OutputError: the project cannot be read, or the folder not be written.
         ConfigError: the board is unknown or has no such clock or line, or the project is no SystemVerilog.
     """
-    part = board_part(board)
+    on_board, part = find_board(board)
     facts = read_verilog_facts(project)
     identity, sources = _hosted(project, facts)
-    clock = design_clock(1e3 / facts["clock_period_ns"] if clock_mhz is None else clock_mhz)
-    sources |= board_files(identity, clock, baud)
-    written = WrittenBoard(identity, top_module(identity), part, clock.output_mhz)
-    board_facts = {"name": board, "design": identity.digest, "clock_mhz": clock.output_mhz, "baud": baud}
+    made = on_board.sources(identity, 1e3 / facts["clock_period_ns"] if clock_mhz is None else clock_mhz, baud)
+    sources |= made.files
+    written = WrittenBoard(identity, made.top, part, made.clock_mhz)
+    board_facts = {"name": board, "design": identity.digest, "clock_mhz": made.clock_mhz, "baud": baud}
     facts = {**facts, "part": part, "top": written.top, "board": board_facts}
     write_project(folder, {**sources, MARKER: json.dumps(facts)})
     return written

@@ -24,9 +24,7 @@ from loopwire.frontends.file_kinds import (
 )
 from loopwire.frontends.reading import Reading
 from loopwire.layers.model import Model
-from loopwire.plugins import Plugins
-
-FRONTENDS = Plugins("loopwire.frontends", "frontend")
+from loopwire.plugins import FRONTENDS
 
 
 class Frontend(Protocol):

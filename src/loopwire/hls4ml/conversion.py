@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loopwire.bounded import check_bounds, read_bounded
-from loopwire.config import MAX_FILE_BYTES, TARGETS, CompileConfig
+from loopwire.config import MAX_FILE_BYTES, CompileConfig
 from loopwire.errors import ConfigError, ToolError, nearest
 from loopwire.frontends.keras.graph import graph_of
 from loopwire.frontends.keras.model import read_keras
@@ -19,6 +19,7 @@ from loopwire.hls4ml.notes import Notes
 from loopwire.hls4ml.settings import WHERE, HlsConfig, read_table
 from loopwire.hls4ml.translation import translate
 from loopwire.layers.model import Model
+from loopwire.plugins import TARGETS
 
 if TYPE_CHECKING:
     from loopwire.frontends.keras.live import LiveModel

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from loopwire.config import TARGETS
 from loopwire.errors import OutputError
 from loopwire.fact_kinds import Kinds, first_wrong, is_positive
+from loopwire.plugins import TARGETS
 from loopwire.project.folder import MARKER
 from loopwire.targets.registry import find_target
 

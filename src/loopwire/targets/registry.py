@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from loopwire.config import TARGETS
+from loopwire.plugins import TARGETS
 from loopwire.targets.protocol import Target
 
 

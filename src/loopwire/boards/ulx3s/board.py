@@ -10,8 +10,9 @@ from string import Template
 
 from loopwire.boards.hosted import hosted_module, static_text
 from loopwire.boards.identity import Identity
-from loopwire.boards.pll import Pll, find_pll
-from loopwire.errors import ConfigError, nearest
+from loopwire.boards.pll import find_pll
+from loopwire.boards.registry import BoardSources
+from loopwire.errors import ConfigError
 
 PARTS = {f"ulx3s-{size}f": f"LFE5U-{size}F-6BG381C" for size in (12, 25, 45, 85)}
 OSCILLATOR_MHZ = 25.0
@@ -20,37 +21,13 @@ LEAST_CYCLES_PER_BIT = 8
 """So that a bit is read within an eighth of its middle."""
 
 
-def board_part(board: str) -> str:
-    """Return the FPGA on a board.
-
-    Raises:
-        ConfigError: the board is unknown.
-    """
-    if board not in PARTS:
-        raise ConfigError(f"board {board!r}", "it is unknown", f"{nearest(board, PARTS)}Choose from {', '.join(PARTS)}")
-    return PARTS[board]
-
-
-def design_clock(clock_mhz: float) -> Pll:
-    """Return the PLL for the fastest clock of the design that is not above `clock_mhz`.
-
-    Raises:
-        ConfigError: the PLL gives no such clock.
-    """
-    return find_pll(OSCILLATOR_MHZ, clock_mhz)
-
-
-def board_files(identity: Identity, pll: Pll, baud: int) -> dict[str, str]:
+def sources(identity: Identity, clock_mhz: float, baud: int) -> BoardSources:
     """Return the top module of a design on the board, what it needs beside `hosted_files`, and the pins.
 
-    Args:
-        identity: of the design.
-        pll: of the design's clock.
-        baud: of the serial line.
-
     Raises:
-        ConfigError: the line is too fast for the clock or for the bridge.
+        ConfigError: the PLL gives no such clock, or the line is too fast for the clock or for the bridge.
     """
+    pll = find_pll(OSCILLATOR_MHZ, clock_mhz)
     least, most = BRIDGE_BAUD
     if not least <= baud <= most:
         raise ConfigError("baud", f"the board's bridge cannot send {baud} Bd", f"Choose from {least} to {most}")
@@ -60,7 +37,7 @@ def board_files(identity: Identity, pll: Pll, baud: int) -> dict[str, str]:
             f"a clock of {pll.output_mhz:g} MHz is too slow to read {baud} Bd",
             f"Give at most {pll.output_mhz * 1e6 / LEAST_CYCLES_PER_BIT:.0f}",
         )
-    top = top_module(identity)
+    top = f"{identity.name}_ulx3s"
     text = Template(resources.files(__package__).joinpath("ulx3s.template.sv").read_text()).substitute(
         design=identity.name,
         top=top,
@@ -73,13 +50,9 @@ def board_files(identity: Identity, pll: Pll, baud: int) -> dict[str, str]:
         output_divider=pll.output_divider,
         output_phase=pll.output_divider // 2,
     )
-    return {
+    files = {
         f"{top}.sv": text,
         f"{top}.lpf": resources.files(__package__).joinpath("ulx3s.lpf").read_text(),
         **{name: static_text(name) for name in ("loopwire_uart_rx.sv", "loopwire_uart_tx.sv")},
     }
-
-
-def top_module(identity: Identity) -> str:
-    """Return the name of the top module."""
-    return f"{identity.name}_ulx3s"
+    return BoardSources(top, files, pll.output_mhz)

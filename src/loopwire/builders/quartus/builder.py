@@ -1,0 +1,23 @@
+"""Builds SystemVerilog with Quartus."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from loopwire.project.vendor import write_vendor_project
+from loopwire.report.built import Built
+from loopwire.tools import quartus
+from loopwire.tools.rtl_files import RtlFiles
+
+TARGET = "verilog"
+VENDOR = "intel"
+
+
+def run(project: Path, facts: Mapping[str, Any], part: str | None) -> Built:
+    """Build a project; see `builders.registry.Builder`."""
+    folder = project / "quartus"
+    files = RtlFiles.read(project / "rtl", facts["top"])
+    write_vendor_project(folder, quartus.project_files(files, part or facts["part"], facts["clock_period_ns"]))
+    return quartus.run(folder, facts["top"])
