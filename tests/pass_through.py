@@ -8,7 +8,8 @@ from loopwire.hdl.axi_stream import BeatFormat, Sideband, StreamPort
 from loopwire.ir.graph import Graph
 from loopwire.layers.activation import LINEAR, Activation
 from loopwire.layers.model import Model, chain
-from loopwire.schedule.cycles import DesignTiming, EngineTiming, SteadyState
+from loopwire.schedule.cycles import DesignTiming
+from loopwire.schedule.engine_cycles import EngineTiming, SteadyState
 from loopwire.targets.verilog import Firmware
 
 STEPS, FEATURES = 4, 2

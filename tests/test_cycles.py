@@ -11,16 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopwire.schedule.cycles import (
-    DesignTiming,
-    EngineTiming,
-    Pace,
-    SequenceCycles,
-    arrivals,
-    latency_range,
-    run,
-    steady_state,
-)
+from loopwire.schedule.cycles import DesignTiming, arrivals, latency_range, run, steady_state
+from loopwire.schedule.engine_cycles import EngineTiming, Pace, SequenceCycles
 
 Transfer = tuple[int, bool] | None
 """How many parts a transfer has, and whether it ends its sequence; None where nothing is offered."""

@@ -65,11 +65,28 @@ def is_table_of_modules(value: Any) -> bool:
     return isinstance(value, dict) and all(map(is_module, value)) and all(map(is_name, value.values()))
 
 
+def is_table_of_streams(value: Any) -> bool:
+    """Tell whether a table tells of ports by their tensors' names."""
+    return (
+        isinstance(value, dict)
+        and len(value) > 0
+        and all(map(is_name, value))
+        and all(first_wrong(port, {**PORT, "stream": is_module, "steps": is_count}) is None for port in value.values())
+    )
+
+
 def is_type(value: Any) -> bool:
     try:
         return isinstance(value, str) and FixedType.parse(value) is not None
     except FixedTypeError:
         return False
+
+
+PORT: Kinds = {
+    "type": is_type,
+    **dict.fromkeys(("bits", "elements", "vectors_per_beat", "beats_per_vector"), is_count),
+}
+"""What is told of a port."""
 
 
 def is_knobs(value: Any) -> bool:

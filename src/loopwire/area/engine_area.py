@@ -9,7 +9,7 @@ from loopwire.area.ports import network_ports, ports
 from loopwire.area.resources import Multipliers, count_multipliers, estimate
 from loopwire.datapath.ops import Columns, Hold
 from loopwire.devices import Device
-from loopwire.schedule.cycles import EngineTiming
+from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.schedule.network_plan import NetworkPlan
 from loopwire.schedule.plan import Plan
 from loopwire.timing.pipeline import Pipeline

@@ -52,7 +52,7 @@ from loopwire.devices import Device
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.table_form import TableForm
 from loopwire.ir.types import FixedType, Overflow, Rounding
-from loopwire.schedule.cycles import EngineTiming
+from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.timing.delay import DelayModel
 from loopwire.timing.pipeline import Pipeline
 

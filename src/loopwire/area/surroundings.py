@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from loopwire.area.cells import Cells, Resources
-from loopwire.schedule.cycles import EngineTiming
+from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.timing.pipeline import Pipeline
 from loopwire.timing.sequencers import served_stages
 from loopwire.timing.step_controls import bits_of, of_pipeline

@@ -45,6 +45,7 @@ class BoardClient:
         timeout_s: without an answer that leads on, after which the board is taken for dead.
 
     Attributes:
+        where: the name of the line.
         identity: what the board tells of the design.
 
     Raises:
@@ -53,6 +54,7 @@ class BoardClient:
 
     def __init__(self, port: Port, timeout_s: float = ANSWER_S) -> None:
         self._link = Link(port, timeout_s)
+        self.where = self._link.where
         self.identity = Identity.from_bytes(self._link.begin(), self._link.where)
 
     def run(

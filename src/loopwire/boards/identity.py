@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any
 
+from loopwire.boards.several_ports import BYTE, Side
 from loopwire.bounded import parse_json
 from loopwire.errors import BoardError, FixedTypeError, OutputError
 from loopwire.hdl.axi_stream import BeatFormat
@@ -22,6 +23,8 @@ MAX_COUNT = 1 << 20
 """Of steps, elements, lanes, bits and bytes."""
 MAX_BEAT_BITS = 1 << 20
 DIGEST_DIGITS = 16
+ONE_STREAM = "ports"
+"""What the name of the module ends with that gives a design of several ports one stream each way."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,7 @@ def identity_of(facts: Mapping[str, Any], buffer_bytes: int) -> Identity:
                 f"Compile it without {key!r}",
             )
     try:
-        identity = _identity_of(facts, buffer_bytes)
+        identity = (_of_several if "inputs" in facts else _identity_of)(facts, buffer_bytes)
         identity._check()
     except ValueError:
         raise OutputError("design.json", "its ports contradict one another", "Compile the model again") from None
@@ -177,6 +180,25 @@ def _identity_of(facts: Mapping[str, Any], buffer_bytes: int) -> Identity:
         output=_format(facts["output"], output_type),
         per_step=facts["output"]["per_step"],
         remembers=Knobs(**facts["knobs"]).remembers,
+        buffer_bytes=buffer_bytes,
+    )
+
+
+def _of_several(facts: Mapping[str, Any], buffer_bytes: int) -> Identity:
+    """Return the identity of a design of several ports behind one stream of bytes each way."""
+    inputs, outputs = Side.of(facts["inputs"]), Side.of(facts["outputs"])
+    beats = {"beats_per_vector": outputs.beats, "bus_bits": 8 * outputs.bytes} if outputs.beats > 1 else {}
+    return Identity(
+        name=f"{facts['top']}_{ONE_STREAM}",
+        digest=sources_digest(facts),
+        input_shape=(inputs.beats, inputs.bytes),
+        steps=inputs.beats,
+        input_type=BYTE,
+        input=BeatFormat(inputs.bytes, BYTE.width, BYTE.signed),
+        output_type=BYTE,
+        output=BeatFormat(outputs.beats * outputs.bytes, BYTE.width, BYTE.signed, **beats),
+        per_step=False,
+        remembers=False,
         buffer_bytes=buffer_bytes,
     )
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loopwire.boards.hosted import BUFFER_BYTES, hosted_files
+from loopwire.boards.hosted import BUFFER_BYTES, hosted_files, static_text
 from loopwire.boards.identity import Identity, identity_of
 from loopwire.boards.registry import find_board
+from loopwire.boards.several_ports import TURNS, Side, one_stream_module
 from loopwire.bounded import read_project_text
 from loopwire.project.folder import MARKER, write_project
 from loopwire.project.written import read_verilog_facts
@@ -66,4 +67,9 @@ def write_board(project: Path, board: str, folder: Path, clock_mhz: float | None
 def _hosted(project: Path, facts: Mapping[str, Any]) -> tuple[Identity, dict[str, str]]:
     identity = identity_of(facts, BUFFER_BYTES)
     names = [name for name in facts["loopwire"]["files"] if name.startswith("rtl/")]
-    return identity, {Path(name).name: read_project_text(project / name) for name in names} | hosted_files(identity)
+    sources = {Path(name).name: read_project_text(project / name) for name in names} | hosted_files(identity)
+    if "inputs" in facts:
+        sides = Side.of(facts["inputs"]), Side.of(facts["outputs"])
+        sources[f"{identity.name}.sv"] = one_stream_module(identity.name, facts["top"], *sides)
+        sources[TURNS] = static_text(TURNS)
+    return identity, sources

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from loopwire.boards.client import BoardClient, Progress
 from loopwire.boards.identity import Identity, sources_digest
+from loopwire.boards.several_ports import Side
 from loopwire.emulator.calls import evaluate_calls
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.emulator.fast_emulator import try_build
@@ -18,9 +20,11 @@ from loopwire.emulator.windows import windows
 from loopwire.errors import BoardError
 from loopwire.ir.fixed_point import Integers, quantise, to_real
 from loopwire.knobs import Knobs
+from loopwire.layers.model import Tensor
 from loopwire.project.written import read_facts, read_graph
 
 EMULATED_AT_ONCE = 512
+DIFFERS = "Check the routed clock of the bitstream, and its supply; else report it with the model"
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,84 @@ def classify(client: BoardClient, x: npt.ArrayLike, progress: Progress | None = 
     return Outcome(identity, inputs, results if identity.per_step else results[:, 0], seconds)
 
 
+@dataclass(frozen=True)
+class SeveralOutcome:
+    """Results of a board that holds a design of several ports.
+
+    Attributes:
+        identity: of its design.
+        inputs, results: integers of each port (N, *shape in the graph), by their tensors' names.
+        outputs: the results as real numbers.
+        seconds: from the first byte sent to the last one received.
+    """
+
+    identity: Identity
+    inputs: dict[str, Integers]
+    results: dict[str, Integers]
+    outputs: dict[str, npt.NDArray[np.float64]]
+    seconds: float
+
+
+def several_inputs(project: Path) -> list[Tensor]:
+    """Return the inputs of a written project's design that has several inputs or outputs; none where it has one each.
+
+    Raises:
+        OutputError: there is no project, or a file of it was changed.
+    """
+    facts = read_facts(project)
+    if "inputs" not in facts:
+        return []
+    return [Tensor(name, x.type.shape) for name, x in zip(facts["inputs"], read_graph(project).inputs, strict=True)]
+
+
+def classify_several(
+    client: BoardClient, project: Path, x: Sequence[npt.ArrayLike], progress: Progress | None = None
+) -> SeveralOutcome:
+    """Run real numbers through a board that holds a written project's design, an array (N, *shape) for each input.
+
+    Raises:
+        BoardError: the board fails, or the line to it.
+        OutputError: there is no project, or a file of it was changed.
+    """
+    facts, graph = read_facts(project), read_graph(project)
+    inputs, outputs = Side.of(facts["inputs"]), Side.of(facts["outputs"])
+    integers = [quantise(array, port.type) for array, port in zip(x, inputs.ports, strict=True)]
+    data = inputs.together(integers)
+    begin = time.perf_counter()
+    received = client.run(data.astype(np.int64), np.full(len(data), inputs.beats), progress=progress)
+    seconds = time.perf_counter() - begin
+    results = outputs.apart(received.astype(np.uint8).reshape(len(data), outputs.beats, outputs.bytes))
+    found = {}
+    for port, value, array in zip(outputs.ports, graph.outputs, results, strict=True):
+        found[port.name] = array.reshape(len(array), *value.type.shape)
+    reals = {port.name: to_real(found[port.name], port.type.fraction) for port in outputs.ports}
+    given = {port.name: array for port, array in zip(inputs.ports, integers, strict=True)}
+    return SeveralOutcome(client.identity, given, found, reals, seconds)
+
+
+def require_equal_several(where: str, outcome: SeveralOutcome, project: Path) -> None:
+    """Compare every bit of all results with the emulator's.
+
+    Raises:
+        BoardError: one differs.
+        OutputError: the project's graph cannot be read.
+    """
+    graph = read_graph(project)
+    given = tuple(
+        array.reshape(len(array), *value.type.shape)
+        for value, array in zip(graph.inputs, outcome.inputs.values(), strict=True)
+    )
+    for (name, found), due in zip(outcome.results.items(), evaluate_integers(graph, given), strict=True):
+        different = np.argwhere(due.reshape(found.shape) != found)
+        if len(different):
+            place = tuple(int(k) for k in different[0])
+            raise BoardError(
+                where,
+                f"result {place[0]} of {name!r} differs from the emulator's: element {place[1:]} is {found[place]}",
+                DIFFERS,
+            )
+
+
 def require_design(where: str, identity: Identity, project: Path) -> None:
     """Compare the design on a board with that of a written project.
 
@@ -91,7 +173,7 @@ def require_equal(where: str, outcome: Outcome, project: Path) -> None:
             where,
             f"result {first[0]} differs from the emulator's: element {first[1:]} is {given[first]}, "
             f"not {expected[first]}, steps of {outcome.identity.output_type}",
-            "Check the routed clock of the bitstream, and its supply; else report it with the model",
+            DIFFERS,
         )
 
 

@@ -22,8 +22,8 @@ from loopwire.errors import ConfigError
 from loopwire.ir.graph import Graph, Value
 from loopwire.ir.interval import Range, ranges
 from loopwire.knobs import Knobs
-from loopwire.schedule.cycles import EngineTiming
 from loopwire.schedule.engine import Engine
+from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.schedule.plan import Plan, Planner, assemble, cut
 from loopwire.timing.delay import DelayModel
 from loopwire.timing.pipeline import Pipeline

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from loopwire.errors import OutputError
-from loopwire.fact_kinds import Kinds, first_wrong, is_positive
+from loopwire.fact_kinds import Kinds, first_wrong, is_positive, is_table_of_streams
 from loopwire.plugins import TARGETS
 from loopwire.project.folder import MARKER
 from loopwire.targets.registry import find_target
@@ -24,6 +24,9 @@ def check_facts(where: str, facts: Mapping[str, Any]) -> None:
     if target not in TARGETS:
         raise _wrong(where, "target", target)
     kinds = find_target(str(target)).KINDS
+    if "inputs" in facts and "input" in kinds:
+        kinds = {key: kind for key, kind in kinds.items() if key not in ("input", "output")}
+        kinds |= {"inputs": is_table_of_streams, "outputs": is_table_of_streams}
     wrong = first_wrong(facts, {**kinds, **BOARD} if "board" in facts else kinds)
     if wrong is not None:
         raise _wrong(where, *wrong)

@@ -44,7 +44,6 @@ def read_facts(project: Path) -> Mapping[str, Any]:
         facts = parse_facts(project / MARKER)
     except (OSError, ValueError) as error:
         raise OutputError(str(project / MARKER), f"it cannot be read ({error})", "Compile the model again") from None
-    _require_two_ports(project, facts)
     check_facts(str(project), facts)
     _require_modules(project, facts)
     return facts
@@ -88,16 +87,6 @@ def _require_modules(project: Path, facts: Mapping[str, Any]) -> None:
         if f"{module}.sv" not in listed:
             problem = f"{MARKER} lists no file of the module {module!r}"
             raise OutputError(str(project), problem, "Compile the model again")
-
-
-def _require_two_ports(project: Path, facts: Mapping[str, Any]) -> None:
-    """Refuse a design of several inputs or outputs, whose ports `design.json` lists as `inputs` and `outputs`."""
-    if "inputs" in facts and "input" not in facts:
-        raise ConfigError(
-            str(project),
-            "the design has several inputs or outputs, and this command takes one of each",
-            "Use its SystemVerilog in a project of your own",
-        )
 
 
 def read_report(project: Path) -> Report:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from html import escape
 
 from loopwire.datapath.ops import Constant, View
-from loopwire.schedule.cycles import DesignTiming, EngineTiming, run
+from loopwire.schedule.cycles import DesignTiming, run
+from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.timing.pipeline import Pipeline
 
 COLOURS = ("#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#edc948", "#76b7b2", "#ff9da7", "#9c755f", "#bab0ac")

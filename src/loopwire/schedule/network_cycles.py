@@ -4,7 +4,7 @@ A beat that several channels carry is taken by all of them in one cycle. A chann
 engine, or leads to a port beside others, has a queue of at least one sequence, so that no reader can hold up another's
 for ever: the oldest sequence always finds room (docs/architecture.md).
 
-Ref: the modules loopwire_meet, loopwire_reverse and loopwire_queue, `reshaping`, and `cycles` for engines.
+Ref: the modules loopwire_meet, loopwire_reverse and loopwire_queue, `reshaping`, and `engine_cycles`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,16 @@ from math import ceil
 from random import Random
 from typing import NamedTuple
 
-from loopwire.schedule.cycles import EngineState, EngineTiming, Pace, SequenceCycles, SteadyState, admits, run_sequence
+from loopwire.schedule.engine_cycles import (
+    EngineState,
+    EngineTiming,
+    Pace,
+    SequenceCycles,
+    SteadyState,
+    admits,
+    follow,
+    settled,
+)
 from loopwire.schedule.network import Feed, Network, Source
 from loopwire.schedule.reshaping import ReshapingState
 
@@ -84,7 +93,7 @@ class NetworkTiming:
     @cached_property
     def steady(self) -> SteadyState:
         """What sequences at full rate settle into, in the slowest of the parts that nothing connects."""
-        found = [self._steady(part) for part in self._parts]
+        found = [settled(_Flow(self, part)) for part in self._parts]
         return max(found, key=lambda steady: (steady.initiation_interval_cycles, steady.settled_sequences))
 
     @property
@@ -97,17 +106,6 @@ class NetworkTiming:
             inputs, engines = (frozenset[int]().union(*(p[k] for p in joined)) for k in (0, 1))
             parts = [part for part in parts if part not in joined] + [Part(inputs, engines | {reader})]
         return parts
-
-    def _steady(self, part: Part) -> SteadyState:
-        flow = _Flow(self, part)
-        seen: dict[tuple[object, ...], tuple[int, int]] = {}
-        count = 0
-        while (situation := flow.situation()) not in seen:
-            seen[situation] = count, flow.now
-            flow.sequence()
-            count += 1
-        settled, cycle = seen[situation]
-        return SteadyState(settled, count - settled, flow.now - cycle)
 
 
 def network_timing(
@@ -293,7 +291,7 @@ class _Flow:
         timing, state = self._timing.engines[index], self._states[index]
         given = self._timing.of_reader(index, to_port=False)
         offered = self._met(index, given) if self._timing.meets(index) else self._there[given[0]]
-        results = run_sequence(timing, state, offered)
+        _, results = follow(timing, state, offered)
         channels = self._timing.of_source(index)
         if len(channels) == 1 and self._waits_at_meet(channels[0]):
             # Taken when all that it meets is there; until then the collector keeps it.

@@ -16,8 +16,8 @@ from loopwire.ir.interval import Range, ranges
 from loopwire.knobs import Knobs
 from loopwire.passes.pipeline import HARDWARE, run_passes
 from loopwire.schedule.bus import port_format
-from loopwire.schedule.cycles import EngineTiming, Pace
 from loopwire.schedule.engine import OTHER_TARGET, Engine, engines
+from loopwire.schedule.engine_cycles import EngineTiming, Pace
 from loopwire.schedule.network import Network, network
 from loopwire.schedule.network_cycles import Channel, NetworkTiming, network_timing
 from loopwire.schedule.plan import Planner

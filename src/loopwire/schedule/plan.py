@@ -22,8 +22,9 @@ from loopwire.ir.interval import Range, ranges
 from loopwire.knobs import Knobs
 from loopwire.passes.pipeline import HARDWARE, run_passes
 from loopwire.schedule.bus import beat_formats
-from loopwire.schedule.cycles import DesignTiming, EngineTiming, Pace, SteadyState, latency_range, run, steady_state
+from loopwire.schedule.cycles import DesignTiming, latency_range, run, steady_state
 from loopwire.schedule.engine import Engine, engines, head_apart, one_layer_each
+from loopwire.schedule.engine_cycles import EngineTiming, Pace, SteadyState
 from loopwire.timing.delay import DelayModel
 from loopwire.timing.pipeline import Pipeline
 from loopwire.timing.scheduler import schedule

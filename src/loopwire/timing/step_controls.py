@@ -19,7 +19,7 @@ from loopwire.datapath.ops import (
     Wire,
     WordRom,
 )
-from loopwire.schedule.cycles import EngineTiming
+from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.timing.pipeline import Pipeline
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from loopwire.datapath.ops import Folding, Signal
-from loopwire.schedule.cycles import EngineTiming
+from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.targets.verilog.layer_module import INSTANCE, LayerModule, array
 from loopwire.text.identifiers import Identifier
 from loopwire.timing import step_controls

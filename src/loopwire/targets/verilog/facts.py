@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from loopwire.fact_kinds import (
+    PORT,
     Kinds,
     is_count,
     is_flag,
@@ -12,24 +13,19 @@ from loopwire.fact_kinds import (
     is_shape,
     is_table_of_modules,
     is_text,
-    is_type,
 )
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.targets.verilog.firmware import Firmware
 from loopwire.targets.verilog.hardware import VerilogHardware
 
-_PORT: Kinds = {
-    "type": is_type,
-    **dict.fromkeys(("bits", "elements", "vectors_per_beat", "beats_per_vector"), is_count),
-}
 KINDS: Kinds = {
     "top": is_module,
     "part": is_text,
     "clock_period_ns": is_positive,
     "layer_modules": is_table_of_modules,
     "knobs": is_knobs,
-    "input": {**_PORT, "shape": is_shape, "steps": is_count},
-    "output": {**_PORT, "per_step": is_flag},
+    "input": {**PORT, "shape": is_shape, "steps": is_count},
+    "output": {**PORT, "per_step": is_flag},
 }
 """Of a design with one input and one output."""
 

@@ -19,7 +19,8 @@ from loopwire.ir.lengths import short_values
 from loopwire.ir.tables import TableForm
 from loopwire.knobs import NO_NAMES, Knobs, PortNames
 from loopwire.plugins import BOARDS
-from loopwire.schedule.cycles import DesignTiming, EngineTiming, SteadyState
+from loopwire.schedule.cycles import DesignTiming
+from loopwire.schedule.engine_cycles import EngineTiming, SteadyState
 from loopwire.schedule.network_cycles import NetworkTiming
 from loopwire.schedule.network_plan import NetworkPlan, is_chain, plan_network
 from loopwire.schedule.plan import Plan, plan
@@ -37,7 +38,10 @@ LIBRARY_MODULE = re.compile(r"^ *(loopwire_[a-z]+) #\(", re.MULTILINE)
 """An instance of one of the modules that are the same in every design."""
 
 LEAST_TIMEOUT_CYCLES = 100_000
-AROUND = ("_tb", "_input", "_expected", "_ip", "_hosted", "_identity", *(f"_{board}" for board in BOARDS.own))
+AROUND = (
+    *("_tb", "_input", "_expected", "_ip", "_hosted", "_identity", "_ports"),
+    *(f"_{board}" for board in BOARDS.own),
+)
 """How the names of modules and memory files end that testbench, wrapper and boards name after the top module."""
 
 
