@@ -34,7 +34,6 @@ def study(name: str, network: Network, folder: Path | None, out: Path, settings:
     numbers = NumbersStudy(name, network, data, out / name, settings)
     facts = numbers.run()
     model, stages = numbers.model_path, numbers.stages
-    facts |= DesignsStudy(network, model, numbers.types_path, data.test.inputs, stages, settings).run()
     if hls4ml_emulation.is_installed():
         inputs = data.test.inputs[:HLS4ML_EVENTS]
         facts["hls4ml"] = stages.once(
@@ -42,7 +41,8 @@ def study(name: str, network: Network, folder: Path | None, out: Path, settings:
         )
     else:
         print(f"{name}: hls4ml is left out. bench/hls4ml_environment.sh installs it", flush=True)
-    return facts
+    designs = DesignsStudy(network, model, numbers.types_path, data.test.inputs, stages, settings).run()
+    return {**facts, **designs}
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import jinja2
 
 import loopwire
-from examples.study.tables import Facts, Studies, Table, tables
+from examples.study.tables import Facts, Studies, Table, tables, used
 from loopwire.report.figures import figure
 from loopwire.report.figures import save as save_figure
 
@@ -101,7 +101,7 @@ def knob_rows(facts: Facts) -> list[tuple[str, ...]]:
                 str(point["config"]["copies"]),
                 str(point["latency_cycles"]),
                 f"{point['interval_cycles']:g}",
-                *(str(point["resources"].get(kind, [0])[0]) for kind in ("LUTs", "DSPs")),
+                *(used(point["resources"].get(kind)) for kind in ("LUTs", "DSPs")),
                 f"{proof}; cycles as predicted" if proof else emulated,
             )
         )

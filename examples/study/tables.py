@@ -36,7 +36,7 @@ def _numbers(studies: Studies) -> Table:
         rows.append(
             (
                 name,
-                f"{facts['training']['parameters']:,}".replace(",", " "),
+                _spaced(facts["training"]["parameters"]),
                 " ".join(f"{label} {area:.3f}" for label, area in facts["training"]["auc"].items()),
                 *(f"{_worst(curves[kind]):.4f}" for kind in ("ap_fixed<16,6>", "default", "found")),
                 *(f"{curves[kind]['same_class']:.2%}" for kind in ("ap_fixed<16,6>", "default", "found")),
@@ -77,8 +77,8 @@ def _designs(studies: Studies) -> Table:
                     f"{goal}, {_short(design['part'])}",
                     "; ".join(design["knobs"]),
                     f"{cycles} cycles, {cycles * period:.4g} ns",
-                    f"{interval:g} cycles, {1e9 / (interval * period):,.0f} /s".replace(",", " "),
-                    *(_use(design["resources"].get(kind)) for kind in RESOURCES),
+                    f"{interval:g} cycles, {_spaced(1e9 / (interval * period))} /s",
+                    *(used(design["resources"].get(kind)) for kind in RESOURCES),
                     design["proof"],
                 )
             )
@@ -96,7 +96,7 @@ def _built(studies: Studies) -> Table:
             name,
             what,
             f"{built['tool']}, {built['stage']}",
-            *(_use(built["resources"].get(kind)) for kind in RESOURCES),
+            *(used(built["resources"].get(kind)) for kind in RESOURCES),
             "" if built["clock_period_ns"] is None else f"{built['clock_period_ns']:.2f} ns",
         )
         for name, facts in studies.items()
@@ -111,8 +111,8 @@ def _hls4ml(studies: Studies) -> Table:
     for name, facts in studies.items():
         for how, told in facts.get("hls4ml", {}).items():
             if isinstance(told, Mapping):
-                rate = f"{told['samples_per_cpu_second']:,.3g}".replace(",", " ")
-                rows.append((name, str(facts["hls4ml"]["events"]), how, f"{told['same_class']:.2%}", rate))
+                rate = float(f"{told['samples_per_cpu_second']:.3g}")
+                rows.append((name, str(facts["hls4ml"]["events"]), how, f"{told['same_class']:.2%}", _spaced(rate)))
     head = ("network", "events", "emulated by", "same class as float", "samples a CPU-second")
     note = (
         "Run on the same file and events. hls4ml's C simulation with ap_fixed<16,6>: `model` sets it for everything, "
@@ -149,11 +149,15 @@ def _worst(curves: Facts) -> float:
     return min(curves["fixed"][name] / real for name, real in curves["float"].items())
 
 
+def _spaced(number: float) -> str:
+    return f"{number:,.{0 if number >= 100 else 1}f}".replace(",", " ")
+
+
 def _short(part: str) -> str:
     return part.split("-")[0]
 
 
-def _use(use: list[int] | None) -> str:
+def used(use: list[int] | None) -> str:
     if use is None:
         return "0"
     used, available = use
