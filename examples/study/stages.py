@@ -74,7 +74,7 @@ class Stages:
         new = path.with_suffix(".new")
         new.write_text(json.dumps(found, indent=1) + "\n")
         new.replace(path)
-        return found
+        return dict(json.loads(path.read_text()))  # as it is read when the stage is not run again
 
 
 class NumbersStudy:
