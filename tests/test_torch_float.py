@@ -253,17 +253,32 @@ AROUND: dict[str, tuple[nn.Module, list[Any]]] = {
     ),
     "addmm": (
         made(
-            lambda s, x: torch.addmm(s.b, x[:, -1], s.w.t().t()),
+            lambda s, x: torch.addmm(s.b, x, s.w.t().t()),
             w=nn.Parameter(torch.zeros(3, 4)),
             b=nn.Parameter(torch.zeros(4)),
         ),
-        [sequences()],
+        [torch.rand(N, 3)],
     ),
     "mean of features": (made(lambda s, x: s.l(x).mean(-1), l=LINEAR), [sequences()]),
     "sum of features": (made(lambda s, x: s.l(x).sum(-1, keepdim=True), l=LINEAR), [sequences()]),
     "mean of layers": (made(lambda s, x: s.rnn(x)[1].mean(0), **DEEP), [sequences()]),
     "sum of layers": (made(lambda s, x: s.rnn(x)[1].sum(0), **DEEP), [sequences()]),
     "largest of layers": (made(lambda s, x: s.rnn(x)[1].max(0)[0] + s.rnn(x)[1].amax(0), **DEEP), [sequences()]),
+    "mean of steps": (made(lambda s, x: s.rnn(x)[0].mean(1) + s.rnn(x)[0].sum(1), **GRU), [sequences()]),
+    "largest of steps": (made(lambda s, x: s.rnn(x)[0].max(1).values, **GRU), [sequences()]),
+    "pooled steps": (
+        made(
+            lambda s, x: torch.cat(
+                (
+                    F.adaptive_max_pool1d(s.l(x).transpose(1, 2), 1).squeeze(-1),
+                    F.adaptive_avg_pool1d(s.l(x).mT, 1).flatten(1),
+                ),
+                1,
+            ),
+            l=LINEAR,
+        ),
+        [sequences()],
+    ),
     "first step": (made(lambda s, x: s.rnn(x)[0][:, 0], **BOTH), [sequences()]),
     "slices": (made(lambda s, x: s.rnn(x)[0][:, -1:, 1:3].squeeze(1), **GRU), [sequences()]),
     "chunks": (made(gated, head=nn.Linear(3, 8)), [sequences()]),

@@ -19,6 +19,7 @@ from loopwire.frontends.tensors.views import (
     array_of,
     axis_of,
     check_size,
+    folding,
     repeated,
     unsqueeze,
     with_features,
@@ -105,40 +106,46 @@ def combine(trace: Trace, kind: str, a: Operand, b: Operand) -> Operand:
 
 def _folded(trace: Trace, kind: str, a: Array, b: Array) -> Array:
     """Return the result of two constants."""
-    try:
+    with folding(trace):
         shape = np.broadcast_shapes(a.shape, b.shape)
-    except ValueError:
-        raise trace.refused(f"it joins shapes {a.shape} and {b.shape}", "Save the model again") from None
     check_size(trace, shape)
-    with np.errstate(all="ignore"):
-        return np.asarray(getattr(np, kind)(a, b))
+    with folding(trace):
+        result = np.asarray(getattr(np, kind)(a, b))
+    if not np.isfinite(result).all():
+        raise trace.refused("one of its constants is not finite", "Loopwire reads finite numbers alone")
+    return result
 
 
 def divide(trace: Trace, a: Operand, b: Operand) -> Operand:
     """Return a / b for a constant b."""
     if isinstance(b, View):
         raise trace.refused("it divides by a tensor", "Divide by constants alone")
-    return combine(trace, "multiply", a, 1 / np.asarray(b, np.float64))
+    with folding(trace):
+        inverse = 1 / np.asarray(b, np.float64)
+    return combine(trace, "multiply", a, inverse)
 
 
 def mean(trace: Trace, x: Operand, axes: Sequence[int], keep: bool) -> Operand:
     """Return the mean over axes: of steps, features, or tensors side by side."""
     if not isinstance(x, View):
-        return np.asarray(x.mean(tuple(axes), keepdims=keep))
+        with folding(trace):
+            return np.asarray(x.mean(tuple(axes), keepdims=keep))
     return _reduced(trace, x, axes, keep, Average)
 
 
 def total(trace: Trace, x: Operand, axes: Sequence[int], keep: bool) -> Operand:
     """Return the sum over axes: of steps, features, or tensors side by side."""
     if not isinstance(x, View):
-        return np.asarray(x.sum(tuple(axes), keepdims=keep))
+        with folding(trace):
+            return np.asarray(x.sum(tuple(axes), keepdims=keep))
     return _reduced(trace, x, axes, keep, Add)
 
 
 def largest(trace: Trace, x: Operand, axes: Sequence[int], keep: bool) -> Operand:
     """Return the largest over axes: of steps, or of tensors side by side."""
     if not isinstance(x, View):
-        return np.asarray(x.max(tuple(axes), keepdims=keep))
+        with folding(trace):
+            return np.asarray(x.max(tuple(axes), keepdims=keep))
     return _reduced(trace, x, axes, keep, Maximum)
 
 

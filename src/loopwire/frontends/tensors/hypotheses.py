@@ -26,6 +26,8 @@ LAYOUTS: Mapping[int, Sequence[tuple[Axis, ...]]] = {
 """What the axes of an input may mean, by their number, the likeliest first. Where BATCH is missing there is one
 sequence; where FEATURES are, there is one."""
 MAX_TRIES = 500
+MAX_OPERATIONS = 100_000
+"""In all tries."""
 MAX_PARTS = 64
 """Initial states in one input."""
 OPEN_BATCH = 1009
@@ -59,13 +61,17 @@ def read_graph(name: str, inputs: Sequence[GraphInput], run: Run, source: str, r
         UnsupportedError: as `run` for the layout that led furthest; or a shape is not known, or beyond what is read.
     """
     best: tuple[int, UnsupportedError] | None = None
+    operations = 0
     for layout in _layouts(inputs, source):
         trace = Trace(source)
         try:
             model = _read(name, inputs, layout, run, trace, reading.steps)
         except UnsupportedError as error:
+            operations += trace.operations
             if best is None or trace.places > best[0]:
                 best = trace.places, error
+            if operations > MAX_OPERATIONS:
+                break
         else:
             check_steps([tensor.shape for tensor in model.inputs], reading.steps)
             return model

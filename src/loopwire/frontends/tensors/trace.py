@@ -97,8 +97,10 @@ class Trace:
     """The wires made so far, and the place at work."""
 
     source: str
+    operations: int = 0
+    """Entered so far."""
     places: int = 0
-    """Operations entered: how far a graph has been read."""
+    """How far a graph has been read: operations, none where its layout makes no sense as a whole."""
     _place: Place = field(init=False)
     _lifted: dict[tuple[Any, ...], Wire] = field(default_factory=dict)
     _steps: dict[tuple[Wire, int], Wire] = field(default_factory=dict)
@@ -120,7 +122,8 @@ class Trace:
     def enter(self, place: Place) -> None:
         """Go on to an operation."""
         self._place = place
-        self.places += 1
+        self.operations += 1
+        self.places = self.operations
 
     def refused(self, problem: str, remedy: str) -> UnsupportedError:
         """Return the error about the operation at work."""

@@ -7,7 +7,8 @@ be a constant, a numpy array.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import pairwise
@@ -126,6 +127,16 @@ def axis_of(trace: Trace, value: Operand, axis: int) -> int:
     return axis % count
 
 
+@contextmanager
+def folding(trace: Trace) -> Iterator[None]:
+    """Turn what numpy raises on constants that do not fit together into an error about the operation at work."""
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    except (ValueError, IndexError, TypeError, OverflowError) as error:
+        raise trace.refused(f"its constants do not fit together ({error})", "Save the model again") from None
+
+
 def check_size(trace: Trace, shape: Sequence[int]) -> None:
     """Refuse a constant that is larger than all weights may be."""
     if prod(shape) > MAX_CONSTANT:
@@ -199,8 +210,10 @@ def take(trace: Trace, value: Operand, axis: int, places: Sequence[int]) -> Oper
     """
     axis = axis_of(trace, value, axis)
     length = value.shape[axis]
+    if any(not 0 <= place < length for place in places):
+        raise trace.refused(f"it takes places beyond an axis of length {length}", "Save the model again")
     if not isinstance(value, View):
-        return value.take(list(places), axis)
+        return np.asarray(value.take(list(places), axis))
     if list(places) == list(range(length)):
         return value
     kind = value.axes[axis]
@@ -301,7 +314,8 @@ def concat(trace: Trace, values: Sequence[Operand], axis: int) -> Operand:
     """Join operands along an axis."""
     views = [value for value in values if isinstance(value, View)]
     if not views:
-        return np.concatenate([np.asarray(value) for value in values], axis)
+        with folding(trace):
+            return np.concatenate([np.asarray(value) for value in values], axis)
     if len(views) < len(values):
         raise trace.refused("it joins tensors with constants", "Give constants as initial states or weights alone")
     axis = axis_of(trace, views[0], axis)
@@ -327,7 +341,8 @@ def concat(trace: Trace, values: Sequence[Operand], axis: int) -> Operand:
 def stack(trace: Trace, values: Sequence[Operand], axis: int) -> Operand:
     """Put operands side by side along a new axis."""
     if all(not isinstance(value, View) for value in values):
-        return np.stack([np.asarray(value) for value in values], axis)
+        with folding(trace):
+            return np.stack([np.asarray(value) for value in values], axis)
     if len(values) == 1:
         return unsqueeze(trace, values[0], axis)
     return concat(trace, [unsqueeze(trace, value, axis) for value in values], axis)

@@ -29,7 +29,7 @@ IN_PLACE_REMEDY = "Use the operation that returns its result, without inplace=Tr
 # fmt: off
 VIEWS = frozenset((
     "select", "slice", "view", "transpose", "permute", "squeeze", "unsqueeze", "reshape", "narrow", "expand",
-    "t", "numpy_T", "movedim", "flatten", "unflatten", "unbind", "split", "split_with_sizes", "chunk",
+    "t", "numpy_T", "mT", "movedim", "flatten", "unflatten", "unbind", "split", "split_with_sizes", "chunk",
     "contiguous", "detach", "alias", "to", "dropout", "feature_dropout", "alpha_dropout",
 ))
 # fmt: on

@@ -70,6 +70,12 @@ def _t(a: Arguments) -> Operand:
     return views.permute(a.trace, x, range(len(x.shape))[::-1])
 
 
+def _last_two(a: Arguments) -> Operand:
+    x = a.tensor("self")
+    order = list(range(len(x.shape)))
+    return views.permute(a.trace, x, [*order[:-2], *order[:-3:-1]])
+
+
 def _movedim(a: Arguments) -> Operand:
     x = a.tensor("self")
     source, target = (views.axis_of(a.trace, x, a.integer(key)) for key in ("source", "destination"))
@@ -209,6 +215,13 @@ def _max_dim(a: Arguments) -> list[Operand]:
     return [_reduced(a, arithmetic.largest)]
 
 
+def _pooled(a: Arguments, function: Reduce) -> Operand:
+    """Pool the last axis to one place."""
+    if a.integers("output_size") != [1]:
+        raise a.trace.refused("it pools to more than one place", "Pool all steps, to a size of 1")
+    return function(a.trace, a.tensor("self"), [-1], True)
+
+
 def _batch_norm(a: Arguments) -> Operand:
     x, running_mean, running_var = a.view("input"), a.array("running_mean"), a.array("running_var")
     scale, offset = a.optional_array("weight"), a.optional_array("bias")
@@ -222,12 +235,10 @@ def _batch_norm(a: Arguments) -> Operand:
         raise a.trace.refused(
             f"it normalises the axis of the {kind}", "Normalise the features: transpose before and after"
         )
-    deviation = np.sqrt(running_var + epsilon)
-    if not (deviation > 0).all() or running_mean.shape != running_var.shape or running_var.shape != (x.wire_shape[-1],):
-        raise a.trace.refused(
-            f"its running variance of shape {running_var.shape} is not sound", "Train the model again"
-        )
-    scale = (np.ones(()) if scale is None else scale) / deviation
+    sizes = {array.shape for array in (running_mean, running_var, scale, offset) if array is not None}
+    if sizes != {(x.wire_shape[-1],)} or not (running_var + epsilon > 0).all():
+        raise a.trace.refused(f"its arrays, of shapes {sorted(sizes)}, are not sound", "Train the model again")
+    scale = (np.ones(()) if scale is None else scale) / np.sqrt(running_var + epsilon)
     return arithmetic.affine(a.trace, x, scale, (np.zeros(()) if offset is None else offset) - running_mean * scale)
 
 
@@ -356,6 +367,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "aten.transpose.int": _transpose,
     "aten.t.default": _t,
     "aten.numpy_T.default": _t,
+    "aten.mT.default": _last_two,
     "aten.permute.default": lambda a: views.permute(a.trace, a.tensor("self"), a.integers("dims")),
     "aten.movedim.int": _movedim,
     "aten.view.default": lambda a: views.reshape(a.trace, a.tensor("self"), a.integers("size")),
@@ -393,6 +405,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "aten.sum.dim_IntList": partial(_reduced, function=arithmetic.total),
     "aten.amax.default": partial(_reduced, function=arithmetic.largest),
     "aten.max.dim": _max_dim,
+    "aten.adaptive_avg_pool1d.default": partial(_pooled, function=arithmetic.mean),
+    "aten.adaptive_max_pool1d.default": lambda a: [_pooled(a, arithmetic.largest)],
     "aten.batch_norm.default": _batch_norm,
     "aten._native_batch_norm_legit_no_training.default": _batch_norm,
     **{
@@ -448,7 +462,6 @@ REFUSED: Mapping[str, str] = {
     "aten.conv1d.": "Conv1d is no layer of Loopwire's yet: convolve before the model",
     "aten.max_pool1d": "MaxPool1d is no layer of Loopwire's yet: pool before the model",
     "aten.avg_pool1d": "AvgPool1d is no layer of Loopwire's yet: pool before the model",
-    "aten.adaptive_": "Adaptive pooling is no layer of Loopwire's yet: pool before the model",
     "aten.embedding.": "Embed the tokens before the model, and give it the vectors",
     "aten.log_softmax.": LOG_REMEDY,
     "aten._log_softmax.": LOG_REMEDY,

@@ -1,0 +1,92 @@
+"""PyTorch modules at default types: definition, fast emulator, SystemVerilog and HLS C++ agree in every bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+from torch import nn  # noqa: E402
+
+import loopwire  # noqa: E402
+from loopwire.config import CompileConfig  # noqa: E402
+from loopwire.emulator.evaluate import evaluate_integers  # noqa: E402
+from torch_models import randomised, saved  # noqa: E402
+
+STEPS, SEQUENCES = 4, 12
+
+
+class Stacked(nn.Module):
+    """Two layers, both ways, and a head on the last states."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(2, 2, num_layers=2, bidirectional=True, batch_first=True)
+        self.head = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+
+    def forward(self, x: Any) -> Any:
+        """Return probabilities."""
+        _, (h, _) = self.rnn(x)
+        return torch.softmax(self.head(torch.cat((h[-2], h[-1]), 1)), -1)
+
+
+class Looped(nn.Module):
+    """Two cells in a loop, with a layer between them, and every result."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.between, self.second = nn.GRUCell(2, 3), nn.Linear(3, 2), nn.RNNCell(2, 2)
+
+    def forward(self, x: Any) -> Any:
+        """Return the second cell's results."""
+        h, top, every = None, None, []
+        for t in range(x.size(1)):
+            h = self.first(x[:, t], h)
+            top = self.second(torch.tanh(self.between(h)), top)
+            every.append(top)
+        return torch.stack(every, 1)
+
+
+class Projected(nn.Module):
+    """A projection, normalised, and a dense layer on the whole sequence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn, self.norm, self.out = nn.LSTM(2, 3, proj_size=2), nn.BatchNorm1d(2), nn.Linear(2 * STEPS, 2)
+
+    def forward(self, x: Any) -> Any:
+        """Return numbers."""
+        y = self.norm(self.rnn(x)[0].permute(1, 2, 0))
+        return self.out(y.transpose(1, 2).reshape(y.size(0), -1))
+
+
+class Encoded(nn.Module):
+    """An encoder whose states begin a decoder, residuals, and a pooling over steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.decoder = nn.GRU(2, 2, batch_first=True), nn.GRU(2, 2, batch_first=True)
+
+    def forward(self, x: Any) -> Any:
+        """Return the mean over the steps."""
+        y, h = self.encoder(x)
+        return (self.decoder(x, h)[0] + y).mean(1)
+
+
+@pytest.mark.parametrize(
+    ("module", "batch_first"), [(Stacked, True), (Looped, True), (Projected, False), (Encoded, True)]
+)
+def test_all_machines_agree(module: Any, batch_first: bool, tmp_path: Path) -> None:
+    shape = (1, STEPS, 2) if batch_first else (STEPS, 1, 2)
+    model = loopwire.load(saved(randomised(module()), [torch.zeros(shape)], tmp_path / "m.pt2"))
+    x = np.random.default_rng(4).uniform(-1, 1, (SEQUENCES, STEPS, 2))
+    for target in ("verilog", "vitis_hls"):
+        design = loopwire.compile(model, CompileConfig(target=target))
+        integers, _ = design.input_integers(x, None)
+        defined = evaluate_integers(design.graph, integers.arrays, None)
+        for found, due in zip(design.output_integers(x, None).arrays, defined, strict=True):
+            np.testing.assert_array_equal(found, due)
+        loopwire.verify(design, x, SEQUENCES)
