@@ -265,40 +265,8 @@ def _constant_folding() -> Written:
     return Written(nodes, {**constants, "mask": np.array([True, False]), "zero": np.array(0.0)})
 
 
-def _windowed(op: str, *constants: Array, **attributes: Any) -> Callable[[], Written]:
-    """Return a graph of an operator over windows, of a sequence of steps with the features last."""
-
-    def written() -> Written:
-        names = ["k", "b"][: len(constants)]
-        nodes = [
-            node("Tanh", ["x"], ["z"]),
-            node("Transpose", ["z"], ["channels"], perm=[0, 2, 1]),
-            node(op, ["channels", *names], ["seen"], **attributes),
-            node("Transpose", ["seen"], ["y"], perm=[0, 2, 1]),
-        ]
-        return Written(nodes, dict(zip(names, constants, strict=True)))
-
-    return written
-
-
 WRITTEN: dict[str, Callable[[], Written]] = {
     **{op: _function(op) for op in ("Relu", "Sigmoid", "Tanh", "Softsign", "Softplus", "Selu", "HardSwish", "Neg")},
-    "Mish": _function("Mish"),
-    "Celu": _function("Celu", alpha=0.5),
-    "ThresholdedRelu": _function("ThresholdedRelu", alpha=0.25),
-    "Clip to -1 and 1": lambda: Written(
-        [node("Clip", ["x", "low", "high"], ["y"])], {"low": np.array(-1.0), "high": np.array(1.0)}
-    ),
-    "LayerNormalization": lambda: Written(
-        [node("LayerNormalization", ["x", "s", "b"], ["y"], epsilon=1e-3)], {"s": w(F), "b": w(F)}
-    ),
-    "Conv": _windowed("Conv", w(U, F, 2), w(U)),
-    "Conv as long as its input": _windowed("Conv", w(U, F, 3), w(U), pads=[1, 1], kernel_shape=[3]),
-    "Conv padded by itself": _windowed("Conv", w(U, F, 2), w(U), auto_pad="SAME_UPPER", strides=[2]),
-    "Conv padded otherwise": _windowed("Conv", w(U, F, 2), pads=[2, 1], dilations=[2]),
-    "Conv of each feature": _windowed("Conv", w(F, 1, 2), w(F), group=F, pads=[1, 0]),
-    "MaxPool": _windowed("MaxPool", kernel_shape=[2], strides=[2]),
-    "AveragePool": _windowed("AveragePool", kernel_shape=[2], strides=[1]),
     "LeakyRelu": _function("LeakyRelu", alpha=0.2),
     "Elu": _function("Elu", alpha=0.5),
     "HardSigmoid": _function("HardSigmoid", alpha=0.3, beta=0.4),

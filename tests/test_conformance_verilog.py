@@ -40,6 +40,7 @@ from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Layer, OneToOne
 from loopwire.layers.normalization import LayerNormalization, unit
+from loopwire.layers.prelu import PRelu
 from loopwire.layers.select import Slice, Step
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape, Reversed
 from loopwire.layers.simple_rnn import SimpleRnn
@@ -138,6 +139,7 @@ def normalization_cases() -> Iterator[Case]:
     yield Case("layer_normalization", (3, 3), [layer], given, clock_period_ns=10)
     yield Case("group_normalization", (4,), [LayerNormalization("a", w(4), w(4), 0.1, 2)], given, clock_period_ns=10)
     yield Case("unit_normalization", (2, 3), [unit("a", 3)], given, "fixed<7,3>", clock_period_ns=10)
+    yield Case("prelu", (3, 2), [PRelu("a", w(2)), PRelu("b", w(3, 2))], given)
     yield Case("own_threshold", (3,), [Activation("a", Function("threshold", slope=0.3, offset=1.5))], given)
 
 

@@ -26,6 +26,11 @@ KERAS: dict[str, Callable[[], Any]] = {
     "layer_normalization_bare": lambda: L.LayerNormalization(center=False, scale=False, epsilon=0.01),
     "rms_normalization": lambda: L.RMSNormalization(),
     "unit_normalization": lambda: L.UnitNormalization(),
+    "prelu": lambda: L.PReLU(),
+    "prelu_shared": lambda: L.PReLU(shared_axes=[1]),
+    "rnn_of_lstm": lambda: L.RNN(L.LSTMCell(3), return_sequences=True),
+    "rnn_of_gru": lambda: L.RNN(L.GRUCell(3), go_backwards=True),
+    "rnn_of_simple": lambda: L.RNN(L.SimpleRNNCell(3)),
     "rescaling": lambda: L.Rescaling(0.5, offset=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
     "normalization": lambda: L.Normalization(mean=[0.5] * 6, variance=[4.0] * 6),
 }

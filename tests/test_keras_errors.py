@@ -346,7 +346,7 @@ def test_any_damage_to_the_configuration_is_read_or_refused(seed: int, tmp_path:
     ("option", "value", "remedy"),
     [
         ("time_major", True, "(batch, steps, features)"),
-        ("activation", "mish", "Supported are linear, relu, relu6"),
+        ("activation", "sparsemax", "Supported are linear, relu, relu6"),
         ("activation", "hard_sigmoi", "Did you mean 'hard_sigmoid'"),
         ("recurrent_activation", {"module": "builtins", "class_name": "function", "config": "relu"}, "Supported"),
         ("activation", {"code": "4wEAAA", "defaults": None, "closure": None}, "Supported are linear"),
@@ -393,12 +393,11 @@ def test_options_of_other_layers_that_are_refused(
         ("Lambda", "It holds Python code, which is never run"),
         ("Masking", "end short sequences early"),
         ("Embedding", "Embed the tokens before the model"),
-        ("RNN", "Use LSTM, GRU or SimpleRNN"),
         ("CuDNNLSTM", "LSTM(recurrent_activation='sigmoid')"),
         ("CuDNNGRU", "GRU(reset_after=True"),
         ("Conv2D", "docs/keras.md lists those that are"),
         ("Densee", "Did you mean 'Dense'"),
-        ("PReLU", "Did you mean 'ReLU'"),
+        ("PReLUs", "Did you mean 'PReLU'"),
     ],
 )
 def test_layers_that_are_refused(class_name: str, remedy: str, tmp_path: Path) -> None:

@@ -238,13 +238,10 @@ def _chord(real: RealFunction, segment_bits: int) -> RealFunction:
     return RealFunction(slope, turning_points=tuple(bend - width / 2 for bend in real.bends))
 
 
-MOST_ROUNDED_BITS, MOST_GRID_BITS = 13, 40
-"""Fraction bits of a result, and of an operand, for which a function is rounded exactly.
-
-With finer results tanh(x) near 0 is so near to x that float64 does not tell which of two thresholds is right.
-"""
-UNREACHED = 2.0**20
-"""Stands for an infinite threshold."""
+MOST_ROUNDED_BITS, MOST_GRID_BITS = 16, 40
+"""Fraction bits of a result, and of an operand, for which a function is rounded exactly."""
+UNREACHED = 64.0
+"""Stands for an infinite threshold: no sigmoid or tanh changes beyond in `MOST_ROUNDED_BITS` fraction bits."""
 
 
 def below_of(function: str, fraction: int) -> str:
@@ -297,7 +294,7 @@ TABULATED: dict[str, RealFunction] = {
         threshold_of(name, fraction, grid): _threshold(inverse, fraction, grid)
         for name, inverse in INVERSES.items()
         for fraction in range(1, MOST_ROUNDED_BITS + 1)
-        for grid in range(fraction + 1, MOST_GRID_BITS + 1)
+        for grid in range(fraction, MOST_GRID_BITS + 1)
     },
     **{
         chord_of(name, bits): _chord(real, bits)

@@ -33,6 +33,7 @@ from loopwire.layers.lstm import Lstm
 from loopwire.layers.merge import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from loopwire.layers.model import Input, Layer, Model, OneToOne
 from loopwire.layers.normalization import LayerNormalization, root_mean_square, unit
+from loopwire.layers.prelu import PRelu
 from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.roles import Role, own_role
 from loopwire.layers.select import Slice, Step
@@ -95,6 +96,7 @@ __all__ = [
     "Model",
     "Multiply",
     "OneToOne",
+    "PRelu",
     "Qrnn",
     "Recurrent",
     "RepeatVector",

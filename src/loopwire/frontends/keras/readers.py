@@ -27,6 +27,7 @@ from loopwire.layers.lstm import Lstm
 from loopwire.layers.merge import Add, Average, Concatenate, Dot, Maximum, Merge, Minimum, Multiply, Subtract
 from loopwire.layers.model import Layer
 from loopwire.layers.normalization import LayerNormalization, root_mean_square, unit
+from loopwire.layers.prelu import PRelu
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape
 from loopwire.layers.simple_rnn import SimpleRnn
 
@@ -101,6 +102,31 @@ def _gru(saved: SavedLayer) -> Gru:
 def _simple_rnn(saved: SavedLayer) -> SimpleRnn:
     kernel, recurrent_kernel, bias = _recurrent_weights(saved, gates=1)
     return SimpleRnn(saved.name, kernel, recurrent_kernel, bias, **_recurrent_options(saved))
+
+
+def _rnn(saved: SavedLayer) -> Layer | None:
+    """Read an RNN of one cell: what the layer of that cell is."""
+    entry = layer_entry(saved.where, saved.option("cell"))
+    if entry.class_name not in CELLS or entry.custom:
+        saved.refuse("cell", entry.class_name, f"Choose from {', '.join(CELLS)}")
+    switches = ("return_sequences", "return_state", "go_backwards", "stateful")
+    options = {key: saved.boolean(key, False) for key in switches}
+    saved.ignore("unroll", "zero_output_for_mask")
+    inner = replace(saved.entry, class_name=entry.class_name, config={**entry.config, **options})
+    part = SavedLayer(inner, saved.context, saved.arrays)
+    layer = CELLS[entry.class_name](part)
+    part.finish()
+    return layer
+
+
+def _prelu(saved: SavedLayer) -> PRelu:
+    shape = saved.context.input_shape
+    shared = saved.option("shared_axes", None) or []
+    saved.ignore(*(f"alpha_{what}" for what in ("initializer", "regularizer", "constraint")))
+    if shared not in ([], [1]) or (shared and len(shape) != 2):
+        saved.refuse("shared_axes", shared, "Share slopes over the steps, shared_axes=[1], or not at all")
+    (slopes,) = saved.weights(alpha=(1, shape[1]) if shared else shape)
+    return PRelu(saved.name, slopes[0] if shared else slopes)
 
 
 def _recurrent_weights(saved: SavedLayer, gates: int, biases: int = 1) -> tuple[Weights, Weights, Weights]:
@@ -325,6 +351,9 @@ STEPWISE: dict[str, Reader] = {
 
 RECURRENT: dict[str, Reader] = {"LSTM": _lstm, "GRU": _gru, "SimpleRNN": _simple_rnn}
 
+CELLS: dict[str, Reader] = {f"{name}Cell": reader for name, reader in RECURRENT.items()}
+"""What an RNN may be of."""
+
 READERS: dict[str, Reader] = {
     **RECURRENT,
     **{layer.__name__: _merge(layer) for layer in (Add, Subtract, Multiply, Average, Maximum, Minimum)},
@@ -333,6 +362,8 @@ READERS: dict[str, Reader] = {
     "RepeatVector": _repeat_vector,
     "Flatten": _flatten,
     "Reshape": _reshape,
+    "RNN": _rnn,
+    "PReLU": _prelu,
     "Permute": windows.permute,
     "Conv1D": windows.convolution,
     "DepthwiseConv1D": windows.depthwise_convolution,
@@ -358,7 +389,6 @@ REFUSED = {
         ("MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention"),
         "Attention is not recurrent: train the model without it",
     ),
-    "RNN": "Use LSTM, GRU or SimpleRNN rather than a cell",
     "CuDNNLSTM": "Load the weights into LSTM(recurrent_activation='sigmoid') and save that",
     "CuDNNGRU": "Load the weights into GRU(reset_after=True, recurrent_activation='sigmoid') and save that",
 }

@@ -192,8 +192,12 @@ REFUSED = {
         "Write the recurrence as LSTM, GRU or RNN",
     ),
     **dict.fromkeys(
-        ("InstanceNormalization", "GroupNormalization", "LpNormalization", "RMSNormalization"),
-        "Use BatchNormalization or LayerNormalization",
+        ("Conv", "ConvTranspose", "MaxPool", "AveragePool"),
+        "There are no layers of windows over steps yet: train the model without them",
+    ),
+    **dict.fromkeys(
+        ("LayerNormalization", "InstanceNormalization", "GroupNormalization", "LpNormalization", "RMSNormalization"),
+        "There is no layer that normalises over features yet: use BatchNormalization",
     ),
     "Attention": "Attention is not recurrent: train the model without it",
 }

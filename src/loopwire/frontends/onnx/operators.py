@@ -12,13 +12,11 @@ from math import prod
 import numpy as np
 
 from loopwire.frontends.onnx.graph import Array, Operation, Value
-from loopwire.frontends.onnx.windows import average_pool, convolution, max_pool
 from loopwire.frontends.tensors import arithmetic, views
 from loopwire.frontends.tensors.trace import Result
 from loopwire.frontends.tensors.views import Operand, View
 from loopwire.ir.functions import SELU_ALPHA, SELU_SCALE
 from loopwire.layers.activation import Activation, Function
-from loopwire.layers.normalization import LayerNormalization
 
 Operator = Callable[[Operation], Sequence[Value]]
 CLOSE = 1e-4
@@ -51,12 +49,8 @@ def _clip(op: Operation) -> Function:
     for k in (0, 1):
         if ends[k] is None and op.has(k + 1):
             ends[k] = float(op.weights(k + 1).ravel()[0])
-    if (ends[0], ends[1]) == (-1, 1):
-        return Function("hard_tanh")
     if ends[0] != 0:
-        raise op.refused(
-            f"it clips to {ends[0]} … {ends[1]}", "Supported are clips from 0 on, as of ReLU6, and from -1 to 1"
-        )
+        raise op.refused(f"it clips to {ends[0]} … {ends[1]}", "Supported are clips from 0 on, as of ReLU6")
     if ends[1] is None or ends[1] >= np.finfo(np.float32).max:
         return Function("relu")
     if ends[1] <= 0:
@@ -251,17 +245,6 @@ def scaler(op: Operation) -> Sequence[Value]:
     return [arithmetic.affine(op.trace, x, scale, -offset * scale)]
 
 
-def layer_normalization(op: Operation) -> Sequence[Value]:
-    """LayerNormalization, over the features."""
-    x = arithmetic.features_last(op.trace, op.view(0))
-    op.only("axis", -1, len(x.shape) - 1, remedy="Normalise the last axis")
-    op.attribute("stash_type")
-    size = x.wire_shape[-1]
-    offset = op.weights(2, (size,)) if op.has(2) else np.zeros(size)
-    layer = LayerNormalization(op.name, op.weights(1, (size,)), offset, op.attribute("epsilon", 1e-5))
-    return [x.each(lambda wire: op.trace.call(layer, wire))]
-
-
 def reduced(reduction: Callable[..., Operand]) -> Operator:
     """Return the operator of a reduction over axes."""
 
@@ -289,9 +272,6 @@ OPERATORS: dict[str, Operator] = {
     "HardSigmoid": function(
         lambda op: Function("hard_sigmoid", slope=op.attribute("alpha", 0.2), offset=op.attribute("beta", 0.5))
     ),
-    "Celu": function(lambda op: Function("celu", slope=op.attribute("alpha", 1.0))),
-    "ThresholdedRelu": function(lambda op: Function("threshold", slope=op.attribute("alpha", 1.0))),
-    "Mish": plain("mish"),
     "Selu": function(_selu),
     "Gelu": function(_gelu),
     "Clip": function(_clip),
@@ -311,10 +291,6 @@ OPERATORS: dict[str, Operator] = {
     "Div": divide,
     "Neg": negate,
     "BatchNormalization": batch_normalization,
-    "LayerNormalization": layer_normalization,
-    "Conv": convolution,
-    "MaxPool": max_pool,
-    "AveragePool": average_pool,
     "ReduceMean": reduced(arithmetic.mean),
     "ReduceSum": reduced(arithmetic.total),
     "ReduceMax": reduced(arithmetic.largest),

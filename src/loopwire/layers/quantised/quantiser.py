@@ -31,13 +31,9 @@ EXACT_FUNCTIONS = ("linear", "relu", "hard_sigmoid")
 EXACT_BITS = 16
 """Fraction bits that their factors may have."""
 SIGNIFICANT_BITS = 24
-"""Of weights that are no multiples of a power of two: as many as float32 has."""
-FACTOR_BITS = 16
-"""Of a scale that is no power of two: a level of 8 bits is right to 1/500 of a step so."""
-FINE = FixedType(18, 2, rounding=Rounding.RND, overflow=Overflow.SAT)
-"""Of a function before such a scale."""
-GUARD_BITS = 14
-"""By how many bits what is quantised by a scale that is no power of two is finer than that."""
+"""Of numbers that are no multiples of a power of two, such as a scale: as many as float32 has."""
+GUARD_BITS = 12
+"""By how many bits an input is finer than the scale that it is quantised by first, where that is no power of two."""
 ENDS = ("low", "high")
 NEAREST = (Rounding.RND, Rounding.RND_CONV, Rounding.RND_INF, Rounding.RND_ZERO, Rounding.RND_MIN_INF)
 MOST_BITS = 64
@@ -149,11 +145,10 @@ class Quantiser:
         """
         is_table = function.name in INVERSES and self.scale == 1.0
         if function.name in INVERSES and not is_table:
-            x = e.b.table(function.name, x, FINE, name=f"{name}_fine", note=f"{function.name}(x)")
+            x = rounded(e, function.name, x, MOST_ROUNDED_BITS, f"{name}_fine", f"{function.name}(x)")
         elif not is_table:
             x = exactly(e, function, x, name)
         if self.scale != 1.0:
-            x = self._near(e, x, name)
             x = e.b.mul(x, _factor(e, 1.0 / self.scale, f"{name}_inverse_scale"), f"{name}_scaled")
         (count,) = x.type.shape
         steps = np.exp2(-np.broadcast_to(self.fraction, (count,)).astype(np.float64))
@@ -177,13 +172,6 @@ class Quantiser:
         if self.gain != 1.0:
             y = e.b.mul(y, _factor(e, self.gain, f"{name}_gain"), f"{name}_gained")
         return y if not self.offset else e.b.add(y, e.scalar(self.offset, f"{name}_offset"), f"{name}_moved")
-
-    def _near(self, e: Emitter, x: Value, name: str) -> Value:
-        """Add a cast to what is fine and wide enough for a scale that is no power of two, where x is more than that."""
-        levels = holding_all(self.types((1,)))
-        near = _finer(levels, self.scale)
-        given = x.type.element
-        return x if given.fraction <= near.fraction else e.b.cast(x, near, f"{name}_near")
 
     def refuse_function(self, where: str, function: Function) -> None:
         """Refuse a function that this quantiser cannot round exactly.
@@ -292,17 +280,17 @@ def input_type(quantisers: Sequence[Quantiser], size: int) -> FixedType | None:
 
 
 def _factor(e: Emitter, factor: float, name: str) -> Value:
-    """Add a factor to `FACTOR_BITS` significant bits."""
-    return e.exact(to_significant_bits(np.array(factor), FACTOR_BITS), name)
+    """Add a factor to 24 significant bits."""
+    return e.exact(np.float64(to_significant_bits(np.array(factor))), name)
 
 
-def to_significant_bits(reals: Reals, bits: int = SIGNIFICANT_BITS) -> Reals:
+def to_significant_bits(reals: Reals) -> Reals:
     """Return numbers as they are if all are multiples of one step that is not too fine, else rounded to such a step.
 
-    It is 2^-bits of the power of two above the largest.
+    It is 2^-`SIGNIFICANT_BITS` of the power of two above the largest.
     """
     largest = float(np.abs(reals).max(initial=0.0))
-    step = np.exp2(np.frexp(largest)[1] - bits)
+    step = np.exp2(np.frexp(largest)[1] - SIGNIFICANT_BITS)
     return np.asarray(np.rint(reals / step) * step)
 
 

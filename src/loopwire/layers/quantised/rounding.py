@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from loopwire.ir.functions import MOST_GRID_BITS, below_of, threshold_of
+from loopwire.ir.functions import below_of, threshold_of
 from loopwire.ir.graph import Value
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.layers.emitter import Emitter
@@ -22,19 +22,17 @@ SATURATED_INTEGER_BITS = 6
 
 
 def rounded(e: Emitter, function: str, x: Value, fraction: int, name: str, note: str = "") -> Value:
-    """Add tanh or sigmoid of x, rounded to nearest with `fraction` fraction bits.
-
-    Fraction bits of x beyond `MOST_GRID_BITS`, which float64 does not judge, are dropped.
-    """
+    """Add tanh or sigmoid of x, rounded to nearest with `fraction` fraction bits."""
     b = e.b
     holds_all = FixedType(fraction + 2, 2, rounding=Rounding.RND, overflow=Overflow.SAT)
-    grid = min(max(x.type.element.fraction, fraction + 1), MOST_GRID_BITS)
-    if x.type.element.integer > SATURATED_INTEGER_BITS or x.type.element.fraction > grid:
-        integer = min(x.type.element.integer, SATURATED_INTEGER_BITS)
-        near = FixedType(max(integer + grid, 1), integer, x.type.element.signed, overflow=Overflow.SAT)
+    if x.type.element.integer > SATURATED_INTEGER_BITS:
+        near = FixedType(
+            SATURATED_INTEGER_BITS + x.type.element.fraction, SATURATED_INTEGER_BITS, overflow=Overflow.SAT
+        )
         x = b.cast(x, near, f"{name}_near")
     if x.type.element.width <= MOST_INDEX_BITS:
         return b.table(function, x, holds_all, max_error_steps=0.5, name=name, note=note)
+    grid = x.type.element.fraction
     below = b.table(below_of(function, fraction), x, holds_all, name=f"{name}_below", note="f(x) - h/2")
     # Half a step on real numbers is rounded to a whole one.
     step = b.const(
