@@ -342,7 +342,7 @@ def main() -> None:
         train(tagger, training, chosen.epochs, chosen.learning_rate)
         torch.save(tagger.state_dict(), chosen.out / f"{name}.pt")
         with torch.no_grad():
-            scores = numpy_of(tagger(torch.tensor(test.inputs, dtype=torch.float32)))
+            scores = numpy_of(tagger(torch.tensor(test.inputs, dtype=torch.float32)).softmax(1))
         count = sum(parameter.numel() for parameter in tagger.parameters())
         listed = " ".join(
             f"{label} {area:.4f}" for label, area in zip(CLASSES, areas(scores, test.labels), strict=True)
