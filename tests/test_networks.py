@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ keras = pytest.importorskip("keras")
 pytest.importorskip("torch")
 
 import loopwire  # noqa: E402
+from conformance import Case  # noqa: E402
+from conformance import prove as prove_all  # noqa: E402
 from keras_graphs import GRAPHS  # noqa: E402
 from keras_models import randomise  # noqa: E402
 from loopwire.config import CompileConfig  # noqa: E402
@@ -24,10 +27,13 @@ from loopwire.emulator.evaluate import evaluate_integers  # noqa: E402
 from loopwire.emulator.fast_emulator import try_build  # noqa: E402
 from loopwire.errors import ConfigError, DataError, UnsupportedError  # noqa: E402
 from loopwire.explore.chooser import choose  # noqa: E402
+from loopwire.layers.shape import RepeatVector, Reshape, Reversed  # noqa: E402
+from loopwire.layers.simple_rnn import SimpleRnn  # noqa: E402
 from loopwire.schedule.network_cycles import NetworkTiming  # noqa: E402
 from loopwire.simulate.verilator import run_testbench  # noqa: E402
 from loopwire.verification import verify  # noqa: E402
 from networks import prove  # noqa: E402
+from random_models import Weights  # noqa: E402
 from random_networks import random_network  # noqa: E402
 
 L = keras.layers
@@ -216,3 +222,25 @@ def test_each_latency_at_random_times_is_predicted() -> None:
     found = verify(made, made.random_inputs(8), 8).simulated
     assert found is not None and found.least_latency_cycles is not None
     assert found.least_latency_cycles <= made.firmware.latency_cycles <= found.greatest_latency_cycles
+
+
+def test_graphs_that_only_turn_or_cut_and_that_end_so(tmp_path: Path) -> None:
+    w = Weights(2)
+    rnn = SimpleRnn("rnn", w(2, 2), w(2, 2), w(2), return_sequences=True)
+    prove_all(
+        [
+            Case("turns", (4, 2), [Reversed("turned")]),
+            Case("cuts", (4, 2), [Reshape("cut", (2, 4))]),
+            Case("ends_turned", (4, 2), [rnn, Reversed("turned")]),
+            Case("ends_cut", (4, 2), [rnn, Reshape("cut", (2, 4))], io="parallel"),
+            Case(
+                "repeats_all", (3, 2), [Reshape("flat", (6,)), RepeatVector("again", 2), replace(rnn, kernel=w(2, 6))]
+            ),
+        ],
+        tmp_path,
+    )
+
+
+def test_graphs_that_require_tlast_drop_what_is_beyond_a_sequence() -> None:
+    made = design(form("conditioned"), require_tlast=True)
+    assert verify(made, made.random_inputs(24), 24).sequences == 24

@@ -28,7 +28,6 @@ REFUSED = {
     "copies": "sequences would have to be dealt on every input alike",
     "stateful": "what lasts belongs to one stream in, one out",
     "sliding_window": "a window slides over one stream",
-    "require_tlast": "inputs of one step each have no use of TLAST",
     "user_bits": "a label would have to come with one of the inputs",
     "id_bits": "a label would have to come with one of the inputs",
     "port_registers": "its cycles are predicted without register slices",
@@ -63,7 +62,7 @@ class NetworkPlan:
     """A network with the pipelines that its engines run, and what decides its cycles.
 
     `graph` is what it was made from: the lowered graph after the passes that serve the hardware. `inputs` and `outputs`
-    tell how vectors lie in beats, `entering` what each engine's `xs` are.
+    tell how vectors lie in beats, `entering` what each engine's `xs` are; the last is the knob of that name.
     """
 
     graph: Graph
@@ -73,6 +72,7 @@ class NetworkPlan:
     inputs: tuple[BeatFormat, ...]
     outputs: tuple[BeatFormat, ...]
     entering: tuple[tuple[Signal, ...], ...]
+    require_tlast: bool
 
     @property
     def engines(self) -> tuple[Engine, ...]:
@@ -176,7 +176,8 @@ def plan_network(graph: Graph, device: Device, clock_period_ns: float, knobs: Kn
     outputs = [_format(value, steps, knobs) for value, steps in zip(graph.outputs, output_steps, strict=True)]
     timing = _timing(found, timings, input_steps, inputs, outputs)
     entering = tuple(tuple(_entering(x, known[x]) for x in engine.xs) for engine in found.engines)
-    return NetworkPlan(graph, found, pipelines, timing, tuple(inputs), tuple(outputs), entering)
+    sides = tuple(inputs), tuple(outputs)
+    return NetworkPlan(graph, found, pipelines, timing, *sides, entering, knobs.require_tlast)
 
 
 def _timing(

@@ -11,7 +11,7 @@ from loopwire.area.engine_area import EngineArea, areas, network_areas
 from loopwire.cmvm import tree_text as shift_add_text
 from loopwire.cmvm.adder_tree import StagedTree
 from loopwire.devices import Device
-from loopwire.hdl.axi_stream import NO_SIDEBAND, BeatFormat, Sideband, StreamPort
+from loopwire.hdl.axi_stream import BeatFormat, Sideband, StreamPort
 from loopwire.hdl.expressions import hex_file
 from loopwire.hdl.names import reserved_words
 from loopwire.ir.graph import Graph
@@ -221,7 +221,7 @@ class _Writer:
             loop_latency_cycles=max(rings, default=1),
             interleave=max((timing.slots for timing in plan.timing.engines), default=1),
             copies=1,
-            sideband=NO_SIDEBAND,
+            sideband=Sideband(strict=plan.require_tlast),
             latency_range_cycles=None,
             steady=plan.timing.steady,
             timing=plan.timing,

@@ -357,7 +357,7 @@ class _Writer:
         kept = f"{name}_held_q[{around}]" if around else f"{name}_held"
         return [
             f"  logic {array(signal)} {name}_held;  // stage {end + 1}: of the last step that came",
-            *_registers(f"{name}_held", array(signal), around),
+            *_registers(f"{name}_held", array(signal), max(around, self._last_read.get(signal, 0) - end - 1)),
             f"  always_ff @(posedge aclk) {name}_held <= step_valid_{end} ? {self._in_stage(end)(signal)} : {kept};",
         ]
 

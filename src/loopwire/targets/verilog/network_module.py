@@ -150,9 +150,11 @@ class _Writer:
             keep = f"{name}_keep"
             lines.append(f"  logic [{per_beat - 1}:0] {keep};")
             lines += each(per_beat, keep, f"{keep}[k]", f"{port.axis}_tkeep[k * {beats.vector_bits // 8}]")
+        strict = ", .STRICT(1'b1)" * self._plan.require_tlast
         unread = [begins, *([] if per_beat > 1 else [stream.parts]), *([] if parts > 1 else [padding])]
         lines += [
-            f"  loopwire_framer #(.STEPS({port.steps}), .PER_BEAT({per_beat}), .PARTS({parts})) {name}_framer (",
+            f"  loopwire_framer #(.STEPS({port.steps}), .PER_BEAT({per_beat}), .PARTS({parts}){strict})"
+            f" {name}_framer (",
             f"      .aclk, .aresetn, .s_valid({port.axis}_tvalid), .s_ready({port.axis}_tready),",
             f"      .s_last({port.axis}_tlast), .s_id(1'b0), .s_keep({keep}),",
             f"      .m_valid({stream.valid}), .m_ready({stream.ready}), .begins({begins}),",
