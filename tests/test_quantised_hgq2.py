@@ -223,3 +223,19 @@ def test_what_is_refused(tmp_path: Path) -> None:
     settings = {"layer": {"hidden": {"weight": "fixed<8,2>"}}}
     assert "Its types are trained, and the model file's: leave them out" in said(_dense(3, 2), **settings)
     assert "'precision' has no effect" in said(_dense(3, 2), model={"precision": "fixed<8,2>"})
+
+
+def test_arrays_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    def said(**quantisers: Trained) -> str:
+        layer = _dense(3, 2)
+        layer.quantisers = {**layer.quantisers, **quantisers}
+        return str(_refusal(tmp_path, layer, {}))
+
+    assert "types of shape (5, 2) for weights of (3, 2)" in said(kq=trained((5, 2), 1, options=WEIGHT))
+    assert "iq has 7 types where 3 belong" in said(iq=trained((1, 7), 1))
+    uneven = trained((1, 3), 1)
+    uneven.f = uneven.f[:, :2]
+    assert "the arrays of its quantiser iq do not fit one another" in said(iq=uneven)
+    signs = trained((1, 3), 1)
+    signs.k = signs.k + 7
+    assert "the arrays of its quantiser iq do not fit one another" in said(iq=signs)

@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 import loopwire
-from loopwire.errors import UnsupportedError
+from loopwire.errors import ModelFileError, UnsupportedError
 from loopwire.frontends.onnx.quantised import TRIPLES
 from onnx_models import Array, model_of, node, reference, saved
 
@@ -212,6 +212,9 @@ def test_what_is_refused(tmp_path: Path) -> None:
         graph, graph.quant("x", 2.0**-67, 0, 8)
     )
     graph = _Graph()
+    four = np.full(4, 0.5, np.float32)
+    assert "it has 4 scales for 3 features" in said(graph, graph.quant("x", four, 0, 8))
+    graph = _Graph()
     levels = graph.add("QuantizeLinear", "x", 0.5, np.array(0, np.int8))
     assert "DequantizeLinear alone may" in said(graph, graph.add("Relu", levels))
 
@@ -229,3 +232,13 @@ def test_narrow_integers_are_read(tmp_path: Path) -> None:
     given = _numbers(50, 3)
     _equal(saved(model, tmp_path / "m.onnx"), given, _quant(given, 0.0625, 0, 9) @ (weights * 0.25))
     assert numpy_helper.to_array(tensor).tolist() == weights.tolist()
+
+
+def test_scales_that_do_not_fit_constants_are_refused(tmp_path: Path) -> None:
+    four, kernel = np.full(4, 0.5, np.float32), np.ones((3, 2), np.float32)
+    for op, operands in (("Quant", (kernel, four, 0.0, 4.0)), ("BipolarQuant", (kernel, four))):
+        graph = _Graph()
+        how = {"signed": 1, "narrow": 0, "rounding_mode": "ROUND"} if op == "Quant" else {}
+        y = graph.add("MatMul", "x", graph.add(op, *operands, domain=DOMAIN, **how))
+        with pytest.raises(ModelFileError, match=r"its scales have shape \(4,\)"):
+            loopwire.load(graph.save(tmp_path / "m.onnx", [None, 3], y))

@@ -22,7 +22,7 @@ from loopwire.ir.types import Overflow, Rounding
 from loopwire.layers.model import Layer
 from loopwire.layers.quantised.dense import QuantisedActivation, QuantisedDense
 from loopwire.layers.quantised.gru import QuantisedGru
-from loopwire.layers.quantised.quantiser import MOST_BITS, Activated, Quantiser
+from loopwire.layers.quantised.quantiser import MOST_BITS, Activated, Quantiser, repeats_to
 from loopwire.layers.quantised.simple_rnn import QuantisedSimpleRnn
 
 DECAY = "i_decay_speed"
@@ -81,7 +81,7 @@ def _einsum_dense(saved: SavedLayer) -> QuantisedDense:
 def _biased(saved: SavedLayer, units: int, features: int, has_bias: bool) -> QuantisedDense:
     shapes = {"kernel": (features, units), **({"bias": (units,)} if has_bias else {})}
     kernel, *bias = _latents(saved, **shapes)
-    input_quantiser, activated = _ends(saved)
+    input_quantiser, activated = _ends(saved, units)
     return QuantisedDense(
         saved.name,
         activated,
@@ -93,7 +93,7 @@ def _biased(saved: SavedLayer, units: int, features: int, has_bias: bool) -> Qua
 
 def _unary(saved: SavedLayer) -> QuantisedActivation:
     saved.ignore("allow_heterogeneous_table", "enable_out_quantizer")
-    input_quantiser, activated = _ends(saved)
+    input_quantiser, activated = _ends(saved, saved.context.input_shape[-1])
     return QuantisedActivation(saved.name, activated, input_quantiser=input_quantiser)
 
 
@@ -167,13 +167,13 @@ def _latents(saved: SavedLayer, **shapes: tuple[int, ...]) -> list[Weights]:
     return saved.weights(**shapes)
 
 
-def _ends(saved: SavedLayer) -> tuple[Quantiser | None, Activated]:
+def _ends(saved: SavedLayer, units: int) -> tuple[Quantiser | None, Activated]:
     """Return what quantises a layer's input, and what makes its result."""
     saved.ignore(*EBOPS)
     given = None
     if saved.boolean("enable_iq", True):
         given = _of_vectors(saved, "iq", saved.context.input_shape[-1])
-    activated = _activated(saved, "activation", "oq" if saved.boolean("enable_oq", False) else None)
+    activated = _activated(saved, "activation", "oq" if saved.boolean("enable_oq", False) else None, units)
     saved.ignore("iq_conf", "oq_conf")
     return given, activated
 
@@ -230,15 +230,14 @@ def _quantised(saved: SavedLayer, name: str, latent: Weights) -> Weights:
         saved.refuse(f"{name}_conf", None, "Train it with a quantiser of its weights")
     quantiser, only_rounds = read
     scaled = latent / quantiser.scale
-    try:
-        if quantiser.rounding is Rounding.RND:
-            up = np.ldexp(scaled.astype(np.float32), quantiser.fraction) + np.float32(0.5)
-            scaled = np.ldexp(np.floor(up).astype(np.float64), -quantiser.fraction)
-        if only_rounds:
-            quantiser = replace(quantiser, signed=np.array(1), integer=np.array(MOST_BITS), overflow=Overflow.SAT)
-        return quantiser.quantised(scaled * quantiser.scale)
-    except ValueError:
-        saved.damaged(f"its quantiser {name} does not fit weights of shape {latent.shape}")
+    if not repeats_to(quantiser.shape, latent.shape):
+        saved.damaged(f"its quantiser {name} has types of shape {quantiser.shape} for weights of {latent.shape}")
+    if quantiser.rounding is Rounding.RND:
+        up = np.ldexp(scaled.astype(np.float32), quantiser.fraction) + np.float32(0.5)
+        scaled = np.ldexp(np.floor(up).astype(np.float64), -quantiser.fraction)
+    if only_rounds:
+        quantiser = replace(quantiser, signed=np.array(1), integer=np.array(MOST_BITS), overflow=Overflow.SAT)
+    return quantiser.quantised(scaled * quantiser.scale)
 
 
 def _quantiser(saved: SavedLayer, name: str) -> tuple[Quantiser, bool] | None:
@@ -304,6 +303,8 @@ def _bits(saved: SavedLayer, name: str, variables: tuple[str, ...]) -> dict[str,
         if not np.isfinite(values).all() or np.abs(values).max(initial=0) > 2**20:
             saved.damaged(f"its quantiser {name} holds numbers of bits beyond all types, or none")
         bits[variable] = np.rint(values).astype(np.int64)
+    if len({values.shape for values in bits.values()}) > 1 or not np.isin(bits["k"], (0, 1)).all():
+        saved.damaged(f"the arrays of its quantiser {name} do not fit one another")
     return bits
 
 

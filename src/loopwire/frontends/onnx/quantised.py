@@ -23,7 +23,7 @@ from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.layers.activation import SIGMOID, TANH
 from loopwire.layers.quantised.brevitas_lstm import BrevitasLstm
 from loopwire.layers.quantised.dense import QuantisedActivation
-from loopwire.layers.quantised.quantiser import Activated, Quantiser
+from loopwire.layers.quantised.quantiser import Activated, Quantiser, repeats_to
 
 QONNX_DOMAINS = ("qonnx.custom_op.general", "onnx.brevitas")
 ROUNDINGS: dict[str, tuple[Rounding, Callable[[Array], Array]]] = {
@@ -46,6 +46,8 @@ def quant(op: Operation) -> Sequence[Value]:
     scale, zero, x = _scale(op, 1), _whole(op, 2), op.tensor(0)
     if not isinstance(x, View):
         given = op.weights(0).astype(np.float32)
+        if not repeats_to(scale.shape, given.shape or (1,)):
+            raise op.damaged(f"its scales have shape {scale.shape}, what it quantises {given.shape}")
         levels = rounded(np.clip(given / scale + np.float32(zero), low, high)) - np.float32(zero)
         return [levels.astype(np.float32) * scale]
     return [_applied(op, x, _quantiser(op, scale, low, high, rounding, zero, shifted=rounding is not Rounding.TRN))]
@@ -55,6 +57,8 @@ def bipolar_quant(op: Operation) -> Sequence[Value]:
     """BipolarQuant: s where x is 0 or above, else -s."""
     scale, x = _scale(op, 1), op.tensor(0)
     if not isinstance(x, View):
+        if not repeats_to(scale.shape, x.shape or (1,)):
+            raise op.damaged(f"its scales have shape {scale.shape}, what it quantises {x.shape}")
         return [np.where(op.weights(0) >= 0, scale, -scale)]
     if scale.size != 1:
         raise op.refused(f"it has {scale.size} scales", "Use one scale for all features")
@@ -73,6 +77,8 @@ def quantize_linear(op: Operation) -> Sequence[Value]:
     op.only("block_size", 0, remedy="Quantise it per tensor or per axis")
     if not isinstance(x, View):
         scale, zeros = (_along(op, operand, axis, x.ndim) for operand in (_scale(op, 1), _zero_points(op)))
+        if not all(repeats_to(each.shape, x.shape) for each in (scale, zeros)):
+            raise op.damaged(f"its scales have shape {scale.shape}, its numbers {x.shape}")
         return [np.clip(np.rint(op.weights(0).astype(np.float32) / scale) + zeros, low, high)]
     zeros = np.unique(_zero_points(op))
     if zeros.size != 1:
@@ -93,6 +99,8 @@ def dequantize_linear(op: Operation) -> Sequence[Value]:
         return [_applied(op, levels.x, quantiser)]
     whole = op.constant(0).astype(np.float32)
     scale, zeros = (_along(op, operand, axis, whole.ndim) for operand in (scale, zeros))
+    if not all(repeats_to(each.shape, whole.shape) for each in (scale, zeros)):
+        raise op.damaged(f"its scales have shape {scale.shape}, its numbers {whole.shape}")
     return [(whole - zeros.astype(np.float32)) * scale]
 
 
@@ -215,7 +223,11 @@ def _along(op: Operation, values: Array, axis: int, rank: int) -> Array:
     """Return numbers for an axis of a tensor of so many axes, as they broadcast to it."""
     if values.size == 1:
         return values.reshape(())
+    if rank == 0:
+        raise op.damaged("it has several scales for one number")
     (axis,) = op.axes([axis], rank)
+    if values.ndim != 1:
+        raise op.damaged(f"its scales or zero points have shape {values.shape}")
     return values.reshape([-1 if each == axis else 1 for each in range(rank)])
 
 
@@ -236,6 +248,8 @@ def _quantiser(
 
 def _applied(op: Operation, x: View, quantiser: Quantiser) -> View:
     x = arithmetic.features_last(op.trace, x)
+    if not repeats_to(quantiser.shape, x.wire_shape[-1:]):
+        raise op.refused(f"it has {quantiser.shape[0]} scales for {x.wire_shape[-1]} features", "Give one for each")
     layer = QuantisedActivation(op.name, input_quantiser=quantiser)
     return x.each(lambda wire: op.trace.call(layer, wire))
 

@@ -242,6 +242,12 @@ def exactly(e: Emitter, function: Function, x: Value, name: str) -> Value:
     return y
 
 
+def repeats_to(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+    """Say whether an array of a shape is broadcast to another, which stays as it is."""
+    ends = zip(reversed(shape), reversed(whole), strict=False)
+    return len(shape) <= len(whole) and all(length in (1, of) for length, of in ends)
+
+
 def holding_all(types: Sequence[FixedType | None]) -> FixedType:
     """Return the narrowest type that holds every number of these types."""
     held = [to for to in types if to is not None] or [FixedType(1, 1, signed=False)]
