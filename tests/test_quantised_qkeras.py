@@ -177,3 +177,12 @@ def test_what_is_refused(tmp_path: Path) -> None:
     assert "with its arguments by name" in said(_dense("quantized_bits(" + "(" * 150 + ")"))
     unbounded = SavedAs("QLSTM", {**_options(2), "state_quantizer": None}, random_arrays((3, 8), (2, 8), (8,)))
     assert "no quantiser bounds its state" in said(unbounded, (4, 3))
+
+
+def test_fine_tuning_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="fine-tuning needs PyTorch")
+    from loopwire.training.finetune import finetune
+
+    model = _read(tmp_path, (3,), _dense())
+    with pytest.raises(UnsupportedError, match="layer 'dense': it was trained with quantisers"):
+        finetune(model, CompileConfig(), _numbers(50, 3))

@@ -17,10 +17,11 @@ from loopwire.config import CompileConfig
 from loopwire.data import Inputs
 from loopwire.design import Design
 from loopwire.emulator.differentiable import DifferentiableGraph
-from loopwire.errors import ConfigError, DataError, TrainingError
+from loopwire.errors import ConfigError, DataError, TrainingError, UnsupportedError
 from loopwire.ir.fixed_point import quantise, to_real
 from loopwire.ir.graph import Graph, Value
 from loopwire.layers.model import Layer, Model
+from loopwire.layers.quantised.quantised import Quantised
 from loopwire.training.links import Arrays, constants, followed, links
 from loopwire.training.losses import End, Loss, Scored, loss_of, scored
 from loopwire.training.widths import Widths
@@ -126,10 +127,18 @@ def finetune(
         ConfigError: the configuration does not fit the model, or its states last from sequence to sequence.
         DataError: the data do not fit the model, or labels are missing.
         TrainingError: no weight has a gradient.
-        UnsupportedError: the graph has numbers beyond floating point, or weights that no array of the model can carry.
+        UnsupportedError: the graph has numbers beyond floating point, or weights that no array of the model can carry,
+            or a layer was trained with quantisers.
     """
     schedule = schedule or Schedule()
     design = compile_silently(model, config)
+    quantised = next((layer.name for layer in model.layers if isinstance(layer, Quantised)), None)
+    if quantised is not None:
+        raise UnsupportedError(
+            f"finetune, layer {quantised!r}",
+            "it was trained with quantisers, and its file keeps the numbers before them",
+            "Train it on in its own framework, or fine-tune the model from before it was quantised",
+        )
     if design.config.remembers:
         raise ConfigError(
             "finetune",
