@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from loopwire.cmvm.shift_add import evaluate
+from loopwire.cmvm.adder_tree import evaluate
 from loopwire.datapath import ops as dp
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.table_form import TableForm

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from loopwire.config import TARGETS, CompileConfig
+from loopwire.config import CompileConfig
 from loopwire.errors import ConfigError
-from loopwire.plugins import Plugins
+from loopwire.plugins import TARGETS, Plugins
 
 OUTSIDE = Path(__file__).parent / "outside"
 

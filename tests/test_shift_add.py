@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from loopwire.cmvm import shift_add
 from loopwire.cmvm.adder_tree import AdderTree, Interval, StagedTree, evaluate
-from loopwire.cmvm.shift_add import Addend, minimal_depth, solve, stage, with_addends
+from loopwire.cmvm.shift_add import Addend, minimal_depth, solve, with_addends
+from loopwire.cmvm.staging import stage
 from loopwire.cmvm.tree_text import input_interval, module_text, output_interval
 from loopwire.simulate import verilator
 

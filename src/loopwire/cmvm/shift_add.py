@@ -1,7 +1,7 @@
 """Products of a constant integer matrix with a vector as trees of shifted additions and subtractions.
 
 The shared terms are found by alkaid's solver, which weighs adders by their bits; where its result is deeper than
-allowed, sums are rebuilt from shallower terms. `stage` then places registers.
+allowed, sums are rebuilt from shallower terms.
 
 Ref: C. Sun et al., arXiv:2507.04535 (the solver, as da4ml; alkaid is its successor); M. C. Golumbic, "Combinatorial
 merging", IEEE Trans. Comput. C-25 (1976) 1164-1167 (sums of least depth).
@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -20,9 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from alkaid.cmvm import cmvm_solve
 
-from loopwire.cmvm.adder_tree import AdderTree, Interval, Node, Output, StagedTree, evaluate
-
-__all__ = ["AdderTree", "StagedTree", "evaluate", "minimal_depth", "solve", "stage"]
+from loopwire.cmvm.adder_tree import AdderTree, Interval, Node, Output
+from loopwire.cmvm.signed_digits import csd, csd_digits
 
 SOLVER_BITS = 24
 """The solver takes its matrix as float32, whose integers are exact below 2**24."""
@@ -31,26 +30,6 @@ SOLVED_PRODUCTS = 16384
 SOLVER_DIGITS = 8000
 """Signed digits that the solver is given at once. Its time grows with about their square; half as many cost some 6 %
 more adders (measured on a 96 x 32 matrix of 8-bit weights)."""
-
-
-def csd(value: int) -> list[tuple[int, bool]]:
-    """Return the canonic signed digits of a value as (shift, negative), lowest first."""
-    digits = []
-    shift = 0
-    while value:
-        if value & 1:
-            negative = value & 3 == 3
-            digits.append((shift, negative))
-            value += 1 if negative else -1
-        value >>= 1
-        shift += 1
-    return digits
-
-
-def csd_digits(value: int) -> int:
-    """Return the number of canonic signed digits of a value."""
-    value = abs(value)
-    return (value ^ 3 * value).bit_count()
 
 
 def _all_negative(values: Iterable[int]) -> bool:
@@ -143,44 +122,6 @@ def with_addends(tree: AdderTree, addends: Sequence[Addend | None]) -> AdderTree
                     product = builder.add_within(product, _Term(numbers[row], addend.shift, False), tree.depth)
             outputs[row] = Output(product.source, product.shift) if product else Output(None, 0)
     return builder.tree([outputs[row] for row in range(len(tree.outputs))], tree.groups)
-
-
-def stage(tree: AdderTree, start_ns: float, period_ns: float, adders_ns: Callable[[int, int], float]) -> StagedTree:
-    """Place each adder as soon as its operands are there, in the same stage as long as the period lasts.
-
-    Args:
-        tree: the adders.
-        start_ns: arrival of the inputs after the clock edge of stage 0.
-        period_ns: time for logic in a stage: the clock period less clock-to-output and setup times.
-        adders_ns: delay of a chain of adders, its routing included, by the bits of its carry chains and the number
-            of adders; one adder takes no longer than the period.
-    """
-    assert 0 <= start_ns <= period_ns
-    n = len(tree.inputs)
-    places = [0] * n
-    levels = [0] * n
-    widths = [0] * n
-
-    def end_ns(place: int, width: int, level: int) -> float:
-        return (start_ns if place == 0 else 0.0) + (adders_ns(width, level) if level else 0.0)
-
-    for node in tree.nodes:
-        place = max(places[operand] for operand in node.operands)
-        chained = [operand for operand in node.operands if places[operand] == place]
-        level = 1 + max(levels[operand] for operand in chained)
-        width = max(node.adder_width, *(widths[operand] for operand in chained))
-        if end_ns(place, width, level) > period_ns:
-            place, level, width = place + 1, 1, node.adder_width
-            assert end_ns(place, width, level) <= period_ns, f"an adder of {width} bits exceeds {period_ns} ns"
-        places.append(place)
-        levels.append(level)
-        widths.append(width)
-    used = [output.source for output in tree.outputs if output.source is not None]
-    latency_stages = max((places[source] for source in used), default=0)
-    ends = (
-        end_ns(latency_stages, widths[source], levels[source]) for source in used if places[source] == latency_stages
-    )
-    return StagedTree(tree, tuple(places), latency_stages, max(ends, default=0.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from functools import cache
 from typing import assert_never
 
 from loopwire.cmvm.adder_tree import StagedTree
-from loopwire.cmvm.shift_add import stage
+from loopwire.cmvm.staging import stage
 from loopwire.datapath.loops import Group, leading_to, looped, ring_groups
 from loopwire.datapath.ops import (
     Accumulate,

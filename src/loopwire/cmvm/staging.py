@@ -1,0 +1,45 @@
+"""Registers in a tree of adders: in which stage of a pipeline each adder is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from loopwire.cmvm.adder_tree import AdderTree, StagedTree
+
+
+def stage(tree: AdderTree, start_ns: float, period_ns: float, adders_ns: Callable[[int, int], float]) -> StagedTree:
+    """Place each adder as soon as its operands are there, in the same stage as long as the period lasts.
+
+    Args:
+        tree: the adders.
+        start_ns: arrival of the inputs after the clock edge of stage 0.
+        period_ns: time for logic in a stage: the clock period less clock-to-output and setup times.
+        adders_ns: delay of a chain of adders, its routing included, by the bits of its carry chains and the number
+            of adders; one adder takes no longer than the period.
+    """
+    assert 0 <= start_ns <= period_ns
+    n = len(tree.inputs)
+    places = [0] * n
+    levels = [0] * n
+    widths = [0] * n
+
+    def end_ns(place: int, width: int, level: int) -> float:
+        return (start_ns if place == 0 else 0.0) + (adders_ns(width, level) if level else 0.0)
+
+    for node in tree.nodes:
+        place = max(places[operand] for operand in node.operands)
+        chained = [operand for operand in node.operands if places[operand] == place]
+        level = 1 + max(levels[operand] for operand in chained)
+        width = max(node.adder_width, *(widths[operand] for operand in chained))
+        if end_ns(place, width, level) > period_ns:
+            place, level, width = place + 1, 1, node.adder_width
+            assert end_ns(place, width, level) <= period_ns, f"an adder of {width} bits exceeds {period_ns} ns"
+        places.append(place)
+        levels.append(level)
+        widths.append(width)
+    used = [output.source for output in tree.outputs if output.source is not None]
+    latency_stages = max((places[source] for source in used), default=0)
+    ends = (
+        end_ns(latency_stages, widths[source], levels[source]) for source in used if places[source] == latency_stages
+    )
+    return StagedTree(tree, tuple(places), latency_stages, max(ends, default=0.0))
