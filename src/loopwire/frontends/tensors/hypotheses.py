@@ -25,7 +25,7 @@ LAYOUTS: Mapping[int, Sequence[tuple[Axis, ...]]] = {
 }
 """What the axes of an input may mean, by their number, the likeliest first. Where BATCH is missing there is one
 sequence; where FEATURES are, there is one."""
-MAX_TRIES = 500
+MAX_TRIES = 10_000
 MAX_OPERATIONS = 100_000
 """In all tries."""
 MAX_PARTS = 64
