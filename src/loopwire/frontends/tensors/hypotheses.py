@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, islice, product
 
 from loopwire.errors import UnsupportedError
 from loopwire.frontends.input_shapes import STEPS_REMEDY, check_steps, checked_shape
@@ -25,7 +25,7 @@ LAYOUTS: Mapping[int, Sequence[tuple[Axis, ...]]] = {
 }
 """What the axes of an input may mean, by their number, the likeliest first. Where BATCH is missing there is one
 sequence; where FEATURES are, there is one."""
-MAX_TRIES = 10_000
+MAX_TRIES = 1000
 MAX_OPERATIONS = 100_000
 """In all tries."""
 MAX_PARTS = 64
@@ -81,14 +81,18 @@ def read_graph(name: str, inputs: Sequence[GraphInput], run: Run, source: str, r
 
 
 def _layouts(inputs: Sequence[GraphInput], source: str) -> Iterator[Layout]:
+    """Yield what to try: first inputs of one shape alike, such as the states of many layers."""
     for given in inputs:
         if len(given.lengths) not in LAYOUTS:
             raise UnsupportedError(
                 f"{source}, input {given.name!r}", f"it has {len(given.lengths)} axes", LAYOUT_REMEDY
             )
-    tried = product(*(LAYOUTS[len(given.lengths)] for given in inputs)) if inputs else iter(())
-    for _, layout in zip(range(MAX_TRIES), tried, strict=False):
-        yield layout
+    if not inputs:
+        return
+    shapes = list(dict.fromkeys(given.lengths for given in inputs))
+    alike = (dict(zip(shapes, kinds, strict=True)) for kinds in product(*(LAYOUTS[len(shape)] for shape in shapes)))
+    first = (tuple(of[given.lengths] for given in inputs) for of in alike)
+    yield from islice(chain(first, product(*(LAYOUTS[len(given.lengths)] for given in inputs))), MAX_TRIES)
 
 
 def _read(name: str, inputs: Sequence[GraphInput], layout: Layout, run: Run, trace: Trace, steps: int | None) -> Model:
