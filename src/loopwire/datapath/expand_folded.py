@@ -27,6 +27,7 @@ from loopwire.datapath.ops import (
     View,
     WordRom,
 )
+from loopwire.errors import UnsupportedError
 from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Node, Value
@@ -124,6 +125,12 @@ class _FoldedExpansion(Expansion):
                 rows = self._in_chunks(constant.integers.reshape(-1))
                 rom = WordRom(rows, self._folding.passes, by_step=False)
                 self._chunks[value] = self._add(rom, (), self._signal(value))
+            elif value not in self._states:
+                raise UnsupportedError(
+                    f"reuse_factor, layer {value.layer!r}",
+                    "its state is computed from elements of other types each, which no hardware shares",
+                    "Leave it out for this layer, or train the state's quantiser with one type for all elements",
+                )
             else:
                 self._chunks[value] = self._read(value, gathered=False)
         return self._chunks[value]
