@@ -43,6 +43,9 @@ def side_by_side(mutant: Mutant) -> str:
     values = ", ".join(f".{one}({one})" for one in _PARAMETER.findall(parameters))
     outputs = _OUTPUT.findall(ports)
     lines = [f"  logic {bits}{one}_faulty;" for bits, one in outputs]
+    if mutant.module == "feeder":  # whose step_x may come a cycle later
+        lines += ["  logic x_comes, was_valid;", "  always_ff @(posedge aclk) was_valid <= aresetn && step_valid;"]
+        lines.append("  assign x_comes = X_STAGE ? was_valid : step_valid;")
     of_faulty = ", ".join(f".{one}({one}_faulty)" for _, one in outputs)
     inputs = ", ".join(
         f".{one}({one})" for one in re.findall(r"^    input +logic (?:\[[^\n]*?\] ?)*(\w+)[,\s]", ports, re.M)
@@ -71,6 +74,8 @@ def _valid_of(output: str, outputs: list[str]) -> str:
         output.startswith(stem) for stem in ("m_", "step_", "accompanying", "word", "chunk", "pass")
     ):
         return ""
+    if output == "step_x":
+        return "x_comes"
     stem = output.split("_")[0] if "_" in output else ""
     valid = {"m": "m_valid", "step": "step_valid", "": "valid"}[stem]
     return valid if valid in outputs else ""
