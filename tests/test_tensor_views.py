@@ -49,7 +49,8 @@ def outcome(move: Move, shapes: Sequence[tuple[int, ...]] = SHAPES) -> tuple[Mod
 def real(model: Model, view: View, data: Sequence[Array]) -> Array:
     """Return a view's numbers, in its axes."""
     given = {tensor.name: x for tensor, x in zip(model.inputs, data, strict=True)}
-    results = list(loopwire.compile(model).predict_float(given if len(given) > 1 else data[0]).values())
+    found = loopwire.compile(model).predict_float(given if len(given) > 1 else data[0])
+    results = [found[tensor.name] for tensor in model.outputs]  # of which some may be the same
     whole = np.stack(results[: view.parts.size]).reshape(*view.parts.shape, *results[0].shape)
     at = {kind: k for k, kind in enumerate((Axis.BATCH, *([Axis.STEPS] if view.is_sequence else []), Axis.FEATURES))}
     rank, order, parts = view.parts.ndim, [], iter(range(view.parts.ndim))
