@@ -296,4 +296,4 @@ def test_a_recurrent_node_keeps_its_names(tmp_path: Path) -> None:
 
     (one,) = layers("forward")
     assert isinstance(one, Lstm) and one.name == "rnn" and not isinstance(one, Gru)
-    assert [layer.name for layer in layers("bidirectional")] == ["rnn_forward", "rnn_backward", "rnn_reversed"]
+    assert [layer.name for layer in layers("bidirectional")] == ["rnn_forward", "rnn_backward", "rnn_backward_reversed"]
