@@ -40,10 +40,12 @@ def _read(tmp_path: Path, shape: tuple[int, ...], *layers: SavedAs) -> loopwire.
     return loopwire.load(write_h5(tmp_path / "m.h5", [input_layer(shape), *layers], version="2.14.0"))
 
 
-def _equal(model: loopwire.Model, x: Array, y: Array) -> None:
+def _equal(model: loopwire.Model, x: Array, y: Array, hardware: bool = False) -> None:
     design = loopwire.compile(model, CompileConfig.from_dict({"model": {"input": "fixed<16,6>"}}))
     assert np.array_equal(design.predict_float(x), y)
     assert np.array_equal(design.predict(x), y)
+    if hardware:
+        assert np.array_equal(design.simulate(x[:20]).outputs, y[:20])
 
 
 def _numbers(*shape: int) -> Array:
@@ -108,7 +110,7 @@ def test_lstm(tmp_path: Path) -> None:
         c = _sigmoid(f) * c + _sigmoid(i) * _tanh(g)
         h = _sigmoid(o) * _tanh(c)
         results.append(h)
-    _equal(_read(tmp_path, (4, 3), layer), x, np.stack(results, 1))
+    _equal(_read(tmp_path, (4, 3), layer), x, np.stack(results, 1), hardware=True)
 
 
 @pytest.mark.parametrize("reset_after", [False, True])
