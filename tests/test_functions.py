@@ -16,6 +16,7 @@ from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.emulator.fast_emulator import try_build
 from loopwire.errors import ConfigError
 from loopwire.frontends.keras.activations import FUNCTIONS
+from loopwire.ir import functions
 from loopwire.layers import Function
 
 L = keras.layers
@@ -93,7 +94,10 @@ def test_group_normalisation_is_that_of_keras() -> None:
     assert np.abs(found - network.predict(x, verbose=0)).max() < 1e-5
 
 
-def test_a_function_of_ones_own_is_an_activation() -> None:
+def test_a_function_of_ones_own_is_an_activation(monkeypatch: pytest.MonkeyPatch) -> None:
+    for known in (functions.FUNCTIONS, functions.TABULATED):  # so that it is gone after the test
+        monkeypatch.setitem(known, "own_cosine", functions.FUNCTIONS["tanh"])
+        monkeypatch.delitem(known, "own_cosine")
     loopwire.functions.register("own_cosine", np.cos, turning_points=tuple(np.pi * k for k in range(-12, 13)))
     tensor = loopwire.Input((4,))
     model = loopwire.Model.of("m", tensor, layers.Activation("a", Function("own_cosine"))(tensor))

@@ -50,7 +50,7 @@ def test_impossible_labels_and_framing_are_refused(choice: str) -> None:
 
 def test_designs_with_labels_are_not_put_on_boards() -> None:
     with pytest.raises(BoardError) as refused:
-        identity_of({"top": "tagger", "user_bits": 8, "id_bits": 0}, 4096)
+        identity_of({"top": "tagger", "knobs": {"user_bits": 8}}, 4096)
     assert str(refused.value) == (
         "project tagger: its sequences have labels (user_bits = 8), which a host does not send. "
         "Compile it without 'user_bits'"
@@ -159,7 +159,7 @@ def test_labels_and_a_constant_latency_are_verified() -> None:
     assert least < greatest and found.greatest_latency_cycles == found.least_latency_cycles == greatest + 2
     labels = design.firmware.files["loopwire_labels.sv"].replace("read_place + PLACE_BITS'(1)", "read_place")
     faulty = tagger(everything)
-    faulty.__dict__["firmware"] = replace(
+    faulty.hardware.__dict__["firmware"] = replace(
         design.firmware, files={**design.firmware.files, "loopwire_labels.sv": labels}
     )
     with pytest.raises(VerificationError, match="m_axis_tuser or m_axis_tid is not the sequence's"):

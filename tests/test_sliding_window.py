@@ -92,7 +92,7 @@ def test_the_command_line_slides_windows(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     report = json.loads((out / "report.json").read_text())
     assert report["predicted"]["initiation_interval_cycles"] == 1
-    assert report["agreement"]["sequences"] == 60 and report["sliding_window"]
+    assert report["agreement"]["sequences"] == 60 and report["knobs"]["sliding_window"]
     if shutil.which("iverilog") is not None:
         sources = [*(out / "testbench").glob("*.sv"), *(out / "rtl").glob("*.sv")]
         subprocess.run(["iverilog", "-g2012", "-o", "simulate", *sources], cwd=out / "testbench", check=True)

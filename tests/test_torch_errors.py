@@ -217,7 +217,11 @@ def lost_value(value: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "error", "problem"),
     [
-        (set_version, UnsupportedError, r"its graph has version 9 of the schema \(PyTorch 2.*Save it again with torch"),
+        (
+            set_version,
+            UnsupportedError,
+            r"its graph has version 9 of the schema \(PyTorch 2.*Load it with torch.export",
+        ),
         (drop_inputs, ModelFileError, r"it is damaged or truncated|its graph is not as PyTorch writes it"),
         (rename_weight, ModelFileError, r"its graph is not as PyTorch writes it. Save the model again"),
         (wrong_layers, ModelFileError, r"module 'rnn', aten.gru.input.*: it has 4 arrays of weights for 3 layers"),

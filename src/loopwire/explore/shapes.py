@@ -301,9 +301,12 @@ class Shapes:
         return Planner(cut.found, DelayModel(self._device), self._clock_period_ns, knobs)
 
     def _interleaves(self) -> Iterator[int | None]:
-        """Yield how many sequences to have in the loop: as many as fit, then from one on while they fit."""
+        """Yield how many sequences to have in the loop: as many as fit, then from one on while they fit.
+
+        What has no state has no loop.
+        """
         yield None
-        if not self._knobs.stateful:
+        if not self._knobs.stateful and any(engine.states for engine in self._cut(self._knobs).chain):
             yield from range(1, 1 << 30)
 
     def _copies(self, slowest: float, steps: int, limits: Limits) -> Sequence[int]:
