@@ -86,7 +86,7 @@ PORT: Kinds = {
     "type": is_type,
     **dict.fromkeys(("bits", "elements", "vectors_per_beat", "beats_per_vector"), is_count),
 }
-"""What is told of a port."""
+"""What is written of a port."""
 
 
 def is_knobs(value: Any) -> bool:

@@ -135,7 +135,7 @@ class QuantisedModel:
         Args:
             x: inputs.
             lengths: steps of each sequence.
-            meter: told of all values on the way.
+            meter: called with all values on the way.
             fresh: which sequences of a stateful design start from the initial states.
 
         Raises:

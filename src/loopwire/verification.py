@@ -28,7 +28,7 @@ def verify(
         sequences: how many of them are simulated, from the first on; all if fewer. None: the configuration's
             `simulate_sequences`.
         seed: of all random choices.
-        progress: told of the progress.
+        progress: called with the progress.
 
     Raises:
         ConfigError: an argument is of another kind.

@@ -66,7 +66,7 @@ class BoardClient:
             integers: (N, *input shape), counted in steps of the input type.
             lengths: steps of each sequence (N,).
             fresh: which sequences forget what came before, in a design that remembers (N,); None: none.
-            progress: told how many results have come, and of how many.
+            progress: called with how many results have come, and of how many.
 
         Returns:
             integers (N, results, elements), a result for each step or one; what a short sequence lacks is 0.

@@ -30,7 +30,7 @@ def _build(project: Path, name: str | None, part: str | None) -> None:
     from loopwire.report.summary import FACTS
 
     facts = read_facts(project)
-    read_report(project)  # what has no report to add to is told now, not after hours
+    read_report(project)  # refuses now, not after hours, what has no report to add to
     tool = find_builder(name, facts, part)
     console = Console()
     with progress_bars(console) as progress, step(progress, "Building"):

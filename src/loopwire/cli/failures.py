@@ -1,4 +1,4 @@
-"""How errors, warnings and interrupts are told: one line each on standard error."""
+"""How errors, warnings and interrupts are printed: one line each on standard error."""
 
 from __future__ import annotations
 

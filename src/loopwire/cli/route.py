@@ -59,7 +59,7 @@ def _route(project: Path, part: str | None, seed: int, timeout_minutes: float | 
     facts = read_verilog_facts(project)
     on_board = "board" in facts
     if not on_board:
-        read_report(project)  # what has no report to add to is told now
+        read_report(project)  # refuses now what has no report to add to
     device = find_part(part or facts["part"])
     nextpnr.part_options(device)
     nextpnr.version()

@@ -38,7 +38,7 @@ def _synth(project: Path, part: str | None, family: str | None, timeout_minutes:
     from loopwire.tools.yosys import find_yosys
 
     facts = read_verilog_facts(project)
-    read_report(project)  # what has no report to add to is told now
+    read_report(project)  # refuses now what has no report to add to
     fabric, device = _target(part, family, facts["part"])
     find_yosys()
     console = Console()
@@ -59,7 +59,7 @@ def _synth(project: Path, part: str | None, family: str | None, timeout_minutes:
 
 
 def _target(part: str | None, family: str | None, project_part: str) -> tuple[Fabric, Device | None]:
-    """Return how to synthesise, and the part whose shares are told."""
+    """Return how to synthesise, and the part whose shares are printed."""
     from loopwire.devices import find_part
     from loopwire.errors import ConfigError, nearest
     from loopwire.tools.fabrics import FABRICS, fabric_of

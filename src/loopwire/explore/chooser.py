@@ -37,7 +37,7 @@ def choose(design: Design, targets: DesignTargets, progress: Callable[[int, int]
     Args:
         design: whose knobs are chosen.
         targets: the bounds.
-        progress: told how many shapes were planned, of how many that may be within the bounds.
+        progress: called with how many shapes were planned, of how many that may be within the bounds.
 
     Raises:
         ConfigError: nothing meets the targets, or the design has a knob already that they are to decide.

@@ -98,7 +98,7 @@ def find_precision(
         integers: integer bits that hold all values met ('data'), or all that any input can cause ('proof').
         seed: chooses the quarter.
         state: file by which a search that was stopped goes on.
-        progress: told of the progress.
+        progress: called with the progress.
 
     Raises:
         ConfigError: `keep` or `integers` is unknown.

@@ -86,7 +86,7 @@ def scan(
         integers: integer bits, the sign included.
         fractions: fraction bits.
         metric: a name in `criterion.METRICS`.
-        progress: told how many types are done, of how many.
+        progress: called with how many types are done, of how many.
 
     Raises:
         ConfigError: the metric is unknown, or a type impossible.

@@ -30,7 +30,7 @@ def descend(evaluate: Evaluate, wide: Choice, floor: Choice, names: Sequence[str
         wide: a safe choice to start from.
         floor: the fewest bits that each group may have.
         names: of the groups.
-        tell: told of the progress.
+        tell: called with the progress.
     """
     assert evaluate(wide)[0].is_safe
     least = []

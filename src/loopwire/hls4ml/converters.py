@@ -43,7 +43,7 @@ def convert_from_keras_model(
     allow_v2_fallback: bool | None = None,
     **options: Any,
 ) -> HlsModel:
-    """Convert a Keras model; what of the configuration has no effect here is told as `Hls4mlWarning`.
+    """Convert a Keras model; what of the configuration has no effect here is reported as `Hls4mlWarning`.
 
     Args:
         model: a live `keras.Model`, or the path of a `.keras` or `.h5` file.

@@ -82,7 +82,7 @@ class HlsModel:
         Args:
             reset: makes no difference: Loopwire's files in the folder are always replaced.
             csim: simulate; without it, and without `cosim` and `validation`, the firmware is written unverified.
-            synth: has no effect, and is told of; so have `export`, `vsynth` and `fifo_opt`.
+            synth: has no effect, which is reported; so have `export`, `vsynth` and `fifo_opt`.
             cosim: as `csim`.
             validation: as `csim`.
             export: see `synth`.

@@ -46,7 +46,7 @@ def config_from_keras_model(
         backend: makes no difference: all have the same keys.
         default_precision: type of all tensors; without modes it truncates and wraps.
         default_reuse_factor: of all layers.
-        max_precision: has no effect, and is told of: no type is wider than what is asked for.
+        max_precision: has no effect, which is reported: no type is wider than what is asked for.
 
     Raises:
         ConfigError: the granularity is unknown.

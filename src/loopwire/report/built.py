@@ -64,7 +64,7 @@ class Built:
 
     @property
     def origin(self) -> str:
-        """Stage, tool, and the part where it is told."""
+        """Stage, tool, and the part where it is known."""
         return f"{self.stage}, {self.tool}{self.part and f', for {self.part}'}"
 
     def rows(self, asked_clock_period_ns: float) -> list[tuple[str, ...]]:

@@ -74,7 +74,7 @@ class ClippingMeter:
             case ops.Const() if node.result not in self._tallies:
                 self._tally(node.result, node.op.type, result)
             case ops.Const() | ops.Arithmetic() | ops.Movement() | ops.Scan():
-                pass  # told of before, or exact: its type holds it
+                pass  # reported before, or exact: its type holds it
             case _:
                 assert_never(node.op)
 

@@ -21,7 +21,7 @@ def foreseen(graph: Graph) -> tuple[str, ...]:
 
     Constants are too large for their types, or most of a tensor's are so small that they become 0.
 
-    A result is told of where the network in floating point bounds it whatever the input, as behind a recurrent layer's
+    A result is reported where the network in floating point bounds it whatever the input, as behind a recurrent layer's
     bounded states, and the middle of these bounds is beyond its type: more than half of what they allow on one side.
     """
     meter = ClippingMeter()

@@ -37,7 +37,7 @@ def shown_values(graph: Graph) -> list[Value]:
 def visit_pairs(graph: Graph, inputs: Sequence[npt.NDArray[Any]], visit: Visit) -> None:
     """Evaluate inputs (N, *input shape) in batches, and tell of every shown tensor in every step.
 
-    Constants are told of once.
+    Constants are visited once.
 
     Raises:
         DataError: a float value on the way is beyond double precision, or no number.

@@ -48,7 +48,7 @@ class SaturationWatch:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         constants = (node.result for node in graph.walk() if isinstance(node.op, ops.Const))
-        self._told = {(value.layer, tensor_name(value)) for value in constants}  # told of when they were compiled
+        self._told = {(value.layer, tensor_name(value)) for value in constants}  # reported when they were compiled
         self._looked_at = 0
 
     def look(
@@ -89,7 +89,7 @@ class SaturationWatch:
             return [OVERFLOWS] if is_new else []
 
     def _new(self, rows: Sequence[Clipping], among: str) -> list[str]:
-        """Return a sentence for each tensor that has not been told of."""
+        """Return a sentence for each tensor that has not been reported."""
         fresh = [row for row in rows if (row.layer, row.tensor) not in self._told]
         self._told.update((row.layer, row.tensor) for row in fresh)
         return [saturation(row, among) for row in fresh]

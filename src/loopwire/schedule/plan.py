@@ -91,7 +91,7 @@ class Plan:
 
     @property
     def told_fresh(self) -> int:
-        """How many engines, from the first to the last stateful one, are told which sequences start afresh."""
+        """How many engines, from the first to the last stateful one, learn which sequences start afresh."""
         return max((index + 1 for index, engine in enumerate(self.chain) if engine.stateful), default=0)
 
     @cached_property

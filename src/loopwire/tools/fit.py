@@ -22,7 +22,7 @@ def require_fit(built: Built) -> None:
     """Refuse a design that is larger than its part.
 
     Raises:
-        ToolError: of some resource it takes more than the part has; the one that is short most is told.
+        ToolError: of some resource it takes more than the part has; the error names the one that is short most.
     """
     found = shortage(built.resources)
     if found is not None:

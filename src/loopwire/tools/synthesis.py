@@ -66,7 +66,7 @@ def synthesise(
         top: its top module.
         layers: the layer of each module that is one's.
         fabric: how to synthesise.
-        device: whose shares are told; None: no shares.
+        device: whose shares are given; None: no shares.
         timeout_s: that Yosys may take for a layer.
         progress: called with the pieces done and all pieces.
 

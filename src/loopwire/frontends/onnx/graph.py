@@ -82,7 +82,7 @@ class Graph:
 
 
 def graph_of(facts: Mapping[str, Any], arrays: Mapping[str, Array], producer: str) -> Graph:
-    """Return the graph that `file.describe` told of.
+    """Return the graph that `file.describe` returned.
 
     Raises:
         LookupError, TypeError, ValueError: it is not laid out so.

@@ -69,7 +69,7 @@ def prove(hardware: VerilogHardware, x: Batch, seed: int, progress: Progress | N
         hardware: what is simulated.
         x: inputs.
         seed: of all random choices.
-        progress: told of the progress.
+        progress: called with the progress.
 
     Raises:
         DataError: there are too few sequences to prove anything.
