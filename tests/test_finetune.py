@@ -172,8 +172,17 @@ def _graph(model: Model, given):
 def test_what_cannot_be_trained_is_refused() -> None:
     with pytest.raises(DataError, match=re.escape("there are no labels, and the loss needs them")):
         finetune(model_of(*MODELS["lstm"]), COARSE, X, loss=Loss.LABELS)
-    with pytest.raises(ConfigError, match=re.escape("finetune, epochs: 0 is impossible. Give more than 0")):
-        Schedule(epochs=0)
+    for wrong, text in (
+        ({"epochs": 0}, "finetune, epochs: 0 is not above 0. Give a number above 0"),
+        ({"epochs": 1.5}, "finetune, epochs: 1.5 is not a whole number. Give a whole number, such as 8"),
+        ({"learning_rate": float("inf")}, "finetune, learning_rate: inf is not above 0. Give a number above 0"),
+        ({"batch": "many"}, "finetune, batch: 'many' is not a whole number"),
+        ({"seed": -1}, "finetune, seed: -1 is impossible. Give 0 or more"),
+        ({"bit_price": -0.5}, "finetune, bit_price: -0.5 is impossible. Give 0 or more"),
+        ({"held_out": 0.95}, "finetune, held_out: 0.95 leaves little to train on. Give less than 0.9"),
+    ):
+        with pytest.raises(ConfigError, match=re.escape(text)):
+            Schedule(**wrong)
     with pytest.raises(DataError, match=re.escape("1 events are too few to train on")):
         finetune(model_of(*MODELS["lstm"]), COARSE, X[:1])
     with pytest.raises(DataError, match=re.escape("they are not a finite number for each of the 400 events")):

@@ -19,7 +19,7 @@ LARGEST_COUNT = 1_000_000_000
 LARGEST_NUMBER = 1e30
 
 Check = Callable[[str, Any], Any]
-"""Returns the value that stands at a place, or raises."""
+"""Returns the value at a place, or raises."""
 
 
 def whole(where: str, value: Any) -> int:
@@ -29,10 +29,10 @@ def whole(where: str, value: Any) -> int:
         ConfigError: it is none, or beyond a billion.
     """
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise ConfigError(where, f"{told(value)} is not a whole number", "Give a whole number, such as 8")
+        raise ConfigError(where, f"{shown(value)} is not a whole number", "Give a whole number, such as 8")
     found = int(value)
     if abs(found) > LARGEST_COUNT:
-        raise ConfigError(where, f"{told(found)} is too large", f"Give at most {LARGEST_COUNT}")
+        raise ConfigError(where, f"{shown(found)} is too large", f"Give at most {LARGEST_COUNT}")
     return found
 
 
@@ -55,10 +55,10 @@ def number(where: str, value: Any) -> float:
         ConfigError: it is none, or beyond all that is meant.
     """
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise ConfigError(where, f"{told(value)} is not a number", "Give a number, such as 5.0")
+        raise ConfigError(where, f"{shown(value)} is not a number", "Give a number, such as 5.0")
     found: Any = value
     if abs(found) > LARGEST_NUMBER and found not in (math.inf, -math.inf):
-        raise ConfigError(where, f"{told(found)} is too large", "Give a number, such as 5.0")
+        raise ConfigError(where, f"{shown(found)} is too large", "Give a number, such as 5.0")
     return float(found)
 
 
@@ -81,7 +81,7 @@ def flag(where: str, value: Any) -> bool:
         ConfigError: it is none.
     """
     if not isinstance(value, bool):
-        raise ConfigError(where, f"{told(value)} is neither true nor false", "Give true or false")
+        raise ConfigError(where, f"{shown(value)} is neither true nor false", "Give true or false")
     return value
 
 
@@ -92,7 +92,7 @@ def text(where: str, value: Any) -> str:
         ConfigError: it is none.
     """
     if not isinstance(value, str):
-        raise ConfigError(where, f"{told(value)} is not a text", "Give it in quotes")
+        raise ConfigError(where, f"{shown(value)} is not a text", "Give it in quotes")
     return value
 
 
@@ -103,7 +103,7 @@ def path(where: str, value: Any) -> Path:
         ConfigError: it is neither.
     """
     if not isinstance(value, str | os.PathLike):
-        raise ConfigError(where, f"{told(value)} is no path", "Give a path in quotes, or a pathlib.Path")
+        raise ConfigError(where, f"{shown(value)} is no path", "Give a path in quotes, or a pathlib.Path")
     return Path(value)
 
 
@@ -114,7 +114,7 @@ def table(where: str, value: Any, item: Check) -> dict[str, Any]:
         ConfigError: it is none.
     """
     if not isinstance(value, Mapping):
-        raise ConfigError(where, f"{told(value)} is not a table", "Give a value for each name, {'name': ...}")
+        raise ConfigError(where, f"{shown(value)} is not a table", "Give a value for each name, {'name': ...}")
     return {text(f"{where}, a name", name): item(f"{where}.{name}", inner) for name, inner in value.items()}
 
 
@@ -133,7 +133,7 @@ def instance(kinds: type | tuple[type, ...], remedy: str) -> Check:
 
     def check(where: str, value: Any) -> Any:
         if not isinstance(value, kinds):
-            raise ConfigError(where, f"{told(value)} is no {names}", remedy)
+            raise ConfigError(where, f"{shown(value)} is no {names}", remedy)
         return value
 
     return check
@@ -146,7 +146,7 @@ def function(where: str, value: Any) -> Any:
         ConfigError: it cannot.
     """
     if not callable(value):
-        raise ConfigError(where, f"{told(value)} is no function", "Give a function, or None")
+        raise ConfigError(where, f"{shown(value)} is no function", "Give a function, or None")
     return value
 
 
@@ -162,7 +162,7 @@ def check_fields(made: Any, checks: Mapping[str, Check]) -> None:
             object.__setattr__(made, field.name, checks[field.name](field.name, value))  # it may be frozen
 
 
-def told(value: object) -> str:
+def shown(value: object) -> str:
     """Return a value as a message tells it, or what it is where that is no plain value."""
     if value is None or isinstance(value, bool | int | float | str | list | tuple | dict):
         return f"{value!r:.80}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from loopwire.arguments import not_negative, number, positive, whole
 from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
 from loopwire.data import Inputs
@@ -60,11 +61,12 @@ class Schedule:
     bit_price: float = 0.0
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name not in ("seed", "bit_price") and not value > 0:
-                raise ConfigError(f"finetune, {field.name}", f"{value} is impossible", "Give more than 0")
-        if not 0 <= self.bit_price < float("inf"):
+        for name in ("epochs", "batch", "patience"):
+            positive(f"finetune, {name}", whole(f"finetune, {name}", getattr(self, name)))
+        for name in ("learning_rate", "held_out"):
+            positive(f"finetune, {name}", getattr(self, name))
+        not_negative("finetune, seed", self.seed)
+        if not 0 <= number("finetune, bit_price", self.bit_price) < float("inf"):
             raise ConfigError("finetune, bit_price", f"{self.bit_price} is impossible", "Give 0 or more")
         if self.held_out >= 0.9:
             raise ConfigError("finetune, held_out", f"{self.held_out} leaves little to train on", "Give less than 0.9")

@@ -49,18 +49,12 @@ def tuned_file(source: Path, tuned: Tuned, reading: Reading = AS_IT_IS) -> bytes
     refuse_other_files(source)
     saved = read_saved(source, reading)
 
-    def graph_of(arrays: Mapping[str, Sequence[npt.NDArray[np.float64]]]) -> Graph:
-        model = model_of_saved(replace(saved, arrays=arrays), reading.steps)
+    def build(given: Arrays) -> Graph:
+        model = model_of_saved(replace(saved, arrays=_by_layer(saved.arrays, given)), reading.steps)
         return compile_silently(model, tuned.design.config).graph
 
-    def build(given: Arrays) -> Graph:
-        return graph_of(_by_layer(saved.arrays, given))
-
-    arrays = {
-        f"{layer}[{k}]": np.asarray(array, np.float64)
-        for layer, of_layer in saved.arrays.items()
-        for k, array in enumerate(of_layer)
-    }
+    old = {f"{layer}[{k}]": array for layer, of_layer in saved.arrays.items() for k, array in enumerate(of_layer)}
+    arrays = {name: np.asarray(array, np.float64) for name, array in old.items()}
     if constants(build(arrays)).keys() != constants(tuned.design.graph).keys():
         problem = "its layers are not those of the tuned model"
         raise UnsupportedError(str(source), problem, "Give the file from which the model was read")
@@ -69,12 +63,9 @@ def tuned_file(source: Path, tuned: Tuned, reading: Reading = AS_IT_IS) -> bytes
     wanted = {link.constant: after[link.constant] for link in found}
     for margin in (0.0, INSIDE):
         given = followed(build, arrays, found, wanted, margin)
-        held = {
-            layer: [given[f"{layer}[{k}]"].astype(array.dtype).astype(np.float64) for k, array in enumerate(of_layer)]
-            for layer, of_layer in saved.arrays.items()
-        }
-        if not_carried(graph_of(held), after) is None:
-            return with_weights(source, reading, held)
+        stored = {name: array.astype(old[name].dtype).astype(np.float64) for name, array in given.items()}
+        if not_carried(build(stored), after) is None:
+            return with_weights(source, reading, _by_layer(saved.arrays, stored))
     raise UnsupportedError(
         str(source),
         "its arrays have too few bits for the trained weights",
