@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -12,26 +12,88 @@ from loopwire.ir.fixed_point import Integers
 from loopwire.ir.table_form import TableForm
 from loopwire.ir.types import FixedType, Overflow, Rounding
 
+Words = list[list[int]]
+"""A signal's elements in each word of a step: in each of the cycles over which its products are spread."""
+ONE_WORD = dp.Folding(units=1, chunks=1, passes=1)
 
-def run_sequence(datapath: dp.Datapath, steps: Integers) -> list[dict[dp.Signal, list[int]]]:
-    """Return every signal in each step of one sequence; `steps` is (T, elements of x)."""
+
+def run_sequence(datapath: dp.Datapath, steps: Integers) -> list[dict[dp.Signal, Words]]:
+    """Return every signal in each word of each step of one sequence; `steps` is (T, elements of x)."""
+    folding = datapath.folding or ONE_WORD
     states = {ring.read: [int(v) for v in ring.initial] for ring in datapath.rings}
     history = []
     for t, x in enumerate(steps):
-        known = states | {datapath.x: [int(v) for v in x]}
+        known: dict[dp.Signal, Words] = {datapath.x: [[int(v) for v in x]] * folding.cycles}
+        for ring in datapath.rings:
+            known[ring.read] = _state_words(ring, states[ring.read], folding)
         for operation in datapath.operations:
             operands = [known[v] for v in operation.operands]
-            result = apply(operation.kind, operands, operation.result.count, t)
-            assert len(result) == operation.result.count, f"{operation.result.name} has {len(result)} elements"
-            known[operation.result] = result
-        for signal, values in known.items():
-            assert signal.low <= min(values) and max(values) <= signal.high, f"{signal.name} leaves its range"
-        states = {ring.read: known[ring.following] for ring in datapath.rings}
+            known[operation.result] = _kept(operation.result, run_step(operation, operands, t, folding), folding)
+        for ring in datapath.rings:
+            states[ring.read] = _all_chunks(known[ring.following], folding)
+            if ring.gathered:
+                states[ring.read] = states[ring.read][: ring.read.count]
         history.append(known)
     return history
 
 
-def apply(kind: dp.Kind, operands: list[list[int]], count: int, t: int) -> list[int]:
+def outputs(datapath: dp.Datapath, steps: Integers) -> list[list[int]]:
+    """Return the output in each step, the same in all of its words."""
+    found = [known[datapath.output] for known in run_sequence(datapath, steps)]
+    assert all(word == words[0] for words in found for word in words)
+    return [words[0] for words in found]
+
+
+def run_step(operation: dp.Operation, operands: list[Words], t: int, folding: dp.Folding) -> Words:
+    """Return an operation's result in each word of step `t`."""
+    words = range(folding.cycles)
+    match operation.kind:
+        case dp.Hold():
+            return [operands[0][0]] * folding.cycles
+        case dp.WordRom() as kind:
+            first = t * folding.cycles // kind.cycles if kind.by_step else 0
+            return [[int(v) for v in kind.rows[first + word // kind.cycles]] for word in words]
+        case dp.Columns() as kind:
+            (x,) = operands
+            starts = [word % folding.passes * kind.count for word in words]
+            padded = [x[word] + [0] * (folding.passes * kind.count - len(x[word])) for word in words]
+            return [padded[word][start : start + kind.count] for word, start in zip(words, starts, strict=True)]
+        case dp.Accumulate():
+            chunks = [operands[0][start : start + folding.passes] for start in words[:: folding.passes]]
+            sums = [[sum(elements) for elements in zip(*chunk, strict=True)] for chunk in chunks]
+            return [sums[word // folding.passes] for word in words]
+        case dp.Gather():
+            return [_all_chunks(operands[0], folding)[: operation.result.count]] * folding.cycles
+        case _:
+            return [apply(operation, [operand[word] for operand in operands], t) for word in words]
+
+
+def _state_words(ring: dp.Ring, state: list[int], folding: dp.Folding) -> Words:
+    """Return what a state is read as: the whole, or a chunk in each of the chunk's words."""
+    if ring.gathered:
+        return [state] * folding.cycles
+    size = ring.read.count
+    return [state[chunk * size : (chunk + 1) * size] for chunk in range(folding.chunks) for _ in range(folding.passes)]
+
+
+def _all_chunks(words: Words, folding: dp.Folding) -> list[int]:
+    """Return the elements of all chunks, what pads the last one included."""
+    return [v for chunk in words[:: folding.passes] for v in chunk]
+
+
+def _kept(signal: dp.Signal, words: Words, folding: dp.Folding) -> Words:
+    """Return what a signal's bits keep: all, but of units that pad the last chunk, which nothing reads."""
+    for word, values in enumerate(words):
+        assert len(values) == signal.count, f"{signal.name} has {len(values)} elements"
+        if word // folding.passes < folding.chunks - 1 or folding.units == folding.chunks * folding.lanes:
+            assert signal.low <= min(values) and max(values) <= signal.high, f"{signal.name} leaves its range"
+    low = signal.type.min_integer
+    return [[(v - low) % (1 << signal.width) + low for v in values] for values in words]
+
+
+def apply(operation: dp.Operation, operands: list[list[int]], t: int) -> list[int]:
+    """Return the result of an operation on the operands of its own word alone."""
+    kind, result, count = operation.kind, operation.result, operation.result.count
     match kind:
         case dp.Constant():
             return [int(v) for v in kind.integers]
@@ -79,6 +141,18 @@ def apply(kind: dp.Kind, operands: list[list[int]], count: int, t: int) -> list[
             return [(a, first, last)[beyond] for a, beyond in zip(*operands, strict=True)]
         case dp.TableLookup():
             return [looked_up(kind.form, v) for v in operands[0]]
+        case dp.Unpack():
+            low, width = result.type.min_integer, result.width
+            starts = range(kind.start, kind.start + result.bits, width)
+            elements = [sum(bit << k for k, bit in enumerate(operands[0][start : start + width])) for start in starts]
+            return [(v - low) % (1 << width) + low for v in elements]
+        case dp.Pack():
+            parts = zip(operation.operands, operands, strict=True)
+            return [v >> k & 1 for signal, values in parts for v in values for k in range(signal.width)]
+        case dp.Hold() | dp.WordRom() | dp.Columns() | dp.Accumulate() | dp.Gather():
+            raise AssertionError(f"{kind} looks beyond its word")
+        case _:
+            assert_never(kind)
 
 
 def repeated(operands: list[list[int]], count: int) -> list[tuple[int, int]]:

@@ -35,6 +35,7 @@ from loopwire.layers.activation import Activation, Function
 from loopwire.layers.attention import AttentionPooling
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.cell import Cell
+from loopwire.layers.cells.cfc import Cfc
 from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
@@ -121,6 +122,9 @@ def cell_cases() -> Iterator[Case]:
     yield Case("state_min_gru", (2, 2), [CELLS["min_gru"].make(w, "a", 2, 2)], given, stateful=True, channels=3)
     yield Case("state_qrnn", (2, 2), [CELLS["qrnn"].make(w, "a", 2, 2)], given, stateful=True)
     yield Case("fold_janet", (3, 2), [CELLS["janet"].make(w, "a", 2, 4)], given, reuse_factor=4)
+    yield Case("fold_echo_state", (3, 2), [CELLS["echo_state_leaky"].make(w, "a", 2, 4)], given, reuse_factor=4)
+    backbone = w(6, 2), w(6, 3), w(6)
+    yield Case("fold_cfc", (3, 2), [Cfc("a", *backbone, w(9, 6), w(9))], given, reuse_factor=6)
     yield Case("fold_min_gru", (3, 2), [CELLS["min_gru"].make(w, "a", 2, 4)], given, reuse_factor=2)
 
 

@@ -40,7 +40,7 @@ def test_elements_stay_within_their_ranges(seed: int, solver: str) -> None:
     (x,) = random_inputs(graph, seed, 4)
     for sequence in x:
         for known in run_sequence(datapath, sequence if sequence.ndim == 2 else sequence[np.newaxis]):
-            for signal, values in known.items():
+            for signal, (values,) in known.items():
                 low, high = found[signal].low, found[signal].high
                 inside = [a <= value <= b for a, value, b in zip(low, values, high, strict=True)]
                 assert all(inside), f"an element of {signal.name} leaves its range"

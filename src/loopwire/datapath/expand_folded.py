@@ -20,6 +20,7 @@ from loopwire.datapath.ops import (
     Folding,
     Gather,
     Hold,
+    Join,
     Pairs,
     Products,
     Ring,
@@ -48,6 +49,7 @@ class _FoldedExpansion(Expansion):
         self._step_constants = dict(engine.step_constants)
         self._chunked = {state.read for state in engine.states if state.read.type.size == folding.units}
         self._chunks: dict[Value, Signal] = {}
+        self._unchanging = set(self._constants)
         self._rings: list[tuple[Signal, State, Integers, bool]] = []
         self._want_chunks = False
 
@@ -98,8 +100,10 @@ class _FoldedExpansion(Expansion):
                 self._want_chunks = node.operands[0] in self._chunked and self._aligned(node.op)
             case _:
                 # Beside a vector that is whole already, as behind a softmax's sum, chunks would only wait for it.
-                whole = any(v not in self._chunked and v not in self._constants for v in node.operands)
+                whole = any(v not in self._chunked and v not in self._unchanging for v in node.operands)
                 self._want_chunks = not whole and any(v in self._chunked for v in node.operands)
+                if node.result.type.size == 1 and all(v in self._unchanging for v in node.operands):
+                    self._unchanging.add(node.result)
         if self._want_chunks:
             self._chunked.add(node.result)
         if self._want_chunks and isinstance(node.op, ops.Slice):
@@ -125,11 +129,14 @@ class _FoldedExpansion(Expansion):
                 rows = self._in_chunks(constant.integers.reshape(-1))
                 rom = WordRom(rows, self._folding.passes, by_step=False)
                 self._chunks[value] = self._add(rom, (), self._signal(value))
+            elif value in self._unchanging:
+                return self._whole(value)
             elif value not in self._states:
                 raise UnsupportedError(
                     f"reuse_factor, layer {value.layer!r}",
-                    "its state is computed from elements of other types each, which no hardware shares",
-                    "Leave it out for this layer, or train the state's quantiser with one type for all elements",
+                    f"%{value.name} is not computed alike for every unit (as with a type for each element), and what "
+                    "is not can share no hardware",
+                    "Leave it out for this layer",
                 )
             else:
                 self._chunks[value] = self._read(value, gathered=False)
@@ -158,8 +165,19 @@ class _FoldedExpansion(Expansion):
         return read
 
     def _gather(self, value: Value) -> Signal:
-        assert value.type.size == self._folding.units, f"{value!r} of several blocks is needed whole"
-        return self._add(Gather(), (self._chunk(value),), self._signal(value, suffix="_whole", count=value.type.size))
+        """Return a whole vector from its chunks; one of several blocks block by block."""
+        chunk, lanes, units = self._chunk(value), self._folding.lanes, self._folding.units
+        whole = self._signal(value, suffix="_whole", count=value.type.size)
+        if value.type.size == units:
+            return self._add(Gather(), (chunk,), whole)
+        gathered = []
+        for block in range(value.type.size // units):
+            name = f"_block_{block + 1}"
+            lane = self._add(
+                View(block * lanes, (block + 1) * lanes), (chunk,), self._signal(value, None, name, count=lanes)
+            )
+            gathered.append(self._add(Gather(), (lane,), self._signal(value, None, f"{name}_whole", count=units)))
+        return self._add(Join(), tuple(gathered), whole)
 
     def _in_chunks(self, integers: Integers) -> Integers:
         """Return the elements (blocks · units,) by chunk (chunks, blocks · lanes), padded with zeros."""
@@ -181,9 +199,8 @@ class _FoldedExpansion(Expansion):
         x = self._whole(vector)
         rows = self._weight_rows(weights, columns)
         lanes = self._count(node.result)
-        given = self._found[matrix]
         rom = WordRom(rows, 1, by_step)
-        words = self._add(rom, (), self._signal(matrix, Range(given.low, given.high), count=lanes * columns))
+        words = self._add(rom, (), self._signal(matrix, self._with_zero(matrix), count=lanes * columns))
         selected = x
         if folding.passes > 1:
             selected = self._add(Columns(columns), (x,), self._signal(vector, suffix="_columns", count=columns))
@@ -200,7 +217,7 @@ class _FoldedExpansion(Expansion):
         self._chunks[node.result] = partial
 
     def _with_zero(self, value: Value) -> Range:
-        # Padded units sum to zero, and a partial sum may lie between zero and the whole one.
+        # Padded units and columns are zero, and a partial sum may lie between zero and the whole one.
         given = self._found[value]
         return Range(min(given.low, 0), max(given.high, 0))
 

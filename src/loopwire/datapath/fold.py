@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from loopwire.datapath.ops import Folding
-from loopwire.errors import ConfigError
+from loopwire.errors import ConfigError, UnsupportedError
 from loopwire.ir import ops
 from loopwire.schedule.engine import Engine
 
@@ -18,10 +18,13 @@ def fold(engine: Engine, reuse_factor: int) -> Folding | None:
 
     Raises:
         ConfigError: no folding of the layer takes so many cycles without an idle one.
+        UnsupportedError: the engine has a state or a matrix that is not made of units.
     """
     shapes = matrix_shapes(engine)
     if reuse_factor == 1 or not shapes:
         return None
+    if (problem := _not_in_units(engine, shapes)) is not None:
+        raise UnsupportedError(f"reuse_factor, layer {layer_of(engine)!r}", problem, "Leave it out for this layer")
     possible = list(foldings(_units(engine, shapes), shapes))
     fitting = [folding for folding in possible if folding.cycles == reuse_factor]
     if not fitting:
@@ -32,11 +35,25 @@ def fold(engine: Engine, reuse_factor: int) -> Folding | None:
 def reuse_factors(engine: Engine) -> list[int]:
     """Return every reuse factor that the engine can have: from 1 to its units times its widest matrix's columns."""
     shapes = matrix_shapes(engine)
-    return sorted({folding.cycles for folding in foldings(_units(engine, shapes), shapes)}) if shapes else [1]
+    if not shapes or _not_in_units(engine, shapes) is not None:
+        return [1]
+    return sorted({folding.cycles for folding in foldings(_units(engine, shapes), shapes)})
 
 
 def _units(engine: Engine, shapes: Sequence[tuple[int, int]]) -> int:
     return engine.states[0].read.type.size if engine.states else shapes[0][0]
+
+
+def _not_in_units(engine: Engine, shapes: Sequence[tuple[int, int]]) -> str | None:
+    """Say what keeps an engine's units from sharing hardware, if anything does."""
+    units = _units(engine, shapes)
+    for state in engine.states:
+        if state.read.type.size != units:
+            return f"its state %{state.read.name} has {state.read.type.size} elements beside another of {units}"
+    for rows, _ in shapes:
+        if rows % units:
+            return f"a matrix has {rows} rows, which is no multiple of its {units} units"
+    return None
 
 
 def layer_of(engine: Engine) -> str:
