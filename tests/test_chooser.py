@@ -1,4 +1,4 @@
-"""Knobs chosen for targets: within them, the smallest of what can be tried, and the same again from the file."""
+"""Knobs chosen for targets: the smallest or the fastest of what can be tried, and the same again from the file."""
 
 from __future__ import annotations
 
@@ -46,26 +46,53 @@ def chosen(targets: dict[str, Any], **settings: Any) -> Choice:
     return choose(loopwire.compile(tagger(), config(**settings)), DesignTargets(**targets))
 
 
-def test_the_choice_is_the_smallest_of_all_within_the_targets() -> None:
+@pytest.fixture(scope="module")
+def all_designs() -> list[tuple[int, float]]:
+    """Latency in cycles and largest share of designs with knobs given by hand."""
     design = loopwire.compile(tagger(), config())
-    best: dict[int, float] = {}
+    found = []
     for cell, head, interleave in product((1, 2, 4, 8, 16), (1, 2, 4, 8), (None, 1)):
         knobs = replace(
             design.config,
             layer_reuse_factor={"cell": cell, "head": head} if cell * head > 1 else {},
             interleave=interleave,
         )
-        found = plan(design.graph, design.device, 5.0, knobs)
-        total = sum((area.resources for area in areas(found, design.device)), Resources())
-        size = max(total.shares(design.device).values())
-        best[found.latency_cycles] = min(best.get(found.latency_cycles, 9.0), size)
-    for bound in sorted(best)[::4]:
-        smallest = min(size for latency, size in best.items() if latency <= bound)
+        made = plan(design.graph, design.device, 5.0, knobs)
+        total = sum((area.resources for area in areas(made, design.device)), Resources())
+        found.append((made.latency_cycles, max(total.shares(design.device).values())))
+    return found
+
+
+def test_within_a_latency_the_smallest_is_chosen(all_designs: list[tuple[int, float]]) -> None:
+    for bound in sorted({latency for latency, _ in all_designs})[::4]:
+        smallest = min(size for latency, size in all_designs if latency <= bound)
         choice = chosen({"max_latency_ns": 5 * bound})
-        report = choice.design.report()
-        assert report.predicted is not None and report.predicted.latency_cycles <= bound
-        reached = max(use.used / (use.available or 1) for use in report.estimated)
+        latency, reached = judged(choice)
+        assert latency <= bound
         assert reached <= smallest * 1.001, f"{choice.knobs} within {bound} cycles"
+
+
+def test_within_a_share_the_fastest_is_chosen(all_designs: list[tuple[int, float]]) -> None:
+    for bound in sorted({size for _, size in all_designs})[::6]:
+        fastest = min(latency for latency, size in all_designs if size <= bound)
+        choice = chosen({"max_share": bound})
+        latency, reached = judged(choice)
+        assert reached <= bound
+        assert latency <= fastest, f"{choice.knobs} within {bound:.3%}"
+
+
+def judged(choice: Choice) -> tuple[int, float]:
+    report = choice.design.report()
+    assert report.predicted is not None
+    return report.predicted.latency_cycles, max(use.used / (use.available or 1) for use in report.estimated)
+
+
+def test_the_search_says_how_far_it_is() -> None:
+    seen: list[tuple[int, int]] = []
+    choose(loopwire.compile(tagger(), config()), DesignTargets(max_share=0.5), lambda *now: seen.append(now))
+    engines = [total for _, total in seen].count(seen[0][1])
+    assert seen[:engines] == [(done, engines) for done in range(engines)]
+    assert engines > 8
 
 
 def test_copies_are_chosen_where_one_cell_is_too_slow() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 
 from loopwire.devices import Device
 
@@ -37,8 +37,17 @@ class Resources:
 
     def shares(self, device: Device) -> dict[str, float]:
         """Return, for each kind of cell that is used, the share of the device's; infinite where it has none."""
-        used = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name)}
-        return {name: count / (getattr(device, name) or 1e-9) for name, count in used.items()}
+        used = zip(KINDS, astuple(self), capacities(device), strict=True)
+        return {kind: count / capacity for kind, count, capacity in used if count}
+
+
+KINDS = tuple(field.name for field in fields(Resources))
+"""The kinds of cells, in the order of `astuple` of `Resources`."""
+
+
+def capacities(device: Device) -> tuple[float, ...]:
+    """Return how many cells of each kind a device has: next to none where it has none, so that any share is too large."""
+    return tuple(getattr(device, kind) or 1e-9 for kind in KINDS)
 
 
 class Cells:

@@ -67,11 +67,11 @@ PROFILED_SEQUENCES = 2000
 @click.option("--fixed-latency", is_flag=True, default=None, help="Hold each result until the greatest latency.")
 @click.option("--max-latency-ns", type=float, help="Choose R, C and U for this latency, the smallest design.")
 @click.option("--max-interval", "max_interval_cycles", type=float, help="The same for this interval, in cycles.")
-@click.option("--max-luts", type=int, help="The same within so many look-up tables, by estimate.")
-@click.option("--max-ffs", type=int, help="The same within so many flip-flops, by estimate.")
-@click.option("--max-dsps", type=int, help="The same within so many DSP blocks, by estimate.")
-@click.option("--max-brams", type=int, help="The same within so many 18-kbit block RAMs, by estimate.")
-@click.option("--max-share", help="The same within this share of the part, such as 60%, by estimate.")
+@click.option("--max-luts", type=int, help="At most so many look-up tables, by estimate.")
+@click.option("--max-ffs", type=int, help="At most so many flip-flops, by estimate.")
+@click.option("--max-dsps", type=int, help="At most so many DSP blocks, by estimate.")
+@click.option("--max-brams", type=int, help="At most so many 18-kbit block RAMs, by estimate.")
+@click.option("--max-share", help="At most this share of the part, such as 60%, by estimate; without a time, the fastest.")
 @click.option(
     "--simulate", "sequences", type=click.IntRange(min=0), help="Sequences to verify; 0: none. [default: 1000]"
 )

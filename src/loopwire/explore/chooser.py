@@ -17,6 +17,7 @@ from loopwire.schedule.network_plan import is_chain
 
 Bounds = dict[str, float]
 THE_PART: Bounds = {"max_share": 1.0}
+TIMES = {"max_latency_ns", "max_interval_cycles"}
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,17 @@ class Choice:
 
 
 def choose(design: Design, targets: DesignTargets, progress: Callable[[int, int], None] | None = None) -> Choice:
-    """Return a design with the knobs of the smallest one within the targets.
+    """Return a design with the knobs that suit the targets best.
 
-    Small is what takes the smallest share of the part, of the resource of which it takes most. Latency and interval are
-    exact, resources are estimates. The search looks at the shapes that `explore.shapes` tells of.
+    Where latency or interval is bounded, this is the smallest design within the targets: the one that takes the
+    smallest share of the part, of the resource of which it takes most. Where only resources are bounded, it is the one
+    of the least latency, then of the least interval. Latency and interval are exact, resources are estimates. The
+    search looks at the shapes of `explore.shapes`.
 
     Args:
         design: whose knobs are chosen.
         targets: the bounds.
-        progress: called with how many shapes were planned, of how many that may be within the bounds.
+        progress: called with how many engines are planned, of how many, then with how many shapes, of how many.
 
     Raises:
         ConfigError: nothing meets the targets, or the design has a knob already that they are to decide.
@@ -50,9 +53,9 @@ def choose(design: Design, targets: DesignTargets, progress: Callable[[int, int]
     if not is_chain(design.graph, design.config):
         remedy = "Leave them out and give the knobs: --reuse-factor, --interleave"
         raise ConfigError("targets", "knobs are chosen for chains of layers, and this model is a graph", remedy)
-    search = _Search(design, progress)
+    search = _Search(design, progress or _silent)
     asked = targets.given()
-    found = search.best(THE_PART | asked, None)
+    found = search.best(THE_PART | asked, None if TIMES & asked.keys() else "max_latency_ns")
     if found is None:
         raise search.refusal(asked)
     shape, reached = found
@@ -63,11 +66,11 @@ def choose(design: Design, targets: DesignTargets, progress: Callable[[int, int]
 
 
 class _Search:
-    def __init__(self, design: Design, progress: Callable[[int, int], None] | None) -> None:
+    def __init__(self, design: Design, progress: Callable[[int, int], None]) -> None:
         self._progress = progress
         self._device = design.device
         self._clock_period_ns = design.config.clock_period_ns
-        self._shapes = Shapes(design.graph, design.device, self._clock_period_ns, design.config)
+        self._shapes = Shapes(design.graph, design.device, self._clock_period_ns, design.config, progress)
 
     def knobs(self, shape: Shape) -> Knobs:
         """Return the knobs of a shape."""
@@ -87,8 +90,7 @@ class _Search:
         within = [shape for shape in self._shapes.all(limits) if _is_within(self._estimated(shape), bounds)]
         within.sort(key=self._order(least))
         for done, shape in enumerate(within):
-            if self._progress is not None:
-                self._progress(done, len(within))
+            self._progress(done, len(within))
             reached = self._exact(shape)
             if _is_within(reached, bounds):
                 return shape, reached
@@ -116,7 +118,7 @@ class _Search:
     def _order(self, least: str | None) -> Callable[[Shape], tuple[float, ...]]:
         if least is None:
             return lambda shape: (*shape.size, shape.latency_cycles)
-        return lambda shape: (self._estimated(shape)[least], *shape.size)
+        return lambda shape: (self._estimated(shape)[least], shape.interval_cycles, *shape.size)
 
     def _estimated(self, shape: Shape) -> Bounds:
         return self._quantities(shape, shape.latency_cycles, shape.interval_cycles)
@@ -136,6 +138,10 @@ class _Search:
             "max_brams": resources.bram18s,
             "max_share": shape.size[0],
         }
+
+
+def _silent(done: int, total: int) -> None:
+    """Be no progress."""
 
 
 def _is_within(reached: Bounds, bounds: Bounds) -> bool:

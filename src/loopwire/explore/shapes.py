@@ -9,11 +9,13 @@ latency and area.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
 
-from loopwire.area.cells import Resources
+import numpy as np
+from numpy.typing import NDArray
+
+from loopwire.area.cells import KINDS, Resources, capacities
 from loopwire.area.resources import estimate
 from loopwire.cmvm.shift_add import SOLVED_PRODUCTS
 from loopwire.datapath.fold import fold, layer_of, matrix_shapes, multipliers, reuse_factors
@@ -98,13 +100,25 @@ class _Head:
 class Shapes:
     """All shapes of one graph's hardware."""
 
-    def __init__(self, graph: Graph, device: Device, clock_period_ns: float, knobs: Knobs) -> None:
-        """Take a lowered graph; of the knobs, those that are not chosen stay as they are."""
+    def __init__(
+        self,
+        graph: Graph,
+        device: Device,
+        clock_period_ns: float,
+        knobs: Knobs,
+        progress: Callable[[int, int], None],
+    ) -> None:
+        """Take a lowered graph; of the knobs, those that are not chosen stay as they are.
+
+        `progress` is called with how many engines are planned, of how many.
+        """
         self._graph = graph
         self._device = device
         self._clock_period_ns = clock_period_ns
         self._knobs = knobs
+        self._progress = progress
         self._cuts: dict[tuple[bool, bool], _Cut] = {}
+        self._capacities = capacities(device)
 
     def all(self, limits: Limits) -> Iterator[Shape]:
         """Yield shapes worth looking at, in a fixed order; not all that exceed the limits are left out."""
@@ -154,7 +168,7 @@ class Shapes:
 
     def _folded(self, limits: Limits) -> Iterator[Shape]:
         cut = self._cut(replace(self._knobs, reuse_factor=2))
-        pipelines = {engine.name: self._worthwhile(cut, engine) for engine in cut.chain}
+        pipelines = self._all_pipelines(cut)
         scans = [engine for engine in cut.chain if engine.nodes]
         tails = [engine for engine in cut.chain if not engine.nodes]
         options: dict[str, list[_Option]] = {}
@@ -219,14 +233,11 @@ class Shapes:
         heads = [_Head((), 0, 0, others, self._size(others))]
         for options in later:
             fitting = [option for option in options if option.interval_cycles <= limits.interval_cycles]
-            pairs = product(heads, fitting)
-            longer = [self._longer(h, o) for h, o in pairs if h.depth + o.timing.depth <= limits.latency_cycles]
-            longer.sort(key=lambda head: (head.depth, head.size))
-            heads, smallest = [], (math.inf, math.inf)
-            for head in longer:
-                if head.size < smallest:
-                    smallest = head.size
-                    heads.append(head)
+            depths = np.add.outer([head.depth for head in heads], [option.timing.depth for option in fitting])
+            depths = depths.reshape(len(heads), len(fitting))
+            counts = _counts(heads)[:, None] + _counts(fitting)[None]
+            chosen = _unbeaten(depths, counts / self._capacities, limits.latency_cycles)
+            heads = [self._longer(heads[head], fitting[option]) for head, option in chosen]
         return heads
 
     def _longer(self, head: _Head, option: _Option) -> _Head:
@@ -240,8 +251,24 @@ class Shapes:
         shares = resources.shares(self._device).values()
         return max(shares, default=0.0), sum(shares)
 
-    def _worthwhile(self, cut: _Cut, engine: Engine) -> list[tuple[int, Pipeline]]:
-        """Return the pipelines of an engine: parallel, and folded with fewer multipliers than all of less reuse."""
+    def _all_pipelines(self, cut: _Cut) -> dict[str, list[tuple[int, Pipeline]]]:
+        """Return, of each engine by name, its pipelines, each with its reuse factor."""
+        kept = [(engine, factor) for engine in cut.chain for factor in self._worthwhile(engine)]
+        found: dict[str, list[tuple[int, Pipeline]]] = {engine.name: [] for engine in cut.chain}
+        refusals: dict[str, ConfigError] = {}
+        for done, (engine, factor) in enumerate(kept):
+            self._progress(done, len(kept))
+            try:
+                found[engine.name].append((factor, self._pipeline(cut, engine, factor)))
+            except ConfigError as error:  # the clock is too fast for one of its operations
+                refusals[engine.name] = error
+        for name, pipelines in found.items():
+            if not pipelines and name in refusals:
+                raise refusals[name]
+        return found
+
+    def _worthwhile(self, engine: Engine) -> list[int]:
+        """Return reuse factors of an engine: 1, and those with fewer multipliers than all smaller ones."""
         shapes = matrix_shapes(engine)
         kept = [] if self._exceeds_part(engine) else [1]
         fewest = math.inf
@@ -251,16 +278,7 @@ class Shapes:
             if multipliers(folding, shapes) < fewest:
                 fewest = multipliers(folding, shapes)
                 kept.append(reuse_factor)
-        pipelines = []
-        refusal: ConfigError | None = None
-        for reuse_factor in kept:
-            try:
-                pipelines.append((reuse_factor, self._pipeline(cut, engine, reuse_factor)))
-            except ConfigError as error:  # the clock is too fast for one of its operations
-                refusal = error
-        if not pipelines and refusal is not None:
-            raise refusal
-        return pipelines
+        return kept
 
     def _exceeds_part(self, engine: Engine) -> bool:
         """Say of a parallel engine, without planning it, that its multipliers alone are more than the part has.
@@ -321,6 +339,33 @@ class Shapes:
 
 def _smallest(options: Iterable[_Option]) -> _Option:
     return min(options, key=lambda option: (option.size, option.timing.ring))
+
+
+def _counts(choices: Sequence[_Head] | Sequence[_Option]) -> NDArray[np.int64]:
+    """Return the cells that each choice takes, one kind a column."""
+    return np.array([astuple(choice.resources) for choice in choices], np.int64).reshape(len(choices), len(KINDS))
+
+
+def _unbeaten(depths: NDArray[np.int64], shares: NDArray[np.float64], deepest: float) -> list[tuple[int, int]]:
+    """Return the pairs of a head and an option, the least depth first, that are smaller than all of at most their depth.
+
+    Args:
+        depths: cycles, (heads, options).
+        shares: of each kind of cell, (heads, options, kinds).
+        deepest: depths above it do not count.
+    """
+    largest, together = shares.max(-1, initial=0.0), shares.sum(-1)
+    order = np.lexsort((together.ravel(), largest.ravel(), depths.ravel()))
+    order = order[depths.ravel()[order] <= deepest]
+    ordered = largest.ravel()[order]
+    chosen, smallest = [], (math.inf, math.inf)
+    for place in order[ordered <= np.minimum.accumulate(ordered)]:
+        head, option = divmod(int(place), depths.shape[1])
+        size = float(largest[head, option]), float(together[head, option])
+        if size < smallest:
+            smallest = size
+            chosen.append((head, option))
+    return chosen
 
 
 def _factors(cell: Sequence[_Option], head: _Head) -> tuple[tuple[str, int], ...]:
