@@ -46,7 +46,7 @@ KINDS = tuple(field.name for field in fields(Resources))
 
 
 def capacities(device: Device) -> tuple[float, ...]:
-    """Return how many cells of each kind a device has: next to none where it has none, so that any share is too large."""
+    """Return how many cells of each kind a device has; next to none for none, so that any share is too large."""
     return tuple(getattr(device, kind) or 1e-9 for kind in KINDS)
 
 

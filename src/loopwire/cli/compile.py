@@ -71,7 +71,7 @@ PROFILED_SEQUENCES = 2000
 @click.option("--max-ffs", type=int, help="At most so many flip-flops, by estimate.")
 @click.option("--max-dsps", type=int, help="At most so many DSP blocks, by estimate.")
 @click.option("--max-brams", type=int, help="At most so many 18-kbit block RAMs, by estimate.")
-@click.option("--max-share", help="At most this share of the part, such as 60%, by estimate; without a time, the fastest.")
+@click.option("--max-share", help="At most this share of the part, such as 60%; without a time, the fastest.")
 @click.option(
     "--simulate", "sequences", type=click.IntRange(min=0), help="Sequences to verify; 0: none. [default: 1000]"
 )

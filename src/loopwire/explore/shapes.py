@@ -347,7 +347,7 @@ def _counts(choices: Sequence[_Head] | Sequence[_Option]) -> NDArray[np.int64]:
 
 
 def _unbeaten(depths: NDArray[np.int64], shares: NDArray[np.float64], deepest: float) -> list[tuple[int, int]]:
-    """Return the pairs of a head and an option, the least depth first, that are smaller than all of at most their depth.
+    """Return pairs of a head and an option, the least depth first, that are smaller than all of at most their depth.
 
     Args:
         depths: cycles, (heads, options).
