@@ -81,7 +81,8 @@ def _proofs() -> Iterator[Proof]:
     for chunks, passes in ((3, 2), (1, 3), (4, 1)):
         yield Proof("sequencer", ["sequencer"], {"CHUNKS": chunks, "PASSES": passes})
     for tickets, beats in ((2, 1), (4, 1), (2, 2), (4, 3)):
-        yield Proof("collector", ["collector"], {"TICKETS": tickets, "BEATS": beats})
+        for block_ram in (0, 1):
+            yield Proof("collector", ["collector"], {"TICKETS": tickets, "BEATS": beats, "BLOCK_RAM": block_ram})
     for steps, ring, slots, spacing, tickets in (
         (1, 1, 1, 1, 2),
         (3, 1, 1, 1, 2),

@@ -411,6 +411,16 @@ def port_cases() -> Iterator[Case]:
     yield Case("fixed_latency_fold", (3, 2), [lstm("a", 2, 4), dense("b", 4, 2)], reuse_factor=4, fixed_latency=True)
 
 
+def stored_cases() -> Iterator[Case]:
+    """So many results in flight that block RAM keeps them: at the port, and between engines of different speed."""
+    wide = dense("a", 1, 64)
+    yield Case("stored", (64, 1), [wide])
+    stack = [wide, rnn("b", 64, 2, **SEQUENCES), dense("c", 2, 3)]
+    slow = {"a": 2, "b": 8, "c": 2}
+    yield Case("stored_stack", (64, 1), stack, part="LFE5U-85F", clock_period_ns=10, layer_reuse_factor=slow)
+    yield Case("stored_fixed", (64, 1), [wide], fixed_latency=True, port_registers=True)
+
+
 def knob_cases() -> Iterator[Case]:
     layers = [gru("a", 2, 2), dense("b", 2, 2, "softmax")]
     periods_ns = {"xcku115": (3.5, 5.0), "xcvu13p": (2.5, 5.0), "xc7a100t": (5.0, 7.0), "LFE5U-85F": (7.5, 9.0)}
@@ -452,12 +462,18 @@ GROUPS = {
     "buses": bus_cases,
     "copies": copy_cases,
     "ports": port_cases,
+    "stored": stored_cases,
 }
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_hardware_conforms(group: str, tmp_path: Path) -> None:
     prove(list(GROUPS[group]()), tmp_path)
+
+
+def test_stored_results_are_in_block_ram() -> None:
+    texts = [" ".join(case.firmware(case.graph()).files.values()) for case in stored_cases()]
+    assert all(".BLOCK_RAM(1'b1)" in text for text in texts)
 
 
 def test_every_layer_has_a_case() -> None:

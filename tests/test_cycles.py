@@ -55,6 +55,8 @@ class SimulatedEngine:
     complete: set[int] = field(default_factory=set)
     read_ticket: int = 0
     read_count: int = 0
+    read: bool = False
+    """Whether the output register of the block RAM holds a result."""
 
     def __post_init__(self) -> None:
         self.slots = [Slot() for _ in range(self.timing.slots)]
@@ -62,6 +64,9 @@ class SimulatedEngine:
 
     def offers(self) -> bool:
         """Say whether a result is valid at the output."""
+        return self.read if self.timing.results_in_block_ram else self._has_next()
+
+    def _has_next(self) -> bool:
         return self.read_count < self.written.get(self.read_ticket, 0)
 
     def _turn(self) -> Slot | None:
@@ -107,6 +112,7 @@ class SimulatedEngine:
                 self.complete.discard(self.read_ticket)
                 self.read_ticket, self.read_count = (self.read_ticket + 1) % timing.tickets, 0
 
+        self.read = self._has_next()
         self.pipeline.insert(0, entering)
         result = self.pipeline.pop()
         if result is not None and (timing.per_step or result[2]):
@@ -425,13 +431,23 @@ def simulated(design: DesignTiming, gaps: Sequence[int]) -> tuple[list[list[int]
     return accepted, handed
 
 
+@dataclass(frozen=True)
+class Stored(EngineTiming):
+    """An engine whose results are in block RAM, few as they are."""
+
+    @property
+    def results_in_block_ram(self) -> bool:
+        return True
+
+
 @st.composite
 def timings(draw: st.DrawFn, steps: int, per_step: bool, reverse: bool) -> EngineTiming:
     slots, spacing = draw(st.integers(1, 6)), draw(st.integers(1, 7))
     ring = slots * spacing + draw(st.integers(0, 5))
     tickets, depth = draw(st.sampled_from([2, 4, 8, 16])), draw(st.integers(0, 30))
     waits = slots == 1 and draw(st.booleans())
-    return EngineTiming(steps, ring, slots, spacing, tickets, depth, reverse, per_step, waits)
+    kind = draw(st.sampled_from([EngineTiming, Stored]))
+    return kind(steps, ring, slots, spacing, tickets, depth, reverse, per_step, waits)
 
 
 @st.composite

@@ -76,7 +76,11 @@ class _Surroundings:
         counted = beats.bit_length()
         luts = timing.tickets * (self._costs.ticket + self._costs.ticket_beat_bit * counted)
         ffs = timing.tickets * (counted + 1) + _bits(timing.tickets) + counted
-        memory = self._cells.memory(timing.tickets * beats, self._pipeline.datapath.output.bits)
+        places, bits = timing.result_places, self._pipeline.datapath.output.bits
+        if timing.results_in_block_ram:
+            memory = Resources(bram18s=self._cells.block_rams(places, bits), ffs=2)
+        else:
+            memory = self._cells.memory(places, bits)
         return memory + Resources(luts=round(luts), ffs=ffs)
 
     def _accompanying(self) -> Resources:

@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+BLOCK_RAM_BITS, BLOCK_RAM_PLACES = 1 << 17, 256
+"""Results that take as much room as that, in as many places, are kept in block RAM, and are there a cycle later."""
+
 
 @dataclass(frozen=True)
 class EngineTiming:
@@ -23,6 +26,18 @@ class EngineTiming:
     per_step: bool
     waits: bool
     """The turns stop at a slot whose next step has not come."""
+    result_bits: int = 0
+
+    @property
+    def result_places(self) -> int:
+        """How many results the collector has room for."""
+        return self.tickets * (self.steps if self.per_step else 1)
+
+    @property
+    def results_in_block_ram(self) -> bool:
+        """Whether they are kept in block RAM, rather than in memories read without a clock."""
+        places = self.result_places
+        return places >= BLOCK_RAM_PLACES and places * self.result_bits >= BLOCK_RAM_BITS
 
 
 @dataclass
@@ -160,7 +175,7 @@ def follow(
     handed: list[int] = []
     free = state.returned[-1] + 1 if state.returned else 0
     for cycle in ready_results:
-        handed.append(max(cycle + engine.depth + 1, free))
+        handed.append(max(cycle + engine.depth + 1 + engine.results_in_block_ram, free))
         free = handed[-1] + 1
     state.accepted.append(first)
     state.issued_last.append(issued[-1])

@@ -269,7 +269,8 @@ class Planner:
         tickets = 1 << (held_cycles // interval_cycles + 1).bit_length()
         depth, reverse, per_step = pipeline.depth, engine.reverse, engine.per_step
         waits = pipeline.datapath.in_memories and slots == 1
-        return EngineTiming(engine.length, ring, slots, spacing, tickets, depth, reverse, per_step, waits)
+        bits = pipeline.datapath.output.bits
+        return EngineTiming(engine.length, ring, slots, spacing, tickets, depth, reverse, per_step, waits, bits)
 
     def _solve(self, engine: Engine, result: Value, matrix: Integers, x: Range) -> AdderTree | None:
         largest = int(abs(matrix).max())

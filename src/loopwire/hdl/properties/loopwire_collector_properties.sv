@@ -3,6 +3,7 @@
 module loopwire_collector_properties #(
     parameter int TICKETS = 4,
     parameter int BEATS = 2,
+    parameter bit BLOCK_RAM = 0,
     localparam int TICKET_BITS = $clog2(TICKETS),
     localparam int BEAT_BITS = BEATS > 1 ? $clog2(BEATS) : 1
 ) (
@@ -16,7 +17,7 @@ module loopwire_collector_properties #(
 );
   logic m_data, m_valid, m_last, ticket_returned;
   logic [BEAT_BITS-1:0] y_beat;
-  loopwire_collector #(.TICKETS(TICKETS), .BEATS(BEATS), .Y_BITS(1)) collector (.*);
+  loopwire_collector #(.TICKETS(TICKETS), .BEATS(BEATS), .Y_BITS(1), .BLOCK_RAM(BLOCK_RAM)) collector (.*);
 
   loopwire_begins_in_reset start (.*);
   loopwire_stream_rules #(.BITS(2)) result (
@@ -53,11 +54,16 @@ module loopwire_collector_properties #(
   end
 
   wire [3:0] here = written[ticket[TICKET_BITS-1:0]];
+  // From block RAM, what is there one cycle is handed on in the next.
+  wire [3:0] next_ticket = !(moves && m_last) ? ticket : ticket == TICKETS - 1 ? 4'd0 : ticket + 4'd1;
+  wire [3:0] next_beat = !moves ? beat : m_last ? 4'd0 : beat + 4'd1;
+  logic was_here;
+  always_ff @(posedge aclk) was_here <= aresetn && next_beat < written[next_ticket[TICKET_BITS-1:0]];
   always_comb begin
     if (y_valid) assume (y_ticket < TICKETS && !complete[y_ticket]);
     if (y_valid) assume (written[y_ticket] < BEATS - 1 || (written[y_ticket] == BEATS - 1 && y_last));
     if (aresetn) begin
-      assert (m_valid == (beat < here));
+      assert (m_valid == (BLOCK_RAM ? was_here : beat < here));
       if (m_valid) assert (m_last == (complete[ticket[TICKET_BITS-1:0]] && beat + 4'd1 == here));
       if (m_valid && ticket == watched_ticket && beat == watched_beat) assert (m_data == watched);
       assert (ticket_returned == (moves && m_last));

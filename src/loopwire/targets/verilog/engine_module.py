@@ -166,7 +166,7 @@ def engine_module(
     lines += [
         "  loopwire_collector #(",
         f"      .TICKETS({timing.tickets}), .BEATS({timing.steps if timing.per_step else 1}),",
-        f"      .Y_BITS({y.bits + fresh.handed_on})",
+        f"      .Y_BITS({y.bits + fresh.handed_on}), .BLOCK_RAM(1'b{int(timing.results_in_block_ram)})",
         "  ) collector (",
         f"      .aclk, .aresetn, .y_valid({' && '.join(done)}), .y_last({last}),",
         f"      .y_ticket({controls.in_stage('ticket', depth)}), .y_beat({beat}), .y({given}),",
