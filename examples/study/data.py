@@ -20,7 +20,8 @@ from examples.quickdraw.train import FEW, divided
 QUICK_JETS, QUICK_TEST_JETS = 2000, 800
 FULL_JETS, FULL_TEST_JETS = 20_000, 4_000
 """Generated of each class."""
-SEARCHED_EVENTS, SEARCHED_DRAWINGS = 8000, 800
+SEARCHED_EVENTS, SEARCHED_DRAWINGS = 10_000, 800
+"""A quarter of which are kept out of the search: enough of each class to tell the loss that its types may cause."""
 SEED = 1
 CLASSES = {"jets": JETS, "flavour": FLAVOURS}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -66,10 +67,11 @@ class Stages:
             kept: Facts = json.loads(path.read_text())
             if kept["key"] == key:
                 return kept
-        start = time.perf_counter()
+        start, start_cpu = time.perf_counter(), _cpu_seconds()
         found = {**run(), "key": key}
         found["seconds"] = round(time.perf_counter() - start, 1)
-        print(f"{self._name}: {stage}, {found['seconds']:.0f} s", flush=True)
+        found["cpu_seconds"] = round(_cpu_seconds() - start_cpu, 1)
+        print(f"{self._name}: {stage}, {found['seconds']:.0f} s, {found['cpu_seconds']:.0f} CPU s", flush=True)
         self._folder.mkdir(parents=True, exist_ok=True)
         new = path.with_suffix(".new")
         new.write_text(json.dumps(found, indent=1) + "\n")
@@ -174,6 +176,11 @@ class NumbersStudy:
             with roc_figure(rocs, f"{self.name}, {name}") as drawn:
                 save_figure(drawn, self.folder / f"roc_{file_name(name)}.png")
         return facts
+
+
+def _cpu_seconds() -> float:
+    """Return the time on all cores of this process, and of those that it has run and waited for."""
+    return sum(os.times()[:4])
 
 
 def key_of(stage: str, inputs: object) -> str:
