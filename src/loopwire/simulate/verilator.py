@@ -34,7 +34,7 @@ _RANDOM_START = ("--x-assign", "unique", "--x-initial", "unique")
 _SHARED = ("-fno-gate", "-fno-dfg")
 """Without these optimisations across the borders of modules, the code of equal instances is equal, and written once."""
 MODEL, RUNTIME_OBJECT = "model", "runtime.o"
-_FLAGS = ("-std=c++20", "-O1", "-pthread", "-w")
+_FLAGS = ("-std=c++20", "-Og", "-pthread", "-w")
 _QUICKLY_COMPILED = ("-O0",)
 
 
