@@ -106,6 +106,9 @@ def apply(operation: dp.Operation, operands: list[list[int]], t: int) -> list[in
             return operands[0][kind.start : kind.stop]
         case dp.Join():
             return [v for operand in operands for v in operand]
+        case dp.Transpose():
+            columns = count // kind.rows
+            return [operands[0][row * columns + column] for column in range(columns) for row in range(kind.rows)]
         case dp.ShiftAdd():
             return [int(v) for v in evaluate(kind.tree, np.array(operands[0], object))]
         case dp.Products():

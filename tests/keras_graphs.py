@@ -114,6 +114,25 @@ def conditioned() -> Any:
     return keras.Model([x, v], L.GRU(3, return_sequences=True)(both))
 
 
+def self_attention() -> Any:
+    x = sequence()
+    y = L.GRU(4, return_sequences=True)(x)
+    y = L.Add()([y, L.MultiHeadAttention(2, 3)(y, y)])
+    return keras.Model(x, L.Dense(2)(L.GlobalAveragePooling1D()(y)))
+
+
+def cross_attention() -> Any:
+    x, y = sequence(), sequence("y", 4, 2)
+    key = L.Dense(5)(y)
+    attention = L.MultiHeadAttention(2, 2, value_dim=3, output_shape=4, use_bias=False)
+    return keras.Model([x, y], attention(query=x, value=y, key=key, use_causal_mask=False))
+
+
+def attention(layer: Any) -> Any:
+    x, y = sequence(), sequence("y", 4)
+    return keras.Model([x, y], [layer([x, y]), L.Attention()([y, L.Dense(2)(x), x])])
+
+
 def repeated() -> Any:
     v = vector("v", 3)
     return keras.Model(v, L.RepeatVector(4)(v))
@@ -144,4 +163,11 @@ GRAPHS: dict[str, Callable[[], Any]] = {
     "two_heads": two_heads,
     "conditioned": conditioned,
     "repeated": repeated,
+    "self_attention": self_attention,
+    "cross_attention": cross_attention,
+    "attention_scaled": lambda: attention(L.Attention(use_scale=True)),
+    "attention_concat": lambda: attention(L.Attention(use_scale=True, score_mode="concat")),
+    "attention_concat_unscaled": lambda: attention(L.Attention(score_mode="concat", dropout=0.5)),
+    "attention_additive": lambda: attention(L.AdditiveAttention()),
+    "attention_additive_unscaled": lambda: attention(L.AdditiveAttention(use_scale=False)),
 }

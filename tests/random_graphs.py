@@ -30,7 +30,7 @@ MAX_TABLE_WIDTH = 7
 TOTAL_FUNCTIONS = sorted(name for name, f in FUNCTIONS.items() if f.defined_above == -np.inf)
 KINDS = (
     *("matvec", "add", "sub", "mul", "max", "min", "reduce_sum", "reduce_max", "cast", "table", "slice", "concat"),
-    *("reshape", "reverse", "const", "blend", "below_largest", "scan"),
+    *("reshape", "transpose", "computed_matvec", "reverse", "const", "blend", "below_largest", "scan"),
 )
 
 
@@ -153,6 +153,12 @@ class _Growth:
         match kind:
             case "matvec":
                 return b.matvec(self.constant(b, (self.draw(st.integers(1, 3)), size)), vector)
+            case "computed_matvec":
+                matrix = b.concat([vector] * self.draw(st.integers(1, 3)), "rows")
+                return b.matvec(b.reshape(matrix, (matrix.type.size // size, size)), vector)
+            case "transpose":
+                columns = self.draw(st.integers(1, 3))
+                return b.transpose(b.concat([vector] * columns, "columns"), self.draw(st.sampled_from([size, columns])))
             case "below_largest":
                 return b.sub(vector, b.reduce_max(vector))
             case "slice":

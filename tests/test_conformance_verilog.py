@@ -32,7 +32,7 @@ from loopwire.hdl.testbench import Vectors, write_testbench
 from loopwire.ir.types import Overflow, Rounding
 from loopwire.knobs import IO
 from loopwire.layers.activation import Activation, Function
-from loopwire.layers.attention import AttentionPooling
+from loopwire.layers.attention_pooling import AttentionPooling
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.cell import Cell
 from loopwire.layers.cells.cfc import Cfc

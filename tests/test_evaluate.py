@@ -119,6 +119,8 @@ def result_of(node: Node, operands: list[Nested], steps: int) -> Nested:
             return [x for part in parts for x in part]
         case ops.Reshape(shape), [a]:
             return shaped(flat(a), shape)
+        case ops.Transpose(rows), [a]:
+            return [a[k] for column in range(len(a) // rows) for k in range(column, len(a), len(a) // rows)]
         case ops.Reverse(), [a]:
             return a[:steps][::-1] + a[steps:]
     raise AssertionError(node.op)

@@ -175,9 +175,20 @@ def test_a_product_added_to_itself() -> None:
     assert_equal_to_definition(vector_graph(INPUT, 3, body), None, LANES, 0)
 
 
-def test_a_product_with_a_computed_matrix_is_declined() -> None:
-    graph = vector_graph(INPUT, 6, lambda b, x: b.matvec(b.reshape(x, (2, 3)), b.slice(x, 1, 4)))
-    assert try_build(graph) is None
+@pytest.mark.parametrize("element", [INPUT, FixedType.parse("fixed<20,6>")])
+@pytest.mark.parametrize("constant", [False, True])
+def test_a_product_with_a_computed_matrix(element: FixedType, constant: bool) -> None:
+    def body(b: Builder, x: Value) -> Value:
+        vector = b.const([0.5, -1.25, 3.0], INPUT) if constant else b.slice(x, 1, 4)
+        product = b.matvec(b.reshape(x, (2, 3)), vector)
+        return b.add(product, b.slice(x, 0, 2))
+
+    assert_equal_to_definition(vector_graph(element, 6, body), None, LANES + 1, 1)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 6])
+def test_a_transpose(rows: int) -> None:
+    assert_equal_to_definition(vector_graph(INPUT, 6, lambda b, x: b.transpose(x, rows)), None, LANES + 1, 1)
 
 
 @pytest.mark.parametrize("element", ["fixed<40,6>", "fixed<14,6>"])
@@ -241,6 +252,8 @@ class Random:
             "square",
             "slice",
             "concat",
+            "computed",
+            "transpose",
             "scalar",
             "mul_add",
             "constant",
@@ -272,6 +285,11 @@ class Random:
                 return b.slice(x, start, self.draw(st.integers(start + 1, size)))
             case "concat":
                 return b.concat([x, b.cast(b.slice(x, 0, 1), x.type.element), x])
+            case "computed":
+                x = self.narrow(b, x)
+                return b.matvec(b.reshape(b.concat([x, x]), (2, size)), x)
+            case "transpose":
+                return b.transpose(b.concat([x, x]), self.draw(st.sampled_from([2, size])))
             case "scalar":
                 return b.add(x, b.reduce_sum(x))
             case "mul_add":

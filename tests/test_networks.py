@@ -43,6 +43,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "stacked_bidirectional": {"reuse_factor": 3, "bus_bits": 16},
     "encoder_decoder": {"interleave": 1},
     "conditioned": {},
+    "self_attention": {},
+    "attention_additive": {"io": "parallel"},
 }
 """Forms that have everything between them."""
 KNOBS: tuple[dict[str, Any], ...] = ({}, {"io": "parallel"}, {"interleave": 1}, {"bus_bits": 16}, {"bus_bits": 40})

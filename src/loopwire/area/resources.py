@@ -43,6 +43,7 @@ from loopwire.datapath.ops import (
     TableIndex,
     TableLookup,
     Timed,
+    Transpose,
     Unpack,
     View,
     Wire,
@@ -157,7 +158,7 @@ class _Estimator:
         unread = {signal: 0 for signal, readers in self._readers.items() if None in readers}
         for operation in reversed(self._datapath.operations):
             match operation.kind:
-                case View() | Hold():
+                case View() | Transpose() | Hold():
                     ignored = unread.get(operation.result, 0)
                 case Round(dropped=dropped, mode=Rounding.TRN | Rounding.RND) if dropped > 0:
                     ignored = dropped - (operation.kind.mode is Rounding.RND)
@@ -192,7 +193,7 @@ class _Estimator:
         kind, result = operation.kind, operation.result
         bits = self._bits[result]
         match kind:
-            case Constant() | View() | Unpack() | Pack() | Join():
+            case Constant() | View() | Unpack() | Pack() | Join() | Transpose():
                 return
             case Select():
                 yield LutKind.CHOICE, Resources(luts=bits)

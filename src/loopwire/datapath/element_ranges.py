@@ -36,6 +36,7 @@ from loopwire.datapath.ops import (
     TableEnds,
     TableIndex,
     TableLookup,
+    Transpose,
     Unpack,
     View,
     WordRom,
@@ -120,6 +121,8 @@ def _result(operation: Operation, given: list[ElementRanges], datapath: Datapath
             return ElementRanges(np.minimum(given[1].low, given[2].low), np.maximum(given[1].high, given[2].high))
         case Join():
             return ElementRanges(*(np.concatenate([getattr(v, end) for v in given]) for end in ("low", "high")))
+        case Transpose():
+            return given[0][np.arange(result.count).reshape(kind.rows, -1).T.reshape(-1)]
         case ShiftAdd():
             rows = [kind.tree.output_interval(row) for row in range(result.count)]
             return ElementRanges(np.array([r.low for r in rows], object), np.array([r.high for r in rows], object))

@@ -30,6 +30,7 @@ from loopwire.datapath.ops import (
     StepRom,
     TableIndex,
     TableLookup,
+    Transpose,
     Unpack,
     View,
 )
@@ -198,6 +199,8 @@ class Expansion:
                 self._emit(Join(), operands, node.result)
             case ops.Reshape():
                 self._signals[node.result] = operands[0]
+            case ops.Transpose():
+                self._emit(Transpose(node.op.rows), operands, node.result)
             case ops.Reverse() | ops.Scan():
                 raise AssertionError("an engine holds no scan and reverses nothing inside")
             case _:

@@ -157,6 +157,13 @@ class Join(Wire):
     """(a, b, …) → the elements of all, one after another."""
 
 
+@dataclass(frozen=True)
+class Transpose(Wire):
+    """(a of rows · n elements) → the elements of its transpose, both in row-major order."""
+
+    rows: int
+
+
 @dataclass(frozen=True, eq=False)
 class ShiftAdd(Multiplication):
     """(x) → matrix · x, as a tree of shifts and adders with registers of its own."""
@@ -281,6 +288,7 @@ Kind = (
     | Pack
     | Select
     | Join
+    | Transpose
     | ShiftAdd
     | Products
     | Multiply

@@ -285,6 +285,8 @@ def _apply(op: ops.Op, operands: Sequence[Tensor]) -> Tensor:
             return torch.cat([x.expand(batch, *x.shape[1:]) for x in operands], dim=1)
         case ops.Reshape():
             return operands[0].reshape(len(operands[0]), *op.shape)
+        case ops.Transpose():
+            return operands[0].reshape(len(operands[0]), op.rows, -1).transpose(1, 2).reshape(operands[0].shape)
         case ops.Const() | ops.Table() | ops.Reverse() | ops.Scan():
             raise AssertionError(f"{op} is applied by the caller")
         case _:

@@ -211,6 +211,8 @@ def _apply_exact(op: ops.Op, operands: Sequence[Array]) -> Array:
             result = np.concatenate([np.broadcast_to(x, (batch, *x.shape[1:])) for x in operands], axis=1)
         case ops.Reshape():
             result = operands[0].reshape(operands[0].shape[0], *op.shape)
+        case ops.Transpose():
+            result = operands[0].reshape(len(operands[0]), op.rows, -1).swapaxes(1, 2).reshape(operands[0].shape)
         case ops.Const() | ops.Cast() | ops.Table() | ops.Reverse() | ops.Scan():
             raise AssertionError(f"{op} is applied by the caller")
         case _:

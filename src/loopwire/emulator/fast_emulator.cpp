@@ -24,8 +24,8 @@ constexpr int TILE_ROWS = 6;  // rows of a matrix that are multiplied at once; v
 constexpr int TILE_VECTORS = 2;
 
 enum class Opcode : int64_t {
-    LOAD, STORE, SCAN, COPY, CARRY, STACK, REVERSE, ADD, SUBTRACT, MULTIPLY, MULTIPLY_ADD, MAX, MIN, SUM, LARGEST,
-    CAST, LOOKUP, MATVEC_INT16, MATVEC_INT32, MATVEC_FLOAT64, MATVEC_INT64,
+    LOAD, STORE, SCAN, COPY, CARRY, STACK, REVERSE, TRANSPOSE, ADD, SUBTRACT, MULTIPLY, MULTIPLY_ADD, MAX, MIN, SUM,
+    LARGEST, CAST, LOOKUP, MATVEC_INT16, MATVEC_INT32, MATVEC_FLOAT64, MATVEC_INT64, MATVEC_COMPUTED,
 };
 
 enum class Space : int64_t { WORKSPACE, CONSTANTS };  // rows of LANES numbers | one number for all lanes
@@ -244,6 +244,7 @@ class Machine {
             case Opcode::CARRY: return carry<T>(i, t);
             case Opcode::STACK: return stack<T>(i, t);
             case Opcode::REVERSE: return reverse<T>(i, t);
+            case Opcode::TRANSPOSE: return transpose<T>(i, t);
             case Opcode::ADD:
                 return binary<T>(i, t, [=](T a, T b) { return wrapped_shift(a, p[0]) + wrapped_shift(b, p[1]); });
             case Opcode::SUBTRACT:
@@ -262,6 +263,7 @@ class Machine {
             case Opcode::MATVEC_INT32: return matvec<IntegerKernel<int32_t>>(i, t);
             case Opcode::MATVEC_FLOAT64: return matvec<Float64Kernel>(i, t);
             case Opcode::MATVEC_INT64: return matvec<IntegerKernel<int64_t>>(i, t);
+            case Opcode::MATVEC_COMPUTED: return matvec_computed<T>(i, t);
         }
     }
 
@@ -369,6 +371,17 @@ class Machine {
             }
     }
 
+    // The matrix a of p0 rows turned into its transpose, both in row-major order.
+    template <class T>
+    void transpose(const Instruction& i, int64_t t) {
+        const int64_t from_rows = i.parameters[0], columns = i.count / from_rows;
+        Reader<T> a(*this, i.a, t);
+        T* result = rows<T>(i.result, t);
+        for (int64_t column = 0; column < columns; ++column)
+            for (int64_t row = 0; row < from_rows; ++row, result += LANES)
+                std::copy_n(a(row * columns + column), LANES, result);
+    }
+
     template <class T, class Function>
     void reduce(const Instruction& i, int64_t t, Function function) {
         Reader<T> a(*this, i.a, t);
@@ -440,6 +453,21 @@ class Machine {
 #else
         for (int l = 0; l < LANES; ++l) result[l] = table[index[l]];
 #endif
+    }
+
+    // Matrix a (count, p0), another one in each lane, times vector b.
+    template <class T>
+    void matvec_computed(const Instruction& i, int64_t t) {
+        const int64_t columns = i.parameters[0];
+        Reader<T> a(*this, i.a, t), b(*this, i.b, t);
+        T* __restrict result = rows<T>(i.result, t);
+        for (int64_t row = 0; row < i.count; ++row, result += LANES) {
+            std::fill_n(result, LANES, T{0});
+            for (int64_t column = 0; column < columns; ++column) {
+                const T *weight = a(row * columns + column), *x = b(column);
+                for (int l = 0; l < LANES; ++l) result[l] += weight[l] * x[l];
+            }
+        }
     }
 
     // (constant matrix a (count, p0) times vector b) << p1, plus c << p2 where p3 is set. The matrix is packed in tiles of

@@ -28,9 +28,9 @@ PARAMETERS = 8
 class Opcode(IntEnum):
     """As in fast_emulator.cpp, which says what each does with its parameters."""
 
-    LOAD, STORE, SCAN, COPY, CARRY, STACK, REVERSE = range(7)
-    ADD, SUBTRACT, MULTIPLY, MULTIPLY_ADD, MAX, MIN, SUM, LARGEST, CAST, LOOKUP = range(7, 17)
-    MATVEC_INT16, MATVEC_INT32, MATVEC_FLOAT64, MATVEC_INT64 = range(17, 21)
+    LOAD, STORE, SCAN, COPY, CARRY, STACK, REVERSE, TRANSPOSE = range(8)
+    ADD, SUBTRACT, MULTIPLY, MULTIPLY_ADD, MAX, MIN, SUM, LARGEST, CAST, LOOKUP = range(8, 18)
+    MATVEC_INT16, MATVEC_INT32, MATVEC_FLOAT64, MATVEC_INT64, MATVEC_COMPUTED = range(18, 23)
 
 
 class _Space(IntEnum):

@@ -42,7 +42,7 @@ _OVERFLOWS = {Overflow.WRAP: 1, Overflow.SAT: 2, Overflow.SAT_SYM: 2, Overflow.S
 
 
 class UnsuitableError(Exception):
-    """The graph is outside the machine's limits: numbers beyond 64 bits, a large table, a computed matrix."""
+    """The graph is outside the machine's limits: numbers beyond 64 bits, a large table."""
 
 
 def build_program(graph: Graph) -> Program:
@@ -188,9 +188,10 @@ class _Translator:
             else:
                 self._node(node)
 
-    @staticmethod
-    def _may_join_sum(node: Node, users: Sequence[Node]) -> bool:
-        is_product = isinstance(node.op, ops.Mul | ops.MatVec)
+    def _may_join_sum(self, node: Node, users: Sequence[Node]) -> bool:
+        is_product = isinstance(node.op, ops.Mul) or (
+            isinstance(node.op, ops.MatVec) and isinstance(self._views[node.operands[0]], Constant)
+        )
         return is_product and [type(user.op) for user in users] == [ops.Add] and len(set(users[0].operands)) == 2
 
     def _node(self, node: Node) -> None:
@@ -198,7 +199,11 @@ class _Translator:
             case ops.Const():
                 self._views[node.result] = Constant(node.op.integers)
             case ops.MatVec():
-                self._matvec(node)
+                view = self._views[node.operands[0]]
+                if isinstance(view, Constant):
+                    self._matvec(node, view)
+                else:
+                    self._computed_matvec(node)
             case ops.Add():
                 self._add(node)
             case ops.Sub() | ops.Mul() | ops.Max() | ops.Min():
@@ -221,6 +226,11 @@ class _Translator:
                 steps = node.result.type.shape[0]
                 parameters = [steps, node.result.type.size // steps, node.result not in self._short]
                 self._compute(node.result, Opcode.REVERSE, rows, wide=rows.wide, parameters=parameters)
+            case ops.Transpose():
+                (operand,) = node.operands
+                wide = self._wide(operand)
+                view = self._read(operand, wide)
+                self._compute(node.result, Opcode.TRANSPOSE, view, wide=wide, parameters=[node.op.rows])
             case ops.Concat():
                 self._concat(node)
             case ops.Scan():
@@ -253,10 +263,12 @@ class _Translator:
             if maker is None:
                 continue
             parameters = [shifts[product], shifts[addend]]
-            if isinstance(maker.op, ops.MatVec) and self._kernel(maker)[1] == wide:
-                if product.type.shape == node.result.type.shape:
+            matrix = self._views.get(maker.operands[0])
+            if isinstance(maker.op, ops.MatVec):
+                assert isinstance(matrix, Constant), "only such a product waits for a sum"
+                if product.type.shape == node.result.type.shape and self._kernel(maker, matrix)[1] == wide:
                     del self._delayed[product]
-                    self._matvec(maker, node.result, addend, parameters)
+                    self._matvec(maker, matrix, node.result, addend, parameters)
                     return
             elif isinstance(maker.op, ops.Mul) and self._wide(*maker.operands, product) <= wide:
                 del self._delayed[product]
@@ -265,16 +277,16 @@ class _Translator:
                 return
         self._binary(node)
 
-    def _constant(self, matrix: Value) -> Constant:
-        view = self._views[matrix]
-        if isinstance(view, Constant):
-            return view
-        raise UnsuitableError("a product with a matrix that is computed")
+    def _computed_matvec(self, node: Node) -> None:
+        """Multiply with a matrix that differs from sequence to sequence."""
+        wide = self._wide(node.result, *node.operands)
+        matrix, vector = (self._read(value, wide) for value in node.operands)
+        columns = node.operands[1].type.size
+        self._compute(node.result, Opcode.MATVEC_COMPUTED, matrix, vector, wide=wide, parameters=[columns])
 
-    def _kernel(self, node: Node) -> tuple[Opcode, bool]:
-        """Return the narrowest kernel in which a product is exact, and whether its rows are wide."""
+    def _kernel(self, node: Node, view: Constant) -> tuple[Opcode, bool]:
+        """Return the narrowest kernel in which a product with a constant is exact, and whether its rows are wide."""
         matrix, vector = node.operands
-        view = self._constant(matrix)
         w, x, result = self._ranges[matrix], self._ranges[vector], self._ranges[node.result]
         wide = _is_wide(w, x, result)
         if not wide:
@@ -285,12 +297,17 @@ class _Translator:
         return Opcode.MATVEC_INT64, wide
 
     def _matvec(
-        self, node: Node, result: Value | None = None, addend: Value | None = None, shifts: Sequence[int] = (0, 0)
+        self,
+        node: Node,
+        view: Constant,
+        result: Value | None = None,
+        addend: Value | None = None,
+        shifts: Sequence[int] = (0, 0),
     ) -> None:
-        """Multiply a matrix with a vector; with `addend`, add it and call the sum `result`."""
-        matrix, vector = node.operands
-        kernel, wide = self._kernel(node)
-        x, view = self._read(vector, wide), self._constant(matrix)
+        """Multiply a constant matrix with a vector; with `addend`, add it and call the sum `result`."""
+        kernel, wide = self._kernel(node, view)
+        vector = node.operands[1]
+        x = self._read(vector, wide)
         columns = vector.type.size
         packed = _pack(view.integers, kernel)
         weights = self._assembler.store(packed, len(packed) if view.stepped else 0)

@@ -51,6 +51,10 @@ def _result_shape(op: ops.Op, operands: Sequence[Value]) -> tuple[int, ...]:
             result = TensorType(op.shape, operands[0].type.element)
             assert result.size == operands[0].type.size, f"reshape of {operands[0]!r} to {op.shape}"
             return op.shape
+        case ops.Transpose():
+            (size,) = operands[0].type.shape
+            assert size % op.rows == 0, f"a matrix of {op.rows} rows in {operands[0]!r}"
+            return operands[0].type.shape
         case ops.Scan():
             raise AssertionError("a Scan has several results")
         case _:
@@ -64,7 +68,7 @@ def _result_element(op: ops.Op, operands: tuple[Value, ...], constants: Mapping[
             return op.type
         case ops.Cast() | ops.Table():
             return op.to
-        case ops.Slice() | ops.Reshape() | ops.Reverse():
+        case ops.Slice() | ops.Reshape() | ops.Transpose() | ops.Reverse():
             return elements[0]
         case ops.Concat():
             assert len(set(elements)) == 1, f"types differ: {operands}"
@@ -228,6 +232,10 @@ class Builder:
     def reshape(self, a: Value, shape: tuple[int, ...], name: str = "reshape", note: str = "") -> Value:
         """The same elements under another shape."""
         return self.add_node(ops.Reshape(shape), (a,), name, note)
+
+    def transpose(self, a: Value, rows: int, name: str = "transpose", note: str = "") -> Value:
+        """The transpose of a matrix of so many rows, both as vectors in row-major order."""
+        return self.add_node(ops.Transpose(rows), (a,), name, note)
 
     def reverse(self, sequence: Value, name: str = "reverse", note: str = "") -> Value:
         """The steps in reverse order."""

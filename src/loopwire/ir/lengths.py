@@ -22,7 +22,9 @@ def short_values(graph: Graph) -> frozenset[Value]:
                 sequences = node.operands[node.op.states :]
                 if not short.isdisjoint(sequences):
                     short.update(node.results[node.op.states :])
-            case ops.MatVec() | ops.ReduceSum() | ops.ReduceMax() | ops.Slice() | ops.Concat() | ops.Reshape():
+            case ops.MatVec() | ops.ReduceSum() | ops.ReduceMax():
+                continue
+            case ops.Slice() | ops.Concat() | ops.Reshape() | ops.Transpose():
                 continue
             case ops.Const() | ops.Cast() | ops.Table() | ops.Reverse() | ops.Arithmetic():
                 if not short.isdisjoint(node.operands):

@@ -135,6 +135,13 @@ class Reshape(Movement):
 
 
 @dataclass(frozen=True, slots=True)
+class Transpose(Movement):
+    """(a (rows · n,)) → (n · rows,): a matrix of so many rows, in row-major order, turned into its transpose."""
+
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reverse(Movement):
     """(a (T, …)) → the steps in reverse order; of a short sequence, its own steps, still at the front."""
 
@@ -172,6 +179,7 @@ Op = (
     | Slice
     | Concat
     | Reshape
+    | Transpose
     | Reverse
     | Scan
 )

@@ -207,6 +207,8 @@ def _apply(op: ops.Op, operands: Sequence[Bounds]) -> Bounds:
             return Bounds(np.concatenate([x.low for x in operands]), np.concatenate([x.high for x in operands]))
         case ops.Reshape():
             return Bounds(*(x.reshape(op.shape) for x in (operands[0].low, operands[0].high)))
+        case ops.Transpose():
+            return Bounds(*(x.reshape(op.rows, -1).T.reshape(-1) for x in (operands[0].low, operands[0].high)))
         case ops.Reverse():
             return operands[0].of_any_step().of_sequence(len(operands[0].low))
         case ops.Scan():
@@ -224,8 +226,9 @@ def _within(given: Bounds, to: FixedType) -> Bounds:
 
 
 def _product(matrix: Bounds, vector: Bounds) -> Bounds:
-    """Return the bounds of matrix · vector; of a matrix that is no constant nothing is known."""
+    """Return the bounds of matrix · vector."""
     if matrix.low is not matrix.high:
-        return Bounds.none(matrix.low.shape[:1])
+        corners = np.stack([m * x for m in (matrix.low, matrix.high) for x in (vector.low, vector.high)])
+        return Bounds.of(corners.min(axis=0).sum(axis=1), corners.max(axis=0).sum(axis=1))
     positive, negative = np.maximum(matrix.low, 0.0), np.minimum(matrix.low, 0.0)
     return Bounds.of(positive @ vector.low + negative @ vector.high, positive @ vector.high + negative @ vector.low)

@@ -72,7 +72,7 @@ _PLAIN_OPS: dict[str, ops.Op] = {
 }
 """Ops without parameters, by name."""
 _PLAIN_OP_NAMES = {op: name for name, op in _PLAIN_OPS.items()}
-_OP_NAMES = sorted([*_PLAIN_OPS, "const", "cast", "table", "slice", "reshape", "scan"])
+_OP_NAMES = sorted([*_PLAIN_OPS, "const", "cast", "table", "slice", "reshape", "transpose", "scan"])
 
 
 def print_graph(graph: Graph) -> str:
@@ -106,6 +106,8 @@ def _node_lines(node: Node, indent: str) -> Iterator[str]:
             yield f"{result} = slice {operands} start={op.start} stop={op.stop}{note}"
         case ops.Reshape():
             yield f"{result} = reshape {operands}{note}"
+        case ops.Transpose():
+            yield f"{result} = transpose {operands} rows={op.rows}{note}"
         case ops.Scan():
             start = f"{result} = scan {operands}".rstrip()
             carried = "".join(f" carried={state}" for state in sorted(op.carried))
@@ -270,6 +272,8 @@ class _Parser:
                 op = ops.Slice(_integer(self._parameter("start")), _integer(self._parameter("stop")))
             case "reshape":
                 op = ops.Reshape(type.shape)
+            case "transpose":
+                op = ops.Transpose(_integer(self._parameter("rows"), 1))
             case "scan":
                 states, length = _integer(self._parameter("states")), _integer(self._parameter("length"), 1, MAX_STEPS)
                 carried = set()

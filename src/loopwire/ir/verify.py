@@ -65,7 +65,9 @@ def _verify_parameters(node: Node) -> None:
         case ops.Table():
             assert node.op.function in TABULATED, f"{node.result!r} is a table of {node.op.function!r}"
             fits = count == 1
-        case ops.ReduceSum() | ops.ReduceMax() | ops.Cast() | ops.Slice() | ops.Reshape() | ops.Reverse():
+        case ops.ReduceSum() | ops.ReduceMax() | ops.Cast():
+            fits = count == 1
+        case ops.Slice() | ops.Reshape() | ops.Transpose() | ops.Reverse():
             fits = count == 1
         case ops.Concat():
             fits = count >= 1

@@ -9,7 +9,8 @@ one is a `Cell`, whose `step` writes those of a step. All are called on tensors 
 """
 
 from loopwire.layers.activation import LINEAR, SIGMOID, TANH, Activation, Function, activate
-from loopwire.layers.attention import AttentionPooling
+from loopwire.layers.attention import AdditiveAttention, Attention
+from loopwire.layers.attention_pooling import AttentionPooling
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.cell import Cell, State
 from loopwire.layers.cells.cfc import Cfc
@@ -32,6 +33,7 @@ from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.merge import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from loopwire.layers.model import Input, Layer, Model, OneToOne
+from loopwire.layers.multi_head_attention import MultiHeadAttention, Projection
 from loopwire.layers.normalization import LayerNormalization, root_mean_square, unit
 from loopwire.layers.prelu import PRelu
 from loopwire.layers.recurrent import Recurrent
@@ -58,6 +60,8 @@ __all__ = [
     "TANH",
     "Activation",
     "Add",
+    "AdditiveAttention",
+    "Attention",
     "AttentionPooling",
     "Average",
     "AveragePooling",
@@ -94,9 +98,11 @@ __all__ = [
     "MinLstm",
     "Minimum",
     "Model",
+    "MultiHeadAttention",
     "Multiply",
     "OneToOne",
     "PRelu",
+    "Projection",
     "Qrnn",
     "Recurrent",
     "RepeatVector",

@@ -1,74 +1,76 @@
-"""Attention over the steps of a sequence.
+"""Attention of one sequence to another, without matrices of its own.
 
-Ref: Yang et al. 2016, "Hierarchical attention networks for document classification", eq. 5-7:
+Ref: Luong et al. 2015 (arXiv:1508.04025), eq. 7-8, the score of a product; Bahdanau et al. 2015 (arXiv:1409.0473), the
+one of a sum:
 
-    s_t = q · tanh(W x_t + b)      α = softmax(s)      y = Σ α_t x_t
+    s_j = c q · k_j      or      s_j = w · tanh(c (q + k_j))
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
 from loopwire.errors import UnsupportedError
-from loopwire.ir.builder import BodyResult
 from loopwire.ir.graph import Value
-from loopwire.ir.types import FixedType
 from loopwire.layers.activation import TANH
+from loopwire.layers.attend import QUERY, SCORE, attend, require_sequences
 from loopwire.layers.emitter import Emitter
-from loopwire.layers.equations import Array, affine, gate
-from loopwire.layers.model import OneToOne, Shape
+from loopwire.layers.equations import Array, gate
+from loopwire.layers.model import Callable, Shape, Tensor
 from loopwire.layers.roles import Role
-from loopwire.layers.softmax import softmax
-from loopwire.layers.steps import require_sequence
-
-MOST_STEPS = 64
-"""Of a softmax over steps, whose scores all stand in registers."""
 
 
 @dataclass(frozen=True, eq=False)
-class AttentionPooling(OneToOne):
-    """(T, n) → (n,): kernel W (m, n), bias b (m,), query q (m,). All T steps count, in a short sequence too."""
+class Attention(Callable):
+    """query (Tq, n), value (T, m), key (T, n), or the value → (Tq, m). `scale` is c."""
 
     name: str
-    kernel: Array
-    bias: Array
-    query: Array
+    scale: float = 1.0
 
-    kind: ClassVar[str] = "AttentionPooling"
-    roles: ClassVar[tuple[str, ...]] = (Role.WEIGHT, Role.BIAS, Role.PREACTIVATION, Role.GATE, Role.RESULT)
+    kind: ClassVar[str] = "Attention"
+    roles: ClassVar[tuple[str, ...]] = (Role.WEIGHT, QUERY, SCORE, Role.GATE, Role.RESULT)
 
-    def output_shape(self, input_shape: Shape) -> Shape:
-        """Return the shape of a step."""
-        steps = require_sequence(self.name, self.kind, input_shape)
-        if self.kernel.shape[1] != input_shape[1] or steps > MOST_STEPS:
-            problem = f"it attends to at most {MOST_STEPS} steps of {self.kernel.shape[1]} features, not {input_shape}"
-            raise UnsupportedError(f"layer {self.name!r}", problem, "Give it shorter sequences, of these features")
-        return input_shape[1:]
+    def results(self, inputs: Sequence[Tensor]) -> Mapping[str, Shape]:
+        """Return the shape of the result."""
+        query, value, key = require_sequences(self.name, self.kind, inputs)
+        if query.shape[1] != key.shape[1]:
+            problem = f"its query has {query.shape[1]} features, its keys {key.shape[1]}"
+            raise UnsupportedError(f"layer {self.name!r}", problem, "Give both as many features")
+        return {"": (query.shape[0], value.shape[1])}
 
-    def emit(self, e: Emitter, x: Value) -> Value:
-        """Add the scores of all steps, their softmax, and the weighted sum."""
-        steps = x.type.shape[0]
-        scores = e.b.reshape(e.each_step(self._score, x, name="scores"), (steps,), "all_scores")
-        shares = softmax(e, scores, e.type_of(Role.GATE), "alpha")
-        given, share = x.type.element, shares.type.element
-        fraction = given.fraction + share.fraction
-        most = steps * 2 ** (given.width + share.width)
-        total = FixedType.holding(-most, most, fraction)
-        none = e.b.const(np.zeros(x.type.shape[1:]), total, "none")
+    def call(self, e: Emitter, inputs: Sequence[Value]) -> Sequence[Value]:
+        """Add the equations."""
+        query, values, keys = (*inputs, inputs[1])[:3]
+        return (attend(e, query, keys, values, self.scores, Role.RESULT, "y = Σ α_j v_j"),)
 
-        def body(e: Emitter, states: Sequence[Value], steps: Sequence[Value]) -> BodyResult:
-            seen, alpha = steps
-            weighted = e.b.mul(e.b.reduce_sum(alpha, "alpha_t"), seen, "weighted")
-            return (e.b.cast(e.b.add(states[0], weighted, "more"), total, "sum_next"),), ()
+    def scores(self, e: Emitter, q: Value, keys: Value) -> Sequence[Value]:
+        """Add the scores of a query."""
+        if self.scale != 1.0:
+            scale = e.weights(np.float64(self.scale), Role.WEIGHT, "c")
+            q = e.cast(e.b.mul(scale, q, "cq"), QUERY, "q_scaled", "c q")
+        size = q.type.size
+        return [e.b.matvec(e.b.reshape(keys, (keys.type.size // size, size), "k"), q, "qk", "k_j · q")]
 
-        (y,) = e.scan((none,), (x, e.b.reshape(shares, (steps, 1), "alphas")), body, names=("sum",))
-        return e.cast(y, Role.RESULT, "y", "y = Σ α_t x_t")
 
-    def _score(self, e: Emitter, x: Value) -> Value:
-        seen = gate(e, TANH, affine(e, self.kernel, x, self.bias), "seen")
-        score = e.b.matvec(e.weights(self.query[np.newaxis], Role.WEIGHT, "q"), seen, "score")
-        return e.cast(score, Role.RESULT, "s", "s_t = q · tanh(W x_t + b)")
+@dataclass(frozen=True, eq=False)
+class AdditiveAttention(Attention):
+    """query (Tq, n), value (T, m), key (T, n), or the value → (Tq, m). `weights` (n,) are w, `scale` is c."""
+
+    weights: Array = field(kw_only=True)
+
+    kind: ClassVar[str] = "AdditiveAttention"
+    roles: ClassVar[tuple[str, ...]] = (Role.WEIGHT, Role.PREACTIVATION, SCORE, Role.GATE, Role.RESULT)
+
+    def scores(self, e: Emitter, q: Value, keys: Value) -> Sequence[Value]:
+        """Add the scores of a query."""
+        steps = keys.type.size // q.type.size
+        total = e.b.add(e.b.concat([q] * steps, "q_each"), keys, "q_k", "q + k_j")
+        if self.scale != 1.0:
+            total = e.b.mul(e.weights(np.float64(self.scale), Role.WEIGHT, "c"), total, "c_q_k", "c (q + k_j)")
+        seen = gate(e, TANH, total, "seen")
+        matrix = e.b.reshape(seen, (steps, q.type.size), "seen_j")
+        return [e.b.matvec(matrix, e.weights(self.weights, Role.WEIGHT, "w"), "score", "w · tanh(c (q + k_j))")]

@@ -137,9 +137,7 @@ class Transpose(OneToOne):
         return input_shape[::-1]
 
     def emit(self, e: Emitter, x: Value) -> Value:
-        """Take each element of the whole sequence to its place."""
+        """Add the transpose of the whole sequence."""
         steps, features = x.type.shape
         whole = e.b.reshape(x, (steps * features,), "whole")
-        places = [step * features + feature for feature in range(features) for step in range(steps)]
-        elements = [e.b.slice(whole, place, place + 1, "element") for place in places]
-        return e.b.reshape(e.b.concat(elements, "turned"), (features, steps), "y")
+        return e.b.reshape(e.b.transpose(whole, steps, "turned"), (features, steps), "y")

@@ -58,7 +58,7 @@ def _rounded(graph: Graph, value: Value) -> Iterator[tuple[Value, FixedType]]:
             yield node.result, to
         case ops.Scan(body):
             yield from _rounded(body, body.outputs[node.results.index(value)])
-        case ops.Reshape() | ops.Reverse() | ops.Slice() | ops.Concat():
+        case ops.Reshape() | ops.Transpose() | ops.Reverse() | ops.Slice() | ops.Concat():
             for operand in node.operands:
                 yield from _rounded(graph, operand)
         case ops.Const() | ops.Arithmetic():

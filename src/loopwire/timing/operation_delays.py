@@ -25,6 +25,7 @@ from loopwire.datapath.ops import (
     TableEnds,
     TableIndex,
     TableLookup,
+    Transpose,
     Unpack,
     View,
     WordRom,
@@ -38,7 +39,7 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
     kind, result = operation.kind, operation.result
     widths = [operand.width for operand in operation.operands]
     match kind:
-        case Constant() | View() | Unpack() | Pack() | Join():
+        case Constant() | View() | Unpack() | Pack() | Join() | Transpose():
             return 0.0
         case StepRom():
             return delays.rom(len(kind.rows), result.width)

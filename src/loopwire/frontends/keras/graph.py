@@ -14,10 +14,12 @@ from loopwire.frontends.input_shapes import STEPS_REMEDY, check_steps, checked_s
 from loopwire.frontends.keras.saved import LayerEntry, SavedModel
 
 SHAPE_REMEDY = "Rebuild the model with keras.Input((steps, features)), both numbers given, and save it again"
-CALL_ARGUMENTS = {"training": (None, False), "mask": (None,)}
+CALL_ARGUMENTS = dict.fromkeys(("training", "return_attention_scores", "use_causal_mask"), (None, False))
 """Arguments of a layer's call beside its inputs, and the values with which they change nothing."""
 CONSTANTS = ("__numpy__", "__tensor__")
 """Classes under which Keras 3 saves arrays that a call was given."""
+INPUTS = ("inputs", "query", "value", "key")
+"""Arguments that are a layer's inputs, in their order."""
 
 
 @dataclass(frozen=True)
@@ -218,13 +220,14 @@ def _call(model: SavedModel, entry: LayerEntry, node: int, raw: Any) -> SavedCal
     match raw:
         case {"args": args, "kwargs": dict() as kwargs}:
             arguments = dict(kwargs)
-            inputs = [*_operands(args), *_operands(arguments.pop("inputs", None))]
+            inputs = [*_operands(args), *(x for key in INPUTS for x in _operands(arguments.pop(key, None)))]
             states = list(_operands(arguments.pop("initial_state", None)))
         case list():
             calls = [call for call in raw if isinstance(call, list) and call]
             inputs = [Result(str(call[0]), *_indices(call)) for call in calls]
             given = [call[3] for call in calls if len(call) > 3 and isinstance(call[3], dict)]
             arguments = {key: value for kwargs in given for key, value in kwargs.items()}
+            inputs += [x for key in INPUTS for x in _legacy_operands(arguments.pop(key, None))]
             states = list(_legacy_operands(arguments.pop("initial_state", None)))
         case _:
             inputs, states, arguments = [], [], {}

@@ -35,11 +35,12 @@ HARMLESS = {
 
 @dataclass(frozen=True)
 class Context:
-    """Where a layer stands: the file, the version of Keras that wrote it (2 or 3), the shape of the layer's input."""
+    """Where a layer stands: the file, the version of Keras that wrote it (2 or 3), the shapes of the layer's inputs."""
 
     source: str
     keras_major: int
     input_shape: tuple[int, ...]
+    further_shapes: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass

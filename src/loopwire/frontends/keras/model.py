@@ -18,8 +18,7 @@ from loopwire.frontends.keras.source import read_saved
 from loopwire.frontends.reading import AS_IT_IS, Reading
 from loopwire.layers.cell import Cell
 from loopwire.layers.constant import Constant
-from loopwire.layers.merge import Merge
-from loopwire.layers.model import Layer, Model, ModelBuilder, Tensor
+from loopwire.layers.model import Layer, Model, ModelBuilder, OneToOne, Tensor
 from loopwire.layers.recurrent import Recurrent
 
 
@@ -115,7 +114,8 @@ class _Caller:
                 problem = f"this model takes {len(graph.inputs)} inputs and is given {len(inputs)}"
                 raise ModelFileError(f"{saved.source}, layer {entry.name!r}", problem, "Save the model again")
             return self.run(inner, graph, inputs, (*path, entry.name))
-        context = Context(saved.source, saved.keras_major, inputs[0].shape)
+        shape, *further = (tensor.shape for tensor in inputs)
+        context = Context(saved.source, saved.keras_major, shape, tuple(further))
         layer = SavedLayer(entry, context, tuple(saved.arrays.get(entry.name, ())), _parts(saved, entry))
         if entry.class_name == "Bidirectional":
             return bidirectional(layer, self.builder, inputs, lambda part: self._recurrent(part, path))
@@ -159,10 +159,10 @@ def _check_input(saved: SavedModel, entry: LayerEntry) -> None:
 
 
 def _check_inputs(saved: SavedLayer, layer: Layer | None, inputs: Sequence[Tensor]) -> None:
-    """Refuse a call with another number of inputs than the layer takes."""
+    """Refuse a call with another number of inputs than the layer takes; one that takes several checks them itself."""
     count = len(inputs)
     fits = count in (1, 1 + len(layer.states)) if isinstance(layer, Cell) else count == 1
-    if not fits and not isinstance(layer, Merge):
+    if not fits and (layer is None or isinstance(layer, Cell | OneToOne)):
         names = ", ".join(repr(tensor.name) for tensor in inputs)
         problem = f"this {saved.entry.class_name} takes {count} inputs ({names})"
         raise UnsupportedError(saved.where, problem, "Call the layer on its input alone, or an RNN with all its states")

@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from loopwire.errors import UnsupportedError, nearest
-from loopwire.frontends.keras import windows
+from loopwire.frontends.keras import attention, windows
 from loopwire.frontends.keras.activations import ACTIVATION_LAYERS, activation, activation_layer
 from loopwire.frontends.keras.layer import SavedLayer, Weights
 from loopwire.frontends.keras.quantised import QUANTISED
@@ -375,6 +375,9 @@ READERS: dict[str, Reader] = {
     "ZeroPadding1D": windows.zero_padding,
     "Cropping1D": windows.cropping,
     "UpSampling1D": windows.up_sampling,
+    "Attention": attention.attention,
+    "AdditiveAttention": attention.additive_attention,
+    "MultiHeadAttention": attention.multi_head_attention,
     "SpatialDropout1D": _identity,
     "TimeDistributed": _time_distributed,
     **STEPWISE,
@@ -385,10 +388,7 @@ REFUSED = {
     "Lambda": "It holds Python code, which is never run; build it from Keras's own layers",
     "Masking": "Nothing is masked in firmware; end short sequences early instead, and remove the layer",
     "Embedding": "Embed the tokens before the model, and give it the vectors",
-    **dict.fromkeys(
-        ("MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention"),
-        "Attention is not recurrent: train the model without it",
-    ),
+    "GroupQueryAttention": "Give each head of the query its own key: MultiHeadAttention",
     "CuDNNLSTM": "Load the weights into LSTM(recurrent_activation='sigmoid') and save that",
     "CuDNNGRU": "Load the weights into GRU(reset_after=True, recurrent_activation='sigmoid') and save that",
 }

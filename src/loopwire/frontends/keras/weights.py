@@ -23,6 +23,8 @@ MAX_VARIABLES = 64
 CLASS_GROUPS = ("layers", "_layer_checkpoint_dependencies")
 """Groups that hold a group for each layer, named by its class; the second one is that of some Keras 2."""
 
+PARTS = ("cell", "layer", "query_dense", "key_dense", "value_dense", "output_dense")
+"""Groups of what is inside a layer: a cell, a wrapped layer, or the projections of an attention, in their order."""
 DIRECTIONS = ("forward_layer", "backward_layer")
 """Groups of the layers in a Bidirectional."""
 MAX_NESTED = 32
@@ -147,7 +149,7 @@ def _by_class(
 
 def _variables(layer: h5py.Group, source: str) -> Iterator[h5py.Dataset]:
     """Yield a layer's own variables, then its cell's (recurrent layers) and those of the layers inside it."""
-    holders = [layer, *(group_in(layer, child, source) for child in ("cell", "layer") if child in layer)]
+    holders = [layer, *(group_in(layer, child, source) for child in PARTS if child in layer)]
     for inner in (group_in(layer, child, source) for child in DIRECTIONS if child in layer):
         holders += [inner, *([group_in(inner, "cell", source)] if "cell" in inner else [])]
     for holder in holders:

@@ -35,6 +35,7 @@ from loopwire.datapath.ops import (
     TableEnds,
     TableIndex,
     TableLookup,
+    Transpose,
     Unpack,
     View,
     WordRom,
@@ -119,6 +120,8 @@ def statements(
         case Join():
             parts = ", ".join(_resized_array(part, text(part), width) for part in reversed(operation.operands))
             return [f"assign {result} = {{{parts}}};"]
+        case Transpose():
+            return _transposed(kind.rows, operation.operands[0], out, result, text)
         case ShiftAdd():
             return tree_statements(kind.tree, operation, placement, result, text, library)
         case Products():
@@ -252,6 +255,16 @@ def _view(kind: View, a: Signal, out: Signal, result: str, text: Text) -> list[s
         return [f"assign {result} = {text(a)}[{kind.stop - 1}:{kind.start}];"]
     source = resized(f"{text(a)}[k + {kind.start}]", a.width, a.signed, out.width)
     return each_element(out, result, source)
+
+
+def _transposed(rows: int, a: Signal, out: Signal, result: str, text: Text) -> list[str]:
+    columns = out.count // rows
+    (row, row_loop), (col, col_loop) = loop("row", rows), loop("col", columns)
+    moved = resized(f"{text(a)}[{element_of(row, columns, col)}]", a.width, a.signed, out.width)
+    assignment = f"{result}[{element_of(col, rows, row)}] = {moved};"
+    if not row_loop and not col_loop:
+        return [f"assign {assignment}"]
+    return ["always_comb", *nested([*row_loop, *col_loop], assignment)]
 
 
 def _resized_array(part: Signal, array: str, width: int) -> str:

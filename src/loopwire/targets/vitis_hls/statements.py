@@ -256,12 +256,21 @@ class Step:
                     lines += loop(label, "k", part.type.size, [copy], "UNROLL")
                     position += part.type.size
                 return lines
+            case ops.Transpose():
+                return self._transposed(node, node.op.rows)
             case ops.Const() | ops.Scan() | ops.Reverse() | ops.Slice() | ops.Reshape():
                 raise AssertionError(f"{node.op} is no statement")
             case ops.Add() | ops.Sub() | ops.Mul() | ops.Max() | ops.Min() | ops.Cast() | ops.Table():
                 raise AssertionError(f"{node.op} is element-wise")
             case _:
                 assert_never(node.op)
+
+    def _transposed(self, node: Node, rows: int) -> list[str]:
+        source, target, columns = self.where(node.operands[0]), self._place[node.result], node.result.type.size // rows
+        move = f"{target.at(f'column * {rows} + row')} = {source.at(f'row * {columns} + column')};"
+        inner = loop(self._names.unique(f"{short_name(node.result)}_columns"), "column", columns, [move], "UNROLL")
+        label = self._names.unique(f"{short_name(node.result)}_rows")
+        return [*commented("", node.result), *loop(label, "row", rows, inner, "UNROLL")]
 
     def _reduction(self, node: Node) -> list[str]:
         (operand,) = node.operands
