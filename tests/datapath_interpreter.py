@@ -14,23 +14,22 @@ from loopwire.ir.types import FixedType, Overflow, Rounding
 
 Words = list[list[int]]
 """A signal's elements in each word of a step: in each of the cycles over which its products are spread."""
-ONE_WORD = dp.Folding(units=1, chunks=1, passes=1)
 
 
 def run_sequence(datapath: dp.Datapath, steps: Integers) -> list[dict[dp.Signal, Words]]:
     """Return every signal in each word of each step of one sequence; `steps` is (T, elements of x)."""
-    folding = datapath.folding or ONE_WORD
+    sharing = datapath.sharing
     states = {ring.read: [int(v) for v in ring.initial] for ring in datapath.rings}
     history = []
     for t, x in enumerate(steps):
-        known: dict[dp.Signal, Words] = {datapath.x: [[int(v) for v in x]] * folding.cycles}
+        known: dict[dp.Signal, Words] = {datapath.x: [[int(v) for v in x]] * sharing.cycles}
         for ring in datapath.rings:
-            known[ring.read] = _state_words(ring, states[ring.read], folding)
+            known[ring.read] = _state_words(ring, states[ring.read], sharing)
         for operation in datapath.operations:
             operands = [known[v] for v in operation.operands]
-            known[operation.result] = _kept(operation.result, run_step(operation, operands, t, folding), folding)
+            known[operation.result] = _kept(operation.result, run_step(operation, operands, t, sharing), sharing)
         for ring in datapath.rings:
-            states[ring.read] = _all_chunks(known[ring.following], folding)
+            states[ring.read] = _all_chunks(known[ring.following], sharing)
             if ring.gathered:
                 states[ring.read] = states[ring.read][: ring.read.count]
         history.append(known)
@@ -44,48 +43,48 @@ def outputs(datapath: dp.Datapath, steps: Integers) -> list[list[int]]:
     return [words[0] for words in found]
 
 
-def run_step(operation: dp.Operation, operands: list[Words], t: int, folding: dp.Folding) -> Words:
+def run_step(operation: dp.Operation, operands: list[Words], t: int, sharing: dp.Sharing) -> Words:
     """Return an operation's result in each word of step `t`."""
-    words = range(folding.cycles)
+    words = range(sharing.cycles)
     match operation.kind:
         case dp.Hold():
-            return [operands[0][0]] * folding.cycles
+            return [operands[0][0]] * sharing.cycles
         case dp.WordRom() as kind:
-            first = t * folding.cycles // kind.cycles if kind.by_step else 0
+            first = t * sharing.cycles // kind.cycles if kind.by_step else 0
             return [[int(v) for v in kind.rows[first + word // kind.cycles]] for word in words]
         case dp.Columns() as kind:
             (x,) = operands
-            starts = [word % folding.passes * kind.count for word in words]
-            padded = [x[word] + [0] * (folding.passes * kind.count - len(x[word])) for word in words]
+            starts = [word % sharing.passes * kind.count for word in words]
+            padded = [x[word] + [0] * (sharing.passes * kind.count - len(x[word])) for word in words]
             return [padded[word][start : start + kind.count] for word, start in zip(words, starts, strict=True)]
         case dp.Accumulate():
-            chunks = [operands[0][start : start + folding.passes] for start in words[:: folding.passes]]
+            chunks = [operands[0][start : start + sharing.passes] for start in words[:: sharing.passes]]
             sums = [[sum(elements) for elements in zip(*chunk, strict=True)] for chunk in chunks]
-            return [sums[word // folding.passes] for word in words]
+            return [sums[word // sharing.passes] for word in words]
         case dp.Gather():
-            return [_all_chunks(operands[0], folding)[: operation.result.count]] * folding.cycles
+            return [_all_chunks(operands[0], sharing)[: operation.result.count]] * sharing.cycles
         case _:
             return [apply(operation, [operand[word] for operand in operands], t) for word in words]
 
 
-def _state_words(ring: dp.Ring, state: list[int], folding: dp.Folding) -> Words:
+def _state_words(ring: dp.Ring, state: list[int], sharing: dp.Sharing) -> Words:
     """Return what a state is read as: the whole, or a chunk in each of the chunk's words."""
     if ring.gathered:
-        return [state] * folding.cycles
+        return [state] * sharing.cycles
     size = ring.read.count
-    return [state[chunk * size : (chunk + 1) * size] for chunk in range(folding.chunks) for _ in range(folding.passes)]
+    return [state[chunk * size : (chunk + 1) * size] for chunk in range(sharing.chunks) for _ in range(sharing.passes)]
 
 
-def _all_chunks(words: Words, folding: dp.Folding) -> list[int]:
+def _all_chunks(words: Words, sharing: dp.Sharing) -> list[int]:
     """Return the elements of all chunks, what pads the last one included."""
-    return [v for chunk in words[:: folding.passes] for v in chunk]
+    return [v for chunk in words[:: sharing.passes] for v in chunk]
 
 
-def _kept(signal: dp.Signal, words: Words, folding: dp.Folding) -> Words:
+def _kept(signal: dp.Signal, words: Words, sharing: dp.Sharing) -> Words:
     """Return what a signal's bits keep: all, but of units that pad the last chunk, which nothing reads."""
     for word, values in enumerate(words):
         assert len(values) == signal.count, f"{signal.name} has {len(values)} elements"
-        if word // folding.passes < folding.chunks - 1 or folding.units == folding.chunks * folding.lanes:
+        if word // sharing.passes < sharing.chunks - 1 or sharing.units == sharing.chunks * sharing.lanes:
             assert signal.low <= min(values) and max(values) <= signal.high, f"{signal.name} leaves its range"
     low = signal.type.min_integer
     return [[(v - low) % (1 << signal.width) + low for v in values] for values in words]
@@ -109,6 +108,10 @@ def apply(operation: dp.Operation, operands: list[list[int]], t: int) -> list[in
         case dp.Transpose():
             columns = count // kind.rows
             return [operands[0][row * columns + column] for column in range(columns) for row in range(kind.rows)]
+        case dp.MatVec():
+            matrix, x = operands
+            rows = (matrix[start : start + len(x)] for start in range(0, len(matrix), len(x)))
+            return [sum(w * v for w, v in zip(row, x, strict=True)) for row in rows]
         case dp.ShiftAdd():
             return [int(v) for v in evaluate(kind.tree, np.array(operands[0], object))]
         case dp.Products():

@@ -26,7 +26,7 @@ import loopwire.layers
 from cell_models import CELLS
 from conformance import Case, at_ports, prove, random_inputs, types
 from ensembles import write_files
-from loopwire.datapath.fold import layer_of, reuse_factors
+from loopwire.datapath.reuse import layer_of, reuse_factors
 from loopwire.errors import ConfigError
 from loopwire.hdl.testbench import Vectors, write_testbench
 from loopwire.ir.types import Overflow, Rounding

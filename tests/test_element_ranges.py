@@ -15,11 +15,11 @@ from loopwire.datapath.ops import (
     Accumulate,
     Columns,
     Datapath,
-    Folding,
     Gather,
     Operation,
     Pairs,
     Products,
+    Sharing,
     Signal,
     WordRom,
 )
@@ -67,7 +67,7 @@ def ranges_of(rom_is_opaque: bool) -> dict[str, ElementRanges]:
         Operation(Gather(), (total,), signal("whole", 4, -30, 30)),
     )
     datapath = Datapath(
-        signal("step", 1, 0, 1), operations, (), operations[-1].result, Folding(units=4, chunks=2, passes=2)
+        signal("step", 1, 0, 1), operations, (), operations[-1].result, Sharing(units=4, chunks=2, passes=2)
     )
     found = element_ranges(datapath, lambda operation: rom_is_opaque and operation.result is words)
     return {result.name: ranges for result, ranges in found.items()}

@@ -13,16 +13,28 @@ from hypothesis import strategies as st
 from datapath_interpreter import outputs
 from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.cmvm.shift_add import solve
-from loopwire.datapath.expand import Solver, expand
+from loopwire.datapath.expand import expand
 from loopwire.datapath.fold_addends import fold_addends
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
-from loopwire.datapath.ops import AddSub, Bound, Constant, Datapath, Multiply, Round, TableEnds, TableIndex
+from loopwire.datapath.multipliers import Solver
+from loopwire.datapath.ops import (
+    PARALLEL,
+    AddSub,
+    Bound,
+    Constant,
+    Datapath,
+    Multiply,
+    Round,
+    Signal,
+    TableEnds,
+    TableIndex,
+)
 from loopwire.datapath.pipeline import simplified
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.ir import ops
 from loopwire.ir.builder import Builder
 from loopwire.ir.fixed_point import Integers
-from loopwire.ir.graph import Graph, Value
+from loopwire.ir.graph import Graph
 from loopwire.ir.interval import Range, ranges
 from loopwire.ir.types import FixedType, Overflow, Rounding, TensorType
 from loopwire.layers.activation import Activation, Function
@@ -39,7 +51,7 @@ from test_passes import dense, gru, lstm, simple
 STEPS, FEATURES = 3, 2
 
 
-def as_trees(result: Value, matrix: Integers, x: Range) -> AdderTree:
+def as_trees(result: Signal, matrix: Integers, x: Range) -> AdderTree:
     return solve(matrix, [(x.low, x.high)] * matrix.shape[1])
 
 
@@ -49,7 +61,7 @@ SOLVERS: dict[str, Solver] = {"trees": as_trees, "multipliers": lambda result, m
 def only_datapath(graph: Graph, solver: Solver = SOLVERS["multipliers"]) -> Datapath:
     graph = fuse_scans(accumulate_flattened(graph))
     (engine,) = engines(graph)
-    return simplified(expand(engine, ranges(graph), solver))
+    return simplified(expand(engine, ranges(graph)), PARALLEL, solver)
 
 
 def assert_computes(graph: Graph, datapath: Datapath, seed: int, batch: int = 4) -> None:

@@ -186,6 +186,6 @@ class Knobs:
         return self.stateful or self.sliding_window
 
     @property
-    def folds(self) -> bool:
+    def reuses(self) -> bool:
         """Whether any layer reuses its multipliers: then each has an engine of its own."""
         return max(self.reuse_factor, *self.layer_reuse_factor.values(), 1) > 1

@@ -64,6 +64,5 @@ def _engine_area(name: str, pipeline: Pipeline, timing: EngineTiming, copies: in
     datapath = pipeline.datapath
     worked = [op.result.layer for op in datapath.operations if not isinstance(op.kind, Hold | Columns)]
     layers = dict.fromkeys(layer for layer in worked if layer)
-    reuse_factor = 1 if datapath.folding is None else datapath.folding.cycles
     multipliers, resources = count_multipliers(datapath) * copies, estimate(pipeline, timing, device) * copies
-    return EngineArea(name, tuple(layers), copies, reuse_factor, multipliers, resources)
+    return EngineArea(name, tuple(layers), copies, datapath.sharing.cycles, multipliers, resources)

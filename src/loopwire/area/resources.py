@@ -26,6 +26,7 @@ from loopwire.datapath.ops import (
     Hold,
     Join,
     Logic,
+    MatVec,
     Multiplication,
     Multiply,
     Operation,
@@ -211,9 +212,10 @@ class _Estimator:
                 yield LutKind.ADDER, Resources(luts=bits, ffs=2 * bits)
                 yield LutKind.CHOICE, Resources(luts=bits)
             case Gather():
-                assert self._datapath.folding is not None
-                earlier = (self._datapath.folding.chunks - 1) * self._bits[operation.operands[0]]
+                earlier = (self._datapath.sharing.chunks - 1) * self._bits[operation.operands[0]]
                 yield LutKind.MEMORY, Resources(ffs=bits + earlier)
+            case MatVec():
+                raise AssertionError("what multiplies a matrix is chosen by now")
             case ShiftAdd():
                 staged = self._pipeline.placements[operation].staged
                 assert staged is not None
@@ -325,23 +327,21 @@ class _Estimator:
 
     def _state(self, ring: Ring) -> Iterable[Counted]:
         """Yield what holds a state from step to step, and chooses the initial one."""
-        folding, slots, bits = self._datapath.folding, self._timing.slots, ring.read.bits
+        chunks, slots, bits = self._datapath.sharing.chunks, self._timing.slots, ring.read.bits
         readers = [reader.kind for reader in self._readers.get(ring.read, []) if reader is not None]
         if not any(isinstance(reader, Columns) for reader in readers):  # whose multiplexer does that too
             yield LutKind.CHOICE, Resources(luts=bits)
         if not self._datapath.in_memories:
             yield LutKind.MEMORY, Resources(ffs=bits)
         elif not ring.gathered:
-            words = slots * (1 if folding is None else folding.chunks)
-            yield LutKind.MEMORY, self._cells.memory(words, bits)
+            yield LutKind.MEMORY, self._cells.memory(slots * chunks, bits)
         else:
-            assert folding is not None
             # The same chunks as another layer gathers are gathered once, and with a single slot that is the memory.
             shared = any(isinstance(r.kind, Gather) for r in self._readers.get(ring.following, []) if r is not None)
             if not (shared and slots == 1):
                 yield LutKind.MEMORY, self._cells.memory(slots, bits)
             if not shared:
-                yield LutKind.MEMORY, Resources(ffs=(folding.chunks - 1) * ring.following.count * ring.read.width)
+                yield LutKind.MEMORY, Resources(ffs=(chunks - 1) * ring.following.count * ring.read.width)
 
     def _registers(self) -> Iterable[Part]:
         """Yield the registers that carry each signal from stage to stage, and those that hold it in a loop."""

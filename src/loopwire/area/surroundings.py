@@ -48,9 +48,9 @@ class _Surroundings:
         self._timing = timing
         self._cells = cells
         self._costs = CONTROL_LUTS[cells.device.lut_inputs]
-        self._folding = pipeline.datapath.folding
+        self._sharing = pipeline.datapath.sharing
         self._carried = any(ring.carried for ring in pipeline.datapath.rings)
-        self._bits = bits_of(timing, self._folding)
+        self._bits = bits_of(timing, self._sharing)
         self._needed = of_pipeline(pipeline, timing)
 
     def total(self) -> Resources:
@@ -102,7 +102,7 @@ class _Surroundings:
         bits = self._bits[control]
         cleared = control in ("step_valid", "step_clears")
         carried = Resources(ffs=stages) if cleared else self._cells.delay(bits, stages)
-        return carried if self._folding is None else carried + Resources(luts=bits, ffs=bits)
+        return carried if self._sharing.is_parallel else carried + Resources(luts=bits, ffs=bits)
 
 
 _COUNTED = ("word", "chunk", "pass_index")

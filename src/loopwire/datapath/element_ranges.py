@@ -22,6 +22,7 @@ from loopwire.datapath.ops import (
     Gather,
     Hold,
     Join,
+    MatVec,
     Multiply,
     Operation,
     Pack,
@@ -103,12 +104,10 @@ def _result(operation: Operation, given: list[ElementRanges], datapath: Datapath
         case StepRom() | WordRom():
             return ElementRanges.of_rows(kind.rows.reshape(len(kind.rows), -1))
         case Columns():
-            assert datapath.folding is not None
-            return _columns(given[0], kind.count, datapath.folding.passes)
+            return _columns(given[0], kind.count, datapath.sharing.passes)
         case Accumulate():
-            assert datapath.folding is not None
             low, high = np.minimum(given[0].low, 0), np.maximum(given[0].high, 0)
-            return ElementRanges(low * datapath.folding.passes, high * datapath.folding.passes)
+            return ElementRanges(low * datapath.sharing.passes, high * datapath.sharing.passes)
         case Gather():
             return given[0][np.arange(result.count) % len(given[0].low)]
         case Hold():
@@ -126,6 +125,8 @@ def _result(operation: Operation, given: list[ElementRanges], datapath: Datapath
         case ShiftAdd():
             rows = [kind.tree.output_interval(row) for row in range(result.count)]
             return ElementRanges(np.array([r.low for r in rows], object), np.array([r.high for r in rows], object))
+        case MatVec():
+            raise AssertionError("what multiplies a matrix is chosen by now")
         case Products():
             matrix, x = given
             repeated = np.arange(result.count) % len(x.low)

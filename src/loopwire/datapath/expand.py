@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
 import numpy as np
 
-from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.datapath.ops import (
     AddSub,
     Bound,
@@ -17,15 +16,13 @@ from loopwire.datapath.ops import (
     Extreme,
     Join,
     Kind,
+    MatVec,
     Multiply,
     Operation,
     Pack,
-    Pairs,
-    Products,
     Ring,
     Round,
     Select,
-    ShiftAdd,
     Signal,
     StepRom,
     TableIndex,
@@ -34,41 +31,33 @@ from loopwire.datapath.ops import (
     Unpack,
     View,
 )
+from loopwire.datapath.pairs import reduction
 from loopwire.ir import ops
-from loopwire.ir.fixed_point import Integers, round_to
+from loopwire.ir.fixed_point import round_to
 from loopwire.ir.graph import Node, Value
 from loopwire.ir.interval import Range, table_form
 from loopwire.ir.types import FixedType, Overflow
 from loopwire.schedule.engine import Engine, State
 
-Solver = Callable[[Value, Integers, Range], AdderTree | None]
-"""Given a product's result, its constant matrix (m, n) and the range of its vector: the tree that computes it, or None
-where multipliers shall."""
 
-
-def expand(engine: Engine, found: Mapping[Value, Range], solve: Solver) -> Datapath:
+def expand(engine: Engine, found: Mapping[Value, Range]) -> Datapath:
     """Return the datapath of one engine.
 
     Args:
         engine: what to build.
         found: the range of every value.
-        solve: chooses how each constant matrix is multiplied.
     """
-    return Expansion(engine, found, solve).datapath()
+    return _Expansion(engine, found).datapath()
 
 
-class Expansion:
+class _Expansion:
     """Expands node by node; `_signals` holds what each value has become."""
 
-    def __init__(self, engine: Engine, found: Mapping[Value, Range], solve: Solver) -> None:
+    def __init__(self, engine: Engine, found: Mapping[Value, Range]) -> None:
         self._engine = engine
         self._found = found
-        self._solve = solve
         self._operations: list[Operation] = []
         self._signals: dict[Value, Signal] = {}
-        self._constants = {
-            node.result: node.op for node in (*engine.nodes, *engine.tail) if isinstance(node.op, ops.Const)
-        }
 
     def datapath(self) -> Datapath:
         engine = self._engine
@@ -91,28 +80,24 @@ class Expansion:
         return Datapath(x, tuple(self._operations), rings, output)
 
     def _of(self, value: Value) -> Signal:
-        return self._signals[self._named(value)]
-
-    def _named(self, value: Value) -> Value:
-        """Return the value that another name stands for."""
+        """Return what a value has become, maybe under another name."""
         while value in self._engine.aliases:
             value = self._engine.aliases[value]
-        return value
+        return self._signals[value]
 
-    def _signal(self, value: Value, given: Range | None = None, suffix: str = "", **changes: int) -> Signal:
+    def _signal(
+        self, value: Value, given: Range | None = None, suffix: str = "", fraction: int | None = None
+    ) -> Signal:
         given = given or self._found[value]
         return Signal(
             name=value.name + suffix,
-            count=changes.get("count", self._count(value)),
+            count=value.type.size,
             low=given.low,
             high=given.high,
-            fraction=changes.get("fraction", value.type.element.fraction),
+            fraction=value.type.element.fraction if fraction is None else fraction,
             layer=value.layer,
             note=value.note,
         )
-
-    def _count(self, value: Value) -> int:
-        return value.type.size
 
     def _input(self, value: Value) -> Signal:
         self._signals[value] = self._signal(value)
@@ -139,13 +124,10 @@ class Expansion:
 
     def _outputs(self, values: Sequence[Value]) -> Signal:
         """Return what leaves: a vector, or the bits of several."""
-        outputs = [self._whole_output(value) for value in values]
+        outputs = [self._of(value) for value in values]
         if len(outputs) == 1:
             return outputs[0]
         return self._add(Pack(), tuple(outputs), packed_bits("y_bits", outputs))
-
-    def _whole_output(self, value: Value) -> Signal:
-        return self._of(value)
 
     def _state(self, state: State) -> Signal:
         """Return what a state is read from; where its initial value enters, the first step takes that instead."""
@@ -173,7 +155,7 @@ class Expansion:
             case ops.Const():
                 self._emit(Constant(node.op.integers.reshape(-1)), (), node.result)
             case ops.MatVec():
-                self._product(node, operands)
+                self._emit(MatVec(), operands, node.result)
             case ops.Add() | ops.Sub():
                 a, b = operands
                 shifts = self._shifts(node.result, operands)
@@ -184,7 +166,7 @@ class Expansion:
             case ops.Mul():
                 self._emit(Multiply(), operands, node.result)
             case ops.ReduceSum() | ops.ReduceMax():
-                self._reduce(operands[0], 1, isinstance(node.op, ops.ReduceMax), node.result)
+                self._reduce(operands[0], isinstance(node.op, ops.ReduceMax), node.result)
             case ops.Cast():
                 self._cast(node.op.to, operands[0], node.result)
             case ops.Table():
@@ -210,35 +192,11 @@ class Expansion:
         a, b = (result.type.element.fraction - operand.fraction for operand in operands)
         return a, b
 
-    def _product(self, node: Node, operands: tuple[Signal, ...]) -> None:
-        matrix, x = operands
-        rows, columns = node.operands[0].type.shape
-        constant = self._constants.get(node.operands[0])
-        if constant is not None:
-            tree = self._solve(node.result, constant.integers, Range(x.low, x.high))
-            if tree is not None:
-                self._emit(ShiftAdd(tree), (x,), node.result)
-                return
-        corners = [a * b for a in (matrix.low, matrix.high) for b in (x.low, x.high)]
-        given = Range(min(corners), max(corners))
-        products = self._signal(node.result, given, "_products", count=rows * columns)
-        self._add(Products(), (matrix, x), products)
-        self._reduce(products, rows, False, node.result)
-
-    def _reduce(self, values: Signal, groups: int, largest: bool, result: Value) -> None:
-        level = 0
-        while values.count > groups:
-            level += 1
-            members = -(-values.count // groups // 2)
-            given = Range(values.low, values.high)
-            if not largest:
-                given = Range(2 * values.low, 2 * values.high).join(given)
-            final = members == 1
-            partial = self._signal(
-                result, None if final else given, "" if final else f"_{level}", count=groups * members
-            )
-            values = self._add(Pairs(groups, largest), (values,), partial)
+    def _reduce(self, values: Signal, largest: bool, result: Value) -> None:
         self._signals[result] = values
+        if values.count > 1:
+            self._signals[result] = self._signal(result)
+            self._operations += reduction(values, 1, largest, self._signals[result])
 
     def _cast(self, to: FixedType, a: Signal, result: Value) -> None:
         dropped = a.fraction - to.fraction

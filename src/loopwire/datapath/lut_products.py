@@ -45,7 +45,7 @@ def with_lut_products(datapath: Datapath, delays: DelayModel, copies: int) -> Da
 
     def widest(op: Operation) -> int:
         many = isinstance(op.kind, Products) or op in loops
-        return device.parallel_lut_factor_bits if many and not datapath.folding else device.lut_factor_bits
+        return device.parallel_lut_factor_bits if many and datapath.sharing.is_parallel else device.lut_factor_bits
 
     in_luts = {
         op: replace(op, kind=Products(_rows(op)) if isinstance(op.kind, Products) else replace(op.kind, in_luts=True))
@@ -55,7 +55,7 @@ def with_lut_products(datapath: Datapath, delays: DelayModel, copies: int) -> Da
         and min(v.width for v in op.operands) <= widest(op)
     }
     datapath = _constants_apart(replaced(datapath, in_luts), delays)
-    return datapath if datapath.folding else _within_dsps(datapath, delays, copies)
+    return _within_dsps(datapath, delays, copies) if datapath.sharing.is_parallel else datapath
 
 
 def _constants_apart(datapath: Datapath, delays: DelayModel) -> Datapath:

@@ -172,6 +172,11 @@ class ShiftAdd(Multiplication):
 
 
 @dataclass(frozen=True)
+class MatVec(Logic):
+    """(matrix of m·n elements, x of n) → matrix · x; passes make it a tree, multipliers, or ones that take turns."""
+
+
+@dataclass(frozen=True)
 class Products(Multiplication):
     """(matrix of m·n elements, x of n) → all m·n products matrix[i, j] · x[j], row by row.
 
@@ -289,6 +294,7 @@ Kind = (
     | Select
     | Join
     | Transpose
+    | MatVec
     | ShiftAdd
     | Products
     | Multiply
@@ -318,7 +324,7 @@ class Ring:
     """A state's way round the loop: `read` in a step is what `following` was in the sequence's step before.
 
     `initial` holds its elements at a sequence's start, or with `carried` at the start of a sequence that does not go on
-    from its channel's last one. In a folded datapath `following` is a chunk; `read` is a chunk too, or with `gathered`
+    from its channel's last one. Where hardware is shared, `following` is a chunk; `read` is one too, or with `gathered`
     the whole vector.
     """
 
@@ -330,10 +336,10 @@ class Ring:
 
 
 @dataclass(frozen=True)
-class Folding:
+class Sharing:
     """How a step is spread over cycles: `chunks` groups of units one after another, each in `passes` over its products.
 
-    A multiplier serves chunks · passes products: the reuse factor.
+    A multiplier serves chunks · passes products: the reuse factor. One chunk in one pass is parallel hardware.
     """
 
     units: int
@@ -350,6 +356,14 @@ class Folding:
         """Cycles in which a step occupies the multipliers."""
         return self.chunks * self.passes
 
+    @property
+    def is_parallel(self) -> bool:
+        """Whether every product has a multiplier of its own."""
+        return self.cycles == 1
+
+
+PARALLEL = Sharing(units=1, chunks=1, passes=1)
+
 
 @dataclass(frozen=True)
 class Datapath:
@@ -362,13 +376,13 @@ class Datapath:
     operations: tuple[Operation, ...]
     rings: tuple[Ring, ...]
     output: Signal
-    folding: Folding | None = None
+    sharing: Sharing = PARALLEL
     channels: int | None = None
 
     @property
     def in_memories(self) -> bool:
         """Whether states stand in memories, instead of going round in the registers of the loop."""
-        return self.folding is not None or self.channels is not None
+        return not self.sharing.is_parallel or self.channels is not None
 
     @cached_property
     def readers(self) -> Mapping[Signal, list[Operation | None]]:

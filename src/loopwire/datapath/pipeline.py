@@ -13,23 +13,25 @@ from loopwire.datapath.fold_bounds import fold_bounds
 from loopwire.datapath.fold_rounding import fold_rounding
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
 from loopwire.datapath.lut_products import with_lut_products
-from loopwire.datapath.ops import Datapath
+from loopwire.datapath.multipliers import Solver, with_multipliers
+from loopwire.datapath.ops import Datapath, Sharing
 from loopwire.datapath.rewrite import without_unread_rings, without_unused
+from loopwire.datapath.time_multiplexing import time_multiplexed
 from loopwire.datapath.verify import verify
 from loopwire.timing.delay import DelayModel
 
 
 @dataclass(frozen=True)
 class Pass:
-    """A pass, why it is where it is in its list, and whether it is for folded datapaths too."""
+    """A pass, why it is where it is in its list, and whether it is for hardware that takes turns too."""
 
     run: Callable[[Datapath], Datapath]
     why: str
-    folded: bool = True
+    shared: bool = True
 
 
 SIMPLIFICATIONS = (
-    Pass(without_unread_rings, "first, since what makes a state that no step reads may be unused then", folded=False),
+    Pass(without_unread_rings, "first, since what makes a state that no step reads may be unused then", shared=False),
     Pass(fold_bounds, "before unused operations go: what a clamp leaves to the table behind it is one of them"),
     Pass(without_unused, "before rounding, which looks at all readers of a signal"),
     Pass(fold_rounding, "last, as the sums and products that can take a half on are known"),
@@ -37,22 +39,37 @@ SIMPLIFICATIONS = (
 """What makes any datapath smaller."""
 TABLES = Pass(covering_tables, "after the clamps that are folded into tables; late clamps need such tables")
 ATTEMPTS = (
-    Pass(fold_addends, "makes a loop shorter where a tree has room for a leaf more", folded=False),
-    Pass(late_clamps, "makes a loop shorter where a clamp takes longer than a choice after the lookup", folded=False),
+    Pass(fold_addends, "makes a loop shorter where a tree has room for a leaf more", shared=False),
+    Pass(late_clamps, "makes a loop shorter where a clamp takes longer than a choice after the lookup", shared=False),
 )
 """What is an advantage in some loops: each is tried on all that came of those before it."""
 
 
-def simplified(datapath: Datapath) -> Datapath:
-    """Return the datapath after `SIMPLIFICATIONS`."""
-    return _run(SIMPLIFICATIONS, datapath)
+def simplified(datapath: Datapath, sharing: Sharing, solve: Solver) -> Datapath:
+    """Return an expanded datapath with its multipliers, after `SIMPLIFICATIONS`.
+
+    Args:
+        datapath: as expansion makes it.
+        sharing: how its hardware takes turns.
+        solve: chooses how each constant matrix of parallel hardware is multiplied.
+    """
+    multiplied = (
+        Pass(
+            lambda d: time_multiplexed(d, sharing),
+            "first, while a product of a matrix is one operation: its rows and columns are what takes turns",
+        ),
+        Pass(lambda d: with_multipliers(d, solve), "before all that looks at adders, rounding among them"),
+    )
+    return _run((*multiplied, *SIMPLIFICATIONS), datapath)
 
 
-def prepared(datapath: Datapath, delays: DelayModel, copies: int) -> Datapath:
+def prepared(datapath: Datapath, sharing: Sharing, solve: Solver, delays: DelayModel, copies: int) -> Datapath:
     """Return an expanded datapath after all passes that always help.
 
     Args:
         datapath: as expansion makes it.
+        sharing: how its hardware takes turns.
+        solve: chooses how each constant matrix of parallel hardware is multiplied.
         delays: of the part.
         copies: of the engine, which share the part's DSP blocks.
     """
@@ -60,20 +77,20 @@ def prepared(datapath: Datapath, delays: DelayModel, copies: int) -> Datapath:
         lambda d: with_lut_products(d, delays, copies),
         "last, as it marks products by their final widths",
     )
-    return _run((*SIMPLIFICATIONS, TABLES, products), datapath)
+    return _run((TABLES, products), simplified(datapath, sharing, solve))
 
 
 def alternatives(datapath: Datapath) -> list[Datapath]:
     """Return the datapath and what `ATTEMPTS` make of it; scheduling tells which has the shortest loop."""
     choices = [datapath]
     for attempt in ATTEMPTS:
-        if attempt.folded or datapath.folding is None:
+        if attempt.shared or datapath.sharing.is_parallel:
             choices += [changed for choice in choices if (changed := verify(attempt.run(choice))) is not choice]
     return choices
 
 
 def _run(passes: tuple[Pass, ...], datapath: Datapath) -> Datapath:
     for each in passes:
-        if each.folded or datapath.folding is None:
+        if each.shared or datapath.sharing.is_parallel:
             datapath = verify(each.run(datapath))
     return datapath

@@ -1,8 +1,8 @@
 """Which shapes hardware of a graph can have: reuse factors, interleave and copies, with cycles and area of each.
 
-Recurrent layers set the pace: of each pace in turn every one of them takes its smallest folding that keeps up, since
+Recurrent layers set the pace: of each pace in turn every one of them takes its smallest hardware that keeps up, since
 a faster one would wait for its neighbours. The layers after the last step then share what latency is left: theirs add
-up, a vector passing one after the other, so that of all their foldings only those count that nothing beats in both
+up, a vector passing one after the other, so that of all their reuse factors only those count that nothing beats in both
 latency and area.
 """
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from loopwire.area.cells import KINDS, Resources, capacities
 from loopwire.area.resources import estimate
 from loopwire.cmvm.shift_add import SOLVED_PRODUCTS
-from loopwire.datapath.fold import fold, layer_of, matrix_shapes, multipliers, reuse_factors
+from loopwire.datapath.reuse import layer_of, matrix_shapes, multipliers, reuse_factors, sharing_of
 from loopwire.devices import Device
 from loopwire.errors import ConfigError
 from loopwire.ir.graph import Graph, Value
@@ -273,10 +273,8 @@ class Shapes:
         kept = [] if self._exceeds_part(engine) else [1]
         fewest = math.inf
         for reuse_factor in reuse_factors(engine)[1:]:
-            folding = fold(engine, reuse_factor)
-            assert folding is not None
-            if multipliers(folding, shapes) < fewest:
-                fewest = multipliers(folding, shapes)
+            if (taken := multipliers(sharing_of(engine, reuse_factor), shapes)) < fewest:
+                fewest = taken
                 kept.append(reuse_factor)
         return kept
 
@@ -302,7 +300,7 @@ class Shapes:
         return options
 
     def _cut(self, knobs: Knobs) -> _Cut:
-        key = (knobs.folds, knobs.copies > 1)
+        key = (knobs.reuses, knobs.copies > 1)
         if key not in self._cuts:
             graph, chain = cut(self._graph, knobs)
             self._cuts[key] = _Cut(graph, chain, ranges(graph), {})

@@ -36,7 +36,7 @@ HARDWARE = (
         fuse_scans,
         "scans that feed one another step by step become one, so that a second layer starts on the first one's first "
         "step. With reuse factors each layer has an engine of its own, which is fed step by step anyway",
-        applies=lambda knobs: not knobs.folds,
+        applies=lambda knobs: not knobs.reuses,
     ),
 )
 """For SystemVerilog."""

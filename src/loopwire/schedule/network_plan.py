@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from loopwire.datapath.fold import fold, layer_of
 from loopwire.datapath.ops import Pack, Signal
+from loopwire.datapath.reuse import layer_of, sharing_of
 from loopwire.devices import Device
 from loopwire.errors import UnsupportedError
 from loopwire.hdl.axi_stream import BeatFormat
@@ -144,10 +144,10 @@ def check_network(graph: Graph, knobs: Knobs) -> Network:
         if getattr(knobs, knob) != getattr(Knobs(), knob):
             problem = f"the model is no chain of layers, and {why}"
             raise UnsupportedError(knob, problem, f"Leave {knob!r} out")
-    found = network(prepared(graph, knobs), apart=knobs.folds)
+    found = network(prepared(graph, knobs), apart=knobs.reuses)
     for engine in found.engines:
         starts = [state for state in engine.states if state.initial_value is not None]
-        if fold(engine, knobs.reuse_factor_of(layer_of(engine))) is not None and starts:
+        if starts and not sharing_of(engine, knobs.reuse_factor_of(layer_of(engine))).is_parallel:
             raise UnsupportedError(
                 f"layer {starts[0].read.layer!r}",
                 "its initial state comes from the model, which an engine with a reuse factor cannot take",
@@ -167,7 +167,7 @@ def plan_network(graph: Graph, device: Device, clock_period_ns: float, knobs: Kn
     graph = prepared(graph, knobs)
     known = ranges(graph)
     planner = Planner(known, DelayModel(device), clock_period_ns, knobs)
-    found = network(graph, apart=knobs.folds)
+    found = network(graph, apart=knobs.reuses)
     pipelines = tuple(planner.pipeline(engine) for engine in found.engines)
     timings = [planner.timing(engine, pipeline) for engine, pipeline in zip(found.engines, pipelines, strict=True)]
     input_steps = [value.type.shape[0] if len(value.type.shape) == 2 else 1 for value in graph.inputs]

@@ -9,10 +9,9 @@ from functools import cached_property, partial
 from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.cmvm.shift_add import SOLVED_PRODUCTS, SOLVER_BITS, minimal_depth, solve
 from loopwire.datapath.expand import expand
-from loopwire.datapath.expand_folded import expand_folded
-from loopwire.datapath.fold import fold, layer_of
 from loopwire.datapath.ops import Signal
 from loopwire.datapath.pipeline import alternatives, prepared
+from loopwire.datapath.reuse import layer_of, sharing_of
 from loopwire.devices import Device
 from loopwire.errors import ConfigError
 from loopwire.hdl.axi_stream import BeatFormat, Sideband
@@ -203,14 +202,14 @@ def check_knobs(graph: Graph, knobs: Knobs) -> None:
     _copied(chain, knobs)
     _beat_formats(graph, chain, knobs)
     for engine in chain:
-        fold(engine, knobs.reuse_factor_of(layer_of(engine)))
+        sharing_of(engine, knobs.reuse_factor_of(layer_of(engine)))
 
 
 def cut(graph: Graph, knobs: Knobs) -> tuple[Graph, tuple[Engine, ...]]:
     """Return the graph that the hardware is made from, and its engines."""
     graph = run_passes(HARDWARE, graph, knobs)
     chain = engines(graph)
-    if knobs.folds:
+    if knobs.reuses:
         chain = one_layer_each(chain)
     elif knobs.copies > 1:
         chain = head_apart(chain)
@@ -227,17 +226,14 @@ class Planner:
     knobs: Knobs
 
     def pipeline(self, engine: Engine) -> Pipeline:
-        """Return the pipeline of an engine, folded for its layer's reuse factor."""
-        folding = fold(engine, self.knobs.reuse_factor_of(layer_of(engine))) if self.knobs.folds else None
-        if folding is None:
-            datapath = expand(engine, self.found, partial(self._solve, engine))
-        else:
-            datapath = expand_folded(engine, self.found, folding)
-        datapath = prepared(datapath, self.delays, self.knobs.copies)
+        """Return the pipeline of an engine, its hardware shared as its layer's reuse factor says."""
+        sharing = sharing_of(engine, self.knobs.reuse_factor_of(layer_of(engine)))
+        solve = partial(self._solve, engine)
+        datapath = prepared(expand(engine, self.found), sharing, solve, self.delays, self.knobs.copies)
         if engine.stateful:
             datapath = replace(datapath, channels=self.knobs.channels)
-        # A step comes from registers of the feeder; a folded engine's sequencer chooses the first word or another.
-        input_time = (0, self.delays.gate()) if folding else (self._input_stage(), 0.0)
+        # A step comes from registers of the feeder; of shared hardware, a sequencer chooses the word.
+        input_time = (self._input_stage(), 0.0) if sharing.is_parallel else (0, self.delays.gate())
         choices = alternatives(datapath)
         pipelines = [schedule(choice, self.delays, self.clock_period_ns, input_time) for choice in choices]
         return min(pipelines, key=lambda pipeline: (pipeline.loop_latency, pipeline.depth))
@@ -249,8 +245,7 @@ class Planner:
 
     def timing(self, engine: Engine, pipeline: Pipeline, result_held_cycles: int = 0) -> EngineTiming:
         """Return what decides an engine's cycles, where a result may wait so long behind it."""
-        folding = pipeline.datapath.folding
-        ring, spacing = pipeline.loop_latency, folding.cycles if folding else 1
+        ring, spacing = pipeline.loop_latency, pipeline.datapath.sharing.cycles
         if engine.stateful:
             ring = max(ring, self.knobs.channels * spacing)
         room = ring // spacing
@@ -272,7 +267,7 @@ class Planner:
         bits = pipeline.datapath.output.bits
         return EngineTiming(engine.length, ring, slots, spacing, tickets, depth, reverse, per_step, waits, bits)
 
-    def _solve(self, engine: Engine, result: Value, matrix: Integers, x: Range) -> AdderTree | None:
+    def _solve(self, engine: Engine, result: Signal, matrix: Integers, x: Range) -> AdderTree | None:
         largest = int(abs(matrix).max())
         if self.knobs.multipliers == "dsp" or largest >= 1 << SOLVER_BITS:
             return None

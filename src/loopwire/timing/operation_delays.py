@@ -12,6 +12,7 @@ from loopwire.datapath.ops import (
     Gather,
     Hold,
     Join,
+    MatVec,
     Multiply,
     Operation,
     Pack,
@@ -87,6 +88,8 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
             return delays.gate() * -(-(choices - 1).bit_length() // 2)
         case Accumulate():
             return delays.adder(result.width)
+        case MatVec():
+            raise AssertionError("what multiplies a matrix is chosen by now")
         case ShiftAdd():
             raise AssertionError("a shift-add tree is staged, not timed as one")
 

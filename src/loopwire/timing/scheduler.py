@@ -18,13 +18,13 @@ from loopwire.datapath.ops import (
     Columns,
     Constant,
     Datapath,
-    Folding,
     Gather,
     Hold,
     Logic,
     Multiplication,
     Operation,
     Ring,
+    Sharing,
     ShiftAdd,
     Signal,
     StepRom,
@@ -63,9 +63,9 @@ def schedule(
     return min(pipelines, key=lambda pipeline: pipeline.loop_latency)
 
 
-def _gather_cycles(folding: Folding) -> int:
+def _gather_cycles(sharing: Sharing) -> int:
     """Return the cycles from a step's first chunk to all of them standing in registers."""
-    return (folding.chunks - 1) * folding.passes + 1
+    return (sharing.chunks - 1) * sharing.passes + 1
 
 
 class _Scheduler:
@@ -78,7 +78,7 @@ class _Scheduler:
         self._budget_ns = delays.stage_budget_ns(clock_period_ns)
         self._input_time = input_time
         self._ways = ways
-        self._folding = datapath.folding
+        self._sharing = datapath.sharing
         self._read_ns = self._state_read_ns()
         self._hold_ns = delays.gate()
         self._staged = cache(self._stage)
@@ -89,8 +89,7 @@ class _Scheduler:
 
     def pipeline(self, least_loop_latency: int) -> Pipeline:
         self._require_time(self._input_time[1], f"choosing the sequence whose step %{self._datapath.x.name} is next")
-        if self._folding is not None:
-            least_loop_latency = max(least_loop_latency, self._folding.cycles)
+        least_loop_latency = max(least_loop_latency, self._sharing.cycles)
         latencies = {group: self._group_latency(group) for group in self._groups}
         loop_latency = max([least_loop_latency, *latencies.values()])
         longest = max(latencies.values(), default=1)
@@ -108,11 +107,11 @@ class _Scheduler:
         """Return when a state that stands in a memory is there, or the initial one in its place."""
         if not self._datapath.in_memories:
             return 0.0
-        channels, folding = self._datapath.channels, self._folding
+        channels = self._datapath.channels
         widest = max((ring.read.bits for ring in self._datapath.rings), default=1)
         read_ns = self._delays.gate()
         if channels is not None:
-            words = channels if folding is None else channels * folding.chunks
+            words = channels * self._sharing.chunks
             read_ns = self._delays.rom(words, widest) if words > 1 else 0.0
         return read_ns + self._delays.gate()
 
@@ -229,7 +228,7 @@ class _Scheduler:
     def _state_stage(self, ring: Ring, placements: Mapping[Operation, Placement]) -> int:
         """Return the stage at whose end all of a ring's following state can be registered."""
         place, ns = next((placed.time for op, placed in placements.items() if op.result is ring.following), (0, 0.0))
-        waits = _gather_cycles(self._folding) - 1 if self._folding is not None and ring.gathered else 0
+        waits = _gather_cycles(self._sharing) - 1 if ring.gathered else 0
         return place + (ns + self._ways.travelled_ns[ring] > self._budget_ns) + waits
 
     def _place(
@@ -287,11 +286,11 @@ class _Scheduler:
                 return Placement(place, (place + 1, delay_ns))
             case Hold():
                 return Placement(place, (place + 1, 0.0))
-            case Accumulate() if self._folding is not None:
-                return Placement(place, (place + self._folding.passes, 0.0))
-            case Gather() if self._folding is not None:
-                return Placement(place, (place + _gather_cycles(self._folding), 0.0))
-            case StepRom() | Columns() | Accumulate() | Gather() | Wire() | Multiplication() | Logic():
+            case Accumulate():
+                return Placement(place, (place + self._sharing.passes, 0.0))
+            case Gather():
+                return Placement(place, (place + _gather_cycles(self._sharing), 0.0))
+            case StepRom() | Columns() | Wire() | Multiplication() | Logic():
                 return Placement(place, (place, ns + delay_ns))
             case _:
                 assert_never(operation.kind)

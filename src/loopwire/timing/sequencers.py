@@ -18,17 +18,17 @@ def served_stages(pipeline: Pipeline) -> tuple[range, ...]:
     """Return the stages that each sequencer serves, from its own to the last one that reads what it counts.
 
     Each starts when the one before it counts as many words as there are stages between them, so these are fewer than
-    the words of a step. Where nothing is folded, all stages together.
+    the words of a step. Where nothing is shared, all stages together.
     """
-    folding = pipeline.datapath.folding
-    if folding is None:
+    sharing = pipeline.datapath.sharing
+    if sharing.is_parallel:
         return (range(pipeline.depth + 1),)
     placements = pipeline.placements.values()
     read = {0, pipeline.depth, *pipeline.entry.values()}
     read.update(stage for placement in placements for stage in (placement.first_stage, placement.time[0]))
     served, first = [], 0
     for before, after in pairwise(sorted(stage for stage in read if stage >= 0)):
-        stage = min(after - 1, first + folding.cycles - 1)
+        stage = min(after - 1, first + sharing.cycles - 1)
         if after - before > LEAST_GAP and stage > before:
             served.append(range(first, before + 1))
             first = stage

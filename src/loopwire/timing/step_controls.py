@@ -8,13 +8,13 @@ from typing import assert_never
 from loopwire.datapath.ops import (
     Accumulate,
     Columns,
-    Folding,
     Gather,
     Hold,
     Kind,
     Logic,
     Multiplication,
     Ring,
+    Sharing,
     StepRom,
     Wire,
     WordRom,
@@ -23,7 +23,7 @@ from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.timing.pipeline import Pipeline
 
 
-def bits_of(timing: EngineTiming, folding: Folding | None) -> dict[str, int]:
+def bits_of(timing: EngineTiming, sharing: Sharing) -> dict[str, int]:
     """Return the bits of every control of an engine; 0 where it has but one value."""
 
     def bits(count: int) -> int:
@@ -31,8 +31,8 @@ def bits_of(timing: EngineTiming, folding: Folding | None) -> dict[str, int]:
 
     widths = dict.fromkeys(("step_valid", "step_clears", "step_first", "step_fresh", "step_last"), 1)
     widths |= {"step_index": bits(timing.steps), "slot": bits(timing.slots), "ticket": bits(timing.tickets)}
-    if folding is not None:
-        widths |= {"word": bits(folding.cycles), "chunk": bits(folding.chunks), "pass_index": bits(folding.passes)}
+    if not sharing.is_parallel:
+        widths |= {"word": bits(sharing.cycles), "chunk": bits(sharing.chunks), "pass_index": bits(sharing.passes)}
     return widths
 
 
@@ -67,27 +67,27 @@ def of_ring(ring: Ring, pipeline: Pipeline) -> list[tuple[str, int]]:
         return [("step_clears", end), ("step_valid", pipeline.cuts[ring].stage)]
     entry = pipeline.entry[ring]
     needed = [(first_control(ring), entry), ("slot", entry), ("step_valid", end), ("slot", end)]
-    if pipeline.datapath.folding is None:
+    if pipeline.datapath.sharing.is_parallel:
         return needed
     needed.append(("chunk", end))
     return [*needed, ("pass_index", end) if ring.gathered else ("chunk", entry)]
 
 
-def single(slots: int, folding: Folding | None) -> set[str]:
+def single(slots: int, sharing: Sharing) -> set[str]:
     """Return the controls that nothing reads, since there is a single slot, or a single chunk."""
     found = {"slot"} if slots == 1 else set()
-    return found | {"chunk"} if folding is not None and folding.chunks == 1 else found
+    return found | {"chunk"} if sharing.chunks == 1 else found
 
 
 def of_pipeline(pipeline: Pipeline, timing: EngineTiming) -> dict[str, set[int]]:
     """Return the stages in which each control is read, the collector's in the last one among them."""
-    depth, folding = pipeline.depth, pipeline.datapath.folding
+    depth, sharing = pipeline.depth, pipeline.datapath.sharing
     needed = {control: {depth} for control in ("step_valid", "step_last", "ticket")}
     if timing.per_step:
         needed["step_index"] = {depth}
-    if folding is not None:
+    if not sharing.is_parallel:
         needed["word"] = {depth}
-    unread = single(timing.slots, folding)
+    unread = single(timing.slots, sharing)
     for control, stage in _read(pipeline):
         if control not in unread:
             needed.setdefault(control, set()).add(stage)

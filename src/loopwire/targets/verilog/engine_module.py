@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from loopwire.datapath.ops import Folding, Signal
+from loopwire.datapath.ops import Sharing, Signal
 from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.targets.verilog.layer_module import INSTANCE, LayerModule, array
 from loopwire.text.identifiers import Identifier
@@ -87,9 +87,9 @@ class Fresh:
     handed_on: bool
 
 
-def control_bits(timing: EngineTiming, folding: Folding | None) -> dict[str, int]:
+def control_bits(timing: EngineTiming, sharing: Sharing) -> dict[str, int]:
     """Return the width of every control of an engine; one with a single value has a wire too."""
-    return {control: max(bits, 1) for control, bits in step_controls.bits_of(timing, folding).items()}
+    return {control: max(bits, 1) for control, bits in step_controls.bits_of(timing, sharing).items()}
 
 
 def engine_module(
@@ -112,17 +112,17 @@ def engine_module(
         ports: name of each signal between them.
         fresh: where the bit comes from and goes to that starts a sequence afresh.
     """
-    x, y, folding = pipeline.datapath.x, pipeline.datapath.output, pipeline.datapath.folding
+    x, y, sharing = pipeline.datapath.x, pipeline.datapath.output, pipeline.datapath.sharing
     depth = pipeline.depth
     assert pipeline.stage_of().get(y, depth) == depth, f"%{y.name} leaves in a later stage"
-    bits = control_bits(timing, folding)
+    bits = control_bits(timing, sharing)
     starts = [stages.start for stages in served_stages(pipeline)]
     needed = step_controls.of_pipeline(pipeline, timing)
     if fresh.handed_on:
         needed.setdefault("step_fresh", set()).add(depth)
     controls = _Controls(needed, starts, bits)
     registers = [line for control in controls for line in control.registers()]
-    issued = "" if folding is None else "issued_"
+    issued = "" if sharing.is_parallel else "issued_"
     lines = [
         f"// {timing.steps} steps a sequence, {timing.slots} sequences in flight, a step of each every "
         f"{timing.ring} cycles;",
@@ -148,7 +148,7 @@ def engine_module(
         "  logic ticket_returned;",
         "",
         *_feeder(timing, controls.stretches[0], bits, x, ports[x], pipeline.input_stage, issued, fresh),
-        *([] if folding is None else _sequencers(folding, controls, bits)),
+        *([] if sharing.is_parallel else _sequencers(sharing, controls, bits)),
         *(["  always_ff @(posedge aclk) begin", *registers, "  end", ""] if registers else []),
     ]
     for module in modules:
@@ -156,7 +156,7 @@ def engine_module(
     done = [controls.in_stage("step_valid", depth)]
     if not timing.per_step:
         done.append(controls.in_stage("step_last", depth))
-    if folding is not None:
+    if not sharing.is_parallel:
         done.append(f"{controls.in_stage('word', depth)} == '0")
     last = controls.in_stage("step_last", depth) if timing.per_step else "1'b1"
     beat = controls.in_stage("step_index", depth) if timing.per_step else "1'b0"
@@ -215,24 +215,24 @@ def _feeder_port(control: str) -> str:
     return control if control.startswith("step_") else f"step_{control}"
 
 
-def _sequencers(folding: Folding, controls: _Controls, bits: Mapping[str, int]) -> list[str]:
+def _sequencers(sharing: Sharing, controls: _Controls, bits: Mapping[str, int]) -> list[str]:
     """Write the sequencers, the first of which the feeder starts, each other one the one before it."""
     first = controls.stretches[0]
     given = {control: f"issued_{control}" for control in first}
-    lines = _sequencer("sequencer", folding, first, bits, "issued_step_valid", given)
+    lines = _sequencer("sequencer", sharing, first, bits, "issued_step_valid", given)
     for before, stretch in pairwise(controls.stretches):
         valid, word = before["step_valid"], before["word"]
         start = stretch["step_valid"].first
         count = f"{word.bits}'d{start - word.first}"
         names = {control: before[control].name for control in stretch if control in before}
         begins = f"{valid.name} && {word.name} == {count}"
-        lines += _sequencer(f"sequencer_{start}", folding, stretch, bits, begins, names)
+        lines += _sequencer(f"sequencer_{start}", sharing, stretch, bits, begins, names)
     return lines
 
 
 def _sequencer(
     name: str,
-    folding: Folding,
+    sharing: Sharing,
     controls: Mapping[str, _Control],
     bits: Mapping[str, int],
     start: str,
@@ -246,7 +246,7 @@ def _sequencer(
         *(f"  logic {_bus(bits[control])}{wire};" for control, wire in unread.items()),
         *([f"  wire unused_{name} = &{{1'b0, {', '.join(unread.values())}}};"] if unread else []),
         "  loopwire_sequencer #(",
-        f"      .CHUNKS({folding.chunks}), .PASSES({folding.passes}), .BITS({sum(bits[c] for c in carried)})",
+        f"      .CHUNKS({sharing.chunks}), .PASSES({sharing.passes}), .BITS({sum(bits[c] for c in carried)})",
         f"  ) {name} (",
         f"      .aclk, .aresetn, .start({start}),",
         f"      .start_with({{{', '.join(given[control] for control in carried)}}}),",

@@ -246,7 +246,7 @@ class _Writer:
         for module in modules:
             self._layers[names[module.layer]] = module.layer or "model"
             library = _LayerLibrary(self, names[module.layer])
-            bits = control_bits(timing, pipeline.datapath.folding)
+            bits = control_bits(timing, pipeline.datapath.sharing)
             text = layer_module(names[module.layer], module, ports, pipeline, library, bits, timing.slots)
             self.files[f"{names[module.layer]}.sv"] = text
         self.files[f"{name}.sv"] = engine_module(name, pipeline, timing, modules, names, ports, fresh)

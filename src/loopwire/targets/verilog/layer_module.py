@@ -52,8 +52,7 @@ class LayerModule:
 
 def layer_modules(pipeline: Pipeline, slots: int) -> list[LayerModule]:
     """Divide a pipeline among its layers, in the order in which they compute."""
-    folding = pipeline.datapath.folding
-    unread = step_controls.single(slots, folding)
+    unread = step_controls.single(slots, pipeline.datapath.sharing)
     modules: dict[str, LayerModule] = {}
     owner: dict[Signal, str] = {}
     for ring in pipeline.datapath.rings:
@@ -152,7 +151,7 @@ class _Writer:
     ) -> None:
         self._bits = bits
         self._slots = slots
-        self._folding = pipeline.datapath.folding
+        self._sharing = pipeline.datapath.sharing
         self._name = name
         self._module = module
         self._pipeline = pipeline
@@ -270,7 +269,7 @@ class _Writer:
             name,
             self._in_stage(placement.first_stage),
             self._library,
-            self._folding,
+            self._sharing,
         )
         return [*lines, *(f"  {line}" for line in body), *self._delays(signal)]
 
@@ -295,7 +294,7 @@ class _Writer:
         first_step = f"{step_controls.first_control(ring)}_{entry}"
         name, given = self._identifiers[ring.read], ring.following
         value = self._widened(self._in_stage(end)(given), given, ring.read.width)
-        chunk_bits, chunks = given.count * ring.read.width, 1 if self._folding is None else self._folding.chunks
+        chunk_bits, chunks = given.count * ring.read.width, self._sharing.chunks
         initial = "'0"
         if ring.initial.any():
             initial = concatenation((int(v) for v in ring.initial), ring.read.width, "      ")

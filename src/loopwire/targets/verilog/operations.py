@@ -17,10 +17,10 @@ from loopwire.datapath.ops import (
     Columns,
     Constant,
     Extreme,
-    Folding,
     Gather,
     Hold,
     Join,
+    MatVec,
     Multiply,
     Operation,
     Pack,
@@ -28,6 +28,7 @@ from loopwire.datapath.ops import (
     Products,
     Round,
     Select,
+    Sharing,
     ShiftAdd,
     Signal,
     StepRom,
@@ -56,7 +57,7 @@ def statements(
     result: str,
     text: Text,
     library: Library,
-    folding: Folding | None,
+    sharing: Sharing,
 ) -> list[str]:
     """Return the lines that drive the array `result`, which the caller declares.
 
@@ -66,7 +67,7 @@ def statements(
         result: identifier of the result.
         text: expression of each operand.
         library: where modules come from.
-        folding: how the datapath is folded, if it is.
+        sharing: how the datapath's hardware takes turns.
     """
     kind, out = operation.kind, operation.result
     width, place = out.width, placement.first_stage
@@ -97,17 +98,13 @@ def statements(
             (x,) = operation.operands
             return [f"always_ff @(posedge aclk) if (step_valid_{place} && word_{place} == '0) {result} <= {text(x)};"]
         case WordRom():
-            assert folding is not None
-            return _word_rom(kind, out, result, place, library, folding)
+            return _word_rom(kind, out, result, place, library, sharing)
         case Columns():
-            assert folding is not None
-            return _columns(kind, operation.operands[0], out, result, text, place, folding)
+            return _columns(kind, operation.operands[0], out, result, text, place, sharing)
         case Accumulate():
-            assert folding is not None
-            return _accumulate(operation.operands[0], out, result, text, place, folding)
+            return _accumulate(operation.operands[0], out, result, text, place, sharing)
         case Gather():
-            assert folding is not None
-            return _gather(operation.operands[0], out, result, text, place, folding)
+            return _gather(operation.operands[0], out, result, text, place, sharing)
         case Unpack():
             return [f"assign {result} = {text(operation.operands[0])}[{kind.start + out.bits - 1}:{kind.start}];"]
         case Pack():
@@ -122,6 +119,8 @@ def statements(
             return [f"assign {result} = {{{parts}}};"]
         case Transpose():
             return _transposed(kind.rows, operation.operands[0], out, result, text)
+        case MatVec():
+            raise AssertionError("what multiplies a matrix is chosen by now")
         case ShiftAdd():
             return tree_statements(kind.tree, operation, placement, result, text, library)
         case Products():
@@ -184,13 +183,13 @@ def statements(
             assert_never(kind)
 
 
-def _word_rom(kind: WordRom, out: Signal, result: str, place: int, library: Library, folding: Folding) -> list[str]:
+def _word_rom(kind: WordRom, out: Signal, result: str, place: int, library: Library, sharing: Sharing) -> list[str]:
     rows = [_packed(row, out.width) for row in kind.rows]
     name = library.rom(result, rows, out.bits)
     depth = len(rows)
     bits = max((depth - 1).bit_length(), 1)
     index = f"word_{place}" if kind.cycles == 1 else f"chunk_{place}"
-    count = folding.cycles if kind.cycles == 1 else folding.chunks
+    count = sharing.cycles if kind.cycles == 1 else sharing.chunks
     address = f"{bits}'({index})" if count > 1 else f"{bits}'d0"
     if kind.by_step:
         address = f"{bits}'(step_index_{place}) * {bits}'d{count} + {address}"
@@ -206,21 +205,21 @@ def _word_rom(kind: WordRom, out: Signal, result: str, place: int, library: Libr
     ]
 
 
-def _columns(kind: Columns, x: Signal, out: Signal, result: str, text: Text, place: int, folding: Folding) -> list[str]:
-    padded = folding.passes * kind.count
+def _columns(kind: Columns, x: Signal, out: Signal, result: str, text: Text, place: int, sharing: Sharing) -> list[str]:
+    padded = sharing.passes * kind.count
     source = text(x)
     filled = source if padded == x.count else f"{{{(padded - x.count) * x.width}'b0, {source}}}"
     return [
-        f"logic [{folding.passes - 1}:0][{kind.count - 1}:0][{x.width - 1}:0] {result}_passes;",
+        f"logic [{sharing.passes - 1}:0][{kind.count - 1}:0][{x.width - 1}:0] {result}_passes;",
         f"assign {result}_passes = {filled};",
         f"assign {result} = {result}_passes[pass_index_{place}];",
     ]
 
 
-def _accumulate(a: Signal, out: Signal, result: str, text: Text, place: int, folding: Folding) -> list[str]:
+def _accumulate(a: Signal, out: Signal, result: str, text: Text, place: int, sharing: Sharing) -> list[str]:
     array = f"[{out.count - 1}:0][{out.width - 1}:0]"
     term = resized(f"{text(a)}[k]", a.width, a.signed, out.width)
-    last = f"{(folding.passes - 1).bit_length()}'d{folding.passes - 1}"
+    last = f"{(sharing.passes - 1).bit_length()}'d{sharing.passes - 1}"
     return [
         f"logic {array} {result}_partial, {result}_total;",
         f"for (genvar k = 0; k < {out.count}; k++) begin : gen_{result}",
@@ -233,19 +232,19 @@ def _accumulate(a: Signal, out: Signal, result: str, text: Text, place: int, fol
     ]
 
 
-def _gather(a: Signal, out: Signal, result: str, text: Text, place: int, folding: Folding) -> list[str]:
+def _gather(a: Signal, out: Signal, result: str, text: Text, place: int, sharing: Sharing) -> list[str]:
     now = f"step_valid_{place} && pass_index_{place} == '0"
-    if folding.chunks == 1:
+    if sharing.chunks == 1:
         return [f"always_ff @(posedge aclk) if ({now}) {result} <= {text(a)};"]
-    bits = (folding.chunks - 1).bit_length()
-    whole = resized(f"{{{text(a)}, {result}_earlier}}", folding.chunks * a.bits, False, out.bits)
+    bits = (sharing.chunks - 1).bit_length()
+    whole = resized(f"{{{text(a)}, {result}_earlier}}", sharing.chunks * a.bits, False, out.bits)
     return [
-        f"logic [{folding.chunks - 2}:0][{a.bits - 1}:0] {result}_earlier;",
+        f"logic [{sharing.chunks - 2}:0][{a.bits - 1}:0] {result}_earlier;",
         "always_ff @(posedge aclk) begin",
-        f"  for (int k = 0; k < {folding.chunks - 1}; k++) begin",
+        f"  for (int k = 0; k < {sharing.chunks - 1}; k++) begin",
         f"    if ({now} && chunk_{place} == {bits}'(k)) {result}_earlier[k] <= {text(a)};",
         "  end",
-        f"  if ({now} && chunk_{place} == {bits}'d{folding.chunks - 1}) {result} <= {whole};",
+        f"  if ({now} && chunk_{place} == {bits}'d{sharing.chunks - 1}) {result} <= {whole};",
         "end",
     ]
 

@@ -36,7 +36,7 @@ def check(model: QuantisedModel, device: Device) -> CompileConfig:
     bus_is_chosen = config.bus_bits is not None or config.sliding_window
     if len(model.model.inputs[0].shape) < len(graph.inputs[0].type.shape) and not bus_is_chosen:
         config = replace(config, io="parallel")
-    if config.folds or config.copies > 1 or config.bus_bits is not None or config.remembers:
+    if config.reuses or config.copies > 1 or config.bus_bits is not None or config.remembers:
         if is_chain(graph, config):
             check_knobs(graph, config)
         else:

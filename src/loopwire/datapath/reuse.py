@@ -1,35 +1,35 @@
-"""Choosing how an engine is folded for a reuse factor."""
+"""Choosing how an engine's hardware is shared for a reuse factor."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from loopwire.datapath.ops import Folding
+from loopwire.datapath.ops import PARALLEL, Sharing
 from loopwire.errors import ConfigError, UnsupportedError
 from loopwire.ir import ops
 from loopwire.schedule.engine import Engine
 
 
-def fold(engine: Engine, reuse_factor: int) -> Folding | None:
-    """Return the folding with the fewest multipliers in which a step takes `reuse_factor` cycles.
+def sharing_of(engine: Engine, reuse_factor: int) -> Sharing:
+    """Return the sharing with the fewest multipliers in which a step takes `reuse_factor` cycles.
 
-    Of equals, the one with the fewest units a chunk, for which all that is not a matrix is built. None where the engine
-    stays parallel: at a reuse factor of 1, and where it multiplies no matrix.
+    Of equals, the one with the fewest units a chunk, for which all that is not a matrix is built. An engine that
+    multiplies no matrix stays parallel.
 
     Raises:
-        ConfigError: no folding of the layer takes so many cycles without an idle one.
+        ConfigError: no sharing of the layer takes so many cycles without an idle one.
         UnsupportedError: the engine has a state or a matrix that is not made of units.
     """
     shapes = matrix_shapes(engine)
     if reuse_factor == 1 or not shapes:
-        return None
+        return PARALLEL
     if (problem := _not_in_units(engine, shapes)) is not None:
         raise UnsupportedError(f"reuse_factor, layer {layer_of(engine)!r}", problem, "Leave it out for this layer")
-    possible = list(foldings(_units(engine, shapes), shapes))
-    fitting = [folding for folding in possible if folding.cycles == reuse_factor]
+    possible = list(sharings(_units(engine, shapes), shapes))
+    fitting = [sharing for sharing in possible if sharing.cycles == reuse_factor]
     if not fitting:
-        raise _impossible(engine, reuse_factor, {folding.cycles for folding in possible})
-    return min(fitting, key=lambda folding: (multipliers(folding, shapes), folding.lanes))
+        raise _impossible(engine, reuse_factor, {sharing.cycles for sharing in possible})
+    return min(fitting, key=lambda sharing: (multipliers(sharing, shapes), sharing.lanes))
 
 
 def reuse_factors(engine: Engine) -> list[int]:
@@ -37,7 +37,7 @@ def reuse_factors(engine: Engine) -> list[int]:
     shapes = matrix_shapes(engine)
     if not shapes or _not_in_units(engine, shapes) is not None:
         return [1]
-    return sorted({folding.cycles for folding in foldings(_units(engine, shapes), shapes)})
+    return sorted({sharing.cycles for sharing in sharings(_units(engine, shapes), shapes)})
 
 
 def _units(engine: Engine, shapes: Sequence[tuple[int, int]]) -> int:
@@ -74,20 +74,22 @@ def _impossible(engine: Engine, asked: int, possible: Collection[int]) -> Config
 
 
 def matrix_shapes(engine: Engine) -> list[tuple[int, int]]:
-    """Return rows and columns of every matrix that an engine multiplies in a step."""
+    """Return rows and columns of every matrix of weights that an engine multiplies in a step."""
     nodes = (*engine.nodes, *engine.tail)
-    shapes = (node.operands[0].type.shape for node in nodes if isinstance(node.op, ops.MatVec))
-    return [(rows, columns) for rows, columns in shapes]
+    known = {node.result for node in nodes if isinstance(node.op, ops.Const)}
+    known.update(value for value, _ in engine.step_constants)
+    matrices = (node.operands[0] for node in nodes if isinstance(node.op, ops.MatVec))
+    return [(rows, columns) for rows, columns in (matrix.type.shape for matrix in matrices if matrix in known)]
 
 
-def multipliers(folding: Folding, shapes: Iterable[tuple[int, int]]) -> int:
-    """Return how many multipliers a folding takes for matrices of these shapes."""
-    return sum(rows // folding.units * folding.lanes * -(-columns // folding.passes) for rows, columns in shapes)
+def multipliers(sharing: Sharing, shapes: Iterable[tuple[int, int]]) -> int:
+    """Return how many multipliers matrices of these shapes take."""
+    return sum(rows // sharing.units * sharing.lanes * -(-columns // sharing.passes) for rows, columns in shapes)
 
 
-def foldings(units: int, shapes: Iterable[tuple[int, int]]) -> Iterable[Folding]:
-    """Yield every folding that leaves no chunk and no pass empty."""
+def sharings(units: int, shapes: Iterable[tuple[int, int]]) -> Iterable[Sharing]:
+    """Yield every sharing that leaves no chunk and no pass empty."""
     widest = max(columns for _, columns in shapes)
     for chunks in {-(-units // lanes) for lanes in range(1, units + 1)}:
         for passes in {-(-widest // columns) for columns in range(1, widest + 1)}:
-            yield Folding(units, chunks, passes)
+            yield Sharing(units, chunks, passes)
