@@ -71,10 +71,46 @@ USES: dict[str, Use] = {
     "trust: 'no' is neither true nor false": lambda d, p: loopwire.load(p, trust="no"),
     "weights: 3 is no path": lambda d, p: loopwire.load(p, weights=3),
     "steps: '4' is not a whole number": lambda d, p: loopwire.load(p, steps="4"),
-    "model: a PosixPath is no Model. Give what loopwire.load returns": lambda d, p: loopwire.compile(p),
-    "model: None is no Model": lambda d, p: loopwire.compile(None),
-    "config: {} is no CompileConfig. Give CompileConfig.from_dict": lambda d, p: loopwire.compile(d.model, {}),
-    "config: 'types.toml' is no CompileConfig": lambda d, p: loopwire.compile(d.model, "types.toml"),
+    "a loopwire.design.Design: it is no model. Give a keras.Model": lambda d, p: loopwire.compile(d),
+    "a builtins.dict: it is no model": lambda d, p: loopwire.compile({"layers": []}),
+    "no_such.keras: there is no such file": lambda d, p: loopwire.compile("no_such.keras"),
+    "config: 5 is no CompileConfig. Give a dictionary of settings": lambda d, p: loopwire.compile(d.model, 5),
+    "types.toml: it cannot be read": lambda d, p: loopwire.compile(d.model, "types.toml"),
+    "configuration: 'reuse_factors' is not a setting. Did you mean 'reuse_factor' or": lambda d, p: loopwire.compile(
+        d.model, {"reuse_factors": 4}
+    ),
+    "settings: 'clock_ns' is not a setting. Did you mean": lambda d, p: loopwire.compile(d.model, clock_ns=5),
+    "settings, precision: type 'int8': this is not a fixed-point type": lambda d, p: loopwire.compile(
+        d.model, precision="int8"
+    ),
+    "settings, reuse_factor: '4' is not a whole number": lambda d, p: loopwire.compile(d.model, reuse_factor="4"),
+    "part 'xcku999': the data of kintex ultrascale (xcku025 …) lack this part": lambda d, p: loopwire.compile(
+        d.model, part="xcku999"
+    ),
+    "design: 'tiny.h5' is no Design. Give what loopwire.compile returns": lambda d, p: loopwire.choose("tiny.h5"),
+    "choose, targets: 'max_lut' is not a setting. Did you mean 'max_luts'?": lambda d, p: loopwire.choose(d, max_lut=4),
+    "targets, max_share: 6000% is more than the part. Give at most 100%. Did you mean 60%?": lambda d, p: (
+        loopwire.choose(d, max_share="60")
+    ),
+    "model: a Design is no Model. Give what loopwire.load returns": lambda d, p: loopwire.find_precision(
+        d, X, "auc>=1"
+    ),
+    "keep: 0.99 is no str or Criterion. Write it as 'auc>=0.995'": lambda d, p: loopwire.find_precision(
+        d.model, X, 0.99
+    ),
+    "model: 'tiny.h5' is no Model": lambda d, p: loopwire.scan("tiny.h5", X),
+    "data: it has shape (2, 4). The model takes": lambda d, p: loopwire.scan(d.model, X[..., 0]),
+    "data, labels: it has shape (3,)": lambda d, p: d.plot_roc((X, [0, 1, 1])),
+    "data: they have no labels. Give (x, y)": lambda d, p: d.plot_roc(X),
+    "x: its elements are of dtype <U1": lambda d, p: d.plot_profile("x"),
+    "data: it lacks the input": lambda d, p: d.to_html(p.parent / "r.html", {"inputs": X}),
+    "figure.gif: it ends in '.gif'. Let it end in .svg": lambda d, p: d.plot_bits().save("figure.gif"),
+    "path: None is no path. ": lambda d, p: d.plot_bits().save(None),
+    "project: a Design is no path": lambda d, p: loopwire.synthesise(d),
+    "path: a Design is no path": lambda d, p: loopwire.load_project(d),
+    "{path}: it is a file. Compile a model first: loopwire compile": lambda d, p: loopwire.load_project(p),
+    "{folder}: it is a folder. Loopwire reads Keras .h5": lambda d, p: loopwire.compile(p.parent),
+    "timeout_minutes: 'soon' is not a number": lambda d, p: loopwire.route(p, timeout_minutes="soon"),
     "x: its elements are of dtype object": lambda d, p: d.predict(None),
     "x: its elements are of dtype bool": lambda d, p: d.predict(X == 0),
     "x: its elements are of dtype complex128": lambda d, p: d.predict(X + 1j),
@@ -112,7 +148,8 @@ def design(path: Path) -> Design:
 def test_a_wrong_use_is_told(text: str, design: Design, path: Path) -> None:
     with pytest.raises(LoopwireError) as refused:
         USES[text](design, path)
-    assert str(refused.value).startswith(text)
+    expected = text.replace("{path}", str(path)).replace("{folder}", str(path.parent))
+    assert str(refused.value).startswith(expected)
     assert refused.value.remedy and len(str(refused.value)) < 500
     assert list(path.parent.iterdir()) == [path]
 

@@ -18,10 +18,15 @@ if TYPE_CHECKING:
     from loopwire.compiler import compile, load
     from loopwire.config import CompileConfig
     from loopwire.design import Design
+    from loopwire.explore.chooser import choose
+    from loopwire.explore.precision import find_precision
+    from loopwire.explore.scan import scan
     from loopwire.frontends.own import register_reader
+    from loopwire.implementation import route, synthesise
     from loopwire.ir import functions
     from loopwire.ir.types import FixedType
     from loopwire.layers.model import Input, Model
+    from loopwire.project.loaded import load_project
     from loopwire.verification import verify
 
 __all__ = [
@@ -30,12 +35,18 @@ __all__ = [
     "FixedType",
     "Input",
     "Model",
+    "choose",
     "compile",
     "errors",
+    "find_precision",
     "functions",
     "layers",
     "load",
+    "load_project",
     "register_reader",
+    "route",
+    "scan",
+    "synthesise",
     "verify",
 ]
 
@@ -45,9 +56,15 @@ _HOMES = {
     "FixedType": "loopwire.ir.types",
     "Input": "loopwire.layers.model",
     "Model": "loopwire.layers.model",
+    "choose": "loopwire.explore.chooser",
     "compile": "loopwire.compiler",
+    "find_precision": "loopwire.explore.precision",
     "load": "loopwire.compiler",
+    "load_project": "loopwire.project.loaded",
     "register_reader": "loopwire.frontends.own",
+    "route": "loopwire.implementation",
+    "scan": "loopwire.explore.scan",
+    "synthesise": "loopwire.implementation",
     "verify": "loopwire.verification",
 }
 
@@ -65,4 +82,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted(__all__)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from loopwire.arguments import instance, path
 from loopwire.config import CompileConfig, TypeChoice
@@ -30,8 +31,7 @@ STATEFUL = (
     "its layers are stateful, so it is compiled stateful: a sequence goes on from what its channel's last one left"
 )
 
-_MODEL = instance(Model, "Give what loopwire.load returns")
-_CONFIG = instance(CompileConfig, "Give CompileConfig.from_dict(...), CompileConfig.from_toml(path) or nothing")
+_CONFIG = instance(CompileConfig, "Give a dictionary of settings, the path of a TOML file, a CompileConfig, or nothing")
 
 if TYPE_CHECKING:
     from loopwire.ir.graph import Graph
@@ -69,37 +69,58 @@ def load(
     return read(source, Reading(None if weights is None else path("weights", weights), steps, trust, examples))
 
 
-def compile(model: Model, config: CompileConfig | None = None) -> Design:
+def compile(
+    model: Model | str | Path | Any,
+    /,
+    config: CompileConfig | Mapping[str, Any] | str | Path | None = None,
+    **settings: Any,
+) -> Design:
     """Choose every tensor's type and lower the model to primitive operations.
+
+        design = loopwire.compile("tagger.keras", precision="fixed<12,4>", part="xczu7ev-ffvc1156-2-e", reuse_factor=4)
 
     The hardware is planned when it is first asked for (`Design.firmware`). A `LoopwireWarning` tells of each weight
     that its type cannot hold, and of results whose bounds, whatever the input, show that they may not fit theirs.
 
     Args:
-        model: as `load` returns it.
-        config: the user's choices; all defaults if None.
+        model: as `load` returns it, or what `load` reads.
+        config: the user's choices, a dictionary of them, or the path of a TOML file; all defaults if None.
+        settings: keys of a TOML file (docs/configuration.md) in place of what `config` says, and `precision` of all
+            tensors.
 
     Raises:
         ConfigError: the configuration does not fit the model, or asks for what cannot be.
+        FixedTypeError: a type cannot be read.
+        ModelFileError: the model cannot be read.
         UnsupportedError: a layer cannot take what the one before it hands on or carry its states, or the target cannot
             express a knob.
     """
-    design = compile_silently(model, config)
+    chosen = _settings(config, settings)
+    design = compile_silently(model if isinstance(model, Model) else load(model, steps=chosen.steps), chosen)
     for text in foreseen(design.graph):
         warnings.warn(text, LoopwireWarning, stacklevel=2)
     return design
 
 
+def _settings(config: Any, settings: Mapping[str, Any]) -> CompileConfig:
+    """Return the configuration that the arguments of `compile` make."""
+    if config is None:
+        config = CompileConfig()
+    elif isinstance(config, Mapping):
+        config = CompileConfig.from_dict(config)
+    elif isinstance(config, str | os.PathLike):
+        config = CompileConfig.from_toml(Path(config))
+    return cast(CompileConfig, _CONFIG("config", config)).changed("settings", **settings)
+
+
 def compile_silently(model: Model, config: CompileConfig | None = None) -> Design:
     """Do what `compile` does, without a word of values that may not fit: for searches, which judge types by data."""
     config = CompileConfig() if config is None else config
-    _MODEL("model", model)
-    _CONFIG("config", config)
     if config.targets is not None:
         raise ConfigError(
             "targets",
             "no knobs have been chosen for them",
-            "Compile without them, then call loopwire.explore.chooser.choose",
+            "Compile without them, then call loopwire.choose(design, targets)",
         )
     config = _as_the_model_asks(config, model)
     device = find_part(config.part).slowed(config.delay_factor)

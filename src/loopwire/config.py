@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,6 +179,20 @@ class CompileConfig(Knobs):
             FixedTypeError: a type cannot be read.
         """
         return cls(**_read(where, values, _READERS))
+
+    def changed(self, where: str, /, **settings: Any) -> CompileConfig:
+        """Return the configuration with some settings in place of its own, given as in a dictionary.
+
+        `precision`, of all tensors, may be given beside `model`.
+
+        Raises:
+            ConfigError: a setting is unknown or a value impossible.
+            FixedTypeError: a type cannot be read.
+        """
+        given = _read(where, settings, {"precision": _type, **_READERS})
+        if "precision" in given:
+            given["model"] = replace(given.get("model", self.model), precision=given.pop("precision"))
+        return replace(self, **given)
 
 
 class TypeChoice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,6 +116,63 @@ def read_batch(path: str | Path, ports: Sequence[Port], outputs: int | None) -> 
         problem = "it has labels 'y', and the model has several results that they may belong to"
         raise DataError(where, problem, "Leave them out, or save a model with one of the results")
     return Data(inputs, *_labels(where, file, len(inputs), outputs or 0))
+
+
+def given_data(where: str, given: Any, ports: Sequence[Port], outputs: int | None) -> Data:
+    """Return the data that a caller in Python gives.
+
+    Args:
+        where: they are given, for messages.
+        given: the path of a file; inputs; a pair of inputs and labels; or a dictionary, such as an open .npz file: `X`,
+            or each of several inputs by its name, with `y` and `classes` where they are known.
+        ports: the model's inputs.
+        outputs: numbers in the model's result; None where it has several results.
+
+    Raises:
+        DataError: they cannot be read, or do not fit the model.
+    """
+    if isinstance(given, Data):
+        return given
+    if isinstance(given, str | os.PathLike):
+        path = os.fspath(given)
+        return (
+            read_data(path, ports[0].shape, outputs)
+            if len(ports) == 1 and outputs
+            else read_batch(path, ports, outputs)
+        )
+    labels = names = None
+    if isinstance(given, tuple) and len(given) == 2 and len(ports) == 1:
+        given, labels = given
+    elif isinstance(given, Mapping):
+        labels = given.get("y") if all(port.name != "y" for port in ports) else None
+        names = given.get("classes", given.get("class_names"))
+        given = (
+            given["X"]
+            if "X" in given and len(ports) == 1
+            else {p.name: given[p.name] for p in ports if p.name in given}
+        )
+    batch = check_batch(where, given, ports)
+    inputs = batch.only if len(ports) == 1 else batch
+    if labels is None:
+        return Data(inputs)
+    if outputs is None:
+        raise DataError(
+            where, "it has labels, and the model has several results that they may belong to", "Leave them out"
+        )
+    return Data(inputs, *_checked_labels(where, labels, names, len(batch), outputs))
+
+
+def _checked_labels(
+    where: str, labels: Any, names: Any, count: int, outputs: int
+) -> tuple[npt.NDArray[np.int64], tuple[str, ...] | None]:
+    """Return labels and the names of their classes as a caller gives them."""
+    checked = check_labels(f"{where}, labels", _array(f"{where}, labels", labels), count, outputs)
+    if names is None:
+        return checked, None
+    classes = tuple(take_in(str(name), where, "a class", DataError) for name in names)
+    if len(classes) != max(outputs, 2):
+        raise DataError(f"{where}, classes", f"there are {len(classes)} names", f"Give {max(outputs, 2)}")
+    return checked, classes
 
 
 def _labels(

@@ -20,8 +20,9 @@ from loopwire.errors import ConfigError
 from loopwire.ir.fixed_point import Integers, integer_dtype
 from loopwire.project.files import project_files
 from loopwire.project.folder import write_project
-from loopwire.quantised_model import QuantisedModel
-from loopwire.report.summary import Cycles, LayerFacts, Report, Verification
+from loopwire.report.layers import input_facts, layer_facts
+from loopwire.report.summary import Cycles, Report, Verification
+from loopwire.shown_design import ShownDesign
 from loopwire.simulate.hls_compile import HlsEmulator
 from loopwire.simulate.simulation import Received, SimulationResult, Stimulus
 from loopwire.targets.protocol import Target
@@ -30,11 +31,12 @@ from loopwire.targets.verilog.firmware import Firmware
 from loopwire.targets.verilog.hardware import VerilogHardware
 from loopwire.targets.vitis_hls.firmware import HlsProject
 from loopwire.targets.vitis_hls.hardware import HlsHardware
+from loopwire.text.table import Table, grouped
 
 HardwareKind = TypeVar("HardwareKind")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Simulation:
     """What the simulated hardware gave.
 
@@ -46,9 +48,25 @@ class Simulation:
     outputs: Any
     cycles: SimulationResult
 
+    def table(self) -> Table:
+        """Return what was counted."""
+        found = self.cycles
+        rows = [("Sequences", grouped(len(found.latency_cycles))), ("Latency, cycles", _range(found.latency_cycles))]
+        if len(found.interval_cycles):
+            rows.append(("Initiation interval, cycles", _range(found.interval_cycles)))
+        rows.append(("Cycles simulated", grouped(found.cycles)))
+        return Table("Simulation, cycle by cycle", ("Quantity", "Counted"), tuple(rows))
 
-@dataclass(frozen=True, eq=False)
-class Design(QuantisedModel):
+    def __repr__(self) -> str:
+        told = "; ".join(f"{name.lower()} {value}" for name, value in self.table().rows)
+        return f"<Simulation: {told}>"
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Design(ShownDesign):
     """A model with the types of all its tensors chosen, for a device; `loopwire.compile` makes one.
 
     Its hardware is planned and written when it is first asked for.
@@ -96,6 +114,10 @@ class Design(QuantisedModel):
             UnsupportedError: HLS cannot express this model with these knobs.
         """
         return self._hardware_of(HlsHardware).project
+
+    def pictures(self) -> list[str]:
+        """Return pictures of the schedule as SVG; none where only a tool knows it."""
+        return self.target.pictures(self.hardware)
 
     @property
     def c_simulation(self) -> HlsEmulator:
@@ -172,7 +194,9 @@ class Design(QuantisedModel):
             verification,
             loopwire_version=version("loopwire"),
             source=self.source_name,
-            layers=self._layers(),
+            inputs=input_facts(self.model),
+            layers=layer_facts(self.model),
+            stages=known.stages,
             range_proofs=self.range_proofs(),
             target=self.config.target,
             knobs=self.config.knobs,
@@ -181,13 +205,10 @@ class Design(QuantisedModel):
             estimated=known.estimated,
         )
 
-    def _layers(self) -> tuple[LayerFacts, ...]:
-        rows = []
-        for call in self.model.calls:
-            layer, shape = call.layer, call.outputs[0].shape
-            arrays = [array for array in vars(layer).values() if isinstance(array, np.ndarray)]
-            rows.append(LayerFacts(layer.name, layer.kind, shape, sum(array.size for array in arrays)))
-        return tuple(rows)
+
+def _range(counts: npt.NDArray[Any]) -> str:
+    low, high = int(counts.min()), int(counts.max())
+    return f"{low} to {high}" if low < high else str(low)
 
 
 def _padded(received: Received) -> Integers:

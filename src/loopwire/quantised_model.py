@@ -27,6 +27,7 @@ from loopwire.report.clipping import Clipping, ClippingMeter
 from loopwire.report.profile import TensorProfile, profile
 from loopwire.report.range_proof import RangeProof, range_proofs
 from loopwire.report.saturation import SaturationWatch
+from loopwire.report.tensor_rows import TensorRows
 from loopwire.report.trace import TensorTrace, trace
 from loopwire.text.names import printable
 
@@ -168,7 +169,7 @@ class QuantisedModel:
         self.predict_float(x, meter=meter)
         return meter.rows(self.graph)
 
-    def profile(self, x: Inputs) -> tuple[TensorProfile, ...]:
+    def profile(self, x: Inputs) -> TensorRows[TensorProfile]:
         """Return range and distribution of every tensor on these inputs, in float and in fixed point.
 
         Raises:
@@ -176,7 +177,7 @@ class QuantisedModel:
         """
         return profile(self.graph, self._alone(x).arrays)
 
-    def trace(self, x: Inputs) -> tuple[TensorTrace, ...]:
+    def trace(self, x: Inputs) -> TensorRows[TensorTrace]:
         """Return every tensor's errors on these inputs, fixed point against float.
 
         Raises:

@@ -20,15 +20,12 @@ if TYPE_CHECKING:
     from loopwire.config import CompileConfig
     from loopwire.data import Data
     from loopwire.design import Design
+    from loopwire.judgement import Judgement
     from loopwire.report.html import Evidence
     from loopwire.report.summary import Report
 
-CHUNKS = 40
-"""Updates of a progress bar."""
 FITTING_SHARE = "80%"
 """Of a part, by estimate: what tools place and route without trouble."""
-PROFILED_SEQUENCES = 2000
-"""Of the data, looked at tensor by tensor: seconds for the largest models."""
 
 
 @click.command("compile")
@@ -180,13 +177,15 @@ def _report(
     from dataclasses import replace
 
     from loopwire.errors import ConfigError, LoopwireWarning
+    from loopwire.judgement import Judgement
     from loopwire.report.html import Evidence
     from loopwire.tools.fit import shortage
     from loopwire.verification import verify
 
-    judged, evidence = ({}, Evidence()) if data is None else _judge(progress, design, data)
+    judged = Judgement({}, Evidence()) if data is None else _judge(progress, design, data)
+    evidence = judged.evidence
     with step(progress, "Solving"):
-        report = replace(design.report(), **judged)
+        report = replace(design.report(), **judged.facts)
     found = shortage(report.estimated)
     if found is not None:  # told now: who sees it may want to stop
         problem, remedy = found
@@ -203,60 +202,25 @@ def _report(
         return replace(report, verification=verify(design, inputs, sequences, progress=update)), evidence
 
 
-def _judge(progress: Progress, design: Design, data: Data) -> tuple[dict[str, Any], Evidence]:
+def _judge(progress: Progress, design: Design, data: Data) -> Judgement:
     """Compare fixed point with float, and look at the range of every tensor."""
-    import numpy as np
-
-    from loopwire.report.agreement import agreement, class_aucs
-    from loopwire.report.clipping import ClippingMeter
+    from loopwire.judgement import judge, outputs
     from loopwire.report.doubts import doubts
-    from loopwire.report.html import Evidence
-    from loopwire.report.roc import class_rocs, confusion, working_points
     from loopwire.report.summary import CLIPPING, clipping_rows
 
-    meter = ClippingMeter()
-    real, fixed = [], []
     with step(progress, "Emulating") as update:
-        done = 0
-        parts = 1 if design.config.remembers else min(CHUNKS, len(data.inputs))
-        for rows in np.array_split(np.arange(len(data.inputs)), parts):
-            part = data.inputs[rows]
-            real.append(flat_outputs(design.predict_float(part, meter=meter)))
-            fixed.append(flat_outputs(design.emulate(part)))
-            done += len(part)
-            update(done, len(data.inputs))
-    outputs = np.concatenate(real), np.concatenate(fixed)
-    clipping = meter.rows(design.graph)
-    if clipping:  # told now, since who sees it may want to stop and choose other types
+        found = outputs(design, data, update)
+    if found.clipping:  # told now, since who sees it may want to stop and choose other types
         title = "Tensors that clip: some values do not fit their type"
-        print_table(progress.console, title, CLIPPING, clipping_rows(clipping))
-    judged: dict[str, Any] = {"agreement": agreement(*outputs), "clipping": clipping}
-    evidence = Evidence()
-    if data.labels is not None and outputs[0].ndim == 2:
-        rocs = class_rocs(data.labels, *outputs, data.class_names)
-        evidence = Evidence(rocs, data.class_names or ())
-        judged["aucs"] = class_aucs(data.labels, *outputs, data.class_names)
-        judged["working_points"] = working_points(rocs)
-        judged["confusion"] = tuple(map(tuple, confusion(data.labels, outputs[1]).tolist()))
+        print_table(progress.console, title, CLIPPING, clipping_rows(found.clipping))
     with step(progress, "Profiling"):
-        profiled = data.inputs[:PROFILED_SEQUENCES]
-        judged["profiled_sequences"] = len(profiled)
-        judged["profile"], judged["trace"] = design.profile(profiled), design.trace(profiled)
-    found = judged["agreement"], judged.get("aucs", ())
-    judged["doubts"] = doubts(*found, judged["profile"])
+        judged = judge(design, data, found)
+    facts = judged.facts
     # Of weights a warning has told, as it needs no data.
-    for doubt in doubts(*found, [row for row in judged["profile"] if not row.is_weights]):
+    rows = [row for row in facts["profile"] if not row.is_weights]
+    for doubt in doubts(facts["agreement"], facts.get("aucs", ()), rows):
         click.secho(f"warning: {printable(doubt)}", fg="red", err=True)
-    return judged, evidence
-
-
-def flat_outputs(outputs: Any) -> Any:
-    """Return the only output as it is, all numbers (N, elements, 1) of several."""
-    import numpy as np
-
-    if not isinstance(outputs, dict):
-        return outputs
-    return np.concatenate([array.reshape(len(array), -1) for array in outputs.values()], axis=1)[..., np.newaxis]
+    return judged
 
 
 def _how_to_fit(design: Design) -> str:

@@ -28,7 +28,7 @@ def inspect_command(model_path: Path, as_json: bool, trust: bool, weights: Path 
         from rich.console import Console
 
         from loopwire.compiler import load
-        from loopwire.report.inspection import COLUMNS, inspect
+        from loopwire.layers.inspection import COLUMNS, inspect
 
         model = load(model_path, trust, weights=weights, steps=steps)
         inspection = inspect(model, {target: _refusal(model, target) for target in TARGETS})

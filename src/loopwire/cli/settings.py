@@ -71,7 +71,6 @@ def read_settings(
     from loopwire.config import CompileConfig
     from loopwire.design_targets import DesignTargets, read_share
     from loopwire.frontends.reading import Reading
-    from loopwire.ir.types import FixedType
 
     reading = Reading(weights, options.get("steps"), trust)
     config = CompileConfig() if config_path is None else _read_file(config_path, model_path, reading)
@@ -83,7 +82,7 @@ def read_settings(
             targets["max_share"] = read_share("--max-share", targets["max_share"])
         given["targets"] = DesignTargets(**{**kept, **targets})
     if precision is not None:
-        given["model"] = replace(config.model, precision=FixedType.parse(precision))
+        config = config.changed("--precision", precision=precision)
     return replace(config, name=config.name or model_path.stem, **given)
 
 

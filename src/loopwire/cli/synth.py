@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from loopwire.cli.console import print_table, progress_bars, step
 from loopwire.cli.failures import errors_told, keep_told
-
-if TYPE_CHECKING:
-    from loopwire.devices import Device
-    from loopwire.tools.fabrics import Fabric
 
 
 @click.command("synth")
@@ -31,24 +26,14 @@ def synth_command(project: Path, part: str | None, family: str | None, timeout_m
 def _synth(project: Path, part: str | None, family: str | None, timeout_minutes: float | None) -> None:
     from rich.console import Console
 
-    from loopwire.project.written import add_built, read_report, read_verilog_facts
+    from loopwire.implementation import synthesise
     from loopwire.report.resources import resource_tables
     from loopwire.tools.fit import require_fit
-    from loopwire.tools.synthesis import synthesise
-    from loopwire.tools.yosys import find_yosys
 
-    facts = read_verilog_facts(project)
-    read_report(project)  # refuses now what has no report to add to
-    fabric, device = _target(part, family, facts["part"])
-    find_yosys()
     console = Console()
     with progress_bars(console) as progress, step(progress, "Synthesising") as update:
         keep_told("finished layers, in the cache")
-        timeout_s = None if timeout_minutes is None else 60 * timeout_minutes
-        built = synthesise(
-            project / "rtl", facts["top"], facts["layer_modules"], fabric, device, timeout_s, progress=update
-        )
-        add_built(project, built)
+        built = synthesise(project, part, family=family, timeout_minutes=timeout_minutes, progress=update)
         keep_told(f"the report, {project / 'report.html'}")
     for table in resource_tables((built,)):
         print_table(console, table.title, table.head, table.rows)
@@ -56,20 +41,3 @@ def _synth(project: Path, part: str | None, family: str | None, timeout_minutes:
         click.echo(limit + ".")
     click.echo(f"Report: {project / 'report.html'}")
     require_fit(built)
-
-
-def _target(part: str | None, family: str | None, project_part: str) -> tuple[Fabric, Device | None]:
-    """Return how to synthesise, and the part whose shares are printed."""
-    from loopwire.devices import find_part
-    from loopwire.errors import ConfigError, nearest
-    from loopwire.tools.fabrics import FABRICS, fabric_of
-
-    if family is not None:
-        if part is not None:
-            raise ConfigError("--family", "it is for a part that is not known, and --part names one", "Give one")
-        if family not in FABRICS:
-            hint = f"{nearest(family, FABRICS)}Choose from {', '.join(FABRICS)}"
-            raise ConfigError("--family", f"{family!r} is unknown", hint)
-        return FABRICS[family], None
-    device = find_part(part or project_part)
-    return fabric_of(device), device

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from loopwire.config import CHOSEN_KNOBS
+from loopwire.arguments import instance
+from loopwire.config import CHOSEN_KNOBS, CompileConfig
 from loopwire.design import Design
 from loopwire.design_targets import DesignTargets
 from loopwire.errors import ConfigError
@@ -29,8 +31,15 @@ class Choice:
     targets: tuple[Target, ...]
 
 
-def choose(design: Design, targets: DesignTargets, progress: Callable[[int, int], None] | None = None) -> Choice:
+def choose(
+    design: Design,
+    targets: DesignTargets | Mapping[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    **bounds: Any,
+) -> Choice:
     """Return a design with the knobs that suit the targets best.
+
+        design = loopwire.choose(design, max_latency_ns=500, max_share="60%").design
 
     Where latency or interval is bounded, this is the smallest design within the targets: the one that takes the
     smallest share of the part, of the resource of which it takes most. Where only resources are bounded, it is the one
@@ -39,13 +48,18 @@ def choose(design: Design, targets: DesignTargets, progress: Callable[[int, int]
 
     Args:
         design: whose knobs are chosen.
-        targets: the bounds.
+        targets: the bounds, or a dictionary of them.
         progress: called with how many engines are planned, of how many, then with how many shapes, of how many.
+        bounds: of `DesignTargets` by name, instead of `targets`.
 
     Raises:
         ConfigError: nothing meets the targets, or the design has a knob already that they are to decide.
         UnsupportedError: no hardware can be made of the model.
     """
+    instance(Design, "Give what loopwire.compile returns")("design", design)
+    if not isinstance(targets, DesignTargets):
+        targets = CompileConfig.from_dict({"targets": {**(targets or {}), **bounds}}, where="choose").targets
+        assert targets is not None
     replace(design.config, targets=targets)  # refuses what contradicts them
     if not design.target.PREDICTS:
         problem = f"the cycles and the area of {design.config.target} are known to its tool only"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from loopwire.data import check_inputs, check_labels, read_data, read_labels
+from loopwire.data import check_inputs, check_labels, given_data, read_data, read_labels
 from loopwire.layers.model import Model
 
 Array = npt.NDArray[np.generic]
@@ -30,17 +31,26 @@ class Events:
         return Events(self.inputs[rows], labels, self.class_names, where)
 
 
-def checked_events(model: Model, events: Events) -> Events:
+def checked_events(model: Model, given: Any) -> Events:
     """Return events whose labels are classes (N,).
 
+    Args:
+        model: what they are for.
+        given: `Events`, or what `data.given_data` takes: inputs, a pair with labels, a file's path, an open .npz file.
+
     Raises:
-        DataError: they do not fit the model.
+        DataError: they cannot be read, or do not fit the model.
+        UnsupportedError: the model has several inputs or outputs.
     """
-    inputs = check_inputs(events.where, events.inputs, model.input_shape)
-    labels = events.labels
+    shape, outputs = model.input_shape, model.output_shape()[-1]
+    if not isinstance(given, Events):
+        data = given_data("data", given, model.inputs, outputs)
+        return Events(data.inputs, data.labels, data.class_names)
+    inputs = check_inputs(given.where, given.inputs, shape)
+    labels = given.labels
     if labels is not None:
-        labels = check_labels(f"{events.where}, labels", np.asarray(labels), len(inputs), model.output_shape()[-1])
-    return Events(inputs, labels, events.class_names, events.where)
+        labels = check_labels(f"{given.where}, labels", np.asarray(labels), len(inputs), outputs)
+    return Events(inputs, labels, given.class_names, given.where)
 
 
 def read_events(model: Model, path: Path, labels: Path | None = None) -> Events:

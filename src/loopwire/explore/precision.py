@@ -6,22 +6,26 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from loopwire import arguments
+from loopwire.arguments import instance
 from loopwire.compiler import compile_silently
 from loopwire.config import DEFAULT_TYPE, CompileConfig, PrecisionConfig
 from loopwire.design import Design
 from loopwire.errors import ConfigError, DataError, PrecisionError, nearest
 from loopwire.explore.cost import estimate
-from loopwire.explore.criterion import Criterion, Judge, Judgement
+from loopwire.explore.criterion import EXAMPLE, Criterion, Judge, Judgement
 from loopwire.explore.events import Events, checked_events
 from loopwire.explore.groups import Group, Probe, Types, configuration, fixed
 from loopwire.explore.integer_bits import bits_from_data, bits_from_proof
 from loopwire.explore.journal import Choice, Journal
 from loopwire.explore.search import descend
 from loopwire.layers.model import Model
+from loopwire.text.table import Table
 
 Array = npt.NDArray[np.generic]
 
@@ -43,7 +47,7 @@ class Progress:
     baseline_cost: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Precision:
     """What a search found.
 
@@ -75,16 +79,29 @@ class Precision:
         """The types as `loopwire.compile` takes them."""
         return configuration(self.types)
 
+    def table(self) -> Table:
+        """Return the types of all groups of tensors."""
+        rows = tuple((str(group), str(type)) for group, type in self.types.items())
+        return Table(f"{self!r}"[1:-1], ("Tensors", "Type"), rows)
+
+    def __repr__(self) -> str:
+        share = f"{self.cost / self.baseline_cost:.0%} of the LUTs of fixed<16,6>"
+        found = ", ".join(map(str, self.checked.measures))
+        return f"<Precision that keeps {self.criterion} ({found}), with {share} by estimate>"
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
 
 def find_precision(
     model: Model,
-    data: Events,
+    data: Any,
     keep: str | Criterion,
     *,
-    check: Events | None = None,
+    check: Any = None,
     integers: str = "data",
     seed: int = 1,
-    state: Path | None = None,
+    state: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Precision:
     """Search the cheapest types that keep a criterion.
@@ -92,9 +109,9 @@ def find_precision(
     Args:
         model: as `loopwire.load` returns it.
         data: what the search looks at: ranges, and the criterion with the labels, or without any the float model's
-            own classes.
+            own classes. Inputs x, a pair (x, y), the path of a file, an open .npz file, or `Events`.
         keep: such as 'auc>=0.995', or a `Criterion` with any function.
-        check: for the final check; by default a quarter of `data`, kept out of the search.
+        check: data for the final check; by default a quarter of `data`, kept out of the search.
         integers: integer bits that hold all values met ('data'), or all that any input can cause ('proof').
         seed: chooses the quarter.
         state: file by which a search that was stopped goes on.
@@ -106,6 +123,8 @@ def find_precision(
         OutputError: `state` cannot be written, or belongs to another search.
         PrecisionError: no types keep the criterion.
     """
+    instance(Model, "Give what loopwire.load returns")("model", model)
+    instance((str, Criterion), EXAMPLE)("keep", keep)
     criterion = Criterion.parse(keep) if isinstance(keep, str) else keep
     if integers not in INTEGERS:
         remedy = f"{nearest(integers, INTEGERS)}Choose from {', '.join(INTEGERS)}"
@@ -119,7 +138,9 @@ def find_precision(
     if integers == "proof":
         bits = bits_from_proof(probe, bits[probe.groups[0]])
     baseline = compile_silently(probe.model, CompileConfig(model=PrecisionConfig(precision=DEFAULT_TYPE)))
-    journal = Journal(state, _digest(probe, looked_at, criterion, bits))
+    journal = Journal(
+        None if state is None else arguments.path("state", state), _digest(probe, looked_at, criterion, bits)
+    )
     trial = _Trial(probe, bits, looked_at.inputs, judge, journal)
     baseline_cost = estimate(baseline.graph).total
     finished = False

@@ -10,12 +10,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from loopwire.arguments import instance
 from loopwire.compiler import compile_silently
 from loopwire.errors import ConfigError, nearest
 from loopwire.explore.criterion import METRICS, Criterion, Judge, Measure
-from loopwire.explore.events import Events, checked_events
+from loopwire.explore.events import checked_events
 from loopwire.explore.groups import Probe, configuration, fixed
 from loopwire.layers.model import Model
 from loopwire.report.figures import figure
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _NUMBERS = re.compile(r"(\d+)(?:-(\d+))?")
+INTEGERS, FRACTIONS = (4, 6, 8), tuple(range(2, 13))
+"""Widths that are tried where none are given."""
 PANEL_INCHES = (3.6, 4.2)
 LOWEST_DRAWN = 0.5
 METRIC_NAMES = {
@@ -72,9 +75,9 @@ def numbers(where: str, text: str) -> list[int]:
 
 def scan(
     model: Model,
-    data: Events,
-    integers: Iterable[int],
-    fractions: Iterable[int],
+    data: Any,
+    integers: Iterable[int] = INTEGERS,
+    fractions: Iterable[int] = FRACTIONS,
     metric: str = "auc",
     progress: Callable[[int, int], None] | None = None,
 ) -> Scan:
@@ -82,7 +85,7 @@ def scan(
 
     Args:
         model: as `loopwire.load` returns it.
-        data: inputs, and labels; without labels the float model's own classes are taken.
+        data: inputs, and labels, as for `find_precision`; without labels the float model's own classes are taken.
         integers: integer bits, the sign included.
         fractions: fraction bits.
         metric: a name in `criterion.METRICS`.
@@ -95,6 +98,7 @@ def scan(
     if metric not in METRICS:
         remedy = f"{nearest(metric, METRICS)}Choose from {', '.join(METRICS)}"
         raise ConfigError("metric", f"{metric!r} is not known", remedy)
+    instance(Model, "Give what loopwire.load returns")("model", model)
     criterion = Criterion(metric, 0.0)
     data = checked_events(model, data)
     probe = Probe(model)

@@ -11,6 +11,7 @@ from loopwire.errors import ConfigError, ModelFileError, UnsupportedError
 from loopwire.ir.graph import Value
 from loopwire.layers.emitter import Emitter
 from loopwire.text.names import take_in
+from loopwire.text.table import Table
 
 Shape = tuple[int, ...]
 """(T, features) of a sequence, (features,) of a vector, without the batch."""
@@ -206,6 +207,20 @@ class Model:
     def layer_kinds(self) -> Mapping[str, str]:
         """Return each layer's kind by its name."""
         return {layer.name: layer.kind for layer in self.layers}
+
+    def summary(self) -> Table:
+        """Return the layers with their shapes, parameters, states and options, to be shown or printed."""
+        from loopwire.layers.inspection import summary
+
+        return summary(self)
+
+    def __repr__(self) -> str:
+        from loopwire.layers.inspection import headline, inspect
+
+        return f"<{headline(inspect(self, {}))}>"
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
 
 
 @dataclass

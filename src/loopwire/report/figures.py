@@ -63,13 +63,19 @@ def save(drawn: Figure, path: Path) -> list[Path]:
     Raises:
         OutputError: one cannot be written.
     """
-    content = io.BytesIO()
-    drawn.savefig(content, format="png", dpi=DPI)
-    write_file(path.with_suffix(".png"), content.getvalue())
-    content = io.BytesIO()
-    drawn.savefig(content, format="pdf", metadata=FIXED_DATE)
-    write_file(path.with_suffix(".pdf"), content.getvalue())
+    for kind in ("png", "pdf"):
+        write_file(path.with_suffix(f".{kind}"), content(drawn, kind))
     return [path.with_suffix(".png"), path.with_suffix(".pdf")]
+
+
+def content(drawn: Figure, kind: str) -> bytes:
+    """Return the bytes of a figure as 'png' or 'pdf'."""
+    written = io.BytesIO()
+    if kind == "png":
+        drawn.savefig(written, format=kind, dpi=DPI)
+    else:
+        drawn.savefig(written, format=kind, metadata=FIXED_DATE)
+    return written.getvalue()
 
 
 def svg(drawn: Figure) -> str:

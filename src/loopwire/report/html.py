@@ -15,6 +15,7 @@ from loopwire.report.profile import profile_figure
 from loopwire.report.resources import resource_tables
 from loopwire.report.roc import ClassRoc, confusion_figure, roc_figure
 from loopwire.report.summary import AUCS, CLIPPING, FACTS, Report, clipping_rows
+from loopwire.report.tensor_rows import TensorRows
 from loopwire.report.trace import DRIFT
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ def page(report: Report, pictures: Sequence[str] = (), evidence: Evidence | None
         physics=physics,
         profiles=profiles,
         working_points=_working_points(report),
-        profile=_profile_rows(report),
-        trace=_trace_rows(report),
+        profile=TensorRows(report.profile),
+        trace=TensorRows(report.trace),
         drift=DRIFT,
         missing_figures=missing,
     )
@@ -164,37 +165,6 @@ def _working_points(report: Report) -> list[tuple[str, str, str, str]]:
             f"{point.fixed_signal_efficiency:.4f}",
         )
         for point in report.working_points
-    ]
-
-
-def _profile_rows(report: Report) -> list[Sequence[str]]:
-    return [
-        (
-            row.layer or INPUT,
-            row.tensor,
-            str(row.type),
-            str(row.values),
-            f"{row.real.low:.4g}",
-            f"{row.real.high:.4g}",
-            str(row.clipped),
-            str(row.underflowed),
-        )
-        for row in report.profile
-    ]
-
-
-def _trace_rows(report: Report) -> list[Sequence[str]]:
-    return [
-        (
-            row.layer or INPUT,
-            row.tensor,
-            f"{row.max_error:.3g}",
-            f"{row.mean_error:.3g}",
-            "-" if row.relative_error is None else f"{row.relative_error:.2%}",
-            "-" if row.correlation is None else f"{row.correlation:.5f}",
-            "-" if row.first_drift_step is None else str(row.first_drift_step),
-        )
-        for row in report.trace
     ]
 
 

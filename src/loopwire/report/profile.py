@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,9 @@ from loopwire.ir.types import FixedType
 from loopwire.report.clipping import limits, tensor_name
 from loopwire.report.figures import figure
 from loopwire.report.paired import shown_values, visit_pairs
+from loopwire.report.tensor_rows import TensorRow, TensorRows
 from loopwire.text.escapes import mathtext
+from loopwire.text.table import grouped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,7 +54,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class TensorProfile:
+class TensorProfile(TensorRow):
     """One tensor on all data.
 
     Attributes:
@@ -66,6 +68,9 @@ class TensorProfile:
         underflowed: float values other than 0 that are nearer to 0 than to the type's first step.
     """
 
+    HEAD: ClassVar = ("Layer", "Tensor", "Type", "Values", "Least", "Greatest", "Clipped", "Underflowed")
+    WHAT: ClassVar = "Profile"
+
     layer: str
     tensor: str
     type: FixedType
@@ -76,13 +81,19 @@ class TensorProfile:
     clipped: int
     underflowed: int
 
+    def cells(self) -> tuple[str, ...]:
+        """Return the cells of a table, by `HEAD`; ranges are those of the float values."""
+        counts = (grouped(count) for count in (self.clipped, self.underflowed))
+        where = (self.layer or "(input)", self.tensor, str(self.type), grouped(self.values))
+        return *where, f"{self.real.low:.4g}", f"{self.real.high:.4g}", *counts
 
-def profile(graph: Graph, inputs: Sequence[npt.NDArray[Any]]) -> tuple[TensorProfile, ...]:
+
+def profile(graph: Graph, inputs: Sequence[npt.NDArray[Any]]) -> TensorRows[TensorProfile]:
     """Return the profile of every tensor for inputs (N, *input shape), in the order of the graph."""
     tallies = {value: _Tally(value.type.element) for value in shown_values(graph)}
     visit_pairs(graph, inputs, lambda value, _, real, fixed: tallies[value].add(real, fixed))
     constants = {node.result for node in graph.walk() if isinstance(node.op, ops.Const)}
-    return tuple(tally.profile(value, value in constants) for value, tally in tallies.items() if tally.values)
+    return TensorRows(tally.profile(value, value in constants) for value, tally in tallies.items() if tally.values)
 
 
 @contextmanager

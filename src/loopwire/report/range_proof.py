@@ -6,6 +6,7 @@ tensors before it: a state that enters a step is anything that its type holds an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from loopwire.ir import ops
 from loopwire.ir.graph import Graph, Value
-from loopwire.ir.interval import ranges
+from loopwire.ir.interval import Range, ranges
 from loopwire.ir.real_interval import function_bounds
 from loopwire.ir.types import FixedType
 from loopwire.report.clipping import limits, tensor_name
@@ -29,6 +30,7 @@ class RangeProof:
         type: its type.
         low, high: bounds of the value; None for the model's input, of which nothing is known.
         cannot_overflow: whether the type holds every value within the bounds, up to less than a step.
+        built: the type of its wires, as wide as its values need.
     """
 
     layer: str
@@ -37,6 +39,7 @@ class RangeProof:
     low: float | None
     high: float | None
     cannot_overflow: bool
+    built: FixedType
 
     def __str__(self) -> str:
         least, most = self.type.min_integer * self.type.step, self.type.max_integer * self.type.step
@@ -55,24 +58,26 @@ class RangeProof:
 def range_proofs(graph: Graph) -> tuple[RangeProof, ...]:
     """Return the proof of every tensor that is brought into a type, in the order of the graph."""
     found = ranges(graph)
-    rows = [
-        RangeProof(source.layer, tensor_name(source), source.type.element, None, None, False) for source in graph.inputs
-    ]
+    rows = []
+    for source in graph.inputs:
+        own = source.type.element
+        rows.append(RangeProof(source.layer, tensor_name(source), own, None, None, False, own))
     for node in graph.walk():
         match node.op:
             case ops.Cast(to):
                 operand = node.operands[0]
                 step = operand.type.element.step
-                rows.append(_row(node.result, to, found[operand].low * step, found[operand].high * step))
+                rows.append(_row(node.result, found, to, found[operand].low * step, found[operand].high * step))
             case ops.Table(function, to):
                 operand = node.operands[0]
                 step = operand.type.element.step
                 bounds = function_bounds(
                     function, *(np.array(x * step) for x in (found[operand].low, found[operand].high))
                 )
-                rows.append(_row(node.result, to, float(bounds.low), float(bounds.high)))
+                rows.append(_row(node.result, found, to, float(bounds.low), float(bounds.high)))
             case ops.Const():
-                rows.append(_row(node.result, node.op.type, float(node.op.reals.min()), float(node.op.reals.max())))
+                low, high = float(node.op.reals.min()), float(node.op.reals.max())
+                rows.append(_row(node.result, found, node.op.type, low, high))
             case ops.Arithmetic() | ops.Movement() | ops.Scan():
                 pass  # exact: its type holds it
             case _:
@@ -80,6 +85,8 @@ def range_proofs(graph: Graph) -> tuple[RangeProof, ...]:
     return tuple(rows)
 
 
-def _row(value: Value, type: FixedType, low: float, high: float) -> RangeProof:
+def _row(value: Value, found: Mapping[Value, Range], type: FixedType, low: float, high: float) -> RangeProof:
     least, most = limits(type)
-    return RangeProof(value.layer, tensor_name(value), type, low, high, least <= low and high <= most)
+    taken = found[value]
+    built = FixedType.holding(taken.low, taken.high, value.type.element.fraction)
+    return RangeProof(value.layer, tensor_name(value), type, low, high, least <= low and high <= most, built)

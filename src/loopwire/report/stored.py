@@ -22,7 +22,10 @@ def from_json(text: str) -> Report:
     Raises:
         ValueError: it is none, or one with other facts, of another version of Loopwire.
     """
-    report = _read(Report, parse_json(text, MAX_BYTES, MAX_VALUES))
+    facts = parse_json(text, MAX_BYTES, MAX_VALUES)
+    if isinstance(facts, dict):
+        facts.pop("verdicts", None)  # they follow from the facts
+    report = _read(Report, facts)
     if not isinstance(report, Report):
         raise ValueError("it is no report")
     return report

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
+from html import escape
 from typing import Any
 
 from loopwire.area.engine_area import EngineArea
@@ -15,12 +16,15 @@ from loopwire.report.area import ENGINES, area_rows, engine_rows
 from loopwire.report.built import Built, ResourceUse
 from loopwire.report.chosen import ChosenKnob, Target
 from loopwire.report.clipping import Clipping
+from loopwire.report.layers import InputFacts, LayerFacts, LayerStages
 from loopwire.report.profile import TensorProfile
 from loopwire.report.range_proof import RangeProof
 from loopwire.report.resources import resource_tables
 from loopwire.report.roc import WorkingPoint
 from loopwire.report.trace import TensorTrace
+from loopwire.report.verdicts import Verdict, verdicts
 from loopwire.text.escapes import markdown
+from loopwire.text.table import Table, grouped
 
 Rows = Sequence[tuple[str, ...]]
 
@@ -74,6 +78,18 @@ class Verification:
             how = f"{self.stressed_sequences} with random gaps or stalls, {how}, {self.resets} resets"
         return f"{self.machine} equals the emulator on {self.sequences} sequences ({how}): 0 bits differ"
 
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[str, ...]] = [("Machine", self.machine), ("Sequences", grouped(self.sequences))]
+        rows += [("Short", grouped(self.short_sequences)), ("With gaps or stalls", grouped(self.stressed_sequences))]
+        rows += [("Resets", str(self.resets)), ("Bits that differ", "0")]
+        if self.simulated is not None:
+            rows.append(("Latency, as predicted", f"{self.simulated.latency_cycles} cycles"))
+            rows.append(("Initiation interval", f"{self.simulated.initiation_interval_cycles:g} cycles"))
+        return Table("Verified by simulation", ("", ""), tuple(rows))._repr_html_()
+
 
 @dataclass(frozen=True)
 class HardwareFacts:
@@ -85,6 +101,7 @@ class HardwareFacts:
         predicted: latency and interval.
         engines: as scheduled, with their resources as estimated.
         estimated: what all of them take of the part.
+        stages: in which each layer works, engine by engine.
     """
 
     interleave: int = 1
@@ -92,16 +109,7 @@ class HardwareFacts:
     predicted: Cycles | None = None
     engines: tuple[EngineArea, ...] = ()
     estimated: tuple[ResourceUse, ...] = ()
-
-
-@dataclass(frozen=True)
-class LayerFacts:
-    """A layer: its kind, the shape of its result, and how many weights it has."""
-
-    name: str
-    kind: str
-    output_shape: tuple[int, ...]
-    weights: int
+    stages: tuple[LayerStages, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,9 @@ class Report:
     doubts: tuple[str, ...] = ()
     loopwire_version: str = ""
     source: str = ""
+    inputs: tuple[InputFacts, ...] = ()
     layers: tuple[LayerFacts, ...] = ()
+    stages: tuple[LayerStages, ...] = ()
     range_proofs: tuple[RangeProof, ...] = ()
     working_points: tuple[WorkingPoint, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
@@ -226,13 +236,42 @@ class Report:
             for auc in self.aucs
         ]
 
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Whether the physics is kept, the clock met, the part large enough, and the design verified."""
+        return verdicts(self)
+
+    def table(self) -> Table:
+        """Return all facts of `rows` as a table."""
+        return Table(f"Report of {self.model!r}", FACTS, tuple(self.rows()))
+
+    def to_dataframe(self) -> Any:
+        """Return a `pandas.DataFrame` of the same facts.
+
+        Raises:
+            ToolError: pandas is not installed.
+        """
+        return self.table().to_dataframe()
+
+    def __repr__(self) -> str:
+        return f"<Report of {self.model!r}: {'; '.join(f'{v.name}: {v.why}' for v in self.verdicts)}>"
+
+    def _repr_html_(self) -> str:
+        colours = {"good": "#1a7f37", "doubtful": "#9a6700", "bad": "#cf222e"}
+        cards = "".join(
+            f'<p><b style="color:{colours[verdict.state]}">{escape(verdict.name)}</b> {escape(verdict.why)}</p>'
+            for verdict in self.verdicts
+        )
+        return cards + self.table()._repr_html_()
+
     def to_json(self) -> str:
-        """Return all facts; types as text."""
-        return json.dumps(_plain(self), indent=2) + "\n"
+        """Return all facts, and the verdicts; types as text."""
+        return json.dumps({"verdicts": _plain(self.verdicts), **_plain(self)}, indent=2) + "\n"
 
     def to_markdown(self) -> str:
         """Return the tables as Markdown."""
-        parts = [f"# {markdown(self.model)}", _table(FACTS, self.rows())]
+        answers = (f"* **{one.name}** ({one.state}): {markdown(one.why)}" for one in self.verdicts)
+        parts = [f"# {markdown(self.model)}", "\n".join(answers), self.table().to_markdown()]
         if self.engines:
             parts += ["## Engines: multipliers as scheduled, resources as estimated"]
             parts += [_table(ENGINES, engine_rows(self.engines))]
@@ -288,5 +327,4 @@ def _plain(value: Any) -> Any:
 
 
 def _table(head: tuple[str, ...], rows: Rows) -> str:
-    escaped = [[markdown(cell) for cell in row] for row in [head, ["---"] * len(head), *rows]]
-    return "\n".join(f"| {' | '.join(row)} |" for row in escaped)
+    return Table("", head, tuple(rows)).to_markdown()

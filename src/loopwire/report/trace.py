@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from loopwire.ir.graph import Graph, Value
 from loopwire.ir.types import FixedType
 from loopwire.report.clipping import tensor_name
 from loopwire.report.paired import shown_values, visit_pairs
+from loopwire.report.tensor_rows import TensorRow, TensorRows
 
 Reals = npt.NDArray[np.float64]
 
@@ -23,7 +24,7 @@ DRIFT = 0.1
 
 
 @dataclass(frozen=True)
-class TensorTrace:
+class TensorTrace(TensorRow):
     """One tensor on all data.
 
     Attributes:
@@ -36,6 +37,11 @@ class TensorTrace:
         first_drift_step: the first step, from 0, whose relative error exceeds `DRIFT`; None where none does.
     """
 
+    HEAD: ClassVar = (
+        "Layer", "Tensor", "Type", "Largest error", "Mean error", "Relative error", "Correlation", "Drifts from step"
+    )  # fmt: skip
+    WHAT: ClassVar = "Trace"
+
     layer: str
     tensor: str
     type: FixedType
@@ -45,8 +51,21 @@ class TensorTrace:
     correlation: float | None
     first_drift_step: int | None
 
+    def cells(self) -> tuple[str, ...]:
+        """Return the cells of a table, by `HEAD`."""
+        return (
+            self.layer or "(input)",
+            self.tensor,
+            str(self.type),
+            f"{self.max_error:.3g}",
+            f"{self.mean_error:.3g}",
+            "-" if self.relative_error is None else f"{self.relative_error:.2%}",
+            "-" if self.correlation is None else f"{self.correlation:.5f}",
+            "-" if self.first_drift_step is None else str(self.first_drift_step),
+        )
 
-def trace(graph: Graph, inputs: Sequence[npt.NDArray[Any]]) -> tuple[TensorTrace, ...]:
+
+def trace(graph: Graph, inputs: Sequence[npt.NDArray[Any]]) -> TensorRows[TensorTrace]:
     """Compare every tensor for inputs (N, *input shape), in the order of the graph.
 
     The fixed-point values are those of a fixed-point evaluation from the input on: errors of earlier tensors and steps
@@ -58,7 +77,7 @@ def trace(graph: Graph, inputs: Sequence[npt.NDArray[Any]]) -> tuple[TensorTrace
         tallies[value].add(step, real, to_real(fixed, value.type.element.fraction))
 
     visit_pairs(graph, inputs, visit)
-    return tuple(tally.row(value) for value, tally in tallies.items() if tally.steps)
+    return TensorRows(tally.row(value) for value, tally in tallies.items() if tally.steps)
 
 
 class _Tally:

@@ -10,8 +10,9 @@ from loopwire.data import Batch
 from loopwire.devices import Device
 from loopwire.quantised_model import QuantisedModel
 from loopwire.report.area import estimated_use
+from loopwire.report.layers import LayerStages
 from loopwire.report.summary import HardwareFacts
-from loopwire.report.timeline import occupancy_svg, sequences_svg
+from loopwire.report.timeline import occupancy_svg, sequences_svg, stages_by_layer
 from loopwire.schedule.cycles import DesignTiming
 from loopwire.schedule.network_plan import check_network, is_chain
 from loopwire.schedule.plan import check_knobs
@@ -62,9 +63,13 @@ def summary(hardware: VerilogHardware) -> HardwareFacts:
     """Return what the report tells of the hardware."""
     firmware = hardware.firmware
     estimated = estimated_use(firmware.areas, hardware.device)
-    return HardwareFacts(
-        firmware.interleave, firmware.loop_latency_cycles, hardware.predicted_cycles, firmware.areas, estimated
+    stages = tuple(
+        LayerStages(layer, worked[0], worked[-1])
+        for pipeline in firmware.pipelines
+        for layer, worked in stages_by_layer(pipeline)
     )
+    known = (firmware.interleave, firmware.loop_latency_cycles, hardware.predicted_cycles)
+    return HardwareFacts(*known, firmware.areas, estimated, stages)
 
 
 def pictures(hardware: VerilogHardware) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from loopwire.layers.activation import Function
 from loopwire.layers.cell import Cell
 from loopwire.layers.model import Call, Layer, Model, Tensor
+from loopwire.text.table import Table, grouped
 
 COLUMNS = ("Layer", "Kind", "Inputs", "Outputs", "Parameters", "States", "Options")
 
@@ -33,7 +34,7 @@ class InspectedCall:
         options = ", ".join(name if value is True else f"{name} {value}" for name, value in self.options.items())
         inputs = ", ".join(f"{name} {shape}" for name, shape in self.inputs.items())
         outputs = ", ".join(map(str, self.outputs.values()))
-        return self.layer, self.kind, inputs, outputs, _grouped(self.parameters), states, options
+        return self.layer, self.kind, inputs, outputs, grouped(self.parameters), states, options
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,22 @@ class Inspection:
         return [
             ("Format", self.format),
             *((what, ", ".join(f"{name} {shape}" for name, shape in of.items())) for what, of in ports.items()),
-            ("Parameters", _grouped(self.parameters)),
+            ("Parameters", grouped(self.parameters)),
             *((f"Target {name}", refusal or "compiles") for name, refusal in self.refusals.items()),
         ]
+
+
+def summary(model: Model) -> Table:
+    """Return the layers of a model as a table, with its shapes and parameters in the title."""
+    found = inspect(model, {})
+    return Table(headline(found), COLUMNS, tuple(call.row() for call in found.calls))
+
+
+def headline(found: Inspection) -> str:
+    """Return what a model is in a line."""
+    inputs, outputs = (", ".join(map(str, shapes.values())) for shapes in (found.inputs, found.outputs))
+    layers = f"{len(found.calls)} layers" if len(found.calls) != 1 else "1 layer"
+    return f"Model {found.name!r}: {inputs} → {outputs}, {layers}, {grouped(found.parameters)} parameters"
 
 
 def inspect(model: Model, refusals: Mapping[str, str | None]) -> Inspection:
@@ -71,10 +85,6 @@ def inspect(model: Model, refusals: Mapping[str, str | None]) -> Inspection:
     parameters = sum({call.layer: call.parameters for call in calls}.values())
     shapes = (_shapes(model.inputs), _shapes(model.outputs))
     return Inspection(model.name, model.source, model.format, *shapes, calls, parameters, refusals)
-
-
-def _grouped(number: int) -> str:
-    return f"{number:,}".replace(",", " ")
 
 
 def _shapes(tensors: tuple[Tensor, ...]) -> dict[str, tuple[int, ...]]:

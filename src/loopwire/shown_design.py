@@ -1,0 +1,133 @@
+"""What a design shows of itself: its summary, its pictures, its report page."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from loopwire import arguments
+from loopwire.data import Data, Inputs, given_data
+from loopwire.errors import DataError, UnsupportedError
+from loopwire.judgement import Judgement, judge, outputs
+from loopwire.quantised_model import QuantisedModel
+from loopwire.report.bits_picture import bits_picture
+from loopwire.report.html import Evidence, page
+from loopwire.report.layers import input_facts, layer_facts, layer_table
+from loopwire.report.model_picture import model_picture
+from loopwire.report.picture import Picture
+from loopwire.report.profile import profile_figure
+from loopwire.report.roc import class_rocs, roc_figure
+from loopwire.report.summary import Report, Verification
+from loopwire.system.outputs import write_file
+from loopwire.text.table import Table
+
+
+class ShownDesign(QuantisedModel, ABC):
+    """A model on a device, as a notebook shows it. Where a method takes `data`, it is what `data.given_data` takes:
+    inputs x, a pair (x, y) with labels, the path of a file, or an open .npz file.
+    """
+
+    @abstractmethod
+    def report(self, verification: Verification | None = None) -> Report:
+        """Return what is known of the design."""
+
+    @abstractmethod
+    def pictures(self) -> list[str]:
+        """Return pictures of the schedule as SVG."""
+
+    def summary(self) -> Table:
+        """Return the layers with types, reuse factors and stages, under what the whole takes; plans the hardware."""
+        report = self.report()
+        facts = [f"{self!r}"[1:-1]]
+        if report.predicted is not None:
+            cycles, interval = report.predicted.latency_cycles, report.predicted.initiation_interval_cycles
+            facts.append(
+                f"latency {cycles} cycles ({cycles * report.clock_period_ns:g} ns), interval {interval:g} cycles"
+            )
+        facts += [f"{use.name} {use}" for use in report.estimated]
+        return layer_table("; ".join(facts), report.layers, report.range_proofs, report.engines, report.stages)
+
+    def plot_model(self) -> Picture:
+        """Return the layers as a diagram, with shapes, types, reuse factors and stages; plans the hardware."""
+        report = self.report()
+        return Picture(model_picture(report.inputs, report.layers, report.range_proofs, report.engines, report.stages))
+
+    def plot_bits(self) -> Picture:
+        """Return the bits of every tensor: those asked for, and those that are built."""
+        return Picture(bits_picture(self.range_proofs()))
+
+    def plot_timeline(self) -> Picture:
+        """Return when sequences come in and when their results leave, at full rate; plans the hardware.
+
+        Raises:
+            UnsupportedError: the target does not know, or the design is a network, whose engines alone are drawn.
+        """
+        found = self.pictures()
+        if not found:
+            raise UnsupportedError(
+                "plot_timeline",
+                f"only the tool of {self.config.target!r} knows its cycles",
+                "Build it, then read there",
+            )
+        return Picture(found[0])
+
+    def plot_roc(self, data: Any) -> Picture:
+        """Return the ROC curve of each class, float against fixed.
+
+        Raises:
+            DataError: the data do not fit the model, or have no labels.
+            ToolError: the extra `plots` is not installed.
+        """
+        given = self._given(data)
+        if given.labels is None:
+            raise DataError("data", "they have no labels", "Give (x, y), or a file that holds y")
+        found = outputs(self, given)
+        if found.real.ndim != 2:
+            raise DataError("data", f"outputs of shape {found.real.shape[1:]} are no classes", "Use predict")
+        return Picture.drawn(partial(roc_figure, class_rocs(given.labels, found.real, found.fixed, given.class_names)))
+
+    def plot_profile(self, x: Inputs) -> Picture:
+        """Return the distribution of |value| of every tensor on these inputs, in float and in fixed point.
+
+        Raises:
+            DataError: x does not fit the model.
+            ToolError: the extra `plots` is not installed.
+        """
+        return Picture.drawn(partial(profile_figure, self.profile(x)))
+
+    def to_html(self, path: str | Path, data: Any = None, verification: Verification | None = None) -> Path:
+        """Write the whole report as one page that needs nothing else; return its path.
+
+        Args:
+            path: of the file.
+            data: what the design is judged with; no judgement if None.
+            verification: what `loopwire.verify` returned.
+
+        Raises:
+            DataError: the data do not fit the model.
+            OutputError: the file cannot be written.
+        """
+        file = arguments.path("path", path)
+        judged = Judgement({}, Evidence())
+        if data is not None:
+            given = self._given(data)
+            judged = judge(self, given, outputs(self, given))
+        report = replace(self.report(verification), **judged.facts)
+        write_file(file, page(report, self.pictures(), judged.evidence).encode())
+        return file
+
+    def _given(self, data: Any) -> Data:
+        last = self.model.output_shape()[-1] if len(self.model.outputs) == 1 else None
+        return given_data("data", data, self.ports, last)
+
+    def __repr__(self) -> str:
+        clock = f"{self.config.part} at {self.config.clock_period_ns:g} ns"
+        return f"<Design {self.name!r}: {self.config.target} for {clock}, {len(self.model.calls)} layers>"
+
+    def _repr_html_(self) -> str:
+        table = layer_table(f"{self!r}"[1:-1], layer_facts(self.model), self.range_proofs())
+        shape = model_picture(input_facts(self.model), layer_facts(self.model), self.range_proofs())
+        return table._repr_html_() + shape
