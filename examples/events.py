@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,12 +46,15 @@ def read_events(path: Path, class_names: Sequence[str]) -> Events:
     """
     if not path.is_file():
         raise SystemExit(f"{path}: there is no such file. Make the data first: see the README beside the script")
-    with np.load(path, allow_pickle=False) as arrays:
-        missing = sorted({"X", "y"} - set(arrays.files))
-        if missing:
-            raise SystemExit(f"{path}: it holds no array {missing[0]!r}, only {', '.join(arrays.files)}")
-        inputs, labels = np.asarray(arrays["X"], np.float32), np.asarray(arrays["y"])
-    return checked(str(path), Events(inputs, labels.astype(np.int64), tuple(class_names)))
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = sorted({"X", "y"} - set(arrays.files))
+            if missing:
+                raise SystemExit(f"{path}: it holds no array {missing[0]!r}, only {', '.join(arrays.files)}")
+            inputs, labels = np.asarray(arrays["X"], np.float32), arrays["y"].astype(np.int64)
+    except (EOFError, OSError, TypeError, ValueError, BadZipFile) as error:
+        raise SystemExit(f"{path}: it is no .npz file of numbers, or is cut off ({error}). Make it again") from None
+    return checked(str(path), Events(inputs, labels, tuple(class_names)))
 
 
 def checked(where: str, events: Events) -> Events:

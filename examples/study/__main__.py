@@ -15,6 +15,7 @@ from examples.study.designs import DesignsStudy
 from examples.study.networks import NETWORKS, Network
 from examples.study.page import markdown, write_page
 from examples.study.stages import Facts, NumbersStudy, Settings, digest_of
+from loopwire.errors import LoopwireError
 
 HLS4ML_EVENTS = 1000
 
@@ -59,12 +60,19 @@ def main() -> None:
     folder = chosen.data or (Path(named) if named else None)
     if folder is not None and not folder.is_dir():
         parser.error(
-            f"{folder}: there is no such folder. Put jets_train.npz, jets_test.npz and their like there, or leave "
-            "--data out: events are then made here"
+            f"{folder}: there is no such folder. Put jets_train.npz, jets_test.npz, flavour_train.npz and "
+            "flavour_test.npz there (`python -m examples.jets.generate` and examples.flavour.generate make them) and "
+            "ant.ndjson, bee.ndjson and so on (of the data set Quick, Draw!), or leave --data out: events are then "
+            "made here"
         )
     settings = Settings(quick=not chosen.full, synthesise=chosen.synth, route=chosen.route)
     start = time.perf_counter()
-    studies = {name: study(name, NETWORKS[name], folder, chosen.out, settings) for name in chosen.networks}
+    try:
+        studies = {name: study(name, NETWORKS[name], folder, chosen.out, settings) for name in chosen.networks}
+    except LoopwireError as error:
+        raise SystemExit(str(error)) from error
+    except KeyboardInterrupt:
+        raise SystemExit("interrupted: the same command goes on from here") from None
     command = "python -m examples.study" + (" --full" if chosen.full else "")
     page = write_page(studies, chosen.out, command)
     print(markdown(studies, command))

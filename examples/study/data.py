@@ -22,6 +22,7 @@ FULL_JETS, FULL_TEST_JETS = 20_000, 4_000
 """Generated of each class."""
 SEARCHED_EVENTS, SEARCHED_DRAWINGS = 10_000, 800
 """A quarter of which are kept out of the search: enough of each class to tell the loss that its types may cause."""
+LABELLED = ("quickdraw_real.npz", "quickdraw_heldout_idx.npy")
 SEED = 1
 CLASSES = {"jets": JETS, "flavour": FLAVOURS}
 
@@ -60,11 +61,20 @@ def task_data(task: str, folder: Path | None, build: Path, quick: bool) -> TaskD
 
 
 def _found(task: str, folder: Path | None) -> list[Path]:
-    """Return a folder's files of training and test events; none where one of them is missing."""
+    """Return a folder's files of training and test events; none where it has neither.
+
+    Raises:
+        SystemExit: it has only one of them.
+    """
     if folder is None:
         return []
-    first = [sorted(folder.glob(f"{task}_{part}*.npz"))[:1] for part in ("train", "test")]
-    return first[0] + first[1] if all(first) else []
+    found = [path for part in ("train", "test") for path in sorted(folder.glob(f"{task}_{part}*.npz"))[:1]]
+    if len(found) == 1:
+        raise SystemExit(
+            f"{folder}: {found[0].name} is there, but not both {task}_train*.npz and {task}_test*.npz. "
+            f"`python -m examples.{task}.generate` makes them"
+        )
+    return found
 
 
 def _generate(task: str, train: Path, test: Path, quick: bool) -> None:
@@ -81,7 +91,7 @@ def _generate(task: str, train: Path, test: Path, quick: bool) -> None:
 
 
 def _drawings(folder: Path | None) -> TaskData:
-    if folder is not None and (folder / "quickdraw_real.npz").is_file():
+    if folder is not None and all((folder / name).is_file() for name in LABELLED):
         return _labelled_drawings(folder)
     if folder is not None and any(folder.glob("*ant.ndjson")):
         training, test = divided(read_folder(folder, 10_000), 0.2, SEED)
@@ -94,16 +104,17 @@ def _drawings(folder: Path | None) -> TaskData:
 
 
 def _labelled_drawings(folder: Path) -> TaskData:
-    """Return the drawings of `quickdraw_real.npz`; those of `quickdraw_heldout_idx.npy` only test.
+    """Return the drawings of `quickdraw_real.npz`; those at the places in `quickdraw_heldout_idx.npy` only test.
 
     Types are searched on drawings of other things, which networks are less sure of, where the folder has them.
     """
-    with np.load(folder / "quickdraw_real.npz", allow_pickle=False) as arrays:
+    drawings, places = (folder / name for name in LABELLED)
+    with np.load(drawings, allow_pickle=False) as arrays:
         inputs, labels = arrays["X_stroke3"] * SCALE, arrays["y"].astype(np.int64)
     held_out = np.zeros(len(inputs), bool)
-    held_out[np.load(folder / "quickdraw_heldout_idx.npy", allow_pickle=False)] = True
+    held_out[np.load(places, allow_pickle=False)] = True
     training, test = (Events(inputs[rows].astype(np.float32), labels[rows], DRAWINGS) for rows in (~held_out, held_out))
-    data = _divided(training, test, "quickdraw_real.npz")
+    data = _divided(training, test, drawings.name)
     others = folder / "quickdraw345_stroke3.npz"
     return replace(data, searched=_other_drawings(others)) if others.is_file() else data
 

@@ -70,17 +70,22 @@ class DesignsStudy:
         names = {layer.name for layer in self._model.layers}
         others = {name: factor for name, factor in task.others_reuse_factor.items() if name in names}
         base = loopwire.CompileConfig(part=task.part, layer_reuse_factor=others)
-        configs = []
-        for factor in self._reuse_factors:
-            for kind, interleave in (("static", 1), ("interleaved", None)):
-                configs.append((kind, replace(base, reuse_factor=factor, interleave=interleave)))
+        kinds = (("static", 1), ("interleaved", None))
+        factors = self._reuse_factors
+        configs = [(kind, replace(base, reuse_factor=r, interleave=c)) for r in factors for kind, c in kinds]
         for copies in task.copies:
             io = "parallel" if copies == task.copies[-1] else base.io
-            configs.append(("copies", replace(base, reuse_factor=self._reuse_factors[0], copies=copies, io=io)))
+            configs.append(("copies", replace(base, reuse_factor=factors[0], copies=copies, io=io)))
         x = self._inputs[:EMULATED_EVENTS]
         expected = loopwire.compile(self._model, base).predict_integers(x)
-        points = [self._planned(kind, config, x, expected) for kind, config in configs]
-        return {"part": task.part, "points": [point for point in points if point]}
+        points: list[Facts] = []
+        for kind, config in configs:
+            point = self._planned(kind, config, x, expected)
+            # A loop that one sequence fills has no room for others: its interleaved point is the static one.
+            known = kind == "interleaved" and point is not None and _paces(point) in map(_paces, points)
+            if point is not None and not known:
+                points.append(point)
+        return {"part": task.part, "points": points}
 
     def _planned(self, kind: str, config: loopwire.CompileConfig, x: Array, expected: Array) -> Facts | None:
         try:
@@ -166,6 +171,10 @@ class DesignsStudy:
             "clock_period_ns": built.clock_period_ns,
             "resources": _uses(built.resources),
         }
+
+
+def _paces(point: Facts) -> tuple[float, float]:
+    return point["latency_cycles"], point["interval_cycles"]
 
 
 def _uses(resources: Sequence[ResourceUse]) -> Facts:

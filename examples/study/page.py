@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import jinja2
 
 import loopwire
-from examples.study.tables import Facts, Studies, Table, tables, used
+from examples.study.tables import Facts, Studies, Table, tables
 from loopwire.report.figures import figure
 from loopwire.report.figures import save as save_figure
 
@@ -51,7 +51,6 @@ def write_page(studies: Studies, folder: Path, command: str) -> Path:
         version=loopwire.__version__,
         studies=studies,
         figures=figures,
-        knobs={name: knob_rows(facts) for name, facts in studies.items()},
     )
     path = folder / "index.html"
     path.write_text(page)
@@ -84,28 +83,6 @@ _QUANTITIES = {
     "interval, cycles": lambda point: point["interval_cycles"],
     "LUTs, estimated": lambda point: point["resources"]["LUTs"][0],
 }
-
-
-def knob_rows(facts: Facts) -> list[tuple[str, ...]]:
-    """Return a row for each point of the figure, with what was compared of it."""
-    rows = []
-    for place, point in enumerate(facts["knobs"]["points"]):
-        proof = facts["proofs"].get(str(place), {}).get("proof")
-        emulated = (
-            f"emulated on {point['emulated']} sequences: {point['differing']} numbers differ from the first point's"
-        )
-        rows.append(
-            (
-                point["kind"],
-                str(point["config"]["reuse_factor"]),
-                str(point["config"]["copies"]),
-                str(point["latency_cycles"]),
-                f"{point['interval_cycles']:g}",
-                *(used(point["resources"].get(kind)) for kind in ("LUTs", "DSPs")),
-                f"{proof}; cycles as predicted" if proof else emulated,
-            )
-        )
-    return rows
 
 
 def _lines(table: Table) -> str:

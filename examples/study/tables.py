@@ -24,7 +24,8 @@ class Table:
 
 def tables(studies: Studies) -> Iterator[Table]:
     """Yield all tables, without those that have no row."""
-    for table in (_numbers(studies), _designs(studies), _built(studies), _hls4ml(studies), QUOTED, _seconds(studies)):
+    made = (_numbers, _designs, _built, _knobs, _hls4ml)
+    for table in (*(make(studies) for make in made), QUOTED, _seconds(studies)):
         if table.rows:
             yield table
 
@@ -78,7 +79,7 @@ def _designs(studies: Studies) -> Table:
                     "; ".join(design["knobs"]),
                     f"{cycles} cycles, {cycles * period:.4g} ns",
                     f"{interval:g} cycles, {_spaced(1e9 / (interval * period))} /s",
-                    *(used(design["resources"].get(kind)) for kind in RESOURCES),
+                    *(_used(design["resources"].get(kind)) for kind in RESOURCES),
                     design["proof"],
                 )
             )
@@ -96,7 +97,7 @@ def _built(studies: Studies) -> Table:
             name,
             what,
             f"{built['tool']}, {built['stage']}",
-            *(used(built["resources"].get(kind)) for kind in RESOURCES),
+            *(_used(built["resources"].get(kind)) for kind in RESOURCES),
             "" if built["clock_period_ns"] is None else f"{built['clock_period_ns']:.2f} ns",
         )
         for name, facts in studies.items()
@@ -104,6 +105,34 @@ def _built(studies: Studies) -> Table:
     ]
     head = ("network", "goal: command, part", "tool, stage", *RESOURCES, "clock")
     return Table("The same designs, built", "", head, rows)
+
+
+def _knobs(studies: Studies) -> Table:
+    rows = []
+    for name, facts in studies.items():
+        for place, point in enumerate(facts["knobs"]["points"]):
+            config, proof = point["config"], facts["proofs"].get(str(place))
+            kinds = {"static": "static", "interleaved": "interleaved", "copies": f"{config['copies']} copies"}
+            emulated = f"{point['differing']} numbers differ, emulated"
+            rows.append(
+                (
+                    name,
+                    str(config["reuse_factor"]),
+                    kinds[point["kind"]],
+                    str(point["latency_cycles"]),
+                    f"{point['interval_cycles']:g}",
+                    *(_used(point["resources"].get(kind)) for kind in ("LUTs", "DSPs")),
+                    f"{proof['simulated_latency_cycles']} cycles, 0 bits differ, simulated" if proof else emulated,
+                )
+            )
+    head = ("network", "R", "", "latency, cycles", "interval, cycles", "LUTs", "DSPs", "compared")
+    parts = ", ".join(f"{name} {_short(facts['knobs']['part'])}" for name, facts in studies.items())
+    note = (
+        f"In the default types, at 5 ns ({parts}). R is that of the recurrent layers; static: one sequence in the "
+        "loop; interleaved: as many as fit, where that is more than one. Cycles: predicted. Resources: estimated. "
+        "Compared: with the first point's numbers, bit by bit, or in simulation."
+    )
+    return Table("Knobs: static, interleaved, copies", note, head, rows)
 
 
 def _hls4ml(studies: Studies) -> Table:
@@ -123,15 +152,13 @@ def _hls4ml(studies: Studies) -> Table:
 
 def _seconds(studies: Studies) -> Table:
     rows = [(name, *(f"{_total(facts.get(stage, {})):.0f}" for stage in STAGES)) for name, facts in studies.items()]
-    return Table(
-        "Time of the stages, s", "By the clock, on a machine that may have done other work.", ("network", *STAGES), rows
-    )
+    return Table("Time of the stages, CPU s", "Of all processes together.", ("network", *STAGES), rows)
 
 
 def _total(facts: Facts) -> float:
-    """Return the seconds of a stage, or of all in a group of stages."""
-    if "seconds" in facts:
-        return float(facts["seconds"])
+    """Return the CPU seconds of a stage, or of all in a group of stages."""
+    if "cpu_seconds" in facts:
+        return float(facts["cpu_seconds"])
     return sum(_total(part) for part in facts.values())
 
 
@@ -157,7 +184,7 @@ def _short(part: str) -> str:
     return part.split("-")[0]
 
 
-def used(use: list[int] | None) -> str:
+def _used(use: list[int] | None) -> str:
     if use is None:
         return "0"
     used, available = use
