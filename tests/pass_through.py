@@ -91,4 +91,5 @@ def firmware_of(graph: Graph, device: Any, clock_period_ns: float, name: str, kn
         pipelines=(),
         areas=(),
         layer_modules={},
+        ports=(),
     )

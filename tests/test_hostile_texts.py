@@ -101,15 +101,16 @@ def test_a_terminal_gets_no_commands(capsys: pytest.CaptureFixture[str]) -> None
 def test_scripts_of_tools_differ_by_the_name_of_the_top_module_only(tmp_path: Path) -> None:
     def scripts(name: str) -> list[str]:
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
-        folder.mkdir()
+        (folder / "rtl").mkdir(parents=True)
         firmware = compile(named(("layer",), name)).firmware
         files, top = firmware.files, firmware.top
         for path, text in files.items():
-            (folder / path).write_text(text)
-        rtl = RtlFiles.read(folder, top)
+            (folder / "rtl" / path).write_text(text)
+        ports = {port.name: {"direction": port.direction, "bits": port.bits} for port in firmware.ports}
+        rtl = RtlFiles.read(folder, {"top": top, "ports": ports})
         texts = [*vivado.project_files(rtl, "xcku115-flvb2104-2-i", 5.0).values()]
         texts += quartus.project_files(rtl, "10ax115", 5.0).values()
-        texts += [harness.harness_text(top, files[f"{top}.sv"]), *FABRICS["ecp5"].commands(top)]
+        texts += [harness.harness_text(top, rtl.ports), *FABRICS["ecp5"].commands(top)]
         script = files_of(named(("layer",), name), "vitis_hls")["build_prj.tcl"]
         function = re.findall(r"^set_top (\w+)$", script, re.MULTILINE)
         texts.append(script.replace(*function, PLAIN))

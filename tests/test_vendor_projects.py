@@ -14,10 +14,12 @@ from click.testing import CliRunner, Result
 from keras_models import sequential
 from loopwire.cli import main
 from loopwire.errors import ConfigError, ToolError
+from loopwire.hdl.module_port import ModulePort
+from loopwire.project.written import read_verilog_facts
 from loopwire.report.built import ResourceUse
 from loopwire.simulate import verilator
 from loopwire.tools import quartus, vivado, vivado_reports
-from loopwire.tools.rtl_files import Port, RtlFiles
+from loopwire.tools.rtl_files import RtlFiles
 
 UTILIZATION = """\
 | Tool Version : Vivado v.2023.2 (lin64) Build 4029153 Fri Oct 13 20:13:54 MDT 2023
@@ -201,12 +203,12 @@ def without_tools(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_ports_are_those_of_the_top(compiled: Path) -> None:
-    files = RtlFiles.read(compiled / "rtl", "tagger")
+    files = RtlFiles.read(compiled, read_verilog_facts(compiled))
     assert files.ports[:4] == (
-        Port("input", "aclk", None),
-        Port("input", "aresetn", None),
-        Port("input", "s_axis_tdata", 32),
-        Port("input", "s_axis_tlast", None),
+        ModulePort("input", "aclk"),
+        ModulePort("input", "aresetn"),
+        ModulePort("input", "s_axis_tdata", 32),
+        ModulePort("input", "s_axis_tlast"),
     )
     assert [port.name for port in files.ports if port.direction == "output"] == [
         "s_axis_tready",
@@ -231,7 +233,7 @@ def test_without_vivado_the_scripts_are_written(project: Path, monkeypatch: pyte
         f"Where it is: cd {project}/vivado && vivado -mode batch -nojournal -nolog -source build.tcl",
     )
     assert (project / "report.json").read_text() == report
-    rtl = RtlFiles.read(project / "rtl", "tagger")
+    rtl = RtlFiles.read(project, read_verilog_facts(project))
     build = tool_commands(project / "vivado" / "build.tcl")
     assert files_read(build, "read_verilog") == sorted(rtl.sources)
     assert files_read(build, "add_files") == sorted(rtl.memories)
@@ -274,7 +276,7 @@ def test_the_packaged_ip_has_axi_stream_interfaces(project: Path, monkeypatch: p
     with monkeypatch.context() as patch:
         without_tools(patch)
         run("build", project, "--tool", "vivado")
-    rtl = RtlFiles.read(project / "rtl", "tagger")
+    rtl = RtlFiles.read(project, read_verilog_facts(project))
     package = tool_commands(project / "vivado" / "package_ip.tcl")
     assert files_read(package, "add_files") == sorted([*rtl.sources, *rtl.memories, "tagger_ip.v"])
     assert next(command[0] for command in package if command[0].startswith("ipx::")) == "ipx::package_project"
@@ -343,7 +345,7 @@ def test_without_quartus_the_project_is_written(project: Path, monkeypatch: pyte
         "Quartus: quartus_sh is not on PATH. The project is written. "
         f"Where it is: cd {project}/quartus && quartus_sh --flow compile tagger",
     )
-    rtl = RtlFiles.read(project / "rtl", "tagger")
+    rtl = RtlFiles.read(project, read_verilog_facts(project))
     settings = tool_commands(project / "quartus" / "tagger.qsf")
     sources = [command[-1] for command in settings if "SYSTEMVERILOG_FILE" in command]
     assert sources == [f"../rtl/{name}" for name in rtl.sources]
@@ -377,13 +379,13 @@ def test_parts_that_vivado_does_not_know(part: str, compiled: Path) -> None:
         f"part '{part}': Vivado does not know it by this name. Name a part of AMD's with package and speed grade, such"
     )
     with pytest.raises(ConfigError, match=text):
-        vivado.project_files(RtlFiles.read(compiled / "rtl", "tagger"), part, 5.0)
+        vivado.project_files(RtlFiles.read(compiled, read_verilog_facts(compiled)), part, 5.0)
 
 
 def test_parts_that_quartus_does_not_know(compiled: Path) -> None:
     text = "part 'xcku115': it is of no family that Quartus builds here. Known are Arria 10, Cyclone 10 GX"
     with pytest.raises(ConfigError, match=text):
-        quartus.project_files(RtlFiles.read(compiled / "rtl", "tagger"), "xcku115", 5.0)
+        quartus.project_files(RtlFiles.read(compiled, read_verilog_facts(compiled)), "xcku115", 5.0)
 
 
 def test_an_hls_project_has_its_part(project: Path) -> None:

@@ -65,6 +65,16 @@ def is_table_of_modules(value: Any) -> bool:
     return isinstance(value, dict) and all(map(is_module, value)) and all(map(is_name, value.values()))
 
 
+def is_table_of_ports(value: Any) -> bool:
+    """Tell whether a table tells of a module's ports by their names."""
+    kinds: Kinds = {"direction": lambda word: word in ("input", "output"), "bits": lambda n: n == 0 or is_count(n)}
+    return (
+        isinstance(value, dict)
+        and all(map(is_module, value))
+        and all(first_wrong(port, kinds) is None for port in value.values())
+    )
+
+
 def is_table_of_streams(value: Any) -> bool:
     """Tell whether a table tells of ports by their tensors' names."""
     return (

@@ -21,6 +21,7 @@ from loopwire.tools import harness, nextpnr
 from loopwire.tools.fabrics import FABRICS, Fabric, fabric_of
 from loopwire.tools.routing import Sources
 from loopwire.tools.routing import route as route_sources
+from loopwire.tools.rtl_files import ports_of
 from loopwire.tools.synthesis import synthesise as synthesise_layers
 from loopwire.tools.yosys import find_yosys
 
@@ -154,5 +155,5 @@ def _sources(project: Path, facts: Mapping[str, Any]) -> Sources:
         files = {FileName(path.name): read_project_text(path) for path in written if path != pins}
         return Sources(files, top, read_project_text(pins))
     files = {FileName(path.name): read_project_text(path) for path in written if path.parent.name == "rtl"}
-    text = harness.harness_text(top, files.get(FileName(f"{top}.sv"), ""))
+    text = harness.harness_text(top, ports_of(facts))
     return Sources({**files, FileName(f"{harness.NAME}.sv"): text}, harness.NAME)

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from loopwire.bounded import read_project_text
 from loopwire.errors import OutputError
+from loopwire.hdl.module_port import ModulePort
 from loopwire.text.names import FileName, file_name
-
-_PORT = re.compile(r"^ +(input|output) +logic (?:\[(\d+):0\] )?(\w+)", re.M)
-
-
-@dataclass(frozen=True)
-class Port:
-    """A port of the top module; `bits` is None where it is no vector."""
-
-    direction: str
-    name: str
-    bits: int | None
 
 
 @dataclass(frozen=True)
@@ -36,24 +26,25 @@ class RtlFiles:
     top: str
     sources: tuple[FileName, ...]
     memories: tuple[FileName, ...]
-    ports: tuple[Port, ...]
+    ports: tuple[ModulePort, ...]
 
     @classmethod
-    def read(cls, folder: Path, top: str) -> RtlFiles:
-        """Return what stands in a project's folder `rtl`.
+    def read(cls, project: Path, facts: Mapping[str, Any]) -> RtlFiles:
+        """Return what is in a project's folder `rtl`, given its `design.json`.
 
         Raises:
             OutputError: a file is called as none of a project is, or cannot be read.
         """
+        folder = project / "rtl"
         names = sorted(file_name(file.name, str(folder), OutputError) for file in folder.iterdir())
-        head, _, _ = read_project_text(folder / f"{top}.sv").partition(");")
-        ports = [
-            Port(direction, name, None if high is None else int(high) + 1)
-            for direction, high, name in (match.groups() for match in _PORT.finditer(head))
-        ]
         return cls(
-            top,
+            facts["top"],
             tuple(name for name in names if name.endswith(".sv")),
             tuple(name for name in names if not name.endswith(".sv")),
-            tuple(ports),
+            ports_of(facts),
         )
+
+
+def ports_of(facts: Mapping[str, Any]) -> tuple[ModulePort, ...]:
+    """Return the ports of a design's top module, given its project's `design.json`."""
+    return tuple(ModulePort(port["direction"], name, port["bits"]) for name, port in facts["ports"].items())

@@ -13,10 +13,11 @@ from pathlib import Path
 from string import Template
 
 from loopwire.errors import ConfigError, ToolError
+from loopwire.hdl.module_port import CLOCK, RESET, ModulePort
 from loopwire.report.built import Built
 from loopwire.system.programs import run_tool
 from loopwire.text.names import FileName
-from loopwire.tools.rtl_files import Port, RtlFiles
+from loopwire.tools.rtl_files import RtlFiles
 from loopwire.tools.vendor_templates import template
 from loopwire.tools.vivado_reports import REPORTS, read_reports
 
@@ -110,7 +111,7 @@ def _ports(files: RtlFiles) -> str:
     lines = []
     for port in _wrapped_ports(files):
         stream, _, signal = port.name.rpartition("_t")
-        width = "" if port.bits is None else f"[{port.bits - 1}:0] "
+        width = f"[{port.bits - 1}:0] " if port.bits else ""
         declared = f"    {port.direction} wire {width}{port.name}"
         if stream in STREAMS:
             info = f'(* X_INTERFACE_INFO = "xilinx.com:interface:axis:1.0 {stream} T{signal.upper()}" *)'
@@ -123,5 +124,5 @@ def _connections(files: RtlFiles) -> str:
     return "".join(f",\n      .{port.name}({port.name})" for port in _wrapped_ports(files))
 
 
-def _wrapped_ports(files: RtlFiles) -> list[Port]:
-    return [port for port in files.ports if port.name not in ("aclk", "aresetn")]
+def _wrapped_ports(files: RtlFiles) -> list[ModulePort]:
+    return [port for port in files.ports if port.name not in (CLOCK.name, RESET.name)]

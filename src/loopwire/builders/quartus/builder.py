@@ -18,6 +18,6 @@ VENDOR = "intel"
 def run(project: Path, facts: Mapping[str, Any], part: str | None) -> Built:
     """Build a project; see `builders.registry.Builder`."""
     folder = project / "quartus"
-    files = RtlFiles.read(project / "rtl", facts["top"])
+    files = RtlFiles.read(project, facts)
     write_vendor_project(folder, quartus.project_files(files, part or facts["part"], facts["clock_period_ns"]))
     return quartus.run(folder, facts["top"])

@@ -18,6 +18,6 @@ VENDOR = "amd"
 def run(project: Path, facts: Mapping[str, Any], part: str | None) -> Built:
     """Build a project; see `builders.registry.Builder`."""
     folder = project / "vivado"
-    files = RtlFiles.read(project / "rtl", facts["top"])
+    files = RtlFiles.read(project, facts)
     write_vendor_project(folder, vivado.project_files(files, part or facts["part"], facts["clock_period_ns"]))
     return vivado.run(folder, facts["layer_modules"])

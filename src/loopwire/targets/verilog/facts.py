@@ -12,6 +12,7 @@ from loopwire.fact_kinds import (
     is_positive,
     is_shape,
     is_table_of_modules,
+    is_table_of_ports,
     is_text,
 )
 from loopwire.hdl.axi_stream import BeatFormat
@@ -20,6 +21,7 @@ from loopwire.targets.verilog.hardware import VerilogHardware
 
 KINDS: Kinds = {
     "top": is_module,
+    "ports": is_table_of_ports,
     "part": is_text,
     "clock_period_ns": is_positive,
     "layer_modules": is_table_of_modules,
@@ -35,6 +37,7 @@ def facts(hardware: VerilogHardware) -> dict[str, object]:
     firmware = hardware.firmware
     return {
         "top": firmware.top,
+        "ports": {port.name: {"direction": port.direction, "bits": port.bits} for port in firmware.ports},
         "layer_modules": dict(firmware.layer_modules),
         "predicted": {
             "latency_cycles": firmware.latency_cycles,

@@ -13,6 +13,7 @@ from loopwire.cmvm.adder_tree import StagedTree
 from loopwire.devices import Device
 from loopwire.hdl.axi_stream import BeatFormat, Sideband, StreamPort
 from loopwire.hdl.expressions import hex_file
+from loopwire.hdl.module_port import ModulePort
 from loopwire.hdl.names import reserved_words
 from loopwire.ir.graph import Graph
 from loopwire.ir.lengths import short_values
@@ -26,8 +27,10 @@ from loopwire.schedule.network_plan import NetworkPlan, is_chain, plan_network
 from loopwire.schedule.plan import Plan, plan
 from loopwire.targets.verilog.engine_module import Fresh, control_bits, engine_module
 from loopwire.targets.verilog.layer_module import INSTANCE, layer_module, layer_modules, port_names
+from loopwire.targets.verilog.network_module import module_ports as network_module_ports
 from loopwire.targets.verilog.network_module import network_module
 from loopwire.targets.verilog.network_module import ports as network_ports
+from loopwire.targets.verilog.port_signals import module_ports
 from loopwire.targets.verilog.table_module import table_module
 from loopwire.targets.verilog.top_module import copy_module, top_module
 from loopwire.text.identifiers import Identifier, LayerNames, Names, words_of
@@ -59,7 +62,7 @@ class Firmware:
     A sequence's result is one vector, or one a step where `per_step`. A sample of a sliding window is a sequence of one
     step here. A design that `remembers` what came before tells by bit 0 of `s_axis_tuser` what starts anew; `sideband`
     tells what else comes with a sequence and leaves with its result. `layer_modules` tells the layer of each module
-    that has one.
+    that has one, `ports` all of the top module.
 
     A network, of any graph that is no chain, may have several `inputs` and `outputs`. The range of its latency is not
     known.
@@ -83,6 +86,7 @@ class Firmware:
     pipelines: tuple[Pipeline, ...]
     areas: tuple[EngineArea, ...]
     layer_modules: Mapping[Identifier, str]
+    ports: tuple[ModulePort, ...]
 
     @property
     def length(self) -> int:
@@ -193,6 +197,7 @@ class _Writer:
             pipelines=plan.pipelines,
             areas=areas(plan, self.device),
             layer_modules=self._layers,
+            ports=module_ports(plan),
         )
 
     def network(self, plan: NetworkPlan, names: PortNames) -> Firmware:
@@ -231,6 +236,7 @@ class _Writer:
             pipelines=plan.pipelines,
             areas=network_areas(plan, self.device),
             layer_modules=self._layers,
+            ports=network_module_ports(sides),
         )
 
     def _add_library(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.hdl.expressions import resized
+from loopwire.hdl.module_port import CLOCK, RESET, STATUS, Direction, ModulePort, declarations
 from loopwire.hdl.names import KEYWORDS, library_words
 from loopwire.schedule.network_cycles import Channel
 from loopwire.schedule.network_plan import NetworkPlan, Wires
@@ -45,6 +46,32 @@ def ports(plan: NetworkPlan, inputs: Sequence[str], outputs: Sequence[str]) -> t
             side.append(Port(full, inside.unique(f"{axis[0]}_{name}"), format, count, str(value.type.element)))
         found.append(side)
     return found[0], found[1]
+
+
+def module_ports(sides: tuple[list[Port], list[Port]]) -> tuple[ModulePort, ...]:
+    """Return the ports of the top module."""
+    inputs, outputs = sides
+    streams = (
+        *(p for port in inputs for p in _input_ports(port)),
+        *(p for port in outputs for p in _output_ports(port)),
+    )
+    return (CLOCK, RESET, *streams, *STATUS)
+
+
+def _input_ports(port: Port) -> tuple[ModulePort, ...]:
+    """Return TDATA, and TKEEP where there is one, then the handshake."""
+    return (
+        ModulePort("input", f"{port.axis}_tdata", port.format.bits),
+        *([ModulePort("input", f"{port.axis}_tkeep", port.format.keep_bits)] if port.format.keep_bits else []),
+        ModulePort("input", f"{port.axis}_tvalid"),
+        ModulePort("output", f"{port.axis}_tready"),
+        ModulePort("input", f"{port.axis}_tlast"),
+    )
+
+
+def _output_ports(port: Port) -> tuple[ModulePort, ...]:
+    turned: dict[Direction, Direction] = {"input": "output", "output": "input"}
+    return tuple(replace(signal, direction=turned[signal.direction]) for signal in _input_ports(port))
 
 
 def network_module(
@@ -101,35 +128,14 @@ class _Writer:
         lines += [
             "// All inputs give as many sequences; those of several steps that meet end together.",
             f"module {self._name} (",
-            "    input  logic aclk,",
-            "    input  logic aresetn,",
+            *(port.declaration() for port in (CLOCK, RESET)),
         ]
         for port in self._inputs:
-            keep = f"    input  logic [{port.format.keep_bits - 1}:0] {port.axis}_tkeep,"
-            lines += [
-                "    /* verilator lint_off UNUSEDSIGNAL */  // padding",
-                f"    input  logic [{port.format.bits - 1}:0] {port.axis}_tdata,",
-                *([keep] if port.format.keep_bits else []),
-                "    /* verilator lint_on UNUSEDSIGNAL */",
-                f"    input  logic {port.axis}_tvalid,",
-                f"    output logic {port.axis}_tready,",
-                f"    input  logic {port.axis}_tlast,",
-            ]
-        for port in self._outputs:
-            keep = f"    output logic [{port.format.keep_bits - 1}:0] {port.axis}_tkeep,"
-            lines += [
-                f"    output logic [{port.format.bits - 1}:0] {port.axis}_tdata,",
-                *([keep] if port.format.keep_bits else []),
-                f"    output logic {port.axis}_tvalid,",
-                f"    input  logic {port.axis}_tready,",
-                f"    output logic {port.axis}_tlast,",
-            ]
-        return [
-            *lines,
-            "    output logic status_framing_error,   // since the reset a beat broke the framing",
-            "    output logic status_overrun   // since the reset a sequence was longer than it may be",
-            ");",
-        ]
+            *data, valid, ready, last = (signal.declaration() for signal in _input_ports(port))
+            lines += ["    /* verilator lint_off UNUSEDSIGNAL */  // padding", *data]
+            lines += ["    /* verilator lint_on UNUSEDSIGNAL */", valid, ready, last]
+        results = (signal for port in self._outputs for signal in _output_ports(port))
+        return [*lines, *declarations((*results, *STATUS)), ");"]
 
     # --- inputs ---
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from loopwire.hdl.module_port import CLOCK, RESET, STATUS, ModulePort
 from loopwire.schedule.plan import Plan
 
 Signals = Sequence[tuple[str, int]]
@@ -34,6 +35,23 @@ def output_signals(plan: Plan) -> Signals:
         *([("tuser", sideband.user_bits)] if sideband.user_bits else []),
         *([("tid", sideband.id_bits)] if sideband.id_bits else []),
     ]
+
+
+def module_ports(plan: Plan) -> tuple[ModulePort, ...]:
+    """Return the ports of the top module."""
+    return (CLOCK, RESET, *input_ports(plan), *output_ports(plan), *STATUS)
+
+
+def input_ports(plan: Plan) -> tuple[ModulePort, ...]:
+    """Return those of the input, TVALID and TREADY last."""
+    signals = (ModulePort("input", f"s_axis_{signal}", bits) for signal, bits in input_signals(plan))
+    return (*signals, ModulePort("input", "s_axis_tvalid"), ModulePort("output", "s_axis_tready"))
+
+
+def output_ports(plan: Plan) -> tuple[ModulePort, ...]:
+    """Return those of the output, TVALID and TREADY last."""
+    signals = (ModulePort("output", f"m_axis_{signal}", bits) for signal, bits in output_signals(plan))
+    return (*signals, ModulePort("output", "m_axis_tvalid"), ModulePort("input", "m_axis_tready"))
 
 
 def bus(bits: int) -> str:

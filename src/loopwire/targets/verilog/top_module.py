@@ -7,13 +7,16 @@ from dataclasses import replace
 
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.hdl.expressions import resized
+from loopwire.hdl.module_port import CLOCK, RESET, STATUS
+from loopwire.hdl.module_port import declarations as port_lines
 from loopwire.schedule.plan import Plan
 from loopwire.targets.verilog.port_signals import (
-    bus,
     declarations,
     hold_lines,
+    input_ports,
     input_signals,
     label_lines,
+    output_ports,
     output_signals,
     slice_lines,
 )
@@ -117,8 +120,7 @@ def _header(name: Identifier, plan: Plan) -> list[str]:
     several = ["// The last beat of a sequence tells by tkeep which steps it holds."] if beats_in.keep_bits else []
     copies = [f"// Sequences are dealt to {plan.copies} copies in turn."] if plan.copies > 1 else []
     padded = beats_in.lane_bits != x.type.element.width or beats_in.bits != beats_in.lanes * beats_in.lane_bits
-    signals = [f"    input  logic {bus(bits)}s_axis_{signal}," for signal, bits in input_signals(plan)]
-    results = [f"    output logic {bus(bits)}m_axis_{signal}," for signal, bits in output_signals(plan)]
+    *signals, valid, ready = input_ports(plan)
     # Where a slice takes all of a beat it is the slice's result that is not read.
     read = plan.port_registers or not (padded or beats_in.keep_bits or plan.window_channels is not None)
     meaning = [
@@ -135,18 +137,11 @@ def _header(name: Identifier, plan: Plan) -> list[str]:
         f"// Output beat: {describe(beats_out, str(y.type.element), 'a result')}.",
         *copies,
         f"module {name} (",
-        "    input  logic aclk,",
-        "    input  logic aresetn,",
+        *(port.declaration() for port in (CLOCK, RESET)),
         *([] if read else ["    /* verilator lint_off UNUSEDSIGNAL */  // padding, or of no meaning"]),
-        *signals,
+        *(port.declaration() for port in signals),
         *([] if read else ["    /* verilator lint_on UNUSEDSIGNAL */"]),
-        "    input  logic s_axis_tvalid,",
-        "    output logic s_axis_tready,",
-        *results,
-        "    output logic m_axis_tvalid,",
-        "    input  logic m_axis_tready,",
-        "    output logic status_framing_error,   // since the reset a beat broke the framing",
-        "    output logic status_overrun   // since the reset a sequence was longer than it may be",
+        *port_lines((valid, ready, *output_ports(plan), *STATUS)),
         ");",
     ]
 
