@@ -45,7 +45,7 @@ from loopwire.layers.prelu import PRelu
 from loopwire.layers.select import Slice, Step
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape, Reversed
 from loopwire.layers.simple_rnn import SimpleRnn
-from loopwire.layers.steps import Cropping, Transpose, UpSampling, ZeroPadding
+from loopwire.layers.steps import Cropping, Selection, Transpose, UpSampling, ZeroPadding
 from loopwire.layers.windows import (
     AveragePooling,
     Convolution,
@@ -484,7 +484,7 @@ def test_every_layer_has_a_case() -> None:
     found = {v for m in modules for v in vars(m).values() if isinstance(v, type) and issubclass(v, OneToOne | Cell)}
     # In tests/test_networks.py, as all that take several tensors, and tests/test_window_layers.py.
     in_graphs = {RepeatVector, Reversed, AttentionPooling, AveragePooling, MaxPooling, SeparableConvolution}
-    in_graphs |= {Cropping, Transpose, UpSampling, ZeroPadding}
+    in_graphs |= {Cropping, Selection, Transpose, UpSampling, ZeroPadding}
     quantised = {layer for layer in found if "quantised" in layer.__module__}  # tests/test_quantised_*.py
     assert kinds == {layer for layer in found if not isabstract(layer)} - in_graphs - quantised
 

@@ -51,9 +51,24 @@ def loop() -> Written:
 
 
 UNSUPPORTED: dict[str, tuple[Callable[[], Written], str]] = {
-    "convolution": (
-        lambda: Written([node("Conv", ["x", "k"], ["y"])], {"k": w(2, T, 3)}),
-        "node 'Conv_y' (Conv): Conv is not supported. There are no layers of windows over steps yet",
+    "transposed convolution": (
+        lambda: Written([node("ConvTranspose", ["x", "k"], ["y"])], {"k": w(T, 2, 3)}),
+        "node 'ConvTranspose_y' (ConvTranspose): ConvTranspose is not supported. Repeat steps, then convolve",
+    ),
+    "a window of nothing": (
+        lambda: Written(
+            [
+                node("Transpose", ["x"], ["c"], perm=[0, 2, 1]),
+                node("MaxPool", ["c"], ["y"], kernel_shape=[2], pads=[2, 2]),
+            ]
+        ),
+        "node 'MaxPool_y' (MaxPool): it pads as many steps as its window of 2 has. Pad fewer",
+    ),
+    "layers normalised together": (
+        lambda: Written(
+            [node("LayerNormalization", ["x", "s"], ["y"], axis=1)], {"s": w(T, F)}, {"x": ("batch", T, F)}, opset=17
+        ),
+        "it normalises axes of lengths (4, 3) together, with epsilon",
     ),
     "near a name": (
         lambda: Written([node("Sin", ["x"], ["y"])]),
@@ -94,13 +109,13 @@ UNSUPPORTED: dict[str, tuple[Callable[[], Written], str]] = {
         ),
         "(BatchNormalization): attribute training_mode=1 is not supported. Export the model in evaluation mode",
     ),
-    "clip below 0": (
-        lambda: Written([node("Clip", ["x", "a", "b"], ["y"])], {"a": np.array(-1.0), "b": np.array(1.0)}),
-        "(Clip): it clips to -1.0 … 1.0. Supported are clips from 0 on, as of ReLU6",
+    "clip to nothing": (
+        lambda: Written([node("Clip", ["x", "a", "b"], ["y"])], {"a": np.array(1.0), "b": np.array(-1.0)}),
+        "(Clip): it clamps to 1.0…-1.0. Give it a lower bound below the upper one",
     ),
-    "constants joined": (
-        lambda: Written([node("Concat", ["x", "c"], ["y"], axis=2)], {"c": w(1, T, 2)}, {"x": (1, T, F)}),
-        "(Concat): it joins tensors with constants",
+    "constants joined side by side": (
+        lambda: Written([node("Concat", ["x", "c"], ["y"], axis=0)], {"c": w(1, T, F)}, {"x": (1, T, F)}),
+        "(Concat): it joins a tensor of shape (1, 4, 3) with a constant of shape (1, 4, 3). Join them along the featur",
     ),
     "features open": (
         lambda: Written([node("Relu", ["x"], ["y"])], inputs={"x": ("batch", T, "features")}),

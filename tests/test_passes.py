@@ -26,6 +26,7 @@ from loopwire.layers.roles import LayerTypes, Role
 from loopwire.layers.shape import Flatten, Reshape
 from loopwire.layers.simple_rnn import SimpleRnn
 from loopwire.passes.accumulate_flattened import accumulate_flattened
+from loopwire.passes.fold_constants import fold_constants
 from loopwire.passes.fuse_scans import fuse_scans
 from loopwire.passes.lower import lower
 from loopwire.passes.rewrite import drop_unused, rewrite
@@ -263,3 +264,26 @@ def test_layers_that_do_not_fit_are_refused_by_name() -> None:
         "layer 'cut': an input of shape (4, 2) cannot become (3, -1). "
         "Give a shape of one or two lengths with as many elements"
     )
+
+
+def test_what_is_computed_from_constants_is_a_constant() -> None:
+    builder = Builder()
+    x = builder.input("x", TensorType((2, 3), INPUT))
+    fine = builder.const(np.arange(6) / 8 - 0.25, FixedType(12, 4), "fine")
+    rows = builder.reshape(builder.cast(fine, INPUT, "rounded"), (2, 3), "rows")
+    (sums,) = builder.scan((), (x, rows), lambda b, _, steps: ((), (b.add(*steps),)), names=("sums",))
+    graph = builder.graph([sums])
+    folded = verify(fold_constants(graph))
+    assert [type(node.op) for node in folded.nodes] == [ops.Const, ops.Scan]
+    given = np.random.default_rng(3).integers(-32, 31, (5, 2, 3))
+    np.testing.assert_array_equal(evaluate_integers(folded, (given,))[0], evaluate_integers(graph, (given,))[0])
+
+
+@given(random_graphs())
+@settings(max_examples=40, deadline=None)
+def test_folding_constants_changes_no_number(graph: Graph) -> None:
+    inputs = random_inputs(graph, 3)
+    for found, due in zip(
+        evaluate_integers(fold_constants(graph), inputs), evaluate_integers(graph, inputs), strict=True
+    ):
+        np.testing.assert_array_equal(found, due)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import loopwire
 from loopwire.errors import UnsupportedError
 from loopwire.frontends.reading import Reading
-from loopwire.frontends.tensors import views
+from loopwire.frontends.tensors import joining, reshaping, slicing, views
 from loopwire.frontends.tensors.arithmetic import activation
 from loopwire.frontends.tensors.hypotheses import GraphInput, read_graph
 from loopwire.frontends.tensors.trace import Trace
@@ -79,7 +79,7 @@ FEATURES: dict[str, tuple[Sequence[int], list[str]]] = {
 @pytest.mark.parametrize("places", FEATURES)
 def test_features_of_a_tensor(places: str) -> None:
     chosen, kinds = FEATURES[places]
-    model, view = outcome(lambda trace, x: views.take(trace, x[0], 2, chosen), SHAPES[:1])
+    model, view = outcome(lambda trace, x: slicing.take(trace, x[0], 2, chosen), SHAPES[:1])
     assert [layer.kind for layer in model.layers if layer.kind != "Activation"] == kinds
     data = inputs_of(SHAPES[:1])
     np.testing.assert_allclose(real(model, view, data), data[0][..., chosen])
@@ -87,8 +87,8 @@ def test_features_of_a_tensor(places: str) -> None:
 
 def test_features_of_what_was_joined_are_the_parts() -> None:
     def move(trace: Trace, x: Sequence[Operand]) -> Operand:
-        both = views.concat(trace, x[:2], 2)
-        return views.take(trace, views.select(trace, both, 1, STEPS - 1), 1, [3, 4])
+        both = joining.concat(trace, x[:2], 2)
+        return slicing.take(trace, slicing.select(trace, both, 1, STEPS - 1), 1, [3, 4])
 
     model, view = outcome(move)
     assert "Concatenate" not in {layer.kind for layer in model.layers}
@@ -98,7 +98,7 @@ def test_features_of_what_was_joined_are_the_parts() -> None:
 
 @pytest.mark.parametrize("step", range(STEPS))
 def test_any_step_of_a_sequence(step: int) -> None:
-    model, view = outcome(lambda trace, x: views.select(trace, x[0], 1, step), SHAPES[:1])
+    model, view = outcome(lambda trace, x: slicing.select(trace, x[0], 1, step), SHAPES[:1])
     data = inputs_of(SHAPES[:1])
     np.testing.assert_allclose(real(model, view, data), data[0][:, step])
 
@@ -128,33 +128,33 @@ def test_random_moves(data: st.DataObject) -> None:
                     a = tensors[which]
                     k = axis % len(a.shape)
                     places = list(range(min(start, a.shape[k] - 1), a.shape[k]))
-                    return np.take(a, places, k) if trace is None else views.take(trace, a, k, places)
+                    return np.take(a, places, k) if trace is None else slicing.take(trace, a, k, places)
             case "flip":
 
                 def move(trace: Trace | None, tensors: list[Any]) -> Any:
                     a = tensors[which]
                     k = axis % len(a.shape)
-                    return np.flip(a, k) if trace is None else views.flip(trace, a, [k])
+                    return np.flip(a, k) if trace is None else slicing.flip(trace, a, [k])
             case "join":
                 other = data.draw(st.integers(0, 2 + len(moves)))
 
                 def move(trace: Trace | None, tensors: list[Any]) -> Any:
                     both = [tensors[which], tensors[other]]
                     k = axis % len(both[0].shape)
-                    return np.concatenate(both, k) if trace is None else views.concat(trace, both, k)
+                    return np.concatenate(both, k) if trace is None else joining.concat(trace, both, k)
             case "stack":
 
                 def move(trace: Trace | None, tensors: list[Any]) -> Any:
                     both = [tensors[which], tensors[which]]
                     k = axis % len(both[0].shape)
-                    return np.stack(both, k) if trace is None else views.stack(trace, both, k)
+                    return np.stack(both, k) if trace is None else joining.stack(trace, both, k)
             case "flat":
 
                 def move(trace: Trace | None, tensors: list[Any]) -> Any:
                     a = tensors[which]
                     k = axis % len(a.shape)
                     shape = [*a.shape[:k], -1]
-                    return np.reshape(a, shape) if trace is None else views.reshape(trace, a, shape)
+                    return np.reshape(a, shape) if trace is None else reshaping.reshape(trace, a, shape)
             case "pick":
                 place = data.draw(st.integers(0, 1))
 
@@ -162,7 +162,7 @@ def test_random_moves(data: st.DataObject) -> None:
                     a = tensors[which]
                     k = axis % len(a.shape)
                     at = place % a.shape[k]
-                    return np.take(a, at, k) if trace is None else views.select(trace, a, k, at)
+                    return np.take(a, at, k) if trace is None else slicing.select(trace, a, k, at)
             case _:
 
                 def move(trace: Trace | None, tensors: list[Any]) -> Any:

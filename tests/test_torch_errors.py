@@ -18,6 +18,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
+from torch.nn import functional as F  # noqa: E402, N812
 
 import loopwire  # noqa: E402
 from loopwire.errors import ConfigError, LoopwireError, ModelFileError, UnsupportedError  # noqa: E402
@@ -348,7 +349,6 @@ def changed_part(_: Any, y: Any) -> Any:
             lambda _, y: torch.sin(y),
             r"aten.sin.default \(test_torch_errors.py, line \d+: .*\): this operation is not supp",
         ),
-        (lambda _, y: torch.log_softmax(y, -1), r"aten.log_softmax.int .*End with softmax, or with the linear layer"),
         (
             lambda _, y: torch.softmax(y, 1),
             r"its softmax runs over the axis of the steps. Loopwire's runs over the feat",
@@ -358,8 +358,23 @@ def changed_part(_: Any, y: Any) -> Any:
             lambda _, y: y @ y.transpose(1, 2),
             r"aten.matmul.default .*it multiplies tensors that are no sequence and no",
         ),
-        (lambda _, y: y.clamp(-1, 1), r"aten.clamp.default .*it clamps to -1.0…1.0. Clamp from 0 on"),
-        (lambda _, y: y[:, 1:3], r"it takes 2 of 4 places of the axis of the steps"),
+        (lambda _, y: y.clamp(1, -1), r"aten.clamp.default .*it clamps to 1.0…-1.0. Give it a lower bound below"),
+        (lambda _, y: y.pow(0.5), r"aten.pow.Tensor_Scalar .*it takes the power of 0.5. Take whole powers from 1 to 4"),
+        (
+            lambda _, y: F.pad(y, (1, 1)),
+            r"aten.pad.default .*it lengthens the axis of the features by 2 times 0.0. Pad",
+        ),
+        (lambda _, y: F.group_norm(y, 2), r"aten.group_norm.default .*it normalises over the steps. Normalise the"),
+        (
+            lambda _, y: F.layer_norm(y, (4, 2)),
+            r"it normalises axes of lengths \(4, 2\) together, with epsilon 1e-05. Normalise the features alone",
+        ),
+        (lambda _, y: y[[0], [1]], r"it indexes several axes, or by what the network computes. Index one"),
+        (
+            lambda _, y: F.conv1d(y, torch.ones(1, 4, 2)),
+            r"it slides over the last of the axes \(batch, steps, features\). Give it \(batch, features, steps\), as",
+        ),
+        (lambda _, y: F.max_pool1d(y, 2), r"it slides over the last of the axes \(batch, steps, features\)"),
         (lambda _, y: y.flatten(0), r"reshape|it makes axes of lengths \[16\] of batch of length 2, steps of length 4"),
         (lambda m, y: y + m.head(torch.zeros(2, 4, 4)), r"aten.linear.default|a constant"),
         (lambda _, y: y.max(1)[1].float(), r"which no operation that is read makes. Use tensors alone"),
@@ -396,9 +411,8 @@ class Inside(nn.Module):
 @pytest.mark.parametrize(
     ("inner", "x", "problem"),
     [
-        (nn.LayerNorm(3), X, r"module 'body.0', aten.layer_norm.default .*LayerNorm is no layer of Loopwire's yet"),
-        (nn.Conv1d(4, 2, 2), X, r"module 'body.0', aten.conv1d.* Conv1d is no layer of Loopwire's yet"),
-        (nn.MaxPool1d(2), X, r"module 'body.0', aten.max_pool1d.* MaxPool1d is no layer of Loopwire's yet"),
+        (nn.InstanceNorm1d(4), X, r"module 'body.0', aten.instance_norm.default .*this operation is not supported"),
+        (nn.ConvTranspose1d(4, 2, 2), X, r"module 'body.0', aten.conv_transpose1d.* this operation is not supported"),
         (nn.Embedding(5, 3), torch.zeros(2, 4, dtype=torch.long), r"aten.embedding.default .*Embed the tokens before"),
     ],
 )

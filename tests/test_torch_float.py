@@ -14,9 +14,9 @@ from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402, N812
 
 from loopwire.layers.lstm import Lstm  # noqa: E402
-from torch_models import check_outputs, compare, exported, randomised, read_both, saved  # noqa: E402
+from torch_models import SEQUENCES as N  # noqa: E402
+from torch_models import check_outputs, compare, exported, made, randomised, read_both, saved, sequences  # noqa: E402
 
-N = 3
 KINDS = (nn.LSTM, nn.GRU, nn.RNN)
 OPTIONS: tuple[dict[str, Any], ...] = (
     {},
@@ -55,26 +55,6 @@ class Recurrent(nn.Module):
     def forward(self, x: Any, *states: Any) -> Any:
         """Run the module, with initial states if any are given."""
         return self.pick(*self.rnn(x, *([] if not states else states if len(states) == 1 else [states])))
-
-
-def made(forward: Callable[..., Any], **parts: Any) -> nn.Module:
-    """Return a module of these parts, whose forward is a function of it and its inputs."""
-
-    class Made(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            for name, part in parts.items():
-                setattr(self, name, part)
-
-        def forward(self, *inputs: Any) -> Any:
-            return forward(self, *inputs)
-
-    return randomised(Made())
-
-
-def sequences(batch_first: bool = True, features: int = 3, steps: int = 5) -> Any:
-    generator = torch.Generator().manual_seed(5)
-    return torch.rand((N, steps, features) if batch_first else (steps, N, features), generator=generator) - 0.5
 
 
 def matrix() -> Iterator[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,30 @@ def randomised(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
                 drawn = torch.rand(tensor.shape, generator=generator) * 1.2 - 0.6
                 tensor.copy_(drawn.abs() + 0.1 if "var" in name else drawn)
     return module.eval()
+
+
+def made(forward: Callable[..., Any], **parts: Any) -> torch.nn.Module:
+    """Return a module of these parts, whose forward is a function of it and its inputs."""
+
+    class Made(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            for name, part in parts.items():
+                setattr(self, name, part)
+
+        def forward(self, *inputs: Any) -> Any:
+            return forward(self, *inputs)
+
+    return randomised(Made())
+
+
+def sequences(batch_first: bool = True, features: int = 3, steps: int = 5) -> Any:
+    """Return random sequences."""
+    generator = torch.Generator().manual_seed(5)
+    return (
+        torch.rand((SEQUENCES, steps, features) if batch_first else (steps, SEQUENCES, features), generator=generator)
+        - 0.5
+    )
 
 
 def exported(module: torch.nn.Module, inputs: Sequence[torch.Tensor], **options: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import ClassVar
@@ -12,7 +12,8 @@ import numpy as np
 from loopwire.errors import UnsupportedError
 from loopwire.ir.graph import Value
 from loopwire.layers.emitter import Emitter
-from loopwire.layers.model import OneToOne, Shape
+from loopwire.layers.model import Callable, OneToOne, Shape, Tensor
+from loopwire.layers.roles import Role
 
 ZEROS = -1
 """In the place of a step's number: a step of zeros."""
@@ -57,6 +58,53 @@ def require_sequence(name: str, kind: str, shape: Shape) -> int:
         problem = f"a {kind} layer got an input of shape {shape}"
         raise UnsupportedError(f"layer {name!r}", problem, "It needs a sequence, of shape (steps, features)")
     return shape[0]
+
+
+@dataclass(frozen=True)
+class Selection(OneToOne):
+    """(T, n) → (len(order), n): the steps of these numbers, in this order; `ZEROS` is a step of zeros."""
+
+    name: str
+    order: tuple[int, ...]
+
+    kind: ClassVar[str] = "Selection"
+    roles: ClassVar[tuple[str, ...]] = ()
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape with these steps."""
+        steps = require_sequence(self.name, self.kind, input_shape)
+        if not self.order or not all(step == ZEROS or 0 <= step < steps for step in self.order):
+            problem = f"it takes steps {list(self.order)[:8]} of an input of shape {input_shape}"
+            raise UnsupportedError(f"layer {self.name!r}", problem, "Give steps that are there")
+        return (len(self.order), input_shape[1])
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """Take the steps."""
+        return steps_of(e, x, self.order, "y")
+
+
+@dataclass(frozen=True)
+class JoinedSteps(Callable):
+    """(T₁, n), (T₂, n), … → (T₁ + T₂ + …, n): sequences one after another, each as if it had all its steps."""
+
+    name: str
+
+    kind: ClassVar[str] = "JoinedSteps"
+    roles: ClassVar[tuple[str, ...]] = (Role.RESULT,)
+
+    def results(self, inputs: Sequence[Tensor]) -> Mapping[str, Shape]:
+        """Return the shape of the result."""
+        if len(inputs) < 2 or any(len(x.shape) != 2 for x in inputs) or len({x.shape[1] for x in inputs}) > 1:
+            problem = f"{self.kind} cannot join {', '.join(map(repr, inputs))}"
+            raise UnsupportedError(f"layer {self.name!r}", problem, "Give it sequences of as many features")
+        return {"": (sum(x.shape[0] for x in inputs), inputs[0].shape[1])}
+
+    def call(self, e: Emitter, inputs: Sequence[Value]) -> Sequence[Value]:
+        """Join the elements of all, of one type."""
+        wholes = [e.b.reshape(x, (x.type.size,), "whole") for x in inputs]
+        pieces = [e.cast(whole, Role.RESULT, "part") for whole in wholes]
+        steps = sum(x.type.shape[0] for x in inputs)
+        return (e.b.reshape(e.b.concat(pieces, "joined"), (steps, inputs[0].type.shape[1]), "y"),)
 
 
 @dataclass(frozen=True)

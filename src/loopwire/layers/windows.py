@@ -35,13 +35,14 @@ DEPTHWISE = own_role("depthwise")
 class Window:
     """`size` steps, each `dilation` after the one before; the next window begins `stride` steps later.
 
-    `padding` is Keras's: "valid" (none), "same" (ceil(T / stride) windows) or "causal" (before the first step only).
+    `padding` is Keras's: "valid" (none), "same" (ceil(T / stride) windows) or "causal" (before the first step only); or
+    the steps before and behind.
     """
 
     size: int
     stride: int = 1
     dilation: int = 1
-    padding: str = "valid"
+    padding: str | tuple[int, int] = "valid"
 
     @property
     def span(self) -> int:
@@ -50,12 +51,20 @@ class Window:
 
     def count(self, steps: int) -> int:
         """Return how many windows a sequence has; 0 or less: it is shorter than one."""
-        return (steps - self.span) // self.stride + 1 if self.padding == "valid" else -(-steps // self.stride)
+        if self.padding in ("same", "causal"):
+            return -(-steps // self.stride)
+        return (steps + sum(self.pads(steps)) - self.span) // self.stride + 1
 
     def pads(self, steps: int) -> tuple[int, int]:
         """Return the steps that are padded before and behind."""
+        if isinstance(self.padding, tuple):
+            return self.padding
+        if self.padding == "valid":
+            return 0, 0
+        if self.padding == "causal":
+            return self.span - 1, 0
         total = max((self.count(steps) - 1) * self.stride + self.span - steps, 0)
-        return {"valid": (0, 0), "same": (total // 2, total - total // 2), "causal": (self.span - 1, 0)}[self.padding]
+        return total // 2, total - total // 2
 
 
 @dataclass(frozen=True)

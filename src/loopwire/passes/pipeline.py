@@ -14,6 +14,7 @@ from loopwire.ir.graph import Graph
 from loopwire.ir.verify import verify
 from loopwire.knobs import Knobs
 from loopwire.passes.accumulate_flattened import accumulate_flattened
+from loopwire.passes.fold_constants import fold_constants
 from loopwire.passes.fuse_scans import fuse_scans
 
 
@@ -26,7 +27,12 @@ class Pass:
     applies: Callable[[Knobs], bool] = lambda knobs: True
 
 
+FOLDING = Pass(
+    fold_constants,
+    "what is computed from constants alone is a constant to all that follows: a planner reads these as they are",
+)
 HARDWARE = (
+    FOLDING,
     Pass(
         accumulate_flattened,
         "W·flatten(h₁…h_T) becomes a scan a_t = a_{t−1} + W_t·h_t: no sequence is stored, and the sum is there one "
@@ -41,6 +47,7 @@ HARDWARE = (
 )
 """For SystemVerilog."""
 LOOPS = (
+    FOLDING,
     Pass(
         accumulate_flattened,
         "as for SystemVerilog; where each step has hardware of its own, the sequence is wires and the sum a tree",

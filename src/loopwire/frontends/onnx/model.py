@@ -32,6 +32,7 @@ from loopwire.frontends.onnx.moves import MOVES
 from loopwire.frontends.onnx.operators import ML_OPERATORS, OPERATORS
 from loopwire.frontends.onnx.quantised import QDQ, QONNX, QONNX_DOMAINS
 from loopwire.frontends.onnx.recurrent import KINDS, recurrent
+from loopwire.frontends.onnx.windows import WINDOWS
 from loopwire.frontends.reading import Reading
 from loopwire.frontends.tensors.hypotheses import GraphInput, read_graph
 from loopwire.frontends.tensors.trace import Place, Trace
@@ -180,9 +181,11 @@ def _operator(op: Operation) -> Callable[[Operation], Sequence[Value]]:
         return folded
     if node.op in OPERATORS:
         return OPERATORS[node.op]
+    if node.op in WINDOWS:
+        return WINDOWS[node.op]
     if node.op in REFUSED:
         raise op.refused(f"{node.op} is not supported", REFUSED[node.op])
-    known = (*MOVES, *OPERATORS, *KINDS)
+    known = (*MOVES, *OPERATORS, *WINDOWS, *KINDS)
     raise op.refused(f"{node.op} is not supported", f"{nearest(node.op, known)}{REMEDY}")
 
 
@@ -191,13 +194,10 @@ REFUSED = {
         ("Loop", "Scan", "SequenceAt", "SequenceConstruct", "SequenceInsert", "SplitToSequence"),
         "Write the recurrence as LSTM, GRU or RNN",
     ),
+    "ConvTranspose": "Repeat steps, then convolve",
     **dict.fromkeys(
-        ("Conv", "ConvTranspose", "MaxPool", "AveragePool"),
-        "There are no layers of windows over steps yet: train the model without them",
-    ),
-    **dict.fromkeys(
-        ("LayerNormalization", "InstanceNormalization", "GroupNormalization", "LpNormalization", "RMSNormalization"),
-        "There is no layer that normalises over features yet: use BatchNormalization",
+        ("InstanceNormalization", "GroupNormalization"),
+        "These normalise over steps: use LayerNormalization, of the features",
     ),
     "Attention": "Attention is not recurrent: train the model without it",
 }

@@ -10,8 +10,8 @@ from math import prod
 
 import numpy as np
 
-from loopwire.frontends.onnx.graph import Operation, Value
-from loopwire.frontends.tensors import views
+from loopwire.frontends.onnx.graph import Lengths, Operation, Value
+from loopwire.frontends.tensors import joining, reshaping, slicing, views
 from loopwire.frontends.tensors.views import View
 
 MOST_ELEMENTS = 1 << 22
@@ -91,7 +91,7 @@ def reshape(op: Operation) -> Sequence[Value]:
         lengths = [a.shape[k] if length == 0 and k < len(a.shape) else length for k, length in enumerate(lengths)]
     if len(lengths) > MOST_AXES or lengths.count(-1) > 1 or min(lengths, default=1) < -1:
         raise op.damaged(f"a tensor of shape {a.shape} cannot become {tuple(lengths)}")
-    return [views.reshape(op.trace, a, lengths)]
+    return [reshaping.reshape(op.trace, a, lengths)]
 
 
 def flatten(op: Operation) -> Sequence[Value]:
@@ -100,7 +100,7 @@ def flatten(op: Operation) -> Sequence[Value]:
     axis, rank = op.attribute("axis", 1), len(a.shape)
     if not -rank <= axis <= rank:
         raise op.damaged(f"its axis {axis} is not among {rank}")
-    return [views.reshape(op.trace, a, [prod(a.shape[: axis + rank * (axis < 0)]), -1])]
+    return [reshaping.reshape(op.trace, a, [prod(a.shape[: axis + rank * (axis < 0)]), -1])]
 
 
 def squeeze(op: Operation) -> Sequence[Value]:
@@ -137,10 +137,10 @@ def slice_(op: Operation) -> Sequence[Value]:
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         # An end before the first element, as far as -2**63, means that backwards the first one is taken too.
         stop = None if step < 0 and end < -a.shape[axis] else end
-        places = views.places_of(a.shape[axis], start, stop, step)
+        places = slicing.places_of(a.shape[axis], start, stop, step)
         if not places:
             raise op.refused(f"it takes nothing of axis {axis}, of length {a.shape[axis]}")
-        a = views.take(op.trace, a, axis, places)
+        a = slicing.take(op.trace, a, axis, places)
     return [a]
 
 
@@ -157,10 +157,10 @@ def gather(op: Operation) -> Sequence[Value]:
     if not isinstance(a, View):
         return [np.asarray(np.take(a, indices, axis))]
     if indices.ndim == 0:
-        return [views.select(op.trace, a, axis, int(indices))]
+        return [slicing.select(op.trace, a, axis, int(indices))]
     if indices.ndim > 1:
         raise op.refused(f"its indices have shape {indices.shape}", "Give one index, or a list of them")
-    return [views.take(op.trace, a, axis, (indices % length).tolist())]
+    return [slicing.take(op.trace, a, axis, (indices % length).tolist())]
 
 
 def split(op: Operation) -> Sequence[Value]:
@@ -177,7 +177,7 @@ def split(op: Operation) -> Sequence[Value]:
     if len(lengths) != count or sum(lengths) != length or min(lengths) < 1:
         raise op.damaged(f"it splits an axis of {length} into {lengths}")
     ends = np.cumsum(lengths).tolist()
-    return [views.take(op.trace, a, axis, range(end - part, end)) for end, part in zip(ends, lengths, strict=True)]
+    return [slicing.take(op.trace, a, axis, range(end - part, end)) for end, part in zip(ends, lengths, strict=True)]
 
 
 def concat(op: Operation) -> Sequence[Value]:
@@ -188,7 +188,7 @@ def concat(op: Operation) -> Sequence[Value]:
     if len({(*part.shape[:axis], *part.shape[axis + 1 :]) for part in parts}) > 1:
         raise op.damaged(f"it joins tensors of shapes {', '.join(str(part.shape) for part in parts)}")
     checked_size(op, (sum(prod(part.shape) for part in parts if not isinstance(part, View)) or 1,))
-    return [views.concat(op.trace, parts, axis)]
+    return [joining.concat(op.trace, parts, axis)]
 
 
 def expand(op: Operation) -> Sequence[Value]:
@@ -198,7 +198,7 @@ def expand(op: Operation) -> Sequence[Value]:
         whole = np.broadcast_shapes(a.shape, tuple(shape))
     except ValueError:
         raise op.damaged(f"a tensor of shape {a.shape} cannot become {tuple(shape)}") from None
-    return [views.expand(op.trace, a, checked_size(op, whole))]
+    return [reshaping.expand(op.trace, a, checked_size(op, whole))]
 
 
 def tile(op: Operation) -> Sequence[Value]:
@@ -208,8 +208,43 @@ def tile(op: Operation) -> Sequence[Value]:
         raise op.damaged(f"it repeats {len(repeats)} axes of {len(a.shape)}")
     lengths = checked_size(op, [n * times for n, times in zip(a.shape, repeats, strict=True)])
     if isinstance(a, View):
-        return [views.expand(op.trace, a, lengths)]
+        return [reshaping.expand(op.trace, a, lengths)]
     return [np.tile(a, repeats)]
+
+
+def pad(op: Operation) -> Sequence[Value]:
+    """Pad, at the ends of axes: by zeros, by the last elements, mirrored or from the other end."""
+    a, mode = op.tensor(0), op.attribute("mode", "constant")
+    ends = op.whole_numbers("pads", 1) or []
+    axes = op.axes(op.constant(3).ravel().tolist() if op.has(3) else list(range(len(a.shape))), len(a.shape))
+    fill = op.attribute("value", 0.0) if not op.has(2) else float(op.constant(2).ravel()[0])
+    if len(ends) != 2 * len(axes):
+        raise op.damaged(f"it pads {len(axes)} axes by {ends}")
+    if mode != "constant" and mode not in slicing.PADDINGS:
+        raise op.damaged(f"its mode is {mode!r}")
+    for k, axis in enumerate(axes):
+        before, behind = ends[k], ends[len(axes) + k]
+        if mode == "constant":
+            a = slicing.pad(op.trace, a, axis, before, behind, fill)
+        elif before or behind:
+            a = slicing.take(op.trace, a, axis, slicing.PADDINGS[mode](a.shape[axis], before, behind))
+    return [a]
+
+
+def reverse_sequence(op: Operation) -> Sequence[Value]:
+    """ReverseSequence of whole sequences, or of each by its own length."""
+    a, steps = op.tensor(0), op.attribute("time_axis", 0)
+    op.attribute("batch_axis", 1)
+    lengths = op.value(1)
+    if isinstance(lengths, np.ndarray):
+        if (lengths != a.shape[views.axis_of(op.trace, a, steps)]).any():
+            problem = f"its lengths are constant, {lengths.ravel()[:8].tolist()}, of shape {a.shape}"
+            raise op.refused(problem, "Give an input of the model as sequence_lens")
+    elif isinstance(lengths, Lengths):
+        op.trace.memory.setdefault("lengths", set()).add(lengths.name)
+    else:
+        raise op.refused("its lengths are computed", "Give an input of the model as sequence_lens")
+    return [slicing.flip(op.trace, a, [steps])]
 
 
 def shape_(op: Operation) -> Sequence[Value]:
@@ -268,6 +303,8 @@ MOVES: dict[str, Move] = {
     "Concat": concat,
     "Expand": expand,
     "Tile": tile,
+    "Pad": pad,
+    "ReverseSequence": reverse_sequence,
     "Shape": shape_,
     "Size": size,
     "Constant": constant,

@@ -44,29 +44,47 @@ def _gelu(op: Operation) -> Function:
     return Function("gelu_tanh" if op.attribute("approximate", "none") == "tanh" else "gelu")
 
 
-def _clip(op: Operation) -> Function:
+def clip(op: Operation) -> Sequence[Value]:
+    """Clip; ends as wide as float32 are none."""
     ends = [op.attribute(key) for key in ("min", "max")]
     for k in (0, 1):
         if ends[k] is None and op.has(k + 1):
             ends[k] = float(op.weights(k + 1).ravel()[0])
-    if ends[0] != 0:
-        raise op.refused(f"it clips to {ends[0]} … {ends[1]}", "Supported are clips from 0 on, as of ReLU6")
-    if ends[1] is None or ends[1] >= np.finfo(np.float32).max:
-        return Function("relu")
-    if ends[1] <= 0:
-        raise op.refused(f"it clips to {ends[0]} … {ends[1]}", "Give it an upper end above 0")
-    return Function("relu6") if ends[1] == 6 else Function("relu", maximum=ends[1])
+    low, high = (None if end is None or abs(end) >= np.finfo(np.float32).max else end for end in ends)
+    return [arithmetic.clamp(op.trace, op.view(0), low, high)]
 
 
-def _prelu(op: Operation) -> Function:
-    slopes = op.weights(1)
-    if slopes.size != 1:
-        raise op.refused(f"it has {slopes.size} slopes", "Use one slope for all features")
-    return Function("leaky_relu", slope=float(slopes.ravel()[0]))
+def _shrink(op: Operation) -> Function:
+    bound, bias = op.attribute("lambd", 0.5), op.attribute("bias", 0.0)
+    if bound < 0 or bias not in (0, bound):
+        raise op.refused(f"its lambd is {bound}, its bias {bias}", "Give a bias of 0, or of lambd")
+    return Function("soft_shrink" if bias else "hard_shrink", slope=bound)
+
+
+def _celu(op: Operation) -> Function:
+    alpha = op.attribute("alpha", 1.0)
+    if alpha <= 0:
+        raise op.refused(f"its alpha is {alpha}", "Give an alpha above 0")
+    return Function("celu", slope=alpha)
+
+
+def prelu(op: Operation) -> Sequence[Value]:
+    """PRelu, with a slope for each feature or one for all."""
+    return [arithmetic.prelu(op.trace, op.view(0), op.weights(1))]
+
+
+def power(op: Operation) -> Sequence[Value]:
+    """Pow, of whole exponents."""
+    x: Operand = op.view(0)
+    exponent = op.weights(1).ravel()
+    if exponent.size != 1 or exponent[0] not in (1, 2, 3, 4):
+        raise op.refused(f"it takes the power of {exponent[:4].tolist()}", "Take whole powers from 1 to 4")
+    rest = range(int(exponent[0]) - 1)
+    return [reduce(lambda product, _: arithmetic.combine(op.trace, "multiply", product, x), rest, x)]
 
 
 def softmax(op: Operation) -> Sequence[Value]:
-    """Softmax: over one axis from opset 13 on; before, over all from that one on."""
+    """Softmax and LogSoftmax: over one axis from opset 13 on; before, over all from that one on."""
     x, axis = op.view(0), op.attribute("axis", -1 if op.opset >= 13 else 1)
     if op.opset < 13:
         (axis,) = op.axes([axis], len(x.shape))
@@ -74,20 +92,16 @@ def softmax(op: Operation) -> Sequence[Value]:
             problem = f"its softmax runs over all of the axes from {axis} on, of {x.shape}"
             raise op.refused(problem, "Softmax over the last axis")
         axis = len(x.shape) - 1
-    return [arithmetic.softmax(op.trace, x, axis)]
+    return [arithmetic.softmax(op.trace, x, axis, SOFTMAXES[op.node.op])]
+
+
+SOFTMAXES = {"Softmax": "softmax", "LogSoftmax": "log_softmax"}
 
 
 def swish(op: Operation) -> Sequence[Value]:
     """Swish: x · σ(alpha x)."""
     op.only("alpha", 1.0)
     return [arithmetic.activation(op.trace, op.view(0), Function("silu"))]
-
-
-def hard_swish(op: Operation) -> Sequence[Value]:
-    """HardSwish: x · clip(x/6 + 1/2, 0, 1)."""
-    x = op.view(0)
-    gate = arithmetic.activation(op.trace, x, Function("hard_sigmoid", slope=1 / 6, offset=0.5))
-    return [arithmetic.combine(op.trace, "multiply", x, gate)]
 
 
 def gemm(op: Operation) -> Sequence[Value]:
@@ -274,11 +288,18 @@ OPERATORS: dict[str, Operator] = {
     ),
     "Selu": function(_selu),
     "Gelu": function(_gelu),
-    "Clip": function(_clip),
-    "PRelu": function(_prelu),
+    "Celu": function(_celu),
+    "Mish": plain("mish"),
+    "HardSwish": plain("hard_silu"),
+    "Exp": plain("exponential"),
+    "Abs": function(lambda op: Function("relu", slope=-1.0)),
+    "Shrink": function(_shrink),
+    "ThresholdedRelu": function(lambda op: Function("threshold", slope=op.attribute("alpha", 1.0))),
+    "Clip": clip,
+    "PRelu": prelu,
+    "Pow": power,
     "Swish": swish,
-    "HardSwish": hard_swish,
-    "Softmax": softmax,
+    **dict.fromkeys(SOFTMAXES, softmax),
     "Gemm": gemm,
     "MatMul": matmul,
     "Add": merged("add"),
@@ -294,6 +315,7 @@ OPERATORS: dict[str, Operator] = {
     "ReduceMean": reduced(arithmetic.mean),
     "ReduceSum": reduced(arithmetic.total),
     "ReduceMax": reduced(arithmetic.largest),
+    "ReduceMin": reduced(arithmetic.smallest),
     "GlobalAveragePool": pooled(arithmetic.mean),
     "GlobalMaxPool": pooled(arithmetic.largest),
 }

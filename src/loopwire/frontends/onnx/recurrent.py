@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwire.frontends.onnx.graph import Lengths, Levels, Operation, Value
-from loopwire.frontends.tensors import views
+from loopwire.frontends.tensors import slicing
 from loopwire.frontends.tensors.recurrent import initial_states, recur, sequence_of
 from loopwire.frontends.tensors.trace import Wire
 from loopwire.frontends.tensors.views import Axis, Operand, View, array_of, only_wire
@@ -109,7 +109,7 @@ def _each_direction(op: Operation, index: int, count: int, batch_first: bool) ->
     state, axis = op.tensor(index), 1 if batch_first else 0
     if len(state.shape) != 3 or state.shape[axis] != count:
         raise op.damaged(f"operand {index + 1} has shape {state.shape}, and it has {count} directions")
-    return [views.select(op.trace, state, axis, k) for k in range(count)]
+    return [slicing.select(op.trace, state, axis, k) for k in range(count)]
 
 
 def _layers(op: Operation, kind: Kind, ways: Sequence[bool], units: int, features: int) -> Iterator[Recurrent]:

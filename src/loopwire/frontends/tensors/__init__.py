@@ -18,7 +18,12 @@ take both, and fold what depends on constants alone.
 
 | module | what |
 |---|---|
-| `views` | axes: permute, squeeze, unsqueeze, reshape, select, slice, concat, stack, flip, expand |
+| `views` | axes and their meanings: permute, squeeze, unsqueeze |
+| `slicing` | places of an axis: select, slices, flip, padding |
+| `reshaping` | reshape, expand |
+| `joining` | concat, stack |
+| `wires` | layers that move features and steps of one tensor |
+| `windows` | convolution, pooling, normalisation |
 | `arithmetic` | linear, activations, sums and products with constants and of tensors, means |
 | `recurrent` | recurrent layers over a sequence, and cells called in a loop, which become one |
 | `trace` | what is made so: `Wire`s, of layers called on others |

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from loopwire.frontends.tensors.trace import Trace, Wire
+from loopwire.frontends.tensors.constants import constant_view
+from loopwire.frontends.tensors.reshaping import repeated
+from loopwire.frontends.tensors.slicing import take
+from loopwire.frontends.tensors.trace import Trace
 from loopwire.frontends.tensors.views import (
     LAYOUT_REMEDY,
     Array,
@@ -20,16 +23,16 @@ from loopwire.frontends.tensors.views import (
     axis_of,
     check_size,
     folding,
-    repeated,
     unsqueeze,
     with_features,
 )
+from loopwire.frontends.tensors.wires import features_of
 from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
-from loopwire.layers.constant import Constant
 from loopwire.layers.dense import Dense
 from loopwire.layers.merge import Add, Average, Maximum, Merge, Minimum, Multiply, Subtract
 from loopwire.layers.model import Layer
+from loopwire.layers.prelu import PRelu
 from loopwire.layers.windows import GlobalAveragePooling, GlobalMaxPooling, GlobalSum
 
 MERGES: dict[str, type[Merge]] = {
@@ -46,6 +49,8 @@ POOLINGS: dict[type[Merge], Callable[[str], Layer]] = {
     Maximum: GlobalMaxPooling,
 }
 """What does to the steps of a sequence what a merging layer does to tensors side by side."""
+MOST_MERGED = 64
+"""Features of which the largest is taken."""
 Weights = npt.NDArray[np.float64]
 
 
@@ -71,13 +76,57 @@ def activation(trace: Trace, x: Operand, function: Function) -> Operand:
     return x.each(lambda wire: trace.call(layer, wire))
 
 
-def softmax(trace: Trace, x: Operand, axis: int) -> Operand:
-    """Apply the softmax over an axis, which must be the features'."""
+def softmax(trace: Trace, x: Operand, axis: int, function: str = "softmax") -> Operand:
+    """Apply the softmax, or its logarithm, over an axis, which must be the features'."""
     x = with_features(x) if isinstance(x, View) else x
     if isinstance(x, View) and x.axes[axis_of(trace, x, axis)] is not Axis.FEATURES:
         kind = x.axes[axis_of(trace, x, axis)].value
         raise trace.refused(f"its softmax runs over the axis of the {kind}", "Loopwire's runs over the features")
-    return activation(trace, x, Function("softmax"))
+    return activation(trace, x, Function(function))
+
+
+def clamp(trace: Trace, x: View, low: float | None, high: float | None) -> Operand:
+    """Bring each element into low…high; None is no bound."""
+    if low is not None and high is not None and low >= high:
+        raise trace.refused(f"it clamps to {low}…{high}", "Give it a lower bound below the upper one")
+    if low == 0:
+        return activation(trace, x, Function("relu", maximum=high))
+    if (low, high) == (-1, 1):
+        return activation(trace, x, Function("hard_tanh"))
+    if low is None:
+        return x if high is None else _at_most(trace, x, np.asarray(high))
+    above = combine(trace, "subtract", x, np.asarray(low))
+    assert isinstance(above, View)
+    span = None if high is None else high - low
+    return combine(trace, "add", activation(trace, above, Function("relu", maximum=span)), np.asarray(low))
+
+
+def _at_most(trace: Trace, x: View, high: Array) -> Operand:
+    """Return min(x, high) = high - max(high - x, 0)."""
+    below = combine(trace, "subtract", high, x)
+    return combine(trace, "subtract", high, activation(trace, below, Function("relu")))
+
+
+def prelu(trace: Trace, x: View, slopes: Array) -> View:
+    """Apply max(x, 0) + slope · min(x, 0), with a slope for each feature, or one for all."""
+    if slopes.size == 1:
+        layer: Layer = Activation(trace.place.name, Function("leaky_relu", slope=float(slopes.flat[0])))
+    else:
+        x = with_features(x)
+        layer = PRelu(trace.place.name, per_feature(trace, x, slopes))
+    return x.each(lambda wire: trace.call(layer, wire))
+
+
+def gated(trace: Trace, x: Operand, axis: int) -> Operand:
+    """Return a · σ(b) of the halves a and b of an axis (GLU).
+
+    Ref: Dauphin et al. 2016, arXiv:1612.08083.
+    """
+    length = x.shape[axis_of(trace, x, axis)]
+    if length % 2:
+        raise trace.refused(f"it halves an axis of length {length}", "Give it an even one")
+    a, b = take(trace, x, axis, range(length // 2)), take(trace, x, axis, range(length // 2, length))
+    return combine(trace, "multiply", a, activation(trace, b, Function("sigmoid")))
 
 
 def affine(trace: Trace, x: View, scale: Array, offset: Array) -> View:
@@ -142,11 +191,17 @@ def total(trace: Trace, x: Operand, axes: Sequence[int], keep: bool) -> Operand:
 
 
 def largest(trace: Trace, x: Operand, axes: Sequence[int], keep: bool) -> Operand:
-    """Return the largest over axes: of steps, or of tensors side by side."""
+    """Return the largest over axes: of steps, features, or tensors side by side."""
     if not isinstance(x, View):
         with folding(trace):
             return np.asarray(x.max(tuple(axes), keepdims=keep))
     return _reduced(trace, x, axes, keep, Maximum)
+
+
+def smallest(trace: Trace, x: Operand, axes: Sequence[int], keep: bool) -> Operand:
+    """Return the smallest over axes, -max(-x)."""
+    opposite = combine(trace, "multiply", x, np.asarray(-1.0))
+    return combine(trace, "multiply", largest(trace, opposite, axes, keep), np.asarray(-1.0))
 
 
 def features_last(trace: Trace, x: View) -> View:
@@ -162,11 +217,6 @@ def features_last(trace: Trace, x: View) -> View:
     return x
 
 
-def constant_wire(trace: Trace, values: Array, name: str) -> Wire:
-    """Return a vector that depends on nothing."""
-    return trace.call(Constant(name, np.asarray(values, np.float64)))
-
-
 def remembered(trace: Trace, key: Any, layer: type[Any], **options: Any) -> Any:
     """Return the layer made before of the same weights at the same place, else a new one."""
     if key not in trace.memory:
@@ -176,7 +226,14 @@ def remembered(trace: Trace, key: Any, layer: type[Any], **options: Any) -> Any:
 
 def _with_constant(trace: Trace, kind: str, view: View, constant: Array, view_first: bool) -> Operand:
     view = with_features(view)
-    values = _per_feature(trace, view, np.asarray(constant, np.float64))
+    constant = np.asarray(constant, np.float64)
+    whole = _with_all_axes(trace, view, constant)
+    along = {view.axes[axis] for axis in range(whole.ndim) if not (whole == whole.take([0], axis)).all()}
+    if along & {Axis.STEPS, Axis.PARTS}:
+        lengths = [1 if kind is Axis.BATCH else length for kind, length in zip(view.axes, view.shape, strict=True)]
+        same = constant_view(trace, np.broadcast_to(whole, np.maximum(whole.shape, lengths)), view)
+        return combine(trace, kind, *((view, same) if view_first else (same, view)))
+    values = per_feature(trace, view, constant)
     if not np.isfinite(values).all():
         raise trace.refused("one of its constants is not finite", "Loopwire reads finite numbers alone")
     match kind:
@@ -190,27 +247,40 @@ def _with_constant(trace: Trace, kind: str, view: View, constant: Array, view_fi
             return affine(trace, view, values, np.zeros(()))
         case "maximum" if (values == 0).all():
             return activation(trace, view, Function("relu"))
+        case "maximum":  # max(x, c) = max(x - c, 0) + c
+            above = affine(trace, view, np.ones(()), -values)
+            return combine(trace, "add", activation(trace, above, Function("relu")), values)
+        case "minimum":
+            return _at_most(trace, view, values)
         case other:
-            raise trace.refused(f"it takes the {other} of a tensor and a constant", "Use a ReLU with its limits")
+            raise AssertionError(f"{other} is not among {sorted(MERGES)}")
 
 
-def _per_feature(trace: Trace, view: View, constant: Array) -> Weights:
-    """Return the numbers of a constant for each feature: the same for each sequence, step and part."""
-    if constant.ndim > len(view.axes):
-        raise trace.refused(f"it joins shape {view.shape} with a constant of shape {constant.shape}", LAYOUT_REMEDY)
-    lengths = (1,) * (len(view.axes) - constant.ndim) + constant.shape
-    along = [axis for axis, length in enumerate(lengths) if length > 1]
-    values: Weights = constant.reshape(lengths)
-    for axis in along:
-        if view.axes[axis] is not Axis.FEATURES or lengths[axis] != view.shape[axis]:
+def per_feature(trace: Trace, view: View, constant: Array) -> Weights:
+    """Return the numbers of a constant for each feature: the same for each sequence, step and part.
+
+    Raises:
+        UnsupportedError: they are not the same.
+    """
+    values = _with_all_axes(trace, view, constant)
+    for axis in range(values.ndim):
+        if view.axes[axis] is not Axis.FEATURES:
             first = values.take([0], axis)
-            if not (values == first).all() or lengths[axis] != view.shape[axis]:
-                problem = (
-                    f"its constant of shape {constant.shape} differs along the axis of the {view.axes[axis].value}"
-                )
+            if not (values == first).all():
+                kind = view.axes[axis].value
+                problem = f"its constant of shape {constant.shape} differs along the axis of the {kind}"
                 raise trace.refused(problem, "Give one number for each feature")
             values = first
     return values.reshape(-1)
+
+
+def _with_all_axes(trace: Trace, view: View, constant: Array) -> Weights:
+    """Return a constant with as many axes as a view, each of length 1 or as long."""
+    values: Weights = constant.reshape((1,) * (len(view.axes) - constant.ndim) + constant.shape)
+    fits = zip(values.shape, view.shape, strict=False)
+    if values.ndim > len(view.axes) or any(length not in (1, wanted) for length, wanted in fits):
+        raise trace.refused(f"it joins shape {view.shape} with a constant of shape {constant.shape}", LAYOUT_REMEDY)
+    return values
 
 
 def _aligned(trace: Trace, a: View, b: View) -> tuple[View, View]:
@@ -277,6 +347,10 @@ def _reduced_axis(trace: Trace, x: View, axis: int, merge: type[Merge]) -> View:
         rows = columns.reshape(-1, length)
         wires = [row[0] if length == 1 else trace.call(layer, *row) for row in rows]
         return replace(x, parts=array_of(wires, columns.shape[:-1]), axes=axes)
+    if kind is Axis.FEATURES and merge is Maximum and 1 < length <= MOST_MERGED:
+        layer = Maximum(trace.place.name)
+        elements = [[features_of(trace, wire, [k]) for k in range(length)] for wire in x.parts.flat]
+        return replace(x, parts=array_of([trace.call(layer, *row) for row in elements], x.parts.shape), axes=axes)
     if kind is Axis.FEATURES and merge is not Maximum:
         share = 1 / length if merge is Average else 1.0
         dense = Dense(trace.place.name, np.full((1, length), share), np.zeros(1))

@@ -16,12 +16,18 @@ from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
 from loopwire.layers.model import Layer, Model, ModelBuilder, Tensor
 from loopwire.layers.shape import RepeatVector, Reversed
+from loopwire.layers.steps import ZEROS, Selection
 
 
-def model_of(name: str, inputs: Sequence[Input], outputs: Sequence[Wire], source: str) -> Model:
+class SingleStepsError(UnsupportedError):
+    """An input of which single steps alone are read: more likely tensors side by side, in another layout."""
+
+
+def model_of(name: str, inputs: Sequence[Input], outputs: Sequence[Wire], source: str, single_steps: bool) -> Model:
     """Return the model of what has been traced.
 
     Raises:
+        SingleStepsError: of an input single steps alone are read, where these are not allowed.
         UnsupportedError: an input plays no part, or an output is an input.
     """
     steps = _StepsResolved()
@@ -34,10 +40,10 @@ def model_of(name: str, inputs: Sequence[Input], outputs: Sequence[Wire], source
             problem = f"the input {given.name!r} plays no part in its outputs"
             raise UnsupportedError(source, problem, "Export the model without it")
         readers = [wire for wire in reached if given in _inputs(wire)]
-        if readers and all(isinstance(wire, Result) and isinstance(wire.layer, select.Step) for wire in readers):
-            # Tensors side by side, in the right layout of the inputs.
+        by_steps = all(isinstance(wire, Result) and isinstance(wire.layer, select.Step) for wire in readers)
+        if readers and by_steps and not single_steps:
             problem = f"of the input {given.name!r} single steps alone are read"
-            raise UnsupportedError(readers[0].place.where, problem, "Give the model these steps alone")
+            raise SingleStepsError(readers[0].place.where, problem, "Give the model these steps alone")
     if any(isinstance(wire, Input) for wire in wires):
         raise UnsupportedError(source, "an output of it is an input as it is", "Leave that output out")
     return _Emission(inputs, reached).model(name, wires, source)
@@ -86,6 +92,8 @@ def _step(wire: Step) -> Wire:
             return Step(wire.shape, wire.place, inner, last - wire.step)
         case Result(layer=RepeatVector(), inputs=(inner,)):
             return inner
+        case Result(layer=Selection(order=order), inputs=(inner,)) if order[wire.step] != ZEROS:
+            return Step(wire.shape, wire.place, inner, order[wire.step])
         case Result(layer=layer, inputs=inputs) if is_stepwise(layer):
             steps = tuple(Step(given.shape[1:], wire.place, given, wire.step) for given in inputs)
             return Result(wire.shape, wire.of.place, layer, steps)

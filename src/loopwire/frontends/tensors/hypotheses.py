@@ -9,7 +9,7 @@ from itertools import chain, islice, product
 from loopwire.errors import UnsupportedError
 from loopwire.frontends.input_shapes import STEPS_REMEDY, check_steps, checked_shape
 from loopwire.frontends.reading import Reading
-from loopwire.frontends.tensors.emission import model_of
+from loopwire.frontends.tensors.emission import SingleStepsError, model_of
 from loopwire.frontends.tensors.recurrent import check_loops
 from loopwire.frontends.tensors.trace import Input, Trace, Wire
 from loopwire.frontends.tensors.views import LAYOUT_REMEDY, Axis, Operand, View, array_of
@@ -62,11 +62,14 @@ def read_graph(name: str, inputs: Sequence[GraphInput], run: Run, source: str, r
     """
     best: tuple[int, UnsupportedError] | None = None
     operations = 0
+    of_steps: Layout | None = None
     for layout in _layouts(inputs, source):
         trace = Trace(source)
         try:
             model = _read(name, inputs, layout, run, trace, reading.steps)
         except UnsupportedError as error:
+            if isinstance(error, SingleStepsError) and of_steps is None:
+                of_steps = layout
             operations += trace.operations
             if best is None or trace.places > best[0]:
                 best = trace.places, error
@@ -75,6 +78,8 @@ def read_graph(name: str, inputs: Sequence[GraphInput], run: Run, source: str, r
         else:
             check_steps([tensor.shape for tensor in model.inputs], reading.steps)
             return model
+    if of_steps is not None:  # and no other layout makes sense
+        return _read(name, inputs, of_steps, run, Trace(source), reading.steps, single_steps=True)
     if best is None:
         raise UnsupportedError(source, "it has no inputs", "Give a model that is called with sequences")
     raise best[1]
@@ -95,13 +100,21 @@ def _layouts(inputs: Sequence[GraphInput], source: str) -> Iterator[Layout]:
     yield from islice(chain(first, product(*(LAYOUTS[len(given.lengths)] for given in inputs))), MAX_TRIES)
 
 
-def _read(name: str, inputs: Sequence[GraphInput], layout: Layout, run: Run, trace: Trace, steps: int | None) -> Model:
+def _read(
+    name: str,
+    inputs: Sequence[GraphInput],
+    layout: Layout,
+    run: Run,
+    trace: Trace,
+    steps: int | None,
+    single_steps: bool = False,
+) -> Model:
     batch = _batch(inputs, layout, trace)
     views = [_view(given, axes, batch, steps, trace) for given, axes in zip(inputs, layout, strict=True)]
     wires = [wire for view in views for wire in view.parts.flat]
     outputs = [_wires(trace, output) for output in run(trace, views)]
     check_loops(trace)
-    model = model_of(name, wires, [wire for of_output in outputs for wire in of_output], trace.source)
+    model = model_of(name, wires, [wire for of_output in outputs for wire in of_output], trace.source, single_steps)
     _check_parts(views, model, trace)
     return model
 

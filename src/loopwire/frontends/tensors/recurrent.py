@@ -7,19 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from loopwire.frontends.tensors.arithmetic import constant_wire, features_last
+from loopwire.frontends.tensors.arithmetic import features_last
+from loopwire.frontends.tensors.constants import constant_wire
+from loopwire.frontends.tensors.slicing import select
 from loopwire.frontends.tensors.trace import Step, Trace, Wire
-from loopwire.frontends.tensors.views import (
-    Array,
-    Axis,
-    Operand,
-    View,
-    array_of,
-    axis_of,
-    only_wire,
-    reversed_steps,
-    select,
-)
+from loopwire.frontends.tensors.views import Array, Axis, Operand, View, array_of, axis_of, only_wire
+from loopwire.frontends.tensors.wires import reversed_steps
 from loopwire.layers.cell import Cell
 from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.shape import Reshape

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -50,6 +50,13 @@ class Arguments:
             self._damaged(key, value)
         return [self._operand(key, item) for item in value]
 
+    def optional_tensors(self, key: str) -> list[Operand | None]:
+        """Return a list of tensors, of which some may be None."""
+        value = self._taken(key, None)
+        if not isinstance(value, list):
+            self._damaged(key, value)
+        return [None if item is None else self._operand(key, item) for item in value]
+
     def array(self, key: str) -> Array:
         """Return a tensor of weights."""
         return self._constant(self.tensor(key))
@@ -91,6 +98,17 @@ class Arguments:
             self._left.pop(key, None)
             return None
         return self.number(key)
+
+    def numbers(self, key: str, default: Sequence[float]) -> list[float]:
+        """Return a list of finite real numbers."""
+        value = self._taken(key, default)
+        if not isinstance(value, list | tuple) or not all(type(item) in (int, float) for item in value):
+            self._damaged(key, value)
+        return list(value)
+
+    def is_text(self, key: str) -> bool:
+        """Return whether an argument is a word."""
+        return isinstance(self._left.get(key), str)
 
     def boolean(self, key: str, default: bool | None = None) -> bool:
         """Return a switch."""
@@ -152,6 +170,8 @@ class Arguments:
         raise ModelFileError(self.trace.place.where, f"its argument {key!r} is {_short(value)}", AGAIN)
 
 
+Operation = Callable[[Arguments], Value | Sequence[Operand]]
+"""Reads a node's arguments; returns its result, or several in the order of the node's outputs."""
 AGAIN = "Export the model again"
 
 

@@ -16,7 +16,8 @@ from loopwire.errors import ModelFileError
 from loopwire.frontends.containers import Array
 from loopwire.frontends.tensors import recurrent
 from loopwire.frontends.tensors.trace import Trace, Wire
-from loopwire.frontends.tensors.views import Axis, Operand, View, array_of, joined, only_wire
+from loopwire.frontends.tensors.views import Axis, Operand, View, array_of, only_wire
+from loopwire.frontends.tensors.wires import joined
 from loopwire.frontends.torch.arguments import AGAIN, Arguments
 from loopwire.layers.activation import TANH, Function
 from loopwire.layers.gru import Gru

@@ -1,0 +1,109 @@
+"""PyTorch's functions of each element, and those over the features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from loopwire.frontends.tensors import arithmetic
+from loopwire.frontends.tensors.views import Axis, Operand, with_features
+from loopwire.frontends.torch.arguments import Arguments, Operation
+from loopwire.layers.activation import Function
+
+MAGNITUDE = Function("relu", slope=-1.0)
+"""max(x, 0) - min(x, 0)"""
+
+
+def _activation(a: Arguments, function: Function) -> Operand:
+    return arithmetic.activation(a.trace, a.view("self"), function)
+
+
+def _leaky_relu(a: Arguments) -> Operand:
+    return _activation(a, Function("leaky_relu", slope=a.number("negative_slope", 0.01)))
+
+
+def _prelu(a: Arguments) -> Operand:
+    x, slopes = with_features(a.view("self")), a.array("weight")
+    if slopes.size > 1 and (len(x.axes) < 2 or x.axes[1] is not Axis.FEATURES):
+        kind = x.axes[min(1, len(x.axes) - 1)].value
+        raise a.trace.refused(f"it has slopes along the axis of the {kind}", "Give the features their own slopes")
+    return arithmetic.prelu(a.trace, x, slopes.reshape(-1, *(1,) * (len(x.axes) - 2)))
+
+
+def _threshold(a: Arguments) -> Operand:
+    return _activation(a, Function("threshold", slope=a.number("threshold"), offset=a.number("value")))
+
+
+def _shrink(a: Arguments, name: str) -> Operand:
+    bound = a.number("lambd", 0.5)
+    if bound < 0:
+        raise a.trace.refused(f"its bound is {bound}", "Give a bound of 0 or more")
+    return _activation(a, Function(name, slope=bound))
+
+
+def _celu(a: Arguments) -> Operand:
+    alpha = a.number("alpha", 1)
+    if alpha <= 0:
+        raise a.trace.refused(f"its alpha is {alpha}", "Give an alpha above 0")
+    return _activation(a, Function("celu", slope=alpha))
+
+
+def _elu(a: Arguments) -> Operand:
+    if a.number("scale", 1) != 1 or a.number("input_scale", 1) != 1:
+        raise a.trace.refused("its ELU is scaled", "Use ELU with alpha alone, or SELU")
+    return _activation(a, Function("elu", slope=a.number("alpha", 1)))
+
+
+def _gelu(a: Arguments) -> Operand:
+    return _activation(a, Function("gelu" if a.text("approximate", "none") == "none" else "gelu_tanh"))
+
+
+def _softplus(a: Arguments) -> Operand:
+    if a.number("beta", 1) != 1:
+        raise a.trace.refused("its softplus has another beta than 1", "Use beta=1")
+    a.ignore("threshold")  # beyond which PyTorch takes softplus(x) for x, which differs by less than 3e-9
+    return _activation(a, Function("softplus"))
+
+
+def _clamped(a: Arguments) -> Operand:
+    return arithmetic.clamp(a.trace, a.view("self"), a.optional_number("min"), a.optional_number("max"))
+
+
+def _hardtanh(a: Arguments) -> Operand:
+    return arithmetic.clamp(a.trace, a.view("self"), a.number("min_val", -1), a.number("max_val", 1))
+
+
+def _softmax(a: Arguments, function: str = "softmax") -> Operand:
+    a.ignore("half_to_float")
+    return arithmetic.softmax(a.trace, a.view("self"), a.integer("dim"), function)
+
+
+PLAIN = {
+    **{name: name for name in ("relu", "relu6", "sigmoid", "tanh", "selu", "silu", "mish", "log_sigmoid")},
+    "hardswish": "hard_silu",
+    "exp": "exponential",
+}
+"""Functions without parameters: what Loopwire calls them."""
+FUNCTIONS: Mapping[str, Operation] = {
+    **{f"aten.{name}.default": partial(_activation, function=Function(own)) for name, own in PLAIN.items()},
+    "aten.abs.default": partial(_activation, function=MAGNITUDE),
+    "aten.hardsigmoid.default": partial(_activation, function=Function("hard_sigmoid", slope=1 / 6, offset=0.5)),
+    "aten.leaky_relu.default": _leaky_relu,
+    "aten.prelu.default": _prelu,
+    "aten.elu.default": _elu,
+    "aten.celu.default": _celu,
+    "aten.gelu.default": _gelu,
+    "aten.glu.default": lambda a: arithmetic.gated(a.trace, a.tensor("self"), a.integer("dim", -1)),
+    "aten.softplus.default": _softplus,
+    "aten.threshold.default": _threshold,
+    "aten.softshrink.default": partial(_shrink, name="soft_shrink"),
+    "aten.hardshrink.default": partial(_shrink, name="hard_shrink"),
+    "aten.clamp.default": _clamped,
+    "aten.clip.default": _clamped,
+    "aten.clamp_min.default": _clamped,
+    "aten.clamp_max.default": _clamped,
+    "aten.hardtanh.default": _hardtanh,
+    **dict.fromkeys(("aten.softmax.int", "aten._softmax.default"), _softmax),
+    **dict.fromkeys(("aten.log_softmax.int", "aten._log_softmax.default"), partial(_softmax, function="log_softmax")),
+}
+"""By their targets."""
