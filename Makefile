@@ -5,13 +5,14 @@ VENV := .venv
 PY := $(VENV)/bin/python
 INSTALL := $(PY) -m pip install -qq --disable-pip-version-check
 
-.PHONY: help demo study test test-slow lint replay prove mutants fuzz bench clean compiler
+.PHONY: help demo study docs test test-slow lint replay prove mutants fuzz bench clean compiler
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo       compile the bundled jet tagger to verified firmware, in build/demo"
 	@echo "make study      train and study the example networks, in build/study; minutes with quick settings"
+	@echo "make docs       make the documentation as a site, in build/docs; its tutorials are executed"
 	@echo "make test       run the tests, except the slow ones"
 	@echo "make test-slow  run the slow tests"
 	@echo "make lint       check style, types and the layering of imports"
@@ -28,6 +29,10 @@ demo: $(VENV)/installed compiler
 
 study: $(VENV)/installed-study compiler
 	@$(PY) -m examples.study
+
+docs: $(VENV)/installed-docs compiler
+	@$(PY) -m sphinx -q -W --keep-going -c docs -b html . build/docs
+	@echo "Documentation: build/docs/docs/index.html"
 
 test: $(VENV)/installed-test compiler
 	@$(PY) -m pytest -n 2
@@ -78,12 +83,12 @@ $(PY):
 	@$(INSTALL) --upgrade pip
 
 $(VENV)/installed: EXTRAS := [plots]
+$(VENV)/installed-docs: EXTRAS := [docs]
 $(VENV)/installed-study: EXTRAS := [plots,train,physics]
 $(VENV)/installed-test: EXTRAS := [test,train]
 $(VENV)/installed-prove: EXTRAS := [prove]
 $(VENV)/installed-lint: EXTRAS := [lint]
-$(VENV)/installed $(VENV)/installed-study $(VENV)/installed-test $(VENV)/installed-prove $(VENV)/installed-lint: \
-    pyproject.toml | $(PY)
+$(VENV)/installed $(addprefix $(VENV)/installed-,docs study test prove lint): pyproject.toml | $(PY)
 	@echo "Installing loopwire$(EXTRAS) ..."
 	@$(INSTALL) -e '.$(EXTRAS)'
 	@touch $@

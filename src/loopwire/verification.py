@@ -24,7 +24,7 @@ def verify(
 
     Args:
         design: whose hardware is simulated.
-        x: inputs (N, *input shape).
+        x: inputs, (N, ...) of the input's shape.
         sequences: how many of them are simulated, from the first on; all if fewer. None: the configuration's
             `simulate_sequences`.
         seed: of all random choices.

@@ -84,7 +84,7 @@ class Emitter:
         )
 
     def each_step(self, step: Callable[..., Value], *operands: Value, name: str) -> Value:
-        """Apply `step` to vectors, or to each step of sequences: step(emitter, *vectors)."""
+        """Apply `step` to vectors, or to each step of sequences, as ``step(emitter, *vectors)``."""
         if len(operands[0].type.shape) < 2:
             return step(self, *operands)
         sequences = tuple(dict.fromkeys(operands))

@@ -32,7 +32,7 @@ def project_files(
         device: for which part.
         target: what it is compiled to.
         hardware: what that made of it.
-        x: inputs (N, *input shape).
+        x: inputs, (N, ...) of the input's shape.
     """
     count = TESTBENCH_SEQUENCES
     if model.config.remembers:

@@ -49,7 +49,7 @@ class Target(Protocol):
 
         Args:
             hardware: from `generate`.
-            x: inputs (N, *input shape), which become the test bench's vectors.
+            x: inputs, (N, ...) of the input's shape, which become the test bench's vectors.
 
         Raises:
             UnsupportedError: no hardware can be made of this model.
@@ -81,7 +81,7 @@ class Target(Protocol):
 
         Args:
             hardware: from `generate`.
-            x: inputs (N, *input shape).
+            x: inputs, (N, ...) of the input's shape.
             seed: of all random choices.
             progress: called now and then.
 
