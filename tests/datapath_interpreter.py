@@ -99,8 +99,13 @@ def apply(operation: dp.Operation, operands: list[list[int]], t: int) -> list[in
         case dp.StepRom():
             return [int(v) for v in kind.rows[t]]
         case dp.Select():
-            (choice,), a, b = operands
-            return b if choice else a
+            choice, a, b = (operand * count if len(operand) == 1 else operand for operand in operands)
+            return [y if chosen else x for chosen, x, y in zip(choice, a, b, strict=True)]
+        case dp.Compare():
+            return [int(a << kind.left_shift > b << kind.right_shift) for a, b in repeated(operands, count)]
+        case dp.IndexedRom():
+            ((index,),) = operands
+            return [int(v) for v in kind.rows[index]] if index < len(kind.rows) else [0] * count
         case dp.View():
             return operands[0][kind.start : kind.stop]
         case dp.Join():

@@ -30,7 +30,8 @@ MAX_TABLE_WIDTH = 7
 TOTAL_FUNCTIONS = sorted(name for name, f in FUNCTIONS.items() if f.defined_above == -np.inf)
 KINDS = (
     *("matvec", "add", "sub", "mul", "max", "min", "reduce_sum", "reduce_max", "cast", "table", "slice", "concat"),
-    *("reshape", "transpose", "computed_matvec", "reverse", "const", "blend", "below_largest", "scan"),
+    *("reshape", "transpose", "computed_matvec", "reverse", "const", "blend", "below_largest"),
+    *("greater", "where", "lookup", "scan"),
 )
 
 
@@ -132,9 +133,17 @@ class _Growth:
             return [b.reverse(sequence)]
         if kind == "reshape" and sequence:
             return [b.reshape(sequence, (sequence.type.size,))]
-        if kind in ("add", "sub", "mul", "max", "min") and a:
+        if kind in ("add", "sub", "mul", "max", "min", "greater") and a:
             operands = [a, self.partner(b, pool, a.type.shape)]
             return [getattr(b, kind)(*self.draw(st.permutations(operands)))]
+        if kind == "where" and a:
+            limit, other = (self.partner(b, pool, a.type.shape) for _ in range(2))
+            condition = b.greater(*self.draw(st.permutations([a, limit])))
+            return [b.where(condition, *self.draw(st.permutations([a, other])))]
+        if kind == "lookup" and (scalar := self.pick(pool, 0)):
+            bits = self.draw(st.integers(1, 4))
+            index = b.cast(scalar, FixedType(bits, bits, False, overflow=self.draw(st.sampled_from(Overflow))), "index")
+            return [b.lookup(self.constant(b, (self.draw(st.integers(1, 9)), 2)), index)]
         if kind == "cast" and a:
             return [b.cast(a, self.type())]
         if kind == "table" and a:

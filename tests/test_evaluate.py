@@ -103,6 +103,12 @@ def result_of(node: Node, operands: list[Nested], steps: int) -> Nested:
             return each(lambda a, b: a if a > b else b, a, b)
         case ops.Min(), [a, b]:
             return each(lambda a, b: a if a < b else b, a, b)
+        case ops.Greater(), [a, b]:
+            return each(lambda a, b: Fraction(a > b), a, b)
+        case ops.Where(), [condition, a, b]:
+            return each(lambda chosen, a, b: a if chosen else b, condition, a, b)
+        case ops.Lookup(), [table, index]:
+            return table[int(index)] if index < len(table) else [Fraction(0)] * len(table[0])
         case ops.ReduceSum(), [vector]:
             return sum(vector, Fraction(0))
         case ops.ReduceMax(), [vector]:
@@ -133,7 +139,7 @@ def one_sequence(graph: Graph, inputs: Sequence[Nested], steps: int) -> list[Nes
     """
     known = dict(zip(graph.inputs, inputs, strict=True))
     of_input = {v: len(v.type.shape) > 1 for v in graph.inputs}
-    stepwise = (ops.Add, ops.Sub, ops.Mul, ops.Max, ops.Min, ops.Cast, ops.Table, ops.Reverse)
+    stepwise = (ops.Add, ops.Sub, ops.Mul, ops.Max, ops.Min, ops.Greater, ops.Where, ops.Cast, ops.Table, ops.Reverse)
     for node in graph.nodes:
         operands = [known[v] for v in node.operands]
         if not isinstance(node.op, ops.Scan):

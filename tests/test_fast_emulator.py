@@ -257,6 +257,8 @@ class Random:
             "scalar",
             "mul_add",
             "constant",
+            "where",
+            "lookup",
         ]
         kind = self.draw(st.sampled_from(kinds))
         x = self.narrow(b, x, 26 if kind in ("square", "mul_add") else 36)
@@ -294,6 +296,15 @@ class Random:
                 return b.add(x, b.reduce_sum(x))
             case "mul_add":
                 return b.add(b.mul(x, x), b.cast(x, self.draw(fixed_types(st.integers(2, 16)))))
+            case "where":
+                other = b.cast(x, self.draw(fixed_types(st.integers(2, 24))))
+                return b.where(b.greater(x, b.slice(x, 0, 1) if size == 1 else other), other, x)
+            case "lookup":
+                index = b.cast(b.reduce_max(x), FixedType.parse("ufixed<3,3,TRN,SAT>"))
+                table = b.const(
+                    np.linspace(-3, 3, 6 * size).reshape(6, size), self.draw(st.sampled_from([INPUT, WIDE_INPUT]))
+                )
+                return b.add(x, b.lookup(table, index))
             case _:
                 constants = b.concat([b.const(np.full(2, k / 4), INPUT) for k in range(size)])
                 return b.add(x, b.slice(constants, 0, size))

@@ -19,11 +19,13 @@ from loopwire.datapath.ops import (
     AddSub,
     Bound,
     Columns,
+    Compare,
     Constant,
     Datapath,
     Extreme,
     Gather,
     Hold,
+    IndexedRom,
     Join,
     Logic,
     MatVec,
@@ -199,6 +201,11 @@ class _Estimator:
             case Select():
                 yield LutKind.CHOICE, Resources(luts=bits)
             case StepRom():
+                yield LutKind.MEMORY, Resources(luts=self._cells.rom_luts(len(kind.rows), bits))
+            case Compare():
+                wide = max(operand.width for operand in operation.operands)
+                yield LutKind.ADDER, Resources(luts=result.count * wide)
+            case IndexedRom():
                 yield LutKind.MEMORY, Resources(luts=self._cells.rom_luts(len(kind.rows), bits))
             case Hold():
                 yield LutKind.MEMORY, Resources(ffs=bits)

@@ -16,11 +16,13 @@ from loopwire.datapath.ops import (
     AddSub,
     Bound,
     Columns,
+    Compare,
     Constant,
     Datapath,
     Extreme,
     Gather,
     Hold,
+    IndexedRom,
     Join,
     MatVec,
     Multiply,
@@ -118,6 +120,11 @@ def _result(operation: Operation, given: list[ElementRanges], datapath: Datapath
             return ElementRanges.whole(result)
         case Select():
             return ElementRanges(np.minimum(given[1].low, given[2].low), np.maximum(given[1].high, given[2].high))
+        case Compare():
+            return ElementRanges.whole(result)
+        case IndexedRom():
+            beyond = np.zeros((operation.operands[0].high >= len(kind.rows), result.count), np.int64)
+            return ElementRanges.of_rows(np.concatenate([kind.rows, beyond]))
         case Join():
             return ElementRanges(*(np.concatenate([getattr(v, end) for v in given]) for end in ("low", "high")))
         case Transpose():

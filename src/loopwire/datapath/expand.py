@@ -11,9 +11,11 @@ import numpy as np
 from loopwire.datapath.ops import (
     AddSub,
     Bound,
+    Compare,
     Constant,
     Datapath,
     Extreme,
+    IndexedRom,
     Join,
     Kind,
     MatVec,
@@ -33,10 +35,10 @@ from loopwire.datapath.ops import (
 )
 from loopwire.datapath.pairs import reduction
 from loopwire.ir import ops
-from loopwire.ir.fixed_point import round_to
+from loopwire.ir.fixed_point import Integers, round_to
 from loopwire.ir.graph import Node, Value
 from loopwire.ir.interval import Range, table_form
-from loopwire.ir.types import FixedType, Overflow
+from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.schedule.engine import Engine, State
 
 
@@ -58,6 +60,8 @@ class _Expansion:
         self._found = found
         self._operations: list[Operation] = []
         self._signals: dict[Value, Signal] = {}
+        self._tables: dict[Value, Integers] = {}
+        """The constants so far, in their shapes."""
 
     def datapath(self) -> Datapath:
         engine = self._engine
@@ -153,6 +157,7 @@ class _Expansion:
         operands = tuple(self._of(v) for v in node.operands)
         match node.op:
             case ops.Const():
+                self._tables[node.result] = node.op.integers
                 self._emit(Constant(node.op.integers.reshape(-1)), (), node.result)
             case ops.MatVec():
                 self._emit(MatVec(), operands, node.result)
@@ -163,6 +168,16 @@ class _Expansion:
             case ops.Max() | ops.Min():
                 shifts = self._shifts(node.result, operands)
                 self._emit(Extreme(isinstance(node.op, ops.Max), *shifts), operands, node.result)
+            case ops.Greater():
+                finest = max(operand.fraction for operand in operands)
+                self._emit(Compare(*(finest - operand.fraction for operand in operands)), operands, node.result)
+            case ops.Where():
+                condition, a, b = operands
+                a, b = (self._as_fine(value, node.result, suffix) for value, suffix in ((a, "_then"), (b, "_else")))
+                self._emit(Select(), (condition, b, a), node.result)
+            case ops.Lookup():
+                _, index = operands
+                self._emit(IndexedRom(self._tables[node.operands[0]]), (index,), node.result)
             case ops.Mul():
                 self._emit(Multiply(), operands, node.result)
             case ops.ReduceSum() | ops.ReduceMax():
@@ -191,6 +206,14 @@ class _Expansion:
     def _shifts(self, result: Value, operands: tuple[Signal, ...]) -> tuple[int, int]:
         a, b = (result.type.element.fraction - operand.fraction for operand in operands)
         return a, b
+
+    def _as_fine(self, a: Signal, result: Value, suffix: str) -> Signal:
+        """Return a signal counted in the result's steps, which are as fine as its own or finer."""
+        more = result.type.element.fraction - a.fraction
+        if not more:
+            return a
+        fine = replace(self._signal(result, Range(a.low << more, a.high << more), suffix), count=a.count)
+        return self._add(Round(-more, Rounding.TRN), (a,), fine)
 
     def _reduce(self, values: Signal, largest: bool, result: Value) -> None:
         self._signals[result] = values

@@ -141,7 +141,22 @@ class Pack(Wire):
 
 @dataclass(frozen=True)
 class Select(Logic):
-    """(choice of 1, a, b) → b where choice is 1, else a."""
+    """(choice, a, b) → b where choice is 1, else a, element by element; a single element is repeated."""
+
+
+@dataclass(frozen=True)
+class Compare(Logic):
+    """(a, b) → 1 where a << left_shift is more than b << right_shift, else 0; a single element is repeated."""
+
+    left_shift: int
+    right_shift: int
+
+
+@dataclass(frozen=True, eq=False)
+class IndexedRom(Logic):
+    """(index) → row `index` of `rows` (n, count); zeros beyond the last."""
+
+    rows: Integers
 
 
 @dataclass(frozen=True)
@@ -292,6 +307,8 @@ Kind = (
     | Unpack
     | Pack
     | Select
+    | Compare
+    | IndexedRom
     | Join
     | Transpose
     | MatVec

@@ -20,6 +20,7 @@ from loopwire.datapath.ops import (
     Datapath,
     Gather,
     Hold,
+    IndexedRom,
     Join,
     Kind,
     Logic,
@@ -62,6 +63,9 @@ class _Multiplexing:
         self._states = {ring.read: ring for ring in datapath.rings}
         self._roms = {op.result: op.kind for op in datapath.operations if isinstance(op.kind, Constant | StepRom)}
         self._unchanging = {signal for signal, kind in self._roms.items() if isinstance(kind, Constant)}
+        """Constants, and numbers that follow from the input alone, which is held: those of all chunks of a step."""
+        self._held = {datapath.x}
+        """What follows from the input alone."""
         self._chunked = {read for read in self._states if read.count == sharing.units}
         self._whole: dict[Signal, Signal] = {}
         self._chunks: dict[Signal, Signal] = {}
@@ -100,14 +104,16 @@ class _Multiplexing:
         else:
             given = tuple(self._as_whole(operand) for operand in operands)
             self._whole[result] = self._add(kind, given, result)
-            if result.count == 1 and all(operand in self._unchanging for operand in operands):
-                self._unchanging.add(result)
+            if all(operand in self._unchanging | self._held for operand in operands):
+                self._held.add(result)
+                if result.count == 1:
+                    self._unchanging.add(result)
 
     def _is_unit_by_unit(self, operation: Operation) -> bool:
         """Say whether an operation works on chunks."""
         operands = operation.operands
         match operation.kind:
-            case Pairs() | MatVec() | Transpose() | Unpack() | Pack():
+            case Pairs() | MatVec() | Transpose() | IndexedRom() | Unpack() | Pack():
                 return False
             case View() as view:
                 aligned = view.start % self._sharing.units == 0 and view.stop % self._sharing.units == 0

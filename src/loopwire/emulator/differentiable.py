@@ -260,9 +260,16 @@ def _apply(op: ops.Op, operands: Sequence[Tensor]) -> Tensor:
         case ops.MatVec():
             matrix, vector = operands
             return vector @ matrix[0].T if len(matrix) == 1 else (matrix @ vector[..., None])[..., 0]
-        case ops.Add() | ops.Sub() | ops.Mul() | ops.Max() | ops.Min():
-            axes = max(x.ndim for x in operands)
-            a, b = (x.reshape(x.shape + (1,) * (axes - x.ndim)) for x in operands)
+        case ops.Where():
+            condition, a, b = _with_axes(operands)
+            return torch.where(condition != 0, a, b)
+        case ops.Lookup():
+            (table,), index = operands
+            beyond = (index < 0) | (index >= len(table))
+            found = table[index.masked_fill(beyond, 0).long()]
+            return found.masked_fill(beyond[:, None], 0)
+        case ops.Add() | ops.Sub() | ops.Mul() | ops.Max() | ops.Min() | ops.Greater():
+            a, b = _with_axes(operands)
             match op:
                 case ops.Add():
                     return a + b
@@ -274,6 +281,8 @@ def _apply(op: ops.Op, operands: Sequence[Tensor]) -> Tensor:
                     return torch.maximum(a, b)
                 case ops.Min():
                     return torch.minimum(a, b)
+                case ops.Greater():
+                    return (a > b).to(a.dtype)
         case ops.ReduceSum():
             return operands[0].sum(dim=1)
         case ops.ReduceMax():
@@ -291,6 +300,11 @@ def _apply(op: ops.Op, operands: Sequence[Tensor]) -> Tensor:
             raise AssertionError(f"{op} is applied by the caller")
         case _:
             assert_never(op)
+
+
+def _with_axes(operands: Sequence[Tensor]) -> list[Tensor]:
+    axes = max(x.ndim for x in operands)
+    return [x.reshape(x.shape + (1,) * (axes - x.ndim)) for x in operands]
 
 
 def _ahead_of_states(scan: ops.Scan) -> tuple[list[Node], list[Node]]:

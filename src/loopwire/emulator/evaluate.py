@@ -21,6 +21,7 @@ from loopwire.ir.functions import TABULATED
 from loopwire.ir.graph import Graph, Node
 from loopwire.ir.interval import table_form
 from loopwire.ir.lengths import short_values
+from loopwire.ir.types import FixedType
 
 Array = npt.NDArray[Any]
 Observer = Callable[[Node, Sequence[Array], Array], None]
@@ -154,15 +155,20 @@ def _apply_integer(node: Node, operands: Sequence[Integers]) -> Integers:
             return cast(exact, types[0].fraction, op.to).astype(integer_dtype(op.to.width + 1))
         case ops.Table():
             return table_form(op, types[0]).evaluate(operands[0])
-        case ops.Add() | ops.Sub() | ops.Max() | ops.Min():
-            exact_type = integer_dtype(result.width + 2, *(t.width + result.fraction - t.fraction for t in types))
-            aligned = [
-                x.astype(exact_type) << (result.fraction - t.fraction) for x, t in zip(operands, types, strict=True)
-            ]
-            return _apply_exact(op, aligned)
+        case ops.Add() | ops.Sub() | ops.Max() | ops.Min() | ops.Greater():
+            return _apply_exact(op, _aligned(result, operands, types))
+        case ops.Where():
+            return _apply_exact(op, [operands[0], *_aligned(result, operands[1:], types[1:])])
         case _:
             exact_type = integer_dtype(result.width + 1, *(t.width for t in types))
             return _apply_exact(op, [x.astype(exact_type) for x in operands])
+
+
+def _aligned(result: FixedType, operands: Sequence[Integers], types: Sequence[FixedType]) -> list[Integers]:
+    """Return operands counted in steps as fine as the finest of them and of the result."""
+    fraction = max(result.fraction, *(t.fraction for t in types))
+    exact_type = integer_dtype(result.width + 2, *(t.width + fraction - t.fraction for t in types))
+    return [x.astype(exact_type) << (fraction - t.fraction) for x, t in zip(operands, types, strict=True)]
 
 
 def _apply_real(node: Node, operands: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
@@ -186,9 +192,16 @@ def _apply_exact(op: ops.Op, operands: Sequence[Array]) -> Array:
             matrix, vector = operands
             shared = len(matrix) == 1
             result = vector @ matrix[0].T if shared else (matrix @ vector[..., np.newaxis])[..., 0]
-        case ops.Add() | ops.Sub() | ops.Max() | ops.Min() | ops.Mul():
-            axes = max(x.ndim for x in operands)
-            a, b = (x.reshape(x.shape + (1,) * (axes - x.ndim)) for x in operands)
+        case ops.Where():
+            condition, a, b = _with_axes(operands)
+            result = np.where(condition != 0, a, b)
+        case ops.Lookup():
+            (table,), index = operands
+            beyond = ~((index >= 0) & (index < len(table)))
+            found = table[np.where(beyond, 0, index).astype(np.int64)]
+            result = np.where(beyond[:, np.newaxis], np.zeros_like(found), found)
+        case ops.Add() | ops.Sub() | ops.Max() | ops.Min() | ops.Mul() | ops.Greater():
+            a, b = _with_axes(operands)
             match op:
                 case ops.Add():
                     result = a + b
@@ -200,6 +213,8 @@ def _apply_exact(op: ops.Op, operands: Sequence[Array]) -> Array:
                     result = np.maximum(a, b)
                 case ops.Min():
                     result = np.minimum(a, b)
+                case ops.Greater():
+                    result = (a > b).astype(a.dtype)
         case ops.ReduceSum():
             result = operands[0].sum(axis=1)
         case ops.ReduceMax():
@@ -218,3 +233,9 @@ def _apply_exact(op: ops.Op, operands: Sequence[Array]) -> Array:
         case _:
             assert_never(op)
     return result
+
+
+def _with_axes(operands: Sequence[Array]) -> list[Array]:
+    """Return arrays of as many axes each, length 1 where one had fewer."""
+    axes = max(x.ndim for x in operands)
+    return [x.reshape(x.shape + (1,) * (axes - x.ndim)) for x in operands]

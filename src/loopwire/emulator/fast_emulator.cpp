@@ -26,6 +26,7 @@ constexpr int TILE_VECTORS = 2;
 enum class Opcode : int64_t {
     LOAD, STORE, SCAN, COPY, CARRY, STACK, REVERSE, TRANSPOSE, ADD, SUBTRACT, MULTIPLY, MULTIPLY_ADD, MAX, MIN, SUM,
     LARGEST, CAST, LOOKUP, MATVEC_INT16, MATVEC_INT32, MATVEC_FLOAT64, MATVEC_INT64, MATVEC_COMPUTED,
+    GREATER, WHERE, ROW,
 };
 
 enum class Space : int64_t { WORKSPACE, CONSTANTS };  // rows of LANES numbers | one number for all lanes
@@ -264,6 +265,10 @@ class Machine {
             case Opcode::MATVEC_FLOAT64: return matvec<Float64Kernel>(i, t);
             case Opcode::MATVEC_INT64: return matvec<IntegerKernel<int64_t>>(i, t);
             case Opcode::MATVEC_COMPUTED: return matvec_computed<T>(i, t);
+            case Opcode::GREATER:
+                return binary<T>(i, t, [=](T a, T b) { return wrapped_shift(a, p[0]) > wrapped_shift(b, p[1]) ? 1 : 0; });
+            case Opcode::WHERE: return where<T>(i, t);
+            case Opcode::ROW: return row<T>(i, t);
         }
     }
 
@@ -321,6 +326,31 @@ class Machine {
             const T *x = a(e), *y = b(e), *z = c(e);
             for (int l = 0; l < LANES; ++l) result[l] = wrapped_shift(x[l] * y[l], shift) + wrapped_shift(z[l], shift_c);
         }
+    }
+
+    // b << p0 where a is 1, else c << p1
+    template <class T>
+    void where(const Instruction& i, int64_t t) {
+        const int64_t shift = i.parameters[0], shift_c = i.parameters[1];
+        Reader<T> a(*this, i.a, t), b(*this, i.b, t), c(*this, i.c, t);
+        T* __restrict result = rows<T>(i.result, t);
+        for (int64_t e = 0; e < i.count; ++e, result += LANES) {
+            const T *condition = a(e), *y = b(e), *z = c(e);
+            for (int l = 0; l < LANES; ++l)
+                result[l] = condition[l] ? wrapped_shift(y[l], shift) : wrapped_shift(z[l], shift_c);
+        }
+    }
+
+    // Row a of the p0 rows of p1 numbers that b holds; zeros where there is none.
+    template <class T>
+    void row(const Instruction& i, int64_t t) {
+        const int64_t count = i.parameters[0], columns = i.parameters[1];
+        const T* table = constants<T>(i.b, 0);
+        Reader<T> a(*this, i.a, t);
+        const T* index = a(0);
+        T* __restrict result = rows<T>(i.result, t);
+        for (int64_t e = 0; e < i.count; ++e, result += LANES)
+            for (int l = 0; l < LANES; ++l) result[l] = index[l] < count ? table[index[l] * columns + e] : 0;
     }
 
     // The next state, in the lanes whose sequence has not ended.

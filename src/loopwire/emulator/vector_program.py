@@ -36,6 +36,7 @@ _BINARY: dict[type[ops.Op], Opcode] = {
     ops.Mul: Opcode.MULTIPLY,
     ops.Max: Opcode.MAX,
     ops.Min: Opcode.MIN,
+    ops.Greater: Opcode.GREATER,
 }
 _NO_OVERFLOW = 0
 _OVERFLOWS = {Overflow.WRAP: 1, Overflow.SAT: 2, Overflow.SAT_SYM: 2, Overflow.SAT_ZERO: 3}
@@ -206,8 +207,12 @@ class _Translator:
                     self._computed_matvec(node)
             case ops.Add():
                 self._add(node)
-            case ops.Sub() | ops.Mul() | ops.Max() | ops.Min():
+            case ops.Sub() | ops.Mul() | ops.Max() | ops.Min() | ops.Greater():
                 self._binary(node)
+            case ops.Where():
+                self._where(node)
+            case ops.Lookup():
+                self._lookup(node)
             case ops.ReduceSum() | ops.ReduceMax():
                 (vector,) = node.operands
                 wide = self._wide(vector, node.result)
@@ -239,8 +244,8 @@ class _Translator:
                 assert_never(node.op)
 
     def _aligned(self, node: Node) -> tuple[bool, dict[Value, int]]:
-        """Return the width that a node needs, and how far each operand is shifted to the result's fraction."""
-        fraction = node.result.type.element.fraction
+        """Return the width that a node needs, and how far each operand is shifted to the finest fraction of them."""
+        fraction = max(value.type.element.fraction for value in node.operands)
         shifts = {value: fraction - value.type.element.fraction for value in node.operands}
         aligned = [_shifted(self._ranges[value], shift) for value, shift in shifts.items()]
         wide = _is_wide(self._ranges[node.result], *aligned)
@@ -254,6 +259,25 @@ class _Translator:
             shifts = [shift_of[value] for value in node.operands]
         operands = [self._read(value, wide) for value in node.operands]
         self._compute(node.result, _BINARY[type(node.op)], *operands, wide=wide, parameters=shifts)
+
+    def _where(self, node: Node) -> None:
+        """Choose between operands as fine as the result."""
+        condition, *given = node.operands
+        shifts = [node.result.type.element.fraction - value.type.element.fraction for value in given]
+        wide = self._wide(node.result, condition, *given)
+        operands = [self._read(value, wide) for value in node.operands]
+        shifts = [min(shift, _largest_shift(wide)) for shift in shifts]
+        self._compute(node.result, Opcode.WHERE, *operands, wide=wide, parameters=shifts)
+
+    def _lookup(self, node: Node) -> None:
+        table, index = node.operands
+        rows, columns = table.type.shape
+        wide = self._wide(table, index, node.result)
+        known = self._views[table]
+        if not isinstance(known, Constant):
+            raise UnsuitableError("a table that is computed")
+        stored = self._assembler.store(known.integers.astype(np.int64 if wide else np.int32))
+        self._compute(node.result, Opcode.ROW, self._read(index, wide), stored, wide=wide, parameters=[rows, columns])
 
     def _add(self, node: Node) -> None:
         """Add, joined with a product that computes in the same width."""

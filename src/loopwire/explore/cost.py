@@ -67,8 +67,12 @@ def estimate(graph: Graph) -> Cost:
                 registers += bits
             case ops.Cast():
                 registers += bits
-            case ops.Add() | ops.Sub() | ops.Max() | ops.Min():
+            case ops.Add() | ops.Sub() | ops.Max() | ops.Min() | ops.Where():
                 sums += bits
+            case ops.Greater():
+                sums += result.size * max(value.type.element.width for value in node.operands)
+            case ops.Lookup():
+                tables += node.operands[0].type.size * result.element.width / ROM_BITS_A_LUT
             case ops.ReduceSum() | ops.ReduceMax():
                 sums += (node.operands[0].type.size - 1) * result.element.width
             case ops.Scan():

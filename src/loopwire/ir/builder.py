@@ -31,8 +31,12 @@ def _result_shape(op: ops.Op, operands: Sequence[Value]) -> tuple[int, ...]:
             matrix, factor = (operand.type.shape for operand in operands)
             assert len(matrix) == 2 and factor == matrix[1:], f"matrix {matrix} times vector {factor}"
             return matrix[:1]
-        case ops.Add() | ops.Sub() | ops.Mul() | ops.Max() | ops.Min():
+        case ops.Add() | ops.Sub() | ops.Mul() | ops.Max() | ops.Min() | ops.Greater() | ops.Where():
             return _broadcast(operands)
+        case ops.Lookup():
+            table, index = (operand.type.shape for operand in operands)
+            assert len(table) == 2 and index == (), f"lookup of {index} in {table}"
+            return table[1:]
         case ops.ReduceSum() | ops.ReduceMax():
             (vector,) = operands
             assert len(vector.type.shape) == 1, f"reduction of {vector!r}"
@@ -73,6 +77,12 @@ def _result_element(op: ops.Op, operands: tuple[Value, ...], constants: Mapping[
         case ops.Concat():
             assert len(set(elements)) == 1, f"types differ: {operands}"
             return elements[0]
+        case ops.Greater():
+            fraction = 0
+        case ops.Where():
+            fraction = max(element.fraction for element in elements[1:])
+        case ops.Lookup():
+            fraction = elements[0].fraction
         case ops.MatVec() | ops.Mul():
             fraction = sum(element.fraction for element in elements)
         case ops.Add() | ops.Sub() | ops.Max() | ops.Min() | ops.ReduceSum() | ops.ReduceMax():
@@ -194,6 +204,18 @@ class Builder:
     def min(self, a: Value, b: Value, name: str = "min", note: str = "") -> Value:
         """The smaller of a and b."""
         return self.add_node(ops.Min(), (a, b), name, note)
+
+    def greater(self, a: Value, b: Value, name: str = "is_greater", note: str = "") -> Value:
+        """1 where a > b, else 0."""
+        return self.add_node(ops.Greater(), (a, b), name, note)
+
+    def where(self, condition: Value, a: Value, b: Value, name: str = "chosen", note: str = "") -> Value:
+        """`a` where the condition is 1, `b` where it is 0."""
+        return self.add_node(ops.Where(), (condition, a, b), name, note)
+
+    def lookup(self, table: Value, index: Value, name: str = "row", note: str = "") -> Value:
+        """Row `index` (a scalar) of a table (n, m); zeros where it has none."""
+        return self.add_node(ops.Lookup(), (table, index), name, note)
 
     def reduce_sum(self, vector: Value, name: str = "total", note: str = "") -> Value:
         """Sum of a vector's elements, a scalar."""

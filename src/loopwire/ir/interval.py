@@ -142,6 +142,15 @@ def range_of(op: ops.Op, operands: tuple[Value, ...], given: tuple[Range, ...]) 
         case ops.Min():
             a, b = _aligned(given[0], fractions[0], given[1], fractions[1])
             return Range(min(a.low, b.low), min(a.high, b.high))
+        case ops.Greater():
+            a, b = _aligned(given[0], fractions[0], given[1], fractions[1])
+            return Range(int(a.low > b.high), int(a.high > b.low))
+        case ops.Where():
+            return Range.join(*_aligned(given[1], fractions[1], given[2], fractions[2]))
+        case ops.Lookup():
+            beyond = given[1].high >= operands[0].type.shape[0]
+            table = Range(given[0].low, given[0].high)
+            return table.join(Range(0, 0)) if beyond else table
         case ops.ReduceSum():
             size = operands[0].type.size
             return Range(size * given[0].low, size * given[0].high)

@@ -22,7 +22,7 @@ def short_values(graph: Graph) -> frozenset[Value]:
                 sequences = node.operands[node.op.states :]
                 if not short.isdisjoint(sequences):
                     short.update(node.results[node.op.states :])
-            case ops.MatVec() | ops.ReduceSum() | ops.ReduceMax():
+            case ops.MatVec() | ops.Lookup() | ops.ReduceSum() | ops.ReduceMax():
                 continue
             case ops.Slice() | ops.Concat() | ops.Reshape() | ops.Transpose():
                 continue

@@ -80,6 +80,21 @@ class Min(Arithmetic):
 
 
 @dataclass(frozen=True, slots=True)
+class Greater(Arithmetic):
+    """(a, b) → 1 where a > b, else 0, element by element; a scalar operand is repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where(Arithmetic):
+    """(condition, a, b) → a where the condition is 1, b where it is 0, element by element; a scalar is repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup(Arithmetic):
+    """(table (n, m), index ()) → (m,): the row of that number, zeros beyond the last; an index is whole, 0 or more."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReduceSum(Arithmetic):
     """(vector (n,)) → (): the sum of all elements."""
 
@@ -172,6 +187,9 @@ Op = (
     | Mul
     | Max
     | Min
+    | Greater
+    | Where
+    | Lookup
     | ReduceSum
     | ReduceMax
     | Cast

@@ -197,6 +197,15 @@ def _apply(op: ops.Op, operands: Sequence[Bounds]) -> Bounds:
         case ops.Min():
             a, b = operands
             return Bounds(np.minimum(a.low, b.low), np.minimum(a.high, b.high))
+        case ops.Greater():
+            a, b = operands
+            return Bounds((a.low > b.high).astype(np.float64), (a.high > b.low).astype(np.float64))
+        case ops.Where():
+            _, a, b = operands
+            return Bounds(np.minimum(a.low, b.low), np.maximum(a.high, b.high))
+        case ops.Lookup():
+            table = operands[0]
+            return Bounds(np.minimum(table.low.min(axis=0), 0.0), np.maximum(table.high.max(axis=0), 0.0))
         case ops.ReduceSum():
             return Bounds.of(operands[0].low.sum(axis=0), operands[0].high.sum(axis=0))
         case ops.ReduceMax():

@@ -65,6 +65,9 @@ _PLAIN_OPS: dict[str, ops.Op] = {
     "mul": ops.Mul(),
     "max": ops.Max(),
     "min": ops.Min(),
+    "greater": ops.Greater(),
+    "where": ops.Where(),
+    "lookup": ops.Lookup(),
     "reduce_sum": ops.ReduceSum(),
     "reduce_max": ops.ReduceMax(),
     "concat": ops.Concat(),
@@ -121,6 +124,9 @@ def _node_lines(node: Node, indent: str) -> Iterator[str]:
             | ops.Mul()
             | ops.Max()
             | ops.Min()
+            | ops.Greater()
+            | ops.Where()
+            | ops.Lookup()
             | ops.ReduceSum()
             | ops.ReduceMax()
             | ops.Concat()

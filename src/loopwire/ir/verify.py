@@ -60,7 +60,17 @@ def _verify_parameters(node: Node) -> None:
         case ops.Const():
             assert np.isfinite(node.op.reals).all(), f"{node.result!r} holds a number that is not finite"
             fits = count == 0
-        case ops.MatVec() | ops.Add() | ops.Sub() | ops.Mul() | ops.Max() | ops.Min():
+        case ops.MatVec() | ops.Add() | ops.Sub() | ops.Mul() | ops.Max() | ops.Min() | ops.Greater():
+            fits = count == 2
+        case ops.Where():
+            condition = node.operands[0].type.element
+            assert (condition.width, condition.fraction, condition.signed) == (1, 0, False), (
+                f"{node.result!r} chooses by {condition}"
+            )
+            fits = count == 3
+        case ops.Lookup():
+            index = node.operands[1].type.element
+            assert index.fraction == 0 and not index.signed, f"{node.result!r} is looked up by {index}"
             fits = count == 2
         case ops.Table():
             assert node.op.function in TABULATED, f"{node.result!r} is a table of {node.op.function!r}"

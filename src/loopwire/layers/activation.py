@@ -96,13 +96,10 @@ def activate(e: Emitter, function: Function, x: Value, to: FixedType, name: str,
         case "soft_shrink":
             return b.cast(b.sub(x, _clipped(e, x, function.slope)), to, name, note)
         case "hard_shrink":
-            beyond = b.add(
-                _is_above(e, x, function.slope), _is_above(e, b.sub(e.scalar(0.0, "zero"), x), function.slope)
-            )
-            return b.cast(b.mul(x, beyond), to, name, note)
+            zero, below = e.scalar(0.0, "zero"), b.greater(e.scalar(-function.slope, "bound"), x, "is_below")
+            return b.cast(b.where(below, x, b.where(_is_above(e, x, function.slope), x, zero)), to, name, note)
         case "threshold":
-            given = b.sub(x, e.scalar(function.offset, "below"))
-            kept = b.add(b.mul(given, _is_above(e, x, function.slope)), e.scalar(function.offset, "below"))
+            kept = b.where(_is_above(e, x, function.slope), x, e.scalar(function.offset, "below"))
             return b.cast(kept, to, name, note)
         case "tanh_shrink":
             return b.cast(b.sub(x, e.table("tanh", x, _tail_type(x.type.element, to), f"{name}_tanh")), to, name, note)
@@ -151,10 +148,7 @@ def _magnitude(e: Emitter, x: Value) -> Value:
 
 
 def _is_above(e: Emitter, x: Value, bound: float) -> Value:
-    """Return 1 where x > bound, else 0, exactly; in real numbers a ramp as wide as the finest step of the two."""
-    beyond = e.b.sub(x, e.scalar(bound, "bound"), "beyond")
-    steps = e.b.mul(beyond, e.scalar(2.0**beyond.type.element.fraction, "steps"), "beyond_steps")
-    return e.b.min(e.b.max(steps, e.scalar(0.0, "zero")), e.scalar(1.0, "one"), "is_above")
+    return e.b.greater(x, e.scalar(bound, "bound"), "is_above", f"x > {bound:g}")
 
 
 def _tail_type(x: FixedType, to: FixedType) -> FixedType:

@@ -61,6 +61,9 @@ def _rounded(graph: Graph, value: Value) -> Iterator[tuple[Value, FixedType]]:
         case ops.Reshape() | ops.Transpose() | ops.Reverse() | ops.Slice() | ops.Concat():
             for operand in node.operands:
                 yield from _rounded(graph, operand)
+        case ops.Where():
+            for operand in node.operands[1:]:
+                yield from _rounded(graph, operand)
         case ops.Const() | ops.Arithmetic():
             pass  # exact: its type holds it
         case _:

@@ -7,10 +7,12 @@ from loopwire.datapath.ops import (
     AddSub,
     Bound,
     Columns,
+    Compare,
     Constant,
     Extreme,
     Gather,
     Hold,
+    IndexedRom,
     Join,
     MatVec,
     Multiply,
@@ -53,6 +55,11 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
         case Extreme():
             shifts = (kind.left_shift, kind.right_shift)
             return delays.max(max(w + s for w, s in zip(widths, shifts, strict=True)) + 1)
+        case Compare():
+            shifts = (kind.left_shift, kind.right_shift)
+            return delays.compare(max(w + s for w, s in zip(widths, shifts, strict=True)) + 1)
+        case IndexedRom():
+            return delays.rom(len(kind.rows), result.bits)
         case Pairs():
             return delays.max(result.width) if kind.largest else delays.adder(result.width)
         case Round():

@@ -15,10 +15,12 @@ from loopwire.datapath.ops import (
     AddSub,
     Bound,
     Columns,
+    Compare,
     Constant,
     Extreme,
     Gather,
     Hold,
+    IndexedRom,
     Join,
     MatVec,
     Multiply,
@@ -111,7 +113,14 @@ def statements(
             return [f"assign {result} = {{{', '.join(text(part) for part in reversed(operation.operands))}}};"]
         case Select():
             choice, before, entering = operation.operands
-            return each(f"{text(choice)}[0] ? {element(entering, 'k', width)} : {element(before, 'k', width)}")
+            return each(f"{only(choice)}[0] ? {element(entering, 'k', width)} : {element(before, 'k', width)}")
+        case Compare():
+            shifted = tuple(zip(operation.operands, (kind.left_shift, kind.right_shift), strict=True))
+            wide = max(v.width + shift + (not v.signed) for v, shift in shifted)
+            left, right = (f"$signed({_shifted(element(v, 'k', wide), shift)})" for v, shift in shifted)
+            return each(f"{width}'({left} > {right})")
+        case IndexedRom():
+            return _indexed_rom(kind, operation.operands[0], out, result, text, library)
         case View():
             return _view(kind, operation.operands[0], out, result, text)
         case Join():
@@ -181,6 +190,20 @@ def statements(
             ]
         case _:
             assert_never(kind)
+
+
+def _indexed_rom(kind: IndexedRom, index: Signal, out: Signal, result: str, text: Text, library: Library) -> list[str]:
+    bits = max((len(kind.rows) - 1).bit_length(), 1)
+    rows = [_packed(row, out.width) for row in kind.rows] + [0] * ((1 << bits) - len(kind.rows))
+    name = library.rom(result, rows, out.bits)
+    found = f"{result}_rom[{resized(f'{text(index)}[0]', index.width, False, bits)}]"
+    if index.high >= len(rows):
+        found = f"{text(index)}[0] < {index.width}'d{len(rows)} ? {found} : {out.bits}'d0"
+    return [
+        f"logic [{out.bits - 1}:0] {result}_rom [0:{len(rows) - 1}];",
+        f'initial $readmemh("{name}", {result}_rom);',
+        f"assign {result} = {found};",
+    ]
 
 
 def _word_rom(kind: WordRom, out: Signal, result: str, place: int, library: Library, sharing: Sharing) -> list[str]:

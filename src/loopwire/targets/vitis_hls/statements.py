@@ -19,7 +19,7 @@ from loopwire.targets.vitis_hls.product import Weights, product_lines
 from loopwire.text.escapes import comment
 from loopwire.text.identifiers import Names
 
-Elementwise = ops.Add | ops.Sub | ops.Mul | ops.Max | ops.Min | ops.Cast | ops.Table
+Elementwise = ops.Add | ops.Sub | ops.Mul | ops.Max | ops.Min | ops.Greater | ops.Where | ops.Cast | ops.Table
 Views = ops.Slice | ops.Reshape
 
 
@@ -233,6 +233,11 @@ class Step:
                 return f"larger<{type_name}>({', '.join(operands)})"
             case ops.Min():
                 return f"smaller<{type_name}>({', '.join(operands)})"
+            case ops.Greater():
+                return f"{' > '.join(operands)} ? 1 : 0"
+            case ops.Where():
+                condition, a, b = operands
+                return f"{condition} == 1 ? {type_name}({a}) : {type_name}({b})"
             case ops.Cast():
                 return operands[0]
             case ops.Table():
@@ -245,6 +250,8 @@ class Step:
         match node.op:
             case ops.MatVec():
                 return self._product(node)
+            case ops.Lookup():
+                return self._lookup(node)
             case ops.ReduceSum() | ops.ReduceMax():
                 return self._reduction(node)
             case ops.Concat():
@@ -260,7 +267,9 @@ class Step:
                 return self._transposed(node, node.op.rows)
             case ops.Const() | ops.Scan() | ops.Reverse() | ops.Slice() | ops.Reshape():
                 raise AssertionError(f"{node.op} is no statement")
-            case ops.Add() | ops.Sub() | ops.Mul() | ops.Max() | ops.Min() | ops.Cast() | ops.Table():
+            case ops.Add() | ops.Sub() | ops.Mul() | ops.Max() | ops.Min() | ops.Greater() | ops.Where():
+                raise AssertionError(f"{node.op} is element-wise")
+            case ops.Cast() | ops.Table():
                 raise AssertionError(f"{node.op} is element-wise")
             case _:
                 assert_never(node.op)
@@ -271,6 +280,18 @@ class Step:
         inner = loop(self._names.unique(f"{short_name(node.result)}_columns"), "column", columns, [move], "UNROLL")
         label = self._names.unique(f"{short_name(node.result)}_rows")
         return [*commented("", node.result), *loop(label, "row", rows, inner, "UNROLL")]
+
+    def _lookup(self, node: Node) -> list[str]:
+        table, index = node.operands
+        integers, type_name = self._constants[table], self._library.types.of(node.result)
+        name = self._library.array(table, integers)
+        at = f"integer_of({self.where(index).at('0')})"
+        found = f"fixed_of<{self._library.types.of(table)}>({name}[{at}][k])"
+        if index.type.element.max_integer >= len(integers):
+            found = f"{at} < {len(integers)} ? {type_name}({found}) : {type_name}(0)"
+        label = self._names.unique(f"{short_name(node.result)}_elements")
+        line = f"{self._place[node.result].at('k')} = {found};"
+        return loop(label, "k", node.result.type.size, commented(line, node.result), "UNROLL")
 
     def _reduction(self, node: Node) -> list[str]:
         (operand,) = node.operands
