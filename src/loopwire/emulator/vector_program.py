@@ -273,10 +273,10 @@ class _Translator:
         table, index = node.operands
         rows, columns = table.type.shape
         wide = self._wide(table, index, node.result)
-        known = self._views[table]
-        if not isinstance(known, Constant):
+        view = self._views[table]
+        if not isinstance(view, Constant):
             raise UnsuitableError("a table that is computed")
-        stored = self._assembler.store(known.integers.astype(np.int64 if wide else np.int32))
+        stored = self._assembler.store(view.integers.astype(np.int64 if wide else np.int32))
         self._compute(node.result, Opcode.ROW, self._read(index, wide), stored, wide=wide, parameters=[rows, columns])
 
     def _add(self, node: Node) -> None:

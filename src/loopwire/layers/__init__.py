@@ -29,8 +29,10 @@ from loopwire.layers.constant import Constant
 from loopwire.layers.dense import Dense
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.equations import GATED, affine, blend, gate, parts, recurrent, state
+from loopwire.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling, GlobalSum
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
+from loopwire.layers.masking import EitherMask, Masking, StepMask
 from loopwire.layers.merge import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from loopwire.layers.model import Input, Layer, Model, OneToOne
 from loopwire.layers.multi_head_attention import MultiHeadAttention, Projection
@@ -45,9 +47,6 @@ from loopwire.layers.steps import Cropping, Transpose, UpSampling, ZeroPadding
 from loopwire.layers.windows import (
     AveragePooling,
     Convolution,
-    GlobalAveragePooling,
-    GlobalMaxPooling,
-    GlobalSum,
     MaxPooling,
     SeparableConvolution,
     Window,
@@ -75,6 +74,7 @@ __all__ = [
     "Dense",
     "Dot",
     "EchoState",
+    "EitherMask",
     "Emitter",
     "FastGrnn",
     "Flatten",
@@ -91,6 +91,7 @@ __all__ = [
     "LightGru",
     "Lru",
     "Lstm",
+    "Masking",
     "MaxPooling",
     "Maximum",
     "Mgu",
@@ -115,6 +116,7 @@ __all__ = [
     "Sru",
     "State",
     "Step",
+    "StepMask",
     "Subtract",
     "Transpose",
     "UpSampling",

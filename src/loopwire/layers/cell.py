@@ -11,6 +11,7 @@ from loopwire.errors import UnsupportedError
 from loopwire.ir.builder import BodyResult
 from loopwire.ir.graph import Value
 from loopwire.layers.emitter import Emitter
+from loopwire.layers.masking import masked, require_mask
 from loopwire.layers.model import Callable, Shape, Tensor
 from loopwire.layers.roles import Role
 
@@ -30,6 +31,9 @@ class Cell(Callable, ABC):
     `return_state` all states after the last one too. A state that `step` does not read, such as an h that is computed
     from c alone, is in no loop. With `go_backwards` the last step is read first. Beside the sequence, the states of the
     first step may be given. In a model of `stateful` layers a sequence goes on from the states that the last one left.
+
+    A `masked` cell takes a mask (T, 1) last. A step whose bit is 0 keeps the states and repeats the output of the step
+    before, which is 0 at first; with `zero_masked` its output is 0.
     """
 
     name: str
@@ -38,6 +42,8 @@ class Cell(Callable, ABC):
     go_backwards: bool = False
     stateful: bool = False
     return_state: bool = False
+    masked: bool = False
+    zero_masked: bool = False
 
     kind: ClassVar[str]
     roles: ClassVar[tuple[str, ...]]
@@ -60,11 +66,20 @@ class Cell(Callable, ABC):
     def results(self, inputs: Sequence[Tensor]) -> Mapping[str, Shape]:
         """Return the shape (T, U) or (U,) of the output, and of each state that is returned."""
         x, *initial = inputs
+        mask = initial.pop() if self.masked and initial else None
         if len(x.shape) != 2:
             raise UnsupportedError(
                 f"layer {self.name!r}",
                 f"a recurrent layer got an input of shape {x.shape}",
                 "It needs a sequence, of shape (steps, features)",
+            )
+        if mask is not None:
+            require_mask(self.name, mask, x)
+        if self.masked and self.stateful and not self.zero_masked:
+            raise UnsupportedError(
+                f"layer {self.name!r}",
+                "it has a mask, and states that last: what a masked first step repeats is not among them",
+                "Let masked steps give 0 (zero_output_for_mask=True), or leave stateful out",
             )
         shapes = self.state_shapes
         if initial and [state.shape for state in initial] != list(shapes.values()):
@@ -80,28 +95,56 @@ class Cell(Callable, ABC):
     def call(self, e: Emitter, inputs: Sequence[Value]) -> Sequence[Value]:
         """Add the scan over the steps."""
         x, *given = inputs
+        steps = [x, *([given.pop()] if self.masked else [])]
         if self.go_backwards:
-            x = e.b.reverse(x, "x_reversed")
+            steps = [e.b.reverse(each, f"{name}_reversed") for each, name in zip(steps, ("x", "mask"), strict=False)]
         initial = [
             e.cast(given[index], state.role, f"{name}_initial") if given else e.zeros((state.size,), state.role, name)
             for index, (name, state) in enumerate(self.states.items())
         ]
-        names = [*(f"{state}_last" for state in self.states), "h_sequence"]
-        *last, sequence = e.scan(initial, (x,), self._step, names=names)
-        states = last if self.return_state else []
+        names = [f"{state}_last" for state in self.states]
+        if self._keeps_output(bool(given)):
+            handed_on = next(iter(self.states.values()))
+            initial.append(e.zeros((handed_on.size,), handed_on.role, "output"))
+            names.append("output_last")
+        *last, sequence = e.scan(initial, steps, self._step, names=[*names, "h_sequence"])
+        states = last[: len(self.states)] if self.return_state else []
         if not self.return_sequences:
-            return (e.cast(last[0], Role.RESULT, "y"), *states)
+            output = last[len(self.states)] if len(last) > len(self.states) else last[0]
+            return (e.cast(output, Role.RESULT, "y"), *states)
         if e.type_of(Role.RESULT) != sequence.type.element:
             sequence = e.each_step(lambda e, h: e.cast(h, Role.RESULT, "y"), sequence, name="y_sequence")
         return (sequence, *states)
 
+    def _keeps_output(self, begins_elsewhere: bool) -> bool:
+        """Say whether a masked step's output is not the state that it keeps, so that it has a state of its own."""
+        return self.masked and (not self.return_sequences if self.zero_masked else begins_elsewhere)
+
     def _step(self, e: Emitter, states: Sequence[Value], steps: Sequence[Value]) -> BodyResult:
+        """Write the equations of a step, and what its mask makes of them."""
+        x, *mask = steps
+        before = states[: len(self.states)]
+        following = self._following(e, before, x)
+        if not mask:
+            return following, (following[0],)
+        (counts,) = mask
+        kept = [
+            masked(e, counts, after, state, f"{name}_kept", f"{name}', or {name} where the step is masked")
+            for name, state, after in zip(self.states, before, following, strict=True)
+        ]
+        output = kept[0]
+        if self.zero_masked:
+            output = masked(e, counts, kept[0], e.scalar(0.0, "zero"), "output", "0 where the step is masked")
+        elif len(states) > len(before):
+            output = masked(e, counts, kept[0], states[-1], "output", "the last one where the step is masked")
+        return (*kept, *([output] if len(states) > len(before) else [])), (output,)
+
+    def _following(self, e: Emitter, states: Sequence[Value], x: Value) -> tuple[Value, ...]:
         """Write the equations of a step, and check that each state keeps its shape and its type.
 
         Raises:
             UnsupportedError: a state does not.
         """
-        (x,) = steps
         following = tuple(self.step(e, states, x))
         if len(following) != len(states):
             raise UnsupportedError(
@@ -116,7 +159,7 @@ class Cell(Callable, ABC):
                     f"a step of {self.kind} makes {after.type} of its state {name}, which is {before.type}",
                     f"Return it in its own shape, cast to the type of its role, {str(state.role)!r}",
                 )
-        return following, (following[0],)
+        return following
 
     @abstractmethod
     def step(self, e: Emitter, states: Sequence[Value], x: Value) -> Sequence[Value]:

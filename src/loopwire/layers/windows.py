@@ -234,9 +234,9 @@ class AveragePooling(Windowed):
         begins = np.arange(sums.type.shape[0]) * self.window.stride - left
         counts = np.minimum(begins + self.window.size, steps) - np.maximum(begins, 0)
         if not left and not right:
-            return e.each_step(lambda e, v: _mean(e, v, share_of(e, counts[0])), sums, name="y")
+            return e.each_step(lambda e, v: mean(e, v, share_of(e, counts[0])), sums, name="y")
         shares = share_of(e, counts)
-        return e.each_step(_mean, sums, shares, name="y")
+        return e.each_step(mean, sums, shares, name="y")
 
     def looked_at(self, e: Emitter, steps: Sequence[Value]) -> Value:
         """Add the sum, exact."""
@@ -250,82 +250,6 @@ def share_of(e: Emitter, counts: Array | int) -> Value:
     return e.b.const(1 / np.asarray(counts), FixedType(fraction + 1, 1, signed=False), "share")
 
 
-def _mean(e: Emitter, total: Value, share: Value) -> Value:
+def mean(e: Emitter, total: Value, share: Value) -> Value:
+    """Return a sum times its share, in the type of the result."""
     return e.cast(e.b.mul(total, share, "mean"), Role.RESULT, "y", "y = sum / n")
-
-
-@dataclass(frozen=True)
-class GlobalMaxPooling(OneToOne):
-    """(T, n) → (n,): the largest of each feature."""
-
-    name: str
-
-    kind: ClassVar[str] = "GlobalMaxPooling1D"
-    roles: ClassVar[tuple[str, ...]] = ()
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        """Return the shape of a step."""
-        require_sequence(self.name, self.kind, input_shape)
-        return input_shape[1:]
-
-    def emit(self, e: Emitter, x: Value) -> Value:
-        """Add a scan that keeps the largest, from the least that the type holds."""
-        element = x.type.element
-        least = e.b.const(np.full(x.type.shape[1:], element.min_integer * element.step), element, "least")
-
-        def body(e: Emitter, states: Sequence[Value], given: Sequence[Value]) -> BodyResult:
-            larger = e.b.max(states[0], given[0], "larger")
-            return (e.b.cast(larger, element, "largest_next") if larger.type.element != element else larger,), ()
-
-        return e.scan((least,), (x,), body, names=("y",))[0]
-
-
-@dataclass(frozen=True)
-class GlobalAveragePooling(OneToOne):
-    """(T, n) → (n,): the mean of each feature; a short sequence is divided by T, as Keras does it."""
-
-    name: str
-
-    kind: ClassVar[str] = "GlobalAveragePooling1D"
-    roles: ClassVar[tuple[str, ...]] = (Role.RESULT,)
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        """Return the shape of a step."""
-        require_sequence(self.name, self.kind, input_shape)
-        return input_shape[1:]
-
-    def emit(self, e: Emitter, x: Value) -> Value:
-        """Add the sum of the steps, exact, and its share."""
-        total = sum_of_steps(e, x)
-        return _mean(e, total, share_of(e, x.type.shape[0]))
-
-
-@dataclass(frozen=True)
-class GlobalSum(OneToOne):
-    """(T, n) → (n,): the sum of each feature."""
-
-    name: str
-
-    kind: ClassVar[str] = "GlobalSum"
-    roles: ClassVar[tuple[str, ...]] = (Role.RESULT,)
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        """Return the shape of a step."""
-        require_sequence(self.name, self.kind, input_shape)
-        return input_shape[1:]
-
-    def emit(self, e: Emitter, x: Value) -> Value:
-        """Add the sum of the steps, then its cast."""
-        return e.cast(sum_of_steps(e, x), Role.RESULT, "y", "y = sum")
-
-
-def sum_of_steps(e: Emitter, x: Value) -> Value:
-    """Return the exact sum of all steps of (T, n), a vector (n,)."""
-    steps, element = x.type.shape[0], x.type.element
-    wide = FixedType.holding(steps * element.min_integer, steps * element.max_integer, element.fraction)
-    none = e.b.const(np.zeros(x.type.shape[1:]), wide, "none")
-
-    def body(e: Emitter, states: Sequence[Value], given: Sequence[Value]) -> BodyResult:
-        return (e.b.cast(e.b.add(states[0], given[0], "more"), wide, "sum_next"),), ()
-
-    return e.scan((none,), (x,), body, names=("sum",))[0]

@@ -21,7 +21,11 @@ REMEDY = "Wrap LSTM, GRU or SimpleRNN layers that return alike, one of which rea
 
 
 def bidirectional(
-    saved: SavedLayer, builder: ModelBuilder, inputs: Sequence[Tensor], read: Callable[[SavedLayer], Recurrent]
+    saved: SavedLayer,
+    builder: ModelBuilder,
+    inputs: Sequence[Tensor],
+    read: Callable[[SavedLayer], Recurrent],
+    mask: Tensor | None,
 ) -> list[Tensor]:
     """Call both layers and what merges them; return the results in Keras's order.
 
@@ -30,6 +34,7 @@ def bidirectional(
         builder: of the model.
         inputs: the sequence, then the initial states of both directions, if any.
         read: reads one of the recurrent layers.
+        mask: which steps count, where the sequence has a mask.
 
     Raises:
         ModelFileError, UnsupportedError: as `keras.read_keras`.
@@ -54,8 +59,14 @@ def bidirectional(
         saved.refuse("backward_layer", entries[1].class_name, REMEDY)
     x, *states = inputs
     half = len(states) // 2
-    y, *last = builder.call(forward, x, *states[:half])
-    y_back, *last_back = builder.call(backward, x, *states[half:])
+    masks = []
+    if mask is not None:
+        # Keras lets both give 0 in masked steps, where they return sequences.
+        zero = forward.return_sequences
+        forward, backward = (replace(each, masked=True, zero_masked=zero) for each in (forward, backward))
+        masks = [mask]
+    y, *last = builder.call(forward, x, *states[:half], *masks)
+    y_back, *last_back = builder.call(backward, x, *states[half:], *masks)
     if forward.return_sequences:
         (y_back,) = builder.call(Reversed(f"{name}_reversed"), y_back)
     results = [y, y_back] if mode is None else list(builder.call(MODES[mode](name), y, y_back))

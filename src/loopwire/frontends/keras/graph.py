@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,12 +37,17 @@ Operand = Result | npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SavedCall:
-    """A call of a layer: its number among the layer's calls, its inputs, then the initial states it is given."""
+    """A call of a layer: its number among the layer's calls, its inputs, then the initial states it is given.
+
+    `mask` is what says which steps count, where that is named. `numbers` stand between the inputs of an operation.
+    """
 
     entry: LayerEntry
     node: int
     inputs: tuple[Operand, ...]
     states: tuple[Operand, ...] = ()
+    mask: Result | None = None
+    numbers: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -176,7 +181,7 @@ def _ordered(model: SavedModel, calls: dict[Key, SavedCall], outputs: Sequence[R
 
 
 def _results(call: SavedCall) -> list[Result]:
-    return [operand for operand in (*call.inputs, *call.states) if isinstance(operand, Result)]
+    return [operand for operand in (*call.inputs, *call.states, call.mask) if isinstance(operand, Result)]
 
 
 def _node_offsets(calls: dict[Key, SavedCall], outputs: Sequence[Result]) -> dict[str, int]:
@@ -203,7 +208,8 @@ def _renumbered(call: SavedCall, offsets: dict[str, int]) -> SavedCall:
     def shifted(operands: Sequence[Operand]) -> tuple[Operand, ...]:
         return tuple(_shifted(operand, offsets) if isinstance(operand, Result) else operand for operand in operands)
 
-    return SavedCall(call.entry, call.node, shifted(call.inputs), shifted(call.states))
+    mask = None if call.mask is None else _shifted(call.mask, offsets)
+    return replace(call, inputs=shifted(call.inputs), states=shifted(call.states), mask=mask)
 
 
 def _lists_none(model: SavedModel, layer: str) -> ModelFileError:
@@ -217,10 +223,12 @@ def _call(model: SavedModel, entry: LayerEntry, node: int, raw: Any) -> SavedCal
 
     Keras 3: {"args": [tensor, …], "kwargs": {…}} with tensors as dicts; Keras 2: [[layer, node, tensor, kwargs], …].
     """
+    numbers: list[float] = []
     match raw:
-        case {"args": args, "kwargs": dict() as kwargs}:
+        case {"args": list() as args, "kwargs": dict() as kwargs}:
             arguments = dict(kwargs)
             inputs = [*_operands(args), *(x for key in INPUTS for x in _operands(arguments.pop(key, None)))]
+            numbers = [float(value) for value in args if isinstance(value, int | float)]
             states = list(_operands(arguments.pop("initial_state", None)))
         case list():
             calls = [call for call in raw if isinstance(call, list) and call]
@@ -232,12 +240,25 @@ def _call(model: SavedModel, entry: LayerEntry, node: int, raw: Any) -> SavedCal
         case _:
             inputs, states, arguments = [], [], {}
     where = f"{model.source}, layer {entry.name!r}"
+    mask = _mask(where, arguments.pop("mask", None))
     for key, value in arguments.items():
         if value not in CALL_ARGUMENTS.get(key, (None,)):
             raise UnsupportedError(where, f"it is called with {key}={value!r}", "Call the layer on its inputs alone")
     if not inputs and entry.class_name != "InputLayer":
         raise ModelFileError(where, "its configuration names no input of it", "Save the model again")
-    return SavedCall(entry, node, tuple(inputs), tuple(states))
+    return SavedCall(entry, node, tuple(inputs), tuple(states), mask, tuple(numbers))
+
+
+def _mask(where: str, given: Any) -> Result | None:
+    """Return what an argument `mask` is."""
+    operands = list(_operands(given))
+    match operands:
+        case [Result() as mask]:
+            return mask
+        case [] if given is None:
+            return None
+        case _:
+            raise UnsupportedError(where, "it is called with a mask that is no tensor", "Give it one mask of the model")
 
 
 def _indices(call: Sequence[Any]) -> tuple[int, int]:

@@ -12,12 +12,15 @@ from loopwire.frontends.keras.bidirectional import bidirectional
 from loopwire.frontends.keras.graph import Operand, Result, SavedCall, SavedGraph, graph_of, shapes_of
 from loopwire.frontends.keras.layer import Context, SavedLayer, Weights
 from loopwire.frontends.keras.live import LiveModel
+from loopwire.frontends.keras.masks import Differs, Mask, Masks, is_operation
 from loopwire.frontends.keras.readers import READERS, RECURRENT, read_layer, refuse_by_name
 from loopwire.frontends.keras.saved import MODELS, LayerEntry, SavedModel, nested_model
 from loopwire.frontends.keras.source import read_saved
 from loopwire.frontends.reading import AS_IT_IS, Reading
 from loopwire.layers.cell import Cell
 from loopwire.layers.constant import Constant
+from loopwire.layers.global_pooling import GlobalAveragePooling
+from loopwire.layers.masking import Masking
 from loopwire.layers.model import Layer, Model, ModelBuilder, OneToOne, Tensor
 from loopwire.layers.recurrent import Recurrent
 
@@ -73,6 +76,9 @@ class _Caller:
     """By the names of the models around a layer, and its own."""
     _names: set[str] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        self.masks = Masks(self.builder, lambda name: self._unique(name, ()))
+
     def run(
         self, saved: SavedModel, graph: SavedGraph, inputs: Sequence[Tensor], path: tuple[str, ...] = ()
     ) -> list[Tensor]:
@@ -96,13 +102,24 @@ class _Caller:
                 raise ModelFileError(f"{saved.source}, layer {reader.entry.name!r}", problem, "Save the model again")
             return results[operand.index]
 
+        made: dict[tuple[str, int], Mask] = {}
         for call in graph.calls:
+            if is_operation(call):
+                operands = [
+                    made.get((operand.layer, operand.node)) if isinstance(operand, Result) else None
+                    for operand in call.inputs
+                ]
+                made[call.entry.name, call.node] = self.masks.made_by(
+                    call, [tensor_of(o, call) if m is None else m for o, m in zip(call.inputs, operands, strict=True)]
+                )
+                continue
             given = [tensor_of(operand, call) for operand in (*call.inputs, *call.states)]
-            known[call.entry.name, call.node] = self._call(saved, call, given, path)
+            mask = None if call.mask is None else made[call.mask.layer, call.mask.node]
+            known[call.entry.name, call.node] = self._call(saved, call, given, path, mask)
         return [known[result.layer, result.node][result.index] for result in graph.outputs]
 
     def _call(
-        self, saved: SavedModel, call: SavedCall, inputs: Sequence[Tensor], path: tuple[str, ...]
+        self, saved: SavedModel, call: SavedCall, inputs: Sequence[Tensor], path: tuple[str, ...], mask: Mask | None
     ) -> Sequence[Tensor]:
         entry = call.entry
         if entry.class_name in MODELS:
@@ -118,14 +135,37 @@ class _Caller:
         context = Context(saved.source, saved.keras_major, shape, tuple(further))
         layer = SavedLayer(entry, context, tuple(saved.arrays.get(entry.name, ())), _parts(saved, entry))
         if entry.class_name == "Bidirectional":
-            return bidirectional(layer, self.builder, inputs, lambda part: self._recurrent(part, path))
+            return self._bidirectional(layer, inputs, path, mask)
         key = (*path, entry.name)
         if key not in self._layers:
             unique = self._unique(entry.name, path)
             self._layers[key] = read_layer(replace(layer, entry=replace(entry, name=unique)), READERS)
         read = self._layers[key]
         _check_inputs(layer, read, inputs)
-        return inputs if read is None else self.builder.call(read, *inputs)
+        if isinstance(read, Masking):
+            return self._masking(layer, read, inputs)
+        called, given = self.masks.read_by(layer, read, inputs, mask)
+        results = inputs if called is None else self.builder.call(called, *given)
+        self.masks.follow(layer, read, inputs, results, mask)
+        return results
+
+    def _masking(self, saved: SavedLayer, layer: Masking, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        (x,) = inputs
+        differs = frozenset({Differs(x, float(saved.entry.config.get("mask_value", 0.0)))})
+        (y,) = self.builder.call(layer, x, self.masks.tensor(differs, layer.name))
+        self.masks.begin(y, differs)
+        return (y,)
+
+    def _bidirectional(
+        self, saved: SavedLayer, inputs: Sequence[Tensor], path: tuple[str, ...], given: Mask | None
+    ) -> Sequence[Tensor]:
+        mask = self.masks.read_mask(saved, inputs, given)
+        bits = None if mask is None else self.masks.tensor(mask, saved.name)
+        results = bidirectional(saved, self.builder, inputs, lambda part: self._recurrent(part, path), bits)
+        for result in results:
+            if mask is not None and len(result.shape) > 1:
+                self.masks.begin(result, mask)
+        return results
 
     def _recurrent(self, saved: SavedLayer, path: tuple[str, ...]) -> Recurrent:
         """Return one direction of a Bidirectional, whose name is unique already."""
@@ -162,7 +202,7 @@ def _check_inputs(saved: SavedLayer, layer: Layer | None, inputs: Sequence[Tenso
     """Refuse a call with another number of inputs than the layer takes; one that takes several checks them itself."""
     count = len(inputs)
     fits = count in (1, 1 + len(layer.states)) if isinstance(layer, Cell) else count == 1
-    if not fits and (layer is None or isinstance(layer, Cell | OneToOne)):
+    if not fits and (layer is None or isinstance(layer, Cell | OneToOne | GlobalAveragePooling | Masking)):
         names = ", ".join(repr(tensor.name) for tensor in inputs)
         problem = f"this {saved.entry.class_name} takes {count} inputs ({names})"
         raise UnsupportedError(saved.where, problem, "Call the layer on its input alone, or an RNN with all its states")

@@ -24,6 +24,7 @@ from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
+from loopwire.layers.masking import Masking
 from loopwire.layers.merge import Add, Average, Concatenate, Dot, Maximum, Merge, Minimum, Multiply, Subtract
 from loopwire.layers.model import Layer
 from loopwire.layers.normalization import LayerNormalization, root_mean_square, unit
@@ -111,7 +112,8 @@ def _rnn(saved: SavedLayer) -> Layer | None:
         saved.refuse("cell", entry.class_name, f"Choose from {', '.join(CELLS)}")
     switches = ("return_sequences", "return_state", "go_backwards", "stateful")
     options = {key: saved.boolean(key, False) for key in switches}
-    saved.ignore("unroll", "zero_output_for_mask")
+    options["zero_output_for_mask"] = saved.boolean("zero_output_for_mask", False)
+    saved.ignore("unroll")
     inner = replace(saved.entry, class_name=entry.class_name, config={**entry.config, **options})
     part = SavedLayer(inner, saved.context, saved.arrays)
     layer = CELLS[entry.class_name](part)
@@ -149,18 +151,20 @@ class _RecurrentOptions(TypedDict):
     go_backwards: bool
     stateful: bool
     return_state: bool
+    zero_masked: bool
 
 
 def _recurrent_options(saved: SavedLayer) -> _RecurrentOptions:
     """Return what all recurrent layers choose; refuse what none of Loopwire's does."""
     saved.only("time_major", False, remedy="Give sequences as (batch, steps, features)")
-    saved.ignore("dropout", "recurrent_dropout", "seed", "unroll", "implementation", "zero_output_for_mask")
+    saved.ignore("dropout", "recurrent_dropout", "seed", "unroll", "implementation")
     return {
         "activation": activation(saved, "activation"),
         "return_sequences": saved.boolean("return_sequences", False),
         "go_backwards": saved.boolean("go_backwards", False),
         "stateful": saved.boolean("stateful", False),
         "return_state": saved.boolean("return_state", False),
+        "zero_masked": saved.boolean("zero_output_for_mask", False),
     }
 
 
@@ -308,6 +312,11 @@ def _activation(saved: SavedLayer) -> Activation:
     return Activation(saved.name, activation_layer(saved))
 
 
+def _masking(saved: SavedLayer) -> Masking:
+    saved.number("mask_value", 0.0)
+    return Masking(saved.name)
+
+
 def _identity(saved: SavedLayer) -> None:
     saved.ignore("rate", "stddev", "noise_shape", "seed", "l1", "l2")
 
@@ -364,6 +373,7 @@ READERS: dict[str, Reader] = {
     "Reshape": _reshape,
     "RNN": _rnn,
     "PReLU": _prelu,
+    "Masking": _masking,
     "Permute": windows.permute,
     "Conv1D": windows.convolution,
     "DepthwiseConv1D": windows.depthwise_convolution,
@@ -386,7 +396,6 @@ READERS: dict[str, Reader] = {
 
 REFUSED = {
     "Lambda": "It holds Python code, which is never run; build it from Keras's own layers",
-    "Masking": "Nothing is masked in firmware; end short sequences early instead, and remove the layer",
     "Embedding": "Embed the tokens before the model, and give it the vectors",
     "GroupQueryAttention": "Give each head of the query its own key: MultiHeadAttention",
     "CuDNNLSTM": "Load the weights into LSTM(recurrent_activation='sigmoid') and save that",

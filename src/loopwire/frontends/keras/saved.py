@@ -24,7 +24,8 @@ KERAS_PACKAGES = ("keras", "tf_keras", "tensorflow")
 class LayerEntry:
     """One layer as the configuration lists it.
 
-    `inbound_nodes` says where its inputs come from (functional models); `custom`, that its class is not one of Keras.
+    `inbound_nodes` says where its inputs come from (functional models); `custom`, that its class is not one of Keras;
+    `is_operation`, that it is one of `keras.ops`.
     """
 
     class_name: str
@@ -32,6 +33,7 @@ class LayerEntry:
     config: Mapping[str, Any]
     inbound_nodes: Sequence[Any] = ()
     custom: bool = False
+    is_operation: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,10 @@ def layer_entry(where: str, raw: Any) -> LayerEntry:
     name = raw.get("name") or raw["config"].get("name") or class_name
     nodes = raw.get("inbound_nodes")
     class_name = class_name.removeprefix(HGQ2_PREFIX)
-    return LayerEntry(class_name, str(name), raw["config"], nodes if isinstance(nodes, list) else (), custom)
+    # In .h5 files nothing names the module; operations have fewer options than any layer.
+    is_operation = "trainable" not in raw["config"] if module is None else str(module).startswith("keras.src.ops.")
+    nodes = nodes if isinstance(nodes, list) else ()
+    return LayerEntry(class_name, str(name), raw["config"], nodes, custom, is_operation)
 
 
 def model_of(source: str, version: str, class_name: str, raw: Any) -> SavedModel:

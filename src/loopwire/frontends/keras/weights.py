@@ -129,7 +129,7 @@ def _by_class(
     """Yield each layer's arrays, of a model whose groups stand under `place`, and its layers' names under `path`."""
     seen: Counter[str] = Counter()
     for entry in model.entries:
-        if model.class_name == "Sequential" and entry.class_name == "InputLayer":
+        if entry.is_operation or (model.class_name == "Sequential" and entry.class_name == "InputLayer"):
             continue
         base = _snake_case(entry.class_name)
         group = f"{base}_{seen[base]}" if seen[base] else base

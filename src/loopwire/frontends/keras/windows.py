@@ -8,14 +8,13 @@ import numpy as np
 
 from loopwire.frontends.keras.activations import activation
 from loopwire.frontends.keras.layer import SavedLayer, Weights
+from loopwire.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling
 from loopwire.layers.model import Layer
 from loopwire.layers.steps import Cropping, Transpose, UpSampling, ZeroPadding
 from loopwire.layers.windows import (
     PADDINGS,
     AveragePooling,
     Convolution,
-    GlobalAveragePooling,
-    GlobalMaxPooling,
     MaxPooling,
     SeparableConvolution,
     Window,

@@ -30,10 +30,10 @@ from loopwire.frontends.tensors.wires import features_of
 from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
+from loopwire.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling, GlobalSum
 from loopwire.layers.merge import Add, Average, Maximum, Merge, Minimum, Multiply, Subtract
 from loopwire.layers.model import Layer
 from loopwire.layers.prelu import PRelu
-from loopwire.layers.windows import GlobalAveragePooling, GlobalMaxPooling, GlobalSum
 
 MERGES: dict[str, type[Merge]] = {
     "add": Add,

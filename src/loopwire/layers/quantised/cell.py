@@ -46,14 +46,14 @@ class QuantisedCell(Quantised, Cell):
 
     def results(self, inputs: Sequence[Tensor]) -> Mapping[str, Shape]:
         """Return the shapes as any cell does; its states begin at 0."""
-        if len(inputs) > 1:
+        if len(inputs) > 1 + self.masked:
             problem = "its initial states are given, whose types nothing says"
             raise UnsupportedError(f"layer {self.name!r}", problem, "Let it begin at 0")
         return super().results(inputs)
 
     def call(self, e: Emitter, inputs: Sequence[Value]) -> Sequence[Value]:
         """Add the scan over the steps."""
-        (x,) = inputs
+        x = inputs[0]
         types = self._state_types(TensorType(x.type.shape[1:], x.type.element))
         handed_on = next(iter(self.states.values())).role
         return super().call(Emitter(e.b, LayerTypes({**types, Role.RESULT: types[handed_on]})), inputs)

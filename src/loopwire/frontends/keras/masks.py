@@ -1,0 +1,178 @@
+"""Which steps of a Keras model's tensors count, followed from layer to layer as Keras follows it.
+
+A mask begins at a Masking or at an Embedding with `mask_zero`. Functional models of Keras 3 also save the operations
+that make it, such as NotEqual and Any; all of them say where some tensor differs from a number.
+
+Ref: https://github.com/keras-team/keras/blob/master/keras/src/layers/layer.py, `compute_mask` of each layer, and
+base_merge.py and concatenate.py beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from loopwire.errors import UnsupportedError
+from loopwire.frontends.keras.graph import SavedCall
+from loopwire.frontends.keras.layer import SavedLayer
+from loopwire.layers.cell import Cell
+from loopwire.layers.global_pooling import GlobalAveragePooling
+from loopwire.layers.masking import EitherMask, StepMask
+from loopwire.layers.merge import Extreme, Merge, Multiply
+from loopwire.layers.model import Layer, ModelBuilder, Tensor
+
+
+class Differs(NamedTuple):
+    """The steps of a sequence in which any feature differs from a value."""
+
+    tensor: Tensor
+    value: float
+
+
+Mask = frozenset[Differs]
+"""The steps that count: those of any of these."""
+
+EVERY_STEP = Differs(Tensor("every step", ()), 0.0)
+"""In a mask: all steps count."""
+OPERATIONS = ("NotEqual", "Any", "ExpandDims", "ZerosLike", "OnesLike", "LogicalOr", "Concatenate")
+"""Keras's operations that masks are made of, in models of Keras 3."""
+PASS = (
+    *("Dense", "BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization", "Rescaling"),
+    *("Normalization", "PReLU", "SpatialDropout1D", "TimeDistributed", "Activation", "ReLU", "LeakyReLU", "ELU"),
+    *("Dropout", "GaussianDropout", "GaussianNoise", "AlphaDropout", "ActivityRegularization", "Identity", "Masking"),
+)
+"""Classes whose result has the mask of their input."""
+
+
+def is_operation(call: SavedCall) -> bool:
+    """Say whether a call is that of an operation which makes a mask."""
+    return call.entry.class_name in OPERATIONS and call.entry.is_operation
+
+
+@dataclass
+class Masks:
+    """The masks of a model's tensors while it is read, and the calls that make them."""
+
+    builder: ModelBuilder
+    unique: Callable[[str], str]
+    """Makes a name one that no layer has."""
+    _of: dict[Tensor, Mask] = field(default_factory=dict)
+    _made: dict[Mask, Tensor] = field(default_factory=dict)
+
+    def begin(self, tensor: Tensor, mask: Mask) -> None:
+        """Give a tensor a mask."""
+        self._of[tensor] = mask
+
+    def made_by(self, call: SavedCall, operands: Sequence[Tensor | Mask]) -> Mask:
+        """Return the mask that an operation makes.
+
+        Raises:
+            UnsupportedError: it makes no mask that a layer would have.
+        """
+        masks = [operand for operand in operands if isinstance(operand, frozenset)]
+        match call.entry.class_name, operands, call.numbers:
+            case "NotEqual", [Tensor() as tensor], [value]:
+                return frozenset({Differs(tensor, value)})
+            case "ZerosLike", [Tensor()], []:
+                return frozenset()
+            case "OnesLike", [Tensor()], []:
+                return frozenset({EVERY_STEP})
+            case (("Any" | "ExpandDims" | "LogicalOr" | "Concatenate"), _, []) if len(masks) == len(operands):
+                return frozenset().union(*masks)
+            case _:
+                raise UnsupportedError(
+                    f"layer {call.entry.name!r}",
+                    f"the operation {call.entry.class_name} is supported where it makes the mask of a layer",
+                    "Mask with keras.layers.Masking, or Embedding(mask_zero=True)",
+                )
+
+    def read_by(
+        self, saved: SavedLayer, layer: Layer | None, inputs: Sequence[Tensor], given: Mask | None
+    ) -> tuple[Layer | None, Sequence[Tensor]]:
+        """Return a layer as it is where its inputs have masks, and its inputs with the masks that it reads.
+
+        Args:
+            saved: the layer as saved.
+            layer: as read.
+            inputs: its inputs.
+            given: the mask that the call names, if it does, such as a Functional model's.
+
+        Raises:
+            UnsupportedError: the layer cannot take a mask.
+        """
+        match layer:
+            case Cell() | GlobalAveragePooling() if mask := self.read_mask(saved, inputs, given):
+                return replace(layer, masked=True), (*inputs, self.tensor(mask, saved.name))
+            case Multiply() | Extreme() if any(masks := [self.of(tensor) for tensor in inputs]):
+                self._require_alike(saved, masks)
+                known = [self.tensor(mask, saved.name) for mask in masks if mask]
+                return replace(layer, masked=tuple(map(bool, masks))), (*inputs, *known)
+            case _:
+                return layer, inputs
+
+    def read_mask(self, saved: SavedLayer, inputs: Sequence[Tensor], given: Mask | None) -> Mask | None:
+        """Return the mask that a layer of one sequence reads.
+
+        Keras 3 hands a layer no mask but a given one, where states are among its inputs.
+        """
+        if given is None and saved.context.keras_major > 2 and len(inputs) > 1:
+            return None
+        return self.of(inputs[0], given)
+
+    def follow(
+        self,
+        saved: SavedLayer,
+        layer: Layer | None,
+        inputs: Sequence[Tensor],
+        results: Sequence[Tensor],
+        given: Mask | None,
+    ) -> None:
+        """Give the results of a call the mask that they have by its inputs'.
+
+        Raises:
+            UnsupportedError: Keras would drop the mask of a sequence here.
+        """
+        masks = [self.of(inputs[0], given), *map(self.of, inputs[1:])]
+        if not any(masks) or len(results[0].shape) < 2:
+            return
+        if isinstance(layer, Merge):
+            self._require_alike(saved, masks)
+            if all(masks):
+                self._of[results[0]] = frozenset().union(*(mask for mask in masks if mask))
+        elif isinstance(layer, Cell) or saved.entry.class_name in PASS:
+            if masks[0]:
+                self._of[results[0]] = masks[0]
+        else:
+            raise UnsupportedError(
+                saved.where,
+                "its input has a mask, which it does not hand on: Keras drops it here, with a warning",
+                "Put the Masking behind this layer, or take the mask away (mask_zero=False)",
+            )
+
+    def tensor(self, mask: Mask, name: str) -> Tensor:
+        """Return a mask as a tensor (T, 1)."""
+        if mask not in self._made:
+            bits = [self._bit(each, name) for each in sorted(mask, key=lambda each: (each.tensor.name, each.value))]
+            made = bits if len(bits) == 1 else self.builder.call(EitherMask(self.unique(f"{name}_mask")), *bits)
+            self._made[mask] = made[0]
+        return self._made[mask]
+
+    def of(self, tensor: Tensor, given: Mask | None = None) -> Mask | None:
+        """Return the mask that is given, or a tensor's own; None where all steps count."""
+        mask = self._of.get(tensor) if given is None else given
+        return None if mask is None or EVERY_STEP in mask else mask
+
+    def _bit(self, differs: Differs, name: str) -> Tensor:
+        alone = frozenset({differs})
+        if alone not in self._made:
+            layer = StepMask(self.unique(f"{name}_mask"), differs.value)
+            (self._made[alone],) = self.builder.call(layer, differs.tensor)
+        return self._made[alone]
+
+    def _require_alike(self, saved: SavedLayer, masks: Sequence[Mask | None]) -> None:
+        """Refuse different masks in a model of Keras 2, where a step counts if it does in all of them."""
+        if saved.context.keras_major == 2 and len({mask for mask in masks if mask}) > 1:
+            raise UnsupportedError(
+                saved.where, "it merges sequences of different masks", "Save the model with Keras 3, or mask them alike"
+            )
