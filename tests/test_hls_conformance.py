@@ -18,13 +18,13 @@ from loopwire.ir.types import FixedType, Overflow, Rounding, TensorType
 from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
+from loopwire.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.roles import Role
 from loopwire.layers.select import Slice, Step
 from loopwire.layers.shape import Flatten, Reshape
 from loopwire.layers.simple_rnn import SimpleRnn
-from loopwire.layers.windows import GlobalAveragePooling, GlobalMaxPooling
 
 STEPS, FEATURES, UNITS = 4, 3, 2
 FUNCTIONS = (

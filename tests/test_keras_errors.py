@@ -391,7 +391,6 @@ def test_options_of_other_layers_that_are_refused(
     ("class_name", "remedy"),
     [
         ("Lambda", "It holds Python code, which is never run"),
-        ("Masking", "end short sequences early"),
         ("Embedding", "Embed the tokens before the model"),
         ("CuDNNLSTM", "LSTM(recurrent_activation='sigmoid')"),
         ("CuDNNGRU", "GRU(reset_after=True"),
@@ -481,12 +480,6 @@ def read_graph(tmp_path: Path, edges: dict[str, list[str]], *layers: SavedAs, **
 
 
 ADD = SavedAs("Add", {"name": "add"})
-
-
-def test_mask_is_refused_by_the_layer_that_makes_it(tmp_path: Path) -> None:
-    edges = {"mask": ["input_1"], "lstm1": ["mask", "input_1"]}
-    with refused(UnsupportedError, "layer 'mask'", "Masking layers are not supported", "end short sequences early"):
-        read_graph(tmp_path, edges, SavedAs("Masking", {"name": "mask", "mask_value": 0.0}), lstm())
 
 
 def tensor(name: str, index: int = 0) -> dict[str, Any]:

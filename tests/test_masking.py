@@ -11,7 +11,15 @@ import pytest
 
 import loopwire
 from keras_models import keras
+from loopwire import layers
 from loopwire.compiler import compile_silently
+from loopwire.emulator.evaluate import evaluate_integers
+from loopwire.emulator.fast_emulator import try_build
+from loopwire.errors import UnsupportedError
+from loopwire.frontends.keras.layer import Context, SavedLayer
+from loopwire.frontends.keras.masks import Differs, Masks
+from loopwire.frontends.keras.saved import LayerEntry
+from loopwire.layers.model import ModelBuilder
 
 L = keras.layers
 STEPS, FEATURES, VALUE = 7, 3, -1.0
@@ -98,3 +106,108 @@ def test_real_numbers_are_those_of_keras(name: str, tmp_path: Path) -> None:
         for want, got in zip(expected, found.values(), strict=True):
             assert np.abs(want - got)[finite(want)].max() < 1e-5
             assert not got[~finite(want)].any()
+
+
+SETTINGS = {"model": {"precision": "fixed<10,4,RND,SAT>"}, "clock_period_ns": 7}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_fast_emulator_gives_the_integers_of_the_definition(name: str) -> None:
+    design = compile_silently(loopwire.load(network(name)), loopwire.CompileConfig.from_dict(SETTINGS))
+    fast = try_build(design.graph)
+    assert fast is not None
+    x, _ = design.input_integers(padded(), None)
+    for found, expected in zip(fast.run_all(x.arrays), evaluate_integers(design.graph, x.arrays), strict=True):
+        assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", ["masked_lstm", "bidirectional", "many"])
+def test_hardware_conforms(name: str) -> None:
+    design = compile_silently(loopwire.load(network(name)), loopwire.CompileConfig.from_dict(SETTINGS))
+    loopwire.verify(design, padded(200))
+
+
+def test_hls_conforms() -> None:
+    settings = {**SETTINGS, "target": "vitis_hls"}
+    design = compile_silently(loopwire.load(network("many")), loopwire.CompileConfig.from_dict(settings))
+    loopwire.verify(design, padded(100))
+
+
+def x_of(*layers: Any) -> Any:
+    x = given = keras.Input((STEPS, FEATURES))
+    for layer in layers:
+        x = layer(x)
+    return keras.Model(given, x)
+
+
+def compared() -> Any:
+    x = keras.Input((STEPS, FEATURES))
+    return keras.Model(x, L.LSTM(2)(keras.ops.not_equal(x, 0.0)))
+
+
+def constant_mask() -> Any:
+    x = keras.Input((STEPS, FEATURES))
+    return keras.Model(x, L.LSTM(2)(x, mask=np.ones((1, STEPS), bool)))
+
+
+@pytest.mark.parametrize(
+    ("model", "text"),
+    [
+        (
+            lambda: x_of(L.Masking(name="m"), L.Conv1D(2, 2, name="c"), L.LSTM(2)),
+            "layer 'c' (Conv1D): its input has a mask, which it does not hand on: Keras drops it here, with a warning. "
+            "Put the Masking behind this layer, or take the mask away (mask_zero=False)",
+        ),
+        (compared, "an operation of keras.ops is supported where it makes the mask of a layer only. Mask with keras"),
+        (constant_mask, "it is called with a mask that is no tensor. Give it one mask of the model"),
+    ],
+)
+def test_what_keras_drops_is_refused(model: Callable[[], Any], text: str) -> None:
+    with pytest.raises(UnsupportedError) as refused:
+        loopwire.load(model())
+    assert text in str(refused.value)
+
+
+def test_what_ends_the_steps_takes_all_of_them() -> None:
+    model, x = x_of(L.Masking(VALUE), L.LSTM(2, return_sequences=True), L.GlobalMaxPooling1D()), padded()
+    found = compile_silently(loopwire.load(model)).predict_float(x)
+    assert np.abs(found - model.predict(x, verbose=0)).max() < 1e-5
+
+
+CELL = {"kernel": np.ones((4, 1)), "recurrent_kernel": np.ones((4, 1)), "bias": np.zeros(4)}
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "text"),
+    [
+        (
+            {},
+            (5, 1),
+            "layer 'a': its mask is 'm' of shape (5, 1) for an input of shape (7, 1). Give it one bit for",
+        ),
+        (
+            {"stateful": True},
+            (7, 1),
+            "layer 'a': it has a mask, and states that last: what a masked first step repeats is not among them. "
+            "Let masked steps give 0 (zero_output_for_mask=True), or leave stateful out",
+        ),
+    ],
+)
+def test_masks_that_do_not_fit_are_refused(options: dict[str, Any], shape: tuple[int, int], text: str) -> None:
+    cell = layers.Lstm("a", **CELL, masked=True, **options)
+    with pytest.raises(UnsupportedError) as refused:
+        cell(loopwire.Input((7, 1)), loopwire.Input(shape, "m"))
+    assert str(refused.value).startswith(text)
+
+
+def test_different_masks_merge_otherwise_in_keras_2() -> None:
+    builder = ModelBuilder()
+    masks = Masks(builder, str)
+    inputs = [builder.input(name, (STEPS, 2)) for name in "ab"]
+    for tensor in inputs:
+        masks.begin(tensor, frozenset({Differs(tensor, 0.0)}))
+    saved = SavedLayer(LayerEntry("Add", "sum", {}), Context("old.h5", 2, (STEPS, 2)), ())
+    with pytest.raises(UnsupportedError) as refused:
+        masks.follow(saved, layers.Add("sum"), inputs, builder.call(layers.Add("sum"), *inputs), None)
+    text = "old.h5, layer 'sum' (Add): it merges sequences of different masks. Save the model with Keras 3, or mask"
+    assert str(refused.value).startswith(text)

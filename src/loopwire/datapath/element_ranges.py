@@ -123,7 +123,7 @@ def _result(operation: Operation, given: list[ElementRanges], datapath: Datapath
         case Compare():
             return ElementRanges.whole(result)
         case IndexedRom():
-            beyond = np.zeros((operation.operands[0].high >= len(kind.rows), result.count), np.int64)
+            beyond = np.zeros((int(operation.operands[0].high >= len(kind.rows)), result.count), np.int64)
             return ElementRanges.of_rows(np.concatenate([kind.rows, beyond]))
         case Join():
             return ElementRanges(*(np.concatenate([getattr(v, end) for v in given]) for end in ("low", "high")))

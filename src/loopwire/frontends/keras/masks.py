@@ -50,6 +50,15 @@ def is_operation(call: SavedCall) -> bool:
     return call.entry.class_name in OPERATIONS and call.entry.is_operation
 
 
+def only_masks(where: str) -> UnsupportedError:
+    """Return the error of an operation that makes anything else."""
+    return UnsupportedError(
+        where,
+        "an operation of keras.ops is supported where it makes the mask of a layer only",
+        "Mask with keras.layers.Masking, or Embedding(mask_zero=True), and compute with layers",
+    )
+
+
 @dataclass
 class Masks:
     """The masks of a model's tensors while it is read, and the calls that make them."""
@@ -64,7 +73,7 @@ class Masks:
         """Give a tensor a mask."""
         self._of[tensor] = mask
 
-    def made_by(self, call: SavedCall, operands: Sequence[Tensor | Mask]) -> Mask:
+    def made_by(self, where: str, call: SavedCall, operands: Sequence[Tensor | Mask]) -> Mask:
         """Return the mask that an operation makes.
 
         Raises:
@@ -81,11 +90,7 @@ class Masks:
             case (("Any" | "ExpandDims" | "LogicalOr" | "Concatenate"), _, []) if len(masks) == len(operands):
                 return frozenset().union(*masks)
             case _:
-                raise UnsupportedError(
-                    f"layer {call.entry.name!r}",
-                    f"the operation {call.entry.class_name} is supported where it makes the mask of a layer",
-                    "Mask with keras.layers.Masking, or Embedding(mask_zero=True)",
-                )
+                raise only_masks(where)
 
     def read_by(
         self, saved: SavedLayer, layer: Layer | None, inputs: Sequence[Tensor], given: Mask | None

@@ -12,7 +12,7 @@ from loopwire.frontends.keras.bidirectional import bidirectional
 from loopwire.frontends.keras.graph import Operand, Result, SavedCall, SavedGraph, graph_of, shapes_of
 from loopwire.frontends.keras.layer import Context, SavedLayer, Weights
 from loopwire.frontends.keras.live import LiveModel
-from loopwire.frontends.keras.masks import Differs, Mask, Masks, is_operation
+from loopwire.frontends.keras.masks import Differs, Mask, Masks, is_operation, only_masks
 from loopwire.frontends.keras.readers import READERS, RECURRENT, read_layer, refuse_by_name
 from loopwire.frontends.keras.saved import MODELS, LayerEntry, SavedModel, nested_model
 from loopwire.frontends.keras.source import read_saved
@@ -93,25 +93,27 @@ class _Caller:
             if entry.class_name == "InputLayer":
                 _check_input(saved, entry)
 
+        made: dict[tuple[str, int], Mask] = {}
+
         def tensor_of(operand: Operand, reader: SavedCall) -> Tensor:
             if not isinstance(operand, Result):
                 return self._constant(operand, reader)
+            if (operand.layer, operand.node) in made:
+                raise only_masks(f"{saved.source}, layer {operand.layer!r}")
             results = known[operand.layer, operand.node]
             if operand.index >= len(results):
                 problem = f"it takes result {operand.index} of {operand.layer!r}, which has {len(results)}"
                 raise ModelFileError(f"{saved.source}, layer {reader.entry.name!r}", problem, "Save the model again")
             return results[operand.index]
 
-        made: dict[tuple[str, int], Mask] = {}
+        def mask_or_tensor(operand: Operand) -> Tensor | Mask:
+            mask = made.get((operand.layer, operand.node)) if isinstance(operand, Result) else None
+            return tensor_of(operand, call) if mask is None else mask
+
         for call in graph.calls:
             if is_operation(call):
-                operands = [
-                    made.get((operand.layer, operand.node)) if isinstance(operand, Result) else None
-                    for operand in call.inputs
-                ]
-                made[call.entry.name, call.node] = self.masks.made_by(
-                    call, [tensor_of(o, call) if m is None else m for o, m in zip(call.inputs, operands, strict=True)]
-                )
+                where = f"{saved.source}, layer {call.entry.name!r}"
+                made[call.entry.name, call.node] = self.masks.made_by(where, call, [*map(mask_or_tensor, call.inputs)])
                 continue
             given = [tensor_of(operand, call) for operand in (*call.inputs, *call.states)]
             mask = None if call.mask is None else made[call.mask.layer, call.mask.node]

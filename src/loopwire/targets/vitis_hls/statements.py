@@ -99,7 +99,8 @@ class Step:
             return self._place[value]
         root, offset = self._view(value)
         if root is not value:
-            return self.where(root).from_element(offset)
+            place = self.where(root).from_element(offset)
+            return place if value.type.shape else Place(place.at("0"), scalar=True)
         element = value.type.element
         if value in self._step_constants:
             name = self._library.array(value, self._step_constants[value].reshape(len(self._step_constants[value]), -1))
