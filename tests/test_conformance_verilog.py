@@ -37,6 +37,7 @@ from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.cell import Cell
 from loopwire.layers.cells.cfc import Cfc
 from loopwire.layers.dense import Dense
+from loopwire.layers.embedding import Embedding
 from loopwire.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling, GlobalSum
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
@@ -163,6 +164,13 @@ def mask_cases() -> Iterator[Case]:
     yield masked("masked_folded", lstm("a", 1, 4, masked=True), reuse_factor=4)
     yield masked("masked_copies", gru("a", 1, 2, masked=True), copies=2, io="parallel")
     yield masked("masked_state", CELLS["min_gru"].make(w, "a", 1, 2, masked=True), stateful=True, channels=2)
+
+
+def embedding_cases() -> Iterator[Case]:
+    yield Case("embedding", (4, 1), [Embedding("a", w(5, 2)), gru("b", 2, 2)])
+    yield Case("embedding_fold", (3, 1), [Embedding("a", w(9, 2)), lstm("b", 2, 4)], reuse_factor=4, part="LFE5U-85F")
+    yield Case("embedding_one_row", (1,), [Embedding("a", w(1, 3))], clock_period_ns=2.5, part="xcvu13p")
+    yield Case("embedding_many_rows", (3, 1), [Embedding("a", w(130, 1)), rnn("b", 1, 2)], copies=2, io="parallel")
 
 
 def window_layer_cases() -> Iterator[Case]:
@@ -467,6 +475,7 @@ GROUPS = {
     "normalizations": normalization_cases,
     "windows over steps": window_layer_cases,
     "masks": mask_cases,
+    "embeddings": embedding_cases,
     "stacked": stacked_cases,
     "reshapes": reshape_cases,
     "types": type_cases,

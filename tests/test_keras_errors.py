@@ -391,7 +391,6 @@ def test_options_of_other_layers_that_are_refused(
     ("class_name", "remedy"),
     [
         ("Lambda", "It holds Python code, which is never run"),
-        ("Embedding", "Embed the tokens before the model"),
         ("CuDNNLSTM", "LSTM(recurrent_activation='sigmoid')"),
         ("CuDNNGRU", "GRU(reset_after=True"),
         ("Conv2D", "docs/keras.md lists those that are"),

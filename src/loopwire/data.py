@@ -264,6 +264,19 @@ def check_inputs(where: str, x: npt.ArrayLike, input_shape: tuple[int, ...]) -> 
     return array
 
 
+def check_indices(where: str, x: Array, rows: int) -> None:
+    """Require numbers of rows of a table that has so many.
+
+    Raises:
+        DataError: one is none.
+    """
+    wrong = np.argwhere((x < 0) | (x >= rows) | (x != np.floor(x)))
+    if len(wrong):
+        place = tuple(int(i) for i in wrong[0])
+        problem = f"element {place} is {x[place]:g}, which is no row of the embedding's table"
+        raise DataError(where, problem, f"Give whole numbers from 0 to {rows - 1}")
+
+
 def check_results(where: str, results: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return results (N, *output shape) of the network in floating point.
 

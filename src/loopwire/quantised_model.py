@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from loopwire.arguments import instance, not_negative
 from loopwire.config import CompileConfig
-from loopwire.data import Batch, Inputs, check_batch, check_fresh, check_lengths, check_results
+from loopwire.data import Batch, Inputs, check_batch, check_fresh, check_indices, check_lengths, check_results
 from loopwire.emulator.calls import evaluate_calls
 from loopwire.emulator.evaluate import evaluate_integers, evaluate_real, shortened
 from loopwire.emulator.fast_emulator import FastEmulator, try_build
@@ -21,6 +21,7 @@ from loopwire.errors import DataError
 from loopwire.ir.fixed_point import quantise, to_real
 from loopwire.ir.graph import Graph
 from loopwire.knobs import PortNames
+from loopwire.layers.embedding import index_of
 from loopwire.layers.model import Model, Tensor
 from loopwire.passes.carry_states import expose_states
 from loopwire.report.clipping import Clipping, ClippingMeter
@@ -195,20 +196,40 @@ class QuantisedModel:
         Several are returned by their names.
         """
         count, seed = not_negative("count", count), not_negative("seed", seed)
-        element = self.graph.inputs[0].type.element
-        low, high = element.min_integer * element.step, element.max_integer * element.step
         random = np.random.default_rng(seed)
         inputs = {}
-        for port in self.ports:
-            shape = (count, *port.shape)
+        for port, value, rows in zip(self.ports, self.graph.inputs, self._table_rows, strict=True):
+            shape, element = (count, *port.shape), value.type.element
+            if rows is not None:
+                inputs[port.name] = x = random.integers(rows, size=shape).astype(np.float64)
+                continue
+            low, high = element.min_integer * element.step, element.max_integer * element.step
             x = random.uniform(low, high, shape)
             x[::2] = np.clip(random.normal(0.0, 1.0, shape)[::2], low, high)
             inputs[port.name] = x
         return inputs if len(inputs) > 1 else x
 
+    @cached_property
+    def _table_rows(self) -> tuple[int | None, ...]:
+        """Of each input that holds indices, how many rows its table has."""
+        found = (index_of(self.model, tensor) for tensor in self.model.inputs)
+        return tuple(None if embedding is None else len(embedding.table) for embedding in found)
+
+    def _checked(self, x: Inputs) -> Batch:
+        """Return inputs that fit the model.
+
+        Raises:
+            DataError: they do not.
+        """
+        batch = check_batch("x", x, self.ports)
+        for port, array, rows in zip(self.ports, batch.arrays, self._table_rows, strict=True):
+            if rows is not None:
+                check_indices("x" if len(self.ports) == 1 else f"x, {port.name!r}", array, rows)
+        return batch
+
     def input_integers(self, x: Inputs, lengths: npt.ArrayLike | None) -> tuple[Batch, Lengths]:
         """Return inputs (N, *shape the layers read) in steps of their types, and the steps of each sequence (N,)."""
-        batch = self._as_read(check_batch("x", x, self.ports))
+        batch = self._as_read(self._checked(x))
         return self._quantised(batch), self._checked_lengths(lengths, len(batch))
 
     def emulated(self, integers: Batch, lengths: Lengths, fresh: Fresh) -> Batch:
@@ -225,7 +246,7 @@ class QuantisedModel:
             outputs: the results, in steps of their types.
         """
         shaped = self._as_model(outputs)
-        batch = check_batch("x", x, self.ports)
+        batch = self._checked(x)
         steps = None if lengths is None else self._checked_lengths(lengths, len(batch))
         anew = check_fresh("fresh", fresh, len(batch), self.config.remembers)
 
@@ -289,7 +310,7 @@ class QuantisedModel:
         self, x: Inputs, lengths: npt.ArrayLike | None, fresh: npt.ArrayLike | None, size: int
     ) -> Iterator[tuple[Batch, Lengths | None, Fresh]]:
         """Yield inputs, lengths and which are fresh, of `size` sequences at a time that need nothing of each other."""
-        batch = self._as_read(check_batch("x", x, self.ports))
+        batch = self._as_read(self._checked(x))
         steps = None if lengths is None else self._checked_lengths(lengths, len(batch))
         anew = check_fresh("fresh", fresh, len(batch), self.config.remembers)
         if self.config.stateful:
@@ -315,7 +336,7 @@ class QuantisedModel:
 
     def _alone(self, x: Inputs) -> Batch:
         """Return sequences in the shape that the layers read, to be looked at each by itself."""
-        batch = self._as_read(check_batch("x", x, self.ports))
+        batch = self._as_read(self._checked(x))
         return self._sequences(batch, np.zeros(len(batch), np.bool_))
 
 

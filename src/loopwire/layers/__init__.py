@@ -27,6 +27,7 @@ from loopwire.layers.cells.qrnn import Qrnn
 from loopwire.layers.cells.sru import Sru
 from loopwire.layers.constant import Constant
 from loopwire.layers.dense import Dense
+from loopwire.layers.embedding import Embedding
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.equations import GATED, affine, blend, gate, parts, recurrent, state
 from loopwire.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling, GlobalSum
@@ -75,6 +76,7 @@ __all__ = [
     "Dot",
     "EchoState",
     "EitherMask",
+    "Embedding",
     "Emitter",
     "FastGrnn",
     "Flatten",

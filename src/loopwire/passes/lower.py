@@ -7,6 +7,7 @@ from collections.abc import Callable
 from loopwire.ir.builder import Builder
 from loopwire.ir.graph import Graph, Value
 from loopwire.ir.types import FixedType, TensorType
+from loopwire.layers.embedding import index_of
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.model import Layer, Model, Tensor
 from loopwire.layers.roles import LayerTypes
@@ -20,14 +21,16 @@ def lower(model: Model, input_type: FixedType, types_of: Callable[[Layer], Layer
 
     Args:
         model: as read by a frontend.
-        input_type: type of the elements of all inputs.
+        input_type: type of the elements of all inputs but indices of tables, which have their own.
         types_of: the types of each layer's tensors.
     """
     builder = Builder()
     values: dict[Tensor, Value] = {}
     for tensor in model.inputs:
         name = tensor.name if len(model.inputs) > 1 else "x"
-        values[tensor] = builder.input(name, TensorType(tensor.shape, input_type))
+        embedding = index_of(model, tensor)
+        element = input_type if embedding is None else embedding.index_type
+        values[tensor] = builder.input(name, TensorType(tensor.shape, element))
     for call in model.calls:
         builder.layer = call.layer.name
         results = call.layer.call(Emitter(builder, types_of(call.layer)), [values[tensor] for tensor in call.inputs])

@@ -125,7 +125,8 @@ def shapes_of(model: SavedModel, entries: Sequence[LayerEntry], steps: int | Non
     """
     given = [_batch_shape(model, entry)[1:] for entry in entries]
     shapes = [_with_steps(model, shape, steps) for shape in given]
-    check_steps(shapes, steps)
+    if not any(shape[:1] == (None,) for shape in given):
+        check_steps(shapes, steps)
     return [checked_shape(model.source, shape, SHAPE_REMEDY) for shape in shapes]
 
 
@@ -142,12 +143,12 @@ def _batch_shape(model: SavedModel, entry: LayerEntry) -> tuple[Any, ...]:
 
 def _with_steps(model: SavedModel, shape: tuple[Any, ...], steps: int | None) -> tuple[Any, ...]:
     """Return a shape with its steps, where they are left open."""
-    if len(shape) != 2 or shape[0] is not None:
+    if len(shape) not in (1, 2) or shape[0] is not None:
         return shape
     if steps is None:
         problem = f"its sequences, of shape {shape}, may have any number of steps"
         raise UnsupportedError(f"{model.source}, input", problem, STEPS_REMEDY)
-    return (steps, shape[1])
+    return (steps, *shape[1:])
 
 
 Key = tuple[str, int]

@@ -21,6 +21,7 @@ from loopwire.layers.global_pooling import GlobalAveragePooling
 from loopwire.layers.masking import EitherMask, StepMask
 from loopwire.layers.merge import Extreme, Merge, Multiply
 from loopwire.layers.model import Layer, ModelBuilder, Tensor
+from loopwire.layers.shape import Reshape
 
 
 class Differs(NamedTuple):
@@ -68,6 +69,7 @@ class Masks:
     """Makes a name one that no layer has."""
     _of: dict[Tensor, Mask] = field(default_factory=dict)
     _made: dict[Mask, Tensor] = field(default_factory=dict)
+    _steps: dict[Tensor, Tensor] = field(default_factory=dict)
 
     def begin(self, tensor: Tensor, mask: Mask) -> None:
         """Give a tensor a mask."""
@@ -82,7 +84,7 @@ class Masks:
         masks = [operand for operand in operands if isinstance(operand, frozenset)]
         match call.entry.class_name, operands, call.numbers:
             case "NotEqual", [Tensor() as tensor], [value]:
-                return frozenset({Differs(tensor, value)})
+                return frozenset({Differs(self.in_steps(tensor), value)})
             case "ZerosLike", [Tensor()], []:
                 return frozenset()
             case "OnesLike", [Tensor()], []:
@@ -154,6 +156,15 @@ class Masks:
                 "its input has a mask, which it does not hand on: Keras drops it here, with a warning",
                 "Put the Masking behind this layer, or take the mask away (mask_zero=False)",
             )
+
+    def in_steps(self, indices: Tensor) -> Tensor:
+        """Return indices (T,) as a sequence (T, 1)."""
+        if len(indices.shape) != 1:
+            return indices
+        if indices not in self._steps:
+            reshape = Reshape(self.unique(f"{indices.name}_steps"), (*indices.shape, 1))
+            (self._steps[indices],) = self.builder.call(reshape, indices)
+        return self._steps[indices]
 
     def tensor(self, mask: Mask, name: str) -> Tensor:
         """Return a mask as a tensor (T, 1)."""

@@ -19,10 +19,14 @@ from loopwire.frontends.keras.source import read_saved
 from loopwire.frontends.reading import AS_IT_IS, Reading
 from loopwire.layers.cell import Cell
 from loopwire.layers.constant import Constant
+from loopwire.layers.embedding import Embedding
 from loopwire.layers.global_pooling import GlobalAveragePooling
 from loopwire.layers.masking import Masking
 from loopwire.layers.model import Layer, Model, ModelBuilder, OneToOne, Tensor
 from loopwire.layers.recurrent import Recurrent
+
+WHOLE_DTYPES = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
+"""Of inputs, beside those in which Keras computes."""
 
 
 def read_keras(source: Path | str | LiveModel, reading: Reading = AS_IT_IS) -> Model:
@@ -144,8 +148,11 @@ class _Caller:
             self._layers[key] = read_layer(replace(layer, entry=replace(entry, name=unique)), READERS)
         read = self._layers[key]
         _check_inputs(layer, read, inputs)
-        if isinstance(read, Masking):
-            return self._masking(layer, read, inputs)
+        match read:
+            case Masking():
+                return self._masking(layer, read, inputs)
+            case Embedding():
+                return self._embedding(layer, read, inputs)
         called, given = self.masks.read_by(layer, read, inputs, mask)
         results = inputs if called is None else self.builder.call(called, *given)
         self.masks.follow(layer, read, inputs, results, mask)
@@ -157,6 +164,13 @@ class _Caller:
         (y,) = self.builder.call(layer, x, self.masks.tensor(differs, layer.name))
         self.masks.begin(y, differs)
         return (y,)
+
+    def _embedding(self, saved: SavedLayer, layer: Embedding, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        indices = self.masks.in_steps(inputs[0])
+        results = self.builder.call(layer, indices)
+        if saved.entry.config.get("mask_zero"):
+            self.masks.begin(results[0], frozenset({Differs(indices, 0.0)}))
+        return results
 
     def _bidirectional(
         self, saved: SavedLayer, inputs: Sequence[Tensor], path: tuple[str, ...], given: Mask | None
@@ -197,6 +211,8 @@ def _parts(saved: SavedModel, entry: LayerEntry) -> dict[str, Sequence[Array]]:
 
 
 def _check_input(saved: SavedModel, entry: LayerEntry) -> None:
+    if entry.config.get("dtype") in WHOLE_DTYPES:
+        entry = replace(entry, config={**entry.config, "dtype": None})
     read_layer(SavedLayer(entry, Context(saved.source, saved.keras_major, ()), ()), {"InputLayer": _input})
 
 

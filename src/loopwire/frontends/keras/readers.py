@@ -22,6 +22,7 @@ from loopwire.frontends.own import own_reader
 from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
+from loopwire.layers.embedding import Embedding
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.masking import Masking
@@ -312,6 +313,16 @@ def _activation(saved: SavedLayer) -> Activation:
     return Activation(saved.name, activation_layer(saved))
 
 
+def _embedding(saved: SavedLayer) -> Embedding:
+    """Read an Embedding, whose `mask_zero` says where a mask begins (`masks`)."""
+    shape = (saved.count("input_dim"), saved.count("output_dim"))
+    saved.boolean("mask_zero", False)
+    saved.only("quantization_config", None, remedy="Save the model before it is quantised")
+    saved.ignore("input_length", *(f"embeddings_{what}" for what in ("initializer", "regularizer", "constraint")))
+    (table,) = saved.weights(embeddings=shape)
+    return Embedding(saved.name, table)
+
+
 def _masking(saved: SavedLayer) -> Masking:
     saved.number("mask_value", 0.0)
     return Masking(saved.name)
@@ -374,6 +385,7 @@ READERS: dict[str, Reader] = {
     "RNN": _rnn,
     "PReLU": _prelu,
     "Masking": _masking,
+    "Embedding": _embedding,
     "Permute": windows.permute,
     "Conv1D": windows.convolution,
     "DepthwiseConv1D": windows.depthwise_convolution,
@@ -396,7 +408,6 @@ READERS: dict[str, Reader] = {
 
 REFUSED = {
     "Lambda": "It holds Python code, which is never run; build it from Keras's own layers",
-    "Embedding": "Embed the tokens before the model, and give it the vectors",
     "GroupQueryAttention": "Give each head of the query its own key: MultiHeadAttention",
     "CuDNNLSTM": "Load the weights into LSTM(recurrent_activation='sigmoid') and save that",
     "CuDNNGRU": "Load the weights into GRU(reset_after=True, recurrent_activation='sigmoid') and save that",

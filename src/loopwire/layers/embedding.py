@@ -1,0 +1,75 @@
+"""A lookup of vectors by numbers: what an index selects of a trained table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from loopwire.errors import UnsupportedError
+from loopwire.ir.graph import Value
+from loopwire.ir.types import FixedType, Overflow
+from loopwire.layers.emitter import Emitter
+from loopwire.layers.equations import Array
+from loopwire.layers.masking import StepMask
+from loopwire.layers.model import Model, OneToOne, Shape, Tensor
+from loopwire.layers.roles import Role
+from loopwire.layers.shape import Flatten, Reshape
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding(OneToOne):
+    """(T, 1) → (T, m), or (1,) → (m,): row x_t of the table (n, m); zeros where it has no such row.
+
+    An input of the model that only embeddings read has the type of its indices, unsigned and whole; what a layer
+    computes is rounded towards 0.
+    """
+
+    name: str
+    table: Array
+
+    kind: ClassVar[str] = "Embedding"
+    roles: ClassVar[tuple[str, ...]] = (Role.WEIGHT,)
+
+    @property
+    def index_type(self) -> FixedType:
+        """The narrowest type of a row's number."""
+        bits = max((len(self.table) - 1).bit_length(), 1)
+        return FixedType(bits, bits, signed=False, overflow=Overflow.SAT)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape with a row in place of each index."""
+        if input_shape[-1] != 1:
+            problem = f"it looks up one index a step, its input has shape {input_shape}"
+            raise UnsupportedError(f"layer {self.name!r}", problem, "Give it indices of shape (steps, 1)")
+        return (*input_shape[:-1], self.table.shape[1])
+
+    def emit(self, e: Emitter, x: Value) -> Value:
+        """Look up each index."""
+        return e.each_step(self._row, x, name="y")
+
+    def _row(self, e: Emitter, x: Value) -> Value:
+        index, exact = e.b.reshape(x, (), "index"), self.index_type
+        if (x.type.element.integer, x.type.element.fraction, x.type.element.signed) != (exact.integer, 0, False):
+            index = e.b.cast(index, exact, "row")
+        return e.b.lookup(e.weights(self.table, Role.WEIGHT, "table"), index, "y", "y = row x of the table")
+
+
+def index_of(model: Model, tensor: Tensor) -> Embedding | None:
+    """Return the embedding of most rows that reads an input of a model, if nothing but embeddings read it."""
+    readers = list(_readers(model, tensor))
+    found = [layer for layer in readers if layer is not None]
+    return max(found, key=lambda layer: len(layer.table)) if found and len(found) == len(readers) else None
+
+
+def _readers(model: Model, tensor: Tensor) -> Iterator[Embedding | None]:
+    """Yield the embeddings that read a tensor, its shape and its masks aside; None for each other layer."""
+    for call in model.calls:
+        if tensor not in call.inputs or isinstance(call.layer, StepMask):
+            continue
+        if isinstance(call.layer, Flatten | Reshape):
+            yield from _readers(model, call.outputs[0])
+        else:
+            yield call.layer if isinstance(call.layer, Embedding) else None
+    if tensor in model.outputs:
+        yield None
