@@ -168,7 +168,14 @@ def mask_cases() -> Iterator[Case]:
 
 def embedding_cases() -> Iterator[Case]:
     yield Case("embedding", (4, 1), [Embedding("a", w(5, 2)), gru("b", 2, 2)])
-    yield Case("embedding_fold", (3, 1), [Embedding("a", w(9, 2)), lstm("b", 2, 4)], reuse_factor=4, part="LFE5U-85F")
+    yield Case(
+        "embedding_fold",
+        (3, 1),
+        [Embedding("a", w(9, 2)), lstm("b", 2, 4)],
+        reuse_factor=4,
+        part="xc7a100t",
+        clock_period_ns=9,
+    )
     yield Case("embedding_one_row", (1,), [Embedding("a", w(1, 3))], clock_period_ns=2.5, part="xcvu13p")
     yield Case("embedding_many_rows", (3, 1), [Embedding("a", w(130, 1)), rnn("b", 1, 2)], copies=2, io="parallel")
 
