@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import replace
 from itertools import product
@@ -197,3 +198,33 @@ def test_targets_are_for_hardware_whose_cycles_are_known() -> None:
 def test_targets_are_not_compiled_before_knobs_are_chosen() -> None:
     with pytest.raises(ConfigError, match="targets: no knobs have been chosen for them"):
         loopwire.compile(tagger(), config({"max_dsps": 5}))
+
+
+def test_the_clock_is_chosen_to_a_hundredth_of_a_nanosecond() -> None:
+    design = loopwire.compile(tagger(), config())
+    choice = choose(design, min_clock_ns=2.0)
+    chosen = choice.design.config
+    assert chosen.knobs == design.config.knobs
+    assert [knob.name for knob in choice.knobs] == ["clock_period_ns"]
+    # By hand: every hundredth of a nanosecond that is near, and every tenth that is not.
+    near = [round(chosen.clock_period_ns + 0.01 * k, 2) for k in range(-30, 31)]
+    for period_ns in {*near, *(round(2.0 + 0.1 * k, 2) for k in range(480))}:
+        assert latency_ns(design, period_ns) >= latency_ns(design, chosen.clock_period_ns) * (1 - 1e-12)
+
+
+def test_the_clock_is_chosen_with_the_knobs() -> None:
+    design = loopwire.compile(tagger(), config())
+    fixed = choose(design, max_share=0.01)
+    free = choose(design, max_share=0.01, min_clock_ns=2.0)
+    assert judged(free)[0] * free.design.config.clock_period_ns <= judged(fixed)[0] * 5.0
+    small = choose(design, max_latency_ns=400, min_clock_ns=2.0)
+    assert judged(small)[0] * small.design.config.clock_period_ns <= 400
+    assert judged(small)[1] <= judged(choose(design, max_latency_ns=400))[1]
+
+
+def latency_ns(design: loopwire.Design, period_ns: float) -> float:
+    try:
+        clocked = replace(design, config=replace(design.config, clock_period_ns=period_ns))
+        return clocked.predicted_cycles.latency_cycles * period_ns
+    except ConfigError:
+        return math.inf

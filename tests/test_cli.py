@@ -66,6 +66,16 @@ def test_knobs_are_chosen_for_targets_and_given_back_as_a_file(model: Path, tmp_
     assert written[0] == written[1]
 
 
+def test_the_clock_is_chosen(model: Path, tmp_path: Path) -> None:
+    result = loopwire("compile", model, "--clock-ns", "auto", "--out", tmp_path / "auto", "--simulate", 0)
+    assert result.exit_code == 0, result.output
+    report = json.loads((tmp_path / "auto" / "report.json").read_text())
+    assert report["chosen"] == [{"name": "clock_period_ns", "value": f"{report['clock_period_ns']:g}"}]
+    assert f"clock_period_ns = {report['clock_period_ns']}" in (tmp_path / "auto" / "chosen.toml").read_text()
+    refused = loopwire("compile", model, "--clock-ns", "fast", "--out", tmp_path / "no")
+    assert refused.exit_code == 2 and "'fast' is not a valid float" in refused.output
+
+
 def test_from_a_model_file_to_verified_firmware(model: Path, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "build" / "tagger"
     result = loopwire("compile", model, "--data", data, "--out", out, "--simulate", 40)

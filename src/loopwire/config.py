@@ -93,7 +93,7 @@ class CompileConfig(Knobs):
         name: of the top module; None: the model's.
         steps: of a sequence, for a model that leaves their number open; None: the model's.
         simulate_sequences: how many sequences `Design.verify` simulates at most, if not told otherwise.
-        targets: bounds to which `explore.chooser.choose` finds reuse factors, interleave and copies.
+        targets: bounds to which `explore.chooser.choose` finds reuse factors, interleave, copies and the clock.
         model: types of all tensors.
         kind: types in every layer of one kind, such as 'LSTM'.
         layer: types in one layer, by its name.
@@ -134,7 +134,7 @@ class CompileConfig(Knobs):
             raise ConfigError(
                 "simulate_sequences", f"{self.simulate_sequences} sequences are impossible", "Give 0 or more"
             )
-        if self.targets is not None:
+        if self.targets is not None and self.targets.bounds():
             self._check_targets()
 
     def _check_targets(self) -> None:
@@ -364,6 +364,7 @@ _TARGETS_READERS: dict[str, Check] = {
     "max_interval_cycles": number,
     **dict.fromkeys(("max_luts", "max_ffs", "max_dsps", "max_brams"), whole),
     "max_share": read_share,
+    "min_clock_ns": number,
 }
 
 _PLAIN: dict[str, Check] = {

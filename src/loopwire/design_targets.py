@@ -1,4 +1,4 @@
-"""What a design shall not exceed, given instead of the knobs that decide it."""
+"""What a design shall not exceed, given instead of the knobs, or the clock, that decide it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class DesignTargets:
         max_interval_cycles: from a sequence to the next at full rate, the mean.
         max_luts, max_ffs, max_dsps, max_brams: by estimate; block RAMs are of 18 kbit.
         max_share: of any of the part's resources, by estimate; at most 1.
+        min_clock_ns: the clock period is chosen too, from this one on. Alone it leaves all knobs as they are.
 
     Raises:
         ConfigError: a bound is impossible.
@@ -31,6 +32,7 @@ class DesignTargets:
     max_dsps: int | None = None
     max_brams: int | None = None
     max_share: float | None = None
+    min_clock_ns: float | None = None
 
     def __post_init__(self) -> None:
         counted = ("max_luts", "max_ffs", "max_dsps", "max_brams")
@@ -41,15 +43,21 @@ class DesignTargets:
         for name, value in given.items():
             if not (math.isfinite(value) and value >= 0):
                 raise ConfigError(f"targets, {name}", f"{value} is impossible", "Give 0 or more")
+        if self.min_clock_ns == 0:
+            raise ConfigError("targets, min_clock_ns", "0 is impossible", "Give a clock period in ns, such as 2.5")
         if self.max_share is not None and self.max_share > 1:
             likely = f". Did you mean {self.max_share:g}%?" if 2 <= self.max_share <= 100 else ""
             problem = f"{self.max_share:.0%} is more than the part"
             raise ConfigError("targets, max_share", problem, f"Give at most 100%{likely}")
 
     def given(self) -> dict[str, float]:
-        """Return the bounds that there are, by name."""
+        """Return what is given, by name."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
+
+    def bounds(self) -> dict[str, float]:
+        """Return the bounds that are given on what a design reaches, by name."""
+        return {name: value for name, value in self.given().items() if name != "min_clock_ns"}
 
 
 def read_share(where: str, value: Any) -> float:

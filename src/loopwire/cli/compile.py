@@ -11,7 +11,7 @@ import click
 
 from loopwire.cli.console import print_table, progress_bars, step
 from loopwire.cli.failures import errors_told, keep_told
-from loopwire.cli.settings import how_to_read, named_files, read_settings
+from loopwire.cli.settings import ClockPeriod, how_to_read, named_files, read_settings
 from loopwire.text.names import printable
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ FITTING_SHARE = "80%"
 )
 @click.option("--target", help="verilog or vitis_hls. [default: verilog]")
 @click.option("--part", help="FPGA. [default: xcku115-flvb2104-2-i]")
-@click.option("--clock-ns", "clock_period_ns", type=float, help="Clock period in ns. [default: 5]")
+@click.option("--clock-ns", "clock_period_ns", type=ClockPeriod(), help="Clock period in ns, or auto. [default: 5]")
 @click.option("--delay-factor", type=float, help="Take the part's delays to be so many times as long. [default: 1]")
 @click.option("--precision", help="Type of all tensors. [default: fixed<16,6,RND,SAT>]")
 @click.option("--reuse-factor", type=int, help="Products that a multiplier serves in each step. [default: 1]")
@@ -62,6 +62,7 @@ FITTING_SHARE = "80%"
 @click.option("--id-bits", type=int, help="Bits of TID that do the same, and number the channels. [default: 0]")
 @click.option("--port-registers", is_flag=True, default=None, help="Register slices at the ports and between engines.")
 @click.option("--fixed-latency", is_flag=True, default=None, help="Hold each result until the greatest latency.")
+@click.option("--min-clock-ns", type=float, help="Choose the clock too, from this period on. [default of auto: 2]")
 @click.option("--max-latency-ns", type=float, help="Choose R, C and U for this latency, the smallest design.")
 @click.option("--max-interval", "max_interval_cycles", type=float, help="The same for this interval, in cycles.")
 @click.option("--max-luts", type=int, help="At most so many look-up tables, by estimate.")

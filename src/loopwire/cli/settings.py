@@ -26,6 +26,7 @@ LABELS = click.option("--labels", type=click.Path(path_type=Path), help="Labels,
 
 
 HLS4ML_SUFFIXES = (".yml", ".yaml")
+AUTO, LEAST_CLOCK_NS = "auto", 2.0
 
 
 def how_to_read(command: Callable[..., None]) -> Callable[..., None]:
@@ -47,6 +48,16 @@ def named_files(
     if model is None:
         raise click.UsageError("Missing argument 'MODEL', which only an hls4ml file in --config may name instead.")
     return model, data, out or Path("build") / model.stem
+
+
+class ClockPeriod(click.ParamType[float | str]):
+    """A number of nanoseconds, or 'auto' for one that is chosen."""
+
+    name = "ns|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float | str:
+        """Return the number, or 'auto'."""
+        return AUTO if value == AUTO else float(click.FLOAT.convert(value, param, context))
 
 
 def read_settings(
@@ -75,6 +86,9 @@ def read_settings(
     reading = Reading(weights, options.get("steps"), trust)
     config = CompileConfig() if config_path is None else _read_file(config_path, model_path, reading)
     given = {key: value for key, value in options.items() if value is not None}
+    if given.get("clock_period_ns") == AUTO:
+        del given["clock_period_ns"]
+        given.setdefault("min_clock_ns", LEAST_CLOCK_NS)
     targets = {bound.name: given.pop(bound.name) for bound in fields(DesignTargets) if bound.name in given}
     if targets:
         kept = {} if config.targets is None else config.targets.given()

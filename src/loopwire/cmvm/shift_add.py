@@ -14,6 +14,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import count
 
 import numpy as np
@@ -30,6 +31,10 @@ SOLVED_PRODUCTS = 16384
 SOLVER_DIGITS = 8000
 """Signed digits that the solver is given at once. Its time grows with about their square; half as many cost some 6 %
 more adders (measured on a 96 x 32 matrix of 8-bit weights)."""
+
+
+KEPT_TREES = 8
+"""So many trees are kept, of some 10 MB where they are large."""
 
 
 def _all_negative(values: Iterable[int]) -> bool:
@@ -67,16 +72,31 @@ def solve(
     assert weights.ndim == 2 and weights.shape[1] == len(inputs), f"matrix {weights.shape} for {len(inputs)} inputs"
     assert np.abs(weights).max(initial=0) < 1 << SOLVER_BITS, "a weight is wider than the solver's float32"
     assert max_depth is None or max_depth >= minimal_depth(weights), f"no tree has a depth of {max_depth}"
+    alike = tuple(map(tuple, groups))
+    return _solved(weights.tobytes(), weights.shape[0], tuple(map(tuple, inputs)), max_depth, alike, SOLVER_DIGITS)
+
+
+@lru_cache(maxsize=KEPT_TREES)
+def _solved(
+    weights: bytes,
+    rows: int,
+    inputs: tuple[tuple[int, int], ...],
+    max_depth: int | None,
+    groups: tuple[tuple[int, ...], ...],
+    digits_at_once: int,
+) -> AdderTree:
+    """Solve; one matrix is asked for again and again while clocks, reuse factors or types of other layers are tried."""
+    matrix = np.frombuffer(weights, np.int64).reshape(rows, len(inputs))
     builder = _Builder([Interval(low, high) for low, high in inputs])
     outputs: dict[int, Output] = {}
-    for group in groups or [range(len(weights))]:
+    for group in groups or [range(rows)]:
         builder.begin_group()
-        ours = weights[list(group)]
+        ours = matrix[list(group)]
         digits = sum(map(csd_digits, ours.ravel().tolist()))
-        blocks = np.array_split(ours, max(1, math.ceil(digits / SOLVER_DIGITS)))
+        blocks = np.array_split(ours, max(1, math.ceil(digits / digits_at_once)))
         terms = [term for block in blocks for term in _solver_rows(block, builder, shallow=max_depth is not None)]
         outputs |= {row: builder.output(term, max_depth) for row, term in zip(group, terms, strict=True)}
-    return builder.tree([outputs[row] for row in range(len(weights))], groups)
+    return builder.tree([outputs[row] for row in range(rows)], groups)
 
 
 ZERO = Interval(0, 0)

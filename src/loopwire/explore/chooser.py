@@ -12,6 +12,7 @@ from loopwire.config import CHOSEN_KNOBS, CompileConfig
 from loopwire.design import Design
 from loopwire.design_targets import DesignTargets
 from loopwire.errors import ConfigError
+from loopwire.explore.clock import clock_periods_ns, fastest
 from loopwire.explore.shapes import Limits, Shape, Shapes
 from loopwire.knobs import Knobs
 from loopwire.report.chosen import QUANTITIES, ChosenKnob, Target
@@ -20,6 +21,9 @@ from loopwire.schedule.network_plan import is_chain
 Bounds = dict[str, float]
 THE_PART: Bounds = {"max_share": 1.0}
 TIMES = {"max_latency_ns", "max_interval_cycles"}
+COARSE, FINE = 1.25, 1.05
+"""Ratios of clock periods that are tried one after the other, where each is a search of its own."""
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Choice:
 def choose(
     design: Design,
     targets: DesignTargets | Mapping[str, Any] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     **bounds: Any,
 ) -> Choice:
     """Return a design with the knobs that suit the targets best.
@@ -43,8 +47,9 @@ def choose(
 
     Where latency or interval is bounded, this is the smallest design within the targets: the one that takes the
     smallest share of the part, of the resource of which it takes most. Where only resources are bounded, it is the one
-    of the least latency, then of the least interval. Latency and interval are exact, resources are estimates. The
-    search looks at the shapes of `explore.shapes`.
+    of the least latency, then of the least interval. With `min_clock_ns` the clock period is chosen too, and alone the
+    knobs stay as they are. Latency and interval are exact, resources are estimates. The search looks at the shapes of
+    `explore.shapes`.
 
     Args:
         design: whose knobs are chosen.
@@ -67,8 +72,53 @@ def choose(
     if not is_chain(design.graph, design.config):
         remedy = "Leave them out and give the knobs: --reuse-factor, --interleave"
         raise ConfigError("targets", "knobs are chosen for chains of layers, and this model is a graph", remedy)
-    search = _Search(design, progress or _silent)
-    asked = targets.given()
+    if targets.min_clock_ns is None:
+        return _choose(design, targets.bounds(), progress or _silent)
+    return _with_a_clock(design, targets.min_clock_ns, targets.bounds(), progress or _silent)
+
+
+def _with_a_clock(design: Design, least_ns: float, bounds: Bounds, progress: Progress) -> Choice:
+    """Choose at many clock periods, and return the best choice of all."""
+    found: dict[float, Choice] = {}
+
+    def at(period_ns: float) -> Choice | None:
+        clocked = replace(design, config=replace(design.config, clock_period_ns=period_ns))
+        try:
+            chosen = _choose(clocked, bounds, progress) if bounds else _unchanged(clocked)
+        except ConfigError:  # too fast a clock for an operation, or nothing within the bounds
+            return None
+        knobs = (*chosen.knobs, ChosenKnob("clock_period_ns", f"{period_ns:g}"))
+        return found.setdefault(period_ns, replace(chosen, knobs=knobs))
+
+    def latency_cycles(period_ns: float) -> int | None:
+        chosen = at(period_ns)
+        return None if chosen is None else chosen.design.predicted_cycles.latency_cycles
+
+    if TIMES & bounds.keys():
+        choices = [chosen for period_ns in clock_periods_ns(least_ns, COARSE) if (chosen := at(period_ns))]
+        if choices:
+            return min(choices, key=_share)
+    else:
+        best = fastest(clock_periods_ns(least_ns, FINE if bounds else 1.0), latency_cycles)
+        if best is not None:
+            return found[best]
+    return _choose(design, bounds, progress)  # ends in the refusal
+
+
+def _unchanged(design: Design) -> Choice:
+    """Return a design as it is, once it has been planned."""
+    assert design.predicted_cycles
+    return Choice(design, (), ())
+
+
+def _share(choice: Choice) -> float:
+    """Return the largest share of the part that the estimate gives."""
+    return max((use.used / (use.available or 1e-9) for use in choice.design.report().estimated), default=0.0)
+
+
+def _choose(design: Design, asked: Bounds, progress: Progress) -> Choice:
+    """Choose at the design's clock."""
+    search = _Search(design, progress)
     found = search.best(THE_PART | asked, None if TIMES & asked.keys() else "max_latency_ns")
     if found is None:
         raise search.refusal(asked)
@@ -80,7 +130,7 @@ def choose(
 
 
 class _Search:
-    def __init__(self, design: Design, progress: Callable[[int, int], None]) -> None:
+    def __init__(self, design: Design, progress: Progress) -> None:
         self._progress = progress
         self._device = design.device
         self._clock_period_ns = design.config.clock_period_ns
