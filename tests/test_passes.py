@@ -287,3 +287,13 @@ def test_folding_constants_changes_no_number(graph: Graph) -> None:
         evaluate_integers(fold_constants(graph), inputs), evaluate_integers(graph, inputs), strict=True
     ):
         np.testing.assert_array_equal(found, due)
+
+
+def test_values_keep_their_roles_through_passes() -> None:
+    graph = fuse_scans(
+        accumulate_flattened(lowered(lstm(np.random.default_rng(1), FEATURES), dense(np.random.default_rng(2), 2)))
+    )
+    roles = {v.name: v.role for node in graph.walk() for v in (*node.operands, *node.results) if v.layer == "lstm"}
+    expected = {"W": "weight", "U": "recurrent_weight", "b": "bias", "i": "gate", "c_next": "cell", "h_prev": "state"}
+    assert {name: roles[f"lstm.{name}"] for name in expected} == expected
+    assert roles["lstm.fc"] == "" and graph.inputs[0].role == "input"

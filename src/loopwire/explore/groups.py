@@ -15,6 +15,7 @@ from loopwire.layers.roles import Role
 
 WEIGHTS = (Role.WEIGHT, Role.RECURRENT_WEIGHT, Role.BIAS)
 PROBE_INTEGER_BITS = 64
+"""Of the types in which tensors are looked for: no value is beyond them."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def fixed(width: int, integer: int) -> FixedType:
 
 
 class Probe:
-    """A model lowered with a type of its own for every group, by which its tensors are known."""
+    """A model lowered with another type for every group, so that each rounds what it is given to its own."""
 
     def __init__(self, model: Model) -> None:
         self.model = compile_silently(model).model
@@ -76,30 +77,29 @@ class Probe:
 
     def _lower(self, groups: list[Group]) -> None:
         types = {group: fixed(2 * PROBE_INTEGER_BITS + index, PROBE_INTEGER_BITS) for index, group in enumerate(groups)}
-        self._groups_by_type = {type: group for group, type in types.items()}
+        self._group_of = {(group.layer, role): group for group in groups for role in group.roles}
         self.graph: Graph = compile_silently(self.model, configuration(types)).graph
-        found = {self.group_of(value) for value, _ in self.typed()}
+        found = {group for _, _, group in self.typed()}
         self.groups = [group for group in groups if group in found]
 
-    def typed(self) -> list[tuple[Value, ops.Op | None]]:
+    def typed(self) -> list[tuple[Value, ops.Op | None, Group]]:
         """Return every value that gets its type from a group, with the op that makes it; None for the input."""
         nodes = [node for node in self.graph.walk() if isinstance(node.op, ops.Const | ops.Cast | ops.Table)]
         made = [(node.result, node.op) for node in nodes]
         every: list[tuple[Value, ops.Op | None]] = [*((value, None) for value in self.graph.inputs), *made]
-        return [(value, op) for value, op in every if value.type.element in self._groups_by_type]
+        return [(value, op, group) for value, op in every if (group := self.group_of(value)) is not None]
 
     def group_of(self, value: Value) -> Group | None:
-        """Return the group that decides a value's type, if any."""
-        return self._groups_by_type.get(value.type.element)
+        """Return the group that decides a value's type, if any: that of its role in its layer."""
+        return self._group_of.get((value.layer, value.role))
 
     def elements(self) -> dict[Group, int]:
         """Return how many numbers each group holds: of one step, within a sequence; initial states are left out."""
         count = dict.fromkeys(self.groups, 0)
-        for value, op in self.typed():
-            if isinstance(op, ops.Const) and not self._groups_by_type[value.type.element].is_weights:
+        for value, op, group in self.typed():
+            if isinstance(op, ops.Const) and not group.is_weights:
                 continue
-            size = value.type.size if op is not None else value.type.shape[-1]
-            count[self._groups_by_type[value.type.element]] += size
+            count[group] += value.type.size if op is not None else value.type.shape[-1]
         return count
 
     def _tied(self) -> list[Group]:

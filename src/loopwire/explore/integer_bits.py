@@ -61,20 +61,17 @@ def bits_from_proof(probe: Probe, input_integer: int) -> dict[Group, int]:
     source = next(group for group in probe.groups if not group.layer)
     wide[source] = fixed(input_integer + PROOF_FRACTION_BITS, input_integer)
     graph = compile_silently(probe.model, configuration(wide)).graph
-    group_of = {type: group for group, type in wide.items()}
     found = ranges(graph)
     bits = {source: input_integer}
     for node in graph.walk():
-        match node.op:
-            case ops.Cast(to) if to in group_of:
-                operand = node.operands[0]
-                low, high, step = found[operand].low, found[operand].high, operand.type.element.step
-            case ops.Table(to=to) | ops.Const(type=to) if to in group_of:
-                low, high, step = found[node.result].low, found[node.result].high, to.step
-            case _:
-                continue
-        needed = _bits(max(-low, high) * step)
-        bits[group_of[to]] = max(bits.get(group_of[to], FEWEST), needed)
+        if not isinstance(node.op, ops.Cast | ops.Table | ops.Const):
+            continue
+        group = probe.group_of(node.result)
+        if group is not None:
+            # A cast's operand tells how far values go, also where its result's type is too narrow for them.
+            value = node.operands[0] if isinstance(node.op, ops.Cast) else node.result
+            needed = _bits(max(-found[value].low, found[value].high) * value.type.element.step)
+            bits[group] = max(bits.get(group, FEWEST), needed)
     return bits
 
 

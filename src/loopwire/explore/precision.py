@@ -235,7 +235,7 @@ def _judge(floating: Design, criterion: Criterion, events: Events) -> Judge:
 def _digest(probe: Probe, events: Events, criterion: Criterion, bits: Mapping[Group, int]) -> str:
     """Return what decides the course of a search."""
     digest = hashlib.sha256(repr((str(criterion), [(str(group), bits[group]) for group in probe.groups])).encode())
-    for value, op in probe.typed():
+    for value, op, _ in probe.typed():
         digest.update(repr(value).encode())
         reals = getattr(op, "reals", None)
         digest.update(b"" if reals is None else np.ascontiguousarray(reals).tobytes())

@@ -12,12 +12,10 @@ import numpy.typing as npt
 from loopwire.data import check_inputs
 from loopwire.design import Design
 from loopwire.emulator.evaluate import evaluate_integers
-from loopwire.hls4ml.translation import activation_name
+from loopwire.hls4ml.translation import activation_name, separate_activation
 from loopwire.ir import ops
 from loopwire.ir.fixed_point import quantise, to_real
 from loopwire.ir.graph import Graph, Node, Value
-from loopwire.layers.activation import LINEAR
-from loopwire.layers.dense import Dense
 from loopwire.layers.model import Model
 from loopwire.quantised_model import DEFINITION_BATCH
 
@@ -59,12 +57,12 @@ def _evaluate(graph: Graph, model: Model, x: Reals) -> dict[str, Reals]:
     for call in model.calls:
         layer, shape = call.layer, call.outputs[0].shape
         named[layer.name] = traced[layer.name] = traced[layer.name].reshape(len(x), *shape)
-        if layer.name in before:
-            assert isinstance(layer, Dense)
+        function = separate_activation(layer)
+        if function is not None:
             value = before[layer.name]
             kept = to_real(np.stack(steps[value], axis=1), value.type.element.fraction)
             named[layer.name] = kept.reshape(traced[layer.name].shape)
-            named[activation_name(layer, layer.activation)] = traced[layer.name]
+            named[activation_name(layer, function)] = traced[layer.name]
     return named
 
 
@@ -82,5 +80,5 @@ def _handed_on(graph: Graph, model: Model) -> dict[str, Value]:
 def _before_activations(graph: Graph, model: Model) -> dict[str, Value]:
     """Return what stands before the activation of each Dense that has one."""
     values = {node.result.name: node.result for node in graph.walk() if not isinstance(node.op, ops.Scan)}
-    names = [layer.name for layer in model.layers if isinstance(layer, Dense) and layer.activation != LINEAR]
+    names = [layer.name for layer in model.layers if separate_activation(layer) is not None]
     return {name: values.get(f"{name}.a_cast") or values[f"{name}.a"] for name in names}

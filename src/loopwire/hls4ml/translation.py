@@ -18,11 +18,8 @@ from loopwire.config import DEFAULT_TYPE, PrecisionConfig
 from loopwire.hls4ml import keys
 from loopwire.hls4ml.settings import HlsConfig, LayerSettings, read_count, read_strategy
 from loopwire.ir.types import FixedType, Overflow, Rounding
-from loopwire.layers.activation import LINEAR, Activation, Function
-from loopwire.layers.batch_normalization import BatchNormalization
-from loopwire.layers.dense import Dense
+from loopwire.layers.activation import LINEAR, Function
 from loopwire.layers.model import Layer, Model
-from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.roles import Role
 from loopwire.layers.shape import Flatten
 from loopwire.passes.fold_batch_normalization import fold_batch_normalization
@@ -37,6 +34,8 @@ TENSORS: dict[str, str] = {
     Role.GATE: "table",
 }
 """hls4ml's names of roles; all others are a `result`."""
+SCALING = ("BatchNormalization",)
+"""Kinds of layers whose weight is a `scale` there."""
 STATIC = "no effect: there is a cell for each step (`copies`) only if all recurrent layers ask for it"
 
 
@@ -48,6 +47,19 @@ def activation_name(layer: Layer, function: Function) -> str:
 def functions_of(layer: Layer) -> tuple[Function, ...]:
     """Return a layer's activations."""
     return tuple(value for value in vars(layer).values() if isinstance(value, Function))
+
+
+def separate_activation(layer: Layer) -> Function | None:
+    """Return the activation behind a sum of products that is a layer of its own in hls4ml."""
+    if Role.STATE in layer.roles or Role.PREACTIVATION not in layer.roles:
+        return None
+    function = next(iter(functions_of(layer)), LINEAR)
+    return None if function == LINEAR else function
+
+
+def tensor_of(layer: Layer, role: str) -> str:
+    """Return hls4ml's name for what plays a role in a layer."""
+    return "scale" if role == Role.WEIGHT and layer.kind in SCALING else TENSORS.get(role, "result")
 
 
 def input_name(keras_classes: Mapping[str, str]) -> str:
@@ -103,33 +115,18 @@ class _Translation:
 
     def _layer(self, layer: Layer) -> PrecisionConfig:
         settings = self._of(layer.name)
-        match layer:
-            case Recurrent():
-                return self._recurrent(layer, settings)
-            case Dense():
-                return self._dense(layer, settings)
-            case BatchNormalization():
-                roles: dict[str, str] = {"scale": Role.WEIGHT, "bias": Role.BIAS, "result": Role.RESULT}
-                return PrecisionConfig(types={role: settings.type_of(tensor) for tensor, role in roles.items()})
-            case Activation():
-                types: dict[str, FixedType] = {Role.RESULT: settings.type_of("result")}
-                self._note_inner_types(layer.function, settings)
-                return PrecisionConfig(types=types, table_size=self._table_size(layer, settings))
-            case _:
-                named = {role: settings.type_of(TENSORS.get(role, "result")) for role in layer.roles}
-                named.pop(Role.PREACTIVATION, None)
-                return PrecisionConfig(types=named)
+        types = {role: settings.type_of(tensor_of(layer, role)) for role in layer.roles if role != Role.PREACTIVATION}
+        if Role.STATE in layer.roles:
+            return self._cell(layer, settings, types)
+        if Role.PREACTIVATION in layer.roles:
+            return self._affine(layer, settings, types)
+        for function in functions_of(layer):
+            self._note_inner_types(function, settings)
+        return PrecisionConfig(types=types, table_size=self._table_size(layer, settings))
 
-    def _recurrent(self, layer: Recurrent, settings: LayerSettings) -> PrecisionConfig:
-        state = settings.type_of("result")
-        types: dict[str, FixedType] = {
-            Role.WEIGHT: settings.type_of("weight"),
-            Role.RECURRENT_WEIGHT: settings.type_of("recurrent_weight"),
-            Role.BIAS: settings.type_of("bias"),
-            **dict.fromkeys((*(state.role for state in layer.states.values()), Role.RESULT), state),
-        }
+    def _cell(self, layer: Layer, settings: LayerSettings, types: dict[str, FixedType]) -> PrecisionConfig:
         accum = settings.given("accum")
-        if accum is not None:
+        if accum is not None and Role.PREACTIVATION in layer.roles:
             types[Role.PREACTIVATION] = accum
         inside = [self._of(activation_name(layer, function)) for function in functions_of(layer)]
         if Role.GATE in layer.roles:
@@ -142,12 +139,12 @@ class _Translation:
             settings.remark("recurrent_bias", f"no effect: all biases have the type of `bias`, {types[Role.BIAS]}")
         return PrecisionConfig(types=types, table_size=self._table_size(layer, settings, *inside))
 
-    def _dense(self, layer: Dense, settings: LayerSettings) -> PrecisionConfig:
-        types: dict[str, FixedType] = {Role.WEIGHT: settings.type_of("weight"), Role.BIAS: settings.type_of("bias")}
+    def _affine(self, layer: Layer, settings: LayerSettings, types: dict[str, FixedType]) -> PrecisionConfig:
+        """Return the types of a sum of products and the activation behind it."""
+        function = next(iter(functions_of(layer)), LINEAR)
         result, accum = settings.given("result"), settings.given("accum")
-        inside = self._of(activation_name(layer, layer.activation))
-        if layer.activation == LINEAR and inside.given("result") is None:
-            types[Role.RESULT] = settings.type_of("result")
+        inside = self._of(activation_name(layer, function))
+        if function == LINEAR and inside.given("result") is None:
             before = accum
         else:
             types[Role.RESULT] = inside.type_of("result")
@@ -156,7 +153,7 @@ class _Translation:
                 settings.remark("accum", EXACT_SUMS)
         if before is not None:
             types[Role.PREACTIVATION] = before
-        self._note_inner_types(layer.activation, inside)
+        self._note_inner_types(function, inside)
         return PrecisionConfig(types=types, table_size=self._table_size(layer, settings, inside))
 
     def _table_size(self, layer: Layer, *settings: LayerSettings) -> int | None:
@@ -196,7 +193,7 @@ class _Translation:
 
     def _copies(self) -> dict[str, Any]:
         """Return a cell for each step where no recurrent layer is static."""
-        recurrent = [self._of(layer.name) for layer in self._folded.layers if isinstance(layer, Recurrent)]
+        recurrent = [self._of(layer.name) for layer in self._folded.layers if Role.STATE in layer.roles]
         found = [option for option in (settings.option("Static") for settings in recurrent) if option is not None]
         unrolled = [place for place, is_static in found if is_static is False]
         if unrolled and len(unrolled) == len(recurrent):
@@ -207,7 +204,7 @@ class _Translation:
 
     def _recurrent_steps(self) -> int:
         """Return the steps that the first recurrent layer reads."""
-        call = next(call for call in self._folded.calls if isinstance(call.layer, Recurrent))
+        call = next(call for call in self._folded.calls if Role.STATE in call.layer.roles)
         return call.inputs[0].shape[0]
 
     def _note_truncation(self, types: list[FixedType]) -> None:
@@ -238,8 +235,8 @@ def _classes(model: Model, keras_classes: Mapping[str, str]) -> dict[str, tuple[
         own = [*classes[layer.name], layer.kind]
         for function in functions_of(layer):
             inside = "Softmax" if function.name == "softmax" else "Activation"
-            if layer.kind != "Activation":
-                classes[activation_name(layer, function)] = (inside,) if isinstance(layer, Dense) else ()
+            if layer.roles != (Role.RESULT,):
+                classes[activation_name(layer, function)] = () if Role.STATE in layer.roles else (inside,)
             elif inside == "Softmax":
                 own.insert(0, inside)
         if isinstance(layer, Flatten):

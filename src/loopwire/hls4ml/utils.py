@@ -11,13 +11,9 @@ from loopwire.hls4ml.conversion import keras_classes
 from loopwire.hls4ml.keys import TENSORS_NO_EFFECT
 from loopwire.hls4ml.notes import Notes
 from loopwire.hls4ml.settings import AUTO
-from loopwire.hls4ml.translation import activation_name, input_name
+from loopwire.hls4ml.translation import activation_name, input_name, separate_activation, tensor_of
 from loopwire.ir.types import FixedType
-from loopwire.layers.activation import LINEAR, Function
-from loopwire.layers.batch_normalization import BatchNormalization
-from loopwire.layers.dense import Dense
 from loopwire.layers.model import Layer
-from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.roles import Role
 from loopwire.passes.fold_batch_normalization import fold_batch_normalization
 
@@ -76,33 +72,28 @@ def config_from_keras_model(
     for layer in layers:
         for name, kind, group in _groups(layer, classes[layer.name], default_precision, default_reuse_factor):
             groups[kind if by_type else name] = group
-    if by_type and any(isinstance(layer, Dense) and layer.activation != LINEAR for layer in layers):
-        # Here `result` would be the type before the activation as well, which shall stay exact.
-        groups["Dense"]["Precision"].pop("result", None)
+    for layer in layers if by_type else ():
+        if separate_activation(layer) is not None:
+            # Here `result` would be the type before the activation as well, which shall stay exact.
+            groups[classes[layer.name]]["Precision"].pop("result", None)
     return config
 
 
 def _groups(layer: Layer, keras_class: str, precision: str, reuse_factor: int) -> list[tuple[str, str, dict[str, Any]]]:
     """Return (name, class, settings) of what hls4ml makes of a layer; nothing for one without tensors."""
-    match layer:
-        case Recurrent():
-            gates = ["table"] if Role.GATE in layer.roles else []
-            group = _group(precision, "result", "weight", "bias", "recurrent_weight", *gates, "accum")
-            return [(layer.name, keras_class, {**group, "ReuseFactor": reuse_factor})]
-        case Dense(activation=Function(name="linear")):
-            group = _group(precision, "result", "weight", "bias", "accum")
-            return [(layer.name, keras_class, {**group, "ReuseFactor": reuse_factor})]
-        case Dense():
-            group = _group(precision, "weight", "bias", "accum")
-            kind = "Softmax" if layer.activation.name == "softmax" else "Activation"
-            inside = activation_name(layer, layer.activation), kind, _group(precision, "result")
-            return [(layer.name, keras_class, {**group, "ReuseFactor": reuse_factor}), inside]
-        case BatchNormalization():
-            return [(layer.name, keras_class, _group(precision, "result", "scale", "bias"))]
-        case _ if layer.roles:
-            return [(layer.name, keras_class, _group(precision, "result"))]
-        case _:
-            return []
+    if not layer.roles:
+        return []
+    tensors = dict.fromkeys(["result", *(tensor_of(layer, role) for role in layer.roles if role != Role.PREACTIVATION)])
+    if Role.PREACTIVATION not in layer.roles:
+        return [(layer.name, keras_class, _group(precision, *tensors))]
+    function = separate_activation(layer)
+    inside = []
+    if function is not None:
+        del tensors["result"]
+        kind = "Softmax" if function.name == "softmax" else "Activation"
+        inside = [(activation_name(layer, function), kind, _group(precision, "result"))]
+    group = _group(precision, *tensors, "accum")
+    return [(layer.name, keras_class, {**group, "ReuseFactor": reuse_factor}), *inside]
 
 
 def _group(precision: str, *tensors: str) -> dict[str, Any]:

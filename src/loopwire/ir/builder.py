@@ -118,15 +118,15 @@ class Builder:
         self.layer = ""
         """Layer that values belong to from here on."""
 
-    def _new(self, full_name: str, type: TensorType, layer: str, note: str) -> Value:
+    def _new(self, full_name: str, type: TensorType, layer: str, note: str, role: str) -> Value:
         unique, count = full_name, 2
         while unique in self._names:
             unique, count = f"{full_name}_{count}", count + 1
         self._names.add(unique)
-        return Value(unique, type, layer, note)
+        return Value(unique, type, layer, note, role)
 
-    def _value(self, name: str, type: TensorType, note: str = "") -> Value:
-        return self._new(f"{self.layer}.{name}" if self.layer else name, type, self.layer, note)
+    def _value(self, name: str, type: TensorType, note: str, role: str) -> Value:
+        return self._new(f"{self.layer}.{name}" if self.layer else name, type, self.layer, note, role)
 
     def nested(self) -> Builder:
         """Return a builder of a scan's body, whose names are taken from the same pool."""
@@ -135,13 +135,13 @@ class Builder:
         return inner
 
     def input_like(self, value: Value) -> Value:
-        """Add an input with the name, type, layer and note of `value`."""
-        like = self._new(value.name, value.type, value.layer, value.note)
+        """Add an input with the name, type, layer, note and role of `value`."""
+        like = self._new(value.name, value.type, value.layer, value.note, value.role)
         self._inputs.append(like)
         return like
 
     def copy(self, node: Node, operands: Sequence[Value]) -> tuple[Value, ...]:
-        """Add a node like `node`, reading `operands`; names, layers and notes stay, types are worked out anew."""
+        """Add a node like `node`, reading `operands`; its results keep all but their types, worked out anew."""
         if isinstance(node.op, ops.Scan):
             inner = self.nested()
             inputs = [inner.input_like(value) for value in node.op.body.inputs]
@@ -149,7 +149,7 @@ class Builder:
             return self.add_scan(body, operands, node.op.states, node.op.length, node.results, node.op.carried)
         operands = tuple(operands)
         type = result_type(node.op, operands, self._constants)
-        result = self._new(node.result.name, type, node.result.layer, node.result.note)
+        result = self._new(node.result.name, type, node.result.layer, node.result.note, node.result.role)
         return self._append(node.op, operands, result)
 
     def inline(self, graph: Graph, inputs: Sequence[Value]) -> list[Value]:
@@ -165,21 +165,24 @@ class Builder:
             self._constants[results[0]] = range_of(op, (), ())
         return results
 
-    def input(self, name: str, type: TensorType, note: str = "") -> Value:
+    def input(self, name: str, type: TensorType, note: str = "", role: str = "") -> Value:
         """Add an input of the graph."""
-        value = self._value(name, type, note)
+        value = self._value(name, type, note, role)
         self._inputs.append(value)
         return value
 
-    def add_node(self, op: ops.Op, operands: Sequence[Value], name: str, note: str = "") -> Value:
+    def add_node(self, op: ops.Op, operands: Sequence[Value], name: str, note: str = "", role: str = "") -> Value:
         """Add any op but a Scan; return its result."""
         operands = tuple(operands)
-        (result,) = self._append(op, operands, self._value(name, result_type(op, operands, self._constants), note))
+        type = result_type(op, operands, self._constants)
+        (result,) = self._append(op, operands, self._value(name, type, note, role))
         return result
 
-    def const(self, reals: npt.ArrayLike, type: FixedType, name: str = "const", note: str = "") -> Value:
+    def const(
+        self, reals: npt.ArrayLike, type: FixedType, name: str = "const", note: str = "", role: str = ""
+    ) -> Value:
         """Add a constant of shape ``reals.shape``."""
-        return self.add_node(ops.Const(np.asarray(reals, np.float64), type), (), name, note)
+        return self.add_node(ops.Const(np.asarray(reals, np.float64), type), (), name, note, role)
 
     def matvec(self, matrix: Value, vector: Value, name: str = "product", note: str = "") -> Value:
         """(m, n) times (n,) gives (m,)."""
@@ -225,9 +228,18 @@ class Builder:
         """Largest of a vector's elements, a scalar."""
         return self.add_node(ops.ReduceMax(), (vector,), name, note)
 
-    def cast(self, a: Value, to: FixedType, name: str = "cast", note: str = "", *, in_reals: bool = False) -> Value:
+    def cast(
+        self,
+        a: Value,
+        to: FixedType,
+        name: str = "cast",
+        note: str = "",
+        *,
+        in_reals: bool = False,
+        role: str = "",
+    ) -> Value:
         """`a` in another type; `in_reals`, if that is part of the model (`ops.Cast`)."""
-        return self.add_node(ops.Cast(to, in_reals), (a,), name, note)
+        return self.add_node(ops.Cast(to, in_reals), (a,), name, note, role)
 
     def table(
         self,
@@ -239,9 +251,10 @@ class Builder:
         max_entries: int | None = None,
         name: str = "",
         note: str = "",
+        role: str = "",
     ) -> Value:
         """function(a) in type `to`; see `ops.Table`."""
-        return self.add_node(ops.Table(function, to, max_error_steps, max_entries), (a,), name or function, note)
+        return self.add_node(ops.Table(function, to, max_error_steps, max_entries), (a,), name or function, note, role)
 
     def slice(self, a: Value, start: int, stop: int, name: str = "slice", note: str = "") -> Value:
         """Elements start…stop-1 of the first axis."""
@@ -287,12 +300,12 @@ class Builder:
         lengths = {sequence.type.shape[0] for sequence in sequences} | ({length} if length is not None else set())
         (count,) = lengths
         inner = self.nested()
-        step_states = [inner.input(f"{_base(v)}_prev", v.type) for v in states]
+        step_states = [inner.input(f"{_base(v)}_prev", v.type, role=v.role) for v in states]
         steps = [inner.input(f"{_base(v)}_t", TensorType(v.type.shape[1:], v.type.element)) for v in sequences]
         next_states, results = body(inner, step_states, steps)
         graph = inner.graph((*next_states, *results))
         like = [
-            Value(f"{self.layer}.{name}" if self.layer else name, value.type, self.layer, note)
+            Value(f"{self.layer}.{name}" if self.layer else name, value.type, self.layer, note, value.role)
             for name, value in zip(names, graph.outputs, strict=True)
         ]
         return self.add_scan(graph, (*states, *sequences), len(states), count, like)
@@ -308,11 +321,11 @@ class Builder:
     ) -> tuple[Value, ...]:
         """Add a Scan whose body is built already; return the final states, then the stacked results.
 
-        The results get the names, layers and notes of the values `like`; their types follow from the body.
+        The results get the names, layers, notes and roles of the values `like`; their types follow from the body.
         """
         types = [value.type for value in body.outputs[:states]]
         types += [TensorType((length, *v.type.shape), v.type.element) for v in body.outputs[states:]]
-        results = [self._new(v.name, type, v.layer, v.note) for v, type in zip(like, types, strict=True)]
+        results = [self._new(v.name, type, v.layer, v.note, v.role) for v, type in zip(like, types, strict=True)]
         return self._append(ops.Scan(body, states, length, carried), tuple(operands), *results)
 
     def graph(self, outputs: Sequence[Value]) -> Graph:

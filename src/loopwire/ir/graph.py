@@ -13,13 +13,15 @@ from loopwire.ir.types import TensorType
 class Value:
     """One tensor. Compared by identity; `name` is unique in its graph (scan bodies included).
 
-    `layer` is the model's layer that it belongs to, `note` its equation as a reader knows it.
+    `layer` is the model's layer that it belongs to, `note` its equation as a reader knows it. `role` is its part in the
+    layer, where a user can give it a type by that; a graph's text leaves it out.
     """
 
     name: str
     type: TensorType
     layer: str = ""
     note: str = ""
+    role: str = ""
 
     def __repr__(self) -> str:
         return f"%{self.name}: {self.type}"

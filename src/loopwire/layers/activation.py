@@ -58,71 +58,75 @@ SIGMOID = Function("sigmoid")
 TANH = Function("tanh")
 
 
-def activate(e: Emitter, function: Function, x: Value, to: FixedType, name: str, note: str = "") -> Value:
-    """Add function(x) in type `to`; a softmax runs over the elements of the vector `x`."""
-    b = e.b
+def activate(e: Emitter, function: Function, x: Value, role: str, name: str, note: str = "") -> Value:
+    """Add function(x) in the type of `role`; a softmax runs over the elements of the vector `x`."""
+    b, to = e.b, e.type_of(role)
+
+    def cast(exact: Value) -> Value:
+        return b.cast(exact, to, name, note, role=role)
+
     match function.name:
         case "linear":
-            return x if x.type.element == to else b.cast(x, to, name, note)
+            return e.cast(x, role, name, note)
         case "relu" | "leaky_relu":
-            return b.cast(_rectified(e, x, function.slope, function.maximum), to, name, note)
+            return cast(_rectified(e, x, function.slope, function.maximum))
         case "relu6":
-            return b.cast(_rectified(e, x, 0.0, 6.0), to, name, note)
+            return cast(_rectified(e, x, 0.0, 6.0))
         case "elu":
             zero = e.scalar(0.0, "zero")
-            negative = e.table("expm1_nonpositive", x, to, f"{name}_expm1")
+            negative = e.table("expm1_nonpositive", x, to, f"{name}_expm1", role=role)
             scaled = b.mul(negative, e.scalar(function.slope, "alpha"))
-            return b.cast(b.add(b.max(x, zero), scaled), to, name, note)
+            return cast(b.add(b.max(x, zero), scaled))
         case "selu":
-            negative = e.table("selu_nonpositive", x, to, f"{name}_negative")
+            negative = e.table("selu_nonpositive", x, to, f"{name}_negative", role=role)
             positive = b.mul(_rectified(e, x), e.scalar(SELU_SCALE, "lambda"))
-            return b.cast(b.add(positive, negative), to, name, note)
+            return cast(b.add(positive, negative))
         case "hard_sigmoid":
             ramp = b.add(b.mul(x, e.scalar(function.slope, "slope")), e.scalar(function.offset, "offset"))
             bounded = b.min(b.max(ramp, e.scalar(0.0, "zero")), e.scalar(1.0, "one"))
-            return b.cast(bounded, to, name, note)
+            return cast(bounded)
         case "celu":
             zero = e.scalar(0.0, "zero")
             scaled = b.mul(x, e.scalar(1.0 / function.slope, "one_by_alpha"), f"{name}_scaled")
             negative = b.mul(
-                e.table("expm1_nonpositive", scaled, to, f"{name}_expm1"), e.scalar(function.slope, "alpha")
+                e.table("expm1_nonpositive", scaled, to, f"{name}_expm1", role=role), e.scalar(function.slope, "alpha")
             )
-            return b.cast(b.add(b.max(x, zero), negative), to, name, note)
+            return cast(b.add(b.max(x, zero), negative))
         case "hard_tanh":
-            return b.cast(_clipped(e, x, 1.0), to, name, note)
+            return cast(_clipped(e, x, 1.0))
         case "hard_silu":
             ramp = b.add(b.mul(x, e.scalar(1 / 6, "slope")), e.scalar(0.5, "offset"))
-            return b.cast(b.mul(x, b.min(b.max(ramp, e.scalar(0.0, "zero")), e.scalar(1.0, "one"))), to, name, note)
+            return cast(b.mul(x, b.min(b.max(ramp, e.scalar(0.0, "zero")), e.scalar(1.0, "one"))))
         case "soft_shrink":
-            return b.cast(b.sub(x, _clipped(e, x, function.slope)), to, name, note)
+            return cast(b.sub(x, _clipped(e, x, function.slope)))
         case "hard_shrink":
             zero, below = e.scalar(0.0, "zero"), b.greater(e.scalar(-function.slope, "bound"), x, "is_below")
-            return b.cast(b.where(below, x, b.where(_is_above(e, x, function.slope), x, zero)), to, name, note)
+            return cast(b.where(below, x, b.where(_is_above(e, x, function.slope), x, zero)))
         case "threshold":
             kept = b.where(_is_above(e, x, function.slope), x, e.scalar(function.offset, "below"))
-            return b.cast(kept, to, name, note)
+            return cast(kept)
         case "tanh_shrink":
-            return b.cast(b.sub(x, e.table("tanh", x, _tail_type(x.type.element, to), f"{name}_tanh")), to, name, note)
+            return cast(b.sub(x, e.table("tanh", x, _tail_type(x.type.element, to), f"{name}_tanh")))
         case "sparse_plus":
             rest = b.max(b.sub(e.scalar(1.0, "one"), _magnitude(e, x)), e.scalar(0.0, "zero"))
             tail = b.mul(b.mul(rest, rest, f"{name}_square"), e.scalar(0.25, "quarter"))
-            return b.cast(b.add(_rectified(e, x), tail), to, name, note)
+            return cast(b.add(_rectified(e, x), tail))
         case "log_sigmoid":
             curved = e.table("softplus_tail", x, _tail_type(x.type.element, to), f"{name}_tail")
-            return b.cast(b.sub(b.min(x, e.scalar(0.0, "zero")), curved), to, name, note)
+            return cast(b.sub(b.min(x, e.scalar(0.0, "zero")), curved))
         case "exponential":
-            return e.table("exp", x, to, name, note)
+            return e.table("exp", x, to, name, note, role)
         case "softmax":
-            return softmax(e, x, to, name)
+            return softmax(e, x, role, name)
         case "softmin":
-            return softmax(e, b.sub(e.scalar(0.0, "zero"), x, f"{name}_negated"), to, name)
+            return softmax(e, b.sub(e.scalar(0.0, "zero"), x, f"{name}_negated"), role, name)
         case "log_softmax":
-            return log_softmax(e, x, to, name)
+            return log_softmax(e, x, role, name)
         case tail if tail in TAILS:
             curved = e.table(f"{tail}_tail", x, _tail_type(x.type.element, to), f"{name}_tail")
-            return b.cast(b.add(_rectified(e, x), curved), to, name, note)
+            return cast(b.add(_rectified(e, x), curved))
         case table if table in TABLES or table in OWN:
-            return e.table(table, x, to, name, note)
+            return e.table(table, x, to, name, note, role)
         case unknown:
             raise AssertionError(f"no frontend may hand on activation {unknown!r}")
 
@@ -174,7 +178,7 @@ class Activation(OneToOne):
     def emit(self, e: Emitter, x: Value) -> Value:
         """Add the function."""
         return e.each_step(
-            lambda e, v: activate(e, self.function, v, e.type_of(Role.RESULT), "y", f"y = {self.function.name}(x)"),
+            lambda e, v: activate(e, self.function, v, Role.RESULT, "y", f"y = {self.function.name}(x)"),
             x,
             name="y",
         )

@@ -57,7 +57,7 @@ def attend(e: Emitter, query: Value, keys: Value, values: Value, score: Score, r
     def shared(e: Emitter, states: Sequence[Value], given: Sequence[Value]) -> BodyResult:
         (kept,), (q,) = states, given
         scores = [e.cast(s, SCORE, "s", "s_j = score(q, k_j)") for s in score(e, q, kept)]
-        shares = [softmax(e, s, e.type_of(Role.GATE), "alpha") for s in scores]
+        shares = [softmax(e, s, Role.GATE, "alpha") for s in scores]
         return (kept,), (_joined(e, shares, "alphas"),)
 
     def summed(e: Emitter, states: Sequence[Value], given: Sequence[Value]) -> BodyResult:

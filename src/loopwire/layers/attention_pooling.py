@@ -51,7 +51,7 @@ class AttentionPooling(OneToOne):
         """Add the scores of all steps, their softmax, and the weighted sum."""
         steps = x.type.shape[0]
         scores = e.b.reshape(e.each_step(self._score, x, name="scores"), (steps,), "all_scores")
-        shares = softmax(e, scores, e.type_of(Role.GATE), "alpha")
+        shares = softmax(e, scores, Role.GATE, "alpha")
         given, share = x.type.element, shares.type.element
         fraction = given.fraction + share.fraction
         most = steps * 2 ** (given.width + share.width)

@@ -48,4 +48,4 @@ class Dense(OneToOne):
         bias = e.weights(self.bias, Role.BIAS, "b")
         total = e.b.add(e.b.matvec(weights, x, "Wx"), bias, "a", "a = W x + b")
         total = e.cast(total, Role.PREACTIVATION, "a_cast")
-        return activate(e, self.activation, total, e.type_of(Role.RESULT), "y", f"y = {self.activation.name}(a)")
+        return activate(e, self.activation, total, Role.RESULT, "y", f"y = {self.activation.name}(a)")

@@ -29,18 +29,18 @@ class Emitter:
 
     def weights(self, reals: npt.ArrayLike, role: str, name: str, note: str = "") -> Value:
         """Add a trained array in the type of `role`."""
-        return self.b.const(reals, self.type_of(role), name, note)
+        return self.b.const(reals, self.type_of(role), name, note, role)
 
     def cast(self, value: Value, role: str, name: str, note: str = "") -> Value:
         """Bring a value into the type of `role`; a role without a type leaves it exact."""
         to = self._types.types.get(role)
-        return value if to is None or to == value.type.element else self.b.cast(value, to, name, note)
+        return value if to is None or to == value.type.element else self.b.cast(value, to, name, note, role=role)
 
-    def table(self, function: str, value: Value, to: FixedType, name: str, note: str = "") -> Value:
-        """Add function(value), as exact as the layer's table settings ask."""
+    def table(self, function: str, value: Value, to: FixedType, name: str, note: str = "", role: str = "") -> Value:
+        """Add function(value) in type `to`, that of `role` if it has one, as exact as the layer's settings ask."""
         faithful = self._types.table_size is None and self._types.max_error_steps >= 1
         if faithful and is_interpolated(function, value.type.element, to):
-            return interpolated(self.b, function, value, to, name, note)
+            return interpolated(self.b, function, value, to, name, note, role)
         return self.b.table(
             function,
             value,
@@ -49,6 +49,7 @@ class Emitter:
             max_entries=self._types.table_size,
             name=name,
             note=note,
+            role=role,
         )
 
     def scalar(self, real: float, name: str) -> Value:
@@ -67,7 +68,7 @@ class Emitter:
 
     def zeros(self, shape: tuple[int, ...], role: str, name: str) -> Value:
         """Add an initial state."""
-        return self.b.const(np.zeros(shape), self.type_of(role), name)
+        return self.b.const(np.zeros(shape), self.type_of(role), name, role=role)
 
     def scan(
         self,

@@ -45,7 +45,7 @@ def parts(e: Emitter, vector: Value, names: Sequence[str]) -> list[Value]:
 def gate(e: Emitter, function: Function, preactivation: Value, name: str, note: str = "") -> Value:
     """Add function(a), where `a` is given its type, if it has one, and the result that of the gates."""
     a = e.cast(preactivation, Role.PREACTIVATION, f"a_{name}")
-    return activate(e, function, a, e.type_of(Role.GATE), name, note or f"{name} = {function.name}(a_{name})")
+    return activate(e, function, a, Role.GATE, name, note or f"{name} = {function.name}(a_{name})")
 
 
 def state(e: Emitter, exact: Value, name: str, note: str = "", role: str = Role.STATE) -> Value:

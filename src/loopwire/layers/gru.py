@@ -51,7 +51,6 @@ class Gru(Recurrent):
         """Write the equations."""
         (h,) = states
         units = self.units
-        gate = e.type_of(Role.GATE)
         bias = self.bias + np.concatenate([self.recurrent_bias[: 2 * units], np.zeros(units)])
         weights = e.weights(self.kernel, Role.WEIGHT, "W")
         from_x = e.b.add(e.b.matvec(weights, x, "Wx"), e.weights(bias, Role.BIAS, "b"), "Wx_b", "W x + b")
@@ -60,8 +59,10 @@ class Gru(Recurrent):
         from_h = e.b.matvec(e.weights(rows, Role.RECURRENT_WEIGHT, "U"), h, "Uh")
         h_zr = e.b.slice(from_h, 0, 2 * units, "h_zr")
         total = self.preactivation(e, e.b.add(x_zr, h_zr, "a_zr", "a = W x + b + U h"), "a_zr")
-        z = activate(e, self.recurrent_activation, e.b.slice(total, 0, units, "a_z"), gate, "z", "z = σ(a_z)")
-        r = activate(e, self.recurrent_activation, e.b.slice(total, units, 2 * units, "a_r"), gate, "r", "r = σ(a_r)")
+        z = activate(e, self.recurrent_activation, e.b.slice(total, 0, units, "a_z"), Role.GATE, "z", "z = σ(a_z)")
+        r = activate(
+            e, self.recurrent_activation, e.b.slice(total, units, 2 * units, "a_r"), Role.GATE, "r", "r = σ(a_r)"
+        )
         if self.reset_after:
             d_n = e.weights(self.recurrent_bias[2 * units :], Role.BIAS, "d_n")
             reset = e.b.mul(r, e.b.add(e.b.slice(from_h, 2 * units, 3 * units, "h_n"), d_n, "Uh_d"), "r_Uh")
@@ -70,7 +71,7 @@ class Gru(Recurrent):
             u_n = e.weights(self.recurrent_kernel[2 * units :], Role.RECURRENT_WEIGHT, "U_n")
             reset = e.b.matvec(u_n, reset_h, "U_rh")
         a_n = self.preactivation(e, e.b.add(x_n, reset, "a_n"), "a_n")
-        n = activate(e, self.activation, a_n, gate, "n", "n = φ(a_n)")
+        n = activate(e, self.activation, a_n, Role.GATE, "n", "n = φ(a_n)")
         fresh = e.b.mul(e.b.sub(e.scalar(1.0, "one"), z, "one_minus_z"), n, "fresh", "(1 - z)∘n")
         kept = e.b.mul(z, h, "kept", "z∘h")
         h_next = e.cast(e.b.add(fresh, kept, "h_exact"), Role.STATE, "h_next", "h' = (1 - z)∘n + z∘h")

@@ -38,7 +38,9 @@ def is_interpolated(function: str, operand: FixedType, to: FixedType) -> bool:
     return is_fine and FUNCTIONS[function].curvature is not None
 
 
-def interpolated(b: Builder, function: str, x: Value, to: FixedType, name: str, note: str = "") -> Value:
+def interpolated(
+    b: Builder, function: str, x: Value, to: FixedType, name: str, note: str = "", role: str = ""
+) -> Value:
     """Add function(x) in type `to`, to one step of `to` or to 2**-FINEST_FRACTION_BITS, whichever is larger."""
     curvature = FUNCTIONS[function].curvature
     assert curvature is not None, f"{function} is not interpolated"
@@ -58,5 +60,6 @@ def interpolated(b: Builder, function: str, x: Value, to: FixedType, name: str, 
     slope = b.table(chord_of(function, segment_bits), start, slope_type, name=f"{name}_slope", note="s(c)")
     exact = b.add(value, b.mul(slope, offset, f"{name}_rise", "s d"), f"{name}_exact", "f(c) + s d")
     rounded = FixedType(fraction + to.integer, to.integer, to.signed, Rounding.RND, Overflow.SAT)
-    result = b.cast(exact, rounded, name, note)
-    return result if rounded == to else b.cast(result, to, name, note)
+    if rounded != to:
+        exact = b.cast(exact, rounded, name, note)
+    return b.cast(exact, to, name, note, role=role)

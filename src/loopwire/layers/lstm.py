@@ -68,7 +68,6 @@ class Lstm(Recurrent):
     def step(self, e: Emitter, states: Sequence[Value], x: Value) -> Sequence[Value]:
         """Write the equations."""
         h, c = states
-        gate = e.type_of(Role.GATE)
         weights = e.weights(self.kernel, Role.WEIGHT, "W")
         recurrent_weights = e.weights(self.recurrent_kernel, Role.RECURRENT_WEIGHT, "U")
         bias = e.weights(self.bias, Role.BIAS, "b")
@@ -84,12 +83,12 @@ class Lstm(Recurrent):
         i = self._gate(e, sums, "i", c)
         f = e.b.sub(e.scalar(1.0, "one"), i, "f", "f = 1 - i") if self.coupled else self._gate(e, sums, "f", c)
         a_g = sums["g"] if self.peepholes is None else self.preactivation(e, sums["g"], "a_g")
-        g = activate(e, self.activation, a_g, gate, "g", "g = φ(a_g)")
+        g = activate(e, self.activation, a_g, Role.GATE, "g", "g = φ(a_g)")
         o = None if self.peepholes is not None else self._gate(e, sums, "o", c)
         kept = e.b.add(e.b.mul(f, c, "fc"), e.b.mul(i, g, "ig"), "c_exact")
         c_next = e.cast(kept, Role.CELL, "c_next", "c' = f∘c + i∘g")
         o = self._gate(e, sums, "o", c_next) if o is None else o
-        squashed = activate(e, self.output_activation or self.activation, c_next, gate, "phi_c", "φ(c')")
+        squashed = activate(e, self.output_activation or self.activation, c_next, Role.GATE, "phi_c", "φ(c')")
         h_exact, note = e.b.mul(o, squashed, "h_exact"), "h' = o∘φ(c')"
         if self.projection is not None:
             hidden = e.cast(h_exact, Role.STATE, "hidden", "o∘φ(c')")
@@ -105,4 +104,4 @@ class Lstm(Recurrent):
             weights = e.weights(self.peepholes[row], Role.RECURRENT_WEIGHT, f"p_{letter}")
             seen = e.b.mul(weights, cell, f"p_{letter}_c", f"p_{letter}∘c")
             a = self.preactivation(e, e.b.add(a, seen, f"a_{letter}_seen"), f"a_{letter}")
-        return activate(e, self.recurrent_activation, a, e.type_of(Role.GATE), letter, f"{letter} = σ(a_{letter})")
+        return activate(e, self.recurrent_activation, a, Role.GATE, letter, f"{letter} = σ(a_{letter})")

@@ -36,5 +36,5 @@ class SimpleRnn(Recurrent):
         from_x = e.b.add(e.b.matvec(weights, x, "Wx"), bias, "Wx_b", "W x + b")
         total = e.b.add(from_x, e.b.matvec(recurrent_weights, h, "Uh"), "a", "a = W x + b + U h")
         total = self.preactivation(e, total, "a")
-        h_next = activate(e, self.activation, total, e.type_of(Role.STATE), "h_next", "h' = φ(a)")
+        h_next = activate(e, self.activation, total, Role.STATE, "h_next", "h' = φ(a)")
         return (h_next,)

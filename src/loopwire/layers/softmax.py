@@ -22,9 +22,9 @@ RECIPROCAL_GUARD_BITS = 1
 """Fraction bits that the reciprocal carries beyond the result's."""
 
 
-def softmax(e: Emitter, x: Value, to: FixedType, name: str) -> Value:
-    """Add softmax over the elements of vector `x` (n,), in type `to`."""
-    b = e.b
+def softmax(e: Emitter, x: Value, role: str, name: str) -> Value:
+    """Add softmax over the elements of vector `x` (n,), in the type of `role`."""
+    b, to = e.b, e.type_of(role)
     fraction = max(to.fraction, 1)
     largest = b.reduce_max(x, f"{name}_largest", "m = max x")
     below = b.sub(x, largest, f"{name}_below", "d = x - m")
@@ -32,12 +32,12 @@ def softmax(e: Emitter, x: Value, to: FixedType, name: str) -> Value:
     exponential = e.table("exp_nonpositive", below, unit, f"{name}_exp", "p = exp(d)")
     total = b.reduce_sum(exponential, f"{name}_total", "s = sum p")
     inverse = _reciprocal(e, total, x.type.size, fraction + RECIPROCAL_GUARD_BITS, name)
-    return b.cast(b.mul(exponential, inverse, f"{name}_scaled"), to, name, "y = p v")
+    return b.cast(b.mul(exponential, inverse, f"{name}_scaled"), to, name, "y = p v", role=role)
 
 
-def log_softmax(e: Emitter, x: Value, to: FixedType, name: str) -> Value:
-    """Add x - m - log Σ exp(x - m), m = max x, over the elements of vector `x` (n,), in type `to`."""
-    b = e.b
+def log_softmax(e: Emitter, x: Value, role: str, name: str) -> Value:
+    """Add x - m - log Σ exp(x - m), m = max x, over the elements of vector `x` (n,), in the type of `role`."""
+    b, to = e.b, e.type_of(role)
     fraction = max(to.fraction, 1)
     below = b.sub(x, b.reduce_max(x, f"{name}_largest", "m = max x"), f"{name}_below", "d = x - m")
     unit = _unit(fraction + _exponential_guard_bits(x.type.size))
@@ -54,7 +54,7 @@ def log_softmax(e: Emitter, x: Value, to: FixedType, name: str) -> Value:
         )
         part = b.sub(part, b.const(np.log(low), part.type.element, f"{name}_start_{low}")) if low > 1 else part
         below = b.sub(below, part, f"{name}_less_{low}")
-    return b.cast(below, to, name, "y = d - log s")
+    return b.cast(below, to, name, "y = d - log s", role=role)
 
 
 def _exponential_guard_bits(n: int) -> int:

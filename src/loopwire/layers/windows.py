@@ -161,7 +161,7 @@ class Convolution(Windowed):
         seen = steps[0] if len(steps) == 1 else e.b.concat(steps, "window")
         total = affine(e, matrix_of(self.kernel, self.groups), seen, self.bias, "a", "a = W window + b")
         total = e.cast(total, Role.PREACTIVATION, "a_cast")
-        return activate(e, self.activation, total, e.type_of(Role.RESULT), "y", f"y = {self.activation.name}(a)")
+        return activate(e, self.activation, total, Role.RESULT, "y", f"y = {self.activation.name}(a)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +187,7 @@ class SeparableConvolution(Windowed):
         apart = e.cast(e.b.matvec(kernel, seen, "Vw"), DEPTHWISE, "d", "d = V window")
         total = affine(e, self.pointwise, apart, self.bias, "a", "a = W d + b")
         total = e.cast(total, Role.PREACTIVATION, "a_cast")
-        return activate(e, self.activation, total, e.type_of(Role.RESULT), "y", f"y = {self.activation.name}(a)")
+        return activate(e, self.activation, total, Role.RESULT, "y", f"y = {self.activation.name}(a)")
 
 
 def matrix_of(kernel: Array, groups: int) -> Array:

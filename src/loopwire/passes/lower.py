@@ -10,7 +10,7 @@ from loopwire.ir.types import FixedType, TensorType
 from loopwire.layers.embedding import index_of
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.model import Layer, Model, Tensor
-from loopwire.layers.roles import LayerTypes
+from loopwire.layers.roles import LayerTypes, Role
 from loopwire.passes.reshape_ports import reshape_ports
 
 
@@ -29,8 +29,8 @@ def lower(model: Model, input_type: FixedType, types_of: Callable[[Layer], Layer
     for tensor in model.inputs:
         name = tensor.name if len(model.inputs) > 1 else "x"
         embedding = index_of(model, tensor)
-        element = input_type if embedding is None else embedding.index_type
-        values[tensor] = builder.input(name, TensorType(tensor.shape, element))
+        element, role = (input_type, Role.INPUT) if embedding is None else (embedding.index_type, "")
+        values[tensor] = builder.input(name, TensorType(tensor.shape, element), role=role)
     for call in model.calls:
         builder.layer = call.layer.name
         results = call.layer.call(Emitter(builder, types_of(call.layer)), [values[tensor] for tensor in call.inputs])

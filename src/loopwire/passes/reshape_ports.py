@@ -7,6 +7,7 @@ same. One Reshape is left of several in a row, and none of those that lead back 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from loopwire.ir import ops
 from loopwire.ir.builder import Builder
@@ -58,8 +59,7 @@ def _shape_read(graph: Graph, x: Value) -> tuple[int, ...] | None:
 
 def _with_inputs_of(graph: Graph, shapes: Mapping[Value, tuple[int, ...]]) -> Graph:
     read = {
-        x: Value(x.name, TensorType(shape, x.type.element), x.layer, x.note) if (shape := shapes.get(x)) else x
-        for x in graph.inputs
+        x: replace(x, type=TensorType(shape, x.type.element)) if (shape := shapes.get(x)) else x for x in graph.inputs
     }
 
     def renamed(node: Node) -> Node:

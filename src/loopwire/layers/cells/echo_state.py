@@ -36,5 +36,5 @@ class EchoState(Recurrent):
         n = gate(e, self.activation, total, "n")
         if self.leak == 1.0:
             return (state(e, n, "h", "h' = n"),)
-        leak = e.b.const(self.leak, e.type_of(Role.WEIGHT), "alpha")
+        leak = e.weights(self.leak, Role.WEIGHT, "alpha")
         return (state(e, blend(e, leak, n, h), "h", "h' = (1 - α) h + α n"),)

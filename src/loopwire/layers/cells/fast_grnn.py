@@ -43,8 +43,6 @@ class FastGrnn(Recurrent):
         )
         z = gate(e, SIGMOID, e.b.add(p, b_z, "sum_z"), "z")
         n = gate(e, self.activation, e.b.add(p, b_n, "sum_n"), "n")
-        zeta, most = (
-            e.b.const(v, e.type_of(Role.WEIGHT), k) for k, v in (("zeta", self.zeta), ("zeta_nu", self.zeta + self.nu))
-        )
+        zeta, most = (e.weights(v, Role.WEIGHT, k) for k, v in (("zeta", self.zeta), ("zeta_nu", self.zeta + self.nu)))
         let_in = e.b.sub(most, e.b.mul(zeta, z, "zeta_z"), "let_in", "ζ (1 - z) + ν")
         return (state(e, e.b.add(e.b.mul(let_in, n, "fresh"), e.b.mul(z, h, "kept"), "h_exact"), "h"),)

@@ -50,4 +50,4 @@ class IndRnn(Cell):
         kept = e.b.mul(e.weights(self.recurrent_weights, Role.RECURRENT_WEIGHT, "u"), h, "uh", "u∘h")
         total = e.b.add(affine(e, self.kernel, x, self.bias), kept, "a", "a = W x + b + u∘h")
         total = e.cast(total, Role.PREACTIVATION, "a_cast")
-        return (activate(e, self.activation, total, e.type_of(Role.STATE), "h_next", "h' = φ(a)"),)
+        return (activate(e, self.activation, total, Role.STATE, "h_next", "h' = φ(a)"),)

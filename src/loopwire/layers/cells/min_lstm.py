@@ -57,9 +57,9 @@ class MinLstm(Cell):
         sums = affine(e, self.kernel, x, self.bias)
         a_f, a_i, a_n = parts(e, e.cast(sums, Role.PREACTIVATION, "a_cast"), ("a_f", "a_i", "a_n"))
         log_f, log_i = (
-            activate(e, Function("softplus"), e.b.sub(e.scalar(0.0, "zero"), a), e.type_of(LOG_GATE), name)
+            activate(e, Function("softplus"), e.b.sub(e.scalar(0.0, "zero"), a), LOG_GATE, name)
             for name, a in (("minus_log_f", a_f), ("minus_log_i", a_i))
         )
-        s = activate(e, SIGMOID, e.b.sub(log_f, log_i, "log_ratio"), e.type_of(Role.GATE), "s", "s = i / (f + i)")
+        s = activate(e, SIGMOID, e.b.sub(log_f, log_i, "log_ratio"), Role.GATE, "s", "s = i / (f + i)")
         n = gate(e, self.activation, a_n, "n")
         return (state(e, blend(e, s, n, h), "h", "h' = (1 - s)∘h + s∘n"),)

@@ -63,7 +63,7 @@ class Sru(Cell):
         blocks = len(self.kernel) // self.units
         weights = e.weights(self.kernel, Role.WEIGHT, "W")
         fresh, a_f, a_r, *rest = parts(e, e.b.matvec(weights, x, "Wx"), ("x_c", "x_f", "x_r", "x_k")[:blocks])
-        highway = rest[0] if rest else e.b.mul(x, e.b.const(self.scale, e.type_of(Role.WEIGHT), "alpha"), "scaled")
+        highway = rest[0] if rest else e.b.mul(x, e.weights(self.scale, Role.WEIGHT, "alpha"), "scaled")
         f, r = (self._gate(e, a, index, c) for index, a in enumerate((a_f, a_r)))
         c_next = state(e, blend(e, f, c, fresh), "c", "c' = f∘c + (1 - f)∘(W x)", Role.CELL)
         return state(e, blend(e, r, c_next, highway), "h", "h = r∘c' + (1 - r)∘k"), c_next
