@@ -549,3 +549,16 @@ def test_opcodes_are_those_of_the_machine() -> None:
     source: Any = (Path(native_library.__file__).parent / "fast_emulator.cpp").read_text()
     listed = source.split("enum class Opcode : int64_t {")[1].split("}")[0].replace(",", " ").split()
     assert listed == [opcode.name for opcode in Opcode]
+
+
+def test_a_state_may_be_a_step_of_a_sequence_as_it_is() -> None:
+    """The last step of an input, as a model takes it without a layer before."""
+    builder = Builder()
+    x = builder.input("x", TensorType((4, 2), FixedType(8, 4)))
+    start = builder.const(np.zeros(2), FixedType(8, 4))
+    (last,) = builder.scan((start,), (x,), lambda b, states, steps: (steps, ()), names=("last",))
+    given = np.arange(16).reshape(2, 4, 2)
+    lengths = np.array([4, 2])
+    for of in (None, lengths):
+        found = built(builder.graph([last])).run(given, lengths=of)
+        np.testing.assert_array_equal(found, evaluate_integers(builder.graph([last]), (given,), of)[0])

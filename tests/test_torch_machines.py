@@ -105,10 +105,49 @@ class Rearranged(nn.Module):
         return self.rnn(torch.cat((y[:, 1:], x[:, ::2].clamp(-0.5, 0.75)), 1))[1][0]
 
 
+class Written(nn.Module):
+    """An LSTM written out in a loop, whose steps PyTorch unrolls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gates = nn.Linear(4, 8)
+
+    def forward(self, x: Any) -> Any:
+        """Return all h and the last c."""
+        h = c = x.new_zeros(x.size(0), 2)
+        every = []
+        for t in range(x.size(1)):
+            i, f, g, o = self.gates(torch.cat((x[:, t], h), -1)).chunk(4, -1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(c)
+            every.append(h)
+        return torch.stack(every, 1), c
+
+
+class FedBack(nn.Module):
+    """A decoder whose results are its next inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.decoder = nn.GRU(2, 3, batch_first=True), nn.GRUCell(2, 3)
+        self.head = nn.Linear(3, 2)
+
+    def forward(self, x: Any) -> Any:
+        """Return the results of four steps."""
+        h, y, every = self.encoder(x)[1][0], x[:, -1], []
+        for _ in range(4):
+            h = self.decoder(y, h)
+            y = self.head(h)
+            every.append(y)
+        return torch.stack(every, 1)
+
+
 @pytest.mark.parametrize(
     ("module", "batch_first"),
     [
         (Stacked, True),
+        (Written, True),
+        (FedBack, True),
         (Looped, True),
         (Projected, False),
         (Encoded, True),

@@ -356,7 +356,7 @@ class Machine {
     // The next state, in the lanes whose sequence has not ended.
     template <class T>
     void carry(const Instruction& i, int64_t t) {
-        if (t < ends_.shortest) return unary<T, T>(i, 0, [](T a) { return a; });
+        if (t < ends_.shortest) return unary<T, T>(i, t, [](T a) { return a; });
         Reader<T> a(*this, i.a, t);
         T* result = rows<T>(i.result, 0);
         for (int64_t e = 0; e < i.count; ++e, result += LANES) {

@@ -32,6 +32,7 @@ from loopwire.layers.emitter import Emitter
 from loopwire.layers.equations import GATED, affine, blend, gate, parts, recurrent, state
 from loopwire.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling, GlobalSum
 from loopwire.layers.gru import Gru
+from loopwire.layers.loop import Loop
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.masking import EitherMask, Masking, StepMask
 from loopwire.layers.merge import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
@@ -44,7 +45,7 @@ from loopwire.layers.roles import Role, own_role
 from loopwire.layers.select import Slice, Step
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape, Reversed
 from loopwire.layers.simple_rnn import SimpleRnn
-from loopwire.layers.steps import Cropping, Transpose, UpSampling, ZeroPadding
+from loopwire.layers.steps import Cropping, JoinedSteps, Selection, Transpose, UpSampling, ZeroPadding
 from loopwire.layers.windows import (
     AveragePooling,
     Convolution,
@@ -88,9 +89,11 @@ __all__ = [
     "IndRnn",
     "Input",
     "Janet",
+    "JoinedSteps",
     "Layer",
     "LayerNormalization",
     "LightGru",
+    "Loop",
     "Lru",
     "Lstm",
     "Masking",
@@ -112,6 +115,7 @@ __all__ = [
     "Reshape",
     "Reversed",
     "Role",
+    "Selection",
     "SeparableConvolution",
     "SimpleRnn",
     "Slice",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ from loopwire.ir.builder import BodyResult, Builder
 from loopwire.ir.graph import Value
 from loopwire.ir.types import MAX_FRACTION, FixedType
 from loopwire.layers.interpolation import interpolated, is_interpolated
-from loopwire.layers.roles import LayerTypes
+from loopwire.layers.roles import LayerTypes, Role
 
 Body = Callable[["Emitter", Sequence[Value], Sequence[Value]], BodyResult]
 
@@ -26,6 +27,11 @@ class Emitter:
     def type_of(self, role: str) -> FixedType:
         """Return the type of a role that always has one."""
         return self._types.types[role]
+
+    def with_results_as(self, role: str) -> Emitter:
+        """Return an emitter of layers inside of this one, whose results have the type of a role of this one."""
+        types = {**self._types.types, Role.RESULT: self.type_of(role)}
+        return Emitter(self.b, replace(self._types, types=types))
 
     def weights(self, reals: npt.ArrayLike, role: str, name: str, note: str = "") -> Value:
         """Add a trained array in the type of `role`."""

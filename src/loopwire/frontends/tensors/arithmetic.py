@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from loopwire.frontends.tensors.constants import constant_view
+from loopwire.frontends.tensors.constants import constant_view, is_state, state_view
 from loopwire.frontends.tensors.reshaping import repeated
 from loopwire.frontends.tensors.slicing import take
 from loopwire.frontends.tensors.trace import Trace
@@ -61,6 +61,8 @@ def linear(trace: Trace, x: Operand, kernel: Array, bias: Array | None = None) -
     if kernel.ndim != 2 or bias.shape != kernel.shape[:1] or x.shape[-1:] != kernel.shape[1:]:
         problem = f"its weights have shapes {kernel.shape} and {bias.shape}, its input {x.shape}"
         raise trace.refused(problem, "Multiply the last axis by a matrix")
+    if not isinstance(x, View) and is_state(x):
+        x = state_view(trace, x)
     if not isinstance(x, View):
         return np.asarray(x @ kernel.T + bias)
     x = features_last(trace, x)
@@ -70,6 +72,8 @@ def linear(trace: Trace, x: Operand, kernel: Array, bias: Array | None = None) -
 
 def activation(trace: Trace, x: Operand, function: Function) -> Operand:
     """Apply a function to each element; a softmax runs over the features, which are the last axis."""
+    if not isinstance(x, View) and is_state(x):
+        x = state_view(trace, x)
     if not isinstance(x, View):
         raise trace.refused("it applies an activation to a constant", "Compute constants before the model is saved")
     layer = Activation(trace.place.name, function)
@@ -148,6 +152,10 @@ def combine(trace: Trace, kind: str, a: Operand, b: Operand) -> Operand:
         layer = MERGES[kind](trace.place.name)
         pairs = zip(a.parts.flat, b.parts.flat, strict=True)
         return replace(a, parts=array_of([trace.call(layer, *pair) for pair in pairs], a.parts.shape))
+    if isinstance(a, View) and not a.is_sequence and not isinstance(b, View) and is_state(b):
+        return combine(trace, kind, a, state_view(trace, b))
+    if isinstance(b, View) and not b.is_sequence and not isinstance(a, View) and is_state(a):
+        return combine(trace, kind, state_view(trace, a), b)
     view, constant = (a, b) if isinstance(a, View) else (b, a)
     assert isinstance(view, View) and not isinstance(constant, View)
     return _with_constant(trace, kind, view, constant, view_first=view is a)

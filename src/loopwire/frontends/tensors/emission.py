@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from loopwire.errors import UnsupportedError
-from loopwire.frontends.tensors.trace import History, Input, Pass, Result, State, Step, Wire, is_stepwise
+from loopwire.frontends.tensors.trace import History, Input, Pass, Result, State, Step, Trace, Wire, is_stepwise
 from loopwire.layers import select
 from loopwire.layers.activation import LINEAR, Activation
 from loopwire.layers.batch_normalization import BatchNormalization
@@ -23,23 +23,31 @@ class SingleStepsError(UnsupportedError):
     """An input of which single steps alone are read: more likely tensors side by side, in another layout."""
 
 
-def model_of(name: str, inputs: Sequence[Input], outputs: Sequence[Wire], source: str, single_steps: bool) -> Model:
+MAX_LAYERS = 300
+"""What walks from a wire to those it is made of calls itself, and Python allows for some hundreds."""
+
+
+def model_of(
+    name: str, inputs: Sequence[Input], outputs: Sequence[Wire], trace: Trace, single_steps: bool = False
+) -> Model:
     """Return the model of what has been traced.
 
     Raises:
         SingleStepsError: of an input single steps alone are read, where these are not allowed.
-        UnsupportedError: an input plays no part, or an output is an input.
+        UnsupportedError: an input plays no part, an output is an input, or it has too many layers.
     """
-    steps = _StepsResolved()
-    resolved = [steps.wire(output) for output in outputs]
-    joined = _Joined(resolved)
-    wires = [joined.wire(output) for output in resolved]
-    reached = _reachable(wires)
+    source = trace.source
+    count = sum(isinstance(wire, Result) for wire in reachable(outputs, trace.replaced))
+    if count > MAX_LAYERS:
+        problem = f"it has {count} layers, of which {MAX_LAYERS} are read"
+        raise UnsupportedError(source, problem, "Give a smaller model, or one whose loops do the same in each step")
+    wires = _resolved(outputs, trace.replaced)
+    reached = list(reachable(wires))
     for given in inputs:
         if given not in reached:
             problem = f"the input {given.name!r} plays no part in its outputs"
             raise UnsupportedError(source, problem, "Export the model without it")
-        readers = [wire for wire in reached if given in _inputs(wire)]
+        readers = [wire for wire in reached if given in inputs_of(wire)]
         by_steps = all(isinstance(wire, Result) and isinstance(wire.layer, select.Step) for wire in readers)
         if readers and by_steps and not single_steps:
             problem = f"of the input {given.name!r} single steps alone are read"
@@ -49,15 +57,31 @@ def model_of(name: str, inputs: Sequence[Input], outputs: Sequence[Wire], source
     return _Emission(inputs, reached).model(name, wires, source)
 
 
+def emitted(name: str, inputs: Sequence[Input], outputs: Sequence[Wire], source: str) -> Model:
+    """Return the model of wires, whatever is done with its inputs."""
+    wires = _resolved(outputs, {})
+    return _Emission(inputs, list(reachable(wires))).model(name, wires, source)
+
+
+def _resolved(outputs: Sequence[Wire], replaced: Mapping[Wire, Wire]) -> list[Wire]:
+    """Return the wires that make these, without single steps of layers, and with fewer layers."""
+    steps = _StepsResolved(replaced)
+    resolved = [steps.wire(output) for output in outputs]
+    joined = _Joined(resolved)
+    return [joined.wire(output) for output in resolved]
+
+
 @dataclass
 class _StepsResolved:
     """Replaces single steps: of a layer's result by the layer's result on a step, of a pass's last one by its state."""
 
+    _replaced: Mapping[Wire, Wire]
     _wires: dict[Wire | tuple[Wire, int], Wire] = field(default_factory=dict)
     _passes: dict[Pass, Pass] = field(default_factory=dict)
 
     def wire(self, wire: Wire) -> Wire:
         """Return a wire that is made without `Step`."""
+        wire = self._replaced.get(wire, wire)
         key = (wire.of, wire.step) if isinstance(wire, Step) else wire
         if key not in self._wires:
             self._wires[key] = self._new(wire)
@@ -108,8 +132,8 @@ class _Joined:
     """Joins a dense layer and what follows it alone: constants that are added to it, then an activation."""
 
     def __init__(self, outputs: Sequence[Wire]) -> None:
-        reached = _reachable(outputs)
-        self._uses = Counter([*outputs, *(given for wire in reached for given in _inputs(wire))])
+        reached = list(reachable(outputs))
+        self._uses = Counter([*outputs, *(given for wire in reached for given in inputs_of(wire))])
         self._calls = Counter(id(wire.layer) for wire in reached if isinstance(wire, Result))
         self._wires: dict[Wire, Wire] = {}
         self._passes: dict[Pass, Pass] = {}
@@ -155,7 +179,8 @@ def _with_dense(wire: Result) -> Result:
     return wire
 
 
-def _inputs(wire: Wire) -> tuple[Wire, ...]:
+def inputs_of(wire: Wire) -> tuple[Wire, ...]:
+    """Return the wires that a wire is made of."""
     match wire:
         case Input():
             return ()
@@ -169,16 +194,17 @@ def _inputs(wire: Wire) -> tuple[Wire, ...]:
             assert_never(wire)
 
 
-def _reachable(outputs: Sequence[Wire]) -> list[Wire]:
-    """Return the wires that others are made of, each once."""
-    seen: dict[Wire, None] = {}
+def reachable(outputs: Sequence[Wire], replaced: Mapping[Wire, Wire] | None = None) -> Iterator[Wire]:
+    """Yield the wires that others are made of, each once, where some were replaced."""
+    seen: set[Wire] = set()
     waiting = list(outputs)
     while waiting:
         wire = waiting.pop()
+        wire = wire if replaced is None else replaced.get(wire, wire)
         if wire not in seen:
-            seen[wire] = None
-            waiting += _inputs(wire)
-    return list(seen)
+            seen.add(wire)
+            yield wire
+            waiting += inputs_of(wire)
 
 
 class _Emission:

@@ -10,7 +10,8 @@ from loopwire.errors import UnsupportedError
 from loopwire.frontends.input_shapes import STEPS_REMEDY, check_steps, checked_shape
 from loopwire.frontends.reading import Reading
 from loopwire.frontends.tensors.emission import SingleStepsError, model_of
-from loopwire.frontends.tensors.recurrent import check_loops
+from loopwire.frontends.tensors.recurrent import LoopError, check_loops
+from loopwire.frontends.tensors.rolling import roll
 from loopwire.frontends.tensors.trace import Input, Trace, Wire
 from loopwire.frontends.tensors.views import LAYOUT_REMEDY, Axis, Operand, View, array_of
 from loopwire.layers.cell import Cell
@@ -61,15 +62,18 @@ def read_graph(name: str, inputs: Sequence[GraphInput], run: Run, source: str, r
         UnsupportedError: as `run` for the layout that led furthest; or a shape is not known, or beyond what is read.
     """
     best: tuple[int, UnsupportedError] | None = None
-    operations = 0
-    of_steps: Layout | None = None
-    for layout in _layouts(inputs, source):
-        trace = Trace(source)
+    operations, loops = 0, False
+    of_steps: tuple[Layout, bool] | None = None
+    for apart, layout in product((False, True), list(_layouts(inputs, source))):
+        if apart and not loops:
+            break
+        trace = Trace(source, apart=apart)
         try:
             model = _read(name, inputs, layout, run, trace, reading.steps)
         except UnsupportedError as error:
             if isinstance(error, SingleStepsError) and of_steps is None:
-                of_steps = layout
+                of_steps = layout, apart
+            loops |= isinstance(error, LoopError)
             operations += trace.operations
             if best is None or trace.places > best[0]:
                 best = trace.places, error
@@ -79,7 +83,8 @@ def read_graph(name: str, inputs: Sequence[GraphInput], run: Run, source: str, r
             check_steps([tensor.shape for tensor in model.inputs], reading.steps)
             return model
     if of_steps is not None:  # and no other layout makes sense
-        return _read(name, inputs, of_steps, run, Trace(source), reading.steps, single_steps=True)
+        layout, apart = of_steps
+        return _read(name, inputs, layout, run, Trace(source, apart=apart), reading.steps, single_steps=True)
     if best is None:
         raise UnsupportedError(source, "it has no inputs", "Give a model that is called with sequences")
     raise best[1]
@@ -109,12 +114,14 @@ def _read(
     steps: int | None,
     single_steps: bool = False,
 ) -> Model:
-    batch = _batch(inputs, layout, trace)
+    trace.batch = batch = _batch(inputs, layout, trace)
     views = [_view(given, axes, batch, steps, trace) for given, axes in zip(inputs, layout, strict=True)]
     wires = [wire for view in views for wire in view.parts.flat]
     outputs = [_wires(trace, output) for output in run(trace, views)]
     check_loops(trace)
-    model = model_of(name, wires, [wire for of_output in outputs for wire in of_output], trace.source, single_steps)
+    made = [wire for of_output in outputs for wire in of_output]
+    roll(trace, made)
+    model = model_of(name, wires, made, trace, single_steps)
     _check_parts(views, model, trace)
     return model
 

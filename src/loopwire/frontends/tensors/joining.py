@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from loopwire.frontends.tensors.constants import constant_view
-from loopwire.frontends.tensors.trace import Step, Trace, Wire
+from loopwire.frontends.tensors.constants import constant_view, is_state, state_view
+from loopwire.frontends.tensors.rolling import sequence_of_steps
+from loopwire.frontends.tensors.trace import Trace, Wire
 from loopwire.frontends.tensors.views import (
     LAYOUT_REMEDY,
     Array,
@@ -21,7 +22,7 @@ from loopwire.frontends.tensors.views import (
     unsqueeze,
     with_features,
 )
-from loopwire.frontends.tensors.wires import joined, reversed_steps
+from loopwire.frontends.tensors.wires import joined
 from loopwire.layers.steps import JoinedSteps
 
 
@@ -60,6 +61,8 @@ def concat(trace: Trace, values: Sequence[Operand], axis: int) -> Operand:
 
 def _constant(trace: Trace, values: Array, like: View, axis: int) -> View:
     """Return a constant as a view that can be joined with another along an axis."""
+    if not like.is_sequence and is_state(values) and like.axes[axis] is Axis.FEATURES:
+        return state_view(trace, values)
     wanted = [*like.shape[:axis], *like.shape[axis + 1 :]]
     met = [*values.shape[:axis], *values.shape[axis + 1 :]]
     if values.ndim != len(like.axes) or met != wanted or like.axes[axis] not in (Axis.FEATURES, Axis.STEPS):
@@ -88,22 +91,10 @@ def _beside(trace: Trace, views: Sequence[View], axis: int) -> View:
     _same_wires(trace, views)
     if views[0].parts.size == 1:
         wires: list[Wire] = [view.parts.flat[0] for view in views]
-        sequence = _sequence_of(trace, wires)
+        sequence = sequence_of_steps(trace, wires)
         if sequence is not None:
             axes = (*views[0].axes[:axis], Axis.STEPS, *views[0].axes[axis + 1 :])
             return replace(views[0], parts=array_of([sequence], views[0].parts.shape), axes=axes)
     at = views[0].part_axis(axis)
     parts = np.stack([view.parts for view in views], at)
     return replace(views[0], parts=parts, axes=(*views[0].axes[:axis], Axis.PARTS, *views[0].axes[axis + 1 :]))
-
-
-def _sequence_of(trace: Trace, wires: Sequence[Wire]) -> Wire | None:
-    """Return the sequence whose steps these are, all of them in order or in reverse."""
-    steps = [wire for wire in wires if isinstance(wire, Step)]
-    if len(steps) < len(wires) or any(step.of is not steps[0].of for step in steps):
-        return None
-    sequence, order = steps[0].of, [step.step for step in steps]
-    forward = list(range(sequence.shape[0]))
-    if order == forward:
-        return sequence
-    return reversed_steps(trace, sequence) if order == forward[::-1] else None

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from loopwire.errors import UnsupportedError
 from loopwire.frontends.tensors.arithmetic import features_last
-from loopwire.frontends.tensors.constants import constant_wire
+from loopwire.frontends.tensors.constants import constant_wire, vectors_of
 from loopwire.frontends.tensors.slicing import select
 from loopwire.frontends.tensors.trace import Step, Trace, Wire
 from loopwire.frontends.tensors.views import Array, Axis, Operand, View, array_of, axis_of, only_wire
@@ -36,6 +37,10 @@ def sequence_of(trace: Trace, x: Operand, batch_axis: int, steps_axis: int) -> V
         raise trace.refused(f"a recurrent layer reads axes ({kinds}) where it expects ({wants})", REMEDY)
     only_wire(trace, x)
     return x
+
+
+class LoopError(UnsupportedError):
+    """A loop that calls a cell otherwise than a layer would."""
 
 
 REMEDY = "Give it a sequence of vectors; batch_first says which axis comes first"
@@ -123,6 +128,8 @@ def cell(trace: Trace, layer: Recurrent, key: object, x: Operand, states: Sequen
     if x.is_sequence:
         raise trace.refused("a recurrent cell reads a whole sequence", "Call it on one step after another")
     wire = only_wire(trace, x)
+    if trace.apart:
+        return _one_step(trace, layer, x, wire, states)
     loops: list[_Loop] = trace.memory.setdefault(("loops", key), [])
     given = [only_wire(trace, state) if isinstance(state, View) else state for state in states]
     loop = next((loop for loop in loops if _goes_on(trace, loop, wire, given)), None)
@@ -133,6 +140,18 @@ def cell(trace: Trace, layer: Recurrent, key: object, x: Operand, states: Sequen
     loop.steps += 1
     own = [_state_at(trace, loop, history, step) for history in loop.histories.values()]
     return [replace(x, parts=array_of([state], x.parts.shape)) for state in own]
+
+
+def _one_step(trace: Trace, layer: Recurrent, x: View, wire: Wire, states: Sequence[Operand | None]) -> list[View]:
+    """Call a cell on a sequence of one step, from states that are always given."""
+    sequence = trace.call(Reshape(f"{trace.place.name}_step", (1, wire.shape[0])), wire)
+    sizes = [shape[0] for shape in layer.state_shapes.values()]
+    initial = [
+        _state_wire(trace, state if isinstance(state, View) else vectors_of(trace, state, size))
+        for state, size in zip(states, sizes, strict=True)
+    ]
+    last = [trace.step(history, 0) for history in trace.recur(layer, sequence, *initial).values()]
+    return [replace(x, parts=array_of([state], x.parts.shape)) for state in last]
 
 
 def check_loops(trace: Trace) -> None:
@@ -147,7 +166,7 @@ def check_loops(trace: Trace) -> None:
                 steps = loop.sequence.shape[0]
                 if loop.steps < steps:
                     problem = f"its cell is called on {loop.steps} of the {steps} steps of a sequence"
-                    raise trace.refused(problem, LOOP_REMEDY)
+                    raise LoopError(trace.place.where, problem, LOOP_REMEDY)
 
 
 LOOP_REMEDY = "Call a cell on each step of a sequence in turn, from the first one or from the last, with its own states"
@@ -157,9 +176,8 @@ def _begun(trace: Trace, layer: Recurrent, wire: Wire, states: Sequence[Operand 
     if isinstance(wire, Step) and wire.step in (0, wire.of.shape[0] - 1):
         sequence, backwards = wire.of, wire.step > 0
     elif isinstance(wire, Step):
-        raise trace.refused(
-            f"its cell starts at step {wire.step} of {wire.of.shape[0]}, or with other states", LOOP_REMEDY
-        )
+        problem = f"its cell starts at step {wire.step} of {wire.of.shape[0]}, or with other states"
+        raise LoopError(trace.place.where, problem, LOOP_REMEDY)
     else:
         sequence, backwards = trace.call(Reshape(f"{trace.place.name}_step", (1, wire.shape[0])), wire), False
     names = [f"{layer.name}_{state}" for state in layer.states]

@@ -22,8 +22,8 @@ from loopwire.layers.model import Layer, Shape, Tensor
 from loopwire.layers.quantised.dense import QuantisedActivation
 from loopwire.layers.select import Slice
 
-MAX_CALLS = 300
-"""Of layers. What walks from a wire to those it is made of calls itself, and Python allows for some hundreds."""
+MAX_CALLS = 20_000
+"""Of layers, those of loops step by step."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,18 @@ class Trace:
     _lifted: dict[tuple[Any, ...], Wire] = field(default_factory=dict)
     _steps: dict[tuple[Wire, int], Wire] = field(default_factory=dict)
     _passes: dict[tuple[Any, ...], dict[str, Wire]] = field(default_factory=dict)
-    _meanings: dict[int, tuple[Layer, tuple[Any, ...]]] = field(default_factory=dict)
+    _meanings: dict[int, tuple[Layer, int]] = field(default_factory=dict)
     """By the layer's identity, with the layer, so that none other gets that while this lives."""
-    _calls: int = 0
+    _numbers: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    """Of meanings."""
+    batch: int = 1
+    """Sequences of the inputs."""
+    apart: bool = False
+    """Whether cells are called step by step each time, since some loop does not call them as a layer would."""
+    made: dict[Wire, int] = field(default_factory=dict)
+    """The results of layers in the order in which they were made, with their places in it."""
+    replaced: dict[Wire, Wire] = field(default_factory=dict)
+    """What was made step by step, and what a loop makes instead."""
     memory: dict[Any, Any] = field(default_factory=dict)
     """What functions keep from operation to operation: layers made of the same weights, loops under way."""
 
@@ -135,15 +144,19 @@ class Trace:
         Raises:
             UnsupportedError: it cannot take these inputs.
         """
-        steps = [wire for wire in inputs if isinstance(wire, Step)]
+        steps = [wire for wire in inputs if isinstance(wire, Step) and not self._is_cells(wire)]
         whole = [wire.of for wire in steps]
         alike = len({(wire.step, wire.of.shape[0]) for wire in steps}) == 1
         if alike and len(steps) == len(inputs) and is_stepwise(layer):
-            key = (*self._meaning(layer), *whole)
+            key = (self.meaning(layer), *whole)
             if key not in self._lifted:
                 self._lifted[key] = self._called(layer, whole)
             return self.step(self._lifted[key], steps[0].step)
         return self._called(layer, inputs)
+
+    def _is_cells(self, wire: Step) -> bool:
+        """Return whether a step is a state of a cell that was called on it alone."""
+        return self.apart and isinstance(wire.of, History) and wire.of.shape[0] == 1
 
     def step(self, sequence: Wire, step: int) -> Wire:
         """Return a step of a sequence, counted from 0."""
@@ -159,7 +172,6 @@ class Trace:
         """
         key = (id(layer), *inputs)
         if key not in self._passes:
-            self._count()
             self._results(layer, inputs)
             of, (steps, _) = Pass(layer, inputs), inputs[0].shape
             shapes = layer.state_shapes
@@ -167,12 +179,13 @@ class Trace:
                 state: History((steps, *shapes[state]), self._place, of, state) for state in layer.states
             }
             self._passes[key] = histories
+            for history in histories.values():
+                self._number(history)
         return self._passes[key]
 
     def _called(self, layer: Layer, inputs: Sequence[Wire]) -> Wire:
-        self._count()
         (shape,) = self._results(layer, inputs).values()
-        return Result(shape, self._place, layer, tuple(inputs))
+        return self._number(Result(shape, self._place, layer, tuple(inputs)))
 
     def _results(self, layer: Layer, inputs: Sequence[Wire]) -> Mapping[str, Shape]:
         try:
@@ -180,18 +193,19 @@ class Trace:
         except UnsupportedError as error:
             raise self.refused(error.problem, error.remedy) from None
 
-    def _meaning(self, layer: Layer) -> tuple[Any, ...]:
-        """Return what a layer has in common with those that compute the same: all but the name."""
+    def meaning(self, layer: Layer) -> int:
+        """Return a number that layers have in common that compute the same: all but their names."""
         if id(layer) not in self._meanings:
             values = {item.name: getattr(layer, item.name) for item in fields(cast(Any, layer)) if item.name != "name"}
             same = [(v.shape, v.tobytes()) if isinstance(v, np.ndarray) else v for v in values.values()]
-            self._meanings[id(layer)] = layer, (type(layer), *same)
+            self._meanings[id(layer)] = layer, self._numbers.setdefault((type(layer), *same), len(self._numbers))
         return self._meanings[id(layer)][1]
 
-    def _count(self) -> None:
-        self._calls += 1
-        if self._calls > MAX_CALLS:
+    def _number(self, wire: Wire) -> Wire:
+        self.made[wire] = len(self.made)
+        if len(self.made) > MAX_CALLS:
             raise self.refused(f"it is beyond the {MAX_CALLS} layers that are read", "Give a smaller model")
+        return wire
 
 
 def is_stepwise(layer: Layer) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from loopwire.errors import ModelFileError, UnsupportedError
 from loopwire.frontends.containers import Array
+from loopwire.frontends.tensors.constants import is_state, state_view
 from loopwire.frontends.tensors.trace import Trace
 from loopwire.frontends.tensors.views import Operand, View
 from loopwire.frontends.torch.program import Node, Ref
@@ -34,6 +35,8 @@ class Arguments:
     def view(self, key: str) -> View:
         """Return a tensor that depends on the model's inputs."""
         value = self.tensor(key)
+        if not isinstance(value, View) and is_state(value):
+            return state_view(self.trace, value)
         if not isinstance(value, View):
             raise self.trace.refused("it works on a constant", "Compute constants before the model is exported")
         return value

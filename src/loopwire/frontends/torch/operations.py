@@ -12,6 +12,7 @@ import numpy as np
 
 from loopwire.frontends.containers import Array
 from loopwire.frontends.tensors import arithmetic
+from loopwire.frontends.tensors.constants import is_state, state_view
 from loopwire.frontends.tensors.trace import Result, Step, Wire
 from loopwire.frontends.tensors.views import Operand, View
 from loopwire.frontends.torch import recurrent
@@ -29,6 +30,7 @@ def _linear(a: Arguments) -> Operand:
 
 def _matmul(a: Arguments, left: str = "self", right: str = "other") -> Operand:
     x, kernel = a.tensor(left), a.tensor(right)
+    x = state_view(a.trace, x) if not isinstance(x, View) and is_state(x) else x
     if isinstance(x, View) and not isinstance(kernel, View) and kernel.ndim == 2:
         return arithmetic.linear(a.trace, x, _transposed(a, kernel))
     raise a.trace.refused("it multiplies tensors that are no sequence and no matrix of weights", PRODUCT_REMEDY)
