@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 import loopwire
 from compile import DATA, table
-from loopwire.area.resources import Multipliers
+from loopwire.area.multipliers import Multipliers
 
 QUICKDRAW = "paper/Quickdraw5ClassLSTMFinL.h5"
 WIDE_INPUT = {"model": {"precision": "fixed<16,6,RND,SAT>", "input": "fixed<16,9,RND,SAT>"}}

@@ -8,7 +8,8 @@ import pytest
 import loopwire
 from loopwire.area.cells import Cells, Resources
 from loopwire.area.engine_area import PORTS
-from loopwire.area.resources import Multipliers, count_multipliers, estimate
+from loopwire.area.multipliers import Multipliers, count_multipliers
+from loopwire.area.resources import estimate
 from loopwire.config import CompileConfig
 from loopwire.datapath.ops import Products
 from loopwire.devices import find_part

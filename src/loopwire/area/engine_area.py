@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from loopwire.area.cells import Cells, Resources
+from loopwire.area.multipliers import Multipliers, count_multipliers
 from loopwire.area.ports import network_ports, ports
-from loopwire.area.resources import Multipliers, count_multipliers, estimate
+from loopwire.area.resources import estimate
 from loopwire.datapath.ops import Columns, Hold
 from loopwire.devices import Device
 from loopwire.schedule.engine_cycles import EngineTiming

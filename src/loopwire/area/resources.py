@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from loopwire.area.cells import Cells, Resources
 from loopwire.area.lut_factors import LutKind
+from loopwire.area.multipliers import constants_of, products_of
 from loopwire.area.surroundings import surroundings
 from loopwire.datapath.element_ranges import element_ranges
 from loopwire.datapath.lut_products import dsp_blocks
@@ -21,7 +22,6 @@ from loopwire.datapath.ops import (
     Columns,
     Compare,
     Constant,
-    Datapath,
     Extreme,
     Gather,
     Hold,
@@ -59,43 +59,6 @@ from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.timing.delay import DelayModel
 from loopwire.timing.pipeline import Pipeline
-
-
-@dataclass(frozen=True, slots=True)
-class Multipliers:
-    """Products made at a time: of matrices, and of two vectors element by element. Shift-add trees have none."""
-
-    matrix: int = 0
-    elementwise: int = 0
-
-    @property
-    def total(self) -> int:
-        """Both."""
-        return self.matrix + self.elementwise
-
-    def __add__(self, other: Multipliers) -> Multipliers:
-        return Multipliers(self.matrix + other.matrix, self.elementwise + other.elementwise)
-
-    def __mul__(self, copies: int) -> Multipliers:
-        return Multipliers(self.matrix * copies, self.elementwise * copies)
-
-
-def count_multipliers(datapath: Datapath) -> Multipliers:
-    """Return the multipliers of an engine; a product with a constant 0 or a power of two takes none."""
-    constants = _constants(datapath)
-    total = Multipliers()
-    for operation in datapath.operations:
-        match operation.kind:
-            case Products():
-                total += Multipliers(matrix=_products(operation, constants))
-            case Multiply():
-                total += Multipliers(elementwise=operation.result.count)
-            case ShiftAdd() | Wire() | Timed() | Logic():
-                pass
-            case _:
-                assert_never(operation.kind)
-    return total
-
 
 Counted = tuple[LutKind, Resources]
 
@@ -137,7 +100,7 @@ class _Estimator:
         self._device = device
         self._cells = Cells(device)
         self._delays = DelayModel(device)
-        self._constants = _constants(pipeline.datapath)
+        self._constants = constants_of(pipeline.datapath)
         self._rom_columns: dict[tuple[int, int, bool], set[int]] = {}
         self._ranges = element_ranges(pipeline.datapath, self._is_opaque)
         self._bits = {signal: int(found.widths().sum()) for signal, found in self._ranges.items()}
@@ -285,7 +248,7 @@ class _Estimator:
 
     def _products(self, operation: Operation) -> Counted:
         """Return what the products of two vectors take; one with a constant 0 or a power of two takes nothing."""
-        count = _products(operation, self._constants)
+        count = products_of(operation, self._constants)
         blocks = dsp_blocks(operation, self._delays)
         columns = operation.operands[1].count
         in_luts = operation.kind.lut_rows * columns if isinstance(operation.kind, Products) else 0
@@ -384,18 +347,6 @@ def _steps(since: int, places: set[int]) -> list[int]:
     """Return the distances from place to place."""
     ordered = [since, *sorted(place for place in places if place > since)]
     return [b - a for a, b in itertools.pairwise(ordered)]
-
-
-def _constants(datapath: Datapath) -> Mapping[Signal, Constant]:
-    return {op.result: op.kind for op in datapath.operations if isinstance(op.kind, Constant)}
-
-
-def _products(operation: Operation, constants: Mapping[Signal, Constant]) -> int:
-    """Return how many products need a multiplier."""
-    matrix = constants.get(operation.operands[0])
-    if matrix is None:
-        return operation.result.count
-    return sum(abs(int(v)).bit_count() > 1 for v in matrix.integers.flat)
 
 
 def _compared_bits(operation: Operation, low: int, high: int) -> int:

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from loopwire.emulator import native_library
 from loopwire.emulator.evaluate import evaluate_integers, shortened
 from loopwire.emulator.vector_assembler import LANES, TILE_ROWS, Opcode, Program
-from loopwire.emulator.vector_program import UnsuitableError, build_program
+from loopwire.emulator.vector_program import build_program
+from loopwire.emulator.vector_words import UnsuitableError
 from loopwire.ir.graph import Graph
 
 _SOURCE = Path(__file__).with_suffix(".cpp")

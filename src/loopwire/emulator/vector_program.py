@@ -9,23 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from math import prod
 from typing import Any, assert_never
 
 import numpy as np
-import numpy.typing as npt
 
-from loopwire.emulator.vector_assembler import TILE_ROWS, Assembler, Constant, Opcode, Program, Rows, Stored, View
+from loopwire.emulator.vector_assembler import Assembler, Constant, Opcode, Program, Rows, Stored, View
+from loopwire.emulator.vector_words import (
+    UnsuitableError,
+    fits,
+    is_wide,
+    largest_shift,
+    magnitude,
+    packed_tiles,
+    shifted,
+    table_cells,
+)
 from loopwire.ir import ops
-from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.ir.interval import Range, ranges, table_form
 from loopwire.ir.lengths import short_values
-from loopwire.ir.table_form import TableForm
 from loopwire.ir.types import FixedType, Overflow, Rounding
 
-LARGEST_TABLE = 1 << 20
 FLOAT64_LIMIT = 1 << 51
 """Below it every number and sum of the float64 kernel is exact."""
 MOST_DROPPED_BITS = 62
@@ -42,10 +47,6 @@ _NO_OVERFLOW = 0
 _OVERFLOWS = {Overflow.WRAP: 1, Overflow.SAT: 2, Overflow.SAT_SYM: 2, Overflow.SAT_ZERO: 3}
 
 
-class UnsuitableError(Exception):
-    """The graph is outside the machine's limits: numbers beyond 64 bits, a large table."""
-
-
 def build_program(graph: Graph) -> Program:
     """Translate a graph; of several inputs or outputs, one follows another in the numbers of a sequence.
 
@@ -53,58 +54,6 @@ def build_program(graph: Graph) -> Program:
         UnsuitableError: the graph is outside the machine's limits.
     """
     return _Translator(graph).program
-
-
-def _fits(value_range: Range, bits: int) -> bool:
-    return -(1 << (bits - 1)) <= value_range.low and value_range.high < 1 << (bits - 1)
-
-
-def _is_wide(*needed: Range) -> bool:
-    """Say whether rows of int64 are needed for numbers of all these ranges."""
-    if all(_fits(r, 32) for r in needed):
-        return False
-    if all(_fits(r, 64) for r in needed):
-        return True
-    raise UnsuitableError("numbers beyond 64 bits")
-
-
-def _shifted(value_range: Range, bits: int) -> Range:
-    return Range(value_range.low << bits, value_range.high << bits)
-
-
-def _largest_shift(wide: bool) -> int:
-    """Numbers that fit after a larger shift are all 0, whatever the shift."""
-    return 63 if wide else 31
-
-
-def _magnitude(value_range: Range) -> int:
-    return max(abs(value_range.low), abs(value_range.high))
-
-
-@lru_cache(maxsize=256)
-def _cells(form: TableForm) -> tuple[int, int, npt.NDArray[np.int64]]:
-    """Return the lowest input told apart, the bits dropped, and the results from there to the highest input."""
-    # A folded table drops bits of |x|, which is not the same as dropping them of x.
-    dropped = form.dropped_bits if form.symmetry is None else 0
-    count = ((form.domain_high - form.domain_low) >> dropped) + 1
-    if count > LARGEST_TABLE:
-        raise UnsuitableError(f"a table of {count} entries")
-    return form.domain_low, dropped, form.evaluate(form.domain_low + (np.arange(count) << dropped))
-
-
-def _pack(matrices: Integers, kernel: Opcode) -> npt.NDArray[Any]:
-    """Pack matrices (…, m, n) into tiles (…, m / TILE_ROWS, n, TILE_ROWS), filled up with zeros.
-
-    For the int16 kernel two columns, the first in the low half, are one.
-    """
-    *steps, rows, columns = matrices.shape
-    missing_column = columns % 2 if kernel is Opcode.MATVEC_INT16 else 0
-    padding = [(0, 0)] * len(steps) + [(0, -rows % TILE_ROWS), (0, missing_column)]
-    dtype = {Opcode.MATVEC_FLOAT64: np.float64, Opcode.MATVEC_INT64: np.int64}.get(kernel, np.int32)
-    padded = np.pad(matrices.astype(dtype), padding)
-    if kernel is Opcode.MATVEC_INT16:
-        padded = (padded[..., 0::2] & 0xFFFF) | (padded[..., 1::2] << 16)
-    return padded.reshape(*steps, -1, TILE_ROWS, padded.shape[-1]).swapaxes(-1, -2)
 
 
 def _offsets(values: Sequence[Value]) -> Iterator[tuple[Value, int]]:
@@ -138,7 +87,7 @@ class _Translator:
     # --- values ---
 
     def _wide(self, *values: Value) -> bool:
-        return _is_wide(*(self._ranges[value] for value in values))
+        return is_wide(*(self._ranges[value] for value in values))
 
     def _define(self, value: Value) -> Rows:
         """Give a value rows of the width that its range needs."""
@@ -247,9 +196,9 @@ class _Translator:
         """Return the width that a node needs, and how far each operand is shifted to the finest fraction of them."""
         fraction = max(value.type.element.fraction for value in node.operands)
         shifts = {value: fraction - value.type.element.fraction for value in node.operands}
-        aligned = [_shifted(self._ranges[value], shift) for value, shift in shifts.items()]
-        wide = _is_wide(self._ranges[node.result], *aligned)
-        return wide, {value: min(shift, _largest_shift(wide)) for value, shift in shifts.items()}
+        aligned = [shifted(self._ranges[value], shift) for value, shift in shifts.items()]
+        wide = is_wide(self._ranges[node.result], *aligned)
+        return wide, {value: min(shift, largest_shift(wide)) for value, shift in shifts.items()}
 
     def _binary(self, node: Node) -> None:
         if isinstance(node.op, ops.Mul):
@@ -266,7 +215,7 @@ class _Translator:
         shifts = [node.result.type.element.fraction - value.type.element.fraction for value in given]
         wide = self._wide(node.result, condition, *given)
         operands = [self._read(value, wide) for value in node.operands]
-        shifts = [min(shift, _largest_shift(wide)) for shift in shifts]
+        shifts = [min(shift, largest_shift(wide)) for shift in shifts]
         self._compute(node.result, Opcode.WHERE, *operands, wide=wide, parameters=shifts)
 
     def _lookup(self, node: Node) -> None:
@@ -312,11 +261,11 @@ class _Translator:
         """Return the narrowest kernel in which a product with a constant is exact, and whether its rows are wide."""
         matrix, vector = node.operands
         w, x, result = self._ranges[matrix], self._ranges[vector], self._ranges[node.result]
-        wide = _is_wide(w, x, result)
+        wide = is_wide(w, x, result)
         if not wide:
-            return (Opcode.MATVEC_INT16 if _fits(w, 16) and _fits(x, 16) else Opcode.MATVEC_INT32), wide
-        largest_sum = int(np.abs(view.integers.astype(object)).sum(axis=-1).max()) * _magnitude(x)
-        if max(largest_sum, _magnitude(w), _magnitude(x)) < FLOAT64_LIMIT:
+            return (Opcode.MATVEC_INT16 if fits(w, 16) and fits(x, 16) else Opcode.MATVEC_INT32), wide
+        largest_sum = int(np.abs(view.integers.astype(object)).sum(axis=-1).max()) * magnitude(x)
+        if max(largest_sum, magnitude(w), magnitude(x)) < FLOAT64_LIMIT:
             return Opcode.MATVEC_FLOAT64, wide
         return Opcode.MATVEC_INT64, wide
 
@@ -333,7 +282,7 @@ class _Translator:
         vector = node.operands[1]
         x = self._read(vector, wide)
         columns = vector.type.size
-        packed = _pack(view.integers, kernel)
+        packed = packed_tiles(view.integers, kernel)
         weights = self._assembler.store(packed, len(packed) if view.stepped else 0)
         added = None if addend is None else self._read(addend, wide)
         self._compute(
@@ -368,22 +317,22 @@ class _Translator:
             before = Range(given.low, given.high + 2 * half)
             rounded = Range(given.low >> dropped, (given.high >> dropped) + 1)
         else:
-            before = rounded = _shifted(given, -dropped)
+            before = rounded = shifted(given, -dropped)
         low, high, overflow = to.min_integer, to.max_integer, _OVERFLOWS[to.overflow]
         if to.overflow is Overflow.SAT_SYM and to.width > 1:
             low = max(low, -high)
         if low <= rounded.low and rounded.high <= high:
             low, high, overflow = 0, 0, _NO_OVERFLOW
-        wide = _is_wide(given, before, Range(low, high))
-        parameters = [max(dropped, -_largest_shift(wide)), *added, overflow, low, high, to.width]
+        wide = is_wide(given, before, Range(low, high))
+        parameters = [max(dropped, -largest_shift(wide)), *added, overflow, low, high, to.width]
         self._emit(Opcode.CAST, self._define(node.result), self._read(operand, wide), wide=wide, parameters=parameters)
 
     def _table(self, node: Node, op: ops.Table) -> None:
         (operand,) = node.operands
         form = table_form(op, operand.type.element)
-        low, dropped, results = _cells(form)
+        low, dropped, results = table_cells(form)
         high = form.domain_high
-        wide = _is_wide(self._ranges[operand], Range(low, high), Range(0, high - low))
+        wide = is_wide(self._ranges[operand], Range(low, high), Range(0, high - low))
         rows = self._define(node.result)
         table = self._assembler.store(results.astype(np.int64 if rows.wide else np.int32))
         view = self._read(operand, wide)

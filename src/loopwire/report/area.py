@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from loopwire.area.cells import Resources
 from loopwire.area.engine_area import EngineArea
-from loopwire.area.resources import Multipliers
+from loopwire.area.multipliers import Multipliers
 from loopwire.devices import Device
 from loopwire.report.built import ResourceUse
 

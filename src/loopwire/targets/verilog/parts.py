@@ -42,3 +42,11 @@ def each_element(out: Signal, result: str, expression: str) -> list[str]:
         return [first, *(f"    {part}" for part in further)]
     head = f"for (int k = 0; k < {out.count}; k++)"
     return ["always_comb", *nested([head], f"{result}[k] = {expression};")]
+
+
+def packed(row: Sequence[int], width: int) -> int:
+    """Return the bits of a vector, those of element 0 lowest."""
+    bits = 0
+    for k, value in enumerate(row):
+        bits |= (int(value) & ((1 << width) - 1)) << (k * width)
+    return bits

@@ -1,0 +1,69 @@
+"""How many multipliers an engine has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from loopwire.datapath.ops import (
+    Constant,
+    Datapath,
+    Logic,
+    Multiply,
+    Operation,
+    Products,
+    ShiftAdd,
+    Signal,
+    Timed,
+    Wire,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Multipliers:
+    """Products made at a time: of matrices, and of two vectors element by element. Shift-add trees have none."""
+
+    matrix: int = 0
+    elementwise: int = 0
+
+    @property
+    def total(self) -> int:
+        """Both."""
+        return self.matrix + self.elementwise
+
+    def __add__(self, other: Multipliers) -> Multipliers:
+        return Multipliers(self.matrix + other.matrix, self.elementwise + other.elementwise)
+
+    def __mul__(self, copies: int) -> Multipliers:
+        return Multipliers(self.matrix * copies, self.elementwise * copies)
+
+
+def count_multipliers(datapath: Datapath) -> Multipliers:
+    """Return the multipliers of an engine; a product with a constant 0 or a power of two takes none."""
+    constants = constants_of(datapath)
+    total = Multipliers()
+    for operation in datapath.operations:
+        match operation.kind:
+            case Products():
+                total += Multipliers(matrix=products_of(operation, constants))
+            case Multiply():
+                total += Multipliers(elementwise=operation.result.count)
+            case ShiftAdd() | Wire() | Timed() | Logic():
+                pass
+            case _:
+                assert_never(operation.kind)
+    return total
+
+
+def constants_of(datapath: Datapath) -> Mapping[Signal, Constant]:
+    """Return the constants by their signals."""
+    return {op.result: op.kind for op in datapath.operations if isinstance(op.kind, Constant)}
+
+
+def products_of(operation: Operation, constants: Mapping[Signal, Constant]) -> int:
+    """Return how many products need a multiplier."""
+    matrix = constants.get(operation.operands[0])
+    if matrix is None:
+        return operation.result.count
+    return sum(abs(int(v)).bit_count() > 1 for v in matrix.integers.flat)

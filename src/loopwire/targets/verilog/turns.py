@@ -1,0 +1,77 @@
+"""Statements of operations whose hardware serves a word of a step after another."""
+
+from __future__ import annotations
+
+from loopwire.datapath.ops import Columns, Sharing, Signal, WordRom
+from loopwire.hdl.expressions import resized
+from loopwire.targets.verilog.parts import Library, Text, packed
+
+
+def word_rom(kind: WordRom, out: Signal, result: str, place: int, library: Library, sharing: Sharing) -> list[str]:
+    """Return a ROM with a register, addressed by word or chunk."""
+    rows = [packed(row, out.width) for row in kind.rows]
+    name = library.rom(result, rows, out.bits)
+    depth = len(rows)
+    bits = max((depth - 1).bit_length(), 1)
+    index = f"word_{place}" if kind.cycles == 1 else f"chunk_{place}"
+    count = sharing.cycles if kind.cycles == 1 else sharing.chunks
+    address = f"{bits}'({index})" if count > 1 else f"{bits}'d0"
+    if kind.by_step:
+        address = f"{bits}'(step_index_{place}) * {bits}'d{count} + {address}"
+    if depth == 1:
+        address = "1'b0"
+    style = '(* rom_style = "block" *) ' if kind.in_block_ram else ""
+    return [
+        f"{style}logic [{out.bits - 1}:0] {result}_rom [0:{depth - 1}];",
+        f'initial $readmemh("{name}", {result}_rom);',
+        f"logic [{bits - 1}:0] {result}_address;",
+        f"assign {result}_address = {address};",
+        f"always_ff @(posedge aclk) {result} <= {result}_rom[{result}_address];",
+    ]
+
+
+def columns(kind: Columns, x: Signal, out: Signal, result: str, text: Text, place: int, sharing: Sharing) -> list[str]:
+    """Return the columns of the pass."""
+    padded = sharing.passes * kind.count
+    source = text(x)
+    filled = source if padded == x.count else f"{{{(padded - x.count) * x.width}'b0, {source}}}"
+    return [
+        f"logic [{sharing.passes - 1}:0][{kind.count - 1}:0][{x.width - 1}:0] {result}_passes;",
+        f"assign {result}_passes = {filled};",
+        f"assign {result} = {result}_passes[pass_index_{place}];",
+    ]
+
+
+def accumulate(a: Signal, out: Signal, result: str, text: Text, place: int, sharing: Sharing) -> list[str]:
+    """Return the sum over the passes of a chunk."""
+    array = f"[{out.count - 1}:0][{out.width - 1}:0]"
+    term = resized(f"{text(a)}[k]", a.width, a.signed, out.width)
+    last = f"{(sharing.passes - 1).bit_length()}'d{sharing.passes - 1}"
+    return [
+        f"logic {array} {result}_partial, {result}_total;",
+        f"for (genvar k = 0; k < {out.count}; k++) begin : gen_{result}",
+        f"  assign {result}_total[k] = (pass_index_{place} == '0 ? {out.width}'h0 : {result}_partial[k]) + {term};",
+        "end",
+        "always_ff @(posedge aclk) begin",
+        f"  {result}_partial <= {result}_total;",
+        f"  if (pass_index_{place} == {last}) {result} <= {result}_total;",
+        "end",
+    ]
+
+
+def gather(a: Signal, out: Signal, result: str, text: Text, place: int, sharing: Sharing) -> list[str]:
+    """Return registers that hold the chunks of a step."""
+    now = f"step_valid_{place} && pass_index_{place} == '0"
+    if sharing.chunks == 1:
+        return [f"always_ff @(posedge aclk) if ({now}) {result} <= {text(a)};"]
+    bits = (sharing.chunks - 1).bit_length()
+    whole = resized(f"{{{text(a)}, {result}_earlier}}", sharing.chunks * a.bits, False, out.bits)
+    return [
+        f"logic [{sharing.chunks - 2}:0][{a.bits - 1}:0] {result}_earlier;",
+        "always_ff @(posedge aclk) begin",
+        f"  for (int k = 0; k < {sharing.chunks - 1}; k++) begin",
+        f"    if ({now} && chunk_{place} == {bits}'(k)) {result}_earlier[k] <= {text(a)};",
+        "  end",
+        f"  if ({now} && chunk_{place} == {bits}'d{sharing.chunks - 1}) {result} <= {whole};",
+        "end",
+    ]
