@@ -15,7 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from loopwire.config import CompileConfig, TypeChoice
-from loopwire.emulator import evaluate, native_library, vector_program
+from loopwire.emulator import evaluate, native_library, vector_program, vector_words
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.emulator.fast_emulator import FastEmulator, try_build
 from loopwire.emulator.vector_assembler import LANES, Opcode
@@ -217,7 +217,7 @@ def test_a_table_of_half_a_function_too(fold: bool, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_table_that_is_too_large_is_declined(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vector_program, "LARGEST_TABLE", 100)
+    monkeypatch.setattr(vector_words, "LARGEST_TABLE", 100)
     graph = vector_graph(INPUT, 1, lambda b, x: b.table("tanh", x, FixedType.parse("fixed<11,1,RND,SAT>")))
     assert try_build(graph) is None
 
