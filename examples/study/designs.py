@@ -46,9 +46,8 @@ class DesignsStudy:
         """Run what is due; return what each stage measured."""
         once, task, count = self._stages.once, self._task, self._effort.simulated_sequences
         model, _ = self._digests
-        knobs = once(
-            "knobs", (model, task.part, self._reuse_factors, task.others_reuse_factor, task.copies), self._scan_knobs
-        )
+        asked = (self._reuse_factors, task.others_reuse_factor, task.copies, task.copied)
+        knobs = once("knobs", (model, task.part, asked), self._scan_knobs)
         goals, built = {}, {}
         for number, goal in enumerate(task.goals, 1):
             facts = once(f"goal_{number}", (self._digests, count, goal), partial(self._reach, goal))
@@ -75,7 +74,7 @@ class DesignsStudy:
         configs = [(kind, replace(base, reuse_factor=r, interleave=c)) for r in factors for kind, c in kinds]
         for copies in task.copies:
             io = "parallel" if copies == task.copies[-1] else base.io
-            configs.append(("copies", replace(base, reuse_factor=factors[0], copies=copies, io=io)))
+            configs.append(("copies", replace(base, reuse_factor=factors[task.copied], copies=copies, io=io)))
         x = self._inputs[:EMULATED_EVENTS]
         expected = loopwire.compile(self._model, base).predict_integers(x)
         points: list[Facts] = []

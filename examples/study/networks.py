@@ -47,7 +47,8 @@ class Task:
             search sees few events.
         part: of the figure of knobs, at 5 ns.
         others_reuse_factor: of the layers that are not recurrent, by their names, in that figure.
-        copies: of that figure, at the network's first reuse factor; the last with a whole sequence a beat.
+        copies: of that figure; the last with a whole sequence a beat.
+        copied: place of their reuse factor among the network's.
         goals: designs to find and prove.
     """
 
@@ -61,6 +62,7 @@ class Task:
     part: str
     others_reuse_factor: Mapping[str, int] = field(default_factory=dict)
     copies: tuple[int, ...]
+    copied: int = 0
     goals: tuple[Goal, ...]
 
 
@@ -100,6 +102,7 @@ FLAVOUR = Task(
     part=VU13P,
     others_reuse_factor={"dense_1": 40, "dense_2": 20, "classes": 10},
     copies=(2,),
+    copied=1,
     goals=(
         Goal("2 µs in 60 % of the part", VU13P, 5.0, DesignTargets(max_latency_ns=2000, max_share=0.6)),
         Goal("5 µs, smallest", KU115, 5.0, DesignTargets(max_latency_ns=5000, max_share=1.0)),
@@ -108,13 +111,14 @@ FLAVOUR = Task(
 QUICKDRAW = Task(
     name="quickdraw",
     full=Effort(epochs=8, simulated_sequences=4),
-    quick=Effort(epochs=2, simulated_sequences=0),
+    quick=Effort(epochs=2, simulated_sequences=2),
     learning_rate=2e-3,
     batch=quickdraw.BATCH,
     keep="top1>=0.985",
     part=VU13P,
     others_reuse_factor={"dense_1": 128, "dense_2": 128, "classes": 32},
     copies=(2,),
+    copied=1,
     goals=(
         Goal(
             f"{DRAWINGS_PER_SECOND} drawings/s",
