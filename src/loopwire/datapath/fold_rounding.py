@@ -8,10 +8,25 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import assert_never
 
 import numpy as np
 
-from loopwire.datapath.ops import AddSub, Constant, Datapath, Kind, Multiply, Operation, Round, Signal, View
+from loopwire.datapath.ops import (
+    AddSub,
+    Constant,
+    Datapath,
+    Kind,
+    Logic,
+    Multiplication,
+    Multiply,
+    Operation,
+    Round,
+    Signal,
+    Timed,
+    View,
+    Wire,
+)
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.types import Rounding
 
@@ -82,8 +97,10 @@ class _Folding:
                 widened[kind.start : kind.stop] = added
                 if not self._raise(operand, widened):
                     return False
-            case _:
+            case Wire() | Timed() | Multiplication() | Logic():
                 return False
+            case _:
+                assert_never(kind)
         ends = replace(signal, low=signal.low + min(added), high=signal.high + max(added))
         self._raised[signal] = (kind, ends)
         return True

@@ -159,9 +159,13 @@ def _apply_integer(node: Node, operands: Sequence[Integers]) -> Integers:
             return _apply_exact(op, _aligned(result, operands, types))
         case ops.Where():
             return _apply_exact(op, [operands[0], *_aligned(result, operands[1:], types[1:])])
-        case _:
+        case ops.Arithmetic() | ops.Slice() | ops.Concat() | ops.Reshape() | ops.Transpose():
             exact_type = integer_dtype(result.width + 1, *(t.width for t in types))
             return _apply_exact(op, [x.astype(exact_type) for x in operands])
+        case ops.Reverse() | ops.Scan():
+            raise AssertionError("these look at steps, not at numbers")
+        case _:
+            assert_never(op)
 
 
 def _aligned(result: FixedType, operands: Sequence[Integers], types: Sequence[FixedType]) -> list[Integers]:

@@ -350,7 +350,7 @@ class _Translator:
                 return replace(view, start=view.start + start * prod(result.shape[1:]), size=result.size)
             case _, Constant():
                 return Constant(view.integers.reshape(*view.integers.shape[:axis], *result.shape), view.stepped)
-            case _:
+            case _, Rows():
                 return view
 
     def _concat(self, node: Node) -> None:

@@ -130,13 +130,10 @@ class _Body:
     def bounds(self, node: Node) -> Bounds:
         """Return the bounds of a node's only result."""
         operands = [self._found[v] for v in node.operands]
-        match node.op:
-            case ops.Sub() if self._origin(node.operands[0]) is self._origin(node.operands[1]):
-                return Bounds(np.zeros(node.result.type.shape), np.zeros(node.result.type.shape))
-            case ops.Add():
-                return self._hull(node) or _apply(node.op, operands)
-            case _:
-                return _apply(node.op, operands)
+        if isinstance(node.op, ops.Sub) and self._origin(node.operands[0]) is self._origin(node.operands[1]):
+            return Bounds(np.zeros(node.result.type.shape), np.zeros(node.result.type.shape))
+        hull = self._hull(node) if isinstance(node.op, ops.Add) else None
+        return hull or _apply(node.op, operands)
 
     def _origin(self, value: Value) -> Value:
         """Return the value that this one is on real numbers: the one before all casts."""

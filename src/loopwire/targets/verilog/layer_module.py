@@ -253,13 +253,11 @@ class _Writer:
         name = self._identifiers[signal]
         place = "" if isinstance(operation.kind, Constant) else f", stage {self._span(operation)}"
         note = f"{signal.note}: " if signal.note else ""
-        match operation.kind:
-            case TableIndex():
-                what = f"cell of the table, {signal.width} bits"
-            case TableBeyond():
-                what = "below the table, above it"
-            case _:
-                what = str(signal.type)
+        what = str(signal.type)
+        if isinstance(operation.kind, TableIndex):
+            what = f"cell of the table, {signal.width} bits"
+        elif isinstance(operation.kind, TableBeyond):
+            what = "below the table, above it"
         lines = [f"  {comment(f'{note}{what}{place}')}"]
         if signal not in self._module.outputs:
             lines.append(f"  logic {array(signal)} {name};")

@@ -244,8 +244,14 @@ class Step:
             case ops.Table():
                 form = table_form(node.op, node.operands[0].type.element)
                 return f"{self._library.table(form, node.operands[0], node.result)}({operands[0]})"
-            case _:
+            case ops.MatVec() | ops.Lookup() | ops.ReduceSum() | ops.ReduceMax() | ops.Const() | ops.Concat():
                 raise AssertionError(f"{node.op} is not element-wise")
+            case ops.Slice() | ops.Reshape() | ops.Transpose():
+                raise AssertionError(f"{node.op} computes nothing")
+            case ops.Reverse() | ops.Scan():
+                raise AssertionError("a process reverses and runs steps")
+            case _:
+                assert_never(node.op)
 
     def _single(self, node: Node) -> list[str]:
         match node.op:
