@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopwire.devices import Delays, find_part, part_names
+from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
-from loopwire.timing.delay import DelayModel
 
 ROUND = DelayModel(
     replace(

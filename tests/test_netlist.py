@@ -12,10 +12,10 @@ from conformance import Case, at_ports, random_inputs, types
 from ensembles import write_files
 from loopwire.cmvm.tree_text import APART
 from loopwire.devices import find_part
+from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ToolError
 from loopwire.hdl.testbench import Vectors, write_testbench
 from loopwire.simulate import verilator
-from loopwire.timing.delay import DelayModel
 from loopwire.tools.fabrics import fabric_of
 from loopwire.tools.yosys import find_yosys
 from test_conformance_verilog import dense, gru, lstm

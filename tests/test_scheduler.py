@@ -15,15 +15,15 @@ from loopwire.datapath.fold_addends import fold_addends
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
 from loopwire.datapath.ops import Constant, Datapath, Operation, Products, Ring, ShiftAdd, Signal
 from loopwire.devices import find_part
+from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
 from loopwire.ir.types import FixedType
 from loopwire.passes.lower import lower
-from loopwire.timing import ways
-from loopwire.timing.delay import DelayModel
+from loopwire.timing import routing_delays
 from loopwire.timing.operation_delays import operation_delay_ns
 from loopwire.timing.pipeline import Pipeline
+from loopwire.timing.routing_delays import RoutingDelays
 from loopwire.timing.scheduler import schedule
-from loopwire.timing.ways import Ways
 from test_expand import SOLVERS, only_datapath, random_model, random_types
 
 DELAYS = DelayModel(find_part("xcku115-flvb2104-2-i"))
@@ -172,11 +172,11 @@ def test_a_state_is_registered_on_its_way_to_the_rows_of_a_matrix(monkeypatch: p
             left_ns = budget_ns - ns if stage == entry + pipeline.loop_latency - 1 else budget_ns
             for reader in datapath.readers[ring.read]:
                 if reader is not None and isinstance(reader.kind, Products) and times[reader.result][0] == entry:
-                    way_ns = Ways(datapath, far, 0.0).left_ns[reader]
+                    way_ns = RoutingDelays(datapath, far, 0.0).left_ns[reader]
                     after_ns = times[reader.result][1] - operation_delay_ns(reader, far)
                     assert after_ns >= way_ns - min(way_ns / 2, left_ns) - EPSILON_NS
         with monkeypatch.context() as patched:
-            patched.setattr(ways, "SHARES", (0.0,))
+            patched.setattr(routing_delays, "SHARES", (0.0,))
             in_front = schedule(datapath, far, 4.0, (0, 0.0)).loop_latency
         assert pipeline.loop_latency <= in_front
         shorter += pipeline.loop_latency < in_front

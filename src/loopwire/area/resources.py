@@ -53,11 +53,11 @@ from loopwire.datapath.ops import (
     WordRom,
 )
 from loopwire.devices import Device
+from loopwire.devices.delay_model import DelayModel
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.table_form import TableForm
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.schedule.engine_cycles import EngineTiming
-from loopwire.timing.delay import DelayModel
 from loopwire.timing.pipeline import Pipeline
 
 Counted = tuple[LutKind, Resources]

@@ -21,7 +21,7 @@ from loopwire.datapath.ops import (
     Wire,
 )
 from loopwire.datapath.rewrite import replaced
-from loopwire.timing.delay import DelayModel
+from loopwire.devices.delay_model import DelayModel
 
 DSP_PRODUCT_BITS = 9
 """The narrowest product that goes into a DSP block; Yosys's mul2dsp is given this for all families."""

@@ -18,7 +18,7 @@ from loopwire.datapath.ops import Datapath, Sharing
 from loopwire.datapath.rewrite import without_unread_rings, without_unused
 from loopwire.datapath.time_multiplexing import time_multiplexed
 from loopwire.datapath.verify import verify
-from loopwire.timing.delay import DelayModel
+from loopwire.devices.delay_model import DelayModel
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from loopwire.area.resources import estimate
 from loopwire.cmvm.shift_add import SOLVED_PRODUCTS
 from loopwire.datapath.reuse import layer_of, matrix_shapes, multipliers, reuse_factors, sharing_of
 from loopwire.devices import Device
+from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
 from loopwire.ir.graph import Graph, Value
 from loopwire.ir.interval import Range, ranges
@@ -27,7 +28,6 @@ from loopwire.knobs import Knobs
 from loopwire.schedule.engine import Engine
 from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.schedule.plan import Plan, Planner, assemble, cut
-from loopwire.timing.delay import DelayModel
 from loopwire.timing.pipeline import Pipeline
 
 Size = tuple[float, float]

@@ -9,6 +9,7 @@ from functools import cached_property
 from loopwire.datapath.ops import Pack, Signal
 from loopwire.datapath.reuse import layer_of, sharing_of
 from loopwire.devices import Device
+from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import UnsupportedError
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.ir.graph import Graph, Value
@@ -21,7 +22,6 @@ from loopwire.schedule.engine_cycles import EngineTiming, Pace
 from loopwire.schedule.network import Network, network
 from loopwire.schedule.network_cycles import Channel, NetworkTiming, network_timing
 from loopwire.schedule.plan import Planner
-from loopwire.timing.delay import DelayModel
 from loopwire.timing.pipeline import Pipeline
 
 REFUSED = {

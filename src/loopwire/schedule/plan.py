@@ -13,6 +13,7 @@ from loopwire.datapath.ops import Signal
 from loopwire.datapath.pipeline import alternatives, prepared
 from loopwire.datapath.reuse import layer_of, sharing_of
 from loopwire.devices import Device
+from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
 from loopwire.hdl.axi_stream import BeatFormat, Sideband
 from loopwire.ir.fixed_point import Integers
@@ -24,7 +25,6 @@ from loopwire.schedule.bus import beat_formats
 from loopwire.schedule.cycles import DesignTiming, latency_range, run, steady_state
 from loopwire.schedule.engine import Engine, engines, head_apart, one_layer_each
 from loopwire.schedule.engine_cycles import EngineTiming, Pace, SteadyState
-from loopwire.timing.delay import DelayModel
 from loopwire.timing.pipeline import Pipeline
 from loopwire.timing.scheduler import schedule
 

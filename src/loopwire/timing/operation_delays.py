@@ -33,8 +33,8 @@ from loopwire.datapath.ops import (
     View,
     WordRom,
 )
+from loopwire.devices.delay_model import DelayModel
 from loopwire.ir.types import Overflow, Rounding
-from loopwire.timing.delay import DelayModel
 
 
 def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:

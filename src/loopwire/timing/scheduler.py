@@ -31,11 +31,11 @@ from loopwire.datapath.ops import (
     Wire,
     WordRom,
 )
+from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
-from loopwire.timing.delay import DelayModel
 from loopwire.timing.operation_delays import operation_delay_ns
 from loopwire.timing.pipeline import Cut, Pipeline, Placement, Time
-from loopwire.timing.ways import Ways, ways
+from loopwire.timing.routing_delays import RoutingDelays, routing_delays
 
 BEFORE_ALL: Time = (-(1 << 30), 0.0)
 """Arrival of what does not depend on a step: constants, and inputs taken to be there in time."""
@@ -58,7 +58,7 @@ def schedule(
     """
     pipelines = [
         _Scheduler(datapath, delays, clock_period_ns, input_time, choice).pipeline(least_loop_latency)
-        for choice in ways(datapath, delays)
+        for choice in routing_delays(datapath, delays)
     ]
     return min(pipelines, key=lambda pipeline: pipeline.loop_latency)
 
@@ -70,14 +70,14 @@ def _gather_cycles(sharing: Sharing) -> int:
 
 class _Scheduler:
     def __init__(
-        self, datapath: Datapath, delays: DelayModel, clock_period_ns: float, input_time: Time, ways: Ways
+        self, datapath: Datapath, delays: DelayModel, clock_period_ns: float, input_time: Time, routing: RoutingDelays
     ) -> None:
         self._datapath = datapath
         self._delays = delays
         self._clock_period_ns = clock_period_ns
         self._budget_ns = delays.stage_budget_ns(clock_period_ns)
         self._input_time = input_time
-        self._ways = ways
+        self._routing = routing
         self._sharing = datapath.sharing
         self._read_ns = self._state_read_ns()
         self._hold_ns = delays.gate()
@@ -207,7 +207,7 @@ class _Scheduler:
             ends_ns = {v: times[v][1] for v in crossing if times[v][0] == place}
             for ring in group:
                 if ring.following in ends_ns and place == entry + loop_latency - 1:
-                    ends_ns[ring.following] += self._ways.travelled_ns[ring]
+                    ends_ns[ring.following] += self._routing.travelled_ns[ring]
             # In a loop of one cycle the state's register keeps what it has: its clock enable does that, no gate.
             hold_ns = self._hold_ns if loop_latency > 1 else 0.0
             late = any(ns + hold_ns > self._budget_ns for ns in ends_ns.values())
@@ -229,7 +229,7 @@ class _Scheduler:
         """Return the stage at whose end all of a ring's following state can be registered."""
         place, ns = next((placed.time for op, placed in placements.items() if op.result is ring.following), (0, 0.0))
         waits = _gather_cycles(self._sharing) - 1 if ring.gathered else 0
-        return place + (ns + self._ways.travelled_ns[ring] > self._budget_ns) + waits
+        return place + (ns + self._routing.travelled_ns[ring] > self._budget_ns) + waits
 
     def _place(
         self, arrivals: Mapping[Signal, Time], holds: Mapping[Group, int], rings: set[Ring] | None = None
@@ -273,12 +273,12 @@ class _Scheduler:
         if isinstance(operation.kind, ShiftAdd):
             adder_widths = [node.adder_width for node in operation.kind.tree.nodes]
             self._require_time(self._delays.adders(max(adder_widths), 1) if adder_widths else 0.0, what)
-            staged = self._staged(operation, min(ns + self._ways.left_ns[operation], self._budget_ns))
+            staged = self._staged(operation, min(ns + self._routing.left_ns[operation], self._budget_ns))
             return Placement(place, (place + staged.latency_stages, staged.end_ns), staged)
         delay_ns = operation_delay_ns(operation, self._delays)
         self._require_time(delay_ns, what)
         # A wire that is too long for the clock anyway keeps nothing from being placed.
-        delay_ns = min(delay_ns + self._ways.left_ns[operation], self._budget_ns)
+        delay_ns = min(delay_ns + self._routing.left_ns[operation], self._budget_ns)
         while ns + delay_ns > self._budget_ns - (self._hold_ns if place == tight and delay_ns else 0.0):
             place, ns = place + 1, 0.0
         match operation.kind:

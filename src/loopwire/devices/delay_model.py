@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from loopwire.devices import Delays, Device
+from loopwire.devices.device import Delays, Device
 from loopwire.errors import ConfigError
 
 FREE_LOADS = 4

@@ -1,4 +1,4 @@
-"""How far wires are: a state's way to all rows of a matrix, and where on it the register of the state stands."""
+"""Routing delays beyond an average net: of a state to all rows of a matrix, and where on the way its register is."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from loopwire.datapath.ops import (
     View,
     Wire,
 )
-from loopwire.timing.delay import DelayModel
+from loopwire.devices.delay_model import DelayModel
 
 SHARES = (0.0, 0.25, 0.5)
-"""How much of a state's way can be behind it when it is registered; the first of those with the shortest loop is taken.
+"""Shares of a state's routing delay that can be before its register; the first with the shortest loop is taken.
 
 Not more than half: readers are on all sides, so behind the middle one register would not do.
 """
 
 
 @dataclass(frozen=True)
-class Ways:
-    """The ways in a datapath, each state registered where a share of its own is behind it."""
+class RoutingDelays:
+    """Those of a datapath, each state registered where `share` of its own is behind it."""
 
     datapath: Datapath
     delays: DelayModel
@@ -39,7 +39,7 @@ class Ways:
 
     @cached_property
     def whole_ns(self) -> dict[Operation, float]:
-        """For each operation, what the way to it takes beyond an average net; nothing but to all rows of a matrix.
+        """For each operation, that of its operands; nothing but to all rows of a matrix.
 
         The rows of all matrices of a layer stand together.
         """
@@ -52,7 +52,7 @@ class Ways:
 
     @cached_property
     def travelled_ns(self) -> dict[Ring, float]:
-        """For each state, what it needs from where it is made to its register."""
+        """For each state, that from where it is made to its register."""
         return {
             ring: self.share * max((self.whole_ns[op] for op in readers), default=0.0)
             for ring, readers in self._readers.items()
@@ -60,7 +60,7 @@ class Ways:
 
     @cached_property
     def left_ns(self) -> dict[Operation, float]:
-        """For each operation, what its operands need to it beyond an average net."""
+        """For each operation, what is left of its operands' behind such a register."""
         travelled = {op: self.travelled_ns[ring] for ring, readers in self._readers.items() for op in readers}
         return {op: max(whole_ns - travelled.get(op, 0.0), 0.0) for op, whole_ns in self.whole_ns.items()}
 
@@ -95,7 +95,7 @@ def _matrix_luts(operation: Operation) -> int:
             assert_never(operation.kind)
 
 
-def ways(datapath: Datapath, delays: DelayModel) -> list[Ways]:
-    """Return the ways for each place where registers of states can stand, the preferred one first."""
-    choices = [Ways(datapath, delays, share) for share in SHARES]
+def routing_delays(datapath: Datapath, delays: DelayModel) -> list[RoutingDelays]:
+    """Return the delays for each place where registers of states can be, the preferred one first."""
+    choices = [RoutingDelays(datapath, delays, share) for share in SHARES]
     return choices if any(choices[-1].travelled_ns.values()) else choices[:1]
