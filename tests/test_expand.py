@@ -82,8 +82,9 @@ def random_types(source: random.Random) -> Callable[[Layer], LayerTypes]:
         return FixedType(width, source.randint(-1, width + 1), True, rounding, overflow)
 
     def types_of(layer: Layer) -> LayerTypes:
-        roles = [role for role in known_roles() if role is not Role.PREACTIVATION or source.random() < 0.5]
-        return LayerTypes({role: element() for role in roles})
+        roles = [role for role in Role if role is not Role.PREACTIVATION or source.random() < 0.5]
+        types = {role: element() for role in roles}
+        return LayerTypes(dict.fromkeys(known_roles()[len(Role) :], types[Role.GATE]) | types)
 
     return types_of
 
