@@ -8,6 +8,7 @@ from loopwire.cli.board import board_command
 from loopwire.cli.build import build_command
 from loopwire.cli.compile import compile_command
 from loopwire.cli.console import with_verbosity
+from loopwire.cli.explore import explore_command
 from loopwire.cli.figures import figures_command
 from loopwire.cli.finetune import finetune_command
 from loopwire.cli.inspect import inspect_command
@@ -45,6 +46,7 @@ COMMANDS = (
     precision_command,
     finetune_command,
     scan_command,
+    explore_command,
     figures_command,
 )
 with_verbosity(main)

@@ -11,7 +11,7 @@ import click
 
 from loopwire.cli.console import print_table, progress_bars, step
 from loopwire.cli.failures import errors_told, keep_told
-from loopwire.cli.settings import ClockPeriod, how_to_read, named_files, read_settings
+from loopwire.cli.settings import ClockPeriod, bounds, how_to_read, named_files, read_settings
 from loopwire.text.names import printable
 
 if TYPE_CHECKING:
@@ -62,14 +62,7 @@ FITTING_SHARE = "80%"
 @click.option("--id-bits", type=int, help="Bits of TID that do the same, and number the channels. [default: 0]")
 @click.option("--port-registers", is_flag=True, default=None, help="Register slices at the ports and between engines.")
 @click.option("--fixed-latency", is_flag=True, default=None, help="Hold each result until the greatest latency.")
-@click.option("--min-clock-ns", type=float, help="Choose the clock too, from this period on. [default of auto: 2]")
-@click.option("--max-latency-ns", type=float, help="Choose R, C and U for this latency, the smallest design.")
-@click.option("--max-interval", "max_interval_cycles", type=float, help="The same for this interval, in cycles.")
-@click.option("--max-luts", type=int, help="At most so many look-up tables, by estimate.")
-@click.option("--max-ffs", type=int, help="At most so many flip-flops, by estimate.")
-@click.option("--max-dsps", type=int, help="At most so many DSP blocks, by estimate.")
-@click.option("--max-brams", type=int, help="At most so many 18-kbit block RAMs, by estimate.")
-@click.option("--max-share", help="At most this share of the part, such as 60%; without a time, the fastest.")
+@bounds
 @click.option(
     "--simulate", "sequences", type=click.IntRange(min=0), help="Sequences to verify; 0: none. [default: 1000]"
 )

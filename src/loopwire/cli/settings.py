@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,16 @@ MODEL_OPTIONS = (
     click.option("--weights", type=click.Path(path_type=Path), help="Weights of MODEL where that is a .json."),
     click.option("--steps", type=int, help="Steps of a sequence, where MODEL leaves their number open."),
 )
+BOUNDS = (
+    click.option("--min-clock-ns", type=float, help="Choose the clock too, from this period on. [default of auto: 2]"),
+    click.option("--max-latency-ns", type=float, help="Choose R, C and U for this latency, the smallest design."),
+    click.option("--max-interval", "max_interval_cycles", type=float, help="The same for this interval, in cycles."),
+    click.option("--max-luts", type=int, help="At most so many look-up tables, by estimate."),
+    click.option("--max-ffs", type=int, help="At most so many flip-flops, by estimate."),
+    click.option("--max-dsps", type=int, help="At most so many DSP blocks, by estimate."),
+    click.option("--max-brams", type=int, help="At most so many 18-kbit block RAMs, by estimate."),
+    click.option("--max-share", help="At most this share of the part, such as 60%; without a time, the fastest."),
+)
 LABELS = click.option("--labels", type=click.Path(path_type=Path), help="Labels, .npy or .npz (y), if not in the data.")
 
 
@@ -31,7 +41,16 @@ AUTO, LEAST_CLOCK_NS = "auto", 2.0
 
 def how_to_read(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of how MODEL is read."""
-    for option in reversed(MODEL_OPTIONS):
+    return _with(MODEL_OPTIONS, command)
+
+
+def bounds(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of what a design shall not exceed."""
+    return _with(BOUNDS, command)
+
+
+def _with(options: Sequence[Callable[..., Any]], command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(options):
         command = option(command)
     return command
 

@@ -1,0 +1,122 @@
+"""`loopwire explore`: what a nanosecond, a share of the part and a loss of accuracy cost one another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from loopwire.cli.console import progress_bars, step
+from loopwire.cli.failures import errors_told, keep_told
+from loopwire.cli.settings import LABELS, LEAST_CLOCK_NS, MODEL, bounds, how_to_read, read_settings
+
+
+@click.command("explore")
+@MODEL
+@how_to_read
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Inputs, .npz (X, and labels y) or .npy.")
+@LABELS
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file of settings that stay.")
+@click.option("--keep", default="auc>=0.99", help="What all designs keep. [default: auc>=0.99]")
+@click.option(
+    "--objective",
+    "objectives",
+    multiple=True,
+    default=("latency", "share", "loss"),
+    help="latency, interval, share or loss; several times. [default: latency, share, loss]",
+)
+@click.option("--part", "parts", multiple=True, help="FPGA to try; several times. [default: xcku115-flvb2104-2-i]")
+@click.option("--clock-ns", "clock_period_ns", type=float, help="Keep this clock period. [default: tried from 2 ns on]")
+@bounds
+@click.option("--trials", type=int, help="Designs to try, those of the journal included. [default: 500]")
+@click.option("--minutes", type=float, help="Stop after so many, instead or as well.")
+@click.option("--seed", default=1, help="Of all random choices. [default: 1]")
+@click.option("--workers", "processes", type=click.IntRange(min=1), help="Processes of this machine that try designs.")
+@click.option("--scheduler", help="Address of a Dask scheduler whose workers do instead.")
+@click.option(
+    "--verify", "verified", type=click.IntRange(min=0), default=0, help="Simulate so many designs of the front."
+)
+@click.option("--synth", "synthesised", type=click.IntRange(min=0), default=0, help="Synthesise so many of them.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder to write. [default: build/<name of MODEL>-explore]"
+)
+def explore_command(model_path: Path, **options: Any) -> None:
+    """Try many designs of MODEL; show those that no other beats.
+
+    Writes a page with the front, a configuration for each design, and a journal: stopped with Ctrl-C, the same command
+    goes on where it was.
+    """
+    with errors_told():
+        _explore(model_path, **options)
+
+
+def _explore(
+    model_path: Path,
+    data: Path,
+    labels: Path | None,
+    config_path: Path | None,
+    weights: Path | None,
+    steps: int | None,
+    trust: bool,
+    out: Path | None,
+    trials: int | None,
+    minutes: float | None,
+    verified: int,
+    synthesised: int,
+    **options: Any,
+) -> None:
+    from dataclasses import replace
+
+    from rich.console import Console
+
+    from loopwire.compiler import load
+    from loopwire.explore.events import read_events
+    from loopwire.project.folder import reserved
+    from loopwire.tradeoff.exploration import explore
+    from loopwire.tradeoff.page import write
+    from loopwire.tradeoff.proofs import prove
+
+    out = out or Path("build") / f"{model_path.stem}-explore"
+    given = {name: options.pop(name) for name in list(options) if name.startswith(("min_", "max_", "clock_"))}
+    if given["clock_period_ns"] is None and given["min_clock_ns"] is None:
+        given["min_clock_ns"] = LEAST_CLOCK_NS
+    config = read_settings(model_path, config_path, weights, trust, steps=steps, **given)
+    parts = options.pop("parts")
+    if len(parts) == 1:
+        config, parts = replace(config, part=parts[0]), ()
+    trials = 500 if trials is None and minutes is None else trials
+    console = Console()
+    with reserved(out), progress_bars(console) as progress:
+        out.mkdir(parents=True, exist_ok=True)
+        with step(progress, "Reading"):
+            model = load(model_path, trust, weights=weights, steps=steps)
+            events = read_events(model, data, labels)
+        journal = out / "journal.log"
+        with step(progress, "Trying designs") as update:
+            keep_told(f"what was tried, in {journal}: the same command goes on from there")
+            found = explore(
+                model,
+                events,
+                replace(config, targets=None),
+                targets=config.targets,
+                parts=parts,
+                trials=trials,
+                minutes=minutes,
+                journal=journal,
+                progress=lambda done, total: update(done, total or None),
+                **options,
+            )
+        files = write(found, out, model_path)
+        proofs = []
+        if verified or synthesised:
+            with step(progress, "Proving") as update:
+                x, sequences = events.inputs, config.simulate_sequences
+                proofs = prove(found, x, out / "designs", verified, synthesised, sequences, update)
+    click.echo(repr(found.table()))
+    for proof in proofs:
+        built = (
+            "" if proof.built is None else "; " + ", ".join(f"{use.name} {use.used}" for use in proof.built.resources)
+        )
+        click.echo(f"{proof.folder}: {proof.verification}{built}{' (synthesised)' if built else ''}")
+    click.echo(f"Front: {files[0]}")

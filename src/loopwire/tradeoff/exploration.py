@@ -1,0 +1,192 @@
+"""The trade-off of a model: many designs, and those that none beats."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from loopwire import arguments
+from loopwire.arguments import instance
+from loopwire.compiler import compile_silently
+from loopwire.config import CompileConfig
+from loopwire.design import Design
+from loopwire.design_targets import DesignTargets
+from loopwire.errors import ConfigError, nearest
+from loopwire.explore.criterion import EXAMPLE, Criterion
+from loopwire.explore.events import checked_events
+from loopwire.ir.text import print_graph
+from loopwire.layers.model import Model
+from loopwire.text.table import Table, data_frame
+from loopwire.tradeoff.search import OBJECTIVES, OUTCOME, Search
+from loopwire.tradeoff.space import Space, check_parts
+from loopwire.tradeoff.trial import Outcome, Task, check_task
+from loopwire.tradeoff.workers import workers
+
+
+@dataclass(frozen=True)
+class Point:
+    """A design of the front: the number of its trial, its settings, and what it reaches."""
+
+    trial: int
+    config: CompileConfig
+    outcome: Outcome
+
+
+@dataclass(frozen=True, repr=False)
+class Exploration:
+    """What was tried, and the designs that none beats in all objectives, by the first objective.
+
+    Attributes:
+        model: of the designs.
+        criterion: what all of them keep.
+        objectives: names, from `search.OBJECTIVES`.
+        front: the designs.
+        tried, refused: how many designs, and how many of them cannot be made.
+    """
+
+    model: Model
+    criterion: Criterion
+    objectives: tuple[str, ...]
+    front: tuple[Point, ...]
+    tried: int
+    refused: int
+
+    def design(self, place: int) -> Design:
+        """Return a design of the front."""
+        return compile_silently(self.model, self.front[place].config)
+
+    def table(self) -> Table:
+        """Return the front as a table."""
+        head = ("#", "Latency", "Interval", "Share", "Loss", "Clock", "Reuse factors")
+        rows = []
+        for place, point in enumerate(self.front):
+            found, config = point.outcome, point.config
+            reached = (f"{found.latency_ns:.4g} ns", f"{found.interval_ns:.4g} ns", f"{found.share:.2%}")
+            factors = ", ".join(f"{layer} {factor}" for layer, factor in config.layer_reuse_factor.items()) or "1"
+            rows.append((str(place), *reached, f"{found.loss:.4f}", f"{config.clock_period_ns:g} ns", factors))
+        return Table(f"{self!r}"[1:-1], head, tuple(rows))
+
+    def to_dataframe(self) -> Any:
+        """Return the front as a `pandas.DataFrame`.
+
+        Raises:
+            ToolError: pandas is not installed.
+        """
+        return data_frame([{"trial": point.trial, **point.outcome.to_dict()} for point in self.front])
+
+    def to_json(self) -> str:
+        """Return the front as JSON."""
+        points = [{"trial": point.trial, **point.outcome.to_dict()} for point in self.front]
+        facts = {"keep": str(self.criterion), "objectives": self.objectives, "tried": self.tried}
+        return json.dumps({**facts, "refused": self.refused, "front": points}, indent=2) + "\n"
+
+    def __repr__(self) -> str:
+        of = ", ".join(self.objectives)
+        return (
+            f"<Exploration of {of} with {self.criterion}: {len(self.front)} of {self.tried} designs are beaten by none>"
+        )
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+
+def explore(
+    model: Model,
+    data: Any,
+    config: CompileConfig | None = None,
+    *,
+    keep: str | Criterion = "auc>=0.99",
+    objectives: Sequence[str] = ("latency", "share", "loss"),
+    targets: DesignTargets | None = None,
+    parts: Sequence[str] = (),
+    trials: int | None = None,
+    minutes: float | None = None,
+    seed: int = 1,
+    journal: str | Path | None = None,
+    processes: int | None = None,
+    scheduler: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Exploration:
+    """Try many designs of a model, and return those that none beats in all objectives.
+
+    Varied are the fraction bits of each group of tensors, the reuse factor of each layer, copies, interleave, ports,
+    the clock where `targets` has `min_clock_ns`, and the part where there are several. The search begins with the
+    designs of `choose` and the types of `find_precision`.
+
+    Args:
+        model: as `loopwire.load` returns it.
+        data: inputs and labels, as for `find_precision`.
+        config: settings that stay.
+        keep: what all designs of the front keep; `loss` is of its worst value.
+        objectives: from latency (ns), interval (ns), share (largest of the part's resources) and loss.
+        targets: bounds that all designs of the front keep.
+        parts: FPGAs to try; none: the configuration's.
+        trials: how many designs to try, those of the journal included; None: as long as `minutes`.
+        minutes: when to stop, at the end of a generation.
+        seed: of all random choices.
+        journal: file that keeps all trials, which optuna reads too; with it a search goes on where it ended.
+        processes: workers of this machine; None: this process.
+        scheduler: address of a Dask scheduler instead.
+        progress: called with how many trials are done, of how many (0: unknown).
+
+    Raises:
+        ConfigError: an objective, a part or a setting is unknown or impossible.
+        DataError: the data do not fit the model, or cannot tell the criterion.
+        OutputError: the journal cannot be written, or is of another search.
+        ToolError: optuna or Dask is missing, or the scheduler cannot be used.
+    """
+    instance(Model, "Give what loopwire.load returns")("model", model)
+    instance((str, Criterion), EXAMPLE)("keep", keep)
+    config, targets = config or CompileConfig(), targets or DesignTargets(max_share=1.0)
+    _check(objectives, trials, minutes)
+    check_parts(parts)
+    criterion = Criterion.parse(keep) if isinstance(keep, str) else keep
+    events = checked_events(model, data)
+    model = compile_silently(model).model
+    task = Task(model, events, criterion)
+    check_task(task)
+    space = Space.of(model, events, replace(config, targets=None), parts, targets.min_clock_ns)
+    file = None if journal is None else arguments.path("journal", journal)
+    digest = _digest(space, task, objectives, targets, seed)
+    with workers(processes, scheduler) as found:
+        search = Search(task, space, objectives, targets.bounds(), seed, file, digest)
+        end_s = None if minutes is None else time.monotonic() + 60 * minutes
+        search.run(found, trials, end_s, progress or _silent)
+    finished = search.finished()
+    points = [Point(t.number, space.config(t.params), Outcome(**t.user_attrs[OUTCOME])) for t in search.front()]
+    refused = sum(not trial.values for trial in finished)
+    return Exploration(model, criterion, tuple(objectives), tuple(points), len(finished), refused)
+
+
+def _silent(done: int, total: int) -> None:
+    """Be no progress."""
+
+
+def _check(objectives: Sequence[str], trials: int | None, minutes: float | None) -> None:
+    for name in objectives:
+        if name not in OBJECTIVES:
+            remedy = f"{nearest(name, OBJECTIVES)}Choose from {', '.join(OBJECTIVES)}"
+            raise ConfigError("objectives", f"{name!r} is unknown", remedy)
+    if len(set(objectives)) < max(len(objectives), 2):
+        raise ConfigError("objectives", f"{', '.join(objectives)} are no trade-off", "Give two or more, each once")
+    if trials is None and minutes is None:
+        raise ConfigError(
+            "explore", "neither trials nor minutes are given", "Give how many designs to try, or how long"
+        )
+    for where, value in (("trials", trials), ("minutes", minutes)):
+        if value is not None and value <= 0:
+            raise ConfigError(where, f"{value:g} is impossible", "Give a number above 0")
+
+
+def _digest(space: Space, task: Task, objectives: Sequence[str], targets: DesignTargets, seed: int) -> str:
+    """Return what decides the course of a search."""
+    digest = hashlib.sha256(repr((space, str(task.criterion), tuple(objectives), targets, seed)).encode())
+    digest.update(print_graph(compile_silently(task.model).graph).encode())
+    for array in (task.events.inputs, task.events.labels):
+        digest.update(b"" if array is None else array.tobytes())
+    return digest.hexdigest()

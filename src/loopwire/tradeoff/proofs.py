@@ -1,0 +1,68 @@
+"""Designs of a front, written, simulated and synthesised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loopwire.implementation import synthesise
+from loopwire.report.built import Built
+from loopwire.report.summary import Verification
+from loopwire.tradeoff.exploration import Exploration
+from loopwire.verification import verify
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What became of a design: where it is, what its simulation showed, and what synthesis found, where asked for."""
+
+    place: int
+    folder: Path
+    verification: Verification
+    built: Built | None
+
+
+def spread(designs: int, count: int) -> list[int]:
+    """Return `count` places of a front, or all of fewer, evenly from its first to its last."""
+    if count >= designs:
+        return list(range(designs))
+    return sorted({round(k * (designs - 1) / max(count - 1, 1)) for k in range(count)})
+
+
+def prove(
+    found: Exploration,
+    data: Any,
+    folder: Path,
+    verified: int,
+    synthesised: int,
+    sequences: int,
+    progress: Callable[[int, int], None],
+) -> list[Proof]:
+    """Write, simulate and synthesise designs that are spread over a front.
+
+    Args:
+        found: the front.
+        data: inputs for the simulation.
+        folder: where each design gets a folder, by its place.
+        verified, synthesised: how many; what is synthesised is verified too.
+        sequences: of each simulation.
+        progress: called with the designs done, of how many.
+
+    Raises:
+        OutputError: a design cannot be written.
+        ToolError: a tool is missing or fails.
+    """
+    to_build = set(spread(len(found.front), synthesised)) if synthesised else set()
+    places = sorted(to_build | set(spread(len(found.front), verified) if verified else ()))
+    proofs = []
+    for done, place in enumerate(places):
+        progress(done, len(places))
+        design = found.design(place)
+        verification = verify(design, data, sequences)
+        report = design.report(verification)
+        written = design.write(folder / f"{place:03}", data, {"report.json": report.to_json()})
+        built = synthesise(written) if place in to_build else None
+        proofs.append(Proof(place, written, verification, built))
+    return proofs

@@ -1,0 +1,97 @@
+"""One design, judged: its cycles, its area and what its numbers keep. What runs on a worker."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any
+
+from loopwire.compiler import compile_silently
+from loopwire.config import CompileConfig
+from loopwire.errors import ConfigError, UnsupportedError
+from loopwire.explore.criterion import Criterion, Judge
+from loopwire.explore.events import Events
+from loopwire.layers.model import Model
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What all trials share: the model, the events to judge by, and what is judged."""
+
+    model: Model
+    events: Events
+    criterion: Criterion
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a design reaches.
+
+    Attributes:
+        latency_cycles, latency_ns: the least, of a lone full sequence.
+        interval_cycles, interval_ns: from sequence to sequence at full rate.
+        share: the largest of any resource of the part, by estimate.
+        resources: how many of each, by estimate.
+        loss: 1 less the criterion's worst value; of a difference, the value.
+        margin: how far it is inside the criterion's bound; negative outside.
+    """
+
+    latency_cycles: int
+    latency_ns: float
+    interval_cycles: float
+    interval_ns: float
+    share: float
+    resources: dict[str, int]
+    loss: float
+    margin: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A design that cannot be made, and why."""
+
+    why: str
+
+
+def evaluate(task: Task, config: CompileConfig) -> Outcome | Refused:
+    """Plan, estimate and emulate a design."""
+    try:
+        design = compile_silently(task.model, config)
+        report = design.report()
+    except (ConfigError, UnsupportedError) as error:
+        return Refused(str(error))
+    assert report.predicted is not None
+    judgement = _judge(task).judge(design.emulate(task.events.inputs))
+    bound, at_least = task.criterion.bound, task.criterion.at_least
+    cycles = report.predicted
+    return Outcome(
+        latency_cycles=cycles.latency_cycles,
+        latency_ns=cycles.latency_cycles * config.clock_period_ns,
+        interval_cycles=cycles.initiation_interval_cycles,
+        interval_ns=cycles.initiation_interval_cycles * config.clock_period_ns,
+        share=max((use.used / (use.available or 1e-9) for use in report.estimated), default=0.0),
+        resources={use.name: use.used for use in report.estimated},
+        loss=1.0 - (judgement.margin + bound) if at_least else bound - judgement.margin,
+        margin=judgement.margin,
+    )
+
+
+@lru_cache(maxsize=2)
+def _judge(task: Task) -> Judge:
+    """Return the judge of a task, whose events are evaluated in floating point once on each worker."""
+    events = task.events
+    real = compile_silently(task.model).predict_float(events.inputs)
+    return Judge(task.criterion, real, events.labels, events.class_names, events.where)
+
+
+def check_task(task: Task) -> None:
+    """Refuse events that cannot tell what is asked.
+
+    Raises:
+        DataError: they cannot.
+    """
+    _judge(task)

@@ -1,0 +1,109 @@
+"""Where trials run: in this process, on workers of this machine, or on a cluster of Dask."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from loopwire.errors import ToolError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Shared = TypeVar("Shared")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+CONNECT_TIMEOUT_S = 20.0
+RETRIES = 2
+"""So often a trial begins anew, whose worker was lost."""
+
+
+class Workers(Protocol):
+    """Runs the same function on many items."""
+
+    def run(
+        self, function: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item]
+    ) -> Iterator[tuple[int, Result]]:
+        """Yield each item's place and result, as they come."""
+        ...
+
+
+class _Here:
+    def run(
+        self, function: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item]
+    ) -> Iterator[tuple[int, Result]]:
+        for place, item in enumerate(items):
+            yield place, function(shared, item)
+
+
+class _Cluster:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._sent: tuple[Any, Any] = (None, None)
+
+    def run(
+        self, function: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item]
+    ) -> Iterator[tuple[int, Result]]:
+        from distributed import as_completed
+
+        if self._sent[0] is not shared:
+            self._sent = shared, self._client.scatter(shared, broadcast=True, hash=False)
+        tasks = [self._client.submit(function, self._sent[1], item, pure=False, retries=RETRIES) for item in items]
+        places = {task.key: place for place, task in enumerate(tasks)}
+        try:
+            for task in as_completed(tasks):
+                yield places[task.key], task.result()
+        finally:
+            self._client.cancel(tasks)
+
+
+@contextmanager
+def workers(count: int | None = None, scheduler: str | None = None) -> Iterator[Workers]:
+    """Give workers.
+
+    Args:
+        count: processes of this machine; None: none, trials run in this process.
+        scheduler: instead: the address of a Dask scheduler that runs, such as 'tcp://host:8786'.
+
+    Raises:
+        ToolError: Dask is missing, the scheduler cannot be reached, has no workers, or has some of another version.
+    """
+    if count is None and scheduler is None:
+        yield _Here()
+        return
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise ToolError(
+            "workers", "the Python package distributed is missing", "Install it: pip install 'loopwire[explore]'"
+        ) from None
+    if scheduler is None:
+        with (
+            LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None, silence_logs=40) as cluster,
+            Client(cluster) as client,
+        ):
+            yield _Cluster(client)
+        return
+    try:
+        connected = Client(scheduler, timeout=CONNECT_TIMEOUT_S)
+    except (OSError, ValueError) as error:
+        problem = f"no scheduler answers within {CONNECT_TIMEOUT_S:g} s ({type(error).__name__})"
+        remedy = "Start one: dask scheduler; and workers: dask worker ADDRESS"
+        raise ToolError(f"scheduler {scheduler}", problem, remedy) from None
+    with connected as client:
+        _check_versions(client, scheduler)
+        yield _Cluster(client)
+
+
+def _check_versions(client: Client, scheduler: str) -> None:
+    ours = version("loopwire")
+    theirs = client.run(importlib.metadata.version, "loopwire", on_error="return")
+    if not theirs:
+        raise ToolError(f"scheduler {scheduler}", "it has no workers", f"Start one: dask worker {scheduler}")
+    for worker, found in theirs.items():
+        if found != ours:
+            problem = f"worker {worker} has {f'Loopwire {found}' if isinstance(found, str) else 'no Loopwire'}"
+            raise ToolError(f"scheduler {scheduler}", f"{problem}; this is {ours}", "Install the same version on all")
