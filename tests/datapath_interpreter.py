@@ -57,6 +57,8 @@ def run_step(operation: dp.Operation, operands: list[Words], t: int, sharing: dp
             starts = [word % sharing.passes * kind.count for word in words]
             padded = [x[word] + [0] * (sharing.passes * kind.count - len(x[word])) for word in words]
             return [padded[word][start : start + kind.count] for word, start in zip(words, starts, strict=True)]
+        case dp.Tile() as kind:
+            return [_tile(kind, operands[0][word], word, sharing) for word in words]
         case dp.Accumulate():
             chunks = [operands[0][start : start + sharing.passes] for start in words[:: sharing.passes]]
             sums = [[sum(elements) for elements in zip(*chunk, strict=True)] for chunk in chunks]
@@ -65,6 +67,20 @@ def run_step(operation: dp.Operation, operands: list[Words], t: int, sharing: dp
             return [_all_chunks(operands[0], sharing)[: operation.result.count]] * sharing.cycles
         case _:
             return [apply(operation, [operand[word] for operand in operands], t) for word in words]
+
+
+def _tile(kind: dp.Tile, matrix: list[int], word: int, sharing: dp.Sharing) -> list[int]:
+    chunk, pass_index = divmod(word, sharing.passes)
+    width = len(matrix) // kind.rows
+    columns = range(pass_index * kind.columns, (pass_index + 1) * kind.columns)
+    units = range(chunk * sharing.lanes, (chunk + 1) * sharing.lanes)
+
+    def element(block: int, unit: int, column: int) -> int:
+        inside = unit < sharing.units and column < width
+        return matrix[(block * sharing.units + unit) * width + column] if inside else 0
+
+    blocks = range(kind.rows // sharing.units)
+    return [element(block, unit, column) for block in blocks for unit in units for column in columns]
 
 
 def _state_words(ring: dp.Ring, state: list[int], sharing: dp.Sharing) -> Words:

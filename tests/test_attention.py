@@ -10,6 +10,7 @@ import pytest
 import loopwire
 from loopwire import CompileConfig, layers
 from loopwire.compiler import compile_silently
+from loopwire.datapath.ops import Tile
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.emulator.fast_emulator import try_build
 from loopwire.errors import UnsupportedError
@@ -99,6 +100,15 @@ def test_all_machines_agree_on_attention(kind: str) -> None:
     (found,), (due,) = (run(design.graph, integers.arrays, None) for run in (fast, evaluate_integers))
     assert np.array_equal(found, due)
     prove(design)
+
+
+@pytest.mark.parametrize(("kind", "reuse_factor"), [("scaled", 4), ("additive_scaled", 6), ("multi_head", 3)])
+def test_attention_whose_multipliers_serve_several_products(kind: str, reuse_factor: int) -> None:
+    settings = {"model": {"precision": "fixed<9,4,RND,SAT>"}, "clock_period_ns": 7, "reuse_factor": reuse_factor}
+    design = compile_silently(attention_model(KINDS[kind], kind != "multi_head"), CompileConfig.from_dict(settings))
+    operations = [op for pipeline in design.firmware.pipelines for op in pipeline.datapath.operations]
+    assert any(isinstance(op.kind, Tile) for op in operations)
+    prove(design, count=10)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ from loopwire.datapath.ops import (
     TableEnds,
     TableIndex,
     TableLookup,
+    Tile,
     Timed,
     Transpose,
     Unpack,
@@ -176,6 +177,9 @@ class _Estimator:
                 yield LutKind.MEMORY, self._word_rom(operation, kind)
             case Columns():
                 ways = -(-operation.operands[0].count // kind.count)
+                yield LutKind.CHOICE, Resources(luts=self._cells.selection_luts(ways, bits))
+            case Tile():
+                ways = -(-operation.operands[0].count // result.count)
                 yield LutKind.CHOICE, Resources(luts=self._cells.selection_luts(ways, bits))
             case Accumulate():
                 # Each pass begins with the partial sum or with nothing.

@@ -39,6 +39,7 @@ from loopwire.datapath.ops import (
     TableEnds,
     TableIndex,
     TableLookup,
+    Tile,
     Transpose,
     Unpack,
     View,
@@ -158,6 +159,8 @@ def _result(operation: Operation, given: list[ElementRanges], datapath: Datapath
         case Bound():
             if kind.to.overflow in (Overflow.SAT, Overflow.SAT_SYM):
                 return ElementRanges(*(overflow(limit, kind.to) for limit in (given[0].low, given[0].high)))
+            return ElementRanges.whole(result)
+        case Tile():
             return ElementRanges.whole(result)
         case TableIndex() | TableBeyond() | TableLookup() | TableEnds():
             return ElementRanges.whole(result)

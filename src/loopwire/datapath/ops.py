@@ -118,6 +118,18 @@ class Columns(Timed):
 
 
 @dataclass(frozen=True)
+class Tile(Timed):
+    """(matrix of `rows` rows, row by row) → what is multiplied in a cycle: rows of the chunk, `columns` of the pass.
+
+    Of a matrix of several blocks of units, the chunk's rows of each, one block's after another's; zeros beyond the
+    last row and column.
+    """
+
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True)
 class Accumulate(Timed):
     """(a) → the sum of a over the passes of a chunk, in a register."""
 
@@ -301,6 +313,7 @@ Kind = (
     | Hold
     | WordRom
     | Columns
+    | Tile
     | Accumulate
     | Gather
     | View

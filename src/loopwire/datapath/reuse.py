@@ -74,12 +74,13 @@ def _impossible(engine: Engine, asked: int, possible: Collection[int]) -> Config
 
 
 def matrix_shapes(engine: Engine) -> list[tuple[int, int]]:
-    """Return rows and columns of every matrix of weights that an engine multiplies in a step."""
+    """Return rows and columns of every matrix of weights that an engine multiplies in a step, or of those computed."""
     nodes = (*engine.nodes, *engine.tail)
     known = {node.result for node in nodes if isinstance(node.op, ops.Const)}
     known.update(value for value, _ in engine.step_constants)
-    matrices = (node.operands[0] for node in nodes if isinstance(node.op, ops.MatVec))
-    return [(rows, columns) for rows, columns in (matrix.type.shape for matrix in matrices if matrix in known)]
+    matrices = [node.operands[0] for node in nodes if isinstance(node.op, ops.MatVec)]
+    chosen = [matrix for matrix in matrices if matrix in known] or matrices
+    return [(rows, columns) for rows, columns in (matrix.type.shape for matrix in chosen)]
 
 
 def multipliers(sharing: Sharing, shapes: Iterable[tuple[int, int]]) -> int:

@@ -34,6 +34,7 @@ from loopwire.datapath.ops import (
     Sharing,
     Signal,
     StepRom,
+    Tile,
     Timed,
     Transpose,
     Unpack,
@@ -66,6 +67,9 @@ class _Multiplexing:
         """Constants, and numbers that follow from the input alone, which is held: those of all chunks of a step."""
         self._held = {datapath.x}
         """What follows from the input alone."""
+        self._attends = any(
+            isinstance(op.kind, MatVec) and op.operands[0] not in self._roms for op in datapath.operations
+        )
         self._chunked = {read for read in self._states if read.count == sharing.units}
         self._whole: dict[Signal, Signal] = {}
         self._chunks: dict[Signal, Signal] = {}
@@ -92,7 +96,7 @@ class _Multiplexing:
         kind, operands, result = operation.kind, operation.operands, operation.result
         if result in self._roms:
             return
-        if isinstance(kind, MatVec) and operands[0] in self._roms:
+        if isinstance(kind, MatVec) and result.count % self._sharing.units == 0:
             self._product(operation)
             return
         if self._is_unit_by_unit(operation):
@@ -119,19 +123,26 @@ class _Multiplexing:
                 aligned = view.start % self._sharing.units == 0 and view.stop % self._sharing.units == 0
                 return operands[0] in self._chunked and aligned
             case Timed() | Multiplication() | Logic() | Constant() | Join():
-                # Beside a vector that is whole already, as behind a softmax's sum, chunks would only wait for it.
-                whole = any(operand not in self._chunked and operand not in self._unchanging for operand in operands)
+                whole = any(operand not in self._chunked and not self._serves_chunks(operand) for operand in operands)
                 return not whole and any(operand in self._chunked for operand in operands)
             case _:
                 assert_never(operation.kind)
+
+    def _serves_chunks(self, signal: Signal) -> bool:
+        """Say whether what is no chunk is computed with chunks: an unchanging number.
+
+        Beside what is whole already, as behind a softmax's sum, chunks would only wait for it. Those of an attention do
+        wait for a number: of its softmaxes there are as many tables as heads times steps.
+        """
+        return signal in self._unchanging or (self._attends and signal.count == 1)
 
     def _of_chunk(self, signal: Signal) -> Signal:
         return replace(signal, count=signal.count // self._sharing.units * self._sharing.lanes)
 
     def _as_chunk(self, signal: Signal) -> Signal:
-        """Return a vector in chunks, or an unchanging scalar."""
+        """Return a vector in chunks, or a number that serves all of them."""
         if signal not in self._chunks:
-            if signal in self._unchanging and signal.count == 1:
+            if signal not in self._chunked and signal.count == 1 and self._serves_chunks(signal):
                 return self._as_whole(signal)
             if signal in self._states:
                 self._chunks[signal] = self._read(signal, gathered=False)
@@ -199,15 +210,18 @@ class _Multiplexing:
 
     def _product(self, operation: Operation) -> None:
         (matrix, vector), result = operation.operands, operation.result
-        weights = self._rows(matrix).reshape(-1, result.count, vector.count)
         passes, columns = self._sharing.passes, -(-vector.count // self._sharing.passes)
         self._chunked.add(result)
         x = self._as_whole(vector)
         lanes = self._of_chunk(result).count
         # Padded units and columns are zero, and a partial sum may lie between zero and the whole one.
         words = replace(_with_zero(matrix), count=lanes * columns)
-        rom = WordRom(self._words(weights, columns), 1, isinstance(self._roms[matrix], StepRom))
-        self._add(rom, (), words)
+        if matrix in self._roms:
+            weights = self._rows(matrix).reshape(-1, result.count, vector.count)
+            self._add(WordRom(self._words(weights, columns), 1, isinstance(self._roms[matrix], StepRom)), (), words)
+        else:
+            words = replace(words, name=f"{result.name}_tile")
+            self._add(Tile(result.count, columns), (self._as_whole(matrix),), words)
         selected = x
         if passes > 1:
             named = replace(vector, name=f"{vector.name}_columns", count=columns)
@@ -218,6 +232,8 @@ class _Multiplexing:
         )
         self._add(Products(), (words, selected), products)
         levels = levels_of_pairs(products, lanes, False, result, lambda _, members: f"{result.name}_sum{members}")
+        if levels and passes == 1:
+            levels[-1] = replace(levels[-1], result=_with_range_of(_with_zero(result), levels[-1].result))
         self._operations += levels
         partial = levels[-1].result if levels else products
         if passes > 1:
@@ -234,6 +250,10 @@ class _Multiplexing:
         split = padded.reshape(steps, blocks, sharing.chunks, sharing.lanes, sharing.passes, columns)
         ordered = split.transpose(0, 2, 4, 1, 3, 5)
         return ordered.reshape(steps * sharing.cycles, -1)
+
+
+def _with_range_of(signal: Signal, named: Signal) -> Signal:
+    return replace(named, low=signal.low, high=signal.high)
 
 
 def _with_zero(signal: Signal) -> Signal:

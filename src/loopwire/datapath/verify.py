@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loopwire.datapath.ops import Datapath, Signal
+from loopwire.datapath.ops import Datapath, Gather, Signal
 
 
 def verify(datapath: Datapath) -> Datapath:
@@ -20,6 +20,9 @@ def verify(datapath: Datapath) -> Datapath:
             assert operand in made, f"%{result.name} reads %{operand.name}, which is not made yet"
         assert result not in made, f"%{result.name} is made twice"
         assert result.count > 0 and result.low <= result.high, f"%{result.name} holds nothing"
+        if isinstance(operation.kind, Gather):
+            (chunk,) = operation.operands
+            assert result.width == chunk.width, f"%{result.name} has elements of other widths than its chunks"
         made.add(result)
     for signal in (datapath.output, *(ring.following for ring in datapath.rings)):
         assert signal in made, f"%{signal.name} is not made"

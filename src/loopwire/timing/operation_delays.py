@@ -28,6 +28,7 @@ from loopwire.datapath.ops import (
     TableEnds,
     TableIndex,
     TableLookup,
+    Tile,
     Transpose,
     Unpack,
     View,
@@ -91,14 +92,20 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
         case WordRom():
             return delays.device.delays.bram_clock_to_out_ns
         case Columns():
-            choices = -(-operation.operands[0].count // kind.count)
-            return delays.gate() * -(-(choices - 1).bit_length() // 2)
+            return _selection_ns(-(-operation.operands[0].count // kind.count), delays)
+        case Tile():
+            return _selection_ns(-(-operation.operands[0].count // result.count), delays)
         case Accumulate():
             return delays.adder(result.width)
         case MatVec():
             raise AssertionError("what multiplies a matrix is chosen by now")
         case ShiftAdd():
             raise AssertionError("a shift-add tree is staged, not timed as one")
+
+
+def _selection_ns(choices: int, delays: DelayModel) -> float:
+    """Return the time of a multiplexer of so many words."""
+    return delays.gate() * -(-(choices - 1).bit_length() // 2)
 
 
 def _product_ns(operation: Operation, in_luts: bool, delays: DelayModel) -> float:

@@ -28,6 +28,7 @@ from loopwire.datapath.ops import (
     ShiftAdd,
     Signal,
     StepRom,
+    Tile,
     Wire,
     WordRom,
 )
@@ -290,7 +291,7 @@ class _Scheduler:
                 return Placement(place, (place + self._sharing.passes, 0.0))
             case Gather():
                 return Placement(place, (place + _gather_cycles(self._sharing), 0.0))
-            case StepRom() | Columns() | Wire() | Multiplication() | Logic():
+            case StepRom() | Columns() | Tile() | Wire() | Multiplication() | Logic():
                 return Placement(place, (place, ns + delay_ns))
             case _:
                 assert_never(operation.kind)

@@ -16,6 +16,7 @@ from loopwire.datapath.ops import (
     Ring,
     Sharing,
     StepRom,
+    Tile,
     Wire,
     WordRom,
 )
@@ -48,6 +49,8 @@ def of_operation(kind: Kind) -> tuple[str, ...]:
             return ("step_index",)
         case Hold():
             return ("step_valid", "word")
+        case Tile():
+            return ("word",)
         case WordRom():
             return (("word",) if kind.cycles == 1 else ("chunk",)) + (("step_index",) if kind.by_step else ())
         case Columns() | Accumulate():

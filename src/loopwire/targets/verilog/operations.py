@@ -37,6 +37,7 @@ from loopwire.datapath.ops import (
     TableEnds,
     TableIndex,
     TableLookup,
+    Tile,
     Transpose,
     Unpack,
     View,
@@ -48,7 +49,7 @@ from loopwire.targets.verilog.numbers import beyond_table, bit, bounded, rounded
 from loopwire.targets.verilog.parts import Library, Text, each_element, packed
 from loopwire.targets.verilog.products import lut_product, matrix_statements, signed_factor, tree_statements
 from loopwire.targets.verilog.table_module import cell_bits, result_type
-from loopwire.targets.verilog.turns import accumulate, columns, gather, word_rom
+from loopwire.targets.verilog.turns import accumulate, columns, gather, tile, word_rom
 from loopwire.timing.pipeline import Placement
 
 
@@ -108,6 +109,8 @@ def statements(
             return word_rom(kind, out, result, place, library, sharing)
         case Columns():
             return columns(kind, operation.operands[0], out, result, text, place, sharing)
+        case Tile():
+            return tile(kind, operation.operands[0], out, result, text, place, sharing)
         case Accumulate():
             return accumulate(operation.operands[0], out, result, text, place, sharing)
         case Gather():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loopwire.datapath.ops import Columns, Sharing, Signal, WordRom
+from loopwire.datapath.ops import Columns, Sharing, Signal, Tile, WordRom
 from loopwire.hdl.expressions import resized
 from loopwire.targets.verilog.parts import Library, Text, packed
 
@@ -39,6 +39,31 @@ def columns(kind: Columns, x: Signal, out: Signal, result: str, text: Text, plac
         f"logic [{sharing.passes - 1}:0][{kind.count - 1}:0][{x.width - 1}:0] {result}_passes;",
         f"assign {result}_passes = {filled};",
         f"assign {result} = {result}_passes[pass_index_{place}];",
+    ]
+
+
+def tile(kind: Tile, a: Signal, out: Signal, result: str, text: Text, place: int, sharing: Sharing) -> list[str]:
+    """Return what of a matrix is multiplied in the cycle."""
+    width, units, lanes = a.count // kind.rows, sharing.units, sharing.lanes
+    unit = "row" if kind.rows == units else f"row % {units}"
+    chunk, lane = (unit, "0") if lanes == 1 else (f"{unit} / {lanes}", f"{unit} % {lanes}")
+    if kind.rows > units:
+        lane = f"row / {units} * {lanes} + {lane}"
+    word = chunk if sharing.passes == 1 else f"({chunk}) * {sharing.passes} + col / {kind.columns}"
+    column = "col" if sharing.passes == 1 else f"col % {kind.columns}"
+    element = resized(f"{text(a)}[row * {width} + col]", a.width, a.signed, out.width)
+    place_in = f"({word}) * {out.count} + ({lane}) * {kind.columns} + {column}"
+    return [
+        f"logic [{sharing.cycles * out.count - 1}:0][{out.width - 1}:0] {result}_ordered;",
+        f"logic [{sharing.cycles - 1}:0][{out.count - 1}:0][{out.width - 1}:0] {result}_words;",
+        "always_comb begin",
+        f"  {result}_ordered = '0;",
+        f"  for (int row = 0; row < {kind.rows}; row++)",
+        f"    for (int col = 0; col < {width}; col++)",
+        f"      {result}_ordered[{place_in}] = {element};",
+        "end",
+        f"assign {result}_words = {result}_ordered;",
+        f"assign {result} = {result}_words[word_{place}];",
     ]
 
 
