@@ -78,8 +78,8 @@ def test_figures_draw_names_as_they_are() -> None:
     scores = np.random.default_rng(1).random((len(labels), len(names)))
     with roc_figure(class_rocs(labels, scores, scores, names)) as drawn:
         assert ElementTree.fromstring(svg(drawn)) is not None
-        legend = drawn.axes[0].get_legend()
-        assert legend is not None and len(legend.get_texts()) == 2 * len(names)
+        (legend,) = drawn.legends
+        assert len(legend.get_texts()) == 2 * len(names)
     with confusion_figure(np.eye(len(names), dtype=np.int64), names) as drawn:
         shown = [label.get_text().replace(r"\$", "$").strip() for label in drawn.axes[0].get_yticklabels()]
         assert shown == [name.strip() for name in names]

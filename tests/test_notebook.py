@@ -136,6 +136,19 @@ def test_pictures_are_saved(design: Design, tmp_path: Path) -> None:
     assert design.plot_roc((X, Y)).save(tmp_path / "roc.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_ways_that_part_stand_side_by_side() -> None:
+    """Two inputs, one of the name of a layer; a layer that takes both after a longer and a shorter way."""
+    weights, bias = np.ones((2, 2)), np.zeros(2)
+    a, b = loopwire.Input((2,), "a"), loopwire.Input((2,), "b")
+    far = loopwire.layers.Dense("far", weights, bias)(loopwire.layers.Dense("a", weights, bias)(a))
+    model = loopwire.Model.of("graph", (a, b), loopwire.layers.Add("sum")(far, b))
+    svg = loopwire.compile(model).plot_model().svg
+    names = re.findall(r'<text x="([0-9.]+)" y="([0-9.]+)"[^>]*font-weight="bold">([^<]*)<', svg)
+    rows = {name: (float(y), float(x)) for x, y, name in names}
+    assert rows["a: 2"][0] == rows["b: 2"][0] < rows["a: Dense"][0] < rows["far: Dense"][0] < rows["sum: Add"][0]
+    assert rows["a: 2"][1] != rows["b: 2"][1] and svg.count("<line") == 4
+
+
 def test_a_project_is_read_back(design: Design, tmp_path: Path) -> None:
     report = design.report()
     design.write(tmp_path / "out", X, {"report.json": report.to_json()})

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,11 +20,16 @@ import loopwire
 from keras_models import sequential
 from loopwire import Design
 from loopwire.cli import main
+from loopwire.datapath.ops import Sharing
 from loopwire.errors import ToolError
 from loopwire.report import html
-from loopwire.report.built import Built
+from loopwire.report.agreement import Agreement, ClassAuc
+from loopwire.report.built import Built, ResourceUse
 from loopwire.report.html import page, with_facts_of
-from loopwire.report.timeline import occupancy_svg, sequences_svg, stages_by_layer
+from loopwire.report.resources import stage_table
+from loopwire.report.stored import from_json
+from loopwire.report.summary import Report
+from loopwire.report.timeline import LABEL, MOST_TURNS, WIDTH, occupancy_svg, sequences_svg, stages_by_layer
 from loopwire.schedule.cycles import run
 
 X = np.random.default_rng(0).normal(0.0, 1.0, (300, 4, 2))
@@ -105,15 +111,16 @@ def test_it_tells_what_was_compiled(folder: Path) -> None:
 
 def test_figures_are_in_the_page(folder: Path) -> None:
     pytest.importorskip("mplhep")
-    assert (folder / "report.html").read_text().count("<svg") == 2 + 3
+    assert (folder / "report.html").read_text().count("<svg") == 4 + 3  # model, bits, two of the schedule; plots
 
 
 def test_the_same_facts_in_json(folder: Path, design: Design) -> None:
     facts = json.loads((folder / "report.json").read_text())
     assert facts["model"] == "tagger" and facts["source"] == "tagger.keras"
     assert facts["predicted"]["latency_cycles"] == design.firmware.latency_cycles
-    first = {"name": "g<b>&u", "kind": "GRU", "output_shape": [3], "weights": 63, "inputs": ["input_layer_1"]}
-    assert facts["layers"][0] | {"inputs": []} == first | {"inputs": []} and len(facts["layers"][0]["inputs"]) == 1
+    first = facts["layers"][0]
+    assert (first["name"], first["kind"], first["output_shape"], first["weights"]) == ("g<b>&u", "GRU", [3], 63)
+    assert first["inputs"] == [facts["inputs"][0]["name"]] and facts["layers"][1]["inputs"] == first["results"]
     assert np.sum(facts["confusion"]) == 300 == facts["profiled_sequences"]
     assert {row["tensor"] for row in facts["range_proofs"]} <= {row["tensor"] for row in facts["profile"]}
     assert [point["name"] for point in facts["working_points"][::2]] == ["up", "<i>down", "charm"]
@@ -157,7 +164,8 @@ def test_pictures_of_the_schedule(design: Design) -> None:
     assert set(layers) == {"g<b>&u", "classes"}
     assert min(layers["g<b>&u"]) == 0 and max(layers["classes"]) == pipeline.depth
     picture = occupancy_svg(pipeline, timing)
-    cells = re.findall(r'y="18"[^>]*fill="([^"]+)"', picture)
+    bars = dict(re.findall(r'x="([0-9.]+)" y="20.0"[^>]*fill="([^"]+)"', picture))
+    cells = [bars[x] for x in sorted(bars, key=float)]
     assert cells[: timing.ring] == cells[timing.ring : 2 * timing.ring]
     assert len(set(cells[: timing.ring])) == timing.slots
     sequences = parsed(sequences_svg(design.firmware.timing)).text
@@ -165,18 +173,97 @@ def test_pictures_of_the_schedule(design: Design) -> None:
     assert f"{first.last_output - first.first_input} cycles" in sequences
 
 
+def test_an_idle_stage_has_no_bar(design: Design) -> None:
+    """A slot of 63 cycles whose step takes 4: the picture of a stage is 4 cycles wide, and no more."""
+    pipeline = design.firmware.pipelines[0]
+    shared = replace(pipeline, datapath=replace(pipeline.datapath, sharing=Sharing(4, 4, 1)))
+    timing = replace(design.firmware.engines[0], ring=63, slots=1, spacing=63)
+    picture = occupancy_svg(shared, timing)
+    cycle = (WIDTH - LABEL) / (MOST_TURNS * 63)
+    widths = [float(width) for width in re.findall(r'<rect x="[0-9.]+" y="20.0" width="([0-9.]+)"', picture)]
+    assert len(widths) == MOST_TURNS and all(3 * cycle < width <= 4 * cycle for width in widths)
+
+
+def test_a_picture_of_many_stages_and_cycles_stays_small(design: Design) -> None:
+    pipeline = design.firmware.pipelines[0]
+    (operation, placement), *_ = ((o, p) for o, p in pipeline.placements.items() if p.first_stage >= 0)
+    long = replace(pipeline, placements={operation: replace(placement, first_stage=0, time=(62, *placement.time[1:]))})
+    picture = occupancy_svg(long, replace(design.firmware.engines[0], steps=100, ring=6500, slots=1, spacing=6500))
+    height = float(re.findall(r'viewBox="0 0 [0-9]+ ([0-9.]+)"', picture)[0])
+    assert height < 500 and picture.count("<rect") < 63 * (MOST_TURNS + 1) and "stages 0 to 62" in picture
+
+
+VERDICTS = {
+    "not routed": ((), {"Clock met": "doubtful", "Fits": "good", "Verified": "doubtful"}),
+    "met": ((Built("nextpnr", "routed", 4.0, resources=(ResourceUse("LUTs", 5, 10),)),), {"Clock met": "good"}),
+    "missed": ((Built("nextpnr", "routed", 6.5),), {"Clock met": "bad"}),
+    "full": ((Built("Yosys", "synthesised", resources=(ResourceUse("LUTs", 9, 10),)),), {"Fits": "doubtful"}),
+    "too large": ((Built("Yosys", "synthesised", resources=(ResourceUse("LUTs", 16, 10),)),), {"Fits": "bad"}),
+    "estimated slow": ((Built("Vitis", "synthesised", 5.5),), {"Clock met": "bad"}),
+}
+
+
+@pytest.mark.parametrize("name", VERDICTS)
+def test_verdicts_follow_from_the_last_stage(name: str, design: Design) -> None:
+    built, expected = VERDICTS[name]
+    report = replace(design.report(), built=built)
+    found = {verdict.name: verdict.state for verdict in report.verdicts}
+    assert found | expected == found
+    told = json.loads(report.to_json())["verdicts"]
+    assert {verdict["name"]: verdict["state"] for verdict in told} == found
+    assert from_json(report.to_json()) == report
+    assert page(report).count('class="bad"><b>') - page(report).count('<p class="bad"><b>') == list(
+        found.values()
+    ).count("bad")
+
+
+def test_the_physics_is_judged_by_its_worst_class(design: Design) -> None:
+    report = replace(design.report(), agreement=Agreement(100, 0.999, 0.01, 0.001))
+    lost = replace(report, aucs=(ClassAuc("a", 0.9, 0.9), ClassAuc("b", 0.9, 0.88)))
+    assert [one.verdicts[0].state for one in (report, lost)] == ["good", "bad"]
+    assert lost.verdicts[0].why == "largest loss of AUC: 0.0200; same class as in float: 99.90%"
+    assert replace(report, doubts=("It is coarse",)).verdicts[0].state == "doubtful"
+
+
+def test_resources_stand_side_by_side(design: Design) -> None:
+    built = (Built("Yosys", "synthesised", resources=(ResourceUse("LUTs", 1234, 5000),)),)
+    table = stage_table((ResourceUse("LUTs", 1500, 5000), ResourceUse("DSPs", 3, 60)), built)
+    assert table.stages == ("estimated", "synthesised, Yosys")
+    (name, available, (estimated, synthesised)), (_, _, (_, none)) = table.rows
+    assert (name, available, none) == ("LUTs", "5 000", None) and estimated is not None and synthesised is not None
+    assert (estimated.count, synthesised.percent) == ("1 500", "25 %")
+    text = page(replace(design.report(), built=built))
+    assert "1\u00a0234" in text and "width:24.7%" in text  # thousands do not part at the end of a line
+
+
+def states(report: Report) -> dict[str, Report]:
+    """Return a report as it is, routed, and missed."""
+    uses = (ResourceUse("LUTs", 1234567, 1400000), ResourceUse("FFs", 10, 2000))
+    routed, missed = (Built("nextpnr-ecp5", "routed", ns, resources=uses, critical_path=("a" * 99,)) for ns in (4.9, 9))
+    return {"asked": report, "routed": replace(report, built=(routed,)), "missed": replace(report, built=(missed,))}
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this computer")
-@pytest.mark.parametrize("width", [400, 1200])
-def test_in_a_browser(folder: Path, tmp_path: Path, width: int) -> None:
-    """Nothing is asked of the network, no console error; the page is no wider than the window."""
-    probe = tmp_path / "page.html"
+@pytest.mark.parametrize("width", [390, 1400])
+@pytest.mark.parametrize("state", ["asked", "routed", "missed"])
+def test_in_a_browser(folder: Path, tmp_path: Path, state: str, width: int) -> None:
+    """Nothing is asked of the network, no console error; the page is no wider than its window, a frame."""
+    text = (folder / "report.html").read_text()
+    text = with_facts_of(text, states(from_json((folder / "report.json").read_text()))[state])
     script = (
-        "<script>addEventListener('load', () => { const loaded = performance.getEntriesByType('resource').length;"
-        "document.title = `wide ${document.documentElement.scrollWidth > innerWidth} loaded ${loaded}`; })</script>"
+        "addEventListener('load', () => { const page = frames[0].document, root = page.documentElement;"
+        "const loaded = frames[0].performance.getEntriesByType('resource').length;"
+        "const anchors = [...page.querySelectorAll('nav a')];"
+        "const lost = anchors.filter(a => !page.getElementById(a.hash.slice(1))).length;"
+        "document.title = `${root.scrollWidth} wide, ${loaded} loaded, ${lost} of ${anchors.length} lost`; })"
     )
-    probe.write_text((folder / "report.html").read_text().replace("</body>", f"{script}</body>"))
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    flags += ["--enable-logging=stderr", f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},900"]
+    probe = tmp_path / "page.html"
+    frame = f'<iframe width="{width}" height="900" style="border:0" srcdoc="{escape(text)}"></iframe>'
+    probe.write_text(f"<!DOCTYPE html><title>not run</title>{frame}<script>{script}</script>")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars"]
+    flags += ["--enable-logging=stderr", f"--user-data-dir={tmp_path / 'profile'}"]
     run = subprocess.run([str(BROWSER), *flags, "--dump-dom", f"file://{probe}"], capture_output=True, text=True)
-    assert "<title>wide false loaded 0</title>" in run.stdout, run.stdout[:500]
+    title = re.findall("<title>(.*?)</title>", run.stdout)[0]
+    assert title == f"{width} wide, 0 loaded, 0 of 9 lost"
     assert "CONSOLE" not in run.stderr

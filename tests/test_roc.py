@@ -54,8 +54,11 @@ def test_figures(tmp_path: Path) -> None:
         lines = axes.get_lines()
         assert [line.get_linestyle() for line in lines] == ["-", "-."] * 3
         assert lines[0].get_color() == lines[1].get_color() != lines[2].get_color()
-        texts = [text.get_text() for text in axes.get_legend().get_texts()]
-        assert texts[1] == f"b, fixed: AUC = {roc_auc_score(LABELS == 0, FIXED[:, 0]):.4f}"
+        (legend,) = drawn.legends
+        texts = [text.get_text() for text in legend.get_texts()]
+        drawn.draw_without_rendering()
+        assert not legend.get_window_extent().overlaps(axes.get_window_extent())  # off the curves
+        assert texts[3] == f"b, fixed: AUC = {roc_auc_score(LABELS == 0, FIXED[:, 0]):.4f}"
         written = save(drawn, tmp_path / "figures" / "roc")
         again = save(drawn, tmp_path / "again")
         element = svg(drawn)

@@ -9,6 +9,7 @@ from loopwire.area.engine_area import EngineArea
 from loopwire.area.multipliers import Multipliers
 from loopwire.devices import Device
 from loopwire.report.built import ResourceUse
+from loopwire.text.table import grouped
 
 NAMES = {"luts": "LUTs", "ffs": "FFs", "dsps": "DSPs", "bram18s": "BRAM 18k", "urams": "URAMs"}
 ENGINES = ("Engine", "Layers", "Copies", "Reuse factor", "Multipliers", *NAMES.values())
@@ -26,7 +27,8 @@ def area_rows(areas: Sequence[EngineArea], estimated: Sequence[ResourceUse]) -> 
     if not areas:
         return []
     total = sum((area.multipliers for area in areas), Multipliers())
-    told = f"{total.total}: {total.matrix} for matrices, {total.elementwise} element by element"
+    counts = [grouped(count) for count in (total.total, total.matrix, total.elementwise)]
+    told = "{}: {} for matrices, {} element by element".format(*counts)
     return [("Multipliers", told, "scheduled"), *((use.name, str(use), "estimated") for use in estimated)]
 
 
@@ -38,8 +40,8 @@ def engine_rows(areas: Sequence[EngineArea]) -> list[tuple[str, ...]]:
             ", ".join(area.layers),
             str(area.copies),
             str(area.reuse_factor),
-            str(area.multipliers.total),
-            *(str(getattr(area.resources, field)) for field in NAMES),
+            grouped(area.multipliers.total),
+            *(grouped(getattr(area.resources, field)) for field in NAMES),
         )
         for area in areas
     ]

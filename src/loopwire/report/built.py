@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from loopwire.text.table import grouped
+
 
 @dataclass(frozen=True)
 class ResourceUse:
@@ -14,10 +16,16 @@ class ResourceUse:
     available: int | None = None
 
     def __str__(self) -> str:
+        if self.share is None or self.available is None:
+            return grouped(self.used)
+        return f"{grouped(self.used)} of {grouped(self.available)} ({self.percent})"
+
+    @property
+    def percent(self) -> str:
+        """The share as people write it; '-' where it is not known."""
         if self.share is None:
-            return str(self.used)
-        share = f"{self.share:.2g}" if self.share < 99.5 else f"{self.share:.0f}"
-        return f"{self.used} of {self.available} ({share} %)"
+            return "-"
+        return f"{self.share:.2g} %" if self.share < 99.5 else f"{grouped(round(self.share))} %"
 
     @property
     def share(self) -> float | None:
@@ -71,7 +79,7 @@ class Built:
         """Return (quantity, value, stage) of what is known; nanoseconds are cycles times the clock period asked for."""
         stage = self.origin
         rows = [
-            (quantity, f"{cycles} cycles, {cycles * asked_clock_period_ns:g} ns", stage)
+            (quantity, f"{grouped(cycles)} cycles, {grouped(cycles * asked_clock_period_ns)} ns", stage)
             for quantity, cycles in (
                 ("Latency", self.latency_cycles),
                 ("Initiation interval", self.initiation_interval_cycles),

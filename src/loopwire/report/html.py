@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from importlib import resources
-from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loopwire.errors import ToolError
+from loopwire.report.bits_picture import bits_picture
 from loopwire.report.figures import svg
+from loopwire.report.layers import layer_table
+from loopwire.report.model_picture import model_picture
 from loopwire.report.profile import profile_figure
-from loopwire.report.resources import resource_tables
+from loopwire.report.resources import resource_tables, stage_table
 from loopwire.report.roc import ClassRoc, confusion_figure, roc_figure
 from loopwire.report.summary import AUCS, CLIPPING, FACTS, Report, clipping_rows
 from loopwire.report.tensor_rows import TensorRows
 from loopwire.report.trace import DRIFT
+from loopwire.text.table import grouped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 INPUT = "(input)"
 FACTS_BEGIN, FACTS_END = "<!-- facts -->", "<!-- end of facts -->"
 """Around what tools that run later add to."""
+NUMBER_SPACE = re.compile(r"(?<=\d) (?=\d{3}\b|%)")
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,11 @@ def page(report: Report, pictures: Sequence[str] = (), evidence: Evidence | None
     from markupsafe import Markup
 
     template = resources.files("loopwire.report").joinpath("page.html.j2").read_text()
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_unbroken
+    )
     missing = ""
+    stages = stage_table(report.estimated, report.built)
     physics: list[tuple[Markup, str]] = []
     profiles: list[tuple[Markup, str]] = []
     try:
@@ -62,9 +70,19 @@ def page(report: Report, pictures: Sequence[str] = (), evidence: Evidence | None
     return environment.from_string(template).render(
         report=report,
         key=_key_figures(report),
-        layers=[(row.name, row.kind, _shape(row.output_shape), row.weights) for row in report.layers],
-        weights=sum(row.weights for row in report.layers),
-        proofs=[(row.layer or INPUT, row.tensor, str(row.type), str(row)) for row in report.range_proofs],
+        verdicts=report.verdicts,
+        contents=_contents(report, pictures),
+        stages=stages,
+        facts=[row for row in report.rows() if row[0] not in {name for name, *_ in stages.rows}],
+        layers=layer_table("", report.layers, report.range_proofs, report.engines, report.stages),
+        weights=grouped(sum({row.name: row.weights for row in report.layers}.values())),
+        model_picture=Markup(
+            model_picture(report.inputs, report.layers, report.range_proofs, report.engines, report.stages)
+        ),
+        bits_picture=Markup(bits_picture(report.range_proofs)),
+        proofs=[
+            (row.layer or INPUT, row.tensor, str(row.type), str(row.built), str(row)) for row in report.range_proofs
+        ],
         agreement=_agreement(report),
         facts_head=FACTS,
         resource_tables=resource_tables(report.built),
@@ -80,6 +98,22 @@ def page(report: Report, pictures: Sequence[str] = (), evidence: Evidence | None
         drift=DRIFT,
         missing_figures=missing,
     )
+
+
+def _unbroken(value: Any) -> Any:
+    """Return a text whose numbers do not break at the end of a line: between thousands, before a percent sign."""
+    from markupsafe import Markup
+
+    return NUMBER_SPACE.sub("\u00a0", value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _contents(report: Report, pictures: Sequence[str]) -> list[tuple[str, str]]:
+    """Return anchor and title of each part of the page."""
+    parts = [("verdicts", "Verdicts", True), ("facts", "Facts", True), ("model", "Model", True)]
+    parts += [("types", "Types", True), ("schedule", "Schedule", bool(pictures))]
+    parts += [("physics", "Physics", report.agreement is not None), ("ranges", "Ranges", bool(report.profile))]
+    parts += [("losses", "Where precision is lost", bool(report.trace)), ("repeat", "How to repeat it", True)]
+    return [(anchor, title) for anchor, title, is_there in parts if is_there]
 
 
 def with_facts_of(old: str, report: Report) -> str:
@@ -101,7 +135,7 @@ def _key_figures(report: Report) -> list[tuple[str, str]]:
         rate = 1e3 / (interval * clock_period_ns)
         key += [
             (f"{latency * clock_period_ns / 1e3:.3g} µs", f"latency{which}, {report.predicted.latency_range}"),
-            (f"{interval:g} cycles", f"initiation interval, {rate:.3g} million sequences a second{which}"),
+            (f"{grouped(interval)} cycles", f"initiation interval, {rate:.3g} million sequences a second{which}"),
         ]
     if report.agreement is not None and report.agreement.top1 is not None:
         key.append((f"{report.agreement.top1:.2%}", "same class, float and fixed"))
@@ -109,14 +143,14 @@ def _key_figures(report: Report) -> list[tuple[str, str]]:
     if ratios:
         key.append((f"{min(ratios):.4f}", "AUC fixed / float, worst class"))
     if report.verification is not None:
-        key.append((f"{report.verification.sequences}", "sequences simulated, 0 bits differ"))
+        key.append((grouped(report.verification.sequences), "sequences simulated, 0 bits differ"))
     return key
 
 
 def _agreement(report: Report) -> list[tuple[str, str]]:
     if report.agreement is None:
         return []
-    rows = [("Sequences", str(report.agreement.sequences))]
+    rows = [("Sequences", grouped(report.agreement.sequences))]
     if report.agreement.top1 is not None:
         rows.append(("Same class, float and fixed", f"{report.agreement.top1:.2%}"))
     rows.append(("Largest difference of outputs", f"{report.agreement.max_difference:.4g}"))
@@ -136,7 +170,7 @@ def _physics(report: Report, evidence: Evidence) -> list[tuple[Markup, str]]:
     if report.confusion:
         names = evidence.class_names or tuple(str(k) for k in range(len(report.confusion)))
         counts: np.ndarray[tuple[int, ...], np.dtype[np.int64]] = np.array(report.confusion)
-        caption = "Confusion matrix in fixed point: share of each true class by the class told."
+        caption = "Confusion matrix in fixed point: share of each true class by the predicted class."
         figures.append(_drawn(confusion_figure(counts, names), caption))
     return figures
 
@@ -166,7 +200,3 @@ def _working_points(report: Report) -> list[tuple[str, str, str, str]]:
         )
         for point in report.working_points
     ]
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return f"{' × '.join(map(str, shape))} = {prod(shape)}" if len(shape) > 1 else str(prod(shape))

@@ -18,9 +18,9 @@ INPUT = "(input)"
 
 @dataclass(frozen=True)
 class LayerFacts:
-    """A call of a layer: its kind, the shape of its result, and how many weights it has.
+    """A call of a layer: its kind, the shape of its first result, and how many weights it has.
 
-    `inputs` are the layers whose results it takes, and inputs of the model.
+    `inputs` and `results` are the names of the tensors that it takes and gives, unique in the model.
     """
 
     name: str
@@ -28,6 +28,7 @@ class LayerFacts:
     output_shape: tuple[int, ...]
     weights: int
     inputs: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,12 @@ class LayerStages:
 
 def layer_facts(model: Model) -> tuple[LayerFacts, ...]:
     """Return the calls of a model."""
-    makers = {tensor: call.layer.name for call in model.calls for tensor in call.outputs}
     rows = []
     for call in model.calls:
         arrays = [array for array in vars(call.layer).values() if isinstance(array, np.ndarray)]
         weights = sum(array.size for array in arrays)
-        taken = tuple(makers.get(tensor, tensor.name) for tensor in call.inputs)
-        rows.append(LayerFacts(call.layer.name, call.layer.kind, call.outputs[0].shape, weights, taken))
+        names = (tuple(tensor.name for tensor in tensors) for tensors in (call.inputs, call.outputs))
+        rows.append(LayerFacts(call.layer.name, call.layer.kind, call.outputs[0].shape, weights, *names))
     return tuple(rows)
 
 

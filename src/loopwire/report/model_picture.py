@@ -27,14 +27,20 @@ def model_picture(
 ) -> str:
     """Return the diagram as SVG; what a design adds to a model is left out where it is not given."""
     boxes: dict[str, list[str]] = {}
+    makers: dict[str, str] = {}
+    """The box of the call, or the input, that gives a tensor."""
     for given in inputs:
         own = next((str(proof.type) for proof in proofs if not proof.layer), "")
         boxes[given.name] = [f"{given.name}: {shape_text(given.shape)}", *([own] if own else [])]
-    for layer in layers:
-        boxes[layer.name] = _lines(layer, proofs, engines, stages)
+        makers[given.name] = given.name
     kinds = list(dict.fromkeys(layer.kind for layer in layers))
-    colours = {layer.name: COLOURS[kinds.index(layer.kind) % len(COLOURS)] for layer in layers}
-    edges = [(source, layer.name) for layer in layers for source in layer.inputs if source in boxes]
+    colours, edges = {}, []
+    for layer in layers:
+        first = layer.results[0]
+        boxes[first] = _lines(layer, proofs, engines, stages)
+        colours[first] = COLOURS[kinds.index(layer.kind) % len(COLOURS)]
+        edges += [(makers[tensor], first) for tensor in layer.inputs]
+        makers |= dict.fromkeys(layer.results, first)
     ranks: dict[str, int] = dict.fromkeys(boxes, 0)
     for source, to in edges:  # a layer comes after all that it takes
         ranks[to] = max(ranks[to], ranks[source] + 1)

@@ -23,6 +23,7 @@ BACKGROUND_EFFICIENCIES = (0.1, 0.01)
 MOST_POINTS = 400
 """Of a curve as drawn; more are not seen."""
 LOWEST_EFFICIENCY = 1e-3
+LEGEND_ROW_INCHES = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +100,7 @@ def roc_figure(rocs: Sequence[ClassRoc], title: str = "") -> Iterator[Figure]:
     Raises:
         ToolError: matplotlib or mplhep is not installed.
     """
-    with figure() as drawn:
+    with figure((7.0, 5.3 + LEGEND_ROW_INCHES * len(rocs))) as drawn:
         axes = drawn.add_subplot()
         for index, roc in enumerate(rocs):
             for curve, style, kind in ((roc.real, "-", "float"), (roc.fixed, "-.", "fixed")):
@@ -112,13 +113,15 @@ def roc_figure(rocs: Sequence[ClassRoc], title: str = "") -> Iterator[Figure]:
         axes.set_xlim(0, 1)
         axes.set_ylim(LOWEST_EFFICIENCY, 1)
         axes.set_title(title)
-        axes.legend(loc="lower right", frameon=True)
+        handles, labels = axes.get_legend_handles_labels()
+        # Off the curves, float and fixed of a class in a row: a legend fills one column after the other.
+        drawn.legend(handles[::2] + handles[1::2], labels[::2] + labels[1::2], loc="outside lower center", ncols=2)
         yield drawn
 
 
 @contextmanager
 def confusion_figure(counts: npt.NDArray[np.int64], names: Sequence[str], title: str = "") -> Iterator[Figure]:
-    """Draw a confusion matrix: share of each true class (row) by the class told (column)."""
+    """Draw a confusion matrix: share of each true class (row) by the predicted class (column)."""
     with figure((4.6, 4.2)) as drawn:
         axes = drawn.add_subplot()
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -131,7 +134,7 @@ def confusion_figure(counts: npt.NDArray[np.int64], names: Sequence[str], title:
         axes.set_yticks(range(len(names)), labels)
         axes.minorticks_off()
         axes.tick_params(length=0)
-        axes.set_xlabel("class told")
+        axes.set_xlabel("class predicted")
         axes.set_ylabel("true class")
         axes.set_title(title)
         yield drawn

@@ -48,7 +48,9 @@ class Cycles:
         least, greatest = self.least_latency_cycles, self.greatest_latency_cycles
         if least is None or greatest is None:
             return "not known of networks"
-        return f"{least} to {greatest} cycles" if least < greatest else f"always {least} cycles"
+        if least == greatest:
+            return f"always {grouped(least)} cycles"
+        return f"{grouped(least)} to {grouped(greatest)} cycles"
 
 
 @dataclass(frozen=True)
@@ -291,7 +293,7 @@ class Report:
         return "\n\n".join(parts) + "\n"
 
     def _time(self, cycles: float) -> str:
-        return f"{cycles:g} cycles, {cycles * self.clock_period_ns:g} ns"
+        return f"{grouped(cycles)} cycles, {grouped(cycles * self.clock_period_ns)} ns"
 
 
 UNKNOWN = "not known without Vitis HLS: run loopwire build"

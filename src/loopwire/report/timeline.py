@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from html import escape
-
 from loopwire.datapath.ops import Constant, View
+from loopwire.report.svg import COLOURS, INK, box, cut, line, picture, text
 from loopwire.schedule.cycles import DesignTiming, run
 from loopwire.schedule.engine_cycles import EngineTiming
+from loopwire.text.table import grouped
 from loopwire.timing.pipeline import Pipeline
 
-COLOURS = ("#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#edc948", "#76b7b2", "#ff9da7", "#9c755f", "#bab0ac")
-MOST_CYCLES = 40
+LABEL, WIDTH, ROW, TOP = 200, 850, 18, 20
+MOST_TURNS = 3
+LARGEST_CYCLE, LEAST_NUMBERED = 16.0, 11.0
+"""Pixels of a cycle: at most, and at least where a number is written in it."""
+MOST_HEIGHT = 420
+"""Of an engine's stages: where they are many, each is thinner."""
 MOST_SEQUENCES = 12
-CELL, LABEL, ROW = 16, 190, 18
-WIDTH = LABEL + MOST_CYCLES * CELL + 10
+FAINTEST = 0.25
+"""Opacity of what is hardly ever there."""
 
 
 def stages_by_layer(pipeline: Pipeline) -> list[tuple[str, tuple[int, ...]]]:
@@ -29,31 +32,62 @@ def stages_by_layer(pipeline: Pipeline) -> list[tuple[str, tuple[int, ...]]]:
     return sorted(found, key=lambda entry: entry[1])
 
 
-def occupancy_svg(pipeline: Pipeline, timing: EngineTiming) -> str:
-    """Draw cycles against layers and stages at full rate: in each cell the number of the sequence at work, from 0.
+def occupancy_svg(pipeline: Pipeline, timing: EngineTiming, busy: float = 1.0) -> str:
+    """Draw cycles against layers and stages, with a sequence in every slot: a bar is what a stage works on, and its
+    number the slot, from 0; where there is none the stage is idle. The fewer slots are taken at full rate, the fainter
+    the bars are.
 
-    A slot of the loop has its turn every `ring` cycles, `spacing` after the one before; a step moves on by a stage a
-    cycle.
+    A slot of the loop has its turn every `ring` cycles, `spacing` after the one before; its step takes a stage for as
+    many cycles as the reuse factor, and moves on by a stage a cycle.
+
+    Args:
+        pipeline: of the engine.
+        timing: of the engine.
+        busy: share of the cycles in which a stage works at full rate.
     """
-    cycles = min(max(3 * timing.ring, 12), MOST_CYCLES)
-    rows = [(layer, stage) for layer, stages in stages_by_layer(pipeline) for stage in stages]
-    parts = [_text(LABEL - 8, 12, "cycle", "end")]
-    parts += [_text(LABEL + (c + 0.5) * CELL, 12, str(c), "middle") for c in range(0, cycles, 5)]
-    for place, (layer, stage) in enumerate(rows):
-        y = 18 + place * ROW
-        first = place == 0 or rows[place - 1][0] != layer
-        if first:
-            parts.append(f'<line x1="0" x2="{LABEL + cycles * CELL}" y1="{y - 1}" y2="{y - 1}" stroke="#bbb"/>')
-            parts.append(_text(4, y + 13, layer if len(layer) < 18 else f"{layer[:16]}…", "start"))
-        parts.append(_text(LABEL - 8, y + 13, f"stage {stage}", "end"))
-        for cycle in range(cycles):
-            slot, rest = divmod((cycle - stage) % timing.ring, timing.spacing)
-            if rest or slot >= timing.slots:
+    taken = min(pipeline.datapath.sharing.cycles, timing.spacing)
+    layers = stages_by_layer(pipeline)
+    count = max(sum(len(stages) for _, stages in layers), 1)
+    row = max(min(ROW, MOST_HEIGHT / count), 2.0)
+    scale = min((WIDTH - LABEL) / (MOST_TURNS * timing.ring), LARGEST_CYCLE)
+    cycles = max(MOST_TURNS * timing.ring, min(12, int((WIDTH - LABEL) / scale)))
+    told = f"{count} stages, a turn takes {grouped(timing.ring)} cycles; at full rate each works in {busy:.0%} of them"
+    opacity = FAINTEST + (1 - FAINTEST) * busy
+    parts = [text(0, 12, told)]
+    y = float(TOP)
+    for layer, stages in layers:
+        parts += [line(0, y, LABEL + cycles * scale, y), text(4, y + 13, cut(layer, 18))]
+        many = row < ROW
+        if many:
+            parts.append(text(LABEL - 8, y + 13, f"stages {stages[0]} to {stages[-1]}", "end"))
+        for stage in stages:
+            if not many:
+                parts.append(text(LABEL - 8, y + 13, f"stage {stage}", "end"))
+            parts += _bars(timing, stage, taken, cycles, scale, y, row, opacity)
+            y += row
+        y = max(y, TOP + ROW) if many else y
+        y += 4 if many else 0
+    parts += _axis(y, cycles, scale)
+    return picture(WIDTH + 10, y + 20, parts, "Which sequence each stage of each layer works on, cycle by cycle")
+
+
+def _bars(
+    timing: EngineTiming, stage: int, taken: int, cycles: int, scale: float, y: float, height: float, opacity: float
+) -> list[str]:
+    """Return the bars of one stage."""
+    parts = []
+    for slot in range(timing.slots):
+        for turn in range(-1, cycles // timing.ring + 1):
+            begin = turn * timing.ring + slot * timing.spacing + stage % timing.ring
+            first, end = max(begin, 0), min(begin + taken, cycles)
+            if first >= end:
                 continue
-            x, colour = LABEL + cycle * CELL, COLOURS[slot % len(COLOURS)]
-            parts.append(f'<rect x="{x}" y="{y}" width="{CELL - 1}" height="{ROW - 2}" fill="{colour}"/>')
-            parts.append(_text(x + CELL / 2 - 0.5, y + 12, str(slot), "middle", "white"))
-    return _svg(18 + len(rows) * ROW + 4, parts, "Which sequence each stage of each layer works on, cycle by cycle")
+            x, width = LABEL + first * scale, (end - first) * scale
+            gap = min(1.0, width / 4)
+            parts.append(box(x, y, width - gap, height - min(2.0, height / 4), COLOURS[slot % len(COLOURS)], opacity))
+            if height == ROW and width >= LEAST_NUMBERED:
+                parts.append(text(x + width / 2 - 0.5, y + 12, str(slot), "middle", "white"))
+    return parts
 
 
 def sequences_svg(design: DesignTiming) -> str:
@@ -61,7 +95,7 @@ def sequences_svg(design: DesignTiming) -> str:
     count = min(design.copies * max(engine.slots for engine in design.copied) + 3, MOST_SEQUENCES)
     found = run(design, count)
     last = found[-1].last_output + 1
-    scale = (WIDTH - LABEL - 60) / last
+    scale = (WIDTH - LABEL - 90) / last
     parts = []
     for number, cycles in enumerate(found):
         y = 4 + number * ROW
@@ -70,31 +104,24 @@ def sequences_svg(design: DesignTiming) -> str:
             LABEL + scale * cycle
             for cycle in (cycles.first_input, cycles.last_input + 1, cycles.first_output, cycles.last_output + 1)
         )
-        parts.append(_text(LABEL - 8, y + 12, f"sequence {number}", "end"))
-        parts.append(_bar(begin, end, y + 5, 5, colour, 0.45))
-        parts.append(_bar(begin, fed, y + 2, 11, colour))
-        parts.append(_bar(first, max(end, first + 2), y + 2, 11, "#222"))
-        parts.append(_text(end + 4, y + 12, f"{cycles.last_output - cycles.first_input} cycles", "start"))
+        parts.append(text(LABEL - 8, y + 12, f"sequence {number}", "end"))
+        parts.append(box(begin, y + 5, end - begin, 5, colour, 0.45))
+        parts.append(box(begin, y + 2, fed - begin, 11, colour))
+        parts.append(box(first, y + 2, max(end - first, 2), 11, INK))
+        parts.append(text(end + 4, y + 12, f"{grouped(cycles.last_output - cycles.first_input)} cycles"))
     y = 4 + count * ROW
-    parts.append(f'<line x1="{LABEL}" x2="{LABEL + scale * last:.1f}" y1="{y}" y2="{y}" stroke="#777"/>')
-    step = max(10 ** (len(str(last)) - 1) // 2, 1)
-    parts += [_text(LABEL + scale * c, y + 14, str(c), "middle") for c in range(0, last, step)]
-    return _svg(y + 20, parts, "When each sequence comes in and when its result leaves, in cycles")
-
-
-def _bar(begin: float, end: float, y: float, height: int, colour: str, opacity: float = 1.0) -> str:
-    return (
-        f'<rect x="{begin:.1f}" y="{y}" width="{max(end - begin, 1):.1f}" height="{height}" fill="{colour}" '
-        f'fill-opacity="{opacity:g}"/>'
+    return picture(
+        WIDTH + 10,
+        y + 20,
+        [*parts, *_axis(y, last, scale)],
+        "When each sequence comes in and when its result leaves, in cycles",
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str, colour: str = "#222") -> str:
-    return f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}" fill="{colour}">{escape(text)}</text>'
-
-
-def _svg(height: int, parts: Sequence[str], title: str) -> str:
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
-        f'font-family="sans-serif" font-size="11"><title>{escape(title)}</title>{"".join(parts)}</svg>'
-    )
+def _axis(y: float, cycles: int, scale: float) -> list[str]:
+    """Return an axis of cycles with some ten numbers at most."""
+    step = max(10 ** (len(str(cycles)) - 1) // 2, 1)
+    while cycles / step > 12:
+        step *= 2
+    ticks = [text(LABEL + scale * c, y + 14, grouped(c), "middle") for c in range(0, cycles, step)]
+    return [line(LABEL, y, LABEL + scale * cycles, y, 0.8), *ticks, text(LABEL - 40, y + 14, "cycle", "end")]

@@ -76,7 +76,7 @@ def _fit(report: Report) -> Verdict:
         return Verdict(name, "doubtful", "not known before a tool has synthesised it")
     share, worst = max(uses, key=lambda pair: pair[0])
     state: State = "good" if share <= FULL_PERCENT else "doubtful" if share <= 100 else "bad"
-    return Verdict(name, state, f"{grouped(worst.used)} {worst.name}, {share:.3g}% of {report.part}, {stage}")
+    return Verdict(name, state, f"{grouped(worst.used)} {worst.name}, {worst.percent} of {report.part}, {stage}")
 
 
 def _verified(report: Report) -> Verdict:

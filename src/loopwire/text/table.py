@@ -63,9 +63,9 @@ def data_frame(records: Sequence[Mapping[str, Any]]) -> Any:
     return pandas.json_normalize(list(records))
 
 
-def grouped(number: int) -> str:
-    """Return a whole number with its thousands apart: '4 165'."""
-    return f"{number:,}".replace(",", " ")
+def grouped(number: float) -> str:
+    """Return a number with its thousands apart: '4 165'."""
+    return (f"{number:,}" if isinstance(number, int) else f"{number:,.10g}").replace(",", " ")
 
 
 def _row(cells: tuple[str, ...], tag: str) -> str:

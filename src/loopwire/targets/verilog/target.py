@@ -17,6 +17,7 @@ from loopwire.schedule.cycles import DesignTiming
 from loopwire.schedule.network_plan import check_network, is_chain
 from loopwire.schedule.plan import check_knobs
 from loopwire.targets.verilog.facts import KINDS, facts
+from loopwire.targets.verilog.firmware import Firmware
 from loopwire.targets.verilog.hardware import VerilogHardware
 from loopwire.targets.verilog.proof import prove
 from loopwire.targets.verilog.readme import readme
@@ -75,9 +76,19 @@ def summary(hardware: VerilogHardware) -> HardwareFacts:
 def pictures(hardware: VerilogHardware) -> list[str]:
     """Return how sequences follow one another, and which layer works in which cycle, as SVG."""
     firmware = hardware.firmware
-    pairs = zip(firmware.pipelines, firmware.engines, strict=True)
+    engines = (
+        occupancy_svg(pipeline, timing, _busy(firmware, index))
+        for index, (pipeline, timing) in enumerate(zip(firmware.pipelines, firmware.engines, strict=True))
+    )
     sequences = [sequences_svg(firmware.timing)] if isinstance(firmware.timing, DesignTiming) else []
-    return [*sequences, *(occupancy_svg(*pair) for pair in pairs)]
+    return [*sequences, *engines]
+
+
+def _busy(firmware: Firmware, index: int) -> float:
+    """Return the share of the cycles, at full rate, in which a stage of an engine works on a step."""
+    taken = firmware.engines[index].steps * firmware.pipelines[index].datapath.sharing.cycles
+    is_copied = isinstance(firmware.timing, DesignTiming) and index < len(firmware.timing.copied)
+    return min(taken / (firmware.initiation_interval_cycles * (firmware.copies if is_copied else 1)), 1.0)
 
 
 def build(hardware: VerilogHardware) -> None:
