@@ -207,7 +207,7 @@ def test_the_most_specific_type_decides(model: Any, by_type: Any, by_name: Any) 
         ({"Optimizers": ["x"]}, "HLSConfig.Optimizers: no effect: Loopwire always runs all of its passes"),
         (
             {"Model": {"Precision": EXACT, "BramFactor": 100}},
-            "Model.BramFactor: no effect: weights stand in ROMs wherever the reuse factor is above 1",
+            "Model.BramFactor: no effect: weights are in ROMs wherever the reuse factor is above 1",
         ),
         (
             {"Model": {"Precision": {"default": EXACT, "maximum": "fixed<20,8>"}}},

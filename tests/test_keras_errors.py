@@ -171,7 +171,7 @@ def test_weights_of_another_layer_in_the_place(tmp_path: Path) -> None:
         lstm_weights(file)
         file.create_group("layers/lstm/vars").attrs["name"] = "lstm7"
 
-    with refused(ModelFileError, "m.keras", "weights of layer 'lstm7' stand where 'lstm1' belongs", "Save"):
+    with refused(ModelFileError, "m.keras", "weights of layer 'lstm7' are where 'lstm1' belongs", "Save"):
         read_keras(keras_archive_file(tmp_path / "m.keras", weights), Reading(trust=True))
 
 

@@ -203,7 +203,7 @@ def test_inputs_of_more_than_64_bits() -> None:
         design_table("softplus_tail", -(1 << 70), 0, 61, DEFAULT)
     assert str(caught.value) == (
         "table of softplus_tail: its inputs reach to -512 in steps of 2^-61, of which a table can count those up to 1. "
-        "Give what stands before the activation a type with fewer fraction bits: preactivation"
+        "Give what is before the activation a type with fewer fraction bits: preactivation"
     )
 
 

@@ -91,7 +91,7 @@ def parse_toml(content: bytes) -> dict[str, Any]:
 def check_bounds(value: Any, most_values: int = MAX_VALUES) -> Any:
     """Return a value of tables, lists, texts and numbers as it is.
 
-    Values that stand in several places, as YAML's aliases make them, count in each.
+    Values in several places, as YAML's aliases make them, count in each.
 
     Raises:
         ValueError: it holds too many values or too deep ones, an integer of more than 64 bits, or a text that no file

@@ -55,7 +55,7 @@ class Knobs:
         layer_reuse_factor: the same for single layers, by name.
         multipliers: how products with constants are made: 'shift_add', 'dsp', or 'auto', whichever takes the smaller
             share of the device.
-        copies: how many times the recurrent layers stand, each time for other sequences, U.
+        copies: of the recurrent layers, each for other sequences, U.
         io: a time step a beat, or a whole sequence in one.
         bus_bits: width of the data at the ports, so that a beat holds several steps or a part of one; None: a step's.
         stateful: whether a sequence starts from the states that its channel's last one left.
@@ -64,7 +64,7 @@ class Knobs:
         require_tlast: whether every sequence ends with TLAST, so that what is longer than T steps is cut off.
         user_bits: bits of TUSER that go from a sequence to its result; 0: none.
         id_bits: bits of TID that go the same way; where there are channels TID must be the channel's number. 0: none.
-        port_registers: whether register slices stand at the ports and between engines.
+        port_registers: whether register slices are at the ports and between engines.
         fixed_latency: whether every result is held until the greatest latency.
 
     Raises:

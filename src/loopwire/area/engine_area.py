@@ -20,7 +20,7 @@ PORTS = "ports"
 
 @dataclass(frozen=True)
 class EngineArea:
-    """An engine, all of its copies together; or what stands between the ports and the engines, where that is anything.
+    """An engine, all of its copies together; or all that is between the ports and the engines.
 
     Attributes:
         engine: its name; `PORTS` where it is none.

@@ -1,4 +1,4 @@
-"""What stands between the ports and the engines: buses, windows, and what deals sequences to copies."""
+"""What is between the ports and the engines: buses, windows, and what deals sequences to copies."""
 
 from __future__ import annotations
 

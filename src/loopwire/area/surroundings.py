@@ -1,4 +1,4 @@
-"""What stands around an engine's pipeline: its feeder, its collector, and what accompanies each step."""
+"""What is around an engine's pipeline: its feeder, its collector, and what accompanies each step."""
 
 from __future__ import annotations
 

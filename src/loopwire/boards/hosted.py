@@ -19,7 +19,7 @@ MODULES = (
 
 
 def hosted_files(identity: Identity) -> dict[str, str]:
-    """Return the files that stand beside those of the design; the top module is `hosted_module(identity)`."""
+    """Return the files that are beside those of the design; the top module is `hosted_module(identity)`."""
     files = {name: static_text(name) for name in MODULES}
     identity_file, content = f"{identity.name}_identity.hex", identity.to_bytes()
     files[identity_file] = "".join(f"{byte:02x}\n" for byte in content)

@@ -56,7 +56,7 @@ class Identity:
     buffer_bytes: int
 
     def to_bytes(self) -> bytes:
-        """Return the text that stands in the board's memory."""
+        """Return the text that is in the board's memory."""
         facts = {**asdict(self), "input_type": str(self.input_type), "output_type": str(self.output_type)}
         return json.dumps({"protocol": PROTOCOL, **facts}, separators=(",", ":")).encode()
 

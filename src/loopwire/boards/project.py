@@ -19,7 +19,7 @@ from loopwire.project.written import read_verilog_facts
 
 @dataclass(frozen=True)
 class WrittenBoard:
-    """What stands in a board's folder."""
+    """What is in a board's folder."""
 
     identity: Identity
     top: str

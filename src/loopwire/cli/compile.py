@@ -42,7 +42,7 @@ FITTING_SHARE = "80%"
 @click.option("--target", help="verilog or vitis_hls. [default: verilog]")
 @click.option("--part", help="FPGA. [default: xcku115-flvb2104-2-i]")
 @click.option("--clock-ns", "clock_period_ns", type=ClockPeriod(), help="Clock period in ns, or auto. [default: 5]")
-@click.option("--delay-factor", type=float, help="Take the part's delays to be so many times as long. [default: 1]")
+@click.option("--delay-factor", type=float, help="Multiply the part's delays by this. [default: 1]")
 @click.option("--precision", help="Type of all tensors. [default: fixed<16,6,RND,SAT>]")
 @click.option("--reuse-factor", type=int, help="Products that a multiplier serves in each step. [default: 1]")
 @click.option("--interleave", type=int, help="Sequences in the loop at once. [default: as many as fill it]")

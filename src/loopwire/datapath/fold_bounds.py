@@ -1,7 +1,7 @@
 """Saturations before tables, passed by: a table clamps what it is given to a range of its own.
 
 σ and tanh are constant, to the last bit, from well inside the range of a gate's type. So a table's clamp alone gives
-the same results, and one multiplexer fewer stands in the loop.
+the same results, and one multiplexer fewer is in the loop.
 """
 
 from __future__ import annotations

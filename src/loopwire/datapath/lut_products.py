@@ -33,7 +33,7 @@ def with_lut_products(datapath: Datapath, delays: DelayModel, copies: int) -> Da
     """Return the datapath with the products marked that look-up tables make.
 
     These are the narrow ones, where the part's tables are as quick as its blocks; in parallel engines wider ones of
-    matrices and loops too, since blocks stand far apart; and as few rows of a matrix as leave DSP blocks for all else.
+    matrices and loops too, since blocks are far apart; and as few rows of a matrix as leave DSP blocks for all else.
 
     Args:
         datapath: of an engine.

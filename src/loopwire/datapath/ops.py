@@ -106,7 +106,7 @@ class WordRom(Timed):
 
     @property
     def in_block_ram(self) -> bool:
-        """Whether it stands in block RAM. A six-input LUT holds two bits of fewer words."""
+        """Whether it is in block RAM. A six-input LUT holds two bits of fewer words."""
         return len(self.rows) > LUT_ROM_WORDS
 
 
@@ -141,7 +141,7 @@ class Gather(Timed):
 
 @dataclass(frozen=True)
 class Unpack(Wire):
-    """(bits) → the elements of a vector whose bits stand from `start` on, element 0 lowest."""
+    """(bits) → the elements of a vector whose bits begin at `start`, element 0 lowest."""
 
     start: int
 
@@ -411,7 +411,7 @@ class Datapath:
 
     @property
     def in_memories(self) -> bool:
-        """Whether states stand in memories, instead of going round in the registers of the loop."""
+        """Whether states are in memories, instead of going round in the registers of the loop."""
         return not self.sharing.is_parallel or self.channels is not None
 
     @cached_property

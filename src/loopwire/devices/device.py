@@ -149,7 +149,7 @@ class Device:
     delays: Delays
 
     def slowed(self, factor: float) -> Device:
-        """Return the part with all delays so many times as long."""
+        """Return the part with all delays longer by a factor."""
         return replace(self, delays=Delays(**{name: factor * delay for name, delay in asdict(self.delays).items()}))
 
 

@@ -22,7 +22,7 @@ PROBE_INTEGER_BITS = 64
 class Group:
     """Roles of one layer that share a type; `layer` is empty for the model's input.
 
-    The names of roles are what stands in a configuration.
+    A configuration names the roles so.
     """
 
     layer: str

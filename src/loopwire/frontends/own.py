@@ -18,7 +18,7 @@ def register_reader(class_name: str, reader: OwnReader) -> None:
     """Let models with a custom layer of this class be read.
 
     Args:
-        class_name: of the layer, as it stands in a model file.
+        class_name: of the layer, as a model file names it.
         reader: makes of a layer Loopwire's; of Keras it is given a `loopwire.frontends.keras.layer.SavedLayer`, whose
             `option`, `count` and `weights` read what `get_config()` and the file hold, in the order of the weights.
 

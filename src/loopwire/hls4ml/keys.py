@@ -67,7 +67,7 @@ HLS_CONFIG_NO_EFFECT: Mapping[str, NoEffect] = dict.fromkeys(("Flows", "Optimize
 
 MODEL_USED = ("Precision", "ReuseFactor", "Strategy", "TraceOutput")
 MODEL_NO_EFFECT: Mapping[str, NoEffect] = {
-    "BramFactor": NoEffect("weights stand in ROMs wherever the reuse factor is above 1", (1_000_000_000,)),
+    "BramFactor": NoEffect("weights are in ROMs wherever the reuse factor is above 1", (1_000_000_000,)),
     "BitExact": NoEffect("sums and products are always exact", (False,)),
     **dict.fromkeys(("PipelineStyle", "PipelineInterval", "TargetCycles"), SCHEDULED),
     "ConvImplementation": NO_CONVOLUTION,

@@ -49,7 +49,7 @@ class HlsModel:
     def trace(self, x: npt.ArrayLike) -> tuple[Reals, dict[str, Reals]]:
         """Return the outputs, and the fixed-point result (N, *shape) of each layer by its name.
 
-        As in hls4ml, `dense` is what stands before the activation of a Dense, `dense_relu` what comes after it.
+        As in hls4ml, `dense` is what is before the activation of a Dense, `dense_relu` what comes after it.
 
         Raises:
             DataError: x does not fit the model.

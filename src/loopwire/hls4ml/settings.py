@@ -23,7 +23,7 @@ UNREAD = "no effect: no layer needs it, or more specific settings decide"
 
 @dataclass(frozen=True)
 class Group:
-    """What stands in `Model`, or under one name of `LayerType` or `LayerName`; `precision` is None for 'auto'."""
+    """What is in `Model`, or under one name of `LayerType` or `LayerName`; `precision` is None for 'auto'."""
 
     place: str
     precision: Mapping[str, FixedType | None] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class LayerSettings:
         self.notes.add(_tensor_place(group, key), remark)
 
     def option(self, key: str) -> tuple[str, Any] | None:
-        """Return where a layer's option stands, and its value."""
+        """Return where a layer's option is, and its value."""
         for group in self.groups:
             if key in group.options:
                 place = f"{group.place}.{key}"

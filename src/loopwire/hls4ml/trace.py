@@ -78,7 +78,7 @@ def _handed_on(graph: Graph, model: Model) -> dict[str, Value]:
 
 
 def _before_activations(graph: Graph, model: Model) -> dict[str, Value]:
-    """Return what stands before the activation of each Dense that has one."""
+    """Return what is before the activation of each Dense that has one."""
     values = {node.result.name: node.result for node in graph.walk() if not isinstance(node.op, ops.Scan)}
     names = [layer.name for layer in model.layers if separate_activation(layer) is not None]
     return {name: values.get(f"{name}.a_cast") or values[f"{name}.a"] for name in names}

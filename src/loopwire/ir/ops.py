@@ -1,6 +1,6 @@
 """The closed set of primitive operations.
 
-An op holds what is fixed when the graph is built; its operands and results stand on the `Node`. Each docstring defines
+An op holds what is fixed when the graph is built; its operands and results are on the `Node`. Each docstring defines
 the result on exact numbers. `Cast` and `Table` are the only ops that round: every other result is exact, and its type
 is wide enough for it. In a float evaluation a Cast is the identity, unless it belongs to the model, and a Table is its
 real function.
@@ -169,7 +169,7 @@ class Scan:
     one step of each result. A sequence has shape (length, …). A short sequence of n steps ends after n: states keep
     their values, further results are 0.
 
-    The states whose numbers stand in `carried` are those of a stream: its next sequence starts from what they are at
+    The states whose numbers are in `carried` are those of a stream: its next sequence starts from what they are at
     the end of this one. The operands are what its first starts from.
     """
 

@@ -111,7 +111,7 @@ def _nearer_end(where: str, function: str, end: int, fraction_in: int, out: Fixe
             where,
             f"its inputs reach to {end * 2.0**-fraction_in:g} in steps of 2^-{fraction_in}, of which a table can count "
             f"those up to {abs(near) * 2.0**-fraction_in:g}",
-            "Give what stands before the activation a type with fewer fraction bits: preactivation",
+            "Give what is before the activation a type with fewer fraction bits: preactivation",
         )
     return near
 

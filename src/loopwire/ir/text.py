@@ -15,7 +15,7 @@
     }
 
 A value's layer is its name up to the last dot, or else follows the name as `@layer`; its note follows `//`. Names that
-are not plain words stand in quotes, as in JSON. A result's type is also what a cast or table casts to, what a const is
+are not plain words are quoted, as in JSON. A result's type is also what a cast or table casts to, what a const is
 carried in, and the shape of a reshape. A const is a list in row-major order, or one number for all its elements;
 numbers are the shortest decimals that read back as the same float64.
 """

@@ -22,7 +22,7 @@ def fold_batch_normalization(model: Model) -> Model:
     """Return the model with every BatchNormalization merged that has a neighbour to take it.
 
     It goes into the linear Dense right before it, or else into the input weights of the Dense, LSTM, GRU or SimpleRNN
-    right after it; a Flatten may stand before that Dense. One without such a neighbour stays, as does one beside a
+    right after it; a Flatten may be before that Dense. One without such a neighbour stays, as does one beside a
     branch or a layer that is called more than once.
     """
     while (found := next(_mergeable(model), None)) is not None:

@@ -1,4 +1,4 @@
-"""What a design is estimated to take of its part, and how many multipliers stand in it."""
+"""What a design is estimated to take of its part, and how many multipliers are in it."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Placements:
 
 
 def placements(is_signal: Flags, scores: Reals) -> Placements:
-    """Return where each event stands among those of the other kind; both kinds must be there."""
+    """Return the rank of each event among those of the other kind; both kinds must be there."""
     signal, background = scores[is_signal], scores[~is_signal]
     among_all = _midranks(scores)
     above = (among_all[is_signal] - _midranks(signal)) / len(background)

@@ -35,7 +35,7 @@ class ResourceUse:
 
 @dataclass(frozen=True)
 class LayerUse:
-    """What one layer takes, or what stands between the layers."""
+    """What one layer takes, or what is between the layers."""
 
     layer: str
     resources: tuple[ResourceUse, ...]

@@ -79,7 +79,7 @@ def content(drawn: Figure, kind: str) -> bytes:
 
 
 def svg(drawn: Figure) -> str:
-    """Return a figure as an SVG element, to stand in a page."""
+    """Return a figure as an SVG element of a page."""
     text = io.StringIO()
     drawn.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return text.getvalue()[text.getvalue().index("<svg") :]

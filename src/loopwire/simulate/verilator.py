@@ -71,7 +71,7 @@ def build(
         directory: where to build; a temporary folder, removed with the Simulator, if None.
         sideband: which of the signals tuser and tid the first input and the outputs have.
         has_status: whether there are ports status_framing_error and status_overrun, which TLAST and TKEEP decide.
-        repeats: whether a large module stands several times. It is then compiled once, to a slower simulation.
+        repeats: whether a large module has several instances. It is then compiled once, to a slower simulation.
         optimise: whether the C++ compiler does: a short simulation takes less time than that.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How any text stands in each language that Loopwire writes, so that it is nothing but text there.
+"""How any text is written in each language that Loopwire writes, so that it is nothing but text there.
 
 HTML and SVG are escaped by jinja2 and `html.escape`, JSON by `json`, command lines by `shlex`.
 """
@@ -25,7 +25,7 @@ _DIRECTIVE = re.compile(
 )
 """How comments begin that tools obey."""
 _MARKDOWN = re.compile(r"[\\`*|\[\]~$]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|&(?=[#\w])")
-"""Characters with a meaning in Markdown where they stand: `fixed<16,6>` and `a_b` have none."""
+"""Characters with a meaning in Markdown wherever they are: `fixed<16,6>` and `a_b` have none."""
 
 
 def comment(text: str) -> Comment:

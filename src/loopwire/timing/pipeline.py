@@ -76,7 +76,7 @@ class Pipeline:
     def write_stage(self, ring: Ring) -> int:
         """Return the stage at whose end a ring's following state is stored.
 
-        Where states stand in no memories, the register that is read again ends the loop.
+        Where states are in no memories, the register that is read again ends the loop.
         """
         if self.datapath.in_memories:
             return self.stage_of()[ring.following]

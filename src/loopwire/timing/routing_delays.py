@@ -41,7 +41,7 @@ class RoutingDelays:
     def whole_ns(self) -> dict[Operation, float]:
         """For each operation, that of its operands; nothing but to all rows of a matrix.
 
-        The rows of all matrices of a layer stand together.
+        The rows of all matrices of a layer are together.
         """
         luts = Counter[str]()
         for operation in self.datapath.operations:
@@ -66,7 +66,7 @@ class RoutingDelays:
 
     @cached_property
     def _readers(self) -> dict[Ring, list[Operation]]:
-        """The operations that read a state as it is, alone or joined to others; none where states stand in memories."""
+        """The operations that read a state as it is, alone or joined to others; none where states are in memories."""
         return {ring: [] if self.datapath.in_memories else self._readers_of(ring) for ring in self.datapath.rings}
 
     def _readers_of(self, ring: Ring) -> list[Operation]:

@@ -105,7 +105,7 @@ class _Scheduler:
             loop_latency += 1
 
     def _state_read_ns(self) -> float:
-        """Return when a state that stands in a memory is there, or the initial one in its place."""
+        """Return when a state that is in a memory is there, or the initial one in its place."""
         if not self._datapath.in_memories:
             return 0.0
         channels = self._datapath.channels
@@ -147,7 +147,7 @@ class _Scheduler:
     def _placed(
         self, entry: Mapping[Ring, int], loop_latency: int, holds: Mapping[Group, int]
     ) -> tuple[dict[Operation, Placement], dict[Signal, Time]]:
-        """Return where everything stands when the states are read where `entry` says, and when each signal is there."""
+        """Return where everything is when the states are read where `entry` says, and when each signal is there."""
         arrivals = {ring.read: (entry[ring], self._read_ns) for ring in self._datapath.rings}
         arrivals[self._datapath.x] = self._input_time
         placements = self._sink(self._place(arrivals, holds), entry, loop_latency)

@@ -121,7 +121,7 @@ def pieces(rtl: Path, top: str, layers: Mapping[str, str]) -> list[Piece]:
 def needed_files(rtl: Path, top: str, boxes: Sequence[str] = ()) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
     """Return the source and the memory files of a module and of all that it instantiates but `boxes`.
 
-    A module stands in the file of its name.
+    A module is in the file of its name.
 
     Raises:
         OutputError: a file is called as none of a project is.

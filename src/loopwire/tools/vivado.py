@@ -107,7 +107,7 @@ def _listed(names: tuple[FileName, ...]) -> str:
 
 
 def _ports(files: RtlFiles) -> str:
-    """Return the wrapper's ports; the attributes of a stream stand before each of its signals."""
+    """Return the wrapper's ports; the attributes of a stream are before each of its signals."""
     lines = []
     for port in _wrapped_ports(files):
         stream, _, signal = port.name.rpartition("_t")

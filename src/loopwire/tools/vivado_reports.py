@@ -84,7 +84,7 @@ def _resources(report: str) -> Iterator[ResourceUse]:
 
 
 def _layers(report: str, layers: Mapping[str, str]) -> Iterator[LayerUse]:
-    """Yield what each layer takes, all its modules and copies together, and then what stands between them."""
+    """Yield what each layer takes, all its modules and copies together, and then what is between them."""
     total: dict[str, int] = {}
     used: dict[str, dict[str, int]] = {}
     counted_at: int | None = None  # level of the layer whose rows these are

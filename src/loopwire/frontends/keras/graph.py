@@ -39,7 +39,7 @@ Operand = Result | npt.NDArray[np.float64]
 class SavedCall:
     """A call of a layer: its number among the layer's calls, its inputs, then the initial states it is given.
 
-    `mask` is what says which steps count, where that is named. `numbers` stand between the inputs of an operation.
+    `mask` is what says which steps count, where that is named. `numbers` are between the inputs of an operation.
     """
 
     entry: LayerEntry

@@ -35,7 +35,7 @@ HARMLESS = {
 
 @dataclass(frozen=True)
 class Context:
-    """Where a layer stands: the file, the version of Keras that wrote it (2 or 3), the shapes of the layer's inputs."""
+    """Where a layer is: the file, the version of Keras that wrote it (2 or 3), the shapes of the layer's inputs."""
 
     source: str
     keras_major: int

@@ -367,7 +367,7 @@ STEPWISE: dict[str, Reader] = {
         _identity,
     ),
 }
-"""Layers that treat every step of a sequence alike, and so may stand in a TimeDistributed."""
+"""Layers that treat every step of a sequence alike, and so may be in a TimeDistributed."""
 
 RECURRENT: dict[str, Reader] = {"LSTM": _lstm, "GRU": _gru, "SimpleRNN": _simple_rnn}
 

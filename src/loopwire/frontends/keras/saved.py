@@ -13,7 +13,7 @@ from loopwire.errors import UnsupportedError
 from loopwire.frontends.containers import Array, damaged
 
 MODELS = ("Functional", "Sequential", "Model")
-"""Classes of models, which may stand in others."""
+"""Classes of models, which may be in others."""
 
 HGQ2_PREFIX = "hgq>"
 """Of its classes' names in `.h5` files."""
@@ -103,7 +103,7 @@ def model_of(source: str, version: str, class_name: str, raw: Any) -> SavedModel
 
 
 def nested_model(model: SavedModel, entry: LayerEntry) -> SavedModel:
-    """Return a model that stands in another, as a model of its own."""
+    """Return a model that is in another, as a model of its own."""
     inner = model_of(model.source, model.keras_version, entry.class_name, entry.config)
     prefix = f"{entry.name}/"
     arrays = {name.removeprefix(prefix): found for name, found in model.arrays.items() if name.startswith(prefix)}

@@ -37,7 +37,7 @@ class SavedWeights:
     """Arrays in groups named after layers, or, where `by_class`, after their classes; `owners` may name the layers.
 
     Of nested models the class's group is `model/layer`, by class; else `names` tells each array's own name, in which
-    its layer's stands.
+    the name of its layer is.
     """
 
     groups: Mapping[str, Sequence[Any]]
@@ -126,7 +126,7 @@ def _paths(entry: LayerEntry, prefix: str = "") -> list[str]:
 def _by_class(
     model: SavedModel, weights: SavedWeights, source: str, place: str = "", path: str = ""
 ) -> Iterator[tuple[str, Sequence[Any]]]:
-    """Yield each layer's arrays, of a model whose groups stand under `place`, and its layers' names under `path`."""
+    """Yield each layer's arrays, of a model whose groups are under `place`, and its layers' names under `path`."""
     seen: Counter[str] = Counter()
     for entry in model.entries:
         if entry.is_operation or (model.class_name == "Sequential" and entry.class_name == "InputLayer"):
@@ -136,7 +136,7 @@ def _by_class(
         seen[base] += 1
         owner = weights.owners.get(f"{place}{group}", entry.name)
         if owner != entry.name:
-            raise damaged(source, f"the weights of layer {owner!r} stand where {entry.name!r} belongs")
+            raise damaged(source, f"the weights of layer {owner!r} are where {entry.name!r} belongs")
         if entry.class_name in MODELS:
             inner = nested_model(model, entry)
             yield from _by_class(inner, weights, source, f"{place}{group}/", f"{path}{entry.name}/")

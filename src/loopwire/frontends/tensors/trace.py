@@ -28,7 +28,7 @@ MAX_CALLS = 20_000
 
 @dataclass(frozen=True)
 class Place:
-    """Where an operation stands: `name` is that of its layers, `where` the beginning of its errors."""
+    """Where an operation is: `name` is that of its layers, `where` the beginning of its errors."""
 
     name: str
     where: str
@@ -125,7 +125,7 @@ class Trace:
 
     @property
     def place(self) -> Place:
-        """Where the operation at work stands."""
+        """Where the operation at work is."""
         return self._place
 
     def enter(self, place: Place) -> None:

@@ -20,7 +20,7 @@ FROM_SEQUENCER = {"word": "word", "chunk": "chunk", "pass_index": "pass"}
 """Controls that count within a step, and the sequencer's ports."""
 RESET = {"step_valid": " && aresetn", "step_clears": " || !aresetn"}
 """What a reset does to a control. The one that clears states is high when it does: flip-flops have no other reset, and
-an inverter would stand in the middle of a wire to all of them."""
+an inverter would be in the middle of a wire to all of them."""
 
 SPREAD = "(* max_fanout = 64, maxfan = 64 *) "
 """Of controls that select or clear all bits that cross a stage: Vivado (UG901) and Quartus copy their registers."""

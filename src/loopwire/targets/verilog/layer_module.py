@@ -1,6 +1,6 @@
 """The module of one layer: its part of an engine's pipeline.
 
-Arrays are packed, element 0 lowest. A signal stands in the stage in which it is computed; `name_q[d]` is the same,
+Arrays are packed, element 0 lowest. A signal is in the stage in which it is computed; `name_q[d]` is the same,
 d stages later.
 """
 
@@ -337,7 +337,7 @@ class _Writer:
         ]
 
     def _address(self, place: int, chunks: int, bits: int) -> str:
-        """Return where the chunk of the step in a stage stands in a memory of all slots."""
+        """Return where the chunk of the step in a stage is in a memory of all slots."""
         chunk = f"{bits}'(chunk_{place})" if chunks > 1 else f"{bits}'d0"
         return f"{bits}'(slot_{place}) * {bits}'d{chunks} + {chunk}" if self._slots > 1 else chunk
 

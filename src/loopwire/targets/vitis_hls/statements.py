@@ -25,7 +25,7 @@ Views = ops.Slice | ops.Reshape
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value stands: an array from element `offset` on, or a scalar.
+    """Where a value is: an array from element `offset` on, or a scalar.
 
     A constant's integers are made numbers of type `constant_type` where they are read.
     """
@@ -65,7 +65,7 @@ def is_elementwise(node: Node) -> bool:
 class Step:
     """The statements of one step.
 
-    `place` says where values from outside stand; results are added to it. `outputs` are values read after the step.
+    `place` says where values from outside are; results are added to it. `outputs` are values read after the step.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Step:
         return [self._text(statement) for statement in self._statements]
 
     def where(self, value: Value) -> Place:
-        """Return where a value stands."""
+        """Return where a value is."""
         if value in self._place:
             return self._place[value]
         root, offset = self._view(value)
