@@ -6,18 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from loopwire.datapath.ops import (
-    Constant,
-    Datapath,
-    Logic,
-    Multiply,
-    Operation,
-    Products,
-    ShiftAdd,
-    Signal,
-    Timed,
-    Wire,
-)
+from loopwire.datapath import ops as dp
+from loopwire.datapath.ops import Datapath, Operation, Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +35,23 @@ def count_multipliers(datapath: Datapath) -> Multipliers:
     total = Multipliers()
     for operation in datapath.operations:
         match operation.kind:
-            case Products():
+            case dp.Products():
                 total += Multipliers(matrix=products_of(operation, constants))
-            case Multiply():
+            case dp.Multiply():
                 total += Multipliers(elementwise=operation.result.count)
-            case ShiftAdd() | Wire() | Timed() | Logic():
+            case dp.ShiftAdd() | dp.Wire() | dp.Timed() | dp.Logic():
                 pass
             case _:
                 assert_never(operation.kind)
     return total
 
 
-def constants_of(datapath: Datapath) -> Mapping[Signal, Constant]:
+def constants_of(datapath: Datapath) -> Mapping[Signal, dp.Constant]:
     """Return the constants by their signals."""
-    return {op.result: op.kind for op in datapath.operations if isinstance(op.kind, Constant)}
+    return {op.result: op.kind for op in datapath.operations if isinstance(op.kind, dp.Constant)}
 
 
-def products_of(operation: Operation, constants: Mapping[Signal, Constant]) -> int:
+def products_of(operation: Operation, constants: Mapping[Signal, dp.Constant]) -> int:
     """Return how many products need a multiplier."""
     matrix = constants.get(operation.operands[0])
     if matrix is None:

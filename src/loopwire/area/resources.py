@@ -13,46 +13,10 @@ from loopwire.area.cells import Cells, Resources
 from loopwire.area.lut_factors import LutKind
 from loopwire.area.multipliers import constants_of, products_of
 from loopwire.area.surroundings import surroundings
+from loopwire.datapath import ops as dp
 from loopwire.datapath.element_ranges import element_ranges
 from loopwire.datapath.lut_products import dsp_blocks
-from loopwire.datapath.ops import (
-    Accumulate,
-    AddSub,
-    Bound,
-    Columns,
-    Compare,
-    Constant,
-    Extreme,
-    Gather,
-    Hold,
-    IndexedRom,
-    Join,
-    Logic,
-    MatVec,
-    Multiplication,
-    Multiply,
-    Operation,
-    Pack,
-    Pairs,
-    Products,
-    Ring,
-    Round,
-    Select,
-    ShiftAdd,
-    Signal,
-    StepRom,
-    TableBeyond,
-    TableEnds,
-    TableIndex,
-    TableLookup,
-    Tile,
-    Timed,
-    Transpose,
-    Unpack,
-    View,
-    Wire,
-    WordRom,
-)
+from loopwire.datapath.ops import Operation, Ring, Signal
 from loopwire.devices import Device
 from loopwire.devices.delay_model import DelayModel
 from loopwire.ir.fixed_point import Integers
@@ -125,18 +89,18 @@ class _Estimator:
         unread = {signal: 0 for signal, readers in self._readers.items() if None in readers}
         for operation in reversed(self._datapath.operations):
             match operation.kind:
-                case View() | Transpose() | Hold():
+                case dp.View() | dp.Transpose() | dp.Hold():
                     ignored = unread.get(operation.result, 0)
-                case Round(dropped=dropped, mode=Rounding.TRN | Rounding.RND) if dropped > 0:
+                case dp.Round(dropped=dropped, mode=Rounding.TRN | Rounding.RND) if dropped > 0:
                     ignored = dropped - (operation.kind.mode is Rounding.RND)
-                case TableIndex(form=form, wraps=True):
+                case dp.TableIndex(form=form, wraps=True):
                     ignored = form.dropped_bits
-                case TableBeyond(form=form):
+                case dp.TableBeyond(form=form):
                     ignored = form.index_bits - (form.clamp_low < 0)
-                case TableIndex(form=form):
+                case dp.TableIndex(form=form):
                     compared = _compared_bits(operation, form.clamp_low, form.clamp_high)
                     ignored = form.dropped_bits if compared <= operation.operands[0].width - form.dropped_bits else 0
-                case Wire() | Timed() | Multiplication() | Logic():
+                case dp.Wire() | dp.Timed() | dp.Multiplication() | dp.Logic():
                     ignored = 0
                 case _:
                     assert_never(operation.kind)
@@ -147,11 +111,11 @@ class _Estimator:
     def _is_opaque(self, operation: Operation) -> bool:
         """Say whether a block RAM or a DSP block makes the result, into which synthesis does not see."""
         match operation.kind:
-            case WordRom():
+            case dp.WordRom():
                 return operation.kind.in_block_ram
-            case Products() | Multiply():
+            case dp.Products() | dp.Multiply():
                 return operation.operands[0] not in self._constants and dsp_blocks(operation, self._delays) > 0
-            case ShiftAdd() | Wire() | Timed() | Logic():
+            case dp.ShiftAdd() | dp.Wire() | dp.Timed() | dp.Logic():
                 return False
             case _:
                 assert_never(operation.kind)
@@ -160,66 +124,66 @@ class _Estimator:
         kind, result = operation.kind, operation.result
         bits = self._bits[result]
         match kind:
-            case Constant() | View() | Unpack() | Pack() | Join() | Transpose():
+            case dp.Constant() | dp.View() | dp.Unpack() | dp.Pack() | dp.Join() | dp.Transpose():
                 return
-            case Select():
+            case dp.Select():
                 yield LutKind.CHOICE, Resources(luts=bits)
-            case StepRom():
+            case dp.StepRom():
                 yield LutKind.MEMORY, Resources(luts=self._cells.rom_luts(len(kind.rows), bits))
-            case Compare():
+            case dp.Compare():
                 wide = max(operand.width for operand in operation.operands)
                 yield LutKind.ADDER, Resources(luts=result.count * wide)
-            case IndexedRom():
+            case dp.IndexedRom():
                 yield LutKind.MEMORY, Resources(luts=self._cells.rom_luts(len(kind.rows), bits))
-            case Hold():
+            case dp.Hold():
                 yield LutKind.MEMORY, Resources(ffs=bits)
-            case WordRom():
+            case dp.WordRom():
                 yield LutKind.MEMORY, self._word_rom(operation, kind)
-            case Columns():
+            case dp.Columns():
                 ways = -(-operation.operands[0].count // kind.count)
                 yield LutKind.CHOICE, Resources(luts=self._cells.selection_luts(ways, bits))
-            case Tile():
+            case dp.Tile():
                 ways = -(-operation.operands[0].count // result.count)
                 yield LutKind.CHOICE, Resources(luts=self._cells.selection_luts(ways, bits))
-            case Accumulate():
+            case dp.Accumulate():
                 # Each pass begins with the partial sum or with nothing.
                 yield LutKind.ADDER, Resources(luts=bits, ffs=2 * bits)
                 yield LutKind.CHOICE, Resources(luts=bits)
-            case Gather():
+            case dp.Gather():
                 earlier = (self._datapath.sharing.chunks - 1) * self._bits[operation.operands[0]]
                 yield LutKind.MEMORY, Resources(ffs=bits + earlier)
-            case MatVec():
+            case dp.MatVec():
                 raise AssertionError("what multiplies a matrix is chosen by now")
-            case ShiftAdd():
+            case dp.ShiftAdd():
                 staged = self._pipeline.placements[operation].staged
                 assert staged is not None
                 yield LutKind.TREE, Resources(luts=kind.tree.adder_bits, ffs=staged.register_bits)
-            case Products() | Multiply():
+            case dp.Products() | dp.Multiply():
                 yield self._products(operation)
-            case AddSub():
+            case dp.AddSub():
                 yield self._sum(operation, kind)
-            case Pairs():
+            case dp.Pairs():
                 yield from self._pairs(operation, kind)
-            case Extreme():
+            case dp.Extreme():
                 yield LutKind.ADDER, Resources(luts=bits)
                 yield LutKind.CHOICE, Resources(luts=bits)
-            case Round():
+            case dp.Round():
                 if kind.dropped > 0 and kind.mode is not Rounding.TRN:
                     yield LutKind.CONSTANT, Resources(luts=bits)
-            case Bound():
+            case dp.Bound():
                 if kind.to.overflow is not Overflow.WRAP:
                     yield from self._limited(operation, kind.to.min_integer, kind.to.max_integer)
-            case TableIndex(wraps=True):
+            case dp.TableIndex(wraps=True):
                 return
-            case TableBeyond(form=form):
+            case dp.TableBeyond(form=form):
                 compared = _compared_bits(operation, form.clamp_low, form.clamp_high)
                 yield LutKind.CONSTANT, Resources(luts=result.count * compared)
-            case TableEnds():
+            case dp.TableEnds():
                 yield LutKind.CHOICE, Resources(luts=bits)
-            case TableIndex():
+            case dp.TableIndex():
                 yield from self._limited(operation, kind.form.clamp_low, kind.form.clamp_high)
                 yield LutKind.CONSTANT, Resources(luts=result.count * kind.form.subtracter_bits)
-            case TableLookup():
+            case dp.TableLookup():
                 yield LutKind.TABLE, Resources(luts=result.count * self._table_luts(kind.form))
             case _:
                 assert_never(kind)
@@ -231,7 +195,7 @@ class _Estimator:
         if compared:
             yield LutKind.CHOICE, Resources(luts=operation.result.bits)
 
-    def _sum(self, operation: Operation, kind: AddSub) -> Counted:
+    def _sum(self, operation: Operation, kind: dp.AddSub) -> Counted:
         """Return an addition: low bits of one operand pass where the other, added to or taken off, has none."""
         passed = kind.right_shift if kind.subtract else max(kind.left_shift, kind.right_shift)
         widths = np.maximum(self._ranges[operation.result].widths() - passed, 0)
@@ -240,7 +204,7 @@ class _Estimator:
             return LutKind.CONSTANT, Resources(luts=int(np.where(constant.low == 0, 0, widths).sum()))
         return LutKind.ADDER, Resources(luts=int(widths.sum()))
 
-    def _pairs(self, operation: Operation, kind: Pairs) -> Iterable[Counted]:
+    def _pairs(self, operation: Operation, kind: dp.Pairs) -> Iterable[Counted]:
         """Yield what joins neighbours; an odd last one of a group passes."""
         widths = self._ranges[operation.result].widths().reshape(kind.groups, -1)
         joined = Resources(luts=int(widths[:, : operation.operands[0].count // kind.groups // 2].sum()))
@@ -255,11 +219,11 @@ class _Estimator:
         count = products_of(operation, self._constants)
         blocks = dsp_blocks(operation, self._delays)
         columns = operation.operands[1].count
-        in_luts = operation.kind.lut_rows * columns if isinstance(operation.kind, Products) else 0
+        in_luts = operation.kind.lut_rows * columns if isinstance(operation.kind, dp.Products) else 0
         if blocks and not in_luts:
             return LutKind.PRODUCT, Resources(dsps=blocks) * count
         a, b = (self._factor_bits(operand) for operand in operation.operands)
-        if isinstance(operation.kind, Products):
+        if isinstance(operation.kind, dp.Products):
             b = np.tile(b, len(a) // len(b))
         a, b = np.broadcast_arrays(a, b)
         ours = slice(-in_luts or None, None)  # the last rows, where DSP blocks make the others
@@ -281,7 +245,7 @@ class _Estimator:
             return self._ranges[factor].widths()
         return np.array([abs(int(value)).bit_count() for value in constant.integers.flat], np.int64)
 
-    def _word_rom(self, operation: Operation, kind: WordRom) -> Resources:
+    def _word_rom(self, operation: Operation, kind: dp.WordRom) -> Resources:
         """Return what a ROM takes; in LUTs, bits that are alike in all words are made once, whichever ROM has them."""
         result = operation.result
         if kind.in_block_ram:
@@ -303,7 +267,7 @@ class _Estimator:
         """Yield what holds a state from step to step, and chooses the initial one."""
         chunks, slots, bits = self._datapath.sharing.chunks, self._timing.slots, ring.read.bits
         readers = [reader.kind for reader in self._readers.get(ring.read, []) if reader is not None]
-        if not any(isinstance(reader, Columns) for reader in readers):  # whose multiplexer does that too
+        if not any(isinstance(reader, dp.Columns) for reader in readers):  # whose multiplexer does that too
             yield LutKind.CHOICE, Resources(luts=bits)
         if not self._datapath.in_memories:
             yield LutKind.MEMORY, Resources(ffs=bits)
@@ -311,7 +275,7 @@ class _Estimator:
             yield LutKind.MEMORY, self._cells.memory(slots * chunks, bits)
         else:
             # The same chunks as another layer gathers are gathered once, and with a single slot that is the memory.
-            shared = any(isinstance(r.kind, Gather) for r in self._readers.get(ring.following, []) if r is not None)
+            shared = any(isinstance(r.kind, dp.Gather) for r in self._readers.get(ring.following, []) if r is not None)
             if not (shared and slots == 1):
                 yield LutKind.MEMORY, self._cells.memory(slots, bits)
             if not shared:

@@ -11,40 +11,8 @@ from typing import assert_never
 
 import numpy as np
 
-from loopwire.datapath.ops import (
-    Accumulate,
-    AddSub,
-    Bound,
-    Columns,
-    Compare,
-    Constant,
-    Datapath,
-    Extreme,
-    Gather,
-    Hold,
-    IndexedRom,
-    Join,
-    MatVec,
-    Multiply,
-    Operation,
-    Pack,
-    Pairs,
-    Products,
-    Round,
-    Select,
-    ShiftAdd,
-    Signal,
-    StepRom,
-    TableBeyond,
-    TableEnds,
-    TableIndex,
-    TableLookup,
-    Tile,
-    Transpose,
-    Unpack,
-    View,
-    WordRom,
-)
+from loopwire.datapath import ops as dp
+from loopwire.datapath.ops import Datapath, Operation, Signal
 from loopwire.ir.fixed_point import Integers, overflow, round_to
 from loopwire.ir.types import Overflow
 
@@ -102,67 +70,67 @@ def element_ranges(datapath: Datapath, is_opaque: Callable[[Operation], bool]) -
 def _result(operation: Operation, given: list[ElementRanges], datapath: Datapath) -> ElementRanges:
     kind, result = operation.kind, operation.result
     match kind:
-        case Constant():
+        case dp.Constant():
             return ElementRanges.of_rows(kind.integers.reshape(1, -1))
-        case StepRom() | WordRom():
+        case dp.StepRom() | dp.WordRom():
             return ElementRanges.of_rows(kind.rows.reshape(len(kind.rows), -1))
-        case Columns():
+        case dp.Columns():
             return _columns(given[0], kind.count, datapath.sharing.passes)
-        case Accumulate():
+        case dp.Accumulate():
             low, high = np.minimum(given[0].low, 0), np.maximum(given[0].high, 0)
             return ElementRanges(low * datapath.sharing.passes, high * datapath.sharing.passes)
-        case Gather():
+        case dp.Gather():
             return given[0][np.arange(result.count) % len(given[0].low)]
-        case Hold():
+        case dp.Hold():
             return given[0]
-        case View():
+        case dp.View():
             return given[0][kind.start : kind.stop]
-        case Unpack() | Pack():
+        case dp.Unpack() | dp.Pack():
             return ElementRanges.whole(result)
-        case Select():
+        case dp.Select():
             return ElementRanges(np.minimum(given[1].low, given[2].low), np.maximum(given[1].high, given[2].high))
-        case Compare():
+        case dp.Compare():
             return ElementRanges.whole(result)
-        case IndexedRom():
+        case dp.IndexedRom():
             beyond = np.zeros((int(operation.operands[0].high >= len(kind.rows)), result.count), np.int64)
             return ElementRanges.of_rows(np.concatenate([kind.rows, beyond]))
-        case Join():
+        case dp.Join():
             return ElementRanges(*(np.concatenate([getattr(v, end) for v in given]) for end in ("low", "high")))
-        case Transpose():
+        case dp.Transpose():
             return given[0][np.arange(result.count).reshape(kind.rows, -1).T.reshape(-1)]
-        case ShiftAdd():
+        case dp.ShiftAdd():
             rows = [kind.tree.output_interval(row) for row in range(result.count)]
             return ElementRanges(np.array([r.low for r in rows], object), np.array([r.high for r in rows], object))
-        case MatVec():
+        case dp.MatVec():
             raise AssertionError("what multiplies a matrix is chosen by now")
-        case Products():
+        case dp.Products():
             matrix, x = given
             repeated = np.arange(result.count) % len(x.low)
             return _product(matrix, x[repeated])
-        case Multiply():
+        case dp.Multiply():
             product = _product(*given)
             return ElementRanges(product.low + kind.added, product.high + kind.added)
-        case AddSub():
+        case dp.AddSub():
             a, b = _shifted(given[0], kind.left_shift), _shifted(given[1], kind.right_shift)
             if kind.subtract:
                 return ElementRanges(a.low - b.high, a.high - b.low)
             return ElementRanges(a.low + b.low, a.high + b.high)
-        case Extreme():
+        case dp.Extreme():
             a, b = _shifted(given[0], kind.left_shift), _shifted(given[1], kind.right_shift)
             better = np.maximum if kind.largest else np.minimum
             return ElementRanges(better(a.low, b.low), better(a.high, b.high))
-        case Pairs():
+        case dp.Pairs():
             return ElementRanges(*(_pairs(limit, kind) for limit in (given[0].low, given[0].high)))
-        case Round():
+        case dp.Round():
             ends = (round_to(limit, kind.dropped, 0, kind.mode) for limit in (given[0].low, given[0].high))
             return ElementRanges(*ends)
-        case Bound():
+        case dp.Bound():
             if kind.to.overflow in (Overflow.SAT, Overflow.SAT_SYM):
                 return ElementRanges(*(overflow(limit, kind.to) for limit in (given[0].low, given[0].high)))
             return ElementRanges.whole(result)
-        case Tile():
+        case dp.Tile():
             return ElementRanges.whole(result)
-        case TableIndex() | TableBeyond() | TableLookup() | TableEnds():
+        case dp.TableIndex() | dp.TableBeyond() | dp.TableLookup() | dp.TableEnds():
             return ElementRanges.whole(result)
         case _:
             assert_never(kind)
@@ -184,7 +152,7 @@ def _shifted(given: ElementRanges, shift: int) -> ElementRanges:
     return ElementRanges(given.low << shift, given.high << shift)
 
 
-def _pairs(limit: Integers, kind: Pairs) -> Integers:
+def _pairs(limit: Integers, kind: dp.Pairs) -> Integers:
     """Join neighbours of each group; an odd last one passes."""
     members = limit.reshape(kind.groups, -1)
     even = members.shape[1] // 2 * 2

@@ -8,31 +8,8 @@ from typing import assert_never
 
 import numpy as np
 
-from loopwire.datapath.ops import (
-    AddSub,
-    Bound,
-    Compare,
-    Constant,
-    Datapath,
-    Extreme,
-    IndexedRom,
-    Join,
-    Kind,
-    MatVec,
-    Multiply,
-    Operation,
-    Pack,
-    Ring,
-    Round,
-    Select,
-    Signal,
-    StepRom,
-    TableIndex,
-    TableLookup,
-    Transpose,
-    Unpack,
-    View,
-)
+from loopwire.datapath import ops as dp
+from loopwire.datapath.ops import Datapath, Kind, Operation, Ring, Signal
 from loopwire.datapath.pairs import reduction
 from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers, round_to
@@ -68,7 +45,7 @@ class _Expansion:
         x = self._inputs(engine.xs)
         reads = [self._state(state) for state in engine.states]
         for value, rom in engine.step_constants:
-            self._emit(StepRom(rom.integers.reshape(engine.length, -1)), (), value)
+            self._emit(dp.StepRom(rom.integers.reshape(engine.length, -1)), (), value)
         for node in (*engine.nodes, *engine.tail):
             self._expand(node)
         rings = tuple(
@@ -123,7 +100,7 @@ class _Expansion:
     def _unpack(self, packed: Signal, values: Sequence[Value], signals: Sequence[Signal]) -> None:
         start = 0
         for value, signal in zip(values, signals, strict=True):
-            self._signals[value] = self._add(Unpack(start), (packed,), signal)
+            self._signals[value] = self._add(dp.Unpack(start), (packed,), signal)
             start += signal.bits
 
     def _outputs(self, values: Sequence[Value]) -> Signal:
@@ -131,7 +108,7 @@ class _Expansion:
         outputs = [self._of(value) for value in values]
         if len(outputs) == 1:
             return outputs[0]
-        return self._add(Pack(), tuple(outputs), packed_bits("y_bits", outputs))
+        return self._add(dp.Pack(), tuple(outputs), packed_bits("y_bits", outputs))
 
     def _state(self, state: State) -> Signal:
         """Return what a state is read from; where its initial value enters, the first step takes that instead."""
@@ -141,9 +118,9 @@ class _Expansion:
         rows = np.zeros((self._engine.length, 1), np.int64)
         rows[0] = 1
         name = f"{state.read.name}_is_first"
-        first = self._add(StepRom(rows), (), Signal(name, 1, 0, 1, 0, state.read.layer, ""))
+        first = self._add(dp.StepRom(rows), (), Signal(name, 1, 0, 1, 0, state.read.layer, ""))
         given = self._of(state.initial_value)
-        self._signals[state.read] = self._add(Select(), (first, read, given), self._signal(state.read))
+        self._signals[state.read] = self._add(dp.Select(), (first, read, given), self._signal(state.read))
         return read
 
     def _add(self, kind: Kind, operands: tuple[Signal, ...], result: Signal) -> Signal:
@@ -158,28 +135,28 @@ class _Expansion:
         match node.op:
             case ops.Const():
                 self._tables[node.result] = node.op.integers
-                self._emit(Constant(node.op.integers.reshape(-1)), (), node.result)
+                self._emit(dp.Constant(node.op.integers.reshape(-1)), (), node.result)
             case ops.MatVec():
-                self._emit(MatVec(), operands, node.result)
+                self._emit(dp.MatVec(), operands, node.result)
             case ops.Add() | ops.Sub():
                 a, b = operands
                 shifts = self._shifts(node.result, operands)
-                self._emit(AddSub(isinstance(node.op, ops.Sub), *shifts), (a, b), node.result)
+                self._emit(dp.AddSub(isinstance(node.op, ops.Sub), *shifts), (a, b), node.result)
             case ops.Max() | ops.Min():
                 shifts = self._shifts(node.result, operands)
-                self._emit(Extreme(isinstance(node.op, ops.Max), *shifts), operands, node.result)
+                self._emit(dp.Extreme(isinstance(node.op, ops.Max), *shifts), operands, node.result)
             case ops.Greater():
                 finest = max(operand.fraction for operand in operands)
-                self._emit(Compare(*(finest - operand.fraction for operand in operands)), operands, node.result)
+                self._emit(dp.Compare(*(finest - operand.fraction for operand in operands)), operands, node.result)
             case ops.Where():
                 condition, a, b = operands
                 a, b = (self._as_fine(value, node.result, suffix) for value, suffix in ((a, "_then"), (b, "_else")))
-                self._emit(Select(), (condition, b, a), node.result)
+                self._emit(dp.Select(), (condition, b, a), node.result)
             case ops.Lookup():
                 _, index = operands
-                self._emit(IndexedRom(self._tables[node.operands[0]]), (index,), node.result)
+                self._emit(dp.IndexedRom(self._tables[node.operands[0]]), (index,), node.result)
             case ops.Mul():
-                self._emit(Multiply(), operands, node.result)
+                self._emit(dp.Multiply(), operands, node.result)
             case ops.ReduceSum() | ops.ReduceMax():
                 self._reduce(operands[0], isinstance(node.op, ops.ReduceMax), node.result)
             case ops.Cast():
@@ -187,17 +164,17 @@ class _Expansion:
             case ops.Table():
                 form = table_form(node.op, node.operands[0].type.element)
                 cell = self._signal(node.result, Range(0, form.last_cell), "_cell", fraction=0)
-                self._add(TableIndex(form), operands, cell)
-                self._emit(TableLookup(form), (cell,), node.result)
+                self._add(dp.TableIndex(form), operands, cell)
+                self._emit(dp.TableLookup(form), (cell,), node.result)
             case ops.Slice():
                 inner = node.result.type.size // node.result.type.shape[0]
-                self._emit(View(node.op.start * inner, node.op.stop * inner), operands, node.result)
+                self._emit(dp.View(node.op.start * inner, node.op.stop * inner), operands, node.result)
             case ops.Concat():
-                self._emit(Join(), operands, node.result)
+                self._emit(dp.Join(), operands, node.result)
             case ops.Reshape():
                 self._signals[node.result] = operands[0]
             case ops.Transpose():
-                self._emit(Transpose(node.op.rows), operands, node.result)
+                self._emit(dp.Transpose(node.op.rows), operands, node.result)
             case ops.Reverse() | ops.Scan():
                 raise AssertionError("an engine holds no scan and reverses nothing inside")
             case _:
@@ -213,7 +190,7 @@ class _Expansion:
         if not more:
             return a
         fine = replace(self._signal(result, Range(a.low << more, a.high << more), suffix), count=a.count)
-        return self._add(Round(-more, Rounding.TRN), (a,), fine)
+        return self._add(dp.Round(-more, Rounding.TRN), (a,), fine)
 
     def _reduce(self, values: Signal, largest: bool, result: Value) -> None:
         self._signals[result] = values
@@ -228,11 +205,11 @@ class _Expansion:
             given = Range(int(ends[0]), int(ends[1]))
             fits = given.within(Range.of_type(to))
             rounded = self._signal(result, given, "" if fits else "_rounded")
-            a = self._add(Round(dropped, to.rounding), (a,), rounded)
+            a = self._add(dp.Round(dropped, to.rounding), (a,), rounded)
         given, full = Range(a.low, a.high), Range.of_type(to)
         symmetric = to.overflow is Overflow.SAT_SYM and to.signed and a.low <= to.min_integer
         if not given.within(full) or symmetric:
-            a = self._add(Bound(to), (a,), self._signal(result))
+            a = self._add(dp.Bound(to), (a,), self._signal(result))
         self._signals[result] = a
 
 

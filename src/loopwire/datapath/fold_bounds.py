@@ -9,18 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from loopwire.datapath.ops import (
-    Bound,
-    Datapath,
-    Logic,
-    Multiplication,
-    Operation,
-    Signal,
-    TableIndex,
-    Timed,
-    View,
-    Wire,
-)
+from loopwire.datapath import ops as dp
+from loopwire.datapath.ops import Datapath, Operation, Signal
 from loopwire.ir.interval import Range
 from loopwire.ir.types import Overflow
 
@@ -32,21 +22,21 @@ def fold_bounds(datapath: Datapath) -> Datapath:
     """
     told_apart = _told_apart(datapath)
     unbounded: dict[Signal, Signal] = {}
-    bounds: dict[Signal, tuple[Bound, Signal]] = {}
+    bounds: dict[Signal, tuple[dp.Bound, Signal]] = {}
     operations = []
     for operation in datapath.operations:
         kind, result = operation.kind, operation.result
         operands = tuple(unbounded.get(operand, operand) for operand in operation.operands)
-        if isinstance(kind, Bound):
+        if isinstance(kind, dp.Bound):
             bounds[result] = (kind, operands[0])
             if _passes(kind, told_apart.get(result)):
                 (unbounded[result],) = operands
                 continue
-        if isinstance(kind, TableIndex) and operands[0] in bounds:
+        if isinstance(kind, dp.TableIndex) and operands[0] in bounds:
             bound, before = bounds[operands[0]]
             operands = (before,) if _passes(bound, _domain(kind)) else operands
         if operands != operation.operands:
-            if isinstance(kind, View):
+            if isinstance(kind, dp.View):
                 result = replace(result, low=operands[0].low, high=operands[0].high)
                 unbounded[operation.result] = result
             operation = Operation(kind, operands, result)
@@ -59,11 +49,11 @@ def _told_apart(datapath: Datapath) -> dict[Signal, Range | None]:
     found: dict[Signal, Range | None] = {datapath.output: None, **{ring.following: None for ring in datapath.rings}}
     for operation in reversed(datapath.operations):
         match operation.kind:
-            case TableIndex() as kind:
+            case dp.TableIndex() as kind:
                 domain: Range | None = _domain(kind)
-            case View():
+            case dp.View():
                 domain = found.get(operation.result)
-            case Wire() | Timed() | Multiplication() | Logic():
+            case dp.Wire() | dp.Timed() | dp.Multiplication() | dp.Logic():
                 domain = None
             case _:
                 assert_never(operation.kind)
@@ -73,11 +63,11 @@ def _told_apart(datapath: Datapath) -> dict[Signal, Range | None]:
     return found
 
 
-def _domain(index: TableIndex) -> Range:
+def _domain(index: dp.TableIndex) -> Range:
     return Range(index.form.domain_low, index.form.domain_high)
 
 
-def _passes(bound: Bound, told_apart: Range | None) -> bool:
+def _passes(bound: dp.Bound, told_apart: Range | None) -> bool:
     """Say whether every number that a bound changes stays on the same side of all that its readers tell apart."""
     to = bound.to
     symmetric = to.overflow is Overflow.SAT_SYM

@@ -12,33 +12,20 @@ from typing import assert_never
 
 import numpy as np
 
-from loopwire.datapath.ops import (
-    AddSub,
-    Constant,
-    Datapath,
-    Kind,
-    Logic,
-    Multiplication,
-    Multiply,
-    Operation,
-    Round,
-    Signal,
-    Timed,
-    View,
-    Wire,
-)
+from loopwire.datapath import ops as dp
+from loopwire.datapath.ops import Datapath, Kind, Operation, Signal
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.types import Rounding
 
 
 def fold_rounding(datapath: Datapath) -> Datapath:
     """Return the datapath with every rounding folded that can be."""
-    for rounded in [operation.result for operation in datapath.operations if isinstance(operation.kind, Round)]:
+    for rounded in [operation.result for operation in datapath.operations if isinstance(operation.kind, dp.Round)]:
         datapath = _Folding(datapath).fold(rounded) or datapath
     return datapath
 
 
-def _half(kind: Round) -> int:
+def _half(kind: dp.Round) -> int:
     """Return what a rounding adds before it truncates, 0 where that depends on the number."""
     if kind.dropped <= 0:
         return 0
@@ -54,7 +41,7 @@ class _Folding:
         self._raised: dict[Signal, tuple[Kind, Signal]] = {}
         self._depths: dict[Signal, int] = {}
         for operation in datapath.operations:
-            if not isinstance(operation.kind, Constant):
+            if not isinstance(operation.kind, dp.Constant):
                 self._depths[operation.result] = 1 + max(
                     (self._depths.get(v, 0) for v in operation.operands), default=0
                 )
@@ -62,12 +49,12 @@ class _Folding:
     def fold(self, rounded: Signal) -> Datapath | None:
         """Return the datapath in which what is rounded is more, and truncated, or None where that cannot be."""
         rounding = self._producers[rounded]
-        assert isinstance(rounding.kind, Round)
+        assert isinstance(rounding.kind, dp.Round)
         (source,), added = rounding.operands, _half(rounding.kind)
         alone = added and len(self._readers[source]) == 1
         if not alone or not self._raise(source, np.full(source.count, added, object)):
             return None
-        self._raised[rounded] = (Round(rounding.kind.dropped, Rounding.TRN), rounded)
+        self._raised[rounded] = (dp.Round(rounding.kind.dropped, Rounding.TRN), rounded)
         operations = []
         for operation in self._datapath.operations:
             kind, result = self._raised.get(operation.result, (operation.kind, operation.result))
@@ -82,14 +69,14 @@ class _Folding:
             return False
         kind = operation.kind
         match kind:
-            case Multiply() if (added == added[0]).all():
-                kind = Multiply(kind.added + int(added[0]))
-            case AddSub():
+            case dp.Multiply() if (added == added[0]).all():
+                kind = dp.Multiply(kind.added + int(added[0]))
+            case dp.AddSub():
                 raised = self._raise_term(operation.operands, kind, added)
                 if raised is None:
                     return False
                 kind = raised
-            case View():
+            case dp.View():
                 (operand,) = operation.operands
                 if not self._are_views_apart(operand):
                     return False
@@ -97,7 +84,7 @@ class _Folding:
                 widened[kind.start : kind.stop] = added
                 if not self._raise(operand, widened):
                     return False
-            case Wire() | Timed() | Multiplication() | Logic():
+            case dp.Wire() | dp.Timed() | dp.Multiplication() | dp.Logic():
                 return False
             case _:
                 assert_never(kind)
@@ -105,7 +92,7 @@ class _Folding:
         self._raised[signal] = (kind, ends)
         return True
 
-    def _raise_term(self, terms: tuple[Signal, ...], kind: AddSub, added: Integers) -> AddSub | None:
+    def _raise_term(self, terms: tuple[Signal, ...], kind: dp.AddSub, added: Integers) -> dp.AddSub | None:
         """Raise the term of a sum that is there first; return the sum, whose constant may be shifted itself now."""
         shifts = [kind.left_shift, kind.right_shift]
         for index in sorted(range(len(terms)), key=lambda index: self._depths.get(terms[index], 0)):
@@ -113,12 +100,12 @@ class _Folding:
             if (index == 1 and kind.subtract) or len(self._readers[term]) > 1 or term.count != len(added):
                 continue
             source = self._producers.get(term)
-            if source is not None and isinstance(source.kind, Constant):
+            if source is not None and isinstance(source.kind, dp.Constant):
                 integers = (source.kind.integers.astype(object) << shift) + added
                 ends = replace(term, low=min(integers), high=max(integers), fraction=term.fraction + shift)
-                self._raised[term] = (Constant(integers), ends)
+                self._raised[term] = (dp.Constant(integers), ends)
                 shifts[index] = 0
-                return AddSub(kind.subtract, *shifts)
+                return dp.AddSub(kind.subtract, *shifts)
             if not (added % (1 << shift)).any() and self._raise(term, added >> shift):
                 return kind
         return None
@@ -126,7 +113,7 @@ class _Folding:
     def _are_views_apart(self, signal: Signal) -> bool:
         """Say whether all readers of a signal take elements of it that no other reads."""
         readers = self._readers[signal]
-        views = [reader.kind for reader in readers if reader and isinstance(reader.kind, View)]
+        views = [reader.kind for reader in readers if reader and isinstance(reader.kind, dp.View)]
         rows = sorted((view.start, view.stop) for view in views)
         apart = all(stop <= start for (_, stop), (start, _) in itertools.pairwise(rows))
         return apart and len(views) == len(readers)

@@ -7,19 +7,9 @@ from typing import assert_never
 
 import numpy as np
 
+from loopwire.datapath import ops as dp
 from loopwire.datapath.loops import looped
-from loopwire.datapath.ops import (
-    AddSub,
-    Constant,
-    Datapath,
-    Logic,
-    Multiply,
-    Operation,
-    Products,
-    ShiftAdd,
-    Timed,
-    Wire,
-)
+from loopwire.datapath.ops import Datapath, Operation
 from loopwire.datapath.rewrite import replaced
 from loopwire.devices.delay_model import DelayModel
 
@@ -40,17 +30,19 @@ def with_lut_products(datapath: Datapath, delays: DelayModel, copies: int) -> Da
         delays: of the part.
         copies: of the engine.
     """
-    constants = {op.result for op in datapath.operations if isinstance(op.kind, Constant)}
+    constants = {op.result for op in datapath.operations if isinstance(op.kind, dp.Constant)}
     loops, device = looped(datapath), delays.device
 
     def widest(op: Operation) -> int:
-        many = isinstance(op.kind, Products) or op in loops
+        many = isinstance(op.kind, dp.Products) or op in loops
         return device.parallel_lut_factor_bits if many and datapath.sharing.is_parallel else device.lut_factor_bits
 
     in_luts = {
-        op: replace(op, kind=Products(_rows(op)) if isinstance(op.kind, Products) else replace(op.kind, in_luts=True))
+        op: replace(
+            op, kind=dp.Products(_rows(op)) if isinstance(op.kind, dp.Products) else replace(op.kind, in_luts=True)
+        )
         for op in datapath.operations
-        if isinstance(op.kind, Products | Multiply)
+        if isinstance(op.kind, dp.Products | dp.Multiply)
         and constants.isdisjoint(op.operands)
         and min(v.width for v in op.operands) <= widest(op)
     }
@@ -63,7 +55,7 @@ def _constants_apart(datapath: Datapath, delays: DelayModel) -> Datapath:
     operations: list[Operation] = []
     for op in datapath.operations:
         kind, result = op.kind, op.result
-        if not isinstance(kind, Multiply) or not kind.added or _adds_meanwhile(op, kind, delays):
+        if not isinstance(kind, dp.Multiply) or not kind.added or _adds_meanwhile(op, kind, delays):
             operations.append(op)
             continue
         product = replace(
@@ -72,13 +64,13 @@ def _constants_apart(datapath: Datapath, delays: DelayModel) -> Datapath:
         half = replace(result, name=f"{result.name}_half", count=1, low=kind.added, high=kind.added, note="rounds")
         operations += [
             Operation(replace(kind, added=0), op.operands, product),
-            Operation(Constant(np.array([kind.added], object)), (), half),
-            Operation(AddSub(False, 0, 0), (product, half), result),
+            Operation(dp.Constant(np.array([kind.added], object)), (), half),
+            Operation(dp.AddSub(False, 0, 0), (product, half), result),
         ]
     return replace(datapath, operations=tuple(operations))
 
 
-def _adds_meanwhile(operation: Operation, kind: Multiply, delays: DelayModel) -> bool:
+def _adds_meanwhile(operation: Operation, kind: dp.Multiply, delays: DelayModel) -> bool:
     """Say whether a DSP block adds the constant, or `loopwire_product` in a part of its tree with a level to spare."""
     if not kind.in_luts:
         return delays.device.dsp_has_adder
@@ -95,7 +87,7 @@ def _within_dsps(datapath: Datapath, delays: DelayModel, copies: int) -> Datapat
     device = delays.device
     used = {op: blocks * op.result.count for op in datapath.operations if (blocks := dsp_blocks(op, delays))}
     excess = sum(used.values()) - device.dsps // copies
-    matrices = [op for op in used if isinstance(op.kind, Products)]
+    matrices = [op for op in used if isinstance(op.kind, dp.Products)]
     if excess <= 0 or not matrices:
         return datapath
     matrix = max(matrices, key=lambda op: used[op])
@@ -104,7 +96,13 @@ def _within_dsps(datapath: Datapath, delays: DelayModel, copies: int) -> Datapat
     luts = rows * columns * copies * matrix.operands[0].width * matrix.operands[1].width
     if rows > _rows(matrix) or luts > MOST_LUTS * device.luts:
         return datapath
-    return replaced(datapath, {matrix: replace(matrix, kind=Products(rows))})
+    return replaced(datapath, {matrix: replace(matrix, kind=dp.Products(rows))})
+
+
+def _in_luts(operation: Operation) -> dp.Products | dp.Multiply:
+    kind = operation.kind
+    assert isinstance(kind, dp.Products | dp.Multiply)
+    return dp.Products(_rows(operation)) if isinstance(kind, dp.Products) else replace(kind, in_luts=True)
 
 
 def _rows(operation: Operation) -> int:
@@ -115,11 +113,11 @@ def dsp_blocks(operation: Operation, delays: DelayModel) -> int:
     """Return the DSP blocks of one product of an operation; 0: look-up tables make all of them, or it has none."""
     kind = operation.kind
     match kind:
-        case Products():
+        case dp.Products():
             in_luts = kind.lut_rows == _rows(operation)
-        case Multiply():
+        case dp.Multiply():
             in_luts = kind.in_luts
-        case ShiftAdd() | Wire() | Timed() | Logic():
+        case dp.ShiftAdd() | dp.Wire() | dp.Timed() | dp.Logic():
             return 0
         case _:
             assert_never(kind)

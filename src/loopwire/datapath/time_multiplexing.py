@@ -13,34 +13,8 @@ from typing import assert_never
 
 import numpy as np
 
-from loopwire.datapath.ops import (
-    Accumulate,
-    Columns,
-    Constant,
-    Datapath,
-    Gather,
-    Hold,
-    IndexedRom,
-    Join,
-    Kind,
-    Logic,
-    MatVec,
-    Multiplication,
-    Operation,
-    Pack,
-    Pairs,
-    Products,
-    Ring,
-    Sharing,
-    Signal,
-    StepRom,
-    Tile,
-    Timed,
-    Transpose,
-    Unpack,
-    View,
-    WordRom,
-)
+from loopwire.datapath import ops as dp
+from loopwire.datapath.ops import Datapath, Kind, Operation, Ring, Sharing, Signal
 from loopwire.datapath.pairs import levels_of_pairs
 from loopwire.errors import UnsupportedError
 from loopwire.ir.fixed_point import Integers
@@ -62,13 +36,13 @@ class _Multiplexing:
         self._parallel = datapath
         self._sharing = sharing
         self._states = {ring.read: ring for ring in datapath.rings}
-        self._roms = {op.result: op.kind for op in datapath.operations if isinstance(op.kind, Constant | StepRom)}
-        self._unchanging = {signal for signal, kind in self._roms.items() if isinstance(kind, Constant)}
+        self._roms = {op.result: op.kind for op in datapath.operations if isinstance(op.kind, dp.Constant | dp.StepRom)}
+        self._unchanging = {signal for signal, kind in self._roms.items() if isinstance(kind, dp.Constant)}
         """Constants, and numbers that follow from the input alone, which is held: those of all chunks of a step."""
         self._held = {datapath.x}
         """What follows from the input alone."""
         self._attends = any(
-            isinstance(op.kind, MatVec) and op.operands[0] not in self._roms for op in datapath.operations
+            isinstance(op.kind, dp.MatVec) and op.operands[0] not in self._roms for op in datapath.operations
         )
         self._chunked = {read for read in self._states if read.count == sharing.units}
         self._whole: dict[Signal, Signal] = {}
@@ -78,7 +52,7 @@ class _Multiplexing:
 
     def datapath(self) -> Datapath:
         x = self._parallel.x
-        self._whole[x] = self._add(Hold(), (x,), replace(x, name=f"{x.name}_step"))
+        self._whole[x] = self._add(dp.Hold(), (x,), replace(x, name=f"{x.name}_step"))
         for operation in self._parallel.operations:
             self._multiplex(operation)
         output = self._as_whole(self._parallel.output)
@@ -96,12 +70,12 @@ class _Multiplexing:
         kind, operands, result = operation.kind, operation.operands, operation.result
         if result in self._roms:
             return
-        if isinstance(kind, MatVec) and result.count % self._sharing.units == 0:
+        if isinstance(kind, dp.MatVec) and result.count % self._sharing.units == 0:
             self._product(operation)
             return
         if self._is_unit_by_unit(operation):
-            if isinstance(kind, View):
-                kind = View(*(end // self._sharing.units * self._sharing.lanes for end in (kind.start, kind.stop)))
+            if isinstance(kind, dp.View):
+                kind = dp.View(*(end // self._sharing.units * self._sharing.lanes for end in (kind.start, kind.stop)))
             self._chunked.add(result)
             given = tuple(self._as_chunk(operand) for operand in operands)
             self._chunks[result] = self._add(kind, given, self._of_chunk(result))
@@ -117,12 +91,12 @@ class _Multiplexing:
         """Say whether an operation works on chunks."""
         operands = operation.operands
         match operation.kind:
-            case Pairs() | MatVec() | Transpose() | IndexedRom() | Unpack() | Pack():
+            case dp.Pairs() | dp.MatVec() | dp.Transpose() | dp.IndexedRom() | dp.Unpack() | dp.Pack():
                 return False
-            case View() as view:
+            case dp.View() as view:
                 aligned = view.start % self._sharing.units == 0 and view.stop % self._sharing.units == 0
                 return operands[0] in self._chunked and aligned
-            case Timed() | Multiplication() | Logic() | Constant() | Join():
+            case dp.Timed() | dp.Multiplication() | dp.Logic() | dp.Constant() | dp.Join():
                 whole = any(operand not in self._chunked and not self._serves_chunks(operand) for operand in operands)
                 return not whole and any(operand in self._chunked for operand in operands)
             case _:
@@ -148,7 +122,7 @@ class _Multiplexing:
                 self._chunks[signal] = self._read(signal, gathered=False)
             elif signal in self._roms:
                 rows = self._in_chunks(self._rows(signal)).reshape(-1, self._of_chunk(signal).count)
-                rom = WordRom(rows, self._sharing.passes, isinstance(self._roms[signal], StepRom))
+                rom = dp.WordRom(rows, self._sharing.passes, isinstance(self._roms[signal], dp.StepRom))
                 self._chunks[signal] = self._add(rom, (), self._of_chunk(signal))
             else:
                 raise UnsupportedError(
@@ -183,21 +157,21 @@ class _Multiplexing:
         chunk, lanes, units = self._as_chunk(signal), self._sharing.lanes, self._sharing.units
         whole = replace(signal, name=f"{signal.name}_whole")
         if signal.count == units:
-            return self._add(Gather(), (chunk,), whole)
+            return self._add(dp.Gather(), (chunk,), whole)
         gathered = []
         for block in range(signal.count // units):
             name = f"{signal.name}_block_{block + 1}"
-            of_block = View(block * lanes, (block + 1) * lanes)
+            of_block = dp.View(block * lanes, (block + 1) * lanes)
             lane = self._add(of_block, (chunk,), replace(signal, name=name, count=lanes))
-            gathered.append(self._add(Gather(), (lane,), replace(signal, name=f"{name}_whole", count=units)))
-        return self._add(Join(), tuple(gathered), whole)
+            gathered.append(self._add(dp.Gather(), (lane,), replace(signal, name=f"{name}_whole", count=units)))
+        return self._add(dp.Join(), tuple(gathered), whole)
 
     def _rows(self, signal: Signal) -> Integers:
         """Return the elements of a constant (1, count), or of what each step brings (steps, count)."""
         match self._roms[signal]:
-            case Constant(integers=integers):
+            case dp.Constant(integers=integers):
                 return integers[np.newaxis]
-            case StepRom(rows=rows):
+            case dp.StepRom(rows=rows):
                 return rows
 
     def _in_chunks(self, rows: Integers) -> Integers:
@@ -218,26 +192,28 @@ class _Multiplexing:
         words = replace(_with_zero(matrix), count=lanes * columns)
         if matrix in self._roms:
             weights = self._rows(matrix).reshape(-1, result.count, vector.count)
-            self._add(WordRom(self._words(weights, columns), 1, isinstance(self._roms[matrix], StepRom)), (), words)
+            self._add(
+                dp.WordRom(self._words(weights, columns), 1, isinstance(self._roms[matrix], dp.StepRom)), (), words
+            )
         else:
             words = replace(words, name=f"{result.name}_tile")
-            self._add(Tile(result.count, columns), (self._as_whole(matrix),), words)
+            self._add(dp.Tile(result.count, columns), (self._as_whole(matrix),), words)
         selected = x
         if passes > 1:
             named = replace(vector, name=f"{vector.name}_columns", count=columns)
-            selected = self._add(Columns(columns), (x,), named)
+            selected = self._add(dp.Columns(columns), (x,), named)
         corners = [a * b for a in (words.low, words.high) for b in (min(x.low, 0), max(x.high, 0))]
         products = replace(
             result, name=f"{result.name}_products", count=lanes * columns, low=min(corners), high=max(corners)
         )
-        self._add(Products(), (words, selected), products)
+        self._add(dp.Products(), (words, selected), products)
         levels = levels_of_pairs(products, lanes, False, result, lambda _, members: f"{result.name}_sum{members}")
         if levels and passes == 1:
             levels[-1] = replace(levels[-1], result=_with_range_of(_with_zero(result), levels[-1].result))
         self._operations += levels
         partial = levels[-1].result if levels else products
         if passes > 1:
-            partial = self._add(Accumulate(), (partial,), self._of_chunk(_with_zero(result)))
+            partial = self._add(dp.Accumulate(), (partial,), self._of_chunk(_with_zero(result)))
         self._chunks[result] = partial
 
     def _words(self, weights: Integers, columns: int) -> Integers:

@@ -2,38 +2,8 @@
 
 from __future__ import annotations
 
-from loopwire.datapath.ops import (
-    Accumulate,
-    AddSub,
-    Bound,
-    Columns,
-    Compare,
-    Constant,
-    Extreme,
-    Gather,
-    Hold,
-    IndexedRom,
-    Join,
-    MatVec,
-    Multiply,
-    Operation,
-    Pack,
-    Pairs,
-    Products,
-    Round,
-    Select,
-    ShiftAdd,
-    StepRom,
-    TableBeyond,
-    TableEnds,
-    TableIndex,
-    TableLookup,
-    Tile,
-    Transpose,
-    Unpack,
-    View,
-    WordRom,
-)
+from loopwire.datapath import ops as dp
+from loopwire.datapath.ops import Operation
 from loopwire.devices.delay_model import DelayModel
 from loopwire.ir.types import Overflow, Rounding
 
@@ -43,42 +13,42 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
     kind, result = operation.kind, operation.result
     widths = [operand.width for operand in operation.operands]
     match kind:
-        case Constant() | View() | Unpack() | Pack() | Join() | Transpose():
+        case dp.Constant() | dp.View() | dp.Unpack() | dp.Pack() | dp.Join() | dp.Transpose():
             return 0.0
-        case StepRom():
+        case dp.StepRom():
             return delays.rom(len(kind.rows), result.width)
-        case Products():
+        case dp.Products():
             return _product_ns(operation, kind.lut_rows > 0, delays)
-        case Multiply():
+        case dp.Multiply():
             return _product_ns(operation, kind.in_luts, delays)
-        case AddSub():
+        case dp.AddSub():
             return delays.adder(result.width)
-        case Extreme():
+        case dp.Extreme():
             shifts = (kind.left_shift, kind.right_shift)
             return delays.max(max(w + s for w, s in zip(widths, shifts, strict=True)) + 1)
-        case Compare():
+        case dp.Compare():
             shifts = (kind.left_shift, kind.right_shift)
             return delays.compare(max(w + s for w, s in zip(widths, shifts, strict=True)) + 1)
-        case IndexedRom():
+        case dp.IndexedRom():
             return delays.rom(len(kind.rows), result.bits)
-        case Pairs():
+        case dp.Pairs():
             return delays.max(result.width) if kind.largest else delays.adder(result.width)
-        case Round():
+        case dp.Round():
             return 0.0 if kind.dropped <= 0 or kind.mode is Rounding.TRN else delays.round(result.width)
-        case Bound():
+        case dp.Bound():
             wraps = kind.to.overflow is Overflow.WRAP
             return 0.0 if wraps else delays.saturate(widths[0], result.width)
-        case TableIndex(wraps=True):
+        case dp.TableIndex(wraps=True):
             return 0.0
-        case TableBeyond():
+        case dp.TableBeyond():
             return delays.reduction(widths[0] - kind.form.index_bits + 1)
-        case TableEnds() | Select():
+        case dp.TableEnds() | dp.Select():
             return delays.mux2(result.width)
-        case TableIndex():
+        case dp.TableIndex():
             subtracter_bits, covered = kind.form.subtracter_bits, kind.form.index_bits
             subtract_ns = delays.adder(subtracter_bits) if subtracter_bits > delays.device.lut_inputs else 0.0
             return subtract_ns + delays.saturate(max(widths[0], covered + 1), covered)
-        case TableLookup():
+        case dp.TableLookup():
             form = kind.form
             if not form.offset:
                 return delays.rom(len(form.base), form.base_bits)
@@ -87,19 +57,19 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
                 # The larger ROM's last multiplexer shares the adder's look-up tables: two data, a select, the addend.
                 larger = (-(-larger[0] // 2), larger[1])
             return max(delays.rom(*larger), delays.rom(*smaller)) + delays.adder(form.base_bits)
-        case Hold() | Gather():
+        case dp.Hold() | dp.Gather():
             return 0.0
-        case WordRom():
+        case dp.WordRom():
             return delays.device.delays.bram_clock_to_out_ns
-        case Columns():
+        case dp.Columns():
             return _selection_ns(-(-operation.operands[0].count // kind.count), delays)
-        case Tile():
+        case dp.Tile():
             return _selection_ns(-(-operation.operands[0].count // result.count), delays)
-        case Accumulate():
+        case dp.Accumulate():
             return delays.adder(result.width)
-        case MatVec():
+        case dp.MatVec():
             raise AssertionError("what multiplies a matrix is chosen by now")
-        case ShiftAdd():
+        case dp.ShiftAdd():
             raise AssertionError("a shift-add tree is staged, not timed as one")
 
 

@@ -7,19 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import assert_never
 
-from loopwire.datapath.ops import (
-    Datapath,
-    Join,
-    Logic,
-    Multiply,
-    Operation,
-    Products,
-    Ring,
-    ShiftAdd,
-    Timed,
-    View,
-    Wire,
-)
+from loopwire.datapath import ops as dp
+from loopwire.datapath.ops import Datapath, Operation, Ring
 from loopwire.devices.delay_model import DelayModel
 
 SHARES = (0.0, 0.25, 0.5)
@@ -74,7 +63,7 @@ class RoutingDelays:
         for operation in self.datapath.operations:
             if read.isdisjoint(operation.operands):
                 continue
-            if isinstance(operation.kind, Join | View):
+            if isinstance(operation.kind, dp.Join | dp.View):
                 read.add(operation.result)
             else:
                 readers.append(operation)
@@ -84,12 +73,12 @@ class RoutingDelays:
 def _matrix_luts(operation: Operation) -> int:
     """Return about how many look-up tables the rows of a matrix fill; 0 for what is none."""
     match operation.kind:
-        case ShiftAdd() as kind:
+        case dp.ShiftAdd() as kind:
             return kind.tree.adder_bits
-        case Products():
+        case dp.Products():
             a, b = operation.operands
             return operation.result.count * a.width * b.width
-        case Multiply() | Wire() | Timed() | Logic():
+        case dp.Multiply() | dp.Wire() | dp.Timed() | dp.Logic():
             return 0
         case _:
             assert_never(operation.kind)

@@ -12,26 +12,9 @@ from typing import assert_never
 
 from loopwire.cmvm.adder_tree import StagedTree
 from loopwire.cmvm.staging import stage
+from loopwire.datapath import ops as dp
 from loopwire.datapath.loops import Group, leading_to, looped, ring_groups
-from loopwire.datapath.ops import (
-    Accumulate,
-    Columns,
-    Constant,
-    Datapath,
-    Gather,
-    Hold,
-    Logic,
-    Multiplication,
-    Operation,
-    Ring,
-    Sharing,
-    ShiftAdd,
-    Signal,
-    StepRom,
-    Tile,
-    Wire,
-    WordRom,
-)
+from loopwire.datapath.ops import Datapath, Operation, Ring, Sharing, Signal
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
 from loopwire.timing.operation_delays import operation_delay_ns
@@ -196,7 +179,7 @@ class _Scheduler:
                 inside_tree = placement.first_stage <= place < placement.time[0]
                 # What comes in behind the cut is not held: another layer's values, the constants of another step.
                 enters = placement.first_stage > place and (
-                    operation.result.layer != layer or isinstance(operation.kind, StepRom)
+                    operation.result.layer != layer or isinstance(operation.kind, dp.StepRom)
                 )
                 possible &= not inside_tree and not enters
                 if placement.first_stage > place:
@@ -246,7 +229,7 @@ class _Scheduler:
             if rings is not None and not self._depends[operation.result] <= rings:
                 continue
             # A step's number is there when its input is.
-            reads = (self._datapath.x,) if isinstance(operation.kind, StepRom | WordRom) else operation.operands
+            reads = (self._datapath.x,) if isinstance(operation.kind, dp.StepRom | dp.WordRom) else operation.operands
             given = self._given(operation, {v: times[v] for v in reads if v in times})
             if given == BEFORE_ALL:
                 placements[operation] = Placement(BEFORE_ALL[0], BEFORE_ALL)
@@ -271,7 +254,7 @@ class _Scheduler:
         place, ns = given
         widths = " by ".join(str(operand.width) for operand in operation.operands)
         what = f"{type(operation.kind).__name__} of {widths} bits in %{operation.result.name}"
-        if isinstance(operation.kind, ShiftAdd):
+        if isinstance(operation.kind, dp.ShiftAdd):
             adder_widths = [node.adder_width for node in operation.kind.tree.nodes]
             self._require_time(self._delays.adders(max(adder_widths), 1) if adder_widths else 0.0, what)
             staged = self._staged(operation, min(ns + self._routing.left_ns[operation], self._budget_ns))
@@ -283,21 +266,21 @@ class _Scheduler:
         while ns + delay_ns > self._budget_ns - (self._hold_ns if place == tight and delay_ns else 0.0):
             place, ns = place + 1, 0.0
         match operation.kind:
-            case WordRom():
+            case dp.WordRom():
                 return Placement(place, (place + 1, delay_ns))
-            case Hold():
+            case dp.Hold():
                 return Placement(place, (place + 1, 0.0))
-            case Accumulate():
+            case dp.Accumulate():
                 return Placement(place, (place + self._sharing.passes, 0.0))
-            case Gather():
+            case dp.Gather():
                 return Placement(place, (place + _gather_cycles(self._sharing), 0.0))
-            case StepRom() | Columns() | Tile() | Wire() | Multiplication() | Logic():
+            case dp.StepRom() | dp.Columns() | dp.Tile() | dp.Wire() | dp.Multiplication() | dp.Logic():
                 return Placement(place, (place, ns + delay_ns))
             case _:
                 assert_never(operation.kind)
 
     def _stage(self, operation: Operation, start_ns: float) -> StagedTree:
-        assert isinstance(operation.kind, ShiftAdd)
+        assert isinstance(operation.kind, dp.ShiftAdd)
         return stage(operation.kind.tree, start_ns, self._budget_ns, self._delays.adders)
 
     def _require_time(self, delay_ns: float, what: str) -> None:
@@ -323,7 +306,7 @@ class _Scheduler:
             limit = readers.get(operation.result, 1 << 30) - 1
             operands = [operand for operand in operation.operands if self._is_timed(operand)]
             narrower = sum(operand.bits for operand in operands) < operation.result.bits
-            if isinstance(operation.kind, Constant):
+            if isinstance(operation.kind, dp.Constant):
                 continue
             if not self._depends[operation.result] and narrower and limit < 1 << 29:
                 span = self._placement(operation, (0, 0.0))

@@ -5,21 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import assert_never
 
-from loopwire.datapath.ops import (
-    Accumulate,
-    Columns,
-    Gather,
-    Hold,
-    Kind,
-    Logic,
-    Multiplication,
-    Ring,
-    Sharing,
-    StepRom,
-    Tile,
-    Wire,
-    WordRom,
-)
+from loopwire.datapath import ops as dp
+from loopwire.datapath.ops import Kind, Ring, Sharing
 from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.timing.pipeline import Pipeline
 
@@ -45,19 +32,19 @@ def first_control(ring: Ring) -> str:
 def of_operation(kind: Kind) -> tuple[str, ...]:
     """Return what an operation reads in its stage."""
     match kind:
-        case StepRom():
+        case dp.StepRom():
             return ("step_index",)
-        case Hold():
+        case dp.Hold():
             return ("step_valid", "word")
-        case Tile():
+        case dp.Tile():
             return ("word",)
-        case WordRom():
+        case dp.WordRom():
             return (("word",) if kind.cycles == 1 else ("chunk",)) + (("step_index",) if kind.by_step else ())
-        case Columns() | Accumulate():
+        case dp.Columns() | dp.Accumulate():
             return ("pass_index",)
-        case Gather():
+        case dp.Gather():
             return ("step_valid", "chunk", "pass_index")
-        case Wire() | Multiplication() | Logic():
+        case dp.Wire() | dp.Multiplication() | dp.Logic():
             return ()
         case _:
             assert_never(kind)

@@ -9,40 +9,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from loopwire.datapath.ops import (
-    Accumulate,
-    AddSub,
-    Bound,
-    Columns,
-    Compare,
-    Constant,
-    Extreme,
-    Gather,
-    Hold,
-    IndexedRom,
-    Join,
-    MatVec,
-    Multiply,
-    Operation,
-    Pack,
-    Pairs,
-    Products,
-    Round,
-    Select,
-    Sharing,
-    ShiftAdd,
-    Signal,
-    StepRom,
-    TableBeyond,
-    TableEnds,
-    TableIndex,
-    TableLookup,
-    Tile,
-    Transpose,
-    Unpack,
-    View,
-    WordRom,
-)
+from loopwire.datapath import ops as dp
+from loopwire.datapath.ops import Operation, Sharing, Signal
 from loopwire.hdl.expressions import as_signed, concatenation, literal, resized
 from loopwire.hdl.layout import element_of, loop, nested, wrapped
 from loopwire.targets.verilog.numbers import beyond_table, bit, bounded, rounded, shifted, table_cell
@@ -91,10 +59,10 @@ def statements(
         return [f"$signed({shifted(element(v, 'k', wide), shift)})" for v, shift in terms]
 
     match kind:
-        case Constant():
+        case dp.Constant():
             values = concatenation((int(v) for v in kind.integers), width, "      ")
             return [f"assign {result} = {values};"]
-        case StepRom():
+        case dp.StepRom():
             rows = [packed(row, width) for row in kind.rows]
             name = library.rom(result, rows, out.bits)
             return [
@@ -102,83 +70,83 @@ def statements(
                 f'initial $readmemh("{name}", {result}_rom);',
                 f"assign {result} = {result}_rom[step_index_{place}];",
             ]
-        case Hold():
+        case dp.Hold():
             (x,) = operation.operands
             return [f"always_ff @(posedge aclk) if (step_valid_{place} && word_{place} == '0) {result} <= {text(x)};"]
-        case WordRom():
+        case dp.WordRom():
             return word_rom(kind, out, result, place, library, sharing)
-        case Columns():
+        case dp.Columns():
             return columns(kind, operation.operands[0], out, result, text, place, sharing)
-        case Tile():
+        case dp.Tile():
             return tile(kind, operation.operands[0], out, result, text, place, sharing)
-        case Accumulate():
+        case dp.Accumulate():
             return accumulate(operation.operands[0], out, result, text, place, sharing)
-        case Gather():
+        case dp.Gather():
             return gather(operation.operands[0], out, result, text, place, sharing)
-        case Unpack():
+        case dp.Unpack():
             return [f"assign {result} = {text(operation.operands[0])}[{kind.start + out.bits - 1}:{kind.start}];"]
-        case Pack():
+        case dp.Pack():
             return [f"assign {result} = {{{', '.join(text(part) for part in reversed(operation.operands))}}};"]
-        case Select():
+        case dp.Select():
             choice, before, entering = operation.operands
             return each(f"{only(choice)}[0] ? {element(entering, 'k', width)} : {element(before, 'k', width)}")
-        case Compare():
+        case dp.Compare():
             left, right = comparable(kind.left_shift, kind.right_shift)
             return each(f"{width}'({left} > {right})")
-        case IndexedRom():
+        case dp.IndexedRom():
             return _indexed_rom(kind, operation.operands[0], out, result, text, library)
-        case View():
+        case dp.View():
             return _view(kind, operation.operands[0], out, result, text)
-        case Join():
+        case dp.Join():
             parts = ", ".join(_resized_array(part, text(part), width) for part in reversed(operation.operands))
             return [f"assign {result} = {{{parts}}};"]
-        case Transpose():
+        case dp.Transpose():
             return _transposed(kind.rows, operation.operands[0], out, result, text)
-        case MatVec():
+        case dp.MatVec():
             raise AssertionError("what multiplies a matrix is chosen by now")
-        case ShiftAdd():
+        case dp.ShiftAdd():
             return tree_statements(kind.tree, operation, placement, result, text, library)
-        case Products():
+        case dp.Products():
             return matrix_statements(kind, operation, result, text)
-        case Multiply(in_luts=True):
+        case dp.Multiply(in_luts=True):
             indices = ("0" if v.count == 1 else "k" for v in operation.operands)
             factors = [f"{text(v)}[{index}]" for v, index in zip(operation.operands, indices, strict=True)]
             instance = lut_product(operation, factors, result, kind.added)
             return [f"for (genvar k = 0; k < {out.count}; k++) begin : gen_{result}", *instance, "end"]
-        case Multiply():
+        case dp.Multiply():
             a, b = (signed_factor(v, f"{text(v)}[{'0' if v.count == 1 else 'k'}]", width) for v in operation.operands)
             added = f" + {literal(kind.added, width)}" if kind.added else ""
             return each(f"{a} * {b}{added}")
-        case AddSub():
+        case dp.AddSub():
             left, right = (
                 shifted(element(v, "k", width), shift)
                 for v, shift in zip(operation.operands, (kind.left_shift, kind.right_shift), strict=True)
             )
             return each(f"{left} {'-' if kind.subtract else '+'} {right}")
-        case Extreme():
+        case dp.Extreme():
             left, right = comparable(kind.left_shift, kind.right_shift)
             relation = ">" if kind.largest else "<"
             return each(f"{width}'({left} {relation} {right} ? {left} : {right})")
-        case Pairs():
+        case dp.Pairs():
             return _pairs(kind, operation, result, text)
-        case Round():
+        case dp.Round():
             (operand,) = operation.operands
             return each(rounded(kind, operand, only(operand), width))
-        case Bound():
+        case dp.Bound():
             (operand,) = operation.operands
             return each(bounded(kind, operand, only(operand), width))
-        case TableIndex():
+        case dp.TableIndex():
             (operand,) = operation.operands
             return each(table_cell(kind, operand, only(operand), width))
-        case TableBeyond():
+        case dp.TableBeyond():
             (operand,) = operation.operands
             return each(beyond_table(kind.form, operand, only(operand)))
-        case TableEnds():
+        case dp.TableEnds():
             found, beyond = (f"{text(operand)}[k]" for operand in operation.operands)
             kept = resized(found, operation.operands[0].width, operation.operands[0].signed, width)
             ends = f"{bit(beyond, 0)} ? {literal(kind.first, width)} : {bit(beyond, 1)} ? {literal(kind.last, width)}"
             return each(f"{ends} : {kept}")
-        case TableLookup():
+        case dp.TableLookup():
             (cell,) = operation.operands
             module, y = library.table(kind.form), result_type(kind.form)
             index = resized(f"{text(cell)}[k]", cell.width, False, cell_bits(kind.form))
@@ -196,7 +164,7 @@ def statements(
             assert_never(kind)
 
 
-def _view(kind: View, a: Signal, out: Signal, result: str, text: Text) -> list[str]:
+def _view(kind: dp.View, a: Signal, out: Signal, result: str, text: Text) -> list[str]:
     if a.width == out.width:
         return [f"assign {result} = {text(a)}[{kind.stop - 1}:{kind.start}];"]
     source = resized(f"{text(a)}[k + {kind.start}]", a.width, a.signed, out.width)
@@ -220,7 +188,7 @@ def _resized_array(part: Signal, array: str, width: int) -> str:
     return f"{{{', '.join(elements)}}}"
 
 
-def _pairs(kind: Pairs, operation: Operation, result: str, text: Text) -> list[str]:
+def _pairs(kind: dp.Pairs, operation: Operation, result: str, text: Text) -> list[str]:
     (a,), out = operation.operands, operation.result
     members, pairs = a.count // kind.groups, out.count // kind.groups
     group, groups = loop("group", kind.groups)
@@ -238,7 +206,7 @@ def _pairs(kind: Pairs, operation: Operation, result: str, text: Text) -> list[s
         joined = f"{compared} ? {first} : {second}"
     assignment = f"{result}[{element_of(group, pairs, pair)}] = {joined};"
     single = members - 1  # without a partner
-    # Constant indices only: a continuous assignment. Icarus Verilog 11 warns of one in a process that reads it.
+    # dp.Constant indices only: a continuous assignment. Icarus Verilog 11 warns of one in a process that reads it.
     index = "last" if inner and not groups else str(single)
     alone = resized(member(index), a.width, a.signed, out.width)
     left_over = [f"{result}[{element_of(group, pairs, str(pairs - 1))}] = {alone};"] if members % 2 else []
@@ -256,7 +224,9 @@ def _continued(statement: str) -> list[str]:
     return [first, *(f"    {part}" for part in further)]
 
 
-def _indexed_rom(kind: IndexedRom, index: Signal, out: Signal, result: str, text: Text, library: Library) -> list[str]:
+def _indexed_rom(
+    kind: dp.IndexedRom, index: Signal, out: Signal, result: str, text: Text, library: Library
+) -> list[str]:
     bits = max((len(kind.rows) - 1).bit_length(), 1)
     rows = [packed(row, out.width) for row in kind.rows] + [0] * ((1 << bits) - len(kind.rows))
     name = library.rom(result, rows, out.bits)
