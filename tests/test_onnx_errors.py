@@ -82,7 +82,6 @@ UNSUPPORTED: dict[str, tuple[Callable[[], Written], str]] = {
         branch,
         "node 'If_y' (If): its condition depends on the model's inputs. Export the model without it",
     ),
-    "loop": (loop, "node 'Loop_y' (Loop): "),
     "two tensors multiplied": (
         lambda: Written([node("Transpose", ["x"], ["t"], perm=[0, 2, 1]), node("MatMul", ["x", "t"], ["y"])]),
         "(MatMul): it multiplies two tensors that depend on the model's inputs. Multiply by constant matrices",

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwire.errors import ModelFileError, UnsupportedError
-from loopwire.frontends.tensors.trace import Trace
+from loopwire.frontends.tensors.trace import Place, Trace
 from loopwire.frontends.tensors.views import Operand, View
 
 Array = npt.NDArray[Any]
@@ -148,9 +148,11 @@ class Operation:
     trace: Trace
     operands: Sequence[Value | None]
     budget: Budget
+    place: Place = field(init=False)
     _unread: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.place = self.trace.place
         self._unread = dict(self.node.attributes)
 
     @property
@@ -161,7 +163,7 @@ class Operation:
     @property
     def where(self) -> str:
         """The place that messages name."""
-        return self.trace.place.where
+        return self.place.where
 
     def attribute(self, key: str, default: Any = None) -> Any:
         """Return an attribute, which then counts as read; it is of the default's kind where there is one."""

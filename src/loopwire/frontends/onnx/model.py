@@ -28,6 +28,7 @@ from loopwire.frontends.onnx.graph import (
     Value,
     graph_of,
 )
+from loopwire.frontends.onnx.loops import LOOPS
 from loopwire.frontends.onnx.moves import MOVES
 from loopwire.frontends.onnx.operators import ML_OPERATORS, OPERATORS
 from loopwire.frontends.onnx.quantised import QDQ, QONNX, QONNX_DOMAINS
@@ -139,6 +140,10 @@ class _Runner:
         op = Operation(node, self.opset, self.trace, operands, self.budget)
         if node.op == "If" and node.domain in STANDARD:
             return self._branch(op, values)
+        if node.op in LOOPS and node.domain in STANDARD:
+            results = LOOPS[node.op](op, lambda body, given: self._inside(op, body, {**values, **given}))
+            op.finish()
+            return results
         results = _operator(op)(op)
         op.finish()
         op.spend(sum(value.size for value in results if isinstance(value, np.ndarray)))
@@ -150,10 +155,16 @@ class _Runner:
         if not isinstance(condition, np.ndarray):
             raise op.refused("its condition depends on the model's inputs", "Export the model without it")
         branch = op.attribute("then_branch" if condition.any() else "else_branch")
-        if not isinstance(branch, Graph) or self._inner >= MOST_INNER:
+        if not isinstance(branch, Graph):
             raise op.damaged("it has no branch for its condition")
+        return self._inside(op, branch, values)
+
+    def _inside(self, op: Operation, graph: Graph, values: Mapping[str, Value]) -> list[Operand]:
+        """Return the outputs of a graph in a node."""
+        if self._inner >= MOST_INNER:
+            raise op.damaged(f"it is inside of {MOST_INNER} others")
         self._inner += 1
-        results = self.outputs(branch, values)
+        results = self.outputs(graph, values)
         self._inner -= 1
         return results
 
@@ -191,8 +202,8 @@ def _operator(op: Operation) -> Callable[[Operation], Sequence[Value]]:
 
 REFUSED = {
     **dict.fromkeys(
-        ("Loop", "Scan", "SequenceAt", "SequenceConstruct", "SequenceInsert", "SplitToSequence"),
-        "Write the recurrence as LSTM, GRU or RNN",
+        ("SequenceAt", "SequenceConstruct", "SequenceInsert", "SplitToSequence"),
+        "Use tensors: what the rounds of a Loop give is stacked by itself",
     ),
     "ConvTranspose": "Repeat steps, then convolve",
     **dict.fromkeys(

@@ -26,6 +26,8 @@ take both, and fold what depends on constants alone.
 | `windows` | convolution, pooling, normalisation |
 | `arithmetic` | linear, activations, sums and products with constants and of tensors, means |
 | `recurrent` | recurrent layers over a sequence, and cells called in a loop, which become one |
+| `rolling` | loops that were written out: one layer again (`template`, `first_steps`) |
+| `constants` | constants where tensors belong |
 | `trace` | what is made so: `Wire`s, of layers called on others |
 | `emission` | wires to a `Model`: only what the outputs need; activations join the dense layer before them |
 | `hypotheses` | `read_graph`: which axis of an input is the batch, which the steps; lengths that are open |

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +55,6 @@ Weights = npt.NDArray[np.float64]
 
 def linear(trace: Trace, x: Operand, kernel: Array, bias: Array | None = None) -> Operand:
     """Return kernel x + bias for the last axis; kernel (m, n), bias (m,)."""
-    key = ("dense", trace.place.name, id(kernel), id(bias))
     bias = np.zeros(len(kernel)) if bias is None else bias
     if kernel.ndim != 2 or bias.shape != kernel.shape[:1] or x.shape[-1:] != kernel.shape[1:]:
         problem = f"its weights have shapes {kernel.shape} and {bias.shape}, its input {x.shape}"
@@ -66,7 +64,7 @@ def linear(trace: Trace, x: Operand, kernel: Array, bias: Array | None = None) -
     if not isinstance(x, View):
         return np.asarray(x @ kernel.T + bias)
     x = features_last(trace, x)
-    layer = remembered(trace, key, Dense, kernel=kernel, bias=bias)
+    layer = trace.shared(Dense(trace.place.name, kernel, bias))
     return x.each(lambda wire: trace.call(layer, wire))
 
 
@@ -225,14 +223,9 @@ def features_last(trace: Trace, x: View) -> View:
     return x
 
 
-def remembered(trace: Trace, key: Any, layer: type[Any], **options: Any) -> Any:
-    """Return the layer made before of the same weights at the same place, else a new one."""
-    if key not in trace.memory:
-        trace.memory[key] = layer(trace.place.name, **options)
-    return trace.memory[key]
-
-
 def _with_constant(trace: Trace, kind: str, view: View, constant: Array, view_first: bool) -> Operand:
+    while constant.ndim > len(view.axes):
+        view = _in_front(trace, view)
     view = with_features(view)
     constant = np.asarray(constant, np.float64)
     whole = _with_all_axes(trace, view, constant)

@@ -111,6 +111,8 @@ class Trace:
     """Of meanings."""
     batch: int = 1
     """Sequences of the inputs."""
+    _first: dict[tuple[str, int], Layer] = field(default_factory=dict)
+    """By name and meaning."""
     apart: bool = False
     """Whether cells are called step by step each time, since some loop does not call them as a layer would."""
     made: dict[Wire, int] = field(default_factory=dict)
@@ -133,6 +135,14 @@ class Trace:
         self._place = place
         self.operations += 1
         self.places = self.operations
+
+    def at(self, place: Place) -> None:
+        """Go back to an operation that has others inside, or to the one that made a wire."""
+        self._place = place
+
+    def shared(self, layer: Layer) -> Layer:
+        """Return the first layer of this name that computes the same as another."""
+        return self._first.setdefault((layer.name, self._content(layer)), layer)
 
     def refused(self, problem: str, remedy: str) -> UnsupportedError:
         """Return the error about the operation at work."""
@@ -196,10 +206,13 @@ class Trace:
     def meaning(self, layer: Layer) -> int:
         """Return a number that layers have in common that compute the same: all but their names."""
         if id(layer) not in self._meanings:
-            values = {item.name: getattr(layer, item.name) for item in fields(cast(Any, layer)) if item.name != "name"}
-            same = [(v.shape, v.tobytes()) if isinstance(v, np.ndarray) else v for v in values.values()]
-            self._meanings[id(layer)] = layer, self._numbers.setdefault((type(layer), *same), len(self._numbers))
+            self._meanings[id(layer)] = layer, self._content(layer)
         return self._meanings[id(layer)][1]
+
+    def _content(self, layer: Layer) -> int:
+        values = {item.name: getattr(layer, item.name) for item in fields(cast(Any, layer)) if item.name != "name"}
+        same = [(v.shape, v.tobytes()) if isinstance(v, np.ndarray) else v for v in values.values()]
+        return self._numbers.setdefault((type(layer), *same), len(self._numbers))
 
     def _number(self, wire: Wire) -> Wire:
         self.made[wire] = len(self.made)
