@@ -38,9 +38,7 @@ def with_lut_products(datapath: Datapath, delays: DelayModel, copies: int) -> Da
         return device.parallel_lut_factor_bits if many and datapath.sharing.is_parallel else device.lut_factor_bits
 
     in_luts = {
-        op: replace(
-            op, kind=dp.Products(_rows(op)) if isinstance(op.kind, dp.Products) else replace(op.kind, in_luts=True)
-        )
+        op: replace(op, kind=_in_luts(op))
         for op in datapath.operations
         if isinstance(op.kind, dp.Products | dp.Multiply)
         and constants.isdisjoint(op.operands)

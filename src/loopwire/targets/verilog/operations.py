@@ -206,7 +206,7 @@ def _pairs(kind: dp.Pairs, operation: Operation, result: str, text: Text) -> lis
         joined = f"{compared} ? {first} : {second}"
     assignment = f"{result}[{element_of(group, pairs, pair)}] = {joined};"
     single = members - 1  # without a partner
-    # dp.Constant indices only: a continuous assignment. Icarus Verilog 11 warns of one in a process that reads it.
+    # Constant indices only: a continuous assignment. Icarus Verilog 11 warns of one in a process that reads it.
     index = "last" if inner and not groups else str(single)
     alone = resized(member(index), a.width, a.signed, out.width)
     left_over = [f"{result}[{element_of(group, pairs, str(pairs - 1))}] = {alone};"] if members % 2 else []
