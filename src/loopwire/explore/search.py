@@ -23,7 +23,7 @@ LEAST_LOSS = 0.01
 
 
 def descend(evaluate: Evaluate, wide: Choice, floor: Choice, names: Sequence[str], tell: Tell) -> list[Choice]:
-    """Return choices that are all safe, each cheaper than the one before; the last cannot lose a bit anywhere.
+    """Return choices that are all safe, each cheaper than the one before; no single bit less makes the last cheaper.
 
     Args:
         evaluate: gives judgement and cost.
@@ -50,18 +50,20 @@ def descend(evaluate: Evaluate, wide: Choice, floor: Choice, names: Sequence[str
         current = path[-1]
         judgement, cost = evaluate(current)
         ranked: list[tuple[float, int]] = []
+        safe: set[int] = set()
         for group in open_groups:
             tell(f"{names[group]}, a bit less", current)
             narrower, cheaper = evaluate(_changed(current, group, current[group] - 1))
             if narrower.is_safe:
+                safe.add(group)
                 lost = max(judgement.score - narrower.score, slack, 1e-12)
-                ranked.append(((cost - cheaper) / lost, group))
+                if cheaper < cost:  # coarser weights may have more digits
+                    ranked.append(((cost - cheaper) / lost, group))
         if not ranked:
             break
         best = max(ranked, key=lambda entry: (entry[0], -entry[1]))[1]
         path.append(_changed(current, best, current[best] - 1))
-        still_safe = {group for _, group in ranked}
-        open_groups = [group for group in open_groups if group in still_safe and path[-1][group] > least[group]]
+        open_groups = [group for group in open_groups if group in safe and path[-1][group] > least[group]]
     return path
 
 

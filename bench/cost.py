@@ -1,0 +1,93 @@
+"""Compares the cost by which `loopwire precision` ranks types with the full estimate, and with stored syntheses.
+
+    python bench/cost.py MODEL ... --data FILE.npz
+
+tries random types of each model on xcvu13p, prints the factors of the cost that fit every second of them (least
+squares, relative), and its error and rank correlation over all. The parallel networks of synthesis.json follow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import loopwire
+from loopwire.compiler import compile_silently
+from loopwire.config import CompileConfig
+from loopwire.explore.cost import Cost, estimate
+from loopwire.explore.groups import Probe, configuration, fixed
+from loopwire.explore.integer_bits import bits_from_data
+from loopwire.layers.model import Model
+from synthesis import STORE, Network  # type: ignore[import-not-found]
+
+PART = "xcvu13p-flga2577-2-e"
+TYPES = 40
+EVENTS = 2000
+
+
+def random_types(model: Model, x: NDArray[Any], count: int) -> Iterator[tuple[Cost, int]]:
+    """Yield the cost and the estimated LUTs of random types."""
+    probe = Probe(model)
+    integer = bits_from_data(probe, (x,))
+    source = np.random.default_rng(3)
+    for _ in range(count):
+        fraction = source.integers(1, 11)
+        types = {}
+        for group in probe.groups:
+            width = integer[group] + int(np.clip(fraction + source.integers(-4, 5), 0, 12))
+            types[group] = fixed(max(2, width), integer[group])
+        design = compile_silently(probe.model, configuration(types, CompileConfig(part=PART)))
+        luts = next(use.used for use in design.report().estimated if use.name == "LUTs")
+        yield estimate(design.graph), luts
+
+
+def stored() -> Iterator[tuple[Cost, int]]:
+    """Yield the cost and the synthesised LUTs of the stored networks without reuse on the part."""
+    for row in json.loads(STORE.read_text()):
+        network = Network(**row["network"])
+        if network.reuse_factor == 1 and network.copies == 1 and network.part == "xcvu13p":
+            layers = (found["LUTs"] for name, found in row["synthesised"].items() if name != "between the layers")
+            yield estimate(network.design().graph), sum(layers)
+
+
+def show(name: str, found: list[tuple[Cost, int]]) -> None:
+    """Print error and rank correlation."""
+    costs, luts = [cost.luts for cost, _ in found], [count for _, count in found]
+    error = statistics.median(abs(cost / count - 1) for cost, count in zip(costs, luts, strict=True))
+    print(
+        f"{name}: {len(found)} designs, median error {error:.1%}, rank correlation {rank_correlation(costs, luts):.4f}"
+    )
+
+
+def rank_correlation(one: list[float], other: list[int]) -> float:
+    """Return Spearman's."""
+    ranks = [np.argsort(np.argsort(values)) for values in (one, other)]
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*")
+    parser.add_argument("--data")
+    chosen = parser.parse_args()
+    everything: list[tuple[Cost, int]] = []
+    for path in chosen.models:
+        model = compile_silently(loopwire.load(path)).model
+        x = np.load(chosen.data)["X"][:EVENTS]
+        everything += (found := list(random_types(model, x, TYPES)))
+        show(Path(path).name, found)
+    if everything:
+        show("all of them", everything)
+    show("synthesised networks", list(stored()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
