@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 
 from loopwire.devices import Device
 
@@ -32,17 +32,21 @@ class Resources:
             self.urams + other.urams,
         )
 
+    def counts(self) -> tuple[int, ...]:
+        """Return how many of each of `KINDS`."""
+        return self.luts, self.ffs, self.dsps, self.bram18s, self.urams
+
     def __mul__(self, copies: int) -> Resources:
         return Resources(*(getattr(self, f.name) * copies for f in fields(self)))
 
     def shares(self, device: Device) -> dict[str, float]:
         """Return, for each kind of cell that is used, the share of the device's; infinite where it has none."""
-        used = zip(KINDS, astuple(self), capacities(device), strict=True)
+        used = zip(KINDS, self.counts(), capacities(device), strict=True)
         return {kind: count / capacity for kind, count, capacity in used if count}
 
 
 KINDS = tuple(field.name for field in fields(Resources))
-"""The kinds of cells, in the order of `astuple` of `Resources`."""
+"""The kinds of cells."""
 
 
 def capacities(device: Device) -> tuple[float, ...]:

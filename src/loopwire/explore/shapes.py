@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,6 +119,7 @@ class Shapes:
         self._progress = progress
         self._cuts: dict[tuple[bool, bool], _Cut] = {}
         self._capacities = capacities(device)
+        self._known_options: dict[int | None, dict[str, list[_Option]]] = {}
 
     def all(self, limits: Limits) -> Iterator[Shape]:
         """Yield shapes worth looking at, in a fixed order; not all that exceed the limits are left out."""
@@ -175,7 +176,7 @@ class Shapes:
         for interleave in self._interleaves():
             planner = self._planner(cut, replace(self._knobs, interleave=interleave))
             looked_at = options
-            options = {engine.name: self._options(planner, engine, pipelines[engine.name]) for engine in cut.chain}
+            options = self._all_options(cut, planner, pipelines)
             if not all(options.values()):
                 return
             if options == looked_at:  # a loop for one sequence only: as many as fit are one
@@ -288,6 +289,16 @@ class Shapes:
             products = [count for count in products if count > SOLVED_PRODUCTS]
         return self._knobs.multipliers != "shift_add" and sum(products) / 2 > self._device.dsps
 
+    def _all_options(
+        self, cut: _Cut, planner: Planner, pipelines: Mapping[str, list[tuple[int, Pipeline]]]
+    ) -> dict[str, list[_Option]]:
+        """Return the options of each engine with one interleave, made once."""
+        interleave = planner.knobs.interleave
+        if interleave not in self._known_options:
+            found = {engine.name: self._options(planner, engine, pipelines[engine.name]) for engine in cut.chain}
+            self._known_options[interleave] = found
+        return self._known_options[interleave]
+
     def _options(self, planner: Planner, engine: Engine, pipelines: list[tuple[int, Pipeline]]) -> list[_Option]:
         options = []
         for reuse_factor, pipeline in pipelines:
@@ -341,7 +352,7 @@ def _smallest(options: Iterable[_Option]) -> _Option:
 
 def _counts(choices: Sequence[_Head] | Sequence[_Option]) -> NDArray[np.int64]:
     """Return the cells that each choice takes, one kind a column."""
-    return np.array([astuple(choice.resources) for choice in choices], np.int64).reshape(len(choices), len(KINDS))
+    return np.array([choice.resources.counts() for choice in choices], np.int64).reshape(len(choices), len(KINDS))
 
 
 def _unbeaten(depths: NDArray[np.int64], shares: NDArray[np.float64], deepest: float) -> list[tuple[int, int]]:
