@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from onnx_graphs import SEQUENCE, U, Written, numbers, w
+from onnx_graphs import U, Written, numbers, w
 from onnx_models import node
 
 F = 3
@@ -139,4 +139,3 @@ LAYERS: dict[str, Callable[[], Written]] = {
     "smallest of steps": function("ReduceMin", numbers(1), keepdims=0),
 }
 """By what they show."""
-assert SEQUENCE["x"][2] == F

@@ -36,20 +36,6 @@ def branch() -> Written:
     return Written(nodes, inputs={**SEQUENCE, "flag": ()}, whole_numbers=("flag",))
 
 
-def loop() -> Written:
-    body = onnx.helper.make_graph(
-        [node("Identity", ["cond"], ["cond_out"]), node("Tanh", ["s"], ["s_out"])],
-        "body",
-        [
-            onnx.helper.make_tensor_value_info("i", 7, []),
-            onnx.helper.make_tensor_value_info("cond", 9, []),
-            onnx.helper.make_tensor_value_info("s", 1, None),
-        ],
-        [onnx.helper.make_tensor_value_info("cond_out", 9, []), onnx.helper.make_tensor_value_info("s_out", 1, None)],
-    )
-    return Written([node("Loop", ["count", "", "x"], ["y"], body=body)], {"count": np.array(3)})
-
-
 UNSUPPORTED: dict[str, tuple[Callable[[], Written], str]] = {
     "transposed convolution": (
         lambda: Written([node("ConvTranspose", ["x", "k"], ["y"])], {"k": w(T, 2, 3)}),

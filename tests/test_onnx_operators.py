@@ -50,6 +50,21 @@ def test_graphs_equal_onnxruntime(form: str, tmp_path: Path) -> None:
     assert {tensor.shape for tensor in model.inputs} <= {(T, F), (6, F), (F,), (2,)}
 
 
+@pytest.mark.parametrize("cast", [False, True])
+def test_rows_of_a_table(cast: bool, tmp_path: Path) -> None:
+    nodes = [
+        *([node("Cast", ["tokens"], ["i"], to=7)] if cast else []),
+        node("Gather", ["table", "i" if cast else "tokens"], ["rows"]),
+        node("ReduceSum", ["rows", "one"], ["y"], keepdims=0),
+    ]
+    constants = {"table": np.random.default_rng(1).normal(size=(7, 2)), "one": np.array([1])}
+    proto = model_of(nodes, {"tokens": ("batch", 5)}, ["y"], constants, whole_numbers=["tokens"])
+    path = saved(proto, tmp_path / "m.onnx")
+    tokens = np.random.default_rng(2).integers(0, 7, (3, 5))
+    due = reference(path, {"tokens": tokens.astype(np.int32)})
+    close(results(loopwire.load(path), {"tokens": tokens[:, :, np.newaxis]}), due)
+
+
 def test_functions_of_the_file_are_put_in_place(tmp_path: Path) -> None:
     opsets = [onnx.helper.make_opsetid("", 17)]
     body = [node("Tanh", ["a"], ["t"]), node("Add", ["t", "a"], ["b"])]

@@ -413,7 +413,6 @@ class Inside(nn.Module):
     [
         (nn.InstanceNorm1d(4), X, r"module 'body.0', aten.instance_norm.default .*this operation is not supported"),
         (nn.ConvTranspose1d(4, 2, 2), X, r"module 'body.0', aten.conv_transpose1d.* this operation is not supported"),
-        (nn.Embedding(5, 3), torch.zeros(2, 4, dtype=torch.long), r"aten.embedding.default .*Embed the tokens before"),
     ],
 )
 def test_modules_without_a_layer_are_named(inner: nn.Module, x: Any, problem: str, tmp_path: Path) -> None:
@@ -443,20 +442,6 @@ def test_control_flow_on_data_is_refused_with_pytorchs_reason() -> None:
     problem = r"live module Tagger: PyTorch cannot export it: .*data-dependent.*without control flow on data"
     with pytest.raises(UnsupportedError, match=problem):
         loopwire.load(module, example_inputs=(X,))
-
-
-def test_packed_sequences_are_refused() -> None:
-    class Packed(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.rnn = nn.LSTM(3, 4, batch_first=True)
-
-        def forward(self, x: Any, lengths: Any) -> Any:
-            packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
-            return self.rnn(packed)[1][0]
-
-    with pytest.raises(UnsupportedError, match=r"live module Packed: PyTorch cannot export it"):
-        loopwire.load(Packed().eval(), example_inputs=(X, torch.tensor([4, 2])))
 
 
 def test_live_modules_need_example_inputs() -> None:

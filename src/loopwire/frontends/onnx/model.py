@@ -82,15 +82,15 @@ def read_onnx(path: Path, reading: Reading) -> Model:
 
 
 def _read(graph: Graph, opset: int, source: str, reading: Reading) -> Model:
-    lengths = [given.name for given in graph.inputs if not given.is_real]
+    lengths = [given.name for given in graph.inputs if not given.is_real and len(given.dimensions or ()) < 2]
     inputs = []
     for given in graph.inputs:
-        if given.is_real:
+        if given.name not in lengths:
             if given.dimensions is None:
                 where = f"{source}, input {given.name!r}"
                 raise UnsupportedError(where, "it has no shape", "Export the model with the shapes of its inputs")
             named = [f"{k}" if length is None else length for k, length in enumerate(given.dimensions)]
-            inputs.append(GraphInput(given.name, tuple(named)))
+            inputs.append(GraphInput(given.name, tuple(named), whole=not given.is_real))
 
     budget = Budget(MOST_WORK)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from loopwire.frontends.onnx.graph import Lengths, Operation, Value
 from loopwire.frontends.tensors import joining, reshaping, slicing, views
+from loopwire.frontends.tensors.embedding import embed, is_whole
 from loopwire.frontends.tensors.views import View
 
 MOST_ELEMENTS = 1 << 22
@@ -49,7 +50,7 @@ def cast(op: Operation) -> Sequence[Value]:
     op.attribute("round_mode")
     value = op.value(0)
     if not isinstance(value, np.ndarray):
-        if isinstance(value, View) and to is not None and to not in DTYPES_OF_REALS:
+        if isinstance(value, View) and to is not None and to not in DTYPES_OF_REALS and not is_whole(value):
             raise op.refused("it makes whole numbers of what the network computes")
         return [value]
     if to is None:
@@ -148,9 +149,12 @@ def gather(op: Operation) -> Sequence[Value]:
     """Gather, with constant indices."""
     a = op.tensor(0)
     (axis,) = op.axes([op.attribute("axis", 0)], len(a.shape))
-    if not isinstance(op.value(1), np.ndarray):
-        raise op.refused("its indices depend on the model's inputs", "Look up embeddings before the model")
-    indices, length = op.constant(1).astype(np.int64), a.shape[axis]
+    indices = op.tensor(1)
+    if isinstance(indices, View):
+        if axis or isinstance(a, View):
+            raise op.refused("its indices depend on the model's inputs", "Look up rows of a constant table")
+        return [embed(op.trace, op.weights(0), indices)]
+    indices, length = indices.astype(np.int64), a.shape[axis]
     if indices.size and not (-length <= indices.min() and indices.max() < length):
         raise op.damaged(f"its indices are not all among the {length} of axis {axis}")
     checked_size(op, (*a.shape[:axis], *indices.shape, *a.shape[axis + 1 :]))

@@ -45,6 +45,8 @@ class GraphInput:
 
     name: str
     lengths: tuple[int | str, ...]
+    whole: bool = False
+    """Of whole numbers."""
 
 
 def read_graph(name: str, inputs: Sequence[GraphInput], run: Run, source: str, reading: Reading) -> Model:
@@ -179,7 +181,9 @@ def _view(given: GraphInput, axes: tuple[Axis, ...], batch: int, steps: int | No
     if count > MAX_PARTS:
         raise UnsupportedError(where, f"it has shape {_shown(given)}", LAYOUT_REMEDY)
     names = [given.name] if count == 1 else [f"{given.name}_{k}" for k in range(count)]
-    parts = array_of([Input(shape, trace.place, name) for name in names], (count,) if Axis.PARTS in axes else ())
+    parts = array_of(
+        [Input(shape, trace.place, name, given.whole) for name in names], (count,) if Axis.PARTS in axes else ()
+    )
     return View(parts, axes, batch)
 
 

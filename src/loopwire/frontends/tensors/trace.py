@@ -17,6 +17,7 @@ from loopwire.layers.activation import Activation
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.cell import Cell
 from loopwire.layers.dense import Dense
+from loopwire.layers.embedding import Embedding
 from loopwire.layers.merge import Dot, Merge
 from loopwire.layers.model import Layer, Shape, Tensor
 from loopwire.layers.quantised.dense import QuantisedActivation
@@ -47,6 +48,8 @@ class Input(_Wire):
     """An input of the model."""
 
     name: str
+    whole: bool = False
+    """Of whole numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,5 +226,5 @@ class Trace:
 
 def is_stepwise(layer: Layer) -> bool:
     """Return whether a layer, given sequences, acts on each step as on a vector."""
-    stepwise = Dense | Activation | BatchNormalization | Merge | Slice | QuantisedActivation
+    stepwise = Dense | Activation | BatchNormalization | Embedding | Merge | Slice | QuantisedActivation
     return isinstance(layer, stepwise) and not isinstance(layer, Dot)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
@@ -12,10 +13,20 @@ from loopwire.frontends.containers import Array
 from loopwire.frontends.tensors.constants import is_state, state_view
 from loopwire.frontends.tensors.trace import Trace
 from loopwire.frontends.tensors.views import Operand, View
-from loopwire.frontends.torch.program import Node, Ref
+from loopwire.frontends.torch.archive import WHOLE
+from loopwire.frontends.torch.program import ElementType, Node, Ref, tensors_of
 
-Value = Operand | int | float | bool
-"""What a node makes: a tensor, or a number of a shape."""
+
+@dataclass(frozen=True)
+class Lengths:
+    """How many steps each sequence has, an input of the module, and a number more or less."""
+
+    name: str
+    more: int = 0
+
+
+Value = Operand | Lengths | int | float | bool
+"""What a node makes: a tensor, lengths of sequences, or a number of a shape."""
 HARMLESS = ("dtype", "layout", "device", "pin_memory", "memory_format", "non_blocking", "copy", "implicit", "generator")
 """Arguments of any operation that change no number, in a network whose tensors are all real."""
 
@@ -26,6 +37,7 @@ class Arguments:
     def __init__(self, trace: Trace, node: Node, values: Mapping[str, Value]) -> None:
         self.trace = trace
         self._values = values
+        self._node = node
         self._left = {name: value for name, value in node.arguments.items() if name not in HARMLESS}
 
     def tensor(self, key: str) -> Operand:
@@ -127,6 +139,27 @@ class Arguments:
             self._damaged(key, value)
         return value
 
+    def lengths_among(self, key: str) -> list[Operand | Lengths | None]:
+        """Return a list of tensors, of which some are lengths or None."""
+        values = [self._resolved(item) for item in self._taken(key, [])]
+        return [v if isinstance(v, Lengths) or v is None else self._operand(key, v) for v in values]
+
+    def makes_whole(self) -> bool:
+        """Return whether it asks for elements that are whole numbers."""
+        return any(isinstance(v, ElementType) and v.code in WHOLE for v in self._node.arguments.values())
+
+    def has_lengths(self) -> bool:
+        """Return whether it reads lengths."""
+        refs = (ref for argument in self._node.arguments.values() for ref in tensors_of(argument))
+        return any(isinstance(self._values.get(ref.name), Lengths) for ref in refs)
+
+    def lengths(self, key: str) -> Lengths:
+        """Return lengths."""
+        value = self._resolved(self._taken(key, None))
+        if not isinstance(value, Lengths):
+            raise self.trace.refused("it joins lengths of sequences with something else", LENGTHS_REMEDY)
+        return value
+
     def ignore(self, *keys: str) -> None:
         """Read arguments that change no number in evaluation."""
         for key in keys:
@@ -154,6 +187,8 @@ class Arguments:
         value = self._resolved(value)
         if isinstance(value, bool | int | float):
             return np.asarray(value, np.float64)
+        if isinstance(value, Lengths):
+            raise self.trace.refused(f"it reads {value.name!r}, lengths of sequences", LENGTHS_REMEDY)
         if not isinstance(value, View | np.ndarray):
             self._damaged(key, value)
         return value
@@ -176,6 +211,7 @@ class Arguments:
 Operation = Callable[[Arguments], Value | Sequence[Operand]]
 """Reads a node's arguments; returns its result, or several in the order of the node's outputs."""
 AGAIN = "Export the model again"
+LENGTHS_REMEDY = "Lengths are read by packing, and as the index of the last step: y[torch.arange(batch), lengths - 1]"
 
 
 def _short(value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from loopwire.errors import ConfigError, UnsupportedError
 from loopwire.frontends.torch.archive import EXPORT, describe_opened
+from loopwire.frontends.torch.packing import whole_sequences
 from loopwire.sandbox import Description
 
 EXAMPLES = "Give the inputs that it is called with: loopwire.load(module, example_inputs=(x,))"
@@ -40,7 +41,7 @@ def export(module: Any, example_inputs: tuple[Any, ...] | None) -> tuple[str, st
     if module.training and any(_trains(torch, part) for part in module.modules()):
         raise UnsupportedError(where, "it is in training, where dropout and normalisation differ", "Call module.eval()")
     try:
-        with torch.no_grad():
+        with torch.no_grad(), whole_sequences():
             program = torch.export.export(module, example_inputs)
     except Exception as error:  # of any kind: it runs the user's code
         reason = " ".join(str(error).split("\n\n")[0].split())[:MESSAGE_CHARACTERS]

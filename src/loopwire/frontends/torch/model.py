@@ -17,7 +17,8 @@ from loopwire.frontends.tensors.hypotheses import GraphInput, read_graph
 from loopwire.frontends.tensors.trace import Place, Trace
 from loopwire.frontends.tensors.views import Operand, View
 from loopwire.frontends.torch.archive import describe
-from loopwire.frontends.torch.arguments import AGAIN, Arguments, Value
+from loopwire.frontends.torch.arguments import AGAIN, Arguments, Lengths, Value
+from loopwire.frontends.torch.lengths import OF_LENGTHS
 from loopwire.frontends.torch.live import export
 from loopwire.frontends.torch.operations import OPERATIONS, REFUSED
 from loopwire.frontends.torch.program import Node, Program, program_of, tensors_of
@@ -60,8 +61,18 @@ def read_torch(source: Path | Any, reading: Reading) -> Model:
     else:
         name, where, description = export(source, reading.example_inputs)
     program = program_of(where, description)
-    inputs = [GraphInput(given, lengths) for given, lengths in program.inputs.items()]
+    lengths = lengths_of(program)
+    inputs = [
+        GraphInput(given, shape, given in program.whole)
+        for given, shape in program.inputs.items()
+        if given not in lengths
+    ]
     return read_graph(name, inputs, _Reader(program).run, where, reading)
+
+
+def lengths_of(program: Program) -> list[str]:
+    """Return the inputs that are lengths of sequences: whole numbers, one a sequence."""
+    return [name for name, lengths in program.inputs.items() if name in program.whole and len(lengths) == 1]
 
 
 class _Reader:
@@ -83,7 +94,9 @@ class _Reader:
             ModelFileError: a node is not as PyTorch writes it, or weights are not finite.
             UnsupportedError: as the operations.
         """
-        values: dict[str, Value] = dict(zip(self._program.inputs, inputs, strict=True))
+        lengths = lengths_of(self._program)
+        values: dict[str, Value] = {name: Lengths(name) for name in lengths}
+        values.update(zip((name for name in self._program.inputs if name not in lengths), inputs, strict=True))
         values.update((name, self._array(name)) for name in self._program.arrays if name in self._uses)
         for node in self._nodes:
             trace.enter(_place(self._program.source, node))
@@ -93,6 +106,9 @@ class _Reader:
 
     def _output(self, values: Mapping[str, Value], name: str) -> Operand:
         value = values.get(name)
+        if isinstance(value, Lengths):
+            problem = f"it gives {value.name!r}, lengths of sequences, back"
+            raise UnsupportedError(self._program.source, problem, "Leave that output out")
         if not isinstance(value, View | np.ndarray):
             raise ModelFileError(self._program.source, f"nothing makes its output {name!r}", AGAIN)
         return value
@@ -163,7 +179,7 @@ def _refuse_unknown(program: Program, nodes: Sequence[Node]) -> None:
     Raises:
         UnsupportedError: there is one.
     """
-    unknown = [node for node in nodes if _operation(node) not in OPERATIONS]
+    unknown = [node for node in nodes if _operation(node) not in OPERATIONS and _operation(node) not in OF_LENGTHS]
     if not unknown:
         return
     first, *others = unknown
@@ -182,9 +198,11 @@ def _operation(node: Node) -> str:
 def _results(trace: Trace, node: Node, values: Mapping[str, Value]) -> Sequence[Value]:
     """Return what a node makes."""
     arguments = Arguments(trace, node, values)
-    results = OPERATIONS[_operation(node)](arguments)
+    target = _operation(node)
+    operations = OF_LENGTHS if arguments.has_lengths() and target in OF_LENGTHS else OPERATIONS
+    results = operations[target](arguments)
     arguments.finish()
-    return [results] if isinstance(results, View | np.ndarray | int | float) else results
+    return [results] if isinstance(results, View | np.ndarray | Lengths | int | float) else results
 
 
 def _sound(program: Program, name: str) -> Array:

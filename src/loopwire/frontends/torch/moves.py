@@ -9,7 +9,8 @@ import numpy as np
 
 from loopwire.frontends.containers import Array
 from loopwire.frontends.tensors import joining, reshaping, slicing, views
-from loopwire.frontends.tensors.views import Operand
+from loopwire.frontends.tensors.embedding import embed, is_whole
+from loopwire.frontends.tensors.views import Operand, View
 from loopwire.frontends.torch.arguments import Arguments, Operation
 
 
@@ -107,6 +108,11 @@ def _parts(a: Arguments, x: Operand, axis: int, sizes: Sequence[int]) -> list[Op
     starts = [sum(sizes[:k]) for k in range(len(sizes))]
     spans = zip(starts, sizes, strict=True)
     return [slicing.take(a.trace, x, axis, range(start, start + size)) for start, size in spans]
+
+
+def _embedding(a: Arguments) -> Operand:
+    a.ignore("padding_idx", "scale_grad_by_freq", "sparse")  # of training
+    return embed(a.trace, a.array("weight"), a.tensor("indices"))
 
 
 def _index(a: Arguments) -> Operand:
@@ -249,8 +255,11 @@ def _remainder(a: int, b: int) -> int:
     return a % b
 
 
-def _same(a: Arguments, key: str = "self") -> Operand:
-    return a.tensor(key)
+def _same(a: Arguments) -> Operand:
+    x = a.tensor("self")
+    if isinstance(x, View) and a.makes_whole() and not is_whole(x):
+        raise a.trace.refused("it makes whole numbers of what the network computes", "Keep real numbers")
+    return x
 
 
 def _dropout(a: Arguments) -> Operand:
@@ -300,6 +309,7 @@ MOVES: Mapping[str, Operation] = {
     "aten.cat.default": lambda a: joining.concat(a.trace, a.tensors("tensors"), a.integer("dim", 0)),
     "aten.stack.default": lambda a: joining.stack(a.trace, a.tensors("tensors"), a.integer("dim", 0)),
     "aten.index.Tensor": _index,
+    "aten.embedding.default": _embedding,
     "aten.repeat.default": _repeat,
     "aten.repeat_interleave.self_int": _repeat_interleave,
     "aten.upsample_nearest1d.vec": _upsampled,

@@ -179,9 +179,8 @@ OPERATIONS: Mapping[str, Operation] = {
     **WINDOWS,
 }
 
-PACKED_REMEDY = "Give whole sequences, not packed ones: the firmware ends short ones by TLAST"
+PACKED_REMEDY = "Export it inside of whole_sequences() (docs/pytorch.md#packed-sequences)"
 REFUSED: Mapping[str, str] = {
-    "aten.embedding.": "Embed the tokens before the model, and give it the vectors",
     "aten.scaled_dot_product_attention.": "Attention is not recurrent: train the model without it",
     "aten.lstm.data": PACKED_REMEDY,
     "aten.gru.data": PACKED_REMEDY,

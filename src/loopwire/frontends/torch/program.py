@@ -26,6 +26,13 @@ class Ref:
 
 
 @dataclass(frozen=True)
+class ElementType:
+    """A type of elements, by its number in the schema (`archive.DTYPES`)."""
+
+    code: int
+
+
+@dataclass(frozen=True)
 class Unread:
     """An argument of a kind that no operation which is read takes: a device, a layout, a graph."""
 
@@ -56,6 +63,8 @@ class Program:
     source: str
     nodes: tuple[Node, ...]
     inputs: Mapping[str, tuple[int | str, ...]]
+    whole: frozenset[str]
+    """Inputs of whole numbers."""
     arrays: Mapping[str, Array]
     parameters: Mapping[str, str]
     """What the module calls its arrays, by the names of the graph."""
@@ -99,7 +108,8 @@ def program_of(source: str, description: Description) -> Program:
                     )
         nodes = tuple(map(_node, facts["nodes"]))
         outputs = tuple(_output(source, spec) for spec in facts["signature"]["output_specs"])
-        return Program(source, nodes, inputs, arrays, parameters, outputs)
+        whole = frozenset(map(str, facts["whole"]))
+        return Program(source, nodes, inputs, whole, arrays, parameters, outputs)
 
 
 def _shown(kind: str, value: Mapping[str, Any]) -> str:
@@ -149,6 +159,8 @@ def _argument(value: Mapping[str, Any]) -> Any:
             return _argument(held)
         case "as_int" | "as_float" | "as_bool" | "as_string":
             return held
+        case "as_scalar_type":
+            return ElementType(int(held))
         case "as_ints" | "as_floats" | "as_bools" | "as_strings":
             return list(held)
         case other:
