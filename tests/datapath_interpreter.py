@@ -59,6 +59,13 @@ def run_step(operation: dp.Operation, operands: list[Words], t: int, sharing: dp
             return [padded[word][start : start + kind.count] for word, start in zip(words, starts, strict=True)]
         case dp.Tile() as kind:
             return [_tile(kind, operands[0][word], word, sharing) for word in words]
+        case dp.Chunk():
+            size = operation.result.count
+            padded = [word + [0] * (sharing.chunks * size - len(word)) for word in operands[0]]
+            chunks_of = [word // sharing.passes * size for word in words]
+            return [padded[word][start : start + size] for word, start in zip(words, chunks_of, strict=True)]
+        case dp.Tile() as kind:
+            return [_tile(kind, operands[0][word], word, sharing) for word in words]
         case dp.Accumulate():
             chunks = [operands[0][start : start + sharing.passes] for start in words[:: sharing.passes]]
             sums = [[sum(elements) for elements in zip(*chunk, strict=True)] for chunk in chunks]
@@ -81,6 +88,21 @@ def _tile(kind: dp.Tile, matrix: list[int], word: int, sharing: dp.Sharing) -> l
 
     blocks = range(kind.rows // sharing.units)
     return [element(block, unit, column) for block in blocks for unit in units for column in columns]
+
+
+def _tile(kind: dp.Tile, matrix: list[int], word: int, sharing: dp.Sharing) -> list[int]:
+    """Return rows of a chunk of every block, and of each the columns of a pass, with zeros beyond the last of both."""
+    width = len(matrix) // kind.rows
+    chunk, turn = divmod(word, sharing.passes)
+    blocks = kind.rows // sharing.units
+    units = range(chunk * sharing.lanes, (chunk + 1) * sharing.lanes)
+    columns = range(turn * kind.columns, (turn + 1) * kind.columns)
+    return [
+        matrix[(block * sharing.units + unit) * width + column] if unit < sharing.units and column < width else 0
+        for block in range(blocks)
+        for unit in units
+        for column in columns
+    ]
 
 
 def _state_words(ring: dp.Ring, state: list[int], sharing: dp.Sharing) -> Words:
@@ -176,7 +198,7 @@ def apply(operation: dp.Operation, operands: list[list[int]], t: int) -> list[in
         case dp.Pack():
             parts = zip(operation.operands, operands, strict=True)
             return [v >> k & 1 for signal, values in parts for v in values for k in range(signal.width)]
-        case dp.Hold() | dp.WordRom() | dp.Columns() | dp.Accumulate() | dp.Gather():
+        case dp.Hold() | dp.WordRom() | dp.Columns() | dp.Chunk() | dp.Tile() | dp.Accumulate() | dp.Gather():
             raise AssertionError(f"{kind} looks beyond its word")
         case _:
             assert_never(kind)

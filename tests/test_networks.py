@@ -196,9 +196,12 @@ def test_knobs_that_networks_do_not_have(settings: dict[str, Any], problem: str)
         design(form("residuals"), **settings)
 
 
-def test_a_computed_initial_state_needs_a_parallel_layer() -> None:
-    with pytest.raises(UnsupportedError, match=r"its initial state comes from the model.*\[layer_reuse_factor\] to 1"):
-        design(form("encoder_decoder"), reuse_factor=4)
+def test_a_computed_initial_state_is_taken_in_chunks() -> None:
+    """c of the decoder's LSTM, beside h whole for its matrix."""
+    prove(design(form("encoder_decoder"), reuse_factor=4))
+
+
+def test_a_beat_holds_an_element() -> None:
     with pytest.raises(ConfigError, match="an element takes 16"):
         _ = design(form("residuals"), bus_bits=8).firmware
 

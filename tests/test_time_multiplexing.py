@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -14,14 +15,15 @@ from cell_models import CELLS
 from datapath_interpreter import outputs
 from loopwire.data import Batch
 from loopwire.datapath.expand import expand
-from loopwire.datapath.ops import Datapath
+from loopwire.datapath.ops import Chunk, Datapath, Tile
 from loopwire.datapath.pipeline import simplified
 from loopwire.datapath.reuse import multipliers, reuse_factors, sharing_of, sharings
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.errors import ConfigError, UnsupportedError
-from loopwire.ir.graph import Graph
+from loopwire.ir.builder import BodyResult, Builder
+from loopwire.ir.graph import Graph, Value
 from loopwire.ir.interval import ranges
-from loopwire.ir.types import FixedType
+from loopwire.ir.types import FixedType, TensorType
 from loopwire.layers.activation import Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
@@ -91,6 +93,46 @@ def test_random_cells_with_random_reuse_factors(name: str, seed: int) -> None:
         assert name in NOT_IN_UNITS
         return
     assert_computes(graph, chosen, seed)
+
+
+def test_computed_matrices_are_multiplied_tile_by_tile() -> None:
+    b = Builder()
+    x = b.input("x", TensorType((14,), FixedType(6, 3)))
+    matrix, vector = b.reshape(b.slice(x, 0, 12), (6, 2)), b.slice(x, 12, 14)
+    weights = b.const(np.arange(18).reshape(3, 6) / 4 - 2.0, FixedType(8, 5))
+    graph = b.graph([b.matvec(weights, b.matvec(matrix, vector))])
+    (engine,) = engines(graph)
+    for reuse_factor in reuse_factors(engine):
+        sharing = sharing_of(engine, reuse_factor)
+        datapath = simplified(expand(engine, ranges(graph)), sharing, SOLVERS["multipliers"])
+        assert sharing.is_parallel or any(isinstance(op.kind, Tile) for op in datapath.operations)
+        assert_computes(graph, [(engine, datapath)], reuse_factor)
+
+
+def test_states_whose_elements_have_types_of_their_own_are_taken_in_chunks() -> None:
+    units, state = 5, FixedType(12, 6)
+    random = np.random.default_rng(1)
+    b = Builder()
+    x = b.input("x", TensorType((STEPS, 2), FixedType(6, 3)))
+    initial = b.const(random.integers(-8, 8, units) / 4, state, "h")
+
+    def step(b: Builder, states: Sequence[Value], steps: Sequence[Value]) -> BodyResult:
+        kernel, recurrent = (b.const(random.normal(size=(units, n)), FixedType(6, 2)) for n in (2, units))
+        total = b.add(b.matvec(kernel, steps[0]), b.matvec(recurrent, states[0]))
+        rounded = [b.cast(b.slice(total, k, k + 1), FixedType(5 + k, 3)) for k in range(units)]
+        following = b.concat([b.cast(value, state) for value in rounded])
+        return (b.cast(b.sub(following, b.mul(states[0], b.const(0.5, FixedType(4, 2)))), state),), ()
+
+    (h,) = b.scan((initial,), (x,), step, names=("h",))
+    graph = b.graph([h])
+    (engine,) = engines(graph)
+    found = set()
+    for reuse_factor in reuse_factors(engine):
+        sharing = sharing_of(engine, reuse_factor)
+        datapath = simplified(expand(engine, ranges(graph)), sharing, SOLVERS["multipliers"])
+        found.update(type(op.kind) for op in datapath.operations)
+        assert_computes(graph, [(engine, datapath)], reuse_factor)
+    assert Chunk in found
 
 
 @pytest.mark.parametrize(

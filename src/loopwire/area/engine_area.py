@@ -8,7 +8,7 @@ from loopwire.area.cells import Cells, Resources
 from loopwire.area.multipliers import Multipliers, count_multipliers
 from loopwire.area.ports import network_ports, ports
 from loopwire.area.resources import estimate
-from loopwire.datapath.ops import Columns, Hold, Tile
+from loopwire.datapath.ops import Chunk, Columns, Hold, Tile
 from loopwire.devices import Device
 from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.schedule.network_plan import NetworkPlan
@@ -63,7 +63,7 @@ def areas(plan: Plan, device: Device) -> tuple[EngineArea, ...]:
 
 def _engine_area(name: str, pipeline: Pipeline, timing: EngineTiming, copies: int, device: Device) -> EngineArea:
     datapath = pipeline.datapath
-    worked = [op.result.layer for op in datapath.operations if not isinstance(op.kind, Hold | Columns | Tile)]
+    worked = [op.result.layer for op in datapath.operations if not isinstance(op.kind, Hold | Columns | Chunk | Tile)]
     layers = dict.fromkeys(layer for layer in worked if layer)
     multipliers, resources = count_multipliers(datapath) * copies, estimate(pipeline, timing, device) * copies
     return EngineArea(name, tuple(layers), copies, datapath.sharing.cycles, multipliers, resources)

@@ -142,6 +142,8 @@ class _Estimator:
             case dp.Columns():
                 ways = -(-operation.operands[0].count // kind.count)
                 yield LutKind.CHOICE, Resources(luts=self._cells.selection_luts(ways, bits))
+            case dp.Chunk():
+                yield LutKind.CHOICE, Resources(luts=self._cells.selection_luts(self._datapath.sharing.chunks, bits))
             case dp.Tile():
                 ways = -(-operation.operands[0].count // result.count)
                 yield LutKind.CHOICE, Resources(luts=self._cells.selection_luts(ways, bits))

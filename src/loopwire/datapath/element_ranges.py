@@ -128,6 +128,8 @@ def _result(operation: Operation, given: list[ElementRanges], datapath: Datapath
             if kind.to.overflow in (Overflow.SAT, Overflow.SAT_SYM):
                 return ElementRanges(*(overflow(limit, kind.to) for limit in (given[0].low, given[0].high)))
             return ElementRanges.whole(result)
+        case dp.Chunk():
+            return _columns(given[0], result.count, datapath.sharing.chunks)
         case dp.Tile():
             return ElementRanges.whole(result)
         case dp.TableIndex() | dp.TableBeyond() | dp.TableLookup() | dp.TableEnds():

@@ -118,6 +118,11 @@ class Columns(Timed):
 
 
 @dataclass(frozen=True)
+class Chunk(Timed):
+    """(a, an element a unit) → the elements of the chunk's units; zeros beyond the last."""
+
+
+@dataclass(frozen=True)
 class Tile(Timed):
     """(matrix of `rows` rows, row by row) → what is multiplied in a cycle: rows of the chunk, `columns` of the pass.
 
@@ -313,6 +318,7 @@ Kind = (
     | Hold
     | WordRom
     | Columns
+    | Chunk
     | Tile
     | Accumulate
     | Gather

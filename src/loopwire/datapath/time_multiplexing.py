@@ -16,16 +16,11 @@ import numpy as np
 from loopwire.datapath import ops as dp
 from loopwire.datapath.ops import Datapath, Kind, Operation, Ring, Sharing, Signal
 from loopwire.datapath.pairs import levels_of_pairs
-from loopwire.errors import UnsupportedError
 from loopwire.ir.fixed_point import Integers
 
 
 def time_multiplexed(datapath: Datapath, sharing: Sharing) -> Datapath:
-    """Return the datapath with its hardware shared; every constant matrix of it has a multiple of `sharing.units` rows.
-
-    Raises:
-        UnsupportedError: a state is not computed alike for every unit.
-    """
+    """Return the datapath with its hardware shared; matrices of weights have a multiple of `sharing.units` rows."""
     return datapath if sharing.is_parallel else _Multiplexing(datapath, sharing).datapath()
 
 
@@ -45,6 +40,8 @@ class _Multiplexing:
             isinstance(op.kind, dp.MatVec) and op.operands[0] not in self._roms for op in datapath.operations
         )
         self._chunked = {read for read in self._states if read.count == sharing.units}
+        self._starts: dict[Signal, Operation] = {}
+        """What chooses between a state and the value that it starts with, whole or in chunks."""
         self._whole: dict[Signal, Signal] = {}
         self._chunks: dict[Signal, Signal] = {}
         self._operations: list[Operation] = []
@@ -69,6 +66,10 @@ class _Multiplexing:
     def _multiplex(self, operation: Operation) -> None:
         kind, operands, result = operation.kind, operation.operands, operation.result
         if result in self._roms:
+            return
+        if isinstance(kind, dp.Select) and operands[1] in self._states:
+            self._starts[result] = operation
+            self._chunked.update({result} if operands[1] in self._chunked else ())
             return
         if isinstance(kind, dp.MatVec) and result.count % self._sharing.units == 0:
             self._product(operation)
@@ -120,23 +121,25 @@ class _Multiplexing:
                 return self._as_whole(signal)
             if signal in self._states:
                 self._chunks[signal] = self._read(signal, gathered=False)
+            elif signal in self._starts:
+                choice, *values = self._starts[signal].operands
+                given = (self._as_whole(choice), *(self._as_chunk(value) for value in values))
+                self._chunks[signal] = self._add(dp.Select(), given, self._of_chunk(signal))
             elif signal in self._roms:
                 rows = self._in_chunks(self._rows(signal)).reshape(-1, self._of_chunk(signal).count)
                 rom = dp.WordRom(rows, self._sharing.passes, isinstance(self._roms[signal], dp.StepRom))
                 self._chunks[signal] = self._add(rom, (), self._of_chunk(signal))
             else:
-                raise UnsupportedError(
-                    f"reuse_factor, layer {signal.layer!r}",
-                    f"%{signal.name} is not computed alike for every unit (as with a type for each element), and what "
-                    "is not can share no hardware",
-                    "Leave it out for this layer",
-                )
+                self._chunks[signal] = self._chunk_of_whole(signal)
         return self._chunks[signal]
 
     def _as_whole(self, signal: Signal) -> Signal:
         if signal not in self._whole:
             if signal in self._states:
                 self._whole[signal] = self._read(signal, gathered=True)
+            elif signal in self._starts:
+                given = tuple(self._as_whole(operand) for operand in self._starts[signal].operands)
+                self._whole[signal] = self._add(dp.Select(), given, replace(signal, name=f"{signal.name}_whole"))
             elif signal in self._roms:
                 self._whole[signal] = self._add(self._roms[signal], (), signal)
             else:
@@ -151,6 +154,13 @@ class _Multiplexing:
             read, initial = self._of_chunk(state), self._in_chunks(ring.initial[np.newaxis]).reshape(-1)
         self._reads.append((ring, read, initial, gathered))
         return read
+
+    def _chunk_of_whole(self, signal: Signal) -> Signal:
+        """Return the chunks of what is not computed alike for every unit, as where each element has another type."""
+        whole = self._as_whole(signal)
+        if self._sharing.chunks == 1:
+            return whole
+        return self._add(dp.Chunk(), (whole,), replace(self._of_chunk(signal), name=f"{signal.name}_chunk"))
 
     def _gather(self, signal: Signal) -> Signal:
         """Return a whole vector from its chunks; one of several blocks block by block."""

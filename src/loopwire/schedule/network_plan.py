@@ -17,7 +17,7 @@ from loopwire.ir.interval import Range, ranges
 from loopwire.knobs import Knobs
 from loopwire.passes.pipeline import HARDWARE, run_passes
 from loopwire.schedule.bus import port_format
-from loopwire.schedule.engine import OTHER_TARGET, Engine, engines
+from loopwire.schedule.engine import Engine, engines
 from loopwire.schedule.engine_cycles import EngineTiming, Pace
 from loopwire.schedule.network import Network, network
 from loopwire.schedule.network_cycles import Channel, NetworkTiming, network_timing
@@ -146,13 +146,7 @@ def check_network(graph: Graph, knobs: Knobs) -> Network:
             raise UnsupportedError(knob, problem, f"Leave {knob!r} out")
     found = network(prepared(graph, knobs), apart=knobs.reuses)
     for engine in found.engines:
-        starts = [state for state in engine.states if state.initial_value is not None]
-        if starts and not sharing_of(engine, knobs.reuse_factor_of(layer_of(engine))).is_parallel:
-            raise UnsupportedError(
-                f"layer {starts[0].read.layer!r}",
-                "its initial state comes from the model, which an engine with a reuse factor cannot take",
-                f"Set its [layer_reuse_factor] to 1. {OTHER_TARGET}",
-            )
+        sharing_of(engine, knobs.reuse_factor_of(layer_of(engine)))
     return found
 
 

@@ -63,7 +63,7 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
             return delays.device.delays.bram_clock_to_out_ns
         case dp.Columns():
             return _selection_ns(-(-operation.operands[0].count // kind.count), delays)
-        case dp.Tile():
+        case dp.Chunk() | dp.Tile():
             return _selection_ns(-(-operation.operands[0].count // result.count), delays)
         case dp.Accumulate():
             return delays.adder(result.width)

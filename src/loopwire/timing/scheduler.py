@@ -274,7 +274,7 @@ class _Scheduler:
                 return Placement(place, (place + self._sharing.passes, 0.0))
             case dp.Gather():
                 return Placement(place, (place + _gather_cycles(self._sharing), 0.0))
-            case dp.StepRom() | dp.Columns() | dp.Tile() | dp.Wire() | dp.Multiplication() | dp.Logic():
+            case dp.StepRom() | dp.Columns() | dp.Chunk() | dp.Tile() | dp.Wire() | dp.Multiplication() | dp.Logic():
                 return Placement(place, (place, ns + delay_ns))
             case _:
                 assert_never(operation.kind)

@@ -36,6 +36,8 @@ def of_operation(kind: Kind) -> tuple[str, ...]:
             return ("step_index",)
         case dp.Hold():
             return ("step_valid", "word")
+        case dp.Chunk():
+            return ("chunk",)
         case dp.Tile():
             return ("word",)
         case dp.WordRom():

@@ -17,7 +17,7 @@ from loopwire.targets.verilog.numbers import beyond_table, bit, bounded, rounded
 from loopwire.targets.verilog.parts import Library, Text, each_element, packed
 from loopwire.targets.verilog.products import lut_product, matrix_statements, signed_factor, tree_statements
 from loopwire.targets.verilog.table_module import cell_bits, result_type
-from loopwire.targets.verilog.turns import accumulate, columns, gather, tile, word_rom
+from loopwire.targets.verilog.turns import accumulate, chunk, columns, gather, tile, word_rom
 from loopwire.timing.pipeline import Placement
 
 
@@ -76,7 +76,9 @@ def statements(
         case dp.WordRom():
             return word_rom(kind, out, result, place, library, sharing)
         case dp.Columns():
-            return columns(kind, operation.operands[0], out, result, text, place, sharing)
+            return columns(operation.operands[0], out, result, text, place, sharing)
+        case dp.Chunk():
+            return chunk(operation.operands[0], out, result, text, place, sharing)
         case dp.Tile():
             return tile(kind, operation.operands[0], out, result, text, place, sharing)
         case dp.Accumulate():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loopwire.datapath.ops import Columns, Sharing, Signal, Tile, WordRom
+from loopwire.datapath.ops import Sharing, Signal, Tile, WordRom
 from loopwire.hdl.expressions import resized
 from loopwire.targets.verilog.parts import Library, Text, packed
 
@@ -30,15 +30,24 @@ def word_rom(kind: WordRom, out: Signal, result: str, place: int, library: Libra
     ]
 
 
-def columns(kind: Columns, x: Signal, out: Signal, result: str, text: Text, place: int, sharing: Sharing) -> list[str]:
+def columns(x: Signal, out: Signal, result: str, text: Text, place: int, sharing: Sharing) -> list[str]:
     """Return the columns of the pass."""
-    padded = sharing.passes * kind.count
-    source = text(x)
-    filled = source if padded == x.count else f"{{{(padded - x.count) * x.width}'b0, {source}}}"
+    return _taking_turns(x, out, result, text, f"{result}_passes", sharing.passes, f"pass_index_{place}")
+
+
+def chunk(a: Signal, out: Signal, result: str, text: Text, place: int, sharing: Sharing) -> list[str]:
+    """Return the units of the chunk."""
+    return _taking_turns(a, out, result, text, f"{result}_chunks", sharing.chunks, f"chunk_{place}")
+
+
+def _taking_turns(a: Signal, out: Signal, result: str, text: Text, parts: str, count: int, turn: str) -> list[str]:
+    """Return one of so many equal parts of a vector, which zeros fill up."""
+    missing = (count * out.count - a.count) * a.width
+    filled = f"{{{missing}'b0, {text(a)}}}" if missing else text(a)
     return [
-        f"logic [{sharing.passes - 1}:0][{kind.count - 1}:0][{x.width - 1}:0] {result}_passes;",
-        f"assign {result}_passes = {filled};",
-        f"assign {result} = {result}_passes[pass_index_{place}];",
+        f"logic [{count - 1}:0][{out.count - 1}:0][{a.width - 1}:0] {parts};",
+        f"assign {parts} = {filled};",
+        f"assign {result} = {parts}[{turn}];",
     ]
 
 
