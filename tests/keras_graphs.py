@@ -128,6 +128,21 @@ def cross_attention() -> Any:
     return keras.Model([x, y], attention(query=x, value=y, key=key, use_causal_mask=False))
 
 
+def stacked_cells() -> Any:
+    x = sequence()
+    cells = [L.LSTMCell(4), L.GRUCell(3), L.LSTMCell(2, use_bias=False)]
+    y, *states = L.RNN(cells, return_state=True, return_sequences=True, go_backwards=True)(x)
+    return keras.Model(
+        x, [y, L.RNN([L.SimpleRNNCell(3), L.LSTMCell(2)])(y), L.Concatenate()(keras.tree.flatten(states))]
+    )
+
+
+def stacked_states() -> Any:
+    x, y = sequence(), sequence("y")
+    _, *states = L.RNN([L.LSTMCell(3), L.GRUCell(2)], return_state=True)(x)
+    return keras.Model([x, y], L.RNN([L.LSTMCell(3), L.GRUCell(2)])(y, initial_state=states))
+
+
 def attention(layer: Any) -> Any:
     x, y = sequence(), sequence("y", 4)
     return keras.Model([x, y], [layer([x, y]), L.Attention()([y, L.Dense(2)(x), x])])
@@ -163,6 +178,8 @@ GRAPHS: dict[str, Callable[[], Any]] = {
     "two_heads": two_heads,
     "conditioned": conditioned,
     "repeated": repeated,
+    "stacked_cells": stacked_cells,
+    "stacked_states": stacked_states,
     "self_attention": self_attention,
     "cross_attention": cross_attention,
     "attention_scaled": lambda: attention(L.Attention(use_scale=True)),

@@ -64,8 +64,13 @@ def with_states(x: Any) -> list[Any]:
     ]
 
 
+def stacked(x: Any) -> Any:
+    cells = [L.GRUCell(2), L.LSTMCell(3), L.SimpleRNNCell(2)]
+    return L.RNN(cells, return_sequences=True, zero_output_for_mask=True)(L.Masking(VALUE)(x))
+
+
 MODELS: dict[str, Callable[[Any], Any]] = {
-    f.__name__: f for f in (masked_lstm, bidirectional, many, merges, with_states)
+    f.__name__: f for f in (masked_lstm, bidirectional, many, merges, with_states, stacked)
 }
 
 

@@ -16,11 +16,13 @@ from typing import NamedTuple
 from loopwire.errors import UnsupportedError
 from loopwire.frontends.keras.graph import SavedCall
 from loopwire.frontends.keras.layer import SavedLayer
+from loopwire.layers.attention import Attention
 from loopwire.layers.cell import Cell
 from loopwire.layers.global_pooling import GlobalAveragePooling
 from loopwire.layers.masking import EitherMask, StepMask
 from loopwire.layers.merge import Extreme, Merge, Multiply
 from loopwire.layers.model import Layer, ModelBuilder, Tensor
+from loopwire.layers.multi_head_attention import MultiHeadAttention
 from loopwire.layers.shape import Reshape
 
 
@@ -115,6 +117,12 @@ class Masks:
                 self._require_alike(saved, masks)
                 known = [self.tensor(mask, saved.name) for mask in masks if mask]
                 return replace(layer, masked=tuple(map(bool, masks))), (*inputs, *known)
+            case Attention() | MultiHeadAttention() if any(self.of(tensor) for tensor in inputs):
+                raise UnsupportedError(
+                    saved.where,
+                    "a step of its input has a mask, and an attention takes all steps into account",
+                    "Attend to sequences without a mask",
+                )
             case _:
                 return layer, inputs
 

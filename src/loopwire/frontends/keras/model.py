@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from loopwire.frontends.keras.layer import Context, SavedLayer, Weights
 from loopwire.frontends.keras.live import LiveModel
 from loopwire.frontends.keras.masks import Differs, Mask, Masks, is_operation, only_masks
 from loopwire.frontends.keras.readers import READERS, RECURRENT, read_layer, refuse_by_name
-from loopwire.frontends.keras.saved import MODELS, LayerEntry, SavedModel, nested_model
+from loopwire.frontends.keras.saved import MODELS, LayerEntry, SavedModel, is_stacked, nested_model
 from loopwire.frontends.keras.source import read_saved
+from loopwire.frontends.keras.stacked import stacked_cells
 from loopwire.frontends.reading import AS_IT_IS, Reading
 from loopwire.layers.cell import Cell
 from loopwire.layers.constant import Constant
@@ -141,7 +142,9 @@ class _Caller:
         context = Context(saved.source, saved.keras_major, shape, tuple(further))
         layer = SavedLayer(entry, context, tuple(saved.arrays.get(entry.name, ())), _parts(saved, entry))
         if entry.class_name == "Bidirectional":
-            return self._bidirectional(layer, inputs, path, mask)
+            return self._in_parts(layer, inputs, path, mask, bidirectional)
+        if is_stacked(entry):
+            return self._in_parts(layer, inputs, path, mask, stacked_cells)
         key = (*path, entry.name)
         if key not in self._layers:
             unique = self._unique(entry.name, path)
@@ -172,19 +175,25 @@ class _Caller:
             self.masks.begin(results[0], frozenset({Differs(indices, 0.0)}))
         return results
 
-    def _bidirectional(
-        self, saved: SavedLayer, inputs: Sequence[Tensor], path: tuple[str, ...], given: Mask | None
+    def _in_parts(
+        self,
+        saved: SavedLayer,
+        inputs: Sequence[Tensor],
+        path: tuple[str, ...],
+        given: Mask | None,
+        call: Callable[..., list[Tensor]],
     ) -> Sequence[Tensor]:
+        """Call a layer that becomes several."""
         mask = self.masks.read_mask(saved, inputs, given)
         bits = None if mask is None else self.masks.tensor(mask, saved.name)
-        results = bidirectional(saved, self.builder, inputs, lambda part: self._recurrent(part, path), bits)
+        results = call(saved, self.builder, inputs, lambda part: self._recurrent(part, path), bits)
         for result in results:
             if mask is not None and len(result.shape) > 1:
                 self.masks.begin(result, mask)
         return results
 
     def _recurrent(self, saved: SavedLayer, path: tuple[str, ...]) -> Recurrent:
-        """Return one direction of a Bidirectional, whose name is unique already."""
+        """Return a part of a layer that becomes several, whose name is unique already."""
         key = (*path, saved.name)
         if key not in self._layers:
             self._layers[key] = read_layer(saved, RECURRENT)

@@ -72,6 +72,12 @@ def layer_entry(where: str, raw: Any) -> LayerEntry:
     return LayerEntry(class_name, str(name), raw["config"], nodes, custom, is_operation)
 
 
+def is_stacked(entry: LayerEntry) -> bool:
+    """Say whether a layer is an RNN of several cells."""
+    cell = entry.config.get("cell")
+    return entry.class_name == "RNN" and isinstance(cell, Mapping) and cell.get("class_name") == "StackedRNNCells"
+
+
 def model_of(source: str, version: str, class_name: str, raw: Any) -> SavedModel:
     """Return a model of this class and configuration, without arrays.
 

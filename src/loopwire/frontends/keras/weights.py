@@ -14,7 +14,7 @@ import h5py
 from loopwire.errors import ModelFileError
 from loopwire.frontends.containers import Array, damaged
 from loopwire.frontends.keras.hdf5 import attribute, dataset_in, group_in, load, names_in, text_of
-from loopwire.frontends.keras.saved import MODELS, LayerEntry, SavedModel, layer_entry, nested_model
+from loopwire.frontends.keras.saved import MODELS, LayerEntry, SavedModel, is_stacked, layer_entry, nested_model
 from loopwire.sandbox import MAX_ARRAYS
 
 MAX_VARIABLES = 64
@@ -72,6 +72,9 @@ def weights_in(file: h5py.File, source: str) -> SavedWeights:
     groups = {name: list(_variables(member, source)) for name, member in members.items()}
     for name, member in members.items():
         groups |= {f"{name}/{part}": list(datasets) for part, datasets in _quantisers(member, source)}
+        if "cells" in (cell := group_in(member, "cell", source) if "cell" in member else {}):
+            cells = group_in(cell, "cells", source)
+            groups |= {f"{name}/{part}": list(_variables(group_in(cells, part, source), source)) for part in cells}
     return SavedWeights(
         groups,
         {name: text_of(owner) for name, owner in owners.items() if owner is not None},
@@ -141,10 +144,24 @@ def _by_class(
             inner = nested_model(model, entry)
             yield from _by_class(inner, weights, source, f"{place}{group}/", f"{path}{entry.name}/")
         else:
-            yield f"{path}{entry.name}", weights.groups.get(f"{place}{group}", ())
             inside = f"{place}{group}/"
-            for part in (name.removeprefix(inside) for name in weights.groups if name.startswith(inside)):
+            cells = [f"{inside}{cell}" for cell in _stacked_cells(entry)]
+            own = [f"{place}{group}", *cells]
+            yield f"{path}{entry.name}", [array for name in own for array in weights.groups.get(name, ())]
+            parts = (name for name in weights.groups if name.startswith(inside) and name not in cells)
+            for part in (name.removeprefix(inside) for name in parts):
                 yield f"{path}{entry.name}/{part}", weights.groups[f"{inside}{part}"]
+
+
+def _stacked_cells(entry: LayerEntry) -> Iterator[str]:
+    """Yield the names of the groups of an RNN's several cells, in the cells' order."""
+    if not is_stacked(entry):
+        return
+    seen: Counter[str] = Counter()
+    for cell in layer_entry(entry.name, entry.config["cell"]).config.get("cells") or []:
+        base = _snake_case(layer_entry(entry.name, cell).class_name)
+        yield f"{base}_{seen[base]}" if seen[base] else base
+        seen[base] += 1
 
 
 def _variables(layer: h5py.Group, source: str) -> Iterator[h5py.Dataset]:

@@ -1,0 +1,74 @@
+"""What of Keras's attention layers and of stacked cells is refused, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+keras = pytest.importorskip("keras")
+pytest.importorskip("torch")
+
+import loopwire  # noqa: E402
+from loopwire.errors import UnsupportedError  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+L = keras.layers
+
+
+def heads(**options: Any) -> Any:
+    return L.MultiHeadAttention(2, 2, name="heads", **options)
+
+
+REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "scores": (
+        lambda x: heads()(x, x, return_attention_scores=True)[1],
+        "layer 'heads': it is called with return_attention_scores=True. Call the layer on its inputs alone",
+    ),
+    "causal": (
+        lambda x: L.Attention(name="dot")([x, x], use_causal_mask=True),
+        "layer 'dot': it is called with use_causal_mask=True. Call the layer on its inputs alone",
+    ),
+    "given mask": (
+        lambda x: heads()(x, x, attention_mask=x[..., :1] > 0),
+        "layer 'heads': it is called with attention_mask=.*. Call the layer on its inputs alone",
+    ),
+    "gate": (
+        lambda x: heads(use_gate=True)(x, x),
+        r"layer 'heads' \(MultiHeadAttention\): option use_gate=True is not supported",
+    ),
+    "two axes": (
+        lambda x: heads(output_shape=(2, 3))(x, x),
+        r"layer 'heads' \(MultiHeadAttention\): option output_shape=\[2, 3\] is not supported",
+    ),
+    "masked": (
+        lambda x: (lambda m: heads()(m, m))(L.Masking()(x)),
+        r"layer 'heads' \(MultiHeadAttention\): a step of its input has a mask",
+    ),
+    "grouped": (
+        lambda x: L.GroupQueryAttention(2, 4, 2, name="grouped")(x, x),
+        "layer 'grouped': GroupQueryAttention layers are not supported",
+    ),
+    "too long": (
+        lambda x: L.Attention(name="dot")([x, L.UpSampling1D(20)(x)]),
+        "layer 'dot': it attends to 100 steps, and hardware keeps at most 64",
+    ),
+    "masked backwards": (
+        lambda x: L.RNN([L.GRUCell(2), L.GRUCell(2)], go_backwards=True, name="cells")(L.Masking()(x)),
+        r"layer 'cells' \(RNN\): option go_backwards=True is not supported. Give the RNN of several cells no mask",
+    ),
+    "nested cells": (
+        lambda x: L.RNN([L.GRUCell(2), L.StackedRNNCells([L.GRUCell(2)])], name="cells")(x),
+        r"layer 'cells' \(RNN\): option cell='StackedRNNCells' is not supported. Stack cells of LSTMCell, GRUCell",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_not_compiled_is_refused_by_name(what: str) -> None:
+    make, message = REFUSED[what]
+    keras.backend.clear_session()
+    x = keras.Input((5, 3))
+    with pytest.raises(UnsupportedError, match=message):
+        loopwire.load(keras.Model(x, make(x)))
