@@ -143,6 +143,17 @@ def test_a_class_without_a_file_is_named(tmp_path: Path) -> None:
         read_folder(tmp_path)
 
 
+def test_each_class_is_divided() -> None:
+    pytest.importorskip("keras", reason="training needs Keras (pip install loopwire[train])")
+    from examples.quickdraw.train import divided
+
+    labels = np.array([0] * 8 + [1] * 4 + [2] * 2)
+    events = Events(np.arange(14.0).reshape(14, 1, 1), labels, ("a", "b", "c"))
+    training, test = divided(events, 0.4, 1)
+    assert np.bincount(test.labels).tolist() == [3, 1, 1]
+    assert sorted([*training.inputs.flat, *test.inputs.flat]) == list(range(14))
+
+
 def test_varied_drawings_keep_their_pens_and_classes() -> None:
     events = Events(np.random.default_rng(1).normal(size=(3, 100, 3)).astype(np.float32), np.array([0, 1, 2]), CLASSES)
     more = varied(events, 4, np.random.default_rng(2))

@@ -76,10 +76,13 @@ NETWORKS = {"lstm128": lstm128, "gru128": gru128}
 
 
 def divided(events: Events, held_out: float, seed: int) -> tuple[Events, Events]:
-    """Return drawings to train on and others to test on, `held_out` of all."""
+    """Return drawings to train on and others to test on, `held_out` of each class and one at least."""
     order = np.random.default_rng(seed).permutation(len(events.inputs))
-    count = max(int(held_out * len(order)), 1)
-    return events.part(order[count:]), events.part(order[:count])
+    tests = np.zeros(len(order), bool)
+    for label in range(len(events.class_names)):
+        places = np.flatnonzero(events.labels[order] == label)
+        tests[places[: max(int(held_out * len(places)), 1)]] = True
+    return events.part(order[~tests]), events.part(order[tests])
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
