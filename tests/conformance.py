@@ -14,19 +14,18 @@ from ensembles import Ensemble, write_files
 from loopwire.devices import find_part
 from loopwire.emulator.calls import Evaluate, evaluate_calls
 from loopwire.emulator.evaluate import evaluate_integers
-from loopwire.emulator.windows import windows
+from loopwire.emulator.windows import seen_of
 from loopwire.hdl.axi_stream import Counts, Sequences, StreamPort
 from loopwire.ir.fixed_point import Integers, integer_dtype
 from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, TensorType
 from loopwire.knobs import Knobs
+from loopwire.layers.cell import Cell
 from loopwire.layers.model import Layer, Model, chain
 from loopwire.layers.roles import LayerTypes, Role, known_roles
 from loopwire.passes.carry_states import carry_states
 from loopwire.passes.lower import lower
-from loopwire.schedule.cycles import DesignTiming, arrivals, run
-from loopwire.schedule.network_cycles import NetworkTiming
-from loopwire.schedule.network_cycles import run as run_network
+from loopwire.schedule.cycles import arrivals, run
 from loopwire.simulate import verilator
 from loopwire.simulate.simulation import SimulationResult, Stimulus
 from loopwire.targets.verilog import Firmware, generate
@@ -69,7 +68,8 @@ class Case(Knobs):
             (lambda layer: self.types[layer.name]) if isinstance(self.types, dict) else lambda layer: self.types
         )
         graph = lower(model, FixedType.parse(self.input_type), of)
-        return carry_states(graph) if self.stateful else graph
+        recurrent = {layer.name for layer in model.layers if isinstance(layer, Cell)}
+        return carry_states(graph, recurrent) if self.stateful else graph
 
     def firmware(self, graph: Graph) -> Firmware:
         """Return the hardware."""
@@ -111,7 +111,7 @@ def random_inputs(graph: Graph, count: int, source: random.Random, knobs: Knobs 
     """Return all inputs of a graph (count, *shape); of a sliding window, samples."""
     types = [x.type for x in graph.inputs]
     if knobs.sliding_window:
-        types = [replace(type, shape=type.shape[1:]) for type in types]
+        types = [replace(type, shape=type.shape[-1:]) for type in types]
     return tuple(random_beats(type, count, source) for type in types)
 
 
@@ -132,12 +132,10 @@ def at_ports(
     steps = [_whole(port, one).reshape(array.shape) for port, one, array in zip(design.inputs, given, x, strict=True)]
     if knobs.sliding_window:
         assert fresh is not None
-        (samples,) = x
-        shape, channels = graph.inputs[0].type.shape, knobs.channels
-        expected = evaluate(graph, (windows(samples, fresh, shape[0], channels),), None)
+        expected = evaluate(graph, seen_of(graph, x, fresh, knobs.channels), None)
     elif knobs.stateful:
         assert fresh is not None
-        expected = (evaluate_calls(evaluate, graph, steps[0], fresh, knobs.channels, lengths),)
+        expected = evaluate_calls(evaluate, graph, steps, fresh, knobs.channels, lengths)
     else:
         expected = evaluate(graph, tuple(steps), lengths)
     due = [_at_port(port, array, lengths) for port, array in zip(design.outputs, expected, strict=True)]
@@ -205,9 +203,8 @@ class Proof:
         simulated = np.stack(columns, axis=1) - origin
         intervals = found.interval_cycles[steady.settled_sequences :][: steady.period_sequences]
         assert intervals.mean() == design.initiation_interval_cycles, f"{design.top}: intervals {intervals}"
-        follow = run_network if isinstance(design.timing, NetworkTiming) else run
-        predicted = np.array([astuple(cycles) for cycles in follow(design.timing, count)])
-        if design.is_network:
+        predicted = np.array([astuple(cycles) for cycles in run(design.timing, count)])
+        if design.has_streams_apart:
             simulated, predicted = simulated[:, ::3], predicted[:, ::3]
         assert np.array_equal(simulated, predicted), (
             f"{design.top}: cycles of each sequence {simulated.tolist()}, not {predicted.tolist()}"
@@ -216,14 +213,14 @@ class Proof:
     def arrivals(self) -> None:
         """Sequences that come at random times, at up to full rate, take as long as predicted."""
         design = self._design
-        if not isinstance(design.timing, DesignTiming):
-            return
         gaps = arrivals(design.timing, self._random, most_sequences=60)
         stimulus = Stimulus(seed=self._seed(), gaps_cycles=tuple(gaps))
         found = self.simulate(np.full(len(gaps), design.length), stimulus)
         simulated = np.stack((found.first_input_cycle, found.last_output_cycle), axis=1) - found.first_input_cycle[0]
         predicted = np.array([(c.first_input, c.last_output) for c in run(design.timing, len(gaps), gaps)])
         assert np.array_equal(simulated, predicted - predicted[0, 0]), f"{design.top}: {simulated}, not {predicted}"
+        if design.latency_range_cycles is None:
+            return
         least, greatest = design.latency_range_cycles
         assert least <= found.latency_cycles.min() and found.latency_cycles.max() <= greatest, design.top
         alone = len(design.engines) == 1 and design.length > 1 and not design.engines[0].reverse

@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
-from loopwire.hdl.axi_stream import NO_SIDEBAND, Sequences, Sideband
+from loopwire.hdl.axi_stream import Sequences
 from loopwire.simulate import verilator
 from loopwire.simulate.port_wrapper import beat_bytes, header, port_wrapper
 from loopwire.simulate.simulation import SimulationResult, Simulator, Stimulus
@@ -48,7 +48,7 @@ class Ensemble:
         """Stream sequences through one of the designs, as `Simulator.run` does."""
         design = self._designs[index]
         (self._simulator.directory / "selected.hex").write_text(f"{index:x}\n")
-        own = {"inputs": design.inputs, "outputs": design.outputs, "sideband": _sideband(design)}
+        own = {"inputs": design.inputs, "outputs": design.outputs, "sideband": design.sideband}
         simulator = replace(self._simulator, **own, has_status=_has_status(design))
         return simulator.run(given, stimulus, timeout_cycles=5_000)
 
@@ -94,12 +94,7 @@ class Ensemble:
 
 
 def _widths(design: Firmware) -> Widths:
-    return beat_bytes(design.inputs, design.outputs, _sideband(design))
-
-
-def _sideband(design: Firmware) -> Sideband:
-    """Return what of TUSER and TID is driven: whether a sequence starts anew."""
-    return Sideband(fresh=True) if design.remembers else NO_SIDEBAND
+    return beat_bytes(design.inputs, design.outputs, design.sideband)
 
 
 def _has_status(design: Firmware) -> bool:
@@ -108,7 +103,7 @@ def _has_status(design: Firmware) -> bool:
 
 def _wrapper(design: Firmware) -> str:
     name = f"all_ports_{design.top}"
-    return port_wrapper(name, design.top, design.inputs, design.outputs, _sideband(design), _has_status(design))
+    return port_wrapper(name, design.top, design.inputs, design.outputs, design.sideband, _has_status(design))
 
 
 def _parts(name: str, own: Sequence[int], widths: Sequence[int]) -> list[str]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from loopwire.data import Batch
 from loopwire.design import Design
-from loopwire.schedule.network_cycles import NetworkTiming, run
+from loopwire.schedule.cycles import run
 from loopwire.simulate import verilator
 from loopwire.simulate.simulation import SimulationResult, Stimulus
 
@@ -20,7 +20,6 @@ DISTURBANCES = ((0.5, 0.5), (1.0, 0.2), (0.3, 1.0), (1.0, 1.0))
 def prove(design: Design, seed: int = 1, count: int = 30) -> None:
     """Hold a network's hardware against the emulator and its predicted cycles."""
     firmware, random = design.firmware, np.random.default_rng(seed)
-    assert isinstance(firmware.timing, NetworkTiming)
     simulator = design.hardware.simulator
     sources = sorted(simulator.directory.glob("*.sv"))
     assert verilator.lint(firmware.top, sources) == ""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from chains import chain_timing
 from loopwire.hdl.axi_stream import BeatFormat, Sideband, StreamPort
 from loopwire.ir.graph import Graph
 from loopwire.layers.activation import LINEAR, Activation
 from loopwire.layers.model import Model, chain
-from loopwire.schedule.cycles import DesignTiming
 from loopwire.schedule.engine_cycles import EngineTiming, SteadyState
 from loopwire.targets.verilog import Firmware
 
@@ -71,7 +71,7 @@ def firmware_of(graph: Graph, device: Any, clock_period_ns: float, name: str, kn
     text = HARDWARE.replace("STEPS = 4", f"STEPS = {steps}")
     steady = SteadyState(0, 1, steps)
     # Its results come a cycle before any engine's could.
-    timing = DesignTiming((EngineTiming(steps, 1, 1, 1, 2, -1, False, True, False),))
+    timing = chain_timing((EngineTiming(steps, 1, 1, 1, 2, -1, False, True, False),))
     return Firmware(
         {"pass_through.sv": text},
         "pass_through",

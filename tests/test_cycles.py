@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopwire.schedule.cycles import DesignTiming, arrivals, latency_range, run, steady_state
+from chains import chain_timing
+from loopwire.schedule.cycles import arrivals, latency_range, run, steady_state
 from loopwire.schedule.engine_cycles import EngineTiming, Pace, SequenceCycles
+from loopwire.schedule.network_timing import NetworkTiming
 
 Transfer = tuple[int, bool] | None
 """How many parts a transfer has, and whether it ends its sequence; None where nothing is offered."""
@@ -363,9 +365,10 @@ class Copies:
             self._merged = (self._merged + self._out[1]) % len(self._rows)
 
 
-def modules_of(design: DesignTiming) -> Row:
+def modules_of(design: NetworkTiming) -> Row:
     """Return a design's modules, put together as the top module does."""
-    several_in, several_out = design.input.vectors_per_beat, design.output.vectors_per_beat
+    (taken,), (given,) = design.inputs, design.outputs
+    several_in, several_out = taken.vectors_per_beat, given.vectors_per_beat
     begins = Begins(design.held_cycles)
     between = design.registered
 
@@ -377,23 +380,23 @@ def modules_of(design: DesignTiming) -> Row:
     copies = [
         Row(
             [
-                *([Queue(design.input_queue)] if design.input_queue else []),
+                *([Queue(design.input_queue(0))] if design.input_queue(0) else []),
                 *([Split()] if several_in > 1 else []),
-                *chain(design.copied, first=True),
+                *chain(design.engines[: design.copied], first=True),
                 *([Join(several_out)] if several_out > 1 else []),
-                *([Queue(design.output_queue)] if design.output_queue else []),
+                *([Queue(design.output_queue(0))] if design.output_queue(0) else []),
             ]
         )
         for _ in range(design.copies)
     ]
-    parts_in, parts_out = design.input.beats_per_vector, design.output.beats_per_vector
+    parts_in, parts_out = taken.beats_per_vector, given.beats_per_vector
     return Row(
         [
             *([Slice()] if between else []),
             begins,
             *([Join(parts_in)] if parts_in > 1 else []),
             Copies(copies),
-            *chain(design.head, first=False),
+            *chain(design.engines[design.copied :], first=False),
             *([Split(parts_out)] if parts_out > 1 else []),
             *([Hold(begins)] if design.held_cycles else []),
             *([Slice()] if between else []),
@@ -401,9 +404,9 @@ def modules_of(design: DesignTiming) -> Row:
     )
 
 
-def simulated(design: DesignTiming, gaps: Sequence[int]) -> tuple[list[list[int]], list[list[int]]]:
+def simulated(design: NetworkTiming, gaps: Sequence[int]) -> tuple[list[list[int]], list[list[int]]]:
     """Return the cycles of the beats accepted and handed on, of sequences that come so long after one another."""
-    steps, pace = design.copied[0].steps, design.input
+    (steps,), (pace,) = design.input_steps, design.inputs
     held = [min(pace.vectors_per_beat, steps - first) for first in range(0, steps, pace.vectors_per_beat)]
     beats = [(vectors, False) for vectors in held for _ in range(pace.beats_per_vector)]
     beats[-1] = (beats[-1][0], True)
@@ -463,7 +466,7 @@ def chains(draw: st.DrawFn) -> tuple[EngineTiming, ...]:
 
 
 @st.composite
-def designs(draw: st.DrawFn) -> DesignTiming:
+def designs(draw: st.DrawFn) -> NetworkTiming:
     """A chain, of which what works on sequences may stand several times, with wide or narrow ports."""
     chain = draw(chains())
     steps = chain[0].steps
@@ -476,12 +479,12 @@ def designs(draw: st.DrawFn) -> DesignTiming:
         for vectors in (steps, results)
     )
     held = draw(st.sampled_from([0, 0, 0, 2, 9, 60]))
-    return DesignTiming(copied, copies, tuple(head), *paces, draw(st.booleans()), held)
+    return chain_timing(copied, copies, tuple(head), *paces, draw(st.booleans()), held)
 
 
 @settings(max_examples=300, deadline=None)
 @given(designs(), st.lists(st.sampled_from([0, 0, 1, 2, 5, 40]), min_size=1, max_size=14))
-def test_predicted_cycles_are_those_of_the_modules(design: DesignTiming, gaps: list[int]) -> None:
+def test_predicted_cycles_are_those_of_the_modules(design: NetworkTiming, gaps: list[int]) -> None:
     accepted, handed = simulated(design, gaps)
     for k, cycles in enumerate(run(design, len(gaps), gaps)):
         assert (cycles.first_input, cycles.last_input) == (accepted[k][0], accepted[k][-1])
@@ -492,36 +495,36 @@ LSTM = EngineTiming(20, 5, 5, 1, 16, 12, False, False, False)
 
 
 def test_a_single_sequence_takes_a_turn_of_the_ring_a_step() -> None:
-    (cycles,) = run(DesignTiming((LSTM,)), 1)
+    (cycles,) = run(chain_timing((LSTM,)), 1)
     # The beat is stored, then issued; the last of 20 steps enters 19 turns later, and its result is stored in turn.
     assert (cycles.first_input, cycles.last_output) == (0, 1 + 19 * 5 + 12 + 1)
 
 
 def test_a_full_ring_takes_a_beat_every_cycle() -> None:
-    cycles = run(DesignTiming((LSTM,)), 40)
+    cycles = run(chain_timing((LSTM,)), 40)
     assert cycles[-1].first_input - cycles[-2].first_input == 20
 
 
 @pytest.mark.parametrize(("copies", "interval"), [(1, 20), (4, 5), (20, 1)])
 def test_copies_divide_the_interval_of_whole_sequences(copies: int, interval: int) -> None:
-    design = DesignTiming((LSTM,), copies, input=Pace(20))
+    design = chain_timing((LSTM,), copies, input=Pace(20))
     assert steady_state(design).initiation_interval_cycles == interval
     assert run(design, 1) == [SequenceCycles(0, 0, 109, 109)]
 
 
 def test_a_sequence_waits_for_its_turn_at_most() -> None:
-    design = DesignTiming((LSTM,))
+    design = chain_timing((LSTM,))
     assert latency_range(design) == (109, 113)
     assert latency_range(replace(design, held_cycles=113)) == (113, 113)
     assert latency_range(replace(design, registered=True)) == (111, 115)
     # A single sequence in the loop sets its turn itself.
     alone = replace(LSTM, ring=63, slots=1, spacing=57, waits=True)
-    assert latency_range(DesignTiming((alone,))) == (1 + 19 * 63 + 13,) * 2
+    assert latency_range(chain_timing((alone,))) == (1 + 19 * 63 + 13,) * 2
 
 
 @pytest.mark.parametrize("slots", [2, 3, 5])
 def test_random_arrivals_meet_both_bounds(slots: int) -> None:
-    design = DesignTiming((replace(LSTM, slots=slots),))
+    design = chain_timing((replace(LSTM, slots=slots),))
     gaps = arrivals(design, Random(1), 400)
     found = [cycles.last_output - cycles.first_input for cycles in run(design, len(gaps), gaps)]
     assert (min(found), max(found)) == latency_range(design) and len(gaps) < 400
@@ -529,15 +532,14 @@ def test_random_arrivals_meet_both_bounds(slots: int) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(designs(), st.randoms(use_true_random=False))
-def test_no_arrival_takes_less_or_more_than_the_bounds(design: DesignTiming, source: Random) -> None:
+def test_no_arrival_takes_less_or_more_than_the_bounds(design: NetworkTiming, source: Random) -> None:
     # With room for all results, as the planner leaves it.
-    copied, head = (tuple(replace(engine, tickets=64) for engine in part) for part in (design.copied, design.head))
-    design = replace(design, copied=copied, head=head, held_cycles=0)
+    design = replace(design, engines=tuple(replace(e, tickets=64) for e in design.engines), held_cycles=0)
     least, greatest = latency_range(design)
     gaps = arrivals(design, source, 30)
     found = [cycles.last_output - cycles.first_input for cycles in run(design, len(gaps), gaps)]
     assert least <= min(found) and max(found) <= greatest
-    held_cycles = greatest - 2 * design.registered - (design.result_beats - 1)
+    held_cycles = greatest - 2 * design.registered - (design.output_beats[0] - 1)
     fixed = replace(design, held_cycles=held_cycles)
     if held_cycles >= 2 and steady_state(fixed) == steady_state(design):
         times = [cycles.last_output - cycles.first_input for cycles in run(fixed, len(gaps), gaps)]
@@ -545,5 +547,5 @@ def test_no_arrival_takes_less_or_more_than_the_bounds(design: DesignTiming, sou
 
 
 def test_copies_divide_the_interval_of_beats_of_several_steps() -> None:
-    design = DesignTiming((LSTM,), copies=4, input=Pace(6))
+    design = chain_timing((LSTM,), copies=4, input=Pace(6))
     assert steady_state(design).initiation_interval_cycles == 5

@@ -44,7 +44,7 @@ from loopwire.layers.shape import Flatten
 from loopwire.passes.accumulate_flattened import accumulate_flattened
 from loopwire.passes.fuse_scans import fuse_scans
 from loopwire.passes.lower import lower
-from loopwire.schedule.engine import engines
+from loopwire.schedule.cutting import cut
 from random_graphs import random_inputs
 from test_passes import dense, gru, lstm, simple
 
@@ -60,7 +60,7 @@ SOLVERS: dict[str, Solver] = {"trees": as_trees, "multipliers": lambda result, m
 
 def only_datapath(graph: Graph, solver: Solver = SOLVERS["multipliers"]) -> Datapath:
     graph = fuse_scans(accumulate_flattened(graph))
-    (engine,) = engines(graph)
+    (engine,) = cut(graph).engines
     return simplified(expand(engine, ranges(graph)), PARALLEL, solver)
 
 

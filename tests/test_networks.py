@@ -23,13 +23,20 @@ from keras_models import randomise  # noqa: E402
 from loopwire.config import CompileConfig  # noqa: E402
 from loopwire.design import Design  # noqa: E402
 from loopwire.design_targets import DesignTargets  # noqa: E402
+from loopwire.devices import find_part  # noqa: E402
 from loopwire.emulator.evaluate import evaluate_integers  # noqa: E402
 from loopwire.emulator.fast_emulator import try_build  # noqa: E402
 from loopwire.errors import ConfigError, DataError, UnsupportedError  # noqa: E402
 from loopwire.explore.chooser import choose  # noqa: E402
+from loopwire.knobs import Knobs  # noqa: E402
+from loopwire.layers.activation import Function  # noqa: E402
+from loopwire.layers.dense import Dense  # noqa: E402
+from loopwire.layers.gru import Gru  # noqa: E402
+from loopwire.layers.merge import Add  # noqa: E402
+from loopwire.layers.model import ModelBuilder  # noqa: E402
 from loopwire.layers.shape import RepeatVector, Reshape, Reversed  # noqa: E402
 from loopwire.layers.simple_rnn import SimpleRnn  # noqa: E402
-from loopwire.schedule.network_cycles import NetworkTiming  # noqa: E402
+from loopwire.schedule.plan import plan  # noqa: E402
 from loopwire.simulate.verilator import run_testbench  # noqa: E402
 from loopwire.verification import verify  # noqa: E402
 from networks import prove  # noqa: E402
@@ -119,8 +126,8 @@ def test_emulators_agree_on_random_networks(seed: int) -> None:
 
 def test_a_vector_that_is_repeated_and_an_initial_state_enters_once() -> None:
     timing = random_design(39).firmware.timing
-    assert isinstance(timing, NetworkTiming)
-    assert len(set(timing.channels)) == len(timing.channels)
+    ends = {(channel.feed, channel.reader, channel.to_port) for channel in timing.channels}
+    assert len(ends) == len(timing.channels)
 
 
 @pytest.mark.slow
@@ -128,12 +135,11 @@ def test_a_vector_that_is_repeated_and_an_initial_state_enters_once() -> None:
 def test_hardware_of_random_networks(seed: int) -> None:
     made = random_design(seed)
     try:
-        firmware = made.firmware
+        _ = made.firmware
     except UnsupportedError as error:
         assert "only repeats a vector" in str(error)
         return
-    if firmware.is_network:
-        prove(made, seed)
+    prove(made, seed)
 
 
 def random_design(seed: int) -> Design:
@@ -183,17 +189,70 @@ def test_an_autoencoder_keeps_the_interval_of_its_encoder() -> None:
     assert whole.initiation_interval_cycles == alone.initiation_interval_cycles == 20
 
 
+def with_knobs(name: str, source: random.Random, **knobs: Any) -> Case:
+    """Return a residual GRU with a second input and two outputs, one of which depends on one input alone."""
+    w, steps, units = Weights(source.getrandbits(30)), 3, 2
+    gru = Gru("gru", w(3 * units, 2), w(3 * units, units), w(3 * units), w(3 * units), True, return_sequences=True)
+    b = ModelBuilder()
+    x, v = b.input("x", (steps, 2)), b.input("v", (2,))
+    (h,) = b.call(gru, x)
+    (y,) = b.call(Add("sum"), h, x)
+    (last,) = b.call(SimpleRnn("rnn", w(2, units), w(2, 2), w(2)), y)
+    (z,) = b.call(Add("joined"), last, v)
+    (head,) = b.call(Dense("head", w(2, 2), w(2), Function("tanh")), z)
+    return Case(name, network=b.model(name, (last, head), "test"), **knobs)
+
+
+def test_knobs_of_chains_are_knobs_of_graphs(tmp_path: Path) -> None:
+    source = random.Random(3)
+    prove_all(
+        [
+            with_knobs("copies", source, copies=2, port_registers=True),
+            with_knobs("copies_parallel", source, copies=3, io="parallel", user_bits=2, id_bits=1),
+            with_knobs("channels", source, stateful=True, channels=3, id_bits=2),
+            with_knobs("narrow", source, stateful=True, bus_bits=8, port_registers=True),
+            with_knobs("slides", source, sliding_window=True, channels=2, user_bits=1),
+        ],
+        tmp_path,
+    )
+
+
+def test_what_two_channels_lead_to_is_copied() -> None:
+    graph = with_knobs("model", random.Random(1)).graph()
+    two = plan(graph, find_part("xcku115"), 5.0, Knobs(copies=2))
+    # The head takes what the scan gives and an input; a result of the scan leaves beside it.
+    assert two.copied == len(two.engines) == 2
+
+
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"copies": 2}, "copies: the model is no chain of layers, and sequences would have to be dealt"),
-        ({"stateful": True}, "stateful: the model is no chain of layers|stateful: the model has 2 inputs"),
-        ({"sliding_window": True}, "sliding_window: the model has 2 inputs and 2 outputs"),
+        (
+            {"fixed_latency": True},
+            "fixed_latency: branches of the model wait for one another, and for how long depends on all sequences "
+            "before: no greatest latency is known until which a result could be held. Leave 'fixed_latency' out",
+        ),
+        ({"sliding_window": True}, r"sliding_window: the model gives a result of shape .5, 2. for each window"),
+        ({"copies": 6}, "copies: 6 copies are more than the 5 steps of a sequence"),
     ],
 )
-def test_knobs_that_networks_do_not_have(settings: dict[str, Any], problem: str) -> None:
-    with pytest.raises(UnsupportedError, match=problem):
+def test_knobs_that_this_graph_cannot_have(settings: dict[str, Any], problem: str) -> None:
+    with pytest.raises((UnsupportedError, ConfigError), match=problem):
         design(form("residuals"), **settings)
+
+
+def test_a_label_that_may_come_after_its_result_is_refused() -> None:
+    b = ModelBuilder()
+    x, v = b.input("x", (3, 2)), b.input("v", (2,))
+    w = Weights(4)
+    (last,) = b.call(SimpleRnn("rnn", w(2, 2), w(2, 2), w(2)), x)
+    (other,) = b.call(Dense("other", w(2, 2), w(2)), v)
+    with pytest.raises(UnsupportedError) as caught:
+        loopwire.compile(b.model("apart", (last, other), "test"), CompileConfig(user_bits=3))
+    assert str(caught.value) == (
+        "user_bits: a label comes with the first input, %x, and the result %other.y does not depend on that: it may "
+        "leave before its label is there. Leave 'user_bits' out, or give an input first on which all results depend"
+    )
 
 
 def test_a_computed_initial_state_is_taken_in_chunks() -> None:
@@ -216,10 +275,17 @@ def test_what_takes_one_input_says_so() -> None:
         _ = loopwire.load(form("residuals")).input_shape
 
 
-def test_targets_refuse_graphs_by_their_cause() -> None:
-    several = design(form("residuals"))
-    with pytest.raises(ConfigError, match="targets: knobs are chosen for chains of layers, and this model is a graph"):
-        choose(several, DesignTargets(max_share=0.5))
+@pytest.mark.parametrize("name", ["residuals", "encoder_decoder"])
+def test_knobs_of_graphs_are_chosen(name: str) -> None:
+    given = design(form(name))
+    whole = given.firmware
+    small = choose(given, DesignTargets(max_share=0.5)).design.firmware
+    assert small.latency_cycles > whole.latency_cycles and max(area.reuse_factor for area in small.areas) > 1
+    bound = whole.latency_cycles * 2
+    choice = choose(given, DesignTargets(max_latency_ns=5.0 * bound))
+    assert whole.latency_cycles <= choice.design.firmware.latency_cycles <= bound
+    with pytest.raises(ConfigError, match="no reuse factors, interleave and copies give at most initiation interval 1"):
+        choose(given, DesignTargets(max_interval_cycles=1))
 
 
 def test_each_latency_at_random_times_is_predicted() -> None:

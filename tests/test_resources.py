@@ -37,7 +37,7 @@ def planned(**settings: object) -> Plan:
 
 def estimated(found: Plan, part: str = "xcku115") -> list[Resources]:
     device = find_part(part)
-    return [estimate(p, t, device) for p, t in zip(found.pipelines, found.timings, strict=True)]
+    return [estimate(p, t, device) for p, t in zip(found.pipelines, found.timing.engines, strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_the_report_tells_multipliers_and_resources_of_all_copies() -> None:
 
 
 def test_auto_does_not_solve_large_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loopwire.schedule.plan.SOLVED_PRODUCTS", 4 * UNITS * FEATURES)
+    monkeypatch.setattr("loopwire.schedule.planner.SOLVED_PRODUCTS", 4 * UNITS * FEATURES)
     (pipeline,) = planned(part="xcvu13p").pipelines
     multiplied = [op.operands[0].count for op in pipeline.datapath.operations if isinstance(op.kind, Products)]
     assert multiplied == [4 * UNITS * UNITS], "the recurrent matrix only"

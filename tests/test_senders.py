@@ -147,7 +147,8 @@ def test_a_lost_call_leaves_the_channels_in_step(tmp_path: Path) -> None:
     for channel in range(channels):
         own = [index for index, n in enumerate(kept) if n % channels == channel]
         fresh = np.zeros(len(own), np.bool_)
-        expected = evaluate_calls(evaluate_integers, case.graph(), x[own], fresh, 1, np.ones(len(own), np.int64))
+        calls = np.ones(len(own), np.int64)
+        (expected,) = evaluate_calls(evaluate_integers, case.graph(), (x[own],), fresh, 1, calls)
         assert [found.data[index] for index in own] == lanes(expected)
 
 

@@ -113,8 +113,8 @@ def test_the_fast_path_gives_the_bits_of_the_definition(channels: int) -> None:
         assert fast is not None
         x = quantise(random.normal(0, 1, (20, STEPS, FEATURES)), design.graph.inputs[0].type.element)
         lengths, fresh = random.integers(1, STEPS, 20, endpoint=True), random.random(20) < 0.2
-        found = evaluate_calls(fast, design.graph, x, fresh, channels, lengths)
-        due = evaluate_calls(evaluate_integers, design.graph, x, fresh, channels, lengths)
+        found = evaluate_calls(fast, design.graph, (x,), fresh, channels, lengths)
+        due = evaluate_calls(evaluate_integers, design.graph, (x,), fresh, channels, lengths)
         np.testing.assert_array_equal(found, due)
 
 

@@ -30,7 +30,8 @@ from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Layer, Model, Tensor, chain
 from loopwire.passes.accumulate_flattened import accumulate_flattened
 from loopwire.passes.lower import lower
-from loopwire.schedule.engine import Engine, engines, one_layer_each
+from loopwire.schedule.cutting import cut
+from loopwire.schedule.engine import Engine
 from loopwire.targets.verilog import testbench_files
 from random_graphs import random_inputs
 from random_models import SOFTMAX, Weights
@@ -46,7 +47,7 @@ def multiplexed(graph: Graph, source: random.Random) -> list[tuple[Engine, Datap
     """Return the engines of a chain, each with the datapath of a random reuse factor that it can have."""
     found = ranges(graph)
     chosen = []
-    for engine in one_layer_each(engines(graph)):
+    for engine in cut(graph, tails_apart=True, products_apart=True).engines:
         sharing = sharing_of(engine, source.choice(reuse_factors(engine)))
         chosen.append((engine, simplified(expand(engine, found), sharing, SOLVERS["multipliers"])))
     return chosen
@@ -101,7 +102,7 @@ def test_computed_matrices_are_multiplied_tile_by_tile() -> None:
     matrix, vector = b.reshape(b.slice(x, 0, 12), (6, 2)), b.slice(x, 12, 14)
     weights = b.const(np.arange(18).reshape(3, 6) / 4 - 2.0, FixedType(8, 5))
     graph = b.graph([b.matvec(weights, b.matvec(matrix, vector))])
-    (engine,) = engines(graph)
+    (engine,) = cut(graph).engines
     for reuse_factor in reuse_factors(engine):
         sharing = sharing_of(engine, reuse_factor)
         datapath = simplified(expand(engine, ranges(graph)), sharing, SOLVERS["multipliers"])
@@ -125,7 +126,7 @@ def test_states_whose_elements_have_types_of_their_own_are_taken_in_chunks() -> 
 
     (h,) = b.scan((initial,), (x,), step, names=("h",))
     graph = b.graph([h])
-    (engine,) = engines(graph)
+    (engine,) = cut(graph).engines
     found = set()
     for reuse_factor in reuse_factors(engine):
         sharing = sharing_of(engine, reuse_factor)
@@ -145,7 +146,8 @@ def test_states_whose_elements_have_types_of_their_own_are_taken_in_chunks() -> 
 )
 def test_cells_that_are_not_made_of_units_are_refused(name: str, text: str) -> None:
     cell = CELLS[name].make(Weights(1), "cell", 3, 4)
-    (engine,) = engines(lower(chain("m", (STEPS, 3), (cell,), "test"), FixedType(6, 3), random_types(random.Random(1))))
+    graph = lower(chain("m", (STEPS, 3), (cell,), "test"), FixedType(6, 3), random_types(random.Random(1)))
+    (engine,) = cut(graph).engines
     with pytest.raises(UnsupportedError) as refused:
         sharing_of(engine, 2)
     assert str(refused.value).startswith(text)

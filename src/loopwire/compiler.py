@@ -129,9 +129,8 @@ def compile_silently(model: Model, config: CompileConfig | None = None) -> Desig
     graph = verify(lower(folded, types.input_type(), types.layer_types))
     types.refuse_unread(graph)
     _refuse_tables(graph)
-    _refuse_several_ports(folded, config)
     if config.stateful:
-        graph = carry_states(graph)
+        graph = carry_states(graph, {layer.name for layer in folded.layers if isinstance(layer, Cell)})
     if config.sliding_window:
         check_window(graph)
     config = find_target(config.target).check(QuantisedModel(folded, config, graph), device)
@@ -173,13 +172,3 @@ def _refuse_tables(graph: Graph) -> None:
             except ConfigError as error:
                 where = f"layer {node.result.layer!r}, {error.where}" if node.result.layer else error.where
                 raise ConfigError(where, error.problem, error.remedy) from None
-
-
-def _refuse_several_ports(model: Model, config: CompileConfig) -> None:
-    """Refuse what is for one stream of samples or calls, where a model has several inputs or outputs."""
-    for knob in ("stateful", "sliding_window"):
-        if getattr(config, knob) and len(model.inputs) + len(model.outputs) > 2:
-            ports = f"{len(model.inputs)} inputs and {len(model.outputs)} outputs"
-            raise UnsupportedError(
-                knob, f"the model has {ports}, and what lasts belongs to one stream in, one out", f"Leave {knob!r} out"
-            )

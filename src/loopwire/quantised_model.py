@@ -16,7 +16,7 @@ from loopwire.data import Batch, Inputs, check_batch, check_fresh, check_indices
 from loopwire.emulator.calls import evaluate_calls
 from loopwire.emulator.evaluate import evaluate_integers, evaluate_real, shortened
 from loopwire.emulator.fast_emulator import FastEmulator, try_build
-from loopwire.emulator.windows import windows
+from loopwire.emulator.windows import seen_of
 from loopwire.errors import DataError
 from loopwire.ir.fixed_point import quantise, to_real
 from loopwire.ir.graph import Graph
@@ -70,14 +70,14 @@ class QuantisedModel:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of the only input: the model's, or of a sample of its sliding window."""
-        return self.graph.inputs[0].type.shape[1:] if self.config.sliding_window else self.model.input_shape
+        return self._shapes_read[0] if self.config.sliding_window else self.model.input_shape
 
     @property
     def ports(self) -> tuple[Tensor, ...]:
         """The inputs by name and shape: the model's, or a sample of its sliding window."""
         if not self.config.sliding_window:
             return self.model.inputs
-        return (Tensor(self.model.inputs[0].name, self.input_shape),)
+        return tuple(Tensor(x.name, shape) for x, shape in zip(self.model.inputs, self._shapes_read, strict=True))
 
     @property
     def port_names(self) -> PortNames:
@@ -153,8 +153,8 @@ class QuantisedModel:
                     meter.observe_input(value, shortened(array, n))
             with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is looked at below
                 if self.config.stateful:
-                    calls = evaluate_calls(evaluate, self.graph, part.only, anew, self.config.channels, n)
-                    results.append(Batch((calls,)))
+                    channels = self.config.channels
+                    results.append(Batch(evaluate_calls(evaluate, self.graph, part.arrays, anew, channels, n)))
                 else:
                     results.append(Batch(evaluate(self.graph, part.arrays, n)))
         checked = Batch.joined(results).each(partial(check_results, "x"))
@@ -264,7 +264,7 @@ class QuantisedModel:
             lengths = None
         if self.config.stateful:
             call = self._fast_calls or evaluate_integers
-            return Batch((evaluate_calls(call, self.graph, integers.only, fresh, self.config.channels, lengths),))
+            return Batch(evaluate_calls(call, self.graph, integers.arrays, fresh, self.config.channels, lengths))
         evaluate = self._fast_emulator or evaluate_integers
         return Batch(evaluate(self.graph, integers.arrays, lengths))
 
@@ -324,11 +324,17 @@ class QuantisedModel:
         """Return what the model sees of some inputs: themselves, or the window that ends with each."""
         if not self.config.sliding_window:
             return x[rows]
-        return Batch((windows(x.only, fresh, self.graph.inputs[0].type.shape[0], self.config.channels, rows),))
+        return Batch(seen_of(self.graph, x.arrays, fresh, self.config.channels, rows))
 
     def _as_read(self, x: Batch) -> Batch:
         """Return inputs (N, *input_shape) in the shapes that the layers read, samples as they are."""
-        return x if self.config.sliding_window else x.each(_shaped, [value.type.shape for value in self.graph.inputs])
+        return x.each(_shaped, self._shapes_read)
+
+    @property
+    def _shapes_read(self) -> list[tuple[int, ...]]:
+        """The shapes of what the inputs bring at once: sequences, vectors, or samples of windows."""
+        shapes = [value.type.shape for value in self.graph.inputs]
+        return [shape[-1:] for shape in shapes] if self.config.sliding_window else shapes
 
     def _as_model(self, outputs: Batch) -> Batch:
         """Return results in the shapes of the model's."""

@@ -13,6 +13,7 @@ from loopwire.boards.identity import Identity, identity_of
 from loopwire.boards.registry import find_board
 from loopwire.boards.several_ports import TURNS, Side, one_stream_module
 from loopwire.bounded import read_project_text
+from loopwire.knobs import Knobs
 from loopwire.project.folder import MARKER, write_project
 from loopwire.project.written import read_verilog_facts
 
@@ -70,6 +71,7 @@ def _hosted(project: Path, facts: Mapping[str, Any]) -> tuple[Identity, dict[str
     sources = {Path(name).name: read_project_text(project / name) for name in names} | hosted_files(identity)
     if "inputs" in facts:
         sides = Side.of(facts["inputs"]), Side.of(facts["outputs"])
-        sources[f"{identity.name}.sv"] = one_stream_module(identity.name, facts["top"], *sides)
+        remembers = Knobs(**facts["knobs"]).remembers
+        sources[f"{identity.name}.sv"] = one_stream_module(identity.name, facts["top"], *sides, remembers)
         sources[TURNS] = static_text(TURNS)
     return identity, sources

@@ -16,7 +16,7 @@ from loopwire.boards.several_ports import Side
 from loopwire.emulator.calls import evaluate_calls
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.emulator.fast_emulator import try_build
-from loopwire.emulator.windows import windows
+from loopwire.emulator.windows import seen_of
 from loopwire.errors import BoardError
 from loopwire.ir.fixed_point import Integers, quantise, to_real
 from loopwire.knobs import Knobs
@@ -89,7 +89,9 @@ def several_inputs(project: Path) -> list[Tensor]:
     facts = read_facts(project)
     if "inputs" not in facts:
         return []
-    return [Tensor(name, x.type.shape) for name, x in zip(facts["inputs"], read_graph(project).inputs, strict=True)]
+    knobs, inputs = Knobs(**facts["knobs"]), read_graph(project).inputs
+    shapes = [x.type.shape[-1:] if knobs.sliding_window else x.type.shape for x in inputs]
+    return [Tensor(name, shape) for name, shape in zip(facts["inputs"], shapes, strict=True)]
 
 
 def classify_several(
@@ -124,12 +126,8 @@ def require_equal_several(where: str, outcome: SeveralOutcome, project: Path) ->
         BoardError: one differs.
         OutputError: the project's graph cannot be read.
     """
-    graph = read_graph(project)
-    given = tuple(
-        array.reshape(len(array), *value.type.shape)
-        for value, array in zip(graph.inputs, outcome.inputs.values(), strict=True)
-    )
-    for (name, found), due in zip(outcome.results.items(), evaluate_integers(graph, given), strict=True):
+    emulated = _emulated(tuple(outcome.inputs.values()), project)
+    for (name, found), due in zip(outcome.results.items(), emulated, strict=True):
         different = np.argwhere(due.reshape(found.shape) != found)
         if len(different):
             place = tuple(int(k) for k in different[0])
@@ -165,7 +163,8 @@ def require_equal(where: str, outcome: Outcome, project: Path) -> None:
         OutputError: the project's graph cannot be read.
     """
     given = outcome.results
-    expected = _emulated(outcome.inputs, project).reshape(given.shape)
+    (due,) = _emulated((outcome.inputs,), project)
+    expected = due.reshape(given.shape)
     different = np.argwhere(expected != given)
     if len(different):
         first = tuple(int(k) for k in different[0])
@@ -177,19 +176,20 @@ def require_equal(where: str, outcome: Outcome, project: Path) -> None:
         )
 
 
-def _emulated(inputs: Integers, project: Path) -> Integers:
+def _emulated(inputs: Sequence[Integers], project: Path) -> tuple[Integers, ...]:
     """Return the results of a written project's graph for full sequences, as after a reset."""
     facts, graph = read_facts(project), read_graph(project)
     knobs = Knobs(**facts["knobs"])
-    none, shape = np.zeros(len(inputs), np.bool_), graph.inputs[0].type.shape
-    if not knobs.sliding_window:
-        inputs = inputs.reshape(len(inputs), *shape)
+    none = np.zeros(len(inputs[0]), np.bool_)
+    shapes = [x.type.shape[-1:] if knobs.sliding_window else x.type.shape for x in graph.inputs]
+    given = tuple(array.reshape(len(array), *shape) for array, shape in zip(inputs, shapes, strict=True))
     if knobs.stateful:
-        return evaluate_calls(evaluate_integers, graph, inputs, none, knobs.channels)
+        return evaluate_calls(evaluate_integers, graph, given, none, knobs.channels)
     if knobs.sliding_window:
-        inputs = windows(inputs, none, shape[0], knobs.channels)
+        given = seen_of(graph, given, none, knobs.channels)
     emulator = try_build(graph)
     if emulator is not None:
-        return emulator.run(inputs, None)
-    parts = range(0, len(inputs), EMULATED_AT_ONCE)
-    return np.concatenate([evaluate_integers(graph, (inputs[k : k + EMULATED_AT_ONCE],))[0] for k in parts])
+        return emulator(graph, given, None)
+    starts = range(0, len(none), EMULATED_AT_ONCE)
+    parts = [evaluate_integers(graph, [array[k : k + EMULATED_AT_ONCE] for array in given]) for k in starts]
+    return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))

@@ -103,8 +103,11 @@ def _port(name: str, port: Mapping[str, Any]) -> BoardPort:
     return BoardPort(name, port["stream"], element, format, port["steps"])
 
 
-def one_stream_module(name: str, top: str, inputs: Side, outputs: Side) -> str:
-    """Return the text of a module `name` with one stream each way around the design `top`."""
+def one_stream_module(name: str, top: str, inputs: Side, outputs: Side, remembers: bool) -> str:
+    """Return the text of a module `name` with one stream each way around the design `top`.
+
+    In one that `remembers`, only a reset begins anew.
+    """
     pins = [".aclk", ".aresetn"]
     lines: list[str] = []
     for k, port in enumerate(inputs.ports):
@@ -114,6 +117,7 @@ def one_stream_module(name: str, top: str, inputs: Side, outputs: Side) -> str:
             f".{port.axis}_tvalid(s_axis_tvalid && to_turn[{k}])",
             f".{port.axis}_tready(to_ready[{k}])",
             f".{port.axis}_tlast(to_last)",
+            *([f".{port.axis}_tuser(1'b0)"] if remembers else []),
         ]
         if format.keep_bits:
             (row,) = format.pack_keep(np.array([(port.steps - 1) % format.vectors_per_beat + 1]))

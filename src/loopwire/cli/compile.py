@@ -184,7 +184,7 @@ def _report(
     if found is not None:  # told now: who sees it may want to stop
         problem, remedy = found
         if not is_asked:
-            remedy = f"To have it all the same, add --simulate {sequences}. {_how_to_fit(design)}"
+            remedy = f"To have it all the same, add --simulate {sequences}. To make it fit: {_fitting_command()}"
             raise ConfigError(f"part {report.part}", f"it is too small, by the estimate: {problem}", remedy)
         warnings.warn(f"{report.part} is too small, by the estimate: {problem}. {remedy}", LoopwireWarning, 1)
     if not sequences:
@@ -215,14 +215,6 @@ def _judge(progress: Progress, design: Design, data: Data) -> Judgement:
     for doubt in doubts(facts["agreement"], facts.get("aucs", ()), rows):
         click.secho(f"warning: {printable(doubt)}", fg="red", err=True)
     return judged
-
-
-def _how_to_fit(design: Design) -> str:
-    from loopwire.schedule.network_plan import is_chain
-
-    if is_chain(design.graph, design.config):
-        return f"To make it fit: {_fitting_command()}"
-    return "To make it fit, raise --reuse-factor, or take a larger part"
 
 
 def _fitting_command() -> str:

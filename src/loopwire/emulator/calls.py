@@ -19,37 +19,39 @@ Evaluate = Callable[[Graph, Sequence[Array], npt.NDArray[np.int64] | None], tupl
 def evaluate_calls(
     evaluate: Evaluate,
     graph: Graph,
-    x: Array,
+    x: Sequence[Array],
     fresh: npt.NDArray[np.bool_],
     channels: int,
     lengths: npt.NDArray[np.int64] | None = None,
-) -> Array:
+) -> tuple[Array, ...]:
     """Evaluate a stateful graph call by call, as after a reset.
 
     Args:
         evaluate: on which numbers.
-        graph: one input and one output.
-        x: (N, *shape), call after call; call k is one of channel k mod `channels`.
+        graph: whose scans carry states.
+        x: of each input (N, *shape), call after call; call k is one of channel k mod `channels`.
         fresh: (N,) whether a call starts from the initial states; each channel's first always does.
         channels: streams that take turns.
         lengths: (N,) steps of each call; None: all T.
 
     Returns:
-        The output (N, *shape) of every call.
+        Each output (N, *shape) of every call.
     """
     call, start = expose_states(graph)
     initial = evaluate(start, (), None)
     states = [np.repeat(state, channels, axis=0) for state in initial]
     outputs = []
-    for first in range(0, len(x), channels):
+    for first in range(0, len(fresh), channels):
         turn = slice(first, first + channels)
-        count = len(x[turn])
+        count = len(fresh[turn])
         anew = fresh[turn]
         entering = [
             np.where(anew.reshape(-1, *(1 for _ in state.shape[1:])), begun, state[:count])
             for begun, state in zip(initial, states, strict=True)
         ]
-        output, *left = evaluate(call, (x[turn], *entering), None if lengths is None else lengths[turn])
-        outputs.append(output)
+        given = [array[turn] for array in x]
+        results = evaluate(call, (*given, *entering), None if lengths is None else lengths[turn])
+        left = results[len(graph.outputs) :]
+        outputs.append(results[: len(graph.outputs)])
         states = [np.concatenate((after, state[count:])) for state, after in zip(states, left, strict=True)]
-    return np.concatenate(outputs)
+    return tuple(np.concatenate(calls) for calls in zip(*outputs, strict=True))

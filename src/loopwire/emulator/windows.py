@@ -1,7 +1,11 @@
-"""What a sliding window means: of each sample, the sequence of its channel's last T samples."""
+"""What a sliding window means: of each sample, the sequence of its channel's last T samples.
+
+Of several inputs each brings a sample at a time; a vector that is no sequence comes with each.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,21 +21,45 @@ def check_window(graph: Graph) -> None:
     """Refuse a graph of which no window can slide.
 
     Raises:
-        UnsupportedError: its input is no sequence of several steps, or it gives a result for each of them.
+        UnsupportedError: no input is a sequence, one is a sequence of a single step, or a result is for each of them.
     """
-    (x,), (y,) = graph.inputs, graph.outputs
-    if len(x.type.shape) != 2 or x.type.shape[0] < 2:
+    shapes = [x.type.shape for x in graph.inputs]
+    wrong = [shape for shape in shapes if len(shape) == 2 and shape[0] < 2]
+    if wrong or all(len(shape) == 1 for shape in shapes):
         raise UnsupportedError(
             "sliding_window",
-            f"the model's input, of shape {x.type.shape}, is no sequence of several steps",
+            f"the model's input, of shape {(wrong or shapes)[0]}, is no sequence of several steps",
             "Leave 'sliding_window' out",
         )
-    if len(y.type.shape) != 1:
-        raise UnsupportedError(
-            "sliding_window",
-            f"the model gives a result of shape {y.type.shape} for each window, not one vector",
-            "Let its last recurrent layer return the last step alone",
-        )
+    for y in graph.outputs:
+        if len(y.type.shape) != 1:
+            raise UnsupportedError(
+                "sliding_window",
+                f"the model gives a result of shape {y.type.shape} for each window, not one vector",
+                "Let its last recurrent layer return the last step alone",
+            )
+
+
+def seen_of(
+    graph: Graph,
+    samples: Sequence[Array],
+    fresh: npt.NDArray[np.bool_],
+    channels: int,
+    rows: slice = slice(None),
+) -> tuple[Array, ...]:
+    """Return what a graph sees of samples of each input: windows of those that are sequences, the others as they are.
+
+    Args:
+        graph: of which windows slide.
+        samples: of each input (N, F), as they come after a reset.
+        fresh: (N,) whether a sample begins its channel anew.
+        channels: streams that take turns.
+        rows: of which samples; all unless given.
+    """
+    return tuple(
+        windows(given, fresh, x.type.shape[0], channels, rows) if len(x.type.shape) == 2 else given[rows]
+        for x, given in zip(graph.inputs, samples, strict=True)
+    )
 
 
 def windows(

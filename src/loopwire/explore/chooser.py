@@ -16,7 +16,6 @@ from loopwire.explore.clock import clock_periods_ns, fastest
 from loopwire.explore.shapes import Limits, Shape, Shapes
 from loopwire.knobs import Knobs
 from loopwire.report.chosen import QUANTITIES, ChosenKnob, Target
-from loopwire.schedule.network_plan import is_chain
 
 Bounds = dict[str, float]
 THE_PART: Bounds = {"max_share": 1.0}
@@ -69,9 +68,6 @@ def choose(
     if not design.target.PREDICTS:
         problem = f"the cycles and the area of {design.config.target} are known to its tool only"
         raise ConfigError("targets", problem, "Give knobs instead")
-    if not is_chain(design.graph, design.config):
-        remedy = "Leave them out and give the knobs: --reuse-factor, --interleave"
-        raise ConfigError("targets", "knobs are chosen for chains of layers, and this model is a graph", remedy)
     if targets.min_clock_ns is None:
         return _choose(design, targets.bounds(), progress or _silent)
     return _with_a_clock(design, targets.min_clock_ns, targets.bounds(), progress or _silent)

@@ -1,9 +1,10 @@
 """Which shapes hardware of a graph can have: reuse factors, interleave and copies, with cycles and area of each.
 
 Recurrent layers set the pace: of each pace in turn every one of them takes its smallest hardware that keeps up, since
-a faster one would wait for its neighbours. The layers after the last step then share what latency is left: theirs add
-up, a vector passing one after the other, so that of all their reuse factors only those count that nothing beats in both
-latency and area.
+a faster one would wait for its neighbours. What works once a sequence then shares what latency is left: in a chain
+their latencies add up, a vector passing one after the other, so that of all their reuse factors only those count that
+nothing beats in both latency and area. In a graph they may work side by side: there a shape's latency is that of the
+fastest, a lower bound, until it is planned.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from loopwire.ir.interval import Range, ranges
 from loopwire.knobs import Knobs
 from loopwire.schedule.engine import Engine
 from loopwire.schedule.engine_cycles import EngineTiming
-from loopwire.schedule.plan import Plan, Planner, assemble, cut
+from loopwire.schedule.network import Network
+from loopwire.schedule.plan import Plan, assemble, network_of
+from loopwire.schedule.planner import Planner
 from loopwire.timing.pipeline import Pipeline
 
 Size = tuple[float, float]
@@ -48,7 +51,7 @@ class Limits:
 class Shape:
     """One choice of knobs: the reuse factor of each layer, none where all is parallel, and for how many sequences.
 
-    `interval_cycles` is a lower bound, which only other engines' waiting exceeds.
+    `interval_cycles` is a lower bound, which only other engines' waiting exceeds; `latency_cycles` is one of a graph.
     """
 
     reuse_factors: tuple[tuple[str, int], ...]
@@ -81,14 +84,32 @@ class _Cut:
     """The engines that a graph is cut into, the range of its values, and the pipelines made so far."""
 
     graph: Graph
-    chain: tuple[Engine, ...]
+    network: Network
     found: Mapping[Value, Range]
     pipelines: dict[tuple[str, int], Pipeline]
+
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """All of them."""
+        return self.network.engines
+
+    @property
+    def in_a_row(self) -> bool:
+        """Whether a vector passes the engines one after another."""
+        return self.network.is_chain
+
+
+@dataclass(frozen=True)
+class _Later:
+    """Options of an engine that works once a sequence, and whether it is in each copy."""
+
+    options: list[_Option]
+    copied: bool
 
 
 @dataclass(frozen=True)
 class _Head:
-    """Options for the engines after the last step, one each, with the size of all."""
+    """Options for the engines that work once a sequence, one each, with the size of all."""
 
     options: tuple[_Option, ...]
     depth: int
@@ -144,23 +165,25 @@ class Shapes:
 
     def _plan(self, knobs: Knobs) -> Plan:
         cut = self._cut(knobs)
-        pipelines = [self._pipeline(cut, engine, knobs.reuse_factor_of(layer_of(engine))) for engine in cut.chain]
-        return assemble(cut.graph, cut.chain, pipelines, self._planner(cut, knobs))
+        pipelines = [self._pipeline(cut, engine, knobs.reuse_factor_of(layer_of(engine))) for engine in cut.engines]
+        return assemble(cut.graph, cut.network, pipelines, self._planner(cut, knobs))
 
     def _parallel(self, limits: Limits) -> Iterator[Shape]:
-        if any(self._exceeds_part(engine) for engine in self._cut(self._knobs).chain):
+        if any(self._exceeds_part(engine) for engine in self._cut(self._knobs).engines):
             return
         for interleave in self._interleaves():
             knobs = replace(self._knobs, interleave=interleave)
             one = self._plan_if_possible(knobs)
             if one is None:
                 return
-            slowest = max(t.steps * t.ring / t.slots for t in one.timings)
-            for copies in self._copies(slowest, one.length, limits):
+            slowest = max(t.steps * t.ring / t.slots for t in one.smallest.engines)
+            for copies in self._copies(slowest, max(one.input_steps), limits):
                 found = one if copies == 1 else self._plan_if_possible(replace(knobs, copies=copies))
                 if found is None:
                     break
-                parts = [estimate(p, t, self._device) for p, t in zip(found.pipelines, found.timings, strict=True)]
+                parts = [
+                    estimate(p, t, self._device) for p, t in zip(found.pipelines, found.smallest.engines, strict=True)
+                ]
                 together = [r * copies if k < found.copied else r for k, r in enumerate(parts)]
                 resources = sum(together, Resources())
                 interval = max(slowest / copies, _port_cycles(found))
@@ -170,8 +193,9 @@ class Shapes:
     def _folded(self, limits: Limits) -> Iterator[Shape]:
         cut = self._cut(replace(self._knobs, reuse_factor=2))
         pipelines = self._all_pipelines(cut)
-        scans = [engine for engine in cut.chain if engine.nodes]
-        tails = [engine for engine in cut.chain if not engine.nodes]
+        scans = [engine for engine in cut.engines if engine.nodes]
+        tails = [engine for engine in cut.engines if not engine.nodes]
+        copied = {engine.name for engine in cut.engines[: cut.network.copied]}
         options: dict[str, list[_Option]] = {}
         for interleave in self._interleaves():
             planner = self._planner(cut, replace(self._knobs, interleave=interleave))
@@ -181,7 +205,7 @@ class Shapes:
                 return
             if options == looked_at:  # a loop for one sequence only: as many as fit are one
                 continue
-            later = [options[engine.name] for engine in tails]
+            later = [_Later(options[engine.name], copied=engine.name in copied) for engine in tails]
             cells = []
             for pace in sorted({o.timing.ring for engine in scans for o in options[engine.name]} or {1}):
                 fitting = [[o for o in options[engine.name] if o.timing.ring <= pace] for engine in scans]
@@ -189,61 +213,64 @@ class Shapes:
                     cell = [_smallest(choices) for choices in fitting]
                     cells += [cell] if cell not in cells else []
             for cell in cells:
-                yield from self._joined(planner.knobs, cell, later, limits)
+                yield from self._joined(cut, planner.knobs, cell, later, limits)
 
     def _joined(
         self,
+        cut: _Cut,
         knobs: Knobs,
         cell: list[_Option],
-        later: Sequence[list[_Option]],
+        later: Sequence[_Later],
         limits: Limits,
     ) -> Iterator[Shape]:
         """Yield a choice for the recurrent layers with every choice for those after them that is worth it."""
         slowest = max((option.interval_cycles for option in cell), default=1)
         recurrent = sum((option.resources for option in cell), Resources())
         steps_cycles = max(((option.timing.steps - 1) * option.timing.ring for option in cell), default=0)
+        left_cycles = limits.latency_cycles - steps_cycles if cut.in_a_row else math.inf
         for copies in self._copies(slowest, cell[0].timing.steps if cell else 1, limits):
             others = recurrent * copies
             if self._size(others)[0] > limits.share:
                 continue
-            heads = self._heads(later, replace(limits, latency_cycles=limits.latency_cycles - steps_cycles), others)
             latency_cycles: int | None = None
-            for head in heads:
+            for head in self._heads(later, replace(limits, latency_cycles=left_cycles), others, copies):
                 factors = _factors(cell, head)
                 if not factors:
                     continue
+                depth = head.depth * cut.in_a_row
                 if latency_cycles is None:
                     plan = self._plan(replace(knobs, layer_reuse_factor=dict(factors)))
-                    latency_cycles = plan.latency_cycles - head.depth
+                    latency_cycles = plan.latency_cycles - depth
                     interval = max(slowest / copies, _port_cycles(plan))
                 yield Shape(
                     factors,
                     knobs.interleave,
                     copies,
-                    latency_cycles + head.depth,
+                    latency_cycles + depth,
                     max(interval, head.interval_cycles),
                     head.resources,
                     head.size,
                 )
 
-    def _heads(self, later: Sequence[list[_Option]], limits: Limits, others: Resources) -> list[_Head]:
-        """Return choices of one option for each engine after the last step, fastest first, none beaten by another.
+    def _heads(self, later: Sequence[_Later], limits: Limits, others: Resources, copies: int) -> list[_Head]:
+        """Return choices of an option for each engine that works once a sequence, fastest first, none beaten.
 
         Their resources and sizes are counted with those of `others`, whose scarcest resource is to be spared.
         """
         heads = [_Head((), 0, 0, others, self._size(others))]
-        for options in later:
-            fitting = [option for option in options if option.interval_cycles <= limits.interval_cycles]
+        for engine in later:
+            times = copies if engine.copied else 1
+            fitting = [option for option in engine.options if option.interval_cycles <= times * limits.interval_cycles]
             depths = np.add.outer([head.depth for head in heads], [option.timing.depth for option in fitting])
             depths = depths.reshape(len(heads), len(fitting))
-            counts = _counts(heads)[:, None] + _counts(fitting)[None]
+            counts = _counts(heads)[:, None] + times * _counts(fitting)[None]
             chosen = _unbeaten(depths, counts / self._capacities, limits.latency_cycles)
-            heads = [self._longer(heads[head], fitting[option]) for head, option in chosen]
+            heads = [self._longer(heads[head], fitting[option], times) for head, option in chosen]
         return heads
 
-    def _longer(self, head: _Head, option: _Option) -> _Head:
-        resources = head.resources + option.resources
-        interval = max(head.interval_cycles, option.interval_cycles)
+    def _longer(self, head: _Head, option: _Option, times: int) -> _Head:
+        resources = head.resources + option.resources * times
+        interval = max(head.interval_cycles, option.interval_cycles / times)
         return _Head(
             (*head.options, option), head.depth + option.timing.depth, interval, resources, self._size(resources)
         )
@@ -254,8 +281,8 @@ class Shapes:
 
     def _all_pipelines(self, cut: _Cut) -> dict[str, list[tuple[int, Pipeline]]]:
         """Return, of each engine by name, its pipelines, each with its reuse factor."""
-        kept = [(engine, factor) for engine in cut.chain for factor in self._worthwhile(engine)]
-        found: dict[str, list[tuple[int, Pipeline]]] = {engine.name: [] for engine in cut.chain}
+        kept = [(engine, factor) for engine in cut.engines for factor in self._worthwhile(engine)]
+        found: dict[str, list[tuple[int, Pipeline]]] = {engine.name: [] for engine in cut.engines}
         refusals: dict[str, ConfigError] = {}
         for done, (engine, factor) in enumerate(kept):
             self._progress(done, len(kept))
@@ -295,7 +322,7 @@ class Shapes:
         """Return the options of each engine with one interleave, made once."""
         interleave = planner.knobs.interleave
         if interleave not in self._known_options:
-            found = {engine.name: self._options(planner, engine, pipelines[engine.name]) for engine in cut.chain}
+            found = {engine.name: self._options(planner, engine, pipelines[engine.name]) for engine in cut.engines}
             self._known_options[interleave] = found
         return self._known_options[interleave]
 
@@ -313,8 +340,8 @@ class Shapes:
     def _cut(self, knobs: Knobs) -> _Cut:
         key = (knobs.reuses, knobs.copies > 1)
         if key not in self._cuts:
-            graph, chain = cut(self._graph, knobs)
-            self._cuts[key] = _Cut(graph, chain, ranges(graph), {})
+            graph, network = network_of(self._graph, knobs)
+            self._cuts[key] = _Cut(graph, network, ranges(graph), {})
         return self._cuts[key]
 
     def _pipeline(self, cut: _Cut, engine: Engine, reuse_factor: int) -> Pipeline:
@@ -333,7 +360,7 @@ class Shapes:
         What has no state has no loop.
         """
         yield None
-        if not self._knobs.stateful and any(engine.states for engine in self._cut(self._knobs).chain):
+        if not self._knobs.stateful and any(engine.states for engine in self._cut(self._knobs).engines):
             yield from range(1, 1 << 30)
 
     def _copies(self, slowest: float, steps: int, limits: Limits) -> Sequence[int]:
@@ -384,6 +411,6 @@ def _factors(cell: Sequence[_Option], head: _Head) -> tuple[tuple[str, int], ...
 
 
 def _port_cycles(plan: Plan) -> int:
-    """Return the cycles in which a sequence passes the input."""
-    pace = plan.timing.input
-    return -(-plan.length // pace.vectors_per_beat) * pace.beats_per_vector
+    """Return the cycles in which a sequence passes the slowest input."""
+    ends = zip(plan.input_steps, plan.smallest.inputs, strict=True)
+    return max(-(-steps // pace.vectors_per_beat) * pace.beats_per_vector for steps, pace in ends)

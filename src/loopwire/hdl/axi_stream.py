@@ -33,7 +33,7 @@ class Beats:
 
 @dataclass(frozen=True, slots=True)
 class Sideband:
-    """What comes with a sequence besides data: labels of its first beat, which leave with its result, and TLAST.
+    """What comes with a sequence besides data: labels of its first beat, which leave with its results, and TLAST.
 
     Attributes:
         fresh: whether bit 0 of TUSER at the input, but not at the output, says that a channel starts anew.
@@ -48,6 +48,10 @@ class Sideband:
     id_bits: int = 0
     channels: int = 1
     strict: bool = False
+
+    def of_input(self, index: int) -> Sideband:
+        """Return what comes with an input: labels with the first one, the rest with all."""
+        return self if index == 0 else Sideband(fresh=self.fresh, strict=self.strict)
 
     @property
     def tuser_bits(self) -> int:

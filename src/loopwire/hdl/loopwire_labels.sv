@@ -13,12 +13,12 @@ module loopwire_labels #(
     output logic [BITS-1:0] m_label             // of the result that is there
 );
   localparam int PLACE_BITS = $clog2(DEPTH);
-  logic [BITS-1:0] labels [0:DEPTH-1];
+  logic [BITS-1:0] kept [0:DEPTH-1];
   logic [PLACE_BITS-1:0] write_place, read_place;
 
-  assign m_label = labels[read_place];
+  assign m_label = kept[read_place];
 
-  always_ff @(posedge aclk) if (begins) labels[write_place] <= s_label;
+  always_ff @(posedge aclk) if (begins) kept[write_place] <= s_label;
 
   always_ff @(posedge aclk) begin
     if (begins) write_place <= write_place + PLACE_BITS'(1);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from loopwire.errors import ConfigError, UnsupportedError
@@ -12,14 +13,22 @@ from loopwire.passes.rewrite import drop_unused
 WHERE = "stateful"
 
 
-def carry_states(graph: Graph) -> Graph:
-    """Return a lowered graph whose recurrent layers carry all their states.
+def carry_states(graph: Graph, layers: Collection[str]) -> Graph:
+    """Return a lowered graph in which some layers carry their states.
+
+    All but those that start anew with each sequence from what the model computes: an encoder's final state, say.
+
+    Args:
+        graph: a lowered one.
+        layers: the names of recurrent layers.
 
     Raises:
-        ConfigError: no layer has a state.
+        ConfigError: no layer has a state to carry.
         UnsupportedError: a layer reads its sequence backwards.
     """
-    if not any(isinstance(node.op, ops.Scan) and node.op.states for node in graph.nodes):
+    producers = graph.producers()
+    carrying = tuple(_carrying(node, producers) if node.results[0].layer in layers else node for node in graph.nodes)
+    if not any(isinstance(node.op, ops.Scan) and node.op.carried for node in carrying):
         raise ConfigError(WHERE, "no layer of this model has a state", "Leave 'stateful' out")
     reverse = next((node for node in graph.nodes if isinstance(node.op, ops.Reverse)), None)
     if reverse is not None:
@@ -28,13 +37,20 @@ def carry_states(graph: Graph) -> Graph:
             "it reads each sequence backwards, so a stream has no state for its next one to go on from",
             "Leave 'stateful' out, or use layers that read forwards",
         )
-    return replace(graph, nodes=tuple(_carrying(node) for node in graph.nodes))
+    return replace(graph, nodes=carrying)
 
 
-def _carrying(node: Node) -> Node:
+def _carrying(node: Node, producers: Mapping[Value, Node]) -> Node:
     if not isinstance(node.op, ops.Scan):
         return node
-    return replace(node, op=replace(node.op, carried=frozenset(range(node.op.states))))
+    known = (index for index in range(node.op.states) if _is_known(node.operands[index], producers))
+    return replace(node, op=replace(node.op, carried=frozenset(known)))
+
+
+def _is_known(value: Value, producers: Mapping[Value, Node]) -> bool:
+    """Say whether a value follows from constants."""
+    node = producers.get(value)
+    return node is not None and all(_is_known(operand, producers) for operand in node.operands)
 
 
 def expose_states(graph: Graph) -> tuple[Graph, Graph]:

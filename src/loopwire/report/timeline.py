@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from loopwire.datapath.ops import Constant, View
 from loopwire.report.svg import COLOURS, INK, box, cut, line, picture, text
-from loopwire.schedule.cycles import DesignTiming, run
+from loopwire.schedule.cycles import run
 from loopwire.schedule.engine_cycles import EngineTiming
+from loopwire.schedule.network_timing import NetworkTiming
 from loopwire.text.table import grouped
 from loopwire.timing.pipeline import Pipeline
 
@@ -90,10 +91,11 @@ def _bars(
     return parts
 
 
-def sequences_svg(design: DesignTiming) -> str:
+def sequences_svg(timing: NetworkTiming) -> str:
     """Draw the first sequences at full rate: when their beats come in, until when they are worked on, their result."""
-    count = min(design.copies * max(engine.slots for engine in design.copied) + 3, MOST_SEQUENCES)
-    found = run(design, count)
+    slots = max((engine.slots for engine in timing.engines[: timing.copied]), default=1)
+    count = min(timing.copies * slots + 3, MOST_SEQUENCES)
+    found = run(timing, count)
     last = found[-1].last_output + 1
     scale = (WIDTH - LABEL - 90) / last
     parts = []

@@ -101,7 +101,7 @@ class SteadyState:
         return self.period_cycles / self.period_sequences
 
 
-class Flow(Protocol):
+class Sequential(Protocol):
     """What sequences go through, one after another at full rate."""
 
     @property
@@ -115,7 +115,7 @@ class Flow(Protocol):
         """Return the cycles of the next sequence."""
 
 
-def settled(flow: Flow) -> SteadyState:
+def settled(flow: Sequential) -> SteadyState:
     """Return what a flow settles into."""
     seen: dict[tuple[object, ...], tuple[int, int]] = {}
     count = 0

@@ -38,6 +38,10 @@ class Reshaping:
         return self.count // self.part_count
 
 
+Room = Callable[[Sequence[int]], int]
+"""Given when the vectors of a sequence left that are before it, the first cycle in which a vector can leave."""
+
+
 class ReshapingState:
     """When vectors pass, sequence after sequence: a part a cycle, none that would end a vector that cannot leave."""
 
@@ -46,34 +50,28 @@ class ReshapingState:
         self._last = -1
         """Cycle of the last part."""
 
-    def accepts(self, before: Sequence[int], leaves: Callable[[int], int]) -> int:
-        """Return the first cycle in which a vector can come.
+    def accepts(self, before: Sequence[int], room: Room) -> int:
+        """Return the first cycle in which a vector can come, `before` when the earlier ones of its sequence came."""
+        last, left = self._parts(before, room)
+        return self._earliest(last + 1, len(before) * self._given, left, room)
 
-        Args:
-            before: when the earlier ones of its sequence came.
-            leaves: the first cycle in which a vector, by its number in the sequence, can leave.
-        """
-        last, _ = self._parts(before, leaves)
-        return self._earliest(last + 1, len(before) * self._given, leaves)
-
-    def take(self, cycles: Sequence[int], leaves: Callable[[int], int]) -> list[int]:
+    def take(self, cycles: Sequence[int], room: Room) -> list[int]:
         """Take a sequence's vectors in these cycles, and return those in which vectors leave."""
-        self._last, left = self._parts(cycles, leaves)
+        self._last, left = self._parts(cycles, room)
         return left
 
-    def situation(self, now: int) -> int:
+    def situation(self, now: int) -> tuple[int, ...]:
         """Return what further sequences depend on, counted from `now`."""
-        return max(self._last + 1 - now, 0)
+        return (max(self._last + 1 - now, 0),)
 
-    def _parts(self, cycles: Sequence[int], leaves: Callable[[int], int]) -> tuple[int, list[int]]:
-        last, left = self._last, []
+    def _parts(self, cycles: Sequence[int], room: Room) -> tuple[int, list[int]]:
+        last, left = self._last, list[int]()
         for number in range(len(cycles) * self._given):
             vector, part = divmod(number, self._given)
-            last = self._earliest(last + 1 if part else cycles[vector], number, leaves)
+            last = self._earliest(last + 1 if part else cycles[vector], number, left, room)
             if number % self._taken == self._taken - 1:
                 left.append(last)
         return last, left
 
-    def _earliest(self, cycle: int, number: int, leaves: Callable[[int], int]) -> int:
-        vector, part = divmod(number, self._taken)
-        return max(cycle, leaves(vector)) if part == self._taken - 1 else cycle
+    def _earliest(self, cycle: int, number: int, left: Sequence[int], room: Room) -> int:
+        return max(cycle, room(left)) if number % self._taken == self._taken - 1 else cycle

@@ -30,7 +30,7 @@ def port_wrapper(
         name: of the wrapper, with the ports that `sim_driver.cpp` drives.
         top: the module.
         inputs, outputs: its ports; the first input lies lowest.
-        sideband: of its first input and its outputs.
+        sideband: what comes with a sequence.
         has_status: whether it tells of broken framing; else the wrapper's status is 0.
     """
     widths = [8 * sum(side) for side in beat_bytes(inputs, outputs, sideband)]
@@ -75,10 +75,9 @@ def header(name: str, inputs: int, outputs: int, in_bits: int, out_bits: int) ->
 
 def _bits(side: str, index: int, port: StreamPort, sideband: Sideband) -> tuple[int, int, int, int]:
     """Return the bits of TDATA, TKEEP, TUSER and TID; 0 where there is none."""
-    labels = (sideband.user_bits, sideband.id_bits)
-    if side == "s":
-        labels = (sideband.tuser_bits, sideband.id_bits) if index == 0 else (0, 0)
-    return port.format.bits, port.format.keep_bits, *labels
+    given = sideband.of_input(index) if side == "s" else sideband
+    user_bits = given.tuser_bits if side == "s" else given.user_bits
+    return port.format.bits, port.format.keep_bits, user_bits, given.id_bits
 
 
 def _sizes(side: str, index: int, port: StreamPort, sideband: Sideband) -> list[int]:

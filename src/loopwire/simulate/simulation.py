@@ -232,7 +232,7 @@ class Simulator:
         directory: where the module's memory files are.
         inputs, outputs: its ports.
         widths: bytes of a beat of each input, and of each output, as they are compiled: those of its signals, or more.
-        sideband: what else comes with a sequence at the first input and leaves with all its results.
+        sideband: what else comes with a sequence and leaves with all its results.
         has_status: whether the module tells of broken framing.
     """
 
@@ -293,7 +293,7 @@ class Simulator:
         well = port.format.beats(given.vectors, lengths)
         framed = framed_well(port.format, well)
         if stimulus.breaks_framing:
-            framed = break_framing(port.format, well, port.steps, random, self.sideband)
+            framed = break_framing(port.format, well, port.steps, random, self.sideband.of_input(index))
         counts, dropped = framed.beats.lengths, framed.dropped
         ends = np.cumsum(counts) - 1
         last = counts - dropped < port.format.beat_counts(port.steps)
@@ -302,28 +302,11 @@ class Simulator:
         flags[ends, 0] = _ENDS | last * _LAST
         flags[(ends - counts + dropped)[dropped > 0], 0] = _LAST
         parts = [port.format.pack(framed.beats.lanes), framed.keep]
-        if index == 0:
-            parts += self._sideband_bytes(framed, given.fresh, random)
+        parts += _sideband_bytes(self.sideband.of_input(index), framed, given.fresh, random)
         data = np.concatenate(parts, axis=1)
         padding = np.zeros((len(data), self.widths[0][index] - data.shape[1]), np.uint8)
         overrun = bool(framed.overruns.any() or (last.any() and not last.all()))
         return _Sent(counts, np.concatenate((data, padding, flags), axis=1), bool(framed.errors.any()), overrun)
-
-    def _sideband_bytes(
-        self, framed: Framed, fresh: npt.NDArray[np.bool_] | None, random: np.random.Generator
-    ) -> list[npt.NDArray[np.uint8]]:
-        """Return TUSER and TID of each beat: no module may look at them but with a sequence's first one."""
-        lengths, sideband = framed.beats.lengths, self.sideband
-        starts = np.cumsum(lengths) - lengths
-        users = sideband.users(len(lengths)) << sideband.fresh | (0 if fresh is None else fresh.astype(np.int64))
-        parts = []
-        ids = sideband.ids(len(lengths))
-        for values, of_dropped, bits in ((users, users, sideband.tuser_bits), (ids, ids ^ 1, sideband.id_bits)):
-            beats = random.integers(1 << bits, size=len(framed.beats.lanes))
-            beats[starts] = of_dropped  # another channel's TID, where a sequence is dropped
-            beats[starts + framed.dropped] = values
-            parts.append(_bytes_of(beats, bits))
-        return parts
 
     @staticmethod
     def _most_beats(port: StreamPort) -> int:
@@ -405,3 +388,20 @@ class Simulator:
 def _bytes_of(values: Counts, bits: int) -> npt.NDArray[np.uint8]:
     """Return integers of so many bits as bytes, lowest first [n, bytes]."""
     return values.astype("<i8").view(np.uint8).reshape(-1, 8)[:, : -(-bits // 8)]
+
+
+def _sideband_bytes(
+    sideband: Sideband, framed: Framed, fresh: npt.NDArray[np.bool_] | None, random: np.random.Generator
+) -> list[npt.NDArray[np.uint8]]:
+    """Return TUSER and TID of each beat: no module may look at them but with a sequence's first one."""
+    lengths = framed.beats.lengths
+    starts = np.cumsum(lengths) - lengths
+    users = sideband.users(len(lengths)) << sideband.fresh | (0 if fresh is None else fresh.astype(np.int64))
+    parts = []
+    ids = sideband.ids(len(lengths))
+    for values, of_dropped, bits in ((users, users, sideband.tuser_bits), (ids, ids ^ 1, sideband.id_bits)):
+        beats = random.integers(1 << bits, size=len(framed.beats.lanes))
+        beats[starts] = of_dropped  # another channel's TID, where a sequence is dropped
+        beats[starts + framed.dropped] = values
+        parts.append(_bytes_of(beats, bits))
+    return parts

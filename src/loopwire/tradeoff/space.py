@@ -16,7 +16,7 @@ from loopwire.explore.groups import Group, Probe, Types, configuration, fixed
 from loopwire.explore.integer_bits import bits_from_data
 from loopwire.knobs import IO, Knobs
 from loopwire.layers.model import Model
-from loopwire.schedule.plan import cut
+from loopwire.schedule.plan import network_of
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -56,8 +56,8 @@ class Space:
     ) -> Space:
         """Return the space of a model: integer bits hold all values that the events cause."""
         probe = Probe(model)
-        chain = cut(compile_silently(model, base).graph, Knobs(reuse_factor=2))[1]
-        factors = {layer_of(engine): tuple(reuse_factors(engine)) for engine in chain}
+        _, network = network_of(compile_silently(model, base).graph, Knobs(reuse_factor=2))
+        factors = {layer_of(engine): tuple(reuse_factors(engine)) for engine in network.engines}
         copies = 1 if base.remembers else min(model.input_shape[0] if len(model.input_shape) > 1 else 1, MOST_COPIES)
         integer_bits = bits_from_data(probe, (events.inputs,))
         varied = {layer: found for layer, found in factors.items() if len(found) > 1}

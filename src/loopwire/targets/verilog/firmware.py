@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 
-from loopwire.area.engine_area import EngineArea, areas, network_areas
+from loopwire.area.engine_area import EngineArea, areas
 from loopwire.cmvm import tree_text as shift_add_text
 from loopwire.cmvm.adder_tree import StagedTree
 from loopwire.devices import Device
@@ -20,19 +20,15 @@ from loopwire.ir.lengths import short_values
 from loopwire.ir.tables import TableForm
 from loopwire.knobs import NO_NAMES, Knobs, PortNames
 from loopwire.plugins import BOARDS
-from loopwire.schedule.cycles import DesignTiming
 from loopwire.schedule.engine_cycles import EngineTiming, SteadyState
-from loopwire.schedule.network_cycles import NetworkTiming
-from loopwire.schedule.network_plan import NetworkPlan, is_chain, plan_network
+from loopwire.schedule.network_timing import NetworkTiming
 from loopwire.schedule.plan import Plan, plan
+from loopwire.targets.verilog.copies import Copies
 from loopwire.targets.verilog.engine_module import Fresh, control_bits, engine_module
 from loopwire.targets.verilog.layer_module import INSTANCE, layer_module, layer_modules, port_names
-from loopwire.targets.verilog.network_module import module_ports as network_module_ports
-from loopwire.targets.verilog.network_module import network_module
-from loopwire.targets.verilog.network_module import ports as network_ports
-from loopwire.targets.verilog.port_signals import module_ports
+from loopwire.targets.verilog.port_signals import Ports, module_ports, ports
 from loopwire.targets.verilog.table_module import table_module
-from loopwire.targets.verilog.top_module import copy_module, top_module
+from loopwire.targets.verilog.top_module import top_module
 from loopwire.text.identifiers import Identifier, LayerNames, Names, words_of
 from loopwire.text.names import FileName
 from loopwire.timing.pipeline import Pipeline
@@ -64,8 +60,7 @@ class Firmware:
     tells what else comes with a sequence and leaves with its result. `layer_modules` tells the layer of each module
     that has one, `ports` all of the top module.
 
-    A network, of any graph that is no chain, may have several `inputs` and `outputs`. The range of its latency is not
-    known.
+    There may be several `inputs` and `outputs`. Where branches meet, the range of the latency is not known.
     """
 
     files: Mapping[str, str]
@@ -79,7 +74,7 @@ class Firmware:
     sideband: Sideband
     latency_range_cycles: tuple[int, int] | None
     steady: SteadyState
-    timing: DesignTiming | NetworkTiming
+    timing: NetworkTiming
     inputs: tuple[StreamPort, ...]
     outputs: tuple[StreamPort, ...]
     engines: tuple[EngineTiming, ...]
@@ -109,15 +104,8 @@ class Firmware:
         return self.sideband.fresh
 
     @property
-    def is_network(self) -> bool:
-        """Whether it is more than a chain of engines."""
-        return isinstance(self.timing, NetworkTiming)
-
-    @property
     def has_streams_apart(self) -> bool:
         """Whether it has several inputs or outputs, or a result of other steps than its sequence's."""
-        if not self.is_network:
-            return False
         (x, *others), (y, *more) = self.inputs, self.outputs
         return bool(others or more) or (y.steps > 1 and (y.steps, y.short) != (x.steps, x.short))
 
@@ -128,7 +116,7 @@ class Firmware:
 
 
 def generate(
-    graph: Graph, device: Device, clock_period_ns: float, name: str, knobs: Knobs, ports: PortNames = NO_NAMES
+    graph: Graph, device: Device, clock_period_ns: float, name: str, knobs: Knobs, names: PortNames = NO_NAMES
 ) -> Firmware:
     """Return firmware for a lowered graph.
 
@@ -138,15 +126,13 @@ def generate(
         clock_period_ns: time between two clock edges.
         name: of the top module.
         knobs: how the graph becomes hardware.
-        ports: names of several inputs and outputs.
+        names: of several inputs and outputs.
 
     Raises:
         UnsupportedError: the layers are connected in a way that firmware does not carry.
         ConfigError: the clock is too fast for an operation, or a knob is set to what cannot be.
     """
-    if is_chain(graph, knobs):
-        return _Writer(device, name).chain(plan(graph, device, clock_period_ns, knobs))
-    return _Writer(device, name).network(plan_network(graph, device, clock_period_ns, knobs), ports)
+    return _Writer(device, name).write(plan(graph, device, clock_period_ns, knobs), names)
 
 
 @dataclass
@@ -158,85 +144,56 @@ class _Writer:
     _layers: dict[Identifier, str] = field(default_factory=dict)
     _layer_names: LayerNames = field(default_factory=LayerNames)
 
-    def _begin(self, around: str, ports: Sequence[str] = ()) -> None:
+    def _begin(self, around: str, sides: Ports) -> None:
         """Choose the top module's name, and keep the words of its text, and of its ports' vectors, from being names of
         others."""
         self._names = Names(reserved_words().union(words_of(around)))
-        self.name = self._names.unique(self.wanted_name, *AROUND, *(f"_{port}" for port in ports))
+        several = [f"_{port.axis}" for port in sides.all if len(sides.all) > 2]
+        self.name = self._names.unique(self.wanted_name, *AROUND, *several)
 
-    def chain(self, plan: Plan) -> Firmware:
+    def write(self, plan: Plan, names: PortNames) -> Firmware:
         any_name = Identifier("loopwire_")
-        self._begin(top_module(any_name, [any_name] * len(plan.chain), any_name, plan))
+        sides = ports(plan, names.inputs, names.outputs)
+        self._begin(top_module(any_name, [any_name] * len(plan.engines), any_name, plan, sides), sides)
         modules = []
-        for index, (engine, pipeline, timing) in enumerate(zip(plan.chain, plan.pipelines, plan.timings, strict=True)):
+        pairs = zip(plan.engines, plan.pipelines, plan.timing.engines, strict=True)
+        for index, (engine, pipeline, timing) in enumerate(pairs):
             modules.append(self._names.unique(f"{self.name}_{engine.name}", INSTANCE))
-            fresh = Fresh(index < plan.told_fresh, index + 1 < plan.told_fresh)
+            fresh = Fresh(plan.takes_fresh(index), plan.hands_on_fresh(index))
             self._write_engine(modules[-1], pipeline, timing, fresh)
         copy = self._names.unique(f"{self.name}_copy")
         if plan.copies > 1:
-            self.files[f"{copy}.sv"] = copy_module(copy, modules, plan)
-        self.files[f"{self.name}.sv"] = top_module(self.name, modules, copy, plan)
+            self.files[f"{copy}.sv"] = Copies(plan, sides).module(copy, modules)
+        self.files[f"{self.name}.sv"] = top_module(self.name, modules, copy, plan, sides)
         self._add_library()
-        sizes = (plan.length if plan.window_channels is None else 1, plan.length if plan.per_step else 1)
+        short = short_values(plan.graph)
+        inputs, outputs = (
+            tuple(StreamPort(p.axis, p.format, p.steps, p.steps > 1 and v in short) for p, v in pairs)
+            for pairs in (
+                zip(sides.inputs, plan.graph.inputs, strict=True),
+                zip(sides.outputs, plan.graph.outputs, strict=True),
+            )
+        )
         return Firmware(
             files=self.files,
             top=self.name,
-            per_step=plan.per_step,
+            per_step=outputs[0].steps > 1,
             latency_cycles=plan.latency_cycles,
             initiation_interval_cycles=plan.steady.initiation_interval_cycles,
             loop_latency_cycles=plan.loop_latency_cycles,
-            interleave=max(timing.slots for timing in plan.timings),
+            interleave=max((timing.slots for timing in plan.timing.engines), default=1),
             copies=plan.copies,
             sideband=plan.sideband,
             latency_range_cycles=plan.latency_range_cycles,
             steady=plan.steady,
             timing=plan.timing,
-            inputs=(StreamPort("s_axis", plan.input, sizes[0], sizes[0] > 1),),
-            outputs=(StreamPort("m_axis", plan.output, sizes[1], sizes[1] > 1),),
-            engines=plan.timings,
-            pipelines=plan.pipelines,
-            areas=areas(plan, self.device),
-            layer_modules=self._layers,
-            ports=module_ports(plan),
-        )
-
-    def network(self, plan: NetworkPlan, names: PortNames) -> Firmware:
-        any_name = Identifier("loopwire_")
-        sides = network_ports(plan, names.inputs, names.outputs)
-        text = network_module(any_name, [any_name] * len(plan.engines), plan, sides)
-        self._begin(text, [port.axis for side in sides for port in side])
-        modules = []
-        for engine, pipeline, timing in zip(plan.engines, plan.pipelines, plan.timing.engines, strict=True):
-            modules.append(self._names.unique(f"{self.name}_{engine.name}", INSTANCE))
-            self._write_engine(modules[-1], pipeline, timing, Fresh(False, False))
-        self.files[f"{self.name}.sv"] = network_module(self.name, modules, plan, sides)
-        self._add_library()
-        short = short_values(plan.graph)
-        inputs, outputs = (
-            tuple(StreamPort(p.axis, p.format, p.steps, v in short) for p, v in zip(side, values, strict=True))
-            for side, values in zip(sides, (plan.graph.inputs, plan.graph.outputs), strict=True)
-        )
-        rings = (pipeline.loop_latency for pipeline in plan.pipelines if pipeline.datapath.rings)
-        return Firmware(
-            files=self.files,
-            top=self.name,
-            per_step=outputs[0].steps > 1,
-            latency_cycles=plan.timing.latency_cycles,
-            initiation_interval_cycles=plan.timing.steady.initiation_interval_cycles,
-            loop_latency_cycles=max(rings, default=1),
-            interleave=max((timing.slots for timing in plan.timing.engines), default=1),
-            copies=1,
-            sideband=Sideband(strict=plan.require_tlast),
-            latency_range_cycles=None,
-            steady=plan.timing.steady,
-            timing=plan.timing,
             inputs=inputs,
             outputs=outputs,
             engines=plan.timing.engines,
             pipelines=plan.pipelines,
-            areas=network_areas(plan, self.device),
+            areas=areas(plan, self.device),
             layer_modules=self._layers,
-            ports=network_module_ports(sides),
+            ports=module_ports(sides),
         )
 
     def _add_library(self) -> None:

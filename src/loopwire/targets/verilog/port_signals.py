@@ -1,57 +1,122 @@
-"""The signals of a design's two ports, and what stands at the ports whatever the data: slices, labels, held results."""
+"""The ports of a design, their signals, and what is at them whatever the data: slices, labels, held results."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from loopwire.hdl.module_port import CLOCK, RESET, STATUS, ModulePort
+from loopwire.hdl.axi_stream import BeatFormat, Sideband
+from loopwire.hdl.module_port import CLOCK, RESET, STATUS, Direction, ModulePort
+from loopwire.hdl.names import KEYWORDS, library_words
 from loopwire.schedule.plan import Plan
+from loopwire.text.identifiers import Names
 
 Signals = Sequence[tuple[str, int]]
 """Names without the port's, and their bits, 0 where a signal is no vector; TVALID and TREADY left out."""
 
 
-def input_signals(plan: Plan) -> Signals:
-    """Return the signals of the input."""
-    sideband = plan.sideband
+@dataclass(frozen=True)
+class Port:
+    """An AXI4-Stream of the top module.
+
+    Attributes:
+        index: which of the inputs, or outputs, it is.
+        axis: begins the names of its signals.
+        name: begins those inside; empty where it is the only one.
+        format: of its beats.
+        steps: vectors of a full sequence, as they come at the port.
+        element: the type of an element.
+        signals: of a beat.
+        registered: whether a register slice is at it.
+    """
+
+    index: int
+    axis: str
+    name: str
+    format: BeatFormat
+    steps: int
+    element: str
+    signals: Signals
+    registered: bool
+
+    def inside(self, what: str) -> str:
+        """Return the name of something of it in the module."""
+        return f"{self.name}_{what}" if self.name else what
+
+    @property
+    def side(self) -> str:
+        """How its signals are called inside of its slice."""
+        if not self.registered:
+            return self.axis
+        return self.inside("taken" if self.axis.startswith("s_") else "given")
+
+
+@dataclass(frozen=True)
+class Ports:
+    """All ports, named after the model's inputs and outputs; an only one is s_axis, or m_axis."""
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+    @property
+    def all(self) -> tuple[Port, ...]:
+        """Inputs, then outputs."""
+        return (*self.inputs, *self.outputs)
+
+
+def ports(plan: Plan, inputs: Sequence[str], outputs: Sequence[str]) -> Ports:
+    """Return the ports of a plan, called after these names, or after the graph's values where there are none."""
+    inside = Names(KEYWORDS, library_words())
+    steps = tuple(1 if plan.slides(index) else count for index, count in enumerate(plan.input_steps))
+
+    def side(axis: str, given: Sequence[str], formats: Sequence[BeatFormat], steps: Sequence[int]) -> tuple[Port, ...]:
+        names, found = Names(frozenset()), []
+        values, signals = (plan.graph.inputs, _input) if axis == "s_axis" else (plan.graph.outputs, _output)
+        for index, (format, count, value) in enumerate(zip(formats, steps, values, strict=True)):
+            name = names.unique(given[index] if given else value.name)
+            several = len(formats) > 1
+            whole, inner = (f"{axis}_{name}", inside.unique(f"{axis[0]}_{name}")) if several else (axis, "")
+            sideband = plan.sideband.of_input(index) if axis == "s_axis" else plan.sideband
+            beat = signals(format, sideband)
+            found.append(Port(index, whole, inner, format, count, str(value.type.element), beat, plan.port_registers))
+        return tuple(found)
+
+    return Ports(side("s_axis", inputs, plan.inputs, steps), side("m_axis", outputs, plan.outputs, plan.output_steps))
+
+
+def _input(format: BeatFormat, sideband: Sideband) -> Signals:
     # Where fresh is all of TUSER it is no vector.
     user_bits = sideband.tuser_bits if sideband.user_bits else 0
     return [
-        ("tdata", plan.input.bits),
-        *([("tkeep", plan.input.keep_bits)] if plan.input.keep_bits else []),
+        ("tdata", format.bits),
+        *([("tkeep", format.keep_bits)] if format.keep_bits else []),
         ("tlast", 0),
         *([("tuser", user_bits)] if sideband.tuser_bits else []),
         *([("tid", sideband.id_bits)] if sideband.id_bits else []),
     ]
 
 
-def output_signals(plan: Plan) -> Signals:
-    """Return the signals of the output."""
-    sideband = plan.sideband
+def _output(format: BeatFormat, sideband: Sideband) -> Signals:
     return [
-        ("tdata", plan.output.bits),
-        *([("tkeep", plan.output.keep_bits)] if plan.output.keep_bits else []),
+        ("tdata", format.bits),
+        *([("tkeep", format.keep_bits)] if format.keep_bits else []),
         ("tlast", 0),
         *([("tuser", sideband.user_bits)] if sideband.user_bits else []),
         *([("tid", sideband.id_bits)] if sideband.id_bits else []),
     ]
 
 
-def module_ports(plan: Plan) -> tuple[ModulePort, ...]:
+def module_ports(ports: Ports) -> tuple[ModulePort, ...]:
     """Return the ports of the top module."""
-    return (CLOCK, RESET, *input_ports(plan), *output_ports(plan), *STATUS)
+    return (CLOCK, RESET, *(signal for port in ports.all for signal in signals_of(port)), *STATUS)
 
 
-def input_ports(plan: Plan) -> tuple[ModulePort, ...]:
-    """Return those of the input, TVALID and TREADY last."""
-    signals = (ModulePort("input", f"s_axis_{signal}", bits) for signal, bits in input_signals(plan))
-    return (*signals, ModulePort("input", "s_axis_tvalid"), ModulePort("output", "s_axis_tready"))
-
-
-def output_ports(plan: Plan) -> tuple[ModulePort, ...]:
-    """Return those of the output, TVALID and TREADY last."""
-    signals = (ModulePort("output", f"m_axis_{signal}", bits) for signal, bits in output_signals(plan))
-    return (*signals, ModulePort("output", "m_axis_tvalid"), ModulePort("input", "m_axis_tready"))
+def signals_of(port: Port) -> tuple[ModulePort, ...]:
+    """Return the signals of a port, TVALID and TREADY last."""
+    given: Direction = "input" if port.axis.startswith("s_") else "output"
+    taken: Direction = "output" if given == "input" else "input"
+    beat = (ModulePort(given, f"{port.axis}_{signal}", bits) for signal, bits in port.signals)
+    return (*beat, ModulePort(given, f"{port.axis}_tvalid"), ModulePort(taken, f"{port.axis}_tready"))
 
 
 def bus(bits: int) -> str:
@@ -72,13 +137,13 @@ def slice_lines(name: str, signals: Signals, source: str, target: str) -> list[s
     ]
 
 
-def declarations(side: str, signals: Signals) -> list[str]:
+def declarations(port: Port) -> list[str]:
     """Declare a port's signals inside the module; what is padding is not read."""
     return [
         "  /* verilator lint_off UNUSEDSIGNAL */  // padding",
-        *(f"  logic {bus(bits)}{side}_{signal};" for signal, bits in signals),
+        *(f"  logic {bus(bits)}{port.side}_{signal};" for signal, bits in port.signals),
         "  /* verilator lint_on UNUSEDSIGNAL */",
-        f"  logic {side}_tvalid, {side}_tready;",
+        f"  logic {port.side}_tvalid, {port.side}_tready;",
     ]
 
 
@@ -87,23 +152,24 @@ def depth(plan: Plan) -> int:
     return 1 << (plan.timing.most_sequences - 1).bit_length()
 
 
-def label_lines(plan: Plan, source: str, target: str) -> list[str]:
-    """Write what hands on TUSER and TID with the result."""
-    sideband = plan.sideband
+def label_lines(plan: Plan, source: Port, target: Port) -> list[str]:
+    """Write what hands on TUSER and TID of the first input with a result."""
+    sideband, given_by, taken_by = plan.sideband, source.side, target.side
     if not sideband.label_bits:
         return []
-    user = f"{source}_tuser"
+    user = f"{given_by}_tuser"
     if sideband.fresh:
         user += f"[{sideband.user_bits}:1]"
     given = [user] if sideband.user_bits else []
-    taken = [f"{target}_tuser"] if sideband.user_bits else []
+    taken = [f"{taken_by}_tuser"] if sideband.user_bits else []
     if sideband.id_bits:
-        given.append(f"{source}_tid")
-        taken.append(f"{target}_tid")
+        given.append(f"{given_by}_tid")
+        taken.append(f"{taken_by}_tid")
+    begins = source.inside("sequence_begins")
     return [
-        f"  loopwire_labels #(.DEPTH({depth(plan)}), .BITS({sideband.label_bits})) labels (",
-        f"      .aclk, .aresetn, .begins(sequence_begins), .s_label({{{', '.join(given)}}}),",
-        f"      .ends({target}_tvalid && {target}_tready && {target}_tlast), .m_label({{{', '.join(taken)}}})",
+        f"  loopwire_labels #(.DEPTH({depth(plan)}), .BITS({sideband.label_bits})) {target.inside('labels')} (",
+        f"      .aclk, .aresetn, .begins({begins}), .s_label({{{', '.join(given)}}}),",
+        f"      .ends({taken_by}_tvalid && {taken_by}_tready && {taken_by}_tlast), .m_label({{{', '.join(taken)}}})",
         "  );",
         "",
     ]

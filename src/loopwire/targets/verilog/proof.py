@@ -12,8 +12,7 @@ from loopwire.config import CompileConfig
 from loopwire.data import Batch
 from loopwire.errors import DataError, VerificationError
 from loopwire.report.summary import Cycles, Verification
-from loopwire.schedule import cycles, network_cycles
-from loopwire.schedule.cycles import DesignTiming
+from loopwire.schedule.cycles import arrivals, run
 from loopwire.simulate.simulation import FAULT, SimulationResult, Stimulus
 from loopwire.targets.protocol import Progress
 from loopwire.targets.verilog.hardware import VerilogHardware
@@ -162,13 +161,9 @@ def _measure_cycles(hardware: VerilogHardware, one: Batch) -> Cycles:
 
 def _measure_latencies(hardware: VerilogHardware, one: Batch) -> tuple[int, int] | tuple[()]:
     """Return the least and the greatest latency of sequences at random times, each of which must be that predicted."""
-    timing, source = hardware.firmware.timing, Random(1)
-    if isinstance(timing, DesignTiming):
-        gaps = cycles.arrivals(timing, source, ARRIVALS)
-        sequences = cycles.run(timing, len(gaps), gaps)
-    else:
-        gaps = network_cycles.arrivals(timing, source, NETWORK_ARRIVALS)
-        sequences = network_cycles.run(timing, len(gaps), gaps)
+    timing = hardware.firmware.timing
+    gaps = arrivals(timing, Random(1), ARRIVALS if timing.is_chain else NETWORK_ARRIVALS)
+    sequences = run(timing, len(gaps), gaps)
     predicted = np.array([one.last_output - one.first_input for one in sequences])
     stimulus = Stimulus(seed=1, gaps_cycles=tuple(gaps))
     same = one[np.zeros(len(gaps), np.int64)]

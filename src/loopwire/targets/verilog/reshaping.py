@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from loopwire.schedule.reshaping import Reshaping
-from loopwire.targets.verilog.streams import Stream, declared, join, split
+from loopwire.targets.verilog.streams import Stream, declared, fresh_of_first, join, split
 
 
 def reshaped(source: Stream, reshaping: Reshaping, name: str) -> tuple[Stream, list[str]]:
@@ -13,6 +13,7 @@ def reshaped(source: Stream, reshaping: Reshaping, name: str) -> tuple[Stream, l
     stream, text = source, list[str]()
     if reshaping.given_steps > 1:
         stream, lines = declared(f"{name}_whole", source.count, source.width, source.signed)
+        stream = replace(stream, fresh=source.fresh)
         text += [
             *lines,
             f"  loopwire_fill #(.STEPS({reshaping.given_steps}), .BITS({stream.bits})) {name}_fill (",
@@ -26,6 +27,8 @@ def reshaped(source: Stream, reshaping: Reshaping, name: str) -> tuple[Stream, l
         stream, lines = split(stream, reshaping.parts_given, f"{name}_part")
         text += lines
     if reshaping.parts_taken > 1:
-        stream, lines = join(stream, reshaping.parts_taken, f"{name}_vector")
-        text += [*lines, f"  wire unused_{name}_vector = &{{1'b0, {stream.parts}}};", ""]
+        part = stream
+        stream, lines = join(part, reshaping.parts_taken, f"{name}_vector")
+        stream, more = fresh_of_first(part, stream, reshaping.parts_taken, f"{name}_")
+        text += [*lines, *more, f"  wire unused_{name}_vector = &{{1'b0, {stream.parts}}};", ""]
     return replace(stream, parts=""), text

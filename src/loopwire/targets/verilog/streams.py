@@ -87,11 +87,29 @@ def join(source: Stream, parts: int, name: str) -> tuple[Stream, list[str]]:
     ]
 
 
+def fresh_of_first(source: Stream, result: Stream, parts: int, name: str) -> tuple[Stream, list[str]]:
+    """Let a stream that `join` made tell what its first part told; `name` begins the register's."""
+    if not source.fresh:
+        return result, []
+    first = f"{source.valid} && {source.ready} && {result.parts} == {part_bits(parts)}'d1"
+    return replace(result, fresh=f"{name}fresh_q"), [
+        f"  logic {name}fresh_q;   // of the step's first beat",
+        f"  always_ff @(posedge aclk) if ({first}) {name}fresh_q <= {source.fresh};",
+        "",
+    ]
+
+
 def queue(source: Stream, depth: int, parts: int, name: str) -> tuple[Stream, list[str]]:
     """Keep up to `depth` transfers of up to so many parts."""
-    bits = source.bits + 1 + part_bits(parts)
     result, lines = declared(name, source.count, source.width, source.signed, part_bits(parts))
-    given, taken = (f"{{{stream.last}, {stream.parts}, {stream.data}}}" for stream in (source, result))
+    result, more = _with_fresh(source, result, name)
+    lines += more
+    bits = source.bits + 1 + part_bits(parts) + bool(source.fresh)
+    told = [f"{stream.fresh}, " if stream.fresh else "" for stream in (source, result)]
+    given, taken = (
+        f"{{{fresh}{stream.last}, {stream.parts}, {stream.data}}}"
+        for fresh, stream in zip(told, (source, result), strict=True)
+    )
     return result, [
         *lines,
         f"  loopwire_queue #(.DEPTH({depth}), .BITS({bits})) {name}_queue (",
@@ -103,14 +121,20 @@ def queue(source: Stream, depth: int, parts: int, name: str) -> tuple[Stream, li
     ]
 
 
+def _with_fresh(source: Stream, result: Stream, name: str) -> tuple[Stream, list[str]]:
+    """Let a stream tell what its source tells, by a new signal."""
+    if not source.fresh:
+        return result, []
+    result = replace(result, fresh=f"{name}_fresh")
+    return result, [f"  logic {result.fresh};"]
+
+
 def register_slice(source: Stream, name: str) -> tuple[Stream, list[str]]:
     """Register all signals of a stream between two engines."""
     result, lines = declared(name, source.count, source.width, source.signed)
-    fresh = []
-    if source.fresh:
-        result = replace(result, fresh=f"{name}_fresh")
-        lines.append(f"  logic {result.fresh};")
-        fresh = [(source.fresh, result.fresh)]
+    result, more = _with_fresh(source, result, name)
+    lines += more
+    fresh = [(source.fresh, result.fresh)] if source.fresh else []
     pairs = [*fresh, (source.last, result.last), (source.data, result.data)]
     given, taken = (", ".join(pair[end] for pair in pairs) for end in (0, 1))
     return result, [

@@ -8,13 +8,12 @@ from dataclasses import replace
 from loopwire.config import CompileConfig
 from loopwire.data import Batch
 from loopwire.devices import Device
+from loopwire.knobs import Knobs
 from loopwire.quantised_model import QuantisedModel
 from loopwire.report.area import estimated_use
 from loopwire.report.layers import LayerStages
 from loopwire.report.summary import HardwareFacts
 from loopwire.report.timeline import occupancy_svg, sequences_svg, stages_by_layer
-from loopwire.schedule.cycles import DesignTiming
-from loopwire.schedule.network_plan import check_network, is_chain
 from loopwire.schedule.plan import check_knobs
 from loopwire.targets.verilog.facts import KINDS, facts
 from loopwire.targets.verilog.firmware import Firmware
@@ -32,17 +31,14 @@ def check(model: QuantisedModel, device: Device) -> CompileConfig:
     """Refuse knobs that the hardware cannot have; a sequence that the model takes as one vector comes in one beat.
 
     Raises:
-        ConfigError, UnsupportedError: as `schedule.plan.check_knobs` and `schedule.network_plan.check_network`.
+        ConfigError, UnsupportedError: as `schedule.plan.check_knobs`.
     """
     config, graph = model.config, model.graph
     bus_is_chosen = config.bus_bits is not None or config.sliding_window
     if len(model.model.inputs[0].shape) < len(graph.inputs[0].type.shape) and not bus_is_chosen:
         config = replace(config, io="parallel")
-    if config.reuses or config.copies > 1 or config.bus_bits is not None or config.remembers:
-        if is_chain(graph, config):
-            check_knobs(graph, config)
-        else:
-            check_network(graph, config)
+    if config.knobs != Knobs():
+        check_knobs(graph, config)
     return config
 
 
@@ -80,15 +76,14 @@ def pictures(hardware: VerilogHardware) -> list[str]:
         occupancy_svg(pipeline, timing, _busy(firmware, index))
         for index, (pipeline, timing) in enumerate(zip(firmware.pipelines, firmware.engines, strict=True))
     )
-    sequences = [sequences_svg(firmware.timing)] if isinstance(firmware.timing, DesignTiming) else []
-    return [*sequences, *engines]
+    return [sequences_svg(firmware.timing), *engines]
 
 
 def _busy(firmware: Firmware, index: int) -> float:
     """Return the share of the cycles, at full rate, in which a stage of an engine works on a step."""
     taken = firmware.engines[index].steps * firmware.pipelines[index].datapath.sharing.cycles
-    is_copied = isinstance(firmware.timing, DesignTiming) and index < len(firmware.timing.copied)
-    return min(taken / (firmware.initiation_interval_cycles * (firmware.copies if is_copied else 1)), 1.0)
+    copies = firmware.copies if index < firmware.timing.copied else 1
+    return min(taken / (firmware.initiation_interval_cycles * copies), 1.0)
 
 
 def build(hardware: VerilogHardware) -> None:

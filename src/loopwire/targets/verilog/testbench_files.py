@@ -6,7 +6,6 @@ import numpy as np
 
 from loopwire.data import Batch
 from loopwire.hdl import testbench
-from loopwire.hdl.axi_stream import NO_SIDEBAND
 from loopwire.hdl.testbench import Pace, Vectors
 from loopwire.targets.verilog.hardware import VerilogHardware
 
@@ -32,8 +31,7 @@ def testbench_files(hardware: VerilogHardware, x: Batch) -> dict[str, str]:
         last = given.lengths < port.steps
         last[::4] = True
         last |= model.config.require_tlast
-        # What comes with a sequence comes with the first input.
-        sideband = NO_SIDEBAND if inputs else firmware.sideband
+        sideband = firmware.sideband.of_input(len(inputs))
         inputs.append(Vectors(port, given, last if framed else None, sideband, breaks_framing=framed))
     for port, due in zip(firmware.outputs, hardware.due(integers, lengths, fresh), strict=True):
         outputs.append(Vectors(port, due, sideband=firmware.sideband))

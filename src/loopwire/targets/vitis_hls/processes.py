@@ -17,7 +17,7 @@ from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.ir.lengths import short_values
-from loopwire.schedule.network import known_constants
+from loopwire.schedule.cutting import known_constants
 from loopwire.targets.vitis_hls.cxx import Scope
 from loopwire.text.identifiers import Identifier
 

@@ -1,0 +1,99 @@
+"""From an engine to the pipeline that it runs, and what of both decides its cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from loopwire.cmvm.adder_tree import AdderTree
+from loopwire.cmvm.shift_add import SOLVED_PRODUCTS, SOLVER_BITS, minimal_depth, solve
+from loopwire.datapath.expand import expand
+from loopwire.datapath.ops import Signal
+from loopwire.datapath.pipeline import alternatives, prepared
+from loopwire.datapath.reuse import layer_of, sharing_of
+from loopwire.devices.delay_model import DelayModel
+from loopwire.errors import ConfigError
+from loopwire.ir.fixed_point import Integers
+from loopwire.ir.graph import Value
+from loopwire.ir.interval import Range
+from loopwire.knobs import Knobs
+from loopwire.schedule.engine import Engine
+from loopwire.schedule.engine_cycles import EngineTiming
+from loopwire.timing.pipeline import Pipeline
+from loopwire.timing.scheduler import schedule
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Makes the pipelines and the timing of engines, by the range of every value, delays, clock and knobs."""
+
+    found: Mapping[Value, Range]
+    delays: DelayModel
+    clock_period_ns: float
+    knobs: Knobs
+
+    def pipeline(self, engine: Engine) -> Pipeline:
+        """Return the pipeline of an engine, its hardware shared as its layer's reuse factor says."""
+        sharing = sharing_of(engine, self.knobs.reuse_factor_of(layer_of(engine)))
+        solve = partial(self._solve, engine)
+        datapath = prepared(expand(engine, self.found), sharing, solve, self.delays, self.knobs.copies)
+        if engine.stateful:
+            datapath = replace(datapath, channels=self.knobs.channels)
+        # A step comes from registers of the feeder; of shared hardware, a sequencer chooses the word.
+        input_time = (self._input_stage(), 0.0) if sharing.is_parallel else (0, self.delays.gate())
+        choices = alternatives(datapath)
+        pipelines = [schedule(choice, self.delays, self.clock_period_ns, input_time) for choice in choices]
+        return min(pipelines, key=lambda pipeline: (pipeline.loop_latency, pipeline.depth))
+
+    def _input_stage(self) -> int:
+        """Return in which stage a step's vector is there: in a second one where to choose and to read it takes long."""
+        gates = self.delays.device.feeder_gates
+        return int(gates * self.delays.gate() > self.delays.stage_budget_ns(self.clock_period_ns))
+
+    def timing(self, engine: Engine, pipeline: Pipeline, result_held_cycles: int = 0) -> EngineTiming:
+        """Return what decides an engine's cycles, where a result may wait so long behind it."""
+        ring, spacing = pipeline.loop_latency, pipeline.datapath.sharing.cycles
+        if engine.stateful:
+            ring = max(ring, self.knobs.channels * spacing)
+        room = ring // spacing
+        # What has no state has nothing to interleave.
+        slots = self.knobs.channels if engine.stateful else (self.knobs.interleave if engine.states else None) or room
+        if not 1 <= slots <= room:
+            raise ConfigError(
+                "interleave",
+                f"{slots} sequences do not fit in a loop of {ring} cycles",
+                f"Give a number from 1 to {room}, or leave it out for {room}",
+            )
+        # A sequence holds its ticket from its first beat to its last result; a new one comes every interval at most.
+        held_cycles = engine.length * (1 + engine.per_step + engine.reverse) + ring * engine.length + pipeline.depth + 4
+        held_cycles += result_held_cycles
+        interval_cycles = max(engine.length, engine.length * ring // slots)
+        tickets = 1 << (held_cycles // interval_cycles + 1).bit_length()
+        depth, reverse, per_step = pipeline.depth, engine.reverse, engine.per_step
+        waits = pipeline.datapath.in_memories and slots == 1
+        bits = pipeline.datapath.output.bits
+        return EngineTiming(engine.length, ring, slots, spacing, tickets, depth, reverse, per_step, waits, bits)
+
+    def _solve(self, engine: Engine, result: Signal, matrix: Integers, x: Range) -> AdderTree | None:
+        largest = int(abs(matrix).max())
+        if self.knobs.multipliers == "dsp" or largest >= 1 << SOLVER_BITS:
+            return None
+        if self.knobs.multipliers == "auto" and (matrix != 0).sum() > SOLVED_PRODUCTS:
+            return None
+        inputs, depth = [(x.low, x.high)] * matrix.shape[1], minimal_depth(matrix)
+        tree = solve(matrix, inputs, depth)
+        units = next((state.read.type.size for state in engine.states if state.read.layer == result.layer), 0)
+        if units and len(matrix) % units == 0 and self.delays.reach(tree.adder_bits) / 2 > self.delays.adder(1):
+            # Wires from the middle to sums shared by units far apart would take longer than adders of their own.
+            tree = solve(matrix, inputs, depth, [range(unit, len(matrix), units) for unit in range(units)])
+        if self.knobs.multipliers == "auto" and self._prefers_multipliers(tree, matrix, x):
+            return None
+        return tree
+
+    def _prefers_multipliers(self, tree: AdderTree, matrix: Integers, x: Range) -> bool:
+        """Say whether multipliers would take a smaller share of the device than the tree."""
+        device = self.delays.device
+        width = Signal("x", 1, x.low, x.high, 0, "", "").width + 1
+        blocks = self.delays.dsp_blocks(int(abs(matrix).max()).bit_length() + 1, width) * int((matrix != 0).sum())
+        return blocks / max(device.dsps, 1) < tree.adder_bits / device.luts
