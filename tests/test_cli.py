@@ -66,6 +66,16 @@ def test_knobs_are_chosen_for_targets_and_given_back_as_a_file(model: Path, tmp_
     assert written[0] == written[1]
 
 
+@pytest.mark.parametrize("folder", [".", "..", "models"])
+def test_a_folder_in_place_of_a_model_is_called_so(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here" / "models").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    result = loopwire("compile", folder)
+    assert result.exit_code == 1 and f"error: {folder}: it is a folder. Loopwire reads Keras" in result.stderr
+
+
 def test_the_clock_is_chosen(model: Path, tmp_path: Path) -> None:
     result = loopwire("compile", model, "--clock-ns", "auto", "--out", tmp_path / "auto", "--simulate", 0)
     assert result.exit_code == 0, result.output

@@ -75,6 +75,10 @@ def test_unknown_part_names_the_nearest() -> None:
         ("xc7s50csga324-1", "Spartan-7 part, of which counts and delays have not been collected"),
         ("xcvu095-ffva2104-2-e", "Virtex UltraScale part, of which counts"),
         ("xcau25p-ffvb676-2-e", "Artix or a Spartan UltraScale"),
+        ("xck26", "Kria module's part, whose grade .* works at 0.72 V"),
+        ("zcu111", "board: give its part"),
+        ("pynq-z2", "board: give its part"),
+        ("U250", "board: give its part"),
         ("10CX220YF780I5G", "Intel part, of whose cells no delays are public"),
     ],
 )

@@ -65,7 +65,7 @@ def tagger() -> Graph:
         ),
         (
             {"stateful": True, "channels": 2},
-            "stateful: HLS C++ does not carry True: a call starts from the initial states. "
+            "stateful: HLS C++ does not carry it: a call starts from the initial states. "
             "Leave it out, or take target = 'verilog'",
         ),
         (

@@ -133,7 +133,7 @@ def refusals() -> dict[str, tuple[Any, type[LoopwireError], str]]:
         "HLS": (
             lambda: loopwire.compile(model(), sliding(target="vitis_hls")),
             UnsupportedError,
-            "sliding_window: HLS C++ does not carry True: a call takes a whole sequence. Leave it out, or take target "
+            "sliding_window: HLS C++ does not carry it: a call takes a whole sequence. Leave it out, or take target "
             "= 'verilog'",
         ),
         "sequences": (

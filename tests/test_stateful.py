@@ -226,7 +226,7 @@ def refusals() -> dict[str, tuple[Any, type[LoopwireError], str]]:
         "HLS": (
             lambda: loopwire.compile(model(), CompileConfig(stateful=True, target="vitis_hls")),
             UnsupportedError,
-            "stateful: HLS C++ does not carry True: a call starts from the initial states. Leave it out, "
+            "stateful: HLS C++ does not carry it: a call starts from the initial states. Leave it out, "
             "or take target = 'verilog'",
         ),
         "fresh without states": (

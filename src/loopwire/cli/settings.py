@@ -66,7 +66,12 @@ def named_files(
         model, data, out = model or named.model, data or named.input_data, out or named.output_dir
     if model is None:
         raise click.UsageError("Missing argument 'MODEL', which only an hls4ml file in --config may name instead.")
-    return model, data, out or Path("build") / model.stem
+    return model, data, out or Path("build") / own_name(model)
+
+
+def own_name(model: Path) -> str:
+    """Return what a model is called by its path; `.` and `..` by that of the folder."""
+    return (model.resolve() if model.name in ("", "..") else model).stem
 
 
 class ClockPeriod(click.ParamType[float | str]):
@@ -116,7 +121,7 @@ def read_settings(
         given["targets"] = DesignTargets(**{**kept, **targets})
     if precision is not None:
         config = config.changed("--precision", precision=precision)
-    return replace(config, name=config.name or model_path.stem, **given)
+    return replace(config, name=config.name or own_name(model_path), **given)
 
 
 def _read_file(path: Path, model_path: Path, reading: Reading) -> CompileConfig:

@@ -22,7 +22,9 @@ MISSING = {
     r"xcvu\d+(?!p)(-|$)": "it is a Virtex UltraScale part, of which counts have not been collected",
     r"xc(a|s)u\d+p": "it is an Artix or a Spartan UltraScale+ part, of which counts have not been collected",
     r"xc\w+\S*-[12]lv": "its grade works at 0.72 V, at which no delays are public",
+    r"xck2\d": "it is a Kria module's part, whose grade (-2LV) works at 0.72 V, at which no delays are public",
     r"10|5c|ag|1s": "it is an Intel part, of whose cells no delays are public",
+    r"[zvk]cu\d|vck\d|[zkva]c\d|k[rv]260|pynq|zybo|ultra96|u(50|55c|200|250|280)$": "it is a board: give its part",
 }
 """What is missing of parts that users have, by how their names begin."""
 

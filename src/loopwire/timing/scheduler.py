@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from math import ceil
 from typing import assert_never
 
 from loopwire.cmvm.adder_tree import StagedTree
@@ -72,7 +73,7 @@ class _Scheduler:
         self._critical: tuple[Group, ...] = ()
 
     def pipeline(self, least_loop_latency: int) -> Pipeline:
-        self._require_time(self._input_time[1], f"choosing the sequence whose step %{self._datapath.x.name} is next")
+        self._require_time()
         least_loop_latency = max(least_loop_latency, self._sharing.cycles)
         latencies = {group: self._group_latency(group) for group in self._groups}
         loop_latency = max([least_loop_latency, *latencies.values()])
@@ -252,15 +253,10 @@ class _Scheduler:
     def _placement(self, operation: Operation, given: Time, tight: int | None = None) -> Placement:
         """Return where an operation works; in stage `tight`, what it leaves of the time is enough to hold a loop."""
         place, ns = given
-        widths = " by ".join(str(operand.width) for operand in operation.operands)
-        what = f"{type(operation.kind).__name__} of {widths} bits in %{operation.result.name}"
         if isinstance(operation.kind, dp.ShiftAdd):
-            adder_widths = [node.adder_width for node in operation.kind.tree.nodes]
-            self._require_time(self._delays.adders(max(adder_widths), 1) if adder_widths else 0.0, what)
             staged = self._staged(operation, min(ns + self._routing.left_ns[operation], self._budget_ns))
             return Placement(place, (place + staged.latency_stages, staged.end_ns), staged)
         delay_ns = operation_delay_ns(operation, self._delays)
-        self._require_time(delay_ns, what)
         # A wire that is too long for the clock anyway keeps nothing from being placed.
         delay_ns = min(delay_ns + self._routing.left_ns[operation], self._budget_ns)
         while ns + delay_ns > self._budget_ns - (self._hold_ns if place == tight and delay_ns else 0.0):
@@ -283,15 +279,33 @@ class _Scheduler:
         assert isinstance(operation.kind, dp.ShiftAdd)
         return stage(operation.kind.tree, start_ns, self._budget_ns, self._delays.adders)
 
-    def _require_time(self, delay_ns: float, what: str) -> None:
-        if delay_ns <= self._budget_ns:
-            return
-        needed_ns = delay_ns + self._delays.register_overhead_ns
-        raise ConfigError(
-            f"clock period {self._clock_period_ns:g} ns",
-            f"{what} needs {needed_ns:.2f} ns between two registers of {self._delays.device.name}",
-            "Give a longer clock period, narrower types or a faster part",
-        )
+    def _require_time(self) -> None:
+        """Refuse a clock period that is too short for an operation; name the one that needs most."""
+        x = self._datapath.x
+        needs = [(self._input_time[1], f"choosing the sequence whose step %{x.name} is next")]
+        timed = {x, *(ring.read for ring in self._datapath.rings)}
+        for operation in self._datapath.operations:
+            if isinstance(operation.kind, dp.StepRom | dp.WordRom) or not timed.isdisjoint(operation.operands):
+                timed.add(operation.result)
+                widths = " by ".join(str(operand.width) for operand in operation.operands)
+                what = f"{type(operation.kind).__name__} of {widths} bits in %{operation.result.name}"
+                needs.append((self._uncut_ns(operation), what))
+        delay_ns, what = max(needs)
+        if delay_ns > self._budget_ns:
+            # Rounded up, by more than floating point is off, so that it can be given as the clock period.
+            needed_ns = ceil((delay_ns + self._delays.register_overhead_ns) * 100 + 1e-6) / 100
+            raise ConfigError(
+                f"clock period {self._clock_period_ns:g} ns",
+                f"{what} needs {needed_ns:.2f} ns between two registers of {self._delays.device.name}",
+                "Give a longer clock period, narrower types or a faster part",
+            )
+
+    def _uncut_ns(self, operation: Operation) -> float:
+        """Return what an operation takes of a stage at least: a tree is cut between its adders, all else is whole."""
+        if not isinstance(operation.kind, dp.ShiftAdd):
+            return operation_delay_ns(operation, self._delays)
+        widths = [node.adder_width for node in operation.kind.tree.nodes]
+        return self._delays.adders(max(widths), 1) if widths else 0.0
 
     def _sink(
         self, placements: dict[Operation, Placement], entry: Mapping[Ring, int], loop_latency: int

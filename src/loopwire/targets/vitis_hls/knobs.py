@@ -73,8 +73,9 @@ def hls_knobs(graph: Graph, knobs: Knobs) -> HlsKnobs:
         value = getattr(knobs, knob)
         if knob not in CARRIED and value != getattr(untouched, knob):
             reason = f": {REASONS[knob]}" if knob in REASONS else ""
+            carried = "it" if value is True else repr(value)
             raise UnsupportedError(
-                knob, f"HLS C++ does not carry {value!r}{reason}", "Leave it out, or take target = 'verilog'"
+                knob, f"HLS C++ does not carry {carried}{reason}", "Leave it out, or take target = 'verilog'"
             )
     interleave = knobs.interleave or 1
     lengths = {node.op.length for node in graph.walk() if isinstance(node.op, ops.Scan)}
