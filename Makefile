@@ -10,7 +10,7 @@ INSTALL := $(PY) -m pip install -qq --disable-pip-version-check
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo       compile the bundled jet tagger to verified firmware, in build/demo"
+	@echo "make demo       compile the bundled jet tagger to verified firmware, and find narrower types"
 	@echo "make study      train and study the example networks, in build/study; minutes with quick settings"
 	@echo "make docs       make the documentation as a site, in build/docs; its tutorials are executed"
 	@echo "make test       run the tests, except the slow ones"
@@ -24,6 +24,8 @@ help:
 	@echo "make clean      remove the environment and all that was built"
 
 demo: $(VENV)/installed compiler
+	@$(VENV)/bin/loopwire precision examples/jets/jet_lstm20.keras \
+	    --data examples/jets/jets_test2k.npz --keep 'mean_auc>=0.98' --out build/demo_types.toml
 	@$(VENV)/bin/loopwire compile examples/jets/jet_lstm20.keras \
 	    --data examples/jets/jets_test2k.npz --out build/demo
 

@@ -140,8 +140,9 @@ def test_too_few_events() -> None:
     told = str(error.value)
     assert told.startswith("few.npz: 10 events of b and 20 of others are too few to tell a loss of 0.005: one of them")
     assert "the statistical error is 0." in told and told.endswith(
-        "Give more events, at least 216 of each, or a wider tolerance"
+        "Give more events, at least 216 of each, or keep 'auc>=0.8907', the least loss that they can tell"
     )
+    Judge(Criterion.parse("auc>=0.8907"), REAL[rows], LABELS[rows], ["b", "c", "l"], "few.npz")
     with pytest.raises(
         DataError, match=r"30 events are too few to tell a loss of 0.01: .* more events, at least 100, or"
     ):

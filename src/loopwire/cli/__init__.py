@@ -8,10 +8,13 @@ from loopwire.cli.board import board_command
 from loopwire.cli.build import build_command
 from loopwire.cli.compile import compile_command
 from loopwire.cli.console import with_verbosity
+from loopwire.cli.doctor import doctor_command
 from loopwire.cli.explore import explore_command
 from loopwire.cli.figures import figures_command
 from loopwire.cli.finetune import finetune_command
+from loopwire.cli.init import init_command
 from loopwire.cli.inspect import inspect_command
+from loopwire.cli.parts import parts_command
 from loopwire.cli.precision import precision_command
 from loopwire.cli.route import route_command
 from loopwire.cli.run import run_command
@@ -38,6 +41,9 @@ def main() -> None:
 COMMANDS = (
     compile_command,
     inspect_command,
+    init_command,
+    parts_command,
+    doctor_command,
     build_command,
     synth_command,
     route_command,

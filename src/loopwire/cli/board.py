@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from loopwire.cli.console import progress_bars, step
+from loopwire.cli.console import next_step, progress_bars, step
 from loopwire.cli.failures import errors_told
 
 BAUD = 3_000_000
@@ -36,6 +36,7 @@ def _write(project: Path, board: str, clock_mhz: float | None, baud: int, out: P
     written = write_board(project, board, out, clock_mhz, baud)
     click.echo(f"Design: {written.identity.name} {written.identity.digest}, clock {written.clock_mhz:g} MHz, {baud} Bd")
     click.echo(f"Sources: {out}")
+    next_step("loopwire", "route", out)
 
 
 def _simulate(project: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from loopwire.cli.console import print_table, progress_bars, step
+from loopwire.cli.console import JSON, OPEN, open_page, print_table, progress_bars, step
 from loopwire.cli.failures import errors_told, keep_told
 
 
@@ -14,15 +14,19 @@ from loopwire.cli.failures import errors_told, keep_told
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option("--tool", help="Such as vivado, quartus or vitis_hls. [default: that of the part's vendor]")
 @click.option("--part", help="FPGA, for Vivado and Quartus. [default: the project's]")
-def build_command(project: Path, tool: str | None, part: str | None) -> None:
+@JSON
+@OPEN
+def build_command(project: Path, tool: str | None, part: str | None, as_json: bool, opens: bool) -> None:
     """Run the vendor's tool on PROJECT, a folder that `loopwire compile` has written, and report what it finds."""
     from loopwire.project.folder import reserved
 
     with errors_told(), reserved(project):
-        _build(project, tool, part)
+        _build(project, tool, part, as_json)
+        if opens:
+            open_page(project / "report.html")
 
 
-def _build(project: Path, name: str | None, part: str | None) -> None:
+def _build(project: Path, name: str | None, part: str | None, as_json: bool) -> None:
     from rich.console import Console
 
     from loopwire.builders.registry import find_builder
@@ -37,5 +41,8 @@ def _build(project: Path, name: str | None, part: str | None) -> None:
         built = tool.run(project, facts, part)
         report = add_built(project, built)
         keep_told(f"the report, {project / 'report.html'}")
+    if as_json:
+        click.echo(report.to_json(), nl=False)
+        return
     print_table(console, report.model, FACTS, report.rows())
     click.echo(f"Report: {project / 'report.html'}")

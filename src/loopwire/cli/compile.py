@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from loopwire.cli.console import print_table, progress_bars, step
+from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_table, progress_bars, step
 from loopwire.cli.failures import errors_told, keep_told
 from loopwire.cli.settings import ClockPeriod, bounds, how_to_read, named_files, read_settings
 from loopwire.text.names import printable
@@ -66,6 +66,8 @@ FITTING_SHARE = "80%"
 @click.option(
     "--simulate", "sequences", type=click.IntRange(min=0), help="Sequences to verify; 0: none. [default: 1000]"
 )
+@JSON
+@OPEN
 def compile_command(model_path: Path | None, data: Path | None, out: Path | None, **options: Any) -> None:
     """Compile MODEL, a Keras, PyTorch .pt2 or ONNX file, to verified SystemVerilog or HLS C++."""
     with errors_told():
@@ -73,7 +75,13 @@ def compile_command(model_path: Path | None, data: Path | None, out: Path | None
 
 
 def _compile(
-    given_model: Path | None, given_data: Path | None, given_out: Path | None, sequences: int | None, **options: Any
+    given_model: Path | None,
+    given_data: Path | None,
+    given_out: Path | None,
+    sequences: int | None,
+    as_json: bool,
+    opens: bool,
+    **options: Any,
 ) -> None:
     from dataclasses import replace
 
@@ -106,11 +114,32 @@ def _compile(
                 reports["chosen.toml"] = to_toml(design.config)
             design.write(out, inputs, reports)
             keep_told(f"the project, {out}")
+    if opens:
+        open_page(out / "report.html")
+    if as_json:
+        click.echo(report.to_json(), nl=False)
+        return
     if report.aucs:
         print_table(console, "Area under the ROC curve", AUCS, report.auc_rows())
     print_table(console, report.model, FACTS, report.rows())
     click.echo(f"Project: {out}")
     click.echo(f"Report: {out / 'report.html'}")
+    if data_path is not None and options["precision"] is None and options["config_path"] is None:
+        next_step("loopwire", "precision", model_path, "--data", data_path)
+    else:
+        _next_tool(out, config)
+
+
+def _next_tool(out: Path, config: CompileConfig) -> None:
+    """Name the command that tells what a written project takes of its part."""
+    from loopwire.devices import find_part
+
+    if config.target != "verilog":
+        next_step("loopwire", "build", out)
+    elif find_part(config.part).synthesis == "ecp5":
+        next_step("loopwire", "route", out)
+    else:
+        next_step("loopwire", "synth", out)
 
 
 def _check_early(out: Path, sequences: int) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from loopwire.text.names import printable
+from loopwire.text.table import grouped, unbroken
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,9 +52,25 @@ class Update:
 
 def progress_bars(console: Console) -> Progress:
     """Return what shows steps; on a terminal they are bars."""
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+    from rich.text import Text
 
-    columns = (TextColumn("{task.description:<24}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    class Counts(ProgressColumn):
+        """How many are done, of how many, where that is known."""
+
+        def render(self, task: Task) -> Text:
+            return Text("" if task.total is None else f"{grouped(int(task.completed))} of {grouped(int(task.total))}")
+
+    name = TextColumn("{task.description:<24}")
+    columns = (name, BarColumn(), TaskProgressColumn(), Counts(), TimeElapsedColumn())
     return Progress(*columns, console=console, disable=is_quiet() or not console.is_terminal)
 
 
@@ -72,8 +91,19 @@ def print_table(console: Console, title: str, head: Sequence[str], rows: Sequenc
     for name in head:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
+        table.add_row(*(Text(unbroken(printable(cell))) for cell in row))
     console.print(table)
+
+
+def next_step(*words: object) -> None:
+    """Name on standard error, where only results are not asked for, the command that makes sense next."""
+    if not is_quiet():
+        click.echo(f"next: {printable(shlex.join(map(str, words)))}", err=True)
+
+
+def open_page(page: Path) -> None:
+    """Open a page in the user's browser."""
+    click.launch(page.absolute().as_uri())
 
 
 def with_verbosity(command: click.Command) -> click.Command:
@@ -104,6 +134,16 @@ def _verbose(_: click.Context, __: click.Parameter, value: bool) -> None:
 
         logging.basicConfig(format="%(message)s")
         logging.getLogger("loopwire").setLevel(logging.INFO)
+
+
+def _quiet_too(context: click.Context, _: click.Parameter, value: bool) -> bool:
+    if value:
+        context.meta[QUIET] = True
+    return value
+
+
+JSON = click.option("--json", "as_json", is_flag=True, callback=_quiet_too, help="Print JSON, and no steps.")
+OPEN = click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
 
 
 def is_quiet() -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from loopwire.cli.console import progress_bars, step
+from loopwire.cli.console import next_step, print_table, progress_bars, step
 from loopwire.cli.failures import errors_told
 from loopwire.cli.settings import LABELS, MODEL, how_to_read, read_settings
 
@@ -41,6 +41,7 @@ def _figures(
 
     from loopwire.compiler import compile, load
     from loopwire.explore.events import read_events
+    from loopwire.report.agreement import class_aucs
     from loopwire.report.figures import save
     from loopwire.report.profile import profile_figure
     from loopwire.report.roc import class_rocs, confusion, confusion_figure, roc_figure
@@ -64,7 +65,16 @@ def _figures(
                     written += save(drawn, out / "roc")
                 with confusion_figure(confusion(events.labels, fixed), names) as drawn:
                     written += save(drawn, out / "confusion")
-        with step(progress, "Profiling"), profile_figure(design.profile(events.inputs)) as drawn:
-            written += save(drawn, out / "profile")
+        with step(progress, "Profiling"):
+            profile = design.profile(events.inputs)
+            with profile_figure(profile) as drawn:
+                written += save(drawn, out / "profile")
+    if events.labels is not None:
+        found = class_aucs(events.labels, real, fixed, names)
+        rows = [(auc.name, *("-" if v is None else f"{v:.4f}" for v in (auc.real, auc.fixed))) for auc in found]
+        print_table(Console(), "Area under the ROC curve", ("Class", "Float", "Fixed"), rows)
+    shown = profile.table()
+    print_table(Console(), shown.title, shown.head, shown.rows)
     for path in written:
         click.echo(f"Figure: {path}")
+    next_step("loopwire", "precision", model_path, "--data", data)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from loopwire.cli.console import progress_bars, step
+from loopwire.cli.console import next_step, progress_bars, step
 from loopwire.cli.failures import errors_told
 from loopwire.cli.settings import LABELS, MODEL, how_to_read, read_settings
 from loopwire.text.names import printable
@@ -116,6 +116,9 @@ def _finetune(
         bits = mean_weight_bits(design.graph)
         click.echo(f"{name:8} {_judged(before, design, judged)}; {bits:.2f} bits a weight")
     click.echo(f"Model: {printable(str(out))}")
+    given = () if config_path is None else ("--config", config_path)
+    typed = () if precision is None else ("--precision", precision)
+    next_step("loopwire", "compile", out, *given, *typed)
 
 
 def _judged(before: Design, design: Design, events: Events) -> str:

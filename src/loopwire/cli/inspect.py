@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loopwire.cli.console import print_table
+from loopwire.cli.console import JSON, next_step, print_table
 from loopwire.cli.failures import errors_told
 from loopwire.cli.settings import MODEL, how_to_read
 
@@ -21,7 +21,7 @@ TARGETS = ("verilog", "vitis_hls")
 @click.command("inspect")
 @MODEL
 @how_to_read
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@JSON
 def inspect_command(model_path: Path, as_json: bool, trust: bool, weights: Path | None, steps: int | None) -> None:
     """Show MODEL as it is read: layers, shapes, parameters, states, and what cannot be compiled."""
     with errors_told():
@@ -38,6 +38,7 @@ def inspect_command(model_path: Path, as_json: bool, trust: bool, weights: Path 
         console = Console()
         print_table(console, inspection.name, ("", ""), inspection.facts())
         print_table(console, "Layers", COLUMNS, [call.row() for call in inspection.calls])
+        next_step("loopwire", "init", model_path)
 
 
 def _refusal(model: Model, target: str) -> str | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from loopwire.cli.console import progress_bars, step
+from loopwire.cli.console import JSON, OPEN, next_step, open_page, progress_bars, step
 from loopwire.cli.failures import errors_told, keep_told
 from loopwire.cli.settings import LABELS, MODEL, how_to_read
 
@@ -24,6 +25,8 @@ from loopwire.cli.settings import LABELS, MODEL, how_to_read
 @click.option("--integers", default="data", help="Integer bits from 'data' or from 'proof'. [default: data]")
 @click.option("--seed", default=1, help="Chooses the quarter. [default: 1]")
 @click.option("--out", type=click.Path(path_type=Path), help="TOML file to write. [default: <name of MODEL>.toml]")
+@JSON
+@OPEN
 def precision_command(model_path: Path, **options: Any) -> None:
     """Find the cheapest types for MODEL that keep its physics.
 
@@ -45,6 +48,8 @@ def _precision(
     weights: Path | None,
     steps: int | None,
     trust: bool,
+    as_json: bool,
+    opens: bool,
 ) -> None:
     from rich.console import Console
 
@@ -53,9 +58,10 @@ def _precision(
     from loopwire.explore.events import read_events
     from loopwire.explore.precision import Progress as Search
     from loopwire.explore.precision import find_precision
-    from loopwire.explore.precision_file import summary, write_toml
+    from loopwire.explore.precision_file import facts, summary, write_toml
+    from loopwire.explore.precision_page import precision_page
     from loopwire.project.folder import reserved
-    from loopwire.system.outputs import check_file
+    from loopwire.system.outputs import check_file, write_file
 
     out = out or Path(f"{model_path.stem}.toml")
     check_file(out)
@@ -79,6 +85,15 @@ def _precision(
                 model, events, criterion, check=checked, integers=integers, seed=seed, state=state, progress=tell
             )
     write_toml(found, out)
+    page = out.with_suffix(".html")
+    write_file(page, precision_page(found, model).encode())
+    if opens:
+        open_page(page)
+    if as_json:
+        click.echo(json.dumps(facts(found), indent=2))
+        return
     for line in summary(found):
         click.echo(line)
     click.echo(f"Types: {out}")
+    click.echo(f"Page: {page}")
+    next_step("loopwire", "compile", model_path, "--data", data, "--config", out)

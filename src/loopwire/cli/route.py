@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from loopwire.cli.console import print_table, progress_bars, step
+from loopwire.cli.console import OPEN, next_step, open_page, print_table, progress_bars, step
 from loopwire.cli.failures import errors_told, keep_told
 from loopwire.text.names import printable
 
@@ -22,7 +22,10 @@ CLOCK_MISSED = 3
 @click.option(
     "--retime", is_flag=True, help="Where the clock is missed, compile with the delays that the route taught."
 )
-def route_command(project: Path, part: str | None, seed: int, timeout_minutes: float | None, retime: bool) -> None:
+@OPEN
+def route_command(
+    project: Path, part: str | None, seed: int, timeout_minutes: float | None, retime: bool, opens: bool
+) -> None:
     """Place and route PROJECT, which `loopwire compile` or `loopwire board` has written, and pack a bitstream."""
     from loopwire.cli.retime import commands_of, retimed
     from loopwire.project.folder import reserved
@@ -33,8 +36,14 @@ def route_command(project: Path, part: str | None, seed: int, timeout_minutes: f
         slack_ns = _route(project, part, seed, timeout_minutes)
         if compilation is not None and slack_ns < 0:
             slack_ns = retimed(compilation, slack_ns, lambda folder: _route(folder, part, seed, timeout_minutes))
+        if opens and (project / "report.html").is_file():
+            open_page(project / "report.html")
         if slack_ns < 0:
+            if compilation is None:
+                next_step("loopwire", "route", project, "--retime")
             click.get_current_context().exit(CLOCK_MISSED)
+        if (project / "report.html").is_file():
+            next_step("loopwire", "board", project)
 
 
 def _route(project: Path, part: str | None, seed: int, timeout_minutes: float | None) -> float:

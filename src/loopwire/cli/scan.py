@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from loopwire.cli.console import progress_bars, step
+from loopwire.cli.console import JSON, next_step, print_table, progress_bars, step
 from loopwire.cli.failures import errors_told
 from loopwire.cli.settings import LABELS, MODEL, how_to_read
 
@@ -21,6 +21,7 @@ from loopwire.cli.settings import LABELS, MODEL, how_to_read
 @click.option("--integer", "integers", default="4,6,8", help="Integer bits. [default: 4,6,8]")
 @click.option("--fraction", "fractions", default="2-12", help="Fraction bits. [default: 2-12]")
 @click.option("--out", type=click.Path(path_type=Path), help="Figure, .png and .pdf. [default: <name of MODEL>-scan]")
+@JSON
 def scan_command(model_path: Path, **options: Any) -> None:
     """Draw a metric of MODEL against fraction bits, for several integer widths."""
     with errors_told():
@@ -38,6 +39,7 @@ def _scan(
     weights: Path | None,
     steps: int | None,
     trust: bool,
+    as_json: bool,
 ) -> None:
     from rich.console import Console
 
@@ -60,5 +62,11 @@ def _scan(
             written = save(drawn, out)
     table = out.with_suffix(".json")
     write_file(table, found.to_json().encode())
+    if as_json:
+        click.echo(found.to_json(), nl=False)
+        return
+    shown = found.table()
+    print_table(Console(), shown.title, shown.head, shown.rows)
     for path in (*written, table):
         click.echo(f"Scan: {path}")
+    next_step("loopwire", "precision", model_path, "--data", data)

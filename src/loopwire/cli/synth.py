@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from loopwire.cli.console import print_table, progress_bars, step
+from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_table, progress_bars, step
 from loopwire.cli.failures import errors_told, keep_told
 
 
@@ -15,17 +17,24 @@ from loopwire.cli.failures import errors_told, keep_told
 @click.option("--part", help="FPGA. [default: the project's]")
 @click.option("--family", help="xc7, xcu, xcup, ecp5, nexus or cyclonev, for a part that is not known: no shares.")
 @click.option("--timeout-minutes", type=click.FloatRange(min=0, min_open=True), help="For each layer. [default: none]")
-def synth_command(project: Path, part: str | None, family: str | None, timeout_minutes: float | None) -> None:
+@JSON
+@OPEN
+def synth_command(
+    project: Path, part: str | None, family: str | None, timeout_minutes: float | None, as_json: bool, opens: bool
+) -> None:
     """Synthesise PROJECT, a folder that `loopwire compile` has written, with Yosys, and report what it takes."""
     from loopwire.project.folder import reserved
 
     with errors_told(), reserved(project):
-        _synth(project, part, family, timeout_minutes)
+        _synth(project, part, family, timeout_minutes, as_json)
+        if opens:
+            open_page(project / "report.html")
 
 
-def _synth(project: Path, part: str | None, family: str | None, timeout_minutes: float | None) -> None:
+def _synth(project: Path, part: str | None, family: str | None, timeout_minutes: float | None, as_json: bool) -> None:
     from rich.console import Console
 
+    from loopwire.devices import find_part
     from loopwire.implementation import synthesise
     from loopwire.report.resources import resource_tables
     from loopwire.tools.fit import require_fit
@@ -35,9 +44,15 @@ def _synth(project: Path, part: str | None, family: str | None, timeout_minutes:
         keep_told("finished layers, in the cache")
         built = synthesise(project, part, family=family, timeout_minutes=timeout_minutes, progress=update)
         keep_told(f"the report, {project / 'report.html'}")
+    if as_json:
+        click.echo(json.dumps(asdict(built), indent=2))
+        require_fit(built)
+        return
     for table in resource_tables((built,)):
         print_table(console, table.title, table.head, table.rows)
     for limit in built.limits:
         click.echo(limit + ".")
     click.echo(f"Report: {project / 'report.html'}")
     require_fit(built)
+    is_routable = family is None and find_part(built.part).synthesis == "ecp5"
+    next_step("loopwire", "route" if is_routable else "build", project)

@@ -1,5 +1,14 @@
 """FPGA parts: resources, block shapes and delays."""
 
-from loopwire.devices.device import Delays, Device, LutFactors, Memories, find_part, part_names
+from loopwire.devices.device import (
+    Delays,
+    Device,
+    LutFactors,
+    Memories,
+    all_parts,
+    find_part,
+    part_names,
+    speed_grades,
+)
 
-__all__ = ["Delays", "Device", "LutFactors", "Memories", "find_part", "part_names"]
+__all__ = ["Delays", "Device", "LutFactors", "Memories", "all_parts", "find_part", "part_names", "speed_grades"]

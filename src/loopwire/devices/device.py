@@ -218,6 +218,16 @@ def part_names() -> list[str]:
     return sorted(part for family in _families() for part in family["parts"])
 
 
+def all_parts() -> tuple[Device, ...]:
+    """Return every part in its family's default speed grade, family by family."""
+    return tuple(find_part(part) for family in _families() for part in family["parts"])
+
+
+def speed_grades(part: Device) -> tuple[str, ...]:
+    """Return the speed grades of a part's family that there are delays of."""
+    return next(tuple(family["delays"]) for family in _families() if family["family"] == part.family)
+
+
 PART = ("luts", "ffs", "dsps", "bram18s", "urams")
 FABRIC = (
     *("lut_inputs", "wide_mux_levels", "carry_bits", "dsp_a_bits", "dsp_b_bits", "dsp_has_adder"),

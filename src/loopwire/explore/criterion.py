@@ -224,24 +224,52 @@ class Judge:
             events = int(np.prod(self._real.shape[:-1]))
             if 1.0 / events > tolerance:
                 error = math.sqrt(self.criterion.bound * (1 - self.criterion.bound) / events)
-                self._too_few(f"{events} events", error, tolerance, f"at least {math.ceil(1 / tolerance)}")
+                needed = f"at least {math.ceil(1 / tolerance)}"
+                self._too_few(f"{events} events", error, tolerance, needed, 1 / events)
             return
         shared = len(self._classes) if self.criterion.name == "mean_auc" else 1
-        for name, _, is_class, real in self._classes:
-            signal, background = int(is_class.sum()), int((~is_class).sum())
-            if 1.0 / (min(signal, background) * shared * real.area) > tolerance:
-                error = area_error(real.area, signal, background)
-                needed = math.ceil(1.0 / (tolerance * shared * real.area))
+        least: list[float] = []
+        """Losses that one event of each class alone can make."""
+        for _, _, is_class, real in self._classes:
+            fewest = min(int(is_class.sum()), int((~is_class).sum()))
+            least.append(1.0 / (fewest * shared * real.area))
+        for (name, _, is_class, real), loss in zip(self._classes, least, strict=True):
+            if loss > tolerance:
+                signal, background = int(is_class.sum()), int((~is_class).sum())
+                needed = f"at least {math.ceil(1.0 / (tolerance * shared * real.area))} of each"
                 found = f"{signal} events of {name} and {background} of others"
-                self._too_few(found, error, tolerance, f"at least {needed} of each")
+                self._too_few(found, area_error(real.area, signal, background), tolerance, needed, max(least))
 
-    def _too_few(self, events: str, error: float, tolerance: float, needed: str) -> None:
+    def _too_few(self, events: str, error: float, tolerance: float, needed: str, least_loss: float) -> None:
         raise DataError(
             self._where,
             f"{events} are too few to tell a loss of {tolerance:.3g}: one of them alone can make it, and the "
             f"statistical error is {error:.2g}",
-            f"Give more events, {needed}, or a wider tolerance",
+            f"Give more events, {needed}, or {_instead(self.criterion.name, 1 - least_loss)}, the least loss that they "
+            "can tell",
         )
+
+
+def reached(criterion: Criterion, best: Judgement) -> str:
+    """Return what to keep instead of a criterion that the best outputs found do not keep: what these do."""
+    if criterion.metric is not None:
+        return f"Keep a bound that {', '.join(map(str, best.measures))} is safely within"
+    if criterion.at_least:
+        value = min(measure.value - (measure.error or 0.0) for measure in best.measures)
+    else:
+        value = max(measure.value + (measure.error or 0.0) for measure in best.measures)
+    other = "" if criterion.name in ("top1", "mae") else ", or another metric, such as 'top1>=0.95' or 'mae<=0.01'"
+    return f"Instead, {_instead(criterion.name, value)}, which these types do{other}"
+
+
+def _instead(name: str, value: float) -> str:
+    """Return words that keep a metric at a value, rounded to what is easier to keep."""
+    if name == "mae":
+        digits = 1 - math.floor(math.log10(value)) if value > 0 else 4
+        return f"keep 'mae<={math.ceil(value * 10**digits) / 10**digits:g}'"
+    if value < 1e-4:
+        return "keep another metric, such as 'mae<=0.01'"
+    return f"keep '{name}>={math.floor(value * 1e4) / 1e4:g}'"
 
 
 def _figures(number: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from loopwire.config import DEFAULT_TYPE, CompileConfig, PrecisionConfig
 from loopwire.design import Design
 from loopwire.errors import ConfigError, DataError, PrecisionError, nearest
 from loopwire.explore.cost import estimate
-from loopwire.explore.criterion import EXAMPLE, Criterion, Judge, Judgement
+from loopwire.explore.criterion import EXAMPLE, Criterion, Judge, Judgement, reached
 from loopwire.explore.events import Events, checked_events
 from loopwire.explore.groups import Group, Probe, Types, configuration, fixed
 from loopwire.explore.integer_bits import bits_from_data, bits_from_proof
@@ -47,6 +47,15 @@ class Progress:
     baseline_cost: float
 
 
+@dataclass(frozen=True)
+class Step:
+    """A step of the search: what it changed, the criterion after it, and the cost, in estimated LUTs."""
+
+    what: str
+    judgement: Judgement
+    cost: float
+
+
 @dataclass(frozen=True, repr=False)
 class Precision:
     """What a search found.
@@ -61,6 +70,7 @@ class Precision:
         cost, baseline_cost: in estimated LUTs (explore/cost.py), of these types and of `baseline` for all.
         weight_bits, activation_bits: mean width over all weights, and over all other numbers of a step.
         judged: choices that were judged.
+        steps: of the search, those taken back left out.
     """
 
     criterion: Criterion
@@ -73,6 +83,7 @@ class Precision:
     weight_bits: float
     activation_bits: float
     judged: int
+    steps: tuple[Step, ...]
 
     @property
     def config(self) -> CompileConfig:
@@ -133,7 +144,8 @@ def find_precision(
     probe = Probe(model)
     looked_at, check = _split(data, seed) if check is None else (data, checked_events(model, check))
     floating = compile_silently(probe.model)
-    judge, check_judge = (_judge(floating, criterion, events) for events in (looked_at, check))
+    # The data of the check first: mostly the fewer ones, whose refusal names what both can tell.
+    check_judge, judge = (_judge(floating, criterion, events) for events in (check, looked_at))
     bits = bits_from_data(probe, (data.inputs,))
     if integers == "proof":
         bits = bits_from_proof(probe, bits[probe.groups[0]])
@@ -161,14 +173,35 @@ def find_precision(
             raise _unreachable(criterion, checked, check.where)
         choice = path[-1 - back]
         judgement, cost = trial.evaluate(choice)
+        steps = _steps(trial, path[: len(path) - back], names)
         finished = True
     finally:
         journal.close(finished)
     types = trial.types(choice)
     weights, activations = _mean_widths(probe, types)
     return Precision(
-        criterion, types, judgement, checked, back, cost, baseline_cost, weights, activations, len(journal)
+        criterion, types, judgement, checked, back, cost, baseline_cost, weights, activations, len(journal), steps
     )
+
+
+def _steps(trial: _Trial, path: Sequence[Choice], names: Sequence[str]) -> tuple[Step, ...]:
+    """Return what each choice of a path changed, kept and cost."""
+    steps = []
+    before: Choice | None = None
+    for choice in path:
+        judgement, cost = trial.evaluate(choice)
+        changes = (
+            [] if before is None else [p for p, pair in enumerate(zip(before, choice, strict=True)) if len({*pair}) > 1]
+        )
+        if before is None:
+            what = f"{max(choice)} fraction bits in every tensor"
+        elif len(changes) == 1:
+            what = f"{names[changes[0]]}: {before[changes[0]]} to {choice[changes[0]]} fraction bits"
+        else:
+            what = f"all that {len(changes)} groups of tensors can do without, each alone"
+        steps.append(Step(what, judgement, cost))
+        before = choice
+    return tuple(steps)
 
 
 class _Trial:
@@ -209,9 +242,8 @@ def _wide(trial: _Trial, criterion: Criterion, tell: Callable[[str, Choice], Non
 
 def _unreachable(criterion: Criterion, best: Judgement, where: str) -> PrecisionError:
     found = ", ".join(map(str, best.measures))
-    return PrecisionError(
-        f"keep {str(criterion)!r}", f"nothing reaches it; the best found, on {where}, is {found}", "Ask for less"
-    )
+    problem = f"nothing reaches it; the best found, on {where}, is {found}"
+    return PrecisionError(f"keep {str(criterion)!r}", problem, reached(criterion, best))
 
 
 def _split(data: Events, seed: int) -> tuple[Events, Events]:

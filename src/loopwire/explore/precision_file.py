@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from loopwire.explore.config_file import toml_key
 from loopwire.explore.precision import Precision
@@ -44,3 +46,21 @@ def summary(precision: Precision) -> list[str]:
             "the check is no longer independent of the choice"
         )
     return lines
+
+
+def facts(precision: Precision) -> dict[str, Any]:
+    """Return what was found, as JSON holds it."""
+    steps = [{"what": s.what, "cost_luts": s.cost, "judgement": asdict(s.judgement)} for s in precision.steps]
+    return {
+        "criterion": str(precision.criterion),
+        "types": {str(group): str(type) for group, type in precision.types.items()},
+        "searched": asdict(precision.searched),
+        "checked": asdict(precision.checked),
+        "steps_taken_back": precision.steps_taken_back,
+        "cost_luts": precision.cost,
+        "baseline_cost_luts": precision.baseline_cost,
+        "weight_bits": precision.weight_bits,
+        "activation_bits": precision.activation_bits,
+        "judged": precision.judged,
+        "steps": steps,
+    }

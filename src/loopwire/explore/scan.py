@@ -20,6 +20,7 @@ from loopwire.explore.events import checked_events
 from loopwire.explore.groups import Probe, configuration, fixed
 from loopwire.layers.model import Model
 from loopwire.report.figures import figure
+from loopwire.text.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,12 +47,27 @@ class ScanPoint:
     measures: tuple[Measure, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scan:
     """Points of one metric, integer widths and then fraction bits rising."""
 
     metric: str
     points: tuple[ScanPoint, ...]
+
+    def table(self) -> Table:
+        """Return a row a type: the metric of each class, with its statistical error."""
+        head = ("Type of all tensors", *(measure.name for measure in self.points[0].measures))
+        rows = []
+        for point in self.points:
+            told = (str(measure).removeprefix(f"{measure.name} ") for measure in point.measures)
+            rows.append((f"fixed<{point.integer + point.fraction},{point.integer}>", *told))
+        return Table(METRIC_NAMES[self.metric], head, tuple(rows))
+
+    def __repr__(self) -> str:
+        return f"<Scan of {METRIC_NAMES[self.metric]}: {len(self.points)} types>"
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
 
     def to_json(self) -> str:
         """Return all points."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from loopwire.report.roc import ClassRoc, confusion_figure, roc_figure
 from loopwire.report.summary import AUCS, CLIPPING, FACTS, Report, clipping_rows
 from loopwire.report.tensor_rows import TensorRows
 from loopwire.report.trace import DRIFT
-from loopwire.text.table import grouped
+from loopwire.text.table import grouped, unbroken
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 INPUT = "(input)"
 FACTS_BEGIN, FACTS_END = "<!-- facts -->", "<!-- end of facts -->"
 """Around what tools that run later add to."""
-NUMBER_SPACE = re.compile(r"(?<=\d) (?=\d{3}\b|%)")
 
 
 @dataclass(frozen=True)
@@ -51,13 +49,8 @@ def page(report: Report, pictures: Sequence[str] = (), evidence: Evidence | None
         pictures: of the schedule, as SVG; none where only a tool knows it.
         evidence: for the ROC curves.
     """
-    from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    template = resources.files("loopwire.report").joinpath("page.html.j2").read_text()
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_unbroken
-    )
     missing = ""
     stages = stage_table(report.estimated, report.built)
     physics: list[tuple[Markup, str]] = []
@@ -67,7 +60,8 @@ def page(report: Report, pictures: Sequence[str] = (), evidence: Evidence | None
         profiles = _profiles(report)
     except ToolError as error:
         missing = f"Without figures: {error}"
-    return environment.from_string(template).render(
+    return rendered(
+        "page.html.j2",
         report=report,
         key=_key_figures(report),
         verdicts=report.verdicts,
@@ -100,11 +94,28 @@ def page(report: Report, pictures: Sequence[str] = (), evidence: Evidence | None
     )
 
 
+def rendered(template: str, **values: Any) -> str:
+    """Return a template of this folder with all texts escaped, and its numbers unbroken."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    folder = resources.files("loopwire.report")
+    loader = FunctionLoader(lambda name: folder.joinpath(name).read_text("utf-8"))
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_unbroken,
+    )
+    return environment.get_template(template).render(**values)
+
+
 def _unbroken(value: Any) -> Any:
-    """Return a text whose numbers do not break at the end of a line: between thousands, before a percent sign."""
+    """Return what a template shows, its numbers unbroken."""
     from markupsafe import Markup
 
-    return NUMBER_SPACE.sub("\u00a0", value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return unbroken(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _contents(report: Report, pictures: Sequence[str]) -> list[tuple[str, str]]:

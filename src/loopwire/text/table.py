@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -11,6 +12,7 @@ from loopwire.errors import ToolError
 from loopwire.text.escapes import markdown
 from loopwire.text.names import printable
 
+_NUMBER_SPACE = re.compile(r"(?<=\d) (?=\d{3}\b|%)")
 WIDEST = 60
 """Characters of a cell as text; a notebook shows all."""
 
@@ -66,6 +68,11 @@ def data_frame(records: Sequence[Mapping[str, Any]]) -> Any:
 def grouped(number: float) -> str:
     """Return a number with its thousands apart: '4 165'."""
     return (f"{number:,}" if isinstance(number, int) else f"{number:,.10g}").replace(",", " ")
+
+
+def unbroken(text: str) -> str:
+    """Return a text whose numbers do not break at the end of a line: between thousands, before a percent sign."""
+    return _NUMBER_SPACE.sub("\u00a0", text)
 
 
 def _row(cells: tuple[str, ...], tag: str) -> str:

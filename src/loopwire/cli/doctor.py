@@ -1,0 +1,35 @@
+"""`loopwire doctor`: which tools and packages are there, in which version, and how to install those that are not."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from loopwire.cli.console import JSON, next_step, print_table
+from loopwire.cli.failures import errors_told
+
+HEAD = ("", "Found", "For", "To install it")
+
+
+@click.command("doctor")
+@JSON
+def doctor_command(as_json: bool) -> None:
+    """Tell which tools and packages are found, in which version, what for, and how to install the others."""
+    with errors_told():
+        from rich.console import Console
+
+        from loopwire.tools.installed import installed
+
+        found = installed()
+        if as_json:
+            click.echo(json.dumps([vars(tool) for tool in found], indent=2))
+        else:
+            rows = [(t.name, t.version or "-", t.purpose, "" if t.version else t.remedy) for t in found]
+            print_table(Console(), "Tools and packages", HEAD, rows)
+        missing = [tool for tool in found if tool.is_needed and not tool.version]
+        for tool in missing:
+            click.secho(f"missing: {tool.name}. {tool.remedy}", fg="red", err=True)
+        if missing:
+            click.get_current_context().exit(1)
+        next_step("loopwire", "inspect", "MODEL")
