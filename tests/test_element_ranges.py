@@ -77,7 +77,7 @@ def limits(found: ElementRanges) -> list[tuple[int, int]]:
     return list(zip(found.low, found.high, strict=True))
 
 
-def test_folded_elements_follow_their_weights() -> None:
+def test_elements_of_shared_hardware_follow_their_weights() -> None:
     found = ranges_of(rom_is_opaque=False)
     assert limits(found["words"]) == [(1, 3), (0, 0), (-3, 3), (0, 0)]
     assert limits(found["columns"]) == [(-4, 3), (0, 2)]

@@ -14,8 +14,8 @@ from datapath_interpreter import outputs
 from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.cmvm.shift_add import solve
 from loopwire.datapath.expand import expand
-from loopwire.datapath.fold_addends import fold_addends
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
+from loopwire.datapath.merge_addends import merge_addends
 from loopwire.datapath.multipliers import Solver
 from loopwire.datapath.ops import (
     PARALLEL,
@@ -120,7 +120,7 @@ def test_datapaths_of_random_models_compute_their_graphs(solver: str, seed: int)
 def test_datapaths_with_addends_in_their_trees_compute_their_graphs(seed: int) -> None:
     source = random.Random(seed)
     graph = lower(random_model(source), FixedType(source.randint(1, 8), 3), random_types(source))
-    assert_computes(graph, fold_addends(only_datapath(graph, as_trees)), seed)
+    assert_computes(graph, merge_addends(only_datapath(graph, as_trees)), seed)
 
 
 @settings(max_examples=25, deadline=None)
@@ -159,16 +159,16 @@ def test_a_table_of_a_loop_covers_a_type() -> None:
     assert_computes(graph, after, 0)
 
 
-@pytest.mark.parametrize(("recurrent", "folded_sums"), [(lstm, 1), (gru, 2), (simple, 1)])
-def test_loops_add_what_comes_from_outside_in_their_trees(recurrent: Callable[..., Layer], folded_sums: int) -> None:
+@pytest.mark.parametrize(("recurrent", "merged_sums"), [(lstm, 1), (gru, 2), (simple, 1)])
+def test_loops_add_what_comes_from_outside_in_their_trees(recurrent: Callable[..., Layer], merged_sums: int) -> None:
     """U h + (W x + b) is one sum of an LSTM; of a GRU, that of z and r is one, and U h + d of n another."""
     layer = recurrent(np.random.default_rng(1), FEATURES)
     model = chain("m", (STEPS, FEATURES), (layer,), "test")
     datapath = only_datapath(lower(model, FixedType(6, 3), random_types(random.Random(1))), as_trees)
     before, after = (
-        sum(isinstance(op.kind, AddSub) for op in of.operations) for of in (datapath, fold_addends(datapath))
+        sum(isinstance(op.kind, AddSub) for op in of.operations) for of in (datapath, merge_addends(datapath))
     )
-    assert before - after == folded_sums
+    assert before - after == merged_sums
 
 
 BYTE = FixedType(8, 4)
@@ -185,7 +185,7 @@ def test_casts_of_every_mode(rounding: Rounding, overflow: Overflow) -> None:
     assert_computes(graph, only_datapath(graph), 1, batch=40)
 
 
-def folded(datapath: Datapath) -> list[Round]:
+def roundings(datapath: Datapath) -> list[Round]:
     return [op.kind for op in datapath.operations if isinstance(op.kind, Round)]
 
 
@@ -197,7 +197,7 @@ def test_rounding_rides_along_with_a_product() -> None:
     x = b.input("x", TensorType((4,), BYTE))
     graph = b.graph([b.cast(b.mul(x, x), ROUNDED)])
     datapath = only_datapath(graph)
-    assert [kind.mode for kind in folded(datapath)] == [Rounding.TRN]
+    assert [kind.mode for kind in roundings(datapath)] == [Rounding.TRN]
     assert [op.kind.added for op in datapath.operations if isinstance(op.kind, Multiply)] == [1 << 4]
     assert_computes(graph, datapath, 0, batch=50)
 
@@ -230,7 +230,7 @@ def test_rounding_rides_along_with_a_bias() -> None:
     bias = b.const([1.0, -0.5], FixedType(12, 4))
     graph = b.graph([b.cast(b.add(b.matvec(weights, x), bias), ROUNDED)])
     datapath = only_datapath(graph, as_trees)
-    assert [kind.mode for kind in folded(datapath)] == [Rounding.TRN]
+    assert [kind.mode for kind in roundings(datapath)] == [Rounding.TRN]
     (constant,) = (op.kind for op in datapath.operations if isinstance(op.kind, Constant))
     assert constant.integers.tolist() == [256 + 16, -128 + 16]
     assert_computes(graph, datapath, 0, batch=50)
@@ -242,7 +242,7 @@ def test_rounding_that_depends_on_the_number_stays(mode: Rounding) -> None:
     x = b.input("x", TensorType((4,), BYTE))
     graph = b.graph([b.cast(b.mul(x, x), ROUNDED.with_modes(mode, Overflow.SAT))])
     datapath = only_datapath(graph)
-    assert [kind.mode for kind in folded(datapath)] == [mode]
+    assert [kind.mode for kind in roundings(datapath)] == [mode]
     assert_computes(graph, datapath, 0, batch=50)
 
 
@@ -252,7 +252,7 @@ def test_what_others_read_too_is_not_raised() -> None:
     product = b.mul(x, x)
     graph = b.graph([b.add(b.cast(product, ROUNDED), product)])
     datapath = only_datapath(graph)
-    assert [kind.mode for kind in folded(datapath)] == [Rounding.RND]
+    assert [kind.mode for kind in roundings(datapath)] == [Rounding.RND]
     assert_computes(graph, datapath, 0, batch=50)
 
 
@@ -265,7 +265,7 @@ def test_a_half_finer_than_an_operand_is_added_to_constants_alone(constant: bool
     graph = b.graph([b.cast(total, FixedType(11, 4, rounding=Rounding.RND, overflow=Overflow.SAT))])
     datapath = only_datapath(graph)
     assert any(isinstance(op.kind, AddSub) for op in datapath.operations)
-    assert [kind.mode for kind in folded(datapath)] == modes
+    assert [kind.mode for kind in roundings(datapath)] == modes
     assert_computes(graph, datapath, 0, batch=50)
 
 
@@ -277,7 +277,7 @@ def test_rounding_rides_along_with_the_part_of_a_bias_that_it_sees() -> None:
     rounded, exact = b.cast(b.slice(total, 0, 1), ROUNDED), b.slice(total, 1, 2)
     graph = b.graph([b.add(rounded, exact)])
     datapath = only_datapath(graph, as_trees)
-    assert [kind.mode for kind in folded(datapath)] == [Rounding.TRN]
+    assert [kind.mode for kind in roundings(datapath)] == [Rounding.TRN]
     (constant,) = (op.kind for op in datapath.operations if isinstance(op.kind, Constant))
     assert constant.integers.tolist() == [256 + 16, -128]
     assert_computes(graph, datapath, 0, batch=50)

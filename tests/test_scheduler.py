@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from loopwire.datapath.fold_addends import fold_addends
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
+from loopwire.datapath.merge_addends import merge_addends
 from loopwire.datapath.ops import Constant, Datapath, Operation, Products, Ring, ShiftAdd, Signal
 from loopwire.devices import find_part
 from loopwire.devices.delay_model import DelayModel
@@ -101,9 +101,9 @@ def assert_cuts_hold(pipeline: Pipeline) -> None:
 def test_schedules_of_random_models_hold(solver: str, seed: int, period_ns: float, least_loop_latency: int) -> None:
     datapath = some_datapath(seed, solver)
     assert_schedule_holds(datapath, period_ns, least_loop_latency)
-    assert_schedule_holds(late_clamps(fold_addends(datapath)), period_ns, least_loop_latency)
+    assert_schedule_holds(late_clamps(merge_addends(datapath)), period_ns, least_loop_latency)
     with suppress(ConfigError):  # A table with its ends repeated may take longer than the clock.
-        assert_schedule_holds(late_clamps(fold_addends(covering_tables(datapath))), period_ns, least_loop_latency)
+        assert_schedule_holds(late_clamps(merge_addends(covering_tables(datapath))), period_ns, least_loop_latency)
 
 
 def assert_schedule_holds(datapath: Datapath, period_ns: float, least_loop_latency: int) -> None:

@@ -1,4 +1,4 @@
-"""Where a folded engine counts its words again: what is read for long by nothing stands in no registers."""
+"""Where shared hardware counts its words again: what nothing reads for long is in no registers."""
 
 from __future__ import annotations
 

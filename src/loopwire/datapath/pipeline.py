@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from loopwire.datapath.fold_addends import fold_addends
-from loopwire.datapath.fold_bounds import fold_bounds
-from loopwire.datapath.fold_rounding import fold_rounding
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
 from loopwire.datapath.lut_products import with_lut_products
+from loopwire.datapath.merge_addends import merge_addends
+from loopwire.datapath.merge_bounds import merge_bounds
+from loopwire.datapath.merge_rounding import merge_rounding
 from loopwire.datapath.multipliers import Solver, with_multipliers
 from loopwire.datapath.ops import Datapath, Sharing
 from loopwire.datapath.rewrite import without_unread_rings, without_unused
@@ -32,14 +32,14 @@ class Pass:
 
 SIMPLIFICATIONS = (
     Pass(without_unread_rings, "first, since what makes a state that no step reads may be unused then", shared=False),
-    Pass(fold_bounds, "before unused operations go: what a clamp leaves to the table behind it is one of them"),
+    Pass(merge_bounds, "before unused operations go: what a clamp leaves to the table behind it is one of them"),
     Pass(without_unused, "before rounding, which looks at all readers of a signal"),
-    Pass(fold_rounding, "last, as the sums and products that can take a half on are known"),
+    Pass(merge_rounding, "last, as the sums and products that can take a half on are known"),
 )
 """What makes any datapath smaller."""
-TABLES = Pass(covering_tables, "after the clamps that are folded into tables; late clamps need such tables")
+TABLES = Pass(covering_tables, "after the clamps that are merged into tables; late clamps need such tables")
 ATTEMPTS = (
-    Pass(fold_addends, "makes a loop shorter where a tree has room for a leaf more", shared=False),
+    Pass(merge_addends, "makes a loop shorter where a tree has room for a leaf more", shared=False),
     Pass(late_clamps, "makes a loop shorter where a clamp takes longer than a choice after the lookup", shared=False),
 )
 """What is an advantage in some loops: each is tried on all that came of those before it."""

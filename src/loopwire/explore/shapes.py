@@ -145,7 +145,7 @@ class Shapes:
     def all(self, limits: Limits) -> Iterator[Shape]:
         """Yield shapes worth looking at, in a fixed order; not all that exceed the limits are left out."""
         yield from self._parallel(limits)
-        yield from self._folded(limits)
+        yield from self._shared(limits)
 
     def plan(self, shape: Shape) -> Plan:
         """Return the plan of a shape, whose cycles are exact."""
@@ -190,7 +190,7 @@ class Shapes:
                 size = self._size(resources)
                 yield Shape((), interleave, copies, found.latency_cycles, interval, resources, size)
 
-    def _folded(self, limits: Limits) -> Iterator[Shape]:
+    def _shared(self, limits: Limits) -> Iterator[Shape]:
         cut = self._cut(replace(self._knobs, reuse_factor=2))
         pipelines = self._all_pipelines(cut)
         scans = [engine for engine in cut.engines if engine.nodes]

@@ -1,4 +1,4 @@
-"""In which stages a folded engine counts the words of a step.
+"""In which stages shared hardware counts the words of a step.
 
 What accompanies a step goes with each of its words from stage to stage, in registers. While a vector is gathered, about
 as long as a step takes, no stage reads it: there another sequencer counts the words again.

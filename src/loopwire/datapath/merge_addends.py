@@ -29,14 +29,14 @@ class _Sum:
     product_shift: int
 
 
-def fold_addends(datapath: Datapath) -> Datapath:
+def merge_addends(datapath: Datapath) -> Datapath:
     """Return the datapath in which the trees of loops add to their rows what comes from outside."""
     found = element_ranges(datapath, lambda operation: False)
     for product in datapath.operations:
         if isinstance(product.kind, ShiftAdd) and datapath.dependences[product.result]:
             sums = _sums(datapath, product)
             if sums:
-                datapath = _folded(datapath, product, sums, found)
+                datapath = _merged(datapath, product, sums, found)
     return datapath
 
 
@@ -74,7 +74,7 @@ def _sum(datapath: Datapath, operation: Operation, rows: Signal, start: int) -> 
     return [made] if is_outside and made.addend.count == rows.count else []
 
 
-def _folded(
+def _merged(
     datapath: Datapath, product: Operation, sums: list[_Sum], found: Mapping[Signal, ElementRanges]
 ) -> Datapath:
     assert isinstance(product.kind, ShiftAdd)

@@ -15,7 +15,7 @@ from loopwire.ir.interval import Range
 from loopwire.ir.types import Overflow
 
 
-def fold_bounds(datapath: Datapath) -> Datapath:
+def merge_bounds(datapath: Datapath) -> Datapath:
     """Return the datapath with tables reading what their saturations read, where their clamps are at least as narrow.
 
     A saturation that nothing else reads is left out.

@@ -18,10 +18,10 @@ from loopwire.ir.fixed_point import Integers
 from loopwire.ir.types import Rounding
 
 
-def fold_rounding(datapath: Datapath) -> Datapath:
-    """Return the datapath with every rounding folded that can be."""
+def merge_rounding(datapath: Datapath) -> Datapath:
+    """Return the datapath with every rounding merged that can be."""
     for rounded in [operation.result for operation in datapath.operations if isinstance(operation.kind, dp.Round)]:
-        datapath = _Folding(datapath).fold(rounded) or datapath
+        datapath = _Merging(datapath).merged(rounded) or datapath
     return datapath
 
 
@@ -33,7 +33,7 @@ def _half(kind: dp.Round) -> int:
     return {Rounding.RND: half, Rounding.RND_MIN_INF: half - 1}.get(kind.mode, 0)
 
 
-class _Folding:
+class _Merging:
     def __init__(self, datapath: Datapath) -> None:
         self._datapath = datapath
         self._producers = {operation.result: operation for operation in datapath.operations}
@@ -46,7 +46,7 @@ class _Folding:
                     (self._depths.get(v, 0) for v in operation.operands), default=0
                 )
 
-    def fold(self, rounded: Signal) -> Datapath | None:
+    def merged(self, rounded: Signal) -> Datapath | None:
         """Return the datapath in which what is rounded is more, and truncated, or None where that cannot be."""
         rounding = self._producers[rounded]
         assert isinstance(rounding.kind, dp.Round)
