@@ -35,6 +35,17 @@ def test_which_products_of_two_vectors_are_made_of_luts(part: str, width: int, i
     assert (len(kinds), sum(kind.in_luts for kind in kinds)) == (3, in_luts)
 
 
+@pytest.mark.parametrize(("bits", "in_luts"), [(0, 0), (3, 0), (6, 3), (8, 3)])
+def test_the_user_says_which_products_are_made_of_luts(bits: int, in_luts: int) -> None:
+    case = Case(
+        "gates", (3, 2), [lstm("a", 2, 2)], types("fixed<6,2,RND,SAT>"), part="LFE5U-85F", clock_period_ns=14.0,
+        lut_product_bits=bits,
+    )  # fmt: skip
+    (pipeline,) = case.firmware(case.graph()).pipelines
+    kinds = [op.kind for op in pipeline.datapath.operations if isinstance(op.kind, Multiply)]
+    assert (len(kinds), sum(kind.in_luts for kind in kinds)) == (3, in_luts)
+
+
 def test_a_constant_that_no_block_adds_has_an_adder_of_its_own() -> None:
     """It rounds: a DSP block of AMD adds it, that of an ECP5 has no adder."""
     assert any(kind.added for kind in multiplications("xcku115", 14))

@@ -23,11 +23,13 @@ class PortNames:
     outputs: tuple[str, ...] = ()
 
 
+MOST_LUT_PRODUCT_BITS = 32
 KNOBS: Mapping[str, Check] = {
     "interleave": whole,
     "reuse_factor": whole,
     "layer_reuse_factor": counts,
     "multipliers": text,
+    "lut_product_bits": whole,
     "copies": whole,
     "io": text,
     "bus_bits": whole,
@@ -55,6 +57,8 @@ class Knobs:
         layer_reuse_factor: the same for single layers, by name.
         multipliers: how products with constants are made: 'shift_add', 'dsp', or 'auto', whichever takes the smaller
             share of the device.
+        lut_product_bits: a product that is no constant's, one of whose factors has at most so many bits, is made of
+            look-up tables instead of a DSP block; None: as suits the family.
         copies: of the recurrent layers, each for other sequences, U.
         io: a time step a beat, or a whole sequence in one.
         bus_bits: width of the data at the ports, so that a beat holds several steps or a part of one; None: a step's.
@@ -75,6 +79,7 @@ class Knobs:
     reuse_factor: int = 1
     layer_reuse_factor: Mapping[str, int] = field(default_factory=dict)
     multipliers: Multipliers = "auto"
+    lut_product_bits: int | None = None
     copies: int = 1
     io: Io = "stream"
     bus_bits: int | None = None
@@ -96,6 +101,10 @@ class Knobs:
         for where, factor in factors.items():
             if factor < 1:
                 raise ConfigError(where, f"{factor} is impossible", "Give 1 (fully parallel) or more")
+        bits = self.lut_product_bits
+        if bits is not None and not 0 <= bits <= MOST_LUT_PRODUCT_BITS:
+            remedy = f"Give from 0 (none) to {MOST_LUT_PRODUCT_BITS}"
+            raise ConfigError("lut_product_bits", f"{bits} bits are impossible", remedy)
         if self.copies < 1:
             raise ConfigError("copies", f"{self.copies} copies are impossible", "Give 1 or more")
         if self.bus_bits is not None:

@@ -47,6 +47,7 @@ FITTING_SHARE = "80%"
 @click.option("--reuse-factor", type=int, help="Products that a multiplier serves in each step. [default: 1]")
 @click.option("--interleave", type=int, help="Sequences in the loop at once. [default: as many as fill it]")
 @click.option("--multipliers", help="auto, shift_add or dsp. [default: auto]")
+@click.option("--lut-product-bits", type=int, help="Make products of factors of so few bits of look-up tables.")
 @click.option("--copies", type=int, help="Copies of the recurrent layers, dealt sequences in turn. [default: 1]")
 @click.option("--io", help="stream (a step a beat) or parallel (a sequence a beat). [default: stream]")
 @click.option("--bus-bits", type=int, help="Width of the data ports, for several steps a beat, or parts of one.")

@@ -63,7 +63,14 @@ def simplified(datapath: Datapath, sharing: Sharing, solve: Solver) -> Datapath:
     return _run((*multiplied, *SIMPLIFICATIONS), datapath)
 
 
-def prepared(datapath: Datapath, sharing: Sharing, solve: Solver, delays: DelayModel, copies: int) -> Datapath:
+def prepared(
+    datapath: Datapath,
+    sharing: Sharing,
+    solve: Solver,
+    delays: DelayModel,
+    copies: int,
+    lut_product_bits: int | None = None,
+) -> Datapath:
     """Return an expanded datapath after all passes that always help.
 
     Args:
@@ -72,9 +79,10 @@ def prepared(datapath: Datapath, sharing: Sharing, solve: Solver, delays: DelayM
         solve: chooses how each constant matrix of parallel hardware is multiplied.
         delays: of the part.
         copies: of the engine, which share the part's DSP blocks.
+        lut_product_bits: as the knob.
     """
     products = Pass(
-        lambda d: with_lut_products(d, delays, copies),
+        lambda d: with_lut_products(d, delays, copies, lut_product_bits),
         "last, as it marks products by their final widths",
     )
     return _run((TABLES, products), simplified(datapath, sharing, solve))

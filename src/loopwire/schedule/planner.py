@@ -37,7 +37,9 @@ class Planner:
         """Return the pipeline of an engine, its hardware shared as its layer's reuse factor says."""
         sharing = sharing_of(engine, self.knobs.reuse_factor_of(layer_of(engine)))
         solve = partial(self._solve, engine)
-        datapath = prepared(expand(engine, self.found), sharing, solve, self.delays, self.knobs.copies)
+        datapath = prepared(
+            expand(engine, self.found), sharing, solve, self.delays, self.knobs.copies, self.knobs.lut_product_bits
+        )
         if engine.stateful:
             datapath = replace(datapath, channels=self.knobs.channels)
         # A step comes from registers of the feeder; of shared hardware, a sequencer chooses the word.

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 Values = Mapping[str, Any]
-"""Of each variable by name: bits.<group>, reuse.<layer>, copies, interleave, io, clock_period_ns, part."""
+"""Of each variable by name: bits.<group>, reuse.<layer>, copies, interleave, io, ..."""
 MOST_FRACTION_BITS = 12
 MOST_COPIES = 16
+MOST_LUT_PRODUCT_BITS = 8
 LEAST_WIDTH = 2
 INTERLEAVES = ("as many as fit", "1")
 CLOCK_STEP_NS, SLOWEST_NS = 0.05, 20.0
@@ -76,6 +77,7 @@ class Space:
         }
         if self.copies > 1:
             found["copies"] = IntDistribution(1, self.copies)
+        found["lut_product_bits"] = IntDistribution(1, MOST_LUT_PRODUCT_BITS)
         if not self.base.remembers:
             found |= {"interleave": CategoricalDistribution(INTERLEAVES)}
         if not self.base.sliding_window and self.base.bus_bits is None:
@@ -101,7 +103,7 @@ class Space:
         }
         if "interleave" in values:
             changed["interleave"] = None if values["interleave"] == INTERLEAVES[0] else int(values["interleave"])
-        for name in ("io", "clock_period_ns"):
+        for name in ("io", "clock_period_ns", "lut_product_bits"):
             if name in values:
                 changed[name] = values[name]
         return replace(configuration(types, self.base), **changed)
@@ -121,6 +123,7 @@ class Space:
             "copies": min(config.copies, self.copies),
             "interleave": INTERLEAVES[config.interleave == 1],
             "io": config.io,
+            "lut_product_bits": min(config.lut_product_bits or 1, MOST_LUT_PRODUCT_BITS),
             "part": config.part,
         }
         if self.least_clock_ns is not None:

@@ -13,6 +13,7 @@ from loopwire.knobs import Io, Knobs
 CARRIED = frozenset(("io", "reuse_factor", "layer_reuse_factor", "interleave", "copies"))
 REASONS = {
     "multipliers": "the HLS tool chooses between DSP blocks and logic",
+    "lut_product_bits": "the HLS tool chooses between DSP blocks and logic",
     "stateful": "a call starts from the initial states",
     "sliding_window": "a call takes a whole sequence",
     "bus_bits": "a beat of a stream is one step, and io = 'parallel' takes a whole sequence at once",
