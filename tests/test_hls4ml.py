@@ -545,3 +545,68 @@ def test_without_pyyaml_one_line_tells_what_to_install(tmp_path: Path, monkeypat
     result = command("compile", "--config", path)
     assert (result.exit_code, result.stderr) == (1, f"error: {expected}\n")
     assert issubclass(ToolError, LoopwireError)
+
+
+def test_the_flow_of_a_tutorial(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Configure, look, convert, plot, compile, predict, trace, compare, build, read the report."""
+    pytest.importorskip("mplhep", reason="the profile needs matplotlib and mplhep (pip install loopwire[plots])")
+    model = sequential(
+        (4, 3), [keras.layers.LSTM(3, name="lstm"), keras.layers.Dense(2, activation="softmax", name="out")]
+    )
+    randomise(model)
+    x = inputs_for(model, 20)
+    config = hls4ml.utils.config_from_keras_model(model, granularity="name", default_precision=f"ap_{EXACT}")
+    config["LayerName"]["lstm"]["Precision"]["weight"] = "ap_fixed<8,2>"
+    for layer in config["LayerName"]:
+        config["LayerName"][layer]["Trace"] = True
+    hls4ml.utils.print_dict(config)
+    printed = capsys.readouterr().out
+    assert "Model\n  Precision\n    default:" in printed and "ap_fixed<8,2>" in printed
+    folder = tmp_path / "prj"
+    project = converted(config, model, output_dir=str(folder), part="xcku115", clock_period=6)
+    assert project.config is not None and project.config.get_output_dir() == str(folder)
+    assert project.config.get_config_value("Part") == "xcku115"
+    assert [(one.name, one.class_name, one.output_shape) for one in project.get_layers()] == [
+        ("lstm", "LSTM", (3,)),
+        ("out", "Dense", (2,)),
+    ]
+    assert project.get_layers()[0].precision["W"] == "fixed<8,2>"
+    picture = hls4ml.utils.plot_model(project, show_shapes=True, show_precision=True, to_file=tmp_path / "model.svg")
+    assert (tmp_path / "model.svg").read_text() == picture.svg and "lstm: LSTM" in picture.svg
+    project.compile()
+    y, trace = project.predict(x), project.trace(x)[1]
+    assert "<svg" in hls4ml.model.profiling.numerical(model=model, hls_model=project, X=x).svg
+    real = hls4ml.model.profiling.get_ymodel_keras(model, x)
+    assert real.keys() == trace.keys() and "out_softmax" in real
+    np.testing.assert_allclose(real["out_softmax"], predict(model, x), atol=1e-5)
+    np.testing.assert_array_equal(trace["out_softmax"], y)
+    rows = hls4ml.model.profiling.compare(model, project, x)
+    assert max(row.max_error for row in rows if row.layer == "out") >= np.abs(y - real["out_softmax"]).max() > 0
+    with pytest.warns(hls4ml.Hls4mlWarning, match="synth"):
+        built = project.build(csim=False, synth=True)
+    capsys.readouterr()
+    assert hls4ml.report.read_vivado_report(str(folder)) == built == hls4ml.report.parse_vivado_report(folder)
+    assert "Initiation interval" in capsys.readouterr().out
+
+
+def test_names_that_stand_for_something_else(small: Path, tmp_path: Path) -> None:
+    for call, text in (
+        (
+            hls4ml.converters.convert_from_pytorch_model,
+            "hls4ml's convert_from_pytorch_model: it is not here. Use loopwire",
+        ),
+        (hls4ml.converters.convert_from_onnx_model, "Use loopwire.compile('model.onnx'"),
+        (hls4ml.utils.config_from_pytorch_model, "Use loopwire.compile(loopwire.load(module"),
+        (hls4ml.utils.fetch_example_model, "Use loopwire.load('examples/jets/jet_lstm20.keras')"),
+        (hls4ml.report.read_quartus_report, "Use hls4ml.report.read_vivado_report(folder)"),
+        (lambda _: hls4ml.model.profiling.numerical(small), "hls_model: none is given. Convert the model first"),
+        (lambda _: hls4ml.utils.plot_model(small), "model: a PosixPath is no HlsModel. Give what hls4ml.converters"),
+        (
+            lambda _: hls4ml.utils.plot_model(converted(in_all(), small), "m.png"),
+            "m.png: it ends in '.png'. Let it end in .svg",
+        ),
+        (lambda _: hls4ml.report.read_vivado_report(tmp_path), "there is no project"),
+    ):
+        with pytest.raises(LoopwireError) as refused:
+            call(small)
+        assert text in str(refused.value)

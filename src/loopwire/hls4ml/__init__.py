@@ -6,11 +6,14 @@
     project = hls4ml.converters.convert_from_keras_model(model, hls_config=config, output_dir="build/jets")
     y = project.predict(x)
     report = project.build()
+    hls4ml.utils.plot_model(project)
+    hls4ml.model.profiling.numerical(hls_model=project, X=x)
+    hls4ml.report.read_vivado_report("build/jets")
 
 docs/hls4ml.md tells what each key means here.
 """
 
-from loopwire.hls4ml import converters, utils
+from loopwire.hls4ml import converters, model, report, utils
 from loopwire.hls4ml.converters import convert_from_config, convert_from_keras_model
 from loopwire.hls4ml.notes import Hls4mlWarning
 from loopwire.hls4ml.project import HlsModel
@@ -23,5 +26,7 @@ __all__ = [
     "convert_from_config",
     "convert_from_keras_model",
     "converters",
+    "model",
+    "report",
     "utils",
 ]

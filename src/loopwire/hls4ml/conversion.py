@@ -31,13 +31,17 @@ BACKEND = "the firmware is SystemVerilog, which all vendors' tools read; 'vitis_
 
 @dataclass(frozen=True)
 class Conversion:
-    """What a configuration asks for: a model, Loopwire's configuration, and what there is to say about it."""
+    """What a configuration asks for: a model, Loopwire's configuration, and what there is to say about it.
+
+    `values` is hls4ml's dictionary as it was given.
+    """
 
     model: Model
     config: CompileConfig
     notes: Notes
     output_dir: Path | None
     input_data: Path | None
+    values: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def read_conversion(
     settings = HlsConfig.parse(read.get("HLSConfig", {}), notes)
     config = CompileConfig(**_hardware(read, notes), **translate(settings, model, keras_classes(found, reading)))
     paths = Paths.of(read)
-    return Conversion(model, config, notes, paths.output_dir, paths.input_data)
+    return Conversion(model, config, notes, paths.output_dir, paths.input_data, values)
 
 
 def keras_classes(source: str | Path | LiveModel, reading: Reading = AS_IT_IS) -> dict[str, str]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from loopwire.compiler import compile
 from loopwire.errors import ConfigError, nearest
 from loopwire.hls4ml.conversion import Conversion, read_conversion, read_yaml
-from loopwire.hls4ml.project import HlsModel
+from loopwire.hls4ml.project import HlsModel, ModelConfig
+from loopwire.hls4ml.substitutes import substituted
 
 if TYPE_CHECKING:
     from loopwire.frontends.keras.live import LiveModel
@@ -105,4 +106,13 @@ def convert_from_config(config: str | Path | Mapping[str, Any]) -> HlsModel:
 
 def _project(conversion: Conversion) -> HlsModel:
     design = compile(conversion.model, conversion.config)
-    return HlsModel(design, conversion.output_dir or Path("build") / design.name, conversion.input_data)
+    folder = conversion.output_dir or Path("build") / design.name
+    return HlsModel(design, folder, conversion.input_data, ModelConfig(dict(conversion.values), design.name, folder))
+
+
+convert_from_pytorch_model = substituted(
+    "convert_from_pytorch_model", "loopwire.compile(loopwire.load(module, example_inputs=(x,)), precision=...)"
+)
+convert_from_onnx_model = substituted(
+    "convert_from_onnx_model", "loopwire.compile('model.onnx', precision=..., part=...)"
+)

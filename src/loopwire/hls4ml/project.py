@@ -5,18 +5,64 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy.typing as npt
 
+from loopwire.arguments import instance
 from loopwire.data import read_data
 from loopwire.design import Design
 from loopwire.hls4ml.notes import Notes
 from loopwire.hls4ml.trace import Reals, layer_results
 from loopwire.project.folder import check_project
+from loopwire.report.html import page
 from loopwire.verification import verify
 
 VENDOR_STAGES = "no effect: synthesis is the vendor tool's, for which the project has scripts; see its README"
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What a model was converted with, as hls4ml's `HLSConfig` gives it.
+
+    Attributes:
+        config: hls4ml's dictionary.
+        project_name: of the top module.
+        output_dir: the project's folder.
+    """
+
+    config: dict[str, Any]
+    project_name: str
+    output_dir: Path
+
+    def get_config_value(self, key: str, default: Any = None) -> Any:
+        """Return a value of the dictionary's top, or the default."""
+        return self.config.get(key, default)
+
+    def get_project_name(self) -> str:
+        """Return the name of the top module."""
+        return self.project_name
+
+    def get_output_dir(self) -> str:
+        """Return the project's folder."""
+        return str(self.output_dir)
+
+
+@dataclass(frozen=True)
+class HlsLayer:
+    """A layer as hls4ml's `get_layers` gives it.
+
+    Attributes:
+        name: in the model.
+        class_name: its kind.
+        output_shape: of its result, without the batch.
+        precision: the types of its tensors, by their names.
+    """
+
+    name: str
+    class_name: str
+    output_shape: tuple[int, ...]
+    precision: dict[str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +73,26 @@ class HlsModel:
         design: the model with the types of all tensors chosen, with everything else that Loopwire knows of it.
         output_dir: the project's folder.
         input_data: a file of inputs for verification and testbench; random ones if None.
+        config: what it was converted with.
     """
 
     design: Design = field(repr=False)
     output_dir: Path
     input_data: Path | None = None
+    config: ModelConfig | None = field(default=None, repr=False)
+
+    def get_layers(self) -> tuple[HlsLayer, ...]:
+        """Return the layers in the order of their calls; normalisations that were merged are gone."""
+        proofs = self.design.range_proofs()
+        return tuple(
+            HlsLayer(
+                call.layer.name,
+                call.layer.kind,
+                call.outputs[0].shape,
+                {proof.tensor: str(proof.type) for proof in proofs if proof.layer == call.layer.name},
+            )
+            for call in self.design.model.calls
+        )
 
     def compile(self) -> None:
         """Make the emulator; `predict` does it as well. Nothing is written."""
@@ -112,7 +173,8 @@ class HlsModel:
             verification = verify(self.design, self.design.random_inputs(count) if x is None else x, count)
         report = self.design.report(verification)
         text = report.to_json()
-        self.design.write(self.output_dir, x, {"report.json": text, "report.md": report.to_markdown()})
+        reports = {"report.json": text, "report.md": report.to_markdown(), "report.html": page(report)}
+        self.design.write(self.output_dir, x, reports)
         facts: dict[str, Any] = json.loads(text)
         return facts
 
@@ -122,3 +184,13 @@ class HlsModel:
         model = self.design.model
         inputs: npt.NDArray[Any] = read_data(self.input_data, model.input_shape, model.output_shape()[-1]).inputs
         return inputs
+
+
+def converted(model: Any) -> HlsModel:
+    """Return a converted model.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    check = instance(HlsModel, "Give what hls4ml.converters.convert_from_keras_model returns")
+    return cast(HlsModel, check("model", model))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from loopwire.data import check_inputs
 from loopwire.design import Design
-from loopwire.emulator.evaluate import evaluate_integers
+from loopwire.emulator.evaluate import evaluate_integers, evaluate_real
 from loopwire.hls4ml.translation import activation_name, separate_activation
 from loopwire.ir import ops
 from loopwire.ir.fixed_point import quantise, to_real
@@ -22,8 +22,10 @@ from loopwire.quantised_model import DEFINITION_BATCH
 Reals = npt.NDArray[np.float64]
 
 
-def layer_results(design: Design, x: npt.ArrayLike) -> dict[str, Reals]:
+def layer_results(design: Design, x: npt.ArrayLike, real: bool = False) -> dict[str, Reals]:
     """Return the result (N, *shape) of each layer by its name, for inputs x (N, *input shape).
+
+    In fixed point, or in floating point where `real` is true.
 
     A Dense with an activation is two layers: `dense` up to the activation, `dense_relu` with it.
 
@@ -33,13 +35,16 @@ def layer_results(design: Design, x: npt.ArrayLike) -> dict[str, Reals]:
     inputs = check_inputs("x", x, design.model.input_shape)
     inputs = inputs.reshape(len(inputs), *design.graph.inputs[0].type.shape)
     parts = [
-        _evaluate(design.graph, design.model, inputs[start : start + DEFINITION_BATCH].astype(np.float64))
+        _evaluate(design.graph, design.model, inputs[start : start + DEFINITION_BATCH].astype(np.float64), real)
         for start in range(0, len(inputs), DEFINITION_BATCH)
     ]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _evaluate(graph: Graph, model: Model, x: Reals) -> dict[str, Reals]:
+def _evaluate(graph: Graph, model: Model, x: Reals, real: bool) -> dict[str, Reals]:
+    def value_of(value: Value, array: npt.NDArray[Any]) -> Reals:
+        return array if real else to_real(array, value.type.element.fraction)
+
     results = _handed_on(graph, model)
     before = _before_activations(graph, model)
     steps: dict[Value, list[npt.NDArray[Any]]] = {value: [] for value in before.values()}
@@ -49,10 +54,14 @@ def _evaluate(graph: Graph, model: Model, x: Reals) -> dict[str, Reals]:
             steps[node.result].append(result)
 
     watched = replace(graph, outputs=tuple(results.values()))
-    arrays = evaluate_integers(watched, (quantise(x, graph.inputs[0].type.element),), observe=keep)
+    arrays: Sequence[npt.NDArray[Any]]
+    if real:
+        arrays = evaluate_real(watched, (x,), observe=keep)
+    else:
+        arrays = evaluate_integers(watched, (quantise(x, graph.inputs[0].type.element),), observe=keep)
     traced = {}
     for (name, value), array in zip(results.items(), arrays, strict=True):
-        traced[name] = to_real(array, value.type.element.fraction)
+        traced[name] = value_of(value, array)
     named = {}
     for call in model.calls:
         layer, shape = call.layer, call.outputs[0].shape
@@ -60,7 +69,7 @@ def _evaluate(graph: Graph, model: Model, x: Reals) -> dict[str, Reals]:
         function = separate_activation(layer)
         if function is not None:
             value = before[layer.name]
-            kept = to_real(np.stack(steps[value], axis=1), value.type.element.fraction)
+            kept = value_of(value, np.stack(steps[value], axis=1))
             named[layer.name] = kept.reshape(traced[layer.name].shape)
             named[activation_name(layer, function)] = traced[layer.name]
     return named

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,15 @@ from loopwire.errors import ConfigError, nearest
 from loopwire.hls4ml.conversion import keras_classes
 from loopwire.hls4ml.keys import TENSORS_NO_EFFECT
 from loopwire.hls4ml.notes import Notes
+from loopwire.hls4ml.project import HlsModel, converted
 from loopwire.hls4ml.settings import AUTO
+from loopwire.hls4ml.substitutes import substituted
 from loopwire.hls4ml.translation import activation_name, input_name, separate_activation, tensor_of
 from loopwire.ir.types import FixedType
 from loopwire.layers.model import Layer
 from loopwire.layers.roles import Role
 from loopwire.passes.fold_batch_normalization import fold_batch_normalization
+from loopwire.report.picture import Picture
 
 if TYPE_CHECKING:
     from loopwire.frontends.keras.live import LiveModel
@@ -77,6 +81,54 @@ def config_from_keras_model(
             # Here `result` would be the type before the activation as well, which shall stay exact.
             groups[classes[layer.name]]["Precision"].pop("result", None)
     return config
+
+
+def plot_model(
+    model: HlsModel,
+    to_file: str | Path | None = None,
+    show_shapes: bool = True,
+    show_layer_names: bool = True,
+    show_precision: bool = True,
+    rankdir: str = "TB",
+    dpi: int = 96,
+) -> Picture:
+    """Return the layers as a diagram, which always shows names, shapes and types, from top to bottom.
+
+    Args:
+        model: as `convert_from_keras_model` returns it.
+        to_file: an .svg file to write as well.
+        show_shapes: makes no difference; so do `show_layer_names`, `show_precision`, `rankdir` and `dpi`.
+        show_layer_names: see `show_shapes`.
+        show_precision: see `show_shapes`.
+        rankdir: see `show_shapes`.
+        dpi: see `show_shapes`.
+
+    Raises:
+        ConfigError: `to_file` does not end in .svg, or `model` is no converted model.
+    """
+    picture = converted(model).design.plot_model()
+    if to_file is not None:
+        picture.save(to_file)
+    return picture
+
+
+def print_dict(values: Mapping[str, Any], indent: int = 0) -> None:
+    """Print a dictionary with each table below its name, two columns further right."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            print(f"{' ' * indent}{key}")
+            print_dict(value, indent + 2)
+        else:
+            print(f"{' ' * indent}{f'{key}:':<{max(32 - indent, 1)}}{value}")
+
+
+config_from_pytorch_model = substituted(
+    "config_from_pytorch_model", "loopwire.compile(loopwire.load(module, example_inputs=(x,)), precision=...)"
+)
+config_from_onnx_model = substituted(
+    "config_from_onnx_model", "loopwire.compile('model.onnx', precision=..., part=...)"
+)
+fetch_example_model = substituted("fetch_example_model", "loopwire.load('examples/jets/jet_lstm20.keras')")
 
 
 def _groups(layer: Layer, keras_class: str, precision: str, reuse_factor: int) -> list[tuple[str, str, dict[str, Any]]]:
