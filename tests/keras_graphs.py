@@ -143,6 +143,19 @@ def stacked_states() -> Any:
     return keras.Model([x, y], L.RNN([L.LSTMCell(3), L.GRUCell(2)])(y, initial_state=states))
 
 
+def conv_lstm() -> Any:
+    x = keras.Input((STEPS, 4, 2), name="x")
+    y = L.ConvLSTM1D(2, 3, padding="same", return_sequences=True, activation="relu")(L.ReLU()(x))
+    last, *states = L.ConvLSTM1D(3, 2, return_state=True, go_backwards=True, use_bias=False)(L.BatchNormalization()(y))
+    return keras.Model(x, [y, L.Dense(2)(L.GlobalMaxPooling1D()(last)), *states])
+
+
+def conv_lstm_of_vectors(**options: Any) -> Any:
+    x = sequence(features=10)
+    y = L.ConvLSTM1D(2, 3, return_sequences=True, **options)(L.Reshape((STEPS, 5, -1))(x))
+    return keras.Model(x, L.GRU(3)(L.TimeDistributed(L.Flatten())(y)))
+
+
 def attention(layer: Any) -> Any:
     x, y = sequence(), sequence("y", 4)
     return keras.Model([x, y], [layer([x, y]), L.Attention()([y, L.Dense(2)(x), x])])
@@ -180,6 +193,9 @@ GRAPHS: dict[str, Callable[[], Any]] = {
     "repeated": repeated,
     "stacked_cells": stacked_cells,
     "stacked_states": stacked_states,
+    "conv_lstm": conv_lstm,
+    "conv_lstm_stride": lambda: conv_lstm_of_vectors(strides=2, padding="same"),
+    "conv_lstm_dilation": lambda: conv_lstm_of_vectors(dilation_rate=2),
     "self_attention": self_attention,
     "cross_attention": cross_attention,
     "attention_scaled": lambda: attention(L.Attention(use_scale=True)),

@@ -1,4 +1,4 @@
-"""What of Keras's attention layers and of stacked cells is refused, by name."""
+"""What of Keras's attention layers, stacked cells and tensors of three axes is refused, by name."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ pytest.importorskip("torch")
 
 import loopwire  # noqa: E402
 from loopwire.errors import UnsupportedError  # noqa: E402
+from loopwire.frontends.keras.layer import Context, SavedLayer  # noqa: E402
+from loopwire.frontends.keras.saved import LayerEntry  # noqa: E402
+from loopwire.frontends.keras.spatial import conv_lstm  # noqa: E402
+from loopwire.layers.activation import SIGMOID  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 L = keras.layers
@@ -58,6 +62,10 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda x: L.RNN([L.GRUCell(2), L.GRUCell(2)], go_backwards=True, name="cells")(L.Masking()(x)),
         r"layer 'cells' \(RNN\): option go_backwards=True is not supported. Give the RNN of several cells no mask",
     ),
+    "three axes": (
+        lambda x: L.Dense(2, name="dense")(L.Reshape((5, 3, 1))(x)),
+        r"layer 'dense' \(Dense\): its input has shape \(5, 3, 1\), of three axes. Flatten each step before it",
+    ),
     "nested cells": (
         lambda x: L.RNN([L.GRUCell(2), L.StackedRNNCells([L.GRUCell(2)])], name="cells")(x),
         r"layer 'cells' \(RNN\): option cell='StackedRNNCells' is not supported. Stack cells of LSTMCell, GRUCell",
@@ -72,3 +80,16 @@ def test_what_is_not_compiled_is_refused_by_name(what: str) -> None:
     x = keras.Input((5, 3))
     with pytest.raises(UnsupportedError, match=message):
         loopwire.load(keras.Model(x, make(x)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((5, 3, 1), r"option kernel_size=4 is not supported. Give a window of at most its input's 3 rows"),
+        ((5, 3), r"its input has shape \(5, 3\). Give it one of \(steps, rows, channels\)"),
+    ],
+)
+def test_a_file_whose_convolution_does_not_fit_is_refused(shape: tuple[int, ...], message: str) -> None:
+    entry = LayerEntry("ConvLSTM1D", "conv", {"filters": 2, "kernel_size": [4], "padding": "valid"})
+    with pytest.raises(UnsupportedError, match=rf"layer 'conv' \(ConvLSTM1D\): {message}"):
+        conv_lstm(SavedLayer(entry, Context("model.h5", 3, shape), ()), SIGMOID)

@@ -50,6 +50,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "stacked_bidirectional": {"reuse_factor": 3, "bus_bits": 16},
     "encoder_decoder": {"interleave": 1},
     "conditioned": {},
+    "conv_lstm": {},
     "self_attention": {},
     "attention_additive": {"io": "parallel"},
 }

@@ -14,13 +14,14 @@ MAX_ELEMENTS = 1 << 20
 STEPS_REMEDY = "Give it: --steps T, 'steps' in the configuration, or loopwire.load(path, steps=T)"
 
 
-def checked_shape(source: str, shape: tuple[Any, ...], remedy: str) -> tuple[int, ...]:
-    """Return the shape of an input: (T, features) or (features,).
+def checked_shape(source: str, shape: tuple[Any, ...], remedy: str, most_axes: int = 2) -> tuple[int, ...]:
+    """Return the shape of an input: (T, features) or (features,), or with a step of more axes.
 
     Args:
         source: the model, for messages.
         shape: as a file gives it; None is a length that it leaves open.
         remedy: where a length is zero or open.
+        most_axes: that it may have.
 
     Raises:
         UnsupportedError: it is another one.
@@ -30,9 +31,9 @@ def checked_shape(source: str, shape: tuple[Any, ...], remedy: str) -> tuple[int
         raise UnsupportedError(where, f"it has shape {shape}: there is nothing in it", remedy)
     if any(length is None for length in shape):
         raise UnsupportedError(where, f"its shape {shape} is unknown at compile time", remedy)
-    if len(shape) not in (1, 2) or not all(type(length) is int and length > 0 for length in shape):
+    if not 1 <= len(shape) <= most_axes or not all(type(length) is int and length > 0 for length in shape):
         raise UnsupportedError(where, f"it has shape {shape}", "Give one of (steps, features) or (features,)")
-    if len(shape) == 2 and shape[0] > MAX_STEPS:
+    if len(shape) >= 2 and shape[0] > MAX_STEPS:
         raise UnsupportedError(where, f"it has {shape[0]} steps", f"Give at most {MAX_STEPS}, or a sliding window")
     if prod(shape) > MAX_ELEMENTS:
         raise UnsupportedError(where, f"its shape {shape} has {prod(shape)} elements", f"Give at most {MAX_ELEMENTS}")
@@ -45,6 +46,6 @@ def check_steps(shapes: Sequence[tuple[Any, ...]], steps: int | None) -> None:
     Raises:
         ConfigError: it is given, and there is none.
     """
-    if steps is not None and not any(len(shape) == 2 and shape[0] == steps for shape in shapes):
+    if steps is not None and not any(len(shape) >= 2 and shape[0] == steps for shape in shapes):
         what = f"input has shape {shapes[0]}" if len(shapes) == 1 else f"inputs have shapes {list(shapes)}"
         raise ConfigError("steps", f"the model's {what}, not {steps} steps", "Leave the steps out")

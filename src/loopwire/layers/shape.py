@@ -45,11 +45,11 @@ class Reshape(OneToOne):
         size = prod(input_shape)
         known = prod(length for length in self.shape if length != -1)
         shape = tuple(size // known if length == -1 else length for length in self.shape)
-        if prod(shape) != size or self.shape.count(-1) > 1 or len(shape) not in (1, 2):
+        if prod(shape) != size or self.shape.count(-1) > 1 or len(shape) not in (1, 2, 3):
             raise UnsupportedError(
                 f"layer {self.name!r}",
                 f"an input of shape {input_shape} cannot become {self.shape}",
-                "Give a shape of one or two lengths with as many elements",
+                "Give a shape of one to three lengths with as many elements",
             )
         return shape
 

@@ -112,7 +112,7 @@ def _sequential(model: SavedModel) -> SavedGraph:
 
 
 def shapes_of(model: SavedModel, entries: Sequence[LayerEntry], steps: int | None = None) -> list[tuple[int, ...]]:
-    """Return the shapes of a model's inputs without the batch: (T, features) or (features,).
+    """Return the shapes of a model's inputs without the batch: (T, features), (features,) or (T, rows, channels).
 
     Args:
         model: as saved.
@@ -127,7 +127,7 @@ def shapes_of(model: SavedModel, entries: Sequence[LayerEntry], steps: int | Non
     shapes = [_with_steps(model, shape, steps) for shape in given]
     if not any(shape[:1] == (None,) for shape in given):
         check_steps(shapes, steps)
-    return [checked_shape(model.source, shape, SHAPE_REMEDY) for shape in shapes]
+    return [checked_shape(model.source, shape, SHAPE_REMEDY, most_axes=3) for shape in shapes]
 
 
 def _batch_shape(model: SavedModel, entry: LayerEntry) -> tuple[Any, ...]:
@@ -143,7 +143,7 @@ def _batch_shape(model: SavedModel, entry: LayerEntry) -> tuple[Any, ...]:
 
 def _with_steps(model: SavedModel, shape: tuple[Any, ...], steps: int | None) -> tuple[Any, ...]:
     """Return a shape with its steps, where they are left open."""
-    if len(shape) not in (1, 2) or shape[0] is not None:
+    if len(shape) not in (1, 2, 3) or shape[0] is not None:
         return shape
     if steps is None:
         problem = f"its sequences, of shape {shape}, may have any number of steps"

@@ -16,6 +16,7 @@ from loopwire.frontends.keras.masks import Differs, Mask, Masks, is_operation, o
 from loopwire.frontends.keras.readers import READERS, RECURRENT, read_layer, refuse_by_name
 from loopwire.frontends.keras.saved import MODELS, LayerEntry, SavedModel, is_stacked, nested_model
 from loopwire.frontends.keras.source import read_saved
+from loopwire.frontends.keras.spatial import Spaces
 from loopwire.frontends.keras.stacked import stacked_cells
 from loopwire.frontends.reading import AS_IT_IS, Reading
 from loopwire.layers.cell import Cell
@@ -83,6 +84,7 @@ class _Caller:
 
     def __post_init__(self) -> None:
         self.masks = Masks(self.builder, lambda name: self._unique(name, ()))
+        self.spaces = Spaces(self.builder)
 
     def run(
         self, saved: SavedModel, graph: SavedGraph, inputs: Sequence[Tensor], path: tuple[str, ...] = ()
@@ -93,7 +95,7 @@ class _Caller:
             ModelFileError, UnsupportedError: as `read_keras`.
         """
         known: dict[tuple[str, int], Sequence[Tensor]] = {}
-        for entry, tensor in zip(graph.inputs, inputs, strict=True):
+        for entry, tensor in zip(graph.inputs, map(self.spaces.enter, inputs), strict=True):
             known[entry.name if entry.class_name == "InputLayer" else "", 0] = (tensor,)
             if entry.class_name == "InputLayer":
                 _check_input(saved, entry)
@@ -123,7 +125,8 @@ class _Caller:
             given = [tensor_of(operand, call) for operand in (*call.inputs, *call.states)]
             mask = None if call.mask is None else made[call.mask.layer, call.mask.node]
             known[call.entry.name, call.node] = self._call(saved, call, given, path, mask)
-        return [known[result.layer, result.node][result.index] for result in graph.outputs]
+        outputs = [known[result.layer, result.node][result.index] for result in graph.outputs]
+        return outputs if path else [self.spaces.leave(tensor) for tensor in outputs]
 
     def _call(
         self, saved: SavedModel, call: SavedCall, inputs: Sequence[Tensor], path: tuple[str, ...], mask: Mask | None
@@ -138,18 +141,20 @@ class _Caller:
                 problem = f"this model takes {len(graph.inputs)} inputs and is given {len(inputs)}"
                 raise ModelFileError(f"{saved.source}, layer {entry.name!r}", problem, "Save the model again")
             return self.run(inner, graph, inputs, (*path, entry.name))
-        shape, *further = (tensor.shape for tensor in inputs)
+        shape, *further = map(self.spaces.shape, inputs)
         context = Context(saved.source, saved.keras_major, shape, tuple(further))
         layer = SavedLayer(entry, context, tuple(saved.arrays.get(entry.name, ())), _parts(saved, entry))
         if entry.class_name == "Bidirectional":
             return self._in_parts(layer, inputs, path, mask, bidirectional)
         if is_stacked(entry):
             return self._in_parts(layer, inputs, path, mask, stacked_cells)
+        if (reshaped := self.spaces.reshaped(layer, inputs)) is not None:
+            return (reshaped,)
         key = (*path, entry.name)
         if key not in self._layers:
             unique = self._unique(entry.name, path)
             self._layers[key] = read_layer(replace(layer, entry=replace(entry, name=unique)), READERS)
-        read = self._layers[key]
+        read = self.spaces.taken(layer, self._layers[key], inputs)
         _check_inputs(layer, read, inputs)
         match read:
             case Masking():
@@ -157,7 +162,7 @@ class _Caller:
             case Embedding():
                 return self._embedding(layer, read, inputs)
         called, given = self.masks.read_by(layer, read, inputs, mask)
-        results = inputs if called is None else self.builder.call(called, *given)
+        results = inputs if called is None else self.spaces.made(layer, inputs, self.builder.call(called, *given))
         self.masks.follow(layer, read, inputs, results, mask)
         return results
 

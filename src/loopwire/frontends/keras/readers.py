@@ -18,6 +18,7 @@ from loopwire.frontends.keras.activations import ACTIVATION_LAYERS, activation, 
 from loopwire.frontends.keras.layer import SavedLayer, Weights
 from loopwire.frontends.keras.quantised import QUANTISED
 from loopwire.frontends.keras.saved import LayerEntry, layer_entry
+from loopwire.frontends.keras.spatial import CONV_LSTM, conv_lstm
 from loopwire.frontends.own import own_reader
 from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
@@ -83,6 +84,11 @@ def _lstm(saved: SavedLayer) -> Lstm:
         recurrent_activation=activation(saved, "recurrent_activation"),
         **_recurrent_options(saved),
     )
+
+
+def _conv_lstm(saved: SavedLayer) -> Lstm:
+    recurrent_activation = activation(saved, "recurrent_activation")
+    return conv_lstm(saved, recurrent_activation, **_recurrent_options(saved))
 
 
 def _gru(saved: SavedLayer) -> Gru:
@@ -383,6 +389,7 @@ READERS: dict[str, Reader] = {
     "Flatten": _flatten,
     "Reshape": _reshape,
     "RNN": _rnn,
+    CONV_LSTM: _conv_lstm,
     "PReLU": _prelu,
     "Masking": _masking,
     "Embedding": _embedding,

@@ -23,7 +23,7 @@ from loopwire.layers.windows import (
 
 def convolution(saved: SavedLayer) -> Convolution:
     """Read a Conv1D, whose kernel is (k, F / groups, m)."""
-    window, groups = _convolution_window(saved), saved.option("groups", 1)
+    window, groups = convolution_window(saved), saved.option("groups", 1)
     features, filters = saved.context.input_shape[-1], saved.count("filters")
     kernel, bias = _weights(saved, filters, kernel=(window.size, features // groups, filters))
     return Convolution(saved.name, window, kernel.transpose(2, 0, 1), bias, groups, activation(saved, "activation"))
@@ -31,14 +31,14 @@ def convolution(saved: SavedLayer) -> Convolution:
 
 def depthwise_convolution(saved: SavedLayer) -> Convolution:
     """Read a DepthwiseConv1D, whose kernel is (k, F, d)."""
-    window, features, each = _convolution_window(saved), saved.context.input_shape[-1], saved.count("depth_multiplier")
+    window, features, each = convolution_window(saved), saved.context.input_shape[-1], saved.count("depth_multiplier")
     kernel, bias = _weights(saved, features * each, kernel=(window.size, features, each))
     return Convolution(saved.name, window, _depthwise(kernel), bias, features, activation(saved, "activation"))
 
 
 def separable_convolution(saved: SavedLayer) -> SeparableConvolution:
     """Read a SeparableConv1D, whose kernels are (k, F, d) and (1, F·d, m)."""
-    window, features, each = _convolution_window(saved), saved.context.input_shape[-1], saved.count("depth_multiplier")
+    window, features, each = convolution_window(saved), saved.context.input_shape[-1], saved.count("depth_multiplier")
     filters = saved.count("filters")
     shapes = {"kernel": (window.size, features, each), "pointwise_kernel": (1, features * each, filters)}
     kernel, pointwise, bias = _weights(saved, filters, **shapes)
@@ -58,7 +58,8 @@ def _weights(saved: SavedLayer, filters: int, **shapes: tuple[int, ...]) -> list
     return [*saved.weights(**shapes), np.zeros(filters)]
 
 
-def _convolution_window(saved: SavedLayer) -> Window:
+def convolution_window(saved: SavedLayer) -> Window:
+    """Read the window of a convolution."""
     saved.ignore("rank", *(f"{part}_{what}" for part in ("depthwise", "pointwise") for what in _TRAINED))
     size, stride, dilation = (_one(saved, key, 1) for key in ("kernel_size", "strides", "dilation_rate"))
     return Window(size, stride, dilation, _padding(saved, PADDINGS))
