@@ -14,6 +14,8 @@ from fuzz.files import FileCampaign, Files
 from fuzz.loaded import check_loaded
 from fuzz.mutations import Mutator, mutate_bytes, mutate_json
 from onnx_graphs import WRITTEN
+from onnx_layers import LAYERS
+from onnx_loops import LOOPS
 
 TRIES = 8
 """Of changes to the tree of a file, of which many are of no message's kind."""
@@ -42,7 +44,9 @@ class OnnxModels(FileCampaign):
     @cached_property
     def originals(self) -> Sequence[Files]:
         """Graphs of all operators that are read."""
-        return [{"model.onnx": written().model().SerializeToString()} for written in WRITTEN.values()]
+        written = [make().model() for make in (*WRITTEN.values(), *LAYERS.values())]
+        protos = [*written, *(make() for make in LOOPS.values())]
+        return [{"model.onnx": proto.SerializeToString()} for proto in protos]
 
     def mutators(self, file: str) -> Sequence[Mutator]:
         """Structure more often than bytes."""
