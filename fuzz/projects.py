@@ -20,8 +20,8 @@ from fuzz.mutations import Mutator, mutate_bytes, mutate_json, mutate_text
 from loopwire.boards.project import write_board
 from loopwire.boards.session import _emulated
 from loopwire.cli.retime import commands_of
-from loopwire.cli.route import _sources
 from loopwire.config import CompileConfig
+from loopwire.implementation import _sources
 from loopwire.project.files import GRAPH
 from loopwire.project.folder import MARKER
 from loopwire.project.written import REPORT, add_built, read_verilog_facts
