@@ -162,6 +162,9 @@ def test_hardware_is_verified_and_told_how_to_be_driven(tmp_path: Path) -> None:
     readme = (design.write(tmp_path / "net", x) / "README.md").read_text()
     assert "| `s_axis_tuser` | 1 | with a sequence's first beat: high to start afresh" in readme
     assert "The 3 channel(s) take turns" in readme
+    labelled = loopwire.compile(model(), replace(stateful(CHANNELS), user_bits=4))
+    readme = (labelled.write(tmp_path / "labelled", x) / "README.md").read_text()
+    assert "| `s_axis_tuser[0]` | 1 | with" in readme and "| `s_axis_tuser[4:1]` | 4 | handed on" in readme
 
 
 def test_each_run_of_a_verification_has_several_calls_a_channel(monkeypatch: pytest.MonkeyPatch) -> None:

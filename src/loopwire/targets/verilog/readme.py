@@ -12,12 +12,12 @@ from loopwire.targets.verilog.hardware import VerilogHardware
 from loopwire.text.escapes import markdown, markdown_code
 
 STATES = Template("""\
-| `s_axis_tuser` | 1 | with a sequence's first beat: high to start afresh from the initial states, low to go on from \
+| `$signal` | 1 | with a sequence's first beat: high to start afresh from the initial states, low to go on from \
 the states that its channel's last sequence left; after a reset each channel starts afresh. The $channels channel(s) \
 take turns, a sequence each, always in the same order; the first one after a reset is channel 0's |
 """)
 WINDOW = Template("""\
-| `s_axis_tuser` | 1 | with a sample: high to begin its channel anew, whose earlier samples then count as 0, as after \
+| `$signal` | 1 | with a sample: high to begin its channel anew, whose earlier samples then count as 0, as after \
 a reset. Each sample gives the result of its channel's last $steps samples; the $channels channel(s) take turns, a \
 sample each, always in the same order; the first one after a reset is channel 0's |
 """)
@@ -190,9 +190,11 @@ def _network_readme(hardware: VerilogHardware, vectors: int) -> str:
 def _user(model: QuantisedModel) -> str:
     """Return the row of s_axis_tuser, where there is one."""
     config = model.config
+    signal = "s_axis_tuser[0]" if config.user_bits else "s_axis_tuser"
     if config.sliding_window:
-        return WINDOW.substitute(steps=model.graph.inputs[0].type.shape[0], channels=config.channels)
-    return STATES.substitute(channels=config.channels) if config.stateful else ""
+        steps = model.graph.inputs[0].type.shape[0]
+        return WINDOW.substitute(signal=signal, steps=steps, channels=config.channels)
+    return STATES.substitute(signal=signal, channels=config.channels) if config.stateful else ""
 
 
 def _beat(format: BeatFormat, vector: str) -> str:
