@@ -39,11 +39,13 @@ from loopwire.layers.cells.cfc import Cfc
 from loopwire.layers.dense import Dense
 from loopwire.layers.embedding import Embedding
 from loopwire.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling, GlobalSum
+from loopwire.layers.glu import Glu
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.masking import Masking, StepMask
 from loopwire.layers.model import Input, Layer, Model, OneToOne
 from loopwire.layers.normalization import LayerNormalization, unit
+from loopwire.layers.over_steps import OverSteps
 from loopwire.layers.prelu import PRelu
 from loopwire.layers.select import Slice, Step
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape, Reversed
@@ -146,6 +148,9 @@ def normalization_cases() -> Iterator[Case]:
     yield Case("group_normalization", (4,), [LayerNormalization("a", w(4), w(4), 0.1, 2)], given, clock_period_ns=10)
     yield Case("unit_normalization", (2, 3), [unit("a", 3)], given, "fixed<7,3>", clock_period_ns=10)
     yield Case("prelu", (3, 2), [PRelu("a", w(2)), PRelu("b", w(3, 2))], given)
+    yield Case("sparsemax", (5,), [Activation("a", Function("sparsemax"))], given)
+    yield Case("glu", (3, 4), [Glu("a")], given)
+    yield Case("relu_threshold", (3,), [Activation("a", Function("relu", 0.25, -0.75, 2.0))], given)
     yield Case("own_threshold", (3,), [Activation("a", Function("threshold", slope=0.3, offset=1.5))], given)
 
 
@@ -521,7 +526,7 @@ def test_every_layer_has_a_case() -> None:
     modules = [import_module(found.name) for found in found_modules if "quantised" not in found.name]
     found = {v for m in modules for v in vars(m).values() if isinstance(v, type) and issubclass(v, OneToOne | Cell)}
     # In tests/test_networks.py, as all that take several tensors, and tests/test_window_layers.py.
-    in_graphs = {RepeatVector, Reversed, AttentionPooling, AveragePooling, MaxPooling, SeparableConvolution}
+    in_graphs = {RepeatVector, Reversed, AttentionPooling, AveragePooling, OverSteps, MaxPooling, SeparableConvolution}
     in_graphs |= {Cropping, Selection, Transpose, UpSampling, ZeroPadding}
     quantised = {layer for layer in found if "quantised" in layer.__module__}  # tests/test_quantised_*.py
     assert kinds & found == {layer for layer in found if not isabstract(layer)} - in_graphs - quantised

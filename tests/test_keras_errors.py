@@ -346,7 +346,8 @@ def test_any_damage_to_the_configuration_is_read_or_refused(seed: int, tmp_path:
     ("option", "value", "remedy"),
     [
         ("time_major", True, "(batch, steps, features)"),
-        ("activation", "sparsemax", "Supported are linear, relu, relu6"),
+        ("activation", "glu", "It halves the features: give it as a layer of its own"),
+        ("activation", "sparsely", "Supported are linear, relu, relu6"),
         ("activation", "hard_sigmoi", "Did you mean 'hard_sigmoid'"),
         ("recurrent_activation", {"module": "builtins", "class_name": "function", "config": "relu"}, "Supported"),
         ("activation", {"code": "4wEAAA", "defaults": None, "closure": None}, "Supported are linear"),
@@ -369,8 +370,7 @@ def test_long_values_are_cut(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("class_name", "config", "problem", "remedy"),
     [
-        ("ReLU", {"threshold": 1.0}, "threshold=1.0", "Supported is threshold=0: with another the function would jump"),
-        ("Softmax", {"axis": 1}, "axis=1", "axis=-1"),
+        ("Softmax", {"axis": 0}, "axis=0", "Run it over the features, the steps, or both"),
         ("BatchNormalization", {"axis": 1, "epsilon": 0.1}, "axis=1", "axis=-1"),
         ("BatchNormalization", {"renorm": True, "epsilon": 0.1}, "renorm=True", "renorm=False"),
         ("Flatten", {"data_format": "channels_first"}, "data_format='channels_first'", "channels_last"),

@@ -76,16 +76,16 @@ UNSUPPORTED: dict[str, tuple[Callable[[], Written], str]] = {
         lambda: Written([node("Div", ["c", "x"], ["y"])], {"c": w(F)}),
         "(Div): it divides by what the network computes. Divide by constants alone",
     ),
-    "softmax over steps": (
+    "softmax over the batch": (
         lambda: Written(
             [
                 node("Transpose", ["x"], ["xt"], perm=[1, 0, 2]),
                 lstm("xt", ["Y"]),
-                node("Softmax", ["Y"], ["y"], axis=0),
+                node("Softmax", ["Y"], ["y"], axis=2),
             ],
             rnn_weights(),
         ),
-        "(Softmax): its softmax runs over the axis of the steps. Loopwire's runs over the features",
+        "(Softmax): its softmax runs over the axis of the batch. Run it over the features or the steps",
     ),
     "training": (
         lambda: Written(

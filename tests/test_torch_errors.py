@@ -350,8 +350,8 @@ def changed_part(_: Any, y: Any) -> Any:
             r"aten.sin.default \(test_torch_errors.py, line \d+: .*\): this operation is not supp",
         ),
         (
-            lambda _, y: torch.softmax(y, 1),
-            r"its softmax runs over the axis of the steps. Loopwire's runs over the feat",
+            lambda _, y: torch.softmax(y, 0),
+            r"its softmax runs over the axis of the batch. Run it over the features or the steps",
         ),
         (lambda _, y: y / y, r"aten.div.Tensor .*it divides by a tensor. Divide by constants alone"),
         (

@@ -43,6 +43,8 @@ KERAS: dict[str, Callable[[], list[Any]]] = {
     "up_sampling": lambda: [L.UpSampling1D(3)],
     "zero_padding": lambda: [L.ZeroPadding1D((1, 2))],
     "cropping": lambda: [L.Cropping1D((2, 1))],
+    "softmax_over_steps": lambda: [L.Dense(2), L.Softmax(axis=1)],
+    "softmax_over_both": lambda: [L.Dense(2), L.Softmax(axis=[1, 2])],
     "permute": lambda: [L.Permute((2, 1))],
     "up_between": lambda: [L.LSTM(2, return_sequences=True), L.UpSampling1D(2), L.GRU(2)],
     "in_front": lambda: [L.Conv1D(4, 3, activation="relu"), L.MaxPooling1D(2), L.LSTM(3), L.Dense(2)],
@@ -83,6 +85,7 @@ IN_HARDWARE = [
     "zero_padding",
     "cropping",
     "permute",
+    "softmax_over_steps",
     "in_front",
 ]
 

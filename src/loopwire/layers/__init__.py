@@ -31,6 +31,7 @@ from loopwire.layers.embedding import Embedding
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.equations import GATED, affine, blend, gate, parts, recurrent, state
 from loopwire.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling, GlobalSum
+from loopwire.layers.glu import Glu
 from loopwire.layers.gru import Gru
 from loopwire.layers.loop import Loop
 from loopwire.layers.lstm import Lstm
@@ -39,6 +40,7 @@ from loopwire.layers.merge import Add, Average, Concatenate, Dot, Maximum, Minim
 from loopwire.layers.model import Input, Layer, Model, OneToOne
 from loopwire.layers.multi_head_attention import MultiHeadAttention, Projection
 from loopwire.layers.normalization import LayerNormalization, root_mean_square, unit
+from loopwire.layers.over_steps import OverSteps
 from loopwire.layers.prelu import PRelu
 from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.roles import Role, own_role
@@ -85,6 +87,7 @@ __all__ = [
     "GlobalAveragePooling",
     "GlobalMaxPooling",
     "GlobalSum",
+    "Glu",
     "Gru",
     "IndRnn",
     "Input",
@@ -107,6 +110,7 @@ __all__ = [
     "MultiHeadAttention",
     "Multiply",
     "OneToOne",
+    "OverSteps",
     "PRelu",
     "Projection",
     "Qrnn",

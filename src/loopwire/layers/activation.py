@@ -12,6 +12,7 @@ from loopwire.layers.emitter import Emitter
 from loopwire.layers.model import OneToOne
 from loopwire.layers.roles import Role
 from loopwire.layers.softmax import log_softmax, softmax
+from loopwire.layers.sparsemax import sparsemax
 
 TABLES = ("sigmoid", "tanh", "softsign")
 EXACT = (
@@ -38,8 +39,9 @@ class Function:
 
     The others are the parameters of those that have them: `slope` of the negative side (relu, leaky_relu), alpha (elu,
     celu), slope and `offset` of the ramp (hard_sigmoid: Keras 2 has 0.2 and 0.5, Keras 3 has 1/6 and 0.5); relu's
-    largest result, `maximum`; the `slope` of the shrinking ones and of threshold is the bound, and threshold's `offset`
-    what it gives below. A function that was registered (`ir.functions.register`) goes by its own name.
+    largest result, `maximum`, and its threshold, as `offset`; the `slope` of the shrinking ones and of threshold is the
+    bound, and threshold's `offset` what it gives below. A function that was registered (`ir.functions.register`) goes
+    by its own name.
     """
 
     name: str
@@ -68,6 +70,8 @@ def activate(e: Emitter, function: Function, x: Value, role: str, name: str, not
     match function.name:
         case "linear":
             return e.cast(x, role, name, note)
+        case "relu" if function.offset:
+            return cast(_rectified_above(e, x, function))
         case "relu" | "leaky_relu":
             return cast(_rectified(e, x, function.slope, function.maximum))
         case "relu6":
@@ -120,6 +124,8 @@ def activate(e: Emitter, function: Function, x: Value, role: str, name: str, not
             return softmax(e, x, role, name)
         case "softmin":
             return softmax(e, b.sub(e.scalar(0.0, "zero"), x, f"{name}_negated"), role, name)
+        case "sparsemax" | "keras_sparsemax":
+            return sparsemax(e, x, role, name, as_keras=function.name != "sparsemax")
         case "log_softmax":
             return log_softmax(e, x, role, name)
         case tail if tail in TAILS:
@@ -139,6 +145,18 @@ def _rectified(e: Emitter, x: Value, slope: float = 0.0, maximum: float | None =
         result = e.b.min(result, e.scalar(maximum, "maximum"))
     if slope:
         result = e.b.add(result, e.b.mul(e.b.min(x, zero), e.scalar(slope, "slope")))
+    return result
+
+
+def _rectified_above(e: Emitter, x: Value, function: Function) -> Value:
+    """Return x where it is above the threshold θ, else 0, brought into 0…maximum, less slope · max(θ - x, 0)."""
+    threshold, zero = e.scalar(function.offset, "threshold"), e.scalar(0.0, "zero")
+    result = e.b.where(_is_above(e, x, function.offset), x, zero, "kept")
+    if function.maximum is not None:
+        result = e.b.min(e.b.max(result, zero), e.scalar(function.maximum, "maximum"))
+    if function.slope:
+        missing = e.b.max(e.b.sub(threshold, x, "below"), zero, "missing")
+        result = e.b.sub(result, e.b.mul(missing, e.scalar(function.slope, "slope")))
     return result
 
 

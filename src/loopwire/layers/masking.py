@@ -99,4 +99,5 @@ def require_mask(name: str, mask: Tensor, x: Tensor) -> None:
 def masked(e: Emitter, mask: Value, then: Value, otherwise: Value, name: str, note: str = "") -> Value:
     """Return `then` in a step that counts, else `otherwise`, in the type of `then`; mask (1,) or ()."""
     bit = e.b.reshape(mask, (), "counts") if mask.type.shape else mask
-    return e.b.cast(e.b.where(bit, then, otherwise, f"{name}_chosen", note), then.type.element, name)
+    chosen = e.b.where(bit, then, otherwise, f"{name}_chosen", note)
+    return e.b.cast(chosen, then.type.element, name, role=then.role)

@@ -42,14 +42,15 @@ FUNCTIONS = {
     "sparse_sigmoid": Function("hard_sigmoid", slope=0.5, offset=0.5),
     "squareplus": Function("squareplus"),
     "softmax": Function("softmax"),
+    "sparsemax": Function("keras_sparsemax"),
 }
+GLU = "glu"
+"""A function too, which changes the shape: a layer here."""
 HARD_SIGMOID = {
     2: Function("hard_sigmoid", slope=0.2, offset=0.5),
     3: Function("hard_sigmoid", slope=1 / 6, offset=0.5),
 }
 """clip(0.2 x + 0.5, 0, 1) in Keras 2, relu6(x + 3) / 6 in Keras 3."""
-
-THRESHOLD_REMEDY = "Supported is threshold=0: with another the function would jump"
 
 
 def activation(saved: SavedLayer, key: str) -> Function:
@@ -91,8 +92,6 @@ def activation_layer(saved: SavedLayer) -> Function:
                 )
             return Function("elu", slope=saved.number("alpha"))
         case "Softmax":
-            last = len(saved.context.input_shape)
-            saved.only("axis", -1, last, [-1], [last], remedy="Softmax runs over the last axis: axis=-1")
             return FUNCTIONS["softmax"]
         case other:
             raise AssertionError(f"{other} is not an activation layer")
@@ -101,9 +100,19 @@ def activation_layer(saved: SavedLayer) -> Function:
 ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax")
 
 
+def is_glu(saved: SavedLayer) -> bool:
+    """Say whether an activation layer is a gated linear unit; if so, its function counts as read."""
+    found = saved.entry.class_name == "Activation" and saved.entry.config.get("activation") == GLU
+    if found:
+        saved.ignore("activation")
+    return found
+
+
 def _named(saved: SavedLayer, key: str, name: Any) -> Function:
     if name == "hard_sigmoid":
         return HARD_SIGMOID[saved.context.keras_major]
+    if name == GLU:
+        saved.refuse(key, name, "It halves the features: give it as a layer of its own, Activation('glu')")
     if not isinstance(name, str) or name not in FUNCTIONS:
         known = [*FUNCTIONS, "hard_sigmoid"]
         hint = nearest(name, known) if isinstance(name, str) else ""
@@ -112,7 +121,7 @@ def _named(saved: SavedLayer, key: str, name: Any) -> Function:
 
 
 def _relu(saved: SavedLayer) -> Function:
-    saved.only("threshold", 0, None, remedy=THRESHOLD_REMEDY)
     slope = saved.number("negative_slope", 0.0)
     maximum = None if saved.entry.config.get("max_value") is None else saved.number("max_value")
-    return Function("relu", slope=slope, maximum=maximum)
+    threshold = 0.0 if saved.entry.config.get("threshold") is None else saved.number("threshold")
+    return Function("relu", slope=slope, offset=threshold, maximum=maximum)

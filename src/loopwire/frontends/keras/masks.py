@@ -48,9 +48,10 @@ PASS = (
 """Classes whose result has the mask of their input."""
 
 
-def is_operation(call: SavedCall) -> bool:
-    """Say whether a call is that of an operation which makes a mask."""
-    return call.entry.class_name in OPERATIONS and call.entry.is_operation
+def is_operation(call: SavedCall, operands: Sequence[Mask | None]) -> bool:
+    """Say whether a call is that of an operation which makes a mask: Concatenate, a layer too, of masks."""
+    name = call.entry.class_name
+    return name in OPERATIONS and (name != "Concatenate" or None not in operands)
 
 
 def only_masks(where: str) -> UnsupportedError:

@@ -113,14 +113,12 @@ class _Caller:
                 raise ModelFileError(f"{saved.source}, layer {reader.entry.name!r}", problem, "Save the model again")
             return results[operand.index]
 
-        def mask_or_tensor(operand: Operand) -> Tensor | Mask:
-            mask = made.get((operand.layer, operand.node)) if isinstance(operand, Result) else None
-            return tensor_of(operand, call) if mask is None else mask
-
         for call in graph.calls:
-            if is_operation(call):
+            masks = [made.get((x.layer, x.node)) if isinstance(x, Result) else None for x in call.inputs]
+            if is_operation(call, masks):
                 where = f"{saved.source}, layer {call.entry.name!r}"
-                made[call.entry.name, call.node] = self.masks.made_by(where, call, [*map(mask_or_tensor, call.inputs)])
+                operands = [tensor_of(x, call) if m is None else m for x, m in zip(call.inputs, masks, strict=True)]
+                made[call.entry.name, call.node] = self.masks.made_by(where, call, operands)
                 continue
             given = [tensor_of(operand, call) for operand in (*call.inputs, *call.states)]
             mask = None if call.mask is None else made[call.mask.layer, call.mask.node]

@@ -14,7 +14,7 @@ import numpy as np
 
 from loopwire.errors import UnsupportedError, nearest
 from loopwire.frontends.keras import attention, windows
-from loopwire.frontends.keras.activations import ACTIVATION_LAYERS, activation, activation_layer
+from loopwire.frontends.keras.activations import ACTIVATION_LAYERS, activation, activation_layer, is_glu
 from loopwire.frontends.keras.layer import SavedLayer, Weights
 from loopwire.frontends.keras.quantised import QUANTISED
 from loopwire.frontends.keras.saved import LayerEntry, layer_entry
@@ -24,12 +24,14 @@ from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
 from loopwire.layers.embedding import Embedding
+from loopwire.layers.glu import Glu
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.masking import Masking
 from loopwire.layers.merge import Add, Average, Concatenate, Dot, Maximum, Merge, Minimum, Multiply, Subtract
 from loopwire.layers.model import Layer
 from loopwire.layers.normalization import LayerNormalization, root_mean_square, unit
+from loopwire.layers.over_steps import OverSteps
 from loopwire.layers.prelu import PRelu
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape
 from loopwire.layers.simple_rnn import SimpleRnn
@@ -315,8 +317,21 @@ def _dot(saved: SavedLayer) -> Dot:
     return Dot(saved.name)
 
 
-def _activation(saved: SavedLayer) -> Activation:
+def _activation(saved: SavedLayer) -> Layer:
+    if is_glu(saved):
+        return Glu(saved.name)
     return Activation(saved.name, activation_layer(saved))
+
+
+def _softmax(saved: SavedLayer) -> Layer:
+    """Read a Softmax over features, steps or both; Keras counts the batch as axis 0."""
+    rank, axis = len(saved.context.input_shape), saved.option("axis", -1)
+    given = axis if isinstance(axis, list) else [axis]
+    axes = sorted(a % (rank + 1) if a < 0 else a for a in given if type(a) is int)
+    function = activation_layer(saved)
+    if len(axes) != len(given) or axes not in ([rank], [1], [1, 2]) or axes[-1] > rank:
+        saved.refuse("axis", axis, "Run it over the features, the steps, or both")
+    return Activation(saved.name, function) if axes == [rank] else OverSteps(saved.name, function, 2 in axes)
 
 
 def _embedding(saved: SavedLayer) -> Embedding:
@@ -361,6 +376,7 @@ STEPWISE: dict[str, Reader] = {
     "Rescaling": _rescaling,
     "Normalization": _normalization,
     **dict.fromkeys(ACTIVATION_LAYERS, _activation),
+    "Softmax": _softmax,
     **dict.fromkeys(
         (
             "Dropout",

@@ -25,7 +25,7 @@ class LayerEntry:
     """One layer as the configuration lists it.
 
     `inbound_nodes` says where its inputs come from (functional models); `custom`, that its class is not one of Keras;
-    `is_operation`, that it is one of `keras.ops`.
+    `is_operation`, that it is one of `keras.ops`, where the file tells.
     """
 
     class_name: str
@@ -66,8 +66,7 @@ def layer_entry(where: str, raw: Any) -> LayerEntry:
     name = raw.get("name") or raw["config"].get("name") or class_name
     nodes = raw.get("inbound_nodes")
     class_name = class_name.removeprefix(HGQ2_PREFIX)
-    # In .h5 files nothing names the module; operations have fewer options than any layer.
-    is_operation = "trainable" not in raw["config"] if module is None else str(module).startswith("keras.src.ops.")
+    is_operation = str(module).startswith("keras.src.ops.")
     nodes = nodes if isinstance(nodes, list) else ()
     return LayerEntry(class_name, str(name), raw["config"], nodes, custom, is_operation)
 

@@ -32,6 +32,7 @@ from loopwire.layers.dense import Dense
 from loopwire.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling, GlobalSum
 from loopwire.layers.merge import Add, Average, Maximum, Merge, Minimum, Multiply, Subtract
 from loopwire.layers.model import Layer
+from loopwire.layers.over_steps import OverSteps
 from loopwire.layers.prelu import PRelu
 
 MERGES: dict[str, type[Merge]] = {
@@ -79,11 +80,16 @@ def activation(trace: Trace, x: Operand, function: Function) -> Operand:
 
 
 def softmax(trace: Trace, x: Operand, axis: int, function: str = "softmax") -> Operand:
-    """Apply the softmax, or its logarithm, over an axis, which must be the features'."""
+    """Apply the softmax, or its logarithm, over the features or the steps."""
     x = with_features(x) if isinstance(x, View) else x
     if isinstance(x, View) and x.axes[axis_of(trace, x, axis)] is not Axis.FEATURES:
-        kind = x.axes[axis_of(trace, x, axis)].value
-        raise trace.refused(f"its softmax runs over the axis of the {kind}", "Loopwire's runs over the features")
+        kind = x.axes[axis_of(trace, x, axis)]
+        if kind is Axis.STEPS:
+            layer = OverSteps(trace.place.name, Function(function))
+            return x.each(lambda wire: trace.call(layer, wire))
+        raise trace.refused(
+            f"its softmax runs over the axis of the {kind.value}", "Run it over the features or the steps"
+        )
     return activation(trace, x, Function(function))
 
 
