@@ -367,3 +367,9 @@ def test_what_loading_finds(tmp_path: Path) -> None:
     module = made(lambda s, x: s.l(x), l=LINEAR)
     model = loopwire.load(saved(module, [sequences()], tmp_path / "tagger.pt2"))
     assert (model.format, model.name, model.layers[0].name) == ("PyTorch exported program", "tagger", "l")
+
+
+@pytest.mark.parametrize("function", [torch.softmax, torch.log_softmax])
+def test_softmax_over_steps(function: Any, tmp_path: Path) -> None:
+    module = made(lambda s, x: function(s.l(s.rnn(x)[0]), 1), **GRU, l=nn.Linear(4, 2))
+    compare(module, [sequences()], tmp_path / "m.pt2")
