@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,12 @@ from loopwire.emulator.evaluate import evaluate_integers, evaluate_real
 from loopwire.emulator.fast_emulator import try_build
 from loopwire.errors import UnsupportedError
 from loopwire.ir.types import FixedType
+from loopwire.layers import cells
 from loopwire.layers.cell import Cell
-from loopwire.layers.cells.lru import Lru, zero_order_hold
+from loopwire.layers.cells.lru import Lru
 from loopwire.layers.cells.min_gru import MinGru
 from loopwire.layers.dense import Dense
+from loopwire.layers.diagonal import zero_order_hold
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.model import chain
 from loopwire.layers.roles import Role
@@ -131,3 +134,8 @@ def test_types_are_set_by_roles_that_a_cell_brings() -> None:
     assert made["cell.minus_log_f"] == FixedType.parse("fixed<20,7>")
     assert made["cell.s"] == FixedType.parse("fixed<9,2>")
     assert Role.GATE in model.layers[0].roles
+
+
+def test_a_cell_is_a_page() -> None:
+    files = Path(cells.__path__[0]).glob("*.py")
+    assert all(len(file.read_text().splitlines()) <= 60 for file in files)

@@ -14,35 +14,20 @@ from typing import ClassVar
 
 from loopwire.ir.graph import Value
 from loopwire.layers.activation import LINEAR, SIGMOID, Function
-from loopwire.layers.cell import Cell
 from loopwire.layers.emitter import Emitter
-from loopwire.layers.equations import Array, affine, blend, gate, parts, state
-from loopwire.layers.roles import Role
+from loopwire.layers.equations import affine, blend, gate, parts, state
+from loopwire.layers.input_cell import InputCell
 
 
 @dataclass(frozen=True, eq=False)
-class MinGru(Cell):
+class MinGru(InputCell):
     """kernel (2U, F), bias (2U,), whose rows are z n."""
 
-    kernel: Array
-    bias: Array
     _: KW_ONLY
     activation: Function = LINEAR
 
     kind: ClassVar[str] = "MinGRU"
-    roles: ClassVar[tuple[str, ...]] = (
-        Role.WEIGHT,
-        Role.BIAS,
-        Role.PREACTIVATION,
-        Role.GATE,
-        Role.STATE,
-        Role.RESULT,
-    )
-
-    @property
-    def units(self) -> int:
-        """U."""
-        return len(self.bias) // 2
+    blocks: ClassVar[int] = 2
 
     def step(self, e: Emitter, states: Sequence[Value], x: Value) -> Sequence[Value]:
         """Write the equations."""

@@ -17,9 +17,9 @@ from typing import ClassVar
 
 from loopwire.ir.graph import Value
 from loopwire.layers.activation import LINEAR, SIGMOID, Function, activate
-from loopwire.layers.cell import Cell
 from loopwire.layers.emitter import Emitter
-from loopwire.layers.equations import Array, affine, blend, gate, parts, state
+from loopwire.layers.equations import affine, blend, gate, parts, state
+from loopwire.layers.input_cell import UNGATED, InputCell
 from loopwire.layers.roles import Role, own_role
 
 LOG_GATE = own_role("log_gate")
@@ -27,29 +27,15 @@ LOG_GATE = own_role("log_gate")
 
 
 @dataclass(frozen=True, eq=False)
-class MinLstm(Cell):
+class MinLstm(InputCell):
     """kernel (3U, F), bias (3U,), whose rows are f i n."""
 
-    kernel: Array
-    bias: Array
     _: KW_ONLY
     activation: Function = LINEAR
 
     kind: ClassVar[str] = "MinLSTM"
-    roles: ClassVar[tuple[str, ...]] = (
-        Role.WEIGHT,
-        Role.BIAS,
-        Role.PREACTIVATION,
-        LOG_GATE,
-        Role.GATE,
-        Role.STATE,
-        Role.RESULT,
-    )
-
-    @property
-    def units(self) -> int:
-        """U."""
-        return len(self.bias) // 3
+    blocks: ClassVar[int] = 3
+    roles: ClassVar[tuple[str, ...]] = (*UNGATED, LOG_GATE)
 
     def step(self, e: Emitter, states: Sequence[Value], x: Value) -> Sequence[Value]:
         """Write the equations."""

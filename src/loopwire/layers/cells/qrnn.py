@@ -14,9 +14,10 @@ from typing import ClassVar
 
 from loopwire.ir.graph import Value
 from loopwire.layers.activation import SIGMOID, TANH, Function
-from loopwire.layers.cell import Cell, State
+from loopwire.layers.cell import State
 from loopwire.layers.emitter import Emitter
-from loopwire.layers.equations import Array, affine, blend, gate, parts, state
+from loopwire.layers.equations import affine, blend, gate, parts, state
+from loopwire.layers.input_cell import UNGATED, InputCell
 from loopwire.layers.roles import Role, own_role
 
 PAST = own_role("past")
@@ -24,38 +25,23 @@ PAST = own_role("past")
 
 
 @dataclass(frozen=True, eq=False)
-class Qrnn(Cell):
+class Qrnn(InputCell):
     """A QRNN: kernel (3U, kF), whose rows are z f o and whose columns begin with the oldest of k steps; bias (3U,)."""
 
-    kernel: Array
-    bias: Array
     features: int
     _: KW_ONLY
     activation: Function = TANH
 
     kind: ClassVar[str] = "QRNN"
-    roles: ClassVar[tuple[str, ...]] = (
-        Role.WEIGHT,
-        Role.BIAS,
-        Role.PREACTIVATION,
-        Role.GATE,
-        Role.CELL,
-        PAST,
-        Role.STATE,
-        Role.RESULT,
-    )
-
-    @property
-    def units(self) -> int:
-        """U."""
-        return len(self.bias) // 3
+    blocks: ClassVar[int] = 3
+    keeps_cell: ClassVar[bool] = True
+    roles: ClassVar[tuple[str, ...]] = (*UNGATED, Role.CELL, PAST)
 
     @property
     def states(self) -> Mapping[str, State]:
         """h, which no step reads, c, and the steps before, if the window is longer than one."""
-        states = {"h": State(Role.STATE, self.units), "c": State(Role.CELL, self.units)}
         before = self.kernel.shape[1] - self.features
-        return states | ({"past": State(PAST, before)} if before else {})
+        return {**super().states, **({"past": State(PAST, before)} if before else {})}
 
     def step(self, e: Emitter, states: Sequence[Value], x: Value) -> Sequence[Value]:
         """Write the equations."""

@@ -10,59 +10,40 @@ where k is α x, or W_k x where the input has another size than the state.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
 from loopwire.ir.graph import Value
 from loopwire.layers.activation import SIGMOID
-from loopwire.layers.cell import Cell, State
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.equations import Array, blend, gate, parts, state
+from loopwire.layers.input_cell import UNGATED, InputCell
 from loopwire.layers.roles import Role
 
 
 @dataclass(frozen=True, eq=False)
-class Sru(Cell):
+class Sru(InputCell):
     """An SRU: bias (2U,), which is b_f b_r; kernel (3U, F) whose rows are W W_f W_r, or (4U, F) with W_k behind.
 
     `recurrent_weights` (2U,) are v_f v_r; where they are None the gates read no state. `scale` is α.
     """
 
-    kernel: Array
-    bias: Array
     _: KW_ONLY
     recurrent_weights: Array | None = None
     scale: float = 1.0
 
     kind: ClassVar[str] = "SRU"
-    roles: ClassVar[tuple[str, ...]] = (
-        Role.WEIGHT,
-        Role.RECURRENT_WEIGHT,
-        Role.BIAS,
-        Role.PREACTIVATION,
-        Role.GATE,
-        Role.CELL,
-        Role.STATE,
-        Role.RESULT,
-    )
-
-    @property
-    def units(self) -> int:
-        """U."""
-        return len(self.bias) // 2
-
-    @property
-    def states(self) -> Mapping[str, State]:
-        """h, which no step reads, and c."""
-        return {"h": State(Role.STATE, self.units), "c": State(Role.CELL, self.units)}
+    blocks: ClassVar[int] = 2
+    keeps_cell: ClassVar[bool] = True
+    roles: ClassVar[tuple[str, ...]] = (*UNGATED, Role.RECURRENT_WEIGHT, Role.CELL)
 
     def step(self, e: Emitter, states: Sequence[Value], x: Value) -> Sequence[Value]:
         """Write the equations."""
         _, c = states
-        blocks = len(self.kernel) // self.units
-        weights = e.weights(self.kernel, Role.WEIGHT, "W")
-        fresh, a_f, a_r, *rest = parts(e, e.b.matvec(weights, x, "Wx"), ("x_c", "x_f", "x_r", "x_k")[:blocks])
+        product = e.b.matvec(e.weights(self.kernel, Role.WEIGHT, "W"), x, "Wx")
+        names = ("x_c", "x_f", "x_r", "x_k")[: len(self.kernel) // self.units]
+        fresh, a_f, a_r, *rest = parts(e, product, names)
         highway = rest[0] if rest else e.b.mul(x, e.weights(self.scale, Role.WEIGHT, "alpha"), "scaled")
         f, r = (self._gate(e, a, index, c) for index, a in enumerate((a_f, a_r)))
         c_next = state(e, blend(e, f, c, fresh), "c", "c' = f∘c + (1 - f)∘(W x)", Role.CELL)
