@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cell_models import CELLS
 from conformance import Case
 from loopwire.emulator.windows import check_window
 from loopwire.errors import ConfigError, UnsupportedError
@@ -19,12 +20,17 @@ from loopwire.knobs import Io
 from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
+from loopwire.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling, GlobalSum
+from loopwire.layers.glu import Glu
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Layer, Tensor
-from loopwire.layers.roles import LayerTypes, Role
+from loopwire.layers.normalization import LayerNormalization, root_mean_square, unit
+from loopwire.layers.prelu import PRelu
+from loopwire.layers.roles import LayerTypes, Role, known_roles
 from loopwire.layers.shape import Flatten, Reshape
 from loopwire.layers.simple_rnn import SimpleRnn
+from loopwire.layers.windows import Convolution, SeparableConvolution, Window
 from loopwire.targets.verilog import Firmware
 
 SOFTMAX = keras_activations.FUNCTIONS["softmax"]
@@ -92,12 +98,19 @@ def random_case(source: random.Random, name: str, sizes: Sizes = SIZES) -> Case:
             if source.random() < 0.6:
                 add(_recurrent(source, weights, sizes.units, return_sequences=True))
             else:
-                add(_dense(source, weights, sizes.units))
-        ending = source.choice(("state", "state", "state", "sequence", "flatten"))
+                add(
+                    _dense(source, weights, sizes.units)
+                    if source.random() < 0.6
+                    else _causal(source, weights, sizes.units)
+                )
+        ending = source.choice(("state", "state", "state", "sequence", "flatten", "pooling"))
         if ending == "state":
             add(_recurrent(source, weights, sizes.units, return_sequences=False))
         elif ending == "sequence":
             add(_dense(source, weights, sizes.units))
+        elif ending == "pooling":
+            pooling = source.choice((GlobalMaxPooling, GlobalAveragePooling, GlobalSum))
+            add(lambda name, _: pooling(name))
         else:
             size = shape[0] * shape[1]
             add(lambda name, _: Flatten(name) if source.random() < 0.7 else Reshape(name, (size,)))
@@ -134,7 +147,7 @@ def built(case: Case) -> tuple[Case, Graph, Firmware]:
         try:
             return case, graph, case.firmware(graph)
         except (ConfigError, UnsupportedError) as error:
-            if "reuse factor" in error.problem:
+            if "reuse factor" in error.problem or error.where.startswith("reuse_factor"):
                 case = replace(case, reuse_factor=1)
             elif isinstance(error, UnsupportedError):
                 raise
@@ -176,6 +189,9 @@ def _recurrent(
 ) -> Callable[[str, int], Layer]:
     units, kind = source.randint(1, most_units), source.choice((Lstm, Lstm, Gru, Gru, SimpleRnn))
     options: dict[str, Any] = {"return_sequences": return_sequences, "go_backwards": source.random() < 0.4}
+    if source.random() < 0.35:
+        cell = CELLS[source.choice(list(CELLS))]
+        return lambda name, features: cell.make(w, name, features, units, **options)
     if source.random() < 0.5:
         options["activation"] = _function(source)
     if kind is not SimpleRnn and source.random() < 0.5:
@@ -197,7 +213,7 @@ def _recurrent(
 def _dense(source: random.Random, w: Weights, most_units: int) -> Callable[[str, int], Layer]:
     units, kind = (
         source.randint(1, most_units + 1),
-        source.choice(("dense", "dense", "softmax", "activation", "normalization")),
+        source.choice(("dense", "dense", "softmax", "activation", "scaling", "normalization", "slopes", "gate")),
     )
     bias = float(source.random() < 0.8)
     match kind:
@@ -209,8 +225,41 @@ def _dense(source: random.Random, w: Weights, most_units: int) -> Callable[[str,
         case "activation":
             function = _function(source)
             return lambda name, n: Activation(name, function)
-        case _:
+        case "scaling":
             return lambda name, n: BatchNormalization(name, w(n), w(n))
+        case "normalization":
+            return _normalization(source, w)
+        case "slopes":
+            return lambda name, n: PRelu(name, w(n))
+        case _:
+            return lambda name, n: Activation(name, Function("relu", offset=0.5)) if n % 2 else Glu(name)
+
+
+def _normalization(source: random.Random, w: Weights) -> Callable[[str, int], Layer]:
+    """Return a normalisation of each kind: of all features, of halves of an even number, without mean, to length 1."""
+    kind, epsilon = source.choice(("layer", "groups", "mean square", "unit")), source.choice((0.5, 0.1, 1e-3))
+
+    def make(name: str, features: int) -> Layer:
+        match kind:
+            case "unit":
+                return unit(name, features)
+            case "mean square":
+                return root_mean_square(name, w(features), epsilon)
+            case _:
+                groups = 2 if kind == "groups" and features % 2 == 0 else 1
+                return LayerNormalization(name, w(features), w(features), epsilon, groups)
+
+    return make
+
+
+def _causal(source: random.Random, w: Weights, most_units: int) -> Callable[[str, int], Layer]:
+    """Return a convolution that gives a step for each step that comes."""
+    size, dilation, units = source.randint(1, 3), source.randint(1, 2), source.randint(1, most_units)
+    window, function = Window(size, dilation=dilation, padding="causal"), _function(source)
+    if source.random() < 0.3:
+        kernels = lambda n: (w(n, size, 1), w(units, n))  # noqa: E731
+        return lambda name, n: SeparableConvolution(name, window, *kernels(n), w(units), function)
+    return lambda name, n: Convolution(name, window, w(units, size, n), w(units), activation=function)
 
 
 def random_spec(source: random.Random, least: int, most: int) -> str:
@@ -231,10 +280,10 @@ def _odd_spec(source: random.Random, least: int, most: int) -> str:
 def random_types(source: random.Random, spec: Callable[[random.Random, int, int], str] = random_spec) -> LayerTypes:
     """Return types of all tensors of a layer."""
 
-    def draw(role: Role) -> FixedType:
+    def draw(role: str) -> FixedType:
         return FixedType.parse(spec(source, *((2, 8) if "weight" in role or role is Role.BIAS else (2, 11))))
 
-    chosen = {role: draw(role) for role in Role if role is not Role.PREACTIVATION}
+    chosen = {role: draw(role) for role in known_roles() if role != Role.PREACTIVATION}
     if source.random() < 0.5:
         chosen[Role.PREACTIVATION] = draw(Role.PREACTIVATION)
     size = source.choice((None, None, None, 16))

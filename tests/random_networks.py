@@ -7,19 +7,24 @@ import re
 from math import prod
 from typing import Any
 
+from cell_models import CELLS
 from conformance import Case
 from loopwire.emulator.windows import check_window
 from loopwire.errors import ConfigError, UnsupportedError
 from loopwire.knobs import Io
-from loopwire.layers.activation import Function
+from loopwire.layers.activation import TANH, Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
+from loopwire.layers.masking import StepMask
 from loopwire.layers.merge import Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract
-from loopwire.layers.model import Model, ModelBuilder, Tensor
+from loopwire.layers.model import Layer, Model, ModelBuilder, Tensor
+from loopwire.layers.over_steps import OverSteps
 from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.shape import RepeatVector, Reshape, Reversed
 from loopwire.layers.simple_rnn import SimpleRnn
+from loopwire.layers.steps import UpSampling, ZeroPadding
+from loopwire.layers.windows import AveragePooling, Convolution, MaxPooling, Window
 from loopwire.schedule.plan import check_knobs
 from random_models import PARTS, Weights, random_spec, random_types
 
@@ -50,7 +55,7 @@ def random_network(
 ) -> Model:
     """Return a model of some two to `most_layers` layers, whose outputs depend on all of its inputs together.
 
-    With `reshapes`, sequences and vectors get other steps between its layers.
+    With `reshapes`, sequences and vectors get other steps between its layers, by windows over them among others.
     """
     return _Growth(source, reshapes, most_layers, most_units).model(name)
 
@@ -146,6 +151,9 @@ class _Growth:
         return outputs
 
     def _grow(self, x: Tensor) -> None:
+        if self._reshapes and len(x.shape) == 2 and self._random.random() < 0.3:
+            self._call(self._windowed(x), x)
+            return
         if self._reshapes and self._random.random() < 0.4:
             size = prod(x.shape)
             steps = self._random.choice([n for n in range(1, min(size, 12) + 1) if size % n == 0])
@@ -179,6 +187,12 @@ class _Growth:
             "return_state": self._random.random() < 0.3,
         }
         features, layer = x.shape[-1], self._random.choice((Lstm, Gru, SimpleRnn))
+        masks = [self._mask(x)] if self._random.random() < 0.3 else []
+        options |= {"masked": bool(masks), "zero_masked": self._random.random() < 0.5}
+        if self._random.random() < 0.3:
+            cell = CELLS[self._random.choice(list(CELLS))]
+            self._call(cell.make(w, name, features, units, **options), x, *masks)
+            return
         made: Recurrent
         if layer is Gru:
             kernels = w(3 * units, features), w(3 * units, units), w(3 * units), w(3 * units)
@@ -188,7 +202,33 @@ class _Growth:
             made = layer(name, w(gates * units, features), w(gates * units, units), w(gates * units), **options)
         vectors = [t for t in self._all if t.shape == (units,)]
         states = [self._random.choice(vectors) for _ in made.states] if vectors and self._random.random() < 0.5 else []
-        self._call(made, x, *states)
+        self._call(made, x, *states, *masks)
+
+    def _mask(self, x: Tensor) -> Tensor:
+        """Return a mask for the steps of a sequence: where another of as many steps, or it, is no small number."""
+        alike = [t for t in self._all if len(t.shape) == 2 and t.shape[0] == x.shape[0]]
+        layer = StepMask(self._name(), self._random.choice((0.0, -0.25, 0.5)))
+        return self._builder.call(layer, self._random.choice(alike))[0]
+
+    def _windowed(self, x: Tensor) -> Layer:
+        """Return a layer of other steps, or over all of them."""
+        (steps, features), w = x.shape, self._weights
+        size, units = self._random.randint(1, min(steps, 3)), self._random.randint(1, self._most_units)
+        padding = self._random.choice(("valid", "same"))
+        window = Window(size, self._random.randint(1, 2), padding=padding)
+        match self._random.randrange(6):
+            case 0:
+                return Convolution(self._name(), window, w(units, size, features), w(units), activation=TANH)
+            case 1:
+                return MaxPooling(self._name(), window)
+            case 2:
+                return AveragePooling(self._name(), window)
+            case 3:
+                return UpSampling(self._name(), 2)
+            case 4:
+                return ZeroPadding(self._name(), self._random.randint(0, 1), 1)
+            case _:
+                return OverSteps(self._name(), Function("softmax"), self._random.random() < 0.3)
 
     def _dense(self, x: Tensor) -> Dense:
         units = self._random.randint(1, self._most_units)

@@ -25,7 +25,9 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
             return delays.adder(result.width)
         case dp.Extreme():
             shifts = (kind.left_shift, kind.right_shift)
-            return delays.max(max(w + s for w, s in zip(widths, shifts, strict=True)) + 1)
+            wide = max(w + s for w, s in zip(widths, shifts, strict=True))
+            bits_alone = wide == 1 and not any(operand.signed for operand in operation.operands)
+            return delays.gate() if bits_alone else delays.max(wide + 1)
         case dp.Compare():
             shifts = (kind.left_shift, kind.right_shift)
             return delays.compare(max(w + s for w, s in zip(widths, shifts, strict=True)) + 1)
