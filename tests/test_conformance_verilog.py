@@ -41,6 +41,7 @@ from loopwire.layers.embedding import Embedding
 from loopwire.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling, GlobalSum
 from loopwire.layers.glu import Glu
 from loopwire.layers.gru import Gru
+from loopwire.layers.loop import Loop
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.masking import Masking, StepMask
 from loopwire.layers.model import Input, Layer, Model, OneToOne
@@ -528,6 +529,7 @@ def test_every_layer_has_a_case() -> None:
     # In tests/test_networks.py, as all that take several tensors, and tests/test_window_layers.py.
     in_graphs = {RepeatVector, Reversed, AttentionPooling, AveragePooling, OverSteps, MaxPooling, SeparableConvolution}
     in_graphs |= {Cropping, Selection, Transpose, UpSampling, ZeroPadding}
+    in_graphs |= {Loop}  # what a frontend finds in a loop: tests/test_onnx_loops.py, tests/test_torch_loops.py
     quantised = {layer for layer in found if "quantised" in layer.__module__}  # tests/test_quantised_*.py
     assert kinds & found == {layer for layer in found if not isabstract(layer)} - in_graphs - quantised
 
