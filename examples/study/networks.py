@@ -12,7 +12,7 @@ from examples.training import keras
 from loopwire.design_targets import DesignTargets
 
 VU13P, KU115, ECP5 = "xcvu13p-flga2577-2-e", "xcku115-flvb2104-2-i", "LFE5U-85F-8BG756C"
-DRAWINGS_PER_SECOND = 30_000
+DRAWINGS_PER_SECOND = 30_300
 
 
 @dataclass(frozen=True)
