@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch (pip install
 from loopwire import CompileConfig, compile  # noqa: E402
 from loopwire.emulator.differentiable import DifferentiableGraph  # noqa: E402
 from loopwire.errors import ConfigError, DataError, TrainingError  # noqa: E402
+from loopwire.ir import ops  # noqa: E402
 from loopwire.ir.fixed_point import quantise, to_real  # noqa: E402
 from loopwire.layers.activation import SIGMOID, Activation, Function  # noqa: E402
 from loopwire.layers.batch_normalization import BatchNormalization  # noqa: E402
@@ -89,6 +90,34 @@ def test_a_price_of_bits_makes_weights_cheap_and_the_model_carries_them() -> Non
     assert bits[1] < bits[0] - 1
     weights = [np.asarray(w) for w in arrays_of(priced.model).values() if w.ndim > 1]
     assert any((w == 0).any() for w in weights)
+
+
+def test_pruning_leaves_as_many_weights_in_each_row_and_the_best_epoch_that_has_no_more() -> None:
+    pruned = {"lstm.recurrent_weight": 0.5, "lstm.weight": 0.34}
+    tuned = finetune(model_of(*MODELS["lstm"]), COARSE, X, schedule=replace(SHORT, pruned=pruned))
+    left = _weights_left(tuned)
+    assert max(left["lstm.U"]) == max(left["lstm.W"]) == 2 and max(left["dense.W"]) > 2
+    later = [epoch.held_out_loss for epoch in tuned.history[SHORT.epochs // 2 - 1 :]]
+    assert tuned.history[tuned.kept].held_out_loss == min(later)
+
+
+def test_one_epoch_prunes_all() -> None:
+    schedule = replace(SHORT, epochs=1, pruned={"lstm.recurrent_weight": 0.75})
+    tuned = finetune(model_of(*MODELS["lstm"]), COARSE, X, schedule=schedule)
+    assert max(_weights_left(tuned)["lstm.U"]) == 1
+
+
+def _weights_left(tuned: Tuned) -> dict[str, list[int]]:
+    """Return how many weights each row of each matrix keeps."""
+    consts = [node for node in tuned.design.graph.walk() if isinstance(node.op, ops.Const)]
+    return {c.result.name: (c.op.integers != 0).sum(axis=1).tolist() for c in consts if len(c.result.type.shape) > 1}
+
+
+def test_a_share_of_what_is_no_matrix_is_refused() -> None:
+    schedule = replace(SHORT, pruned={"lstm.recurent_weight": 0.5})
+    text = "finetune, pruned: 'lstm.recurent_weight' is no matrix of trained weights. Did you mean"
+    with pytest.raises(ConfigError, match=re.escape(text)):
+        finetune(model_of(*MODELS["lstm"]), COARSE, X, schedule=schedule)
 
 
 def test_grids_start_at_the_types_and_end_at_nothing() -> None:
@@ -179,6 +208,7 @@ def test_what_cannot_be_trained_is_refused() -> None:
         ({"batch": "many"}, "finetune, batch: 'many' is not a whole number"),
         ({"seed": -1}, "finetune, seed: -1 is impossible. Give 0 or more"),
         ({"bit_price": -0.5}, "finetune, bit_price: -0.5 is impossible. Give 0 or more"),
+        ({"pruned": {"lstm.weight": 1}}, "finetune, pruned, lstm.weight: a share of 1 is impossible"),
         ({"held_out": 0.95}, "finetune, held_out: 0.95 leaves little to train on. Give less than 0.9"),
     ):
         with pytest.raises(ConfigError, match=re.escape(text)):

@@ -119,6 +119,16 @@ def test_weights_that_lie_apart_are_what_is_written(tmp_path: Path) -> None:
     keras_model.load_weights(out)
 
 
+def test_the_command_prunes(model: Path, data: Path, tmp_path: Path) -> None:
+    options = ("--data", data, "--precision", "fixed<8,3,RND,SAT>", "--epochs", 1, "--out", tmp_path / "tuned.keras")
+    result = loopwire("finetune", model, *options, "--prune", "gru.recurent_weight=0.4")
+    assert result.exit_code == 1 and "'gru.recurent_weight' is no matrix of trained weights" in result.stderr
+    result = loopwire("finetune", model, *options, "--prune", "gru.recurrent_weight=0.4")
+    assert result.exit_code == 0, result.output
+    result = loopwire("finetune", model, *options, "--prune", "half")
+    assert result.exit_code == 1 and "--prune: half gives no share of a matrix. Give a layer, a role" in result.stderr
+
+
 def test_what_cannot_be_written_is_refused_before_the_training(data: Path, tmp_path: Path) -> None:
     other = tmp_path / "model.onnx"
     other.write_bytes(b"\x08\x07")

@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 @click.option(
     "--bit-price", default=0.0, help="Loss that a mean bit of a weight counts as; cheaper weights. [default: 0]"
 )
+@click.option(
+    "--prune",
+    multiple=True,
+    metavar="LAYER.ROLE=SHARE",
+    help="Share of the weights that become 0 in each row of a matrix, as lstm.recurrent_weight=0.75; several times.",
+)
 @click.option("--seed", default=1, help="Of all random choices. [default: 1]")
 @click.option(
     "--check", type=click.Path(path_type=Path), help="Data on which both models are judged. [default: --data]"
@@ -60,6 +66,7 @@ def _finetune(
     batch: int,
     patience: int,
     bit_price: float,
+    prune: tuple[str, ...],
     seed: int,
     check: Path | None,
     out: Path | None,
@@ -85,7 +92,13 @@ def _finetune(
     check_file(out)
     refuse_other_files(model_path)
     schedule = Schedule(
-        epochs=epochs, learning_rate=learning_rate, batch=batch, patience=patience, seed=seed, bit_price=bit_price
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch=batch,
+        patience=patience,
+        seed=seed,
+        bit_price=bit_price,
+        pruned=dict(map(_share, prune)),
     )
     reading = Reading(weights, steps, trust)
     config = read_settings(model_path, config_path, precision=precision, weights=weights, steps=steps, trust=trust)
@@ -119,6 +132,18 @@ def _finetune(
     given = () if config_path is None else ("--config", config_path)
     typed = () if precision is None else ("--precision", precision)
     next_step("loopwire", "compile", out, *given, *typed)
+
+
+def _share(text: str) -> tuple[str, float]:
+    """Return the matrix and the share that an option gives."""
+    from loopwire.errors import ConfigError
+
+    name, _, share = text.partition("=")
+    try:
+        return name, float(share)
+    except ValueError:
+        remedy = "Give a layer, a role and a share, such as lstm.recurrent_weight=0.75"
+        raise ConfigError("--prune", f"{printable(text)} gives no share of a matrix", remedy) from None
 
 
 def _judged(before: Design, design: Design, events: Events) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from loopwire.layers.model import Layer, Model
 from loopwire.layers.quantised.quantised import Quantised
 from loopwire.training.links import Arrays, constants, followed, links
 from loopwire.training.losses import End, Loss, Scored, loss_of, scored
+from loopwire.training.pruning import Pruning
 from loopwire.training.widths import Widths
 
 Reals = npt.NDArray[np.float64]
@@ -47,6 +48,8 @@ class Schedule:
         patience: epochs without a smaller held-out loss after which the training ends.
         seed: of all random choices.
         bit_price: what a mean bit of a matrix's weight adds to the loss. Above 0, each weight's grid is trained too.
+        pruned: share of the weights that become 0 in each row of a matrix, by its layer and role, such as
+            `{"lstm.recurrent_weight": 0.75}`: ever more in the first half of the epochs, which are not kept.
 
     Raises:
         ConfigError: a value is impossible.
@@ -59,6 +62,7 @@ class Schedule:
     patience: int = 5
     seed: int = 1
     bit_price: float = 0.0
+    pruned: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "patience"):
@@ -68,6 +72,9 @@ class Schedule:
         not_negative("finetune, seed", self.seed)
         if not 0 <= number("finetune, bit_price", self.bit_price) < float("inf"):
             raise ConfigError("finetune, bit_price", f"{self.bit_price} is impossible", "Give 0 or more")
+        for name, share in self.pruned.items():
+            if not 0 <= number(f"finetune, pruned, {name}", share) < 1:
+                raise ConfigError(f"finetune, pruned, {name}", f"a share of {share} is impossible", "Give 0 to below 1")
         if self.held_out >= 0.9:
             raise ConfigError("finetune, held_out", f"{self.held_out} leaves little to train on", "Give less than 0.9")
 
@@ -249,8 +256,11 @@ class _Trainer:
         adam = torch.optim.Adam(groups, schedule.learning_rate)
         steps = -(-self._split // schedule.batch)
         rate = torch.optim.lr_scheduler.CosineAnnealingLR(adam, schedule.epochs * steps)
+        pruning = Pruning(self._machine.weights, schedule.pruned, -(-schedule.epochs * steps // 2))
         shuffle = torch.Generator().manual_seed(schedule.seed)
         least, best, kept = self.start_loss, [w.detach().clone() for w in weights], -1
+        if not pruning.is_complete:
+            least = float("inf")
         history: list[Epoch] = []
         for epoch in range(schedule.epochs):
             total = 0.0
@@ -261,6 +271,7 @@ class _Trainer:
                 self._refuse_no_gradient()
                 adam.step()
                 rate.step()
+                pruning.step_()
                 self._machine.clamp_()
                 if self._widths is not None:
                     self._widths.clamp_()
@@ -268,6 +279,8 @@ class _Trainer:
             history.append(Epoch(total / self._split, self._held_out_loss()))
             if progress is not None:
                 progress(epoch, history[-1])
+            if not pruning.is_complete:
+                continue
             if history[-1].held_out_loss < least:
                 least, best, kept = history[-1].held_out_loss, [w.detach().clone() for w in weights], epoch
             elif epoch - max(kept, 0) >= schedule.patience:
