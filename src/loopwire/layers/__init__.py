@@ -36,6 +36,7 @@ from loopwire.layers.gru import Gru
 from loopwire.layers.loop import Loop
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.masking import EitherMask, Masking, StepMask
+from loopwire.layers.matrix_product import MatrixProduct
 from loopwire.layers.merge import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from loopwire.layers.model import Input, Layer, Model, OneToOne
 from loopwire.layers.multi_head_attention import MultiHeadAttention, Projection
@@ -100,6 +101,7 @@ __all__ = [
     "Lru",
     "Lstm",
     "Masking",
+    "MatrixProduct",
     "MaxPooling",
     "Maximum",
     "Mgu",

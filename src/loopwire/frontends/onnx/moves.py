@@ -139,7 +139,7 @@ def slice_(op: Operation) -> Sequence[Value]:
         # An end before the first element, as far as -2**63, means that backwards the first one is taken too.
         stop = None if step < 0 and end < -a.shape[axis] else end
         places = slicing.places_of(a.shape[axis], start, stop, step)
-        if not places:
+        if not places and isinstance(a, View):
             raise op.refused(f"it takes nothing of axis {axis}, of length {a.shape[axis]}")
         a = slicing.take(op.trace, a, axis, places)
     return [a]

@@ -13,6 +13,7 @@ import numpy as np
 
 from loopwire.frontends.onnx.graph import Array, Operation, Value
 from loopwire.frontends.tensors import arithmetic, views
+from loopwire.frontends.tensors.products import product
 from loopwire.frontends.tensors.trace import Result
 from loopwire.frontends.tensors.views import Operand, View
 from loopwire.ir.functions import SELU_ALPHA, SELU_SCALE
@@ -146,10 +147,10 @@ def _product(op: Operation, a: Operand, b: Array, c: Operand | None, alpha: floa
 
 
 def matmul(op: Operation) -> Sequence[Value]:
-    """MatMul, one of the operands constant."""
+    """MatMul, of two sequences where no operand is constant."""
     a, b = op.tensor(0), op.tensor(1)
     if isinstance(a, View) and isinstance(b, View):
-        raise op.refused("it multiplies two tensors that depend on the model's inputs", "Multiply by constant matrices")
+        return [product(op.trace, a, b)]
     if isinstance(a, View):
         return [arithmetic.linear(op.trace, a, _matrix(op, 1).T)]
     assert isinstance(b, View)

@@ -11,7 +11,7 @@ import numpy as np
 from loopwire.frontends.input_shapes import MAX_STEPS
 from loopwire.frontends.tensors.trace import Trace
 from loopwire.frontends.tensors.views import LAYOUT_REMEDY, Axis, Operand, View, array_of, check_size, unsqueeze
-from loopwire.frontends.tensors.wires import joined
+from loopwire.frontends.tensors.wires import features_of, joined
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape
 
 
@@ -100,6 +100,18 @@ def _regrouped(trace: Trace, value: View, old: Sequence[int], lengths: Sequence[
     match kinds:
         case [kind] if joins:
             return value, [kind]
+        case [Axis.FEATURES] if len(lengths) == 2 and value.is_sequence:
+            return _parted(trace, value, old[0], lengths), [Axis.PARTS, Axis.FEATURES]
+        case [Axis.BATCH, Axis.FEATURES] if len(lengths) == 2 and lengths[0] % value.batch == 0 and value.is_sequence:
+            heads = lengths[0] // value.batch, lengths[1]
+            return _parted(trace, value, old[1], heads), [Axis.HEADS, Axis.FEATURES]
+        case [Axis.BATCH, Axis.PARTS] if joins:
+            return value, [Axis.HEADS]
+        case [Axis.HEADS] if len(lengths) == 2 and lengths[0] == value.batch:
+            return value, [Axis.BATCH, Axis.PARTS]
+        case [Axis.STEPS, Axis.HEADS, Axis.FEATURES] if list(lengths[:1]) == [value.wire_shape[0] * value.batch]:
+            joined_heads = _joined_parts(trace, value, old[1:])
+            return replace(joined_heads, rows=(Axis.STEPS, Axis.BATCH)), [Axis.ROWS, Axis.FEATURES]
         case [*front, Axis.FEATURES] if front and set(front) <= {Axis.PARTS, Axis.STEPS} and joins:
             return _joined_parts(trace, value, old), [Axis.FEATURES]
         case [Axis.BATCH, Axis.STEPS] | [Axis.STEPS, Axis.BATCH] if joins:
@@ -125,10 +137,19 @@ def _regrouped(trace: Trace, value: View, old: Sequence[int], lengths: Sequence[
             raise trace.refused(problem, LAYOUT_REMEDY)
 
 
+def _parted(trace: Trace, value: View, axis: int, lengths: Sequence[int]) -> View:
+    """Cut the features of sequences into parts of one size, along a new dimension at an axis's place."""
+    count, size = lengths
+    places = [range(part * size, (part + 1) * size) for part in range(count)]
+    wires = [features_of(trace, wire, own) for wire in value.parts.flat for own in places]
+    parts = array_of(wires, (*value.parts.shape, count))
+    return replace(value, parts=np.moveaxis(parts, -1, value.part_axis(axis)))
+
+
 def _joined_parts(trace: Trace, value: View, old: Sequence[int]) -> View:
     """Join axes of parts and steps with the features behind them, row-major."""
     kinds = [value.axes[axis] for axis in old]
-    inner = [axis for axis in old if value.axes[axis] is Axis.PARTS]
+    inner = [axis for axis in old if value.axes[axis] in (Axis.PARTS, Axis.HEADS)]
     if Axis.STEPS in kinds and inner and min(inner) < old[kinds.index(Axis.STEPS)]:
         raise trace.refused("it joins several sequences one after the other", "Join them along the features")
     dims = [value.part_axis(axis) for axis in inner]
@@ -156,6 +177,6 @@ def _with_ones(value: View, placed: Sequence[Axis | None]) -> View:
     if Axis.FEATURES in before and Axis.FEATURES not in axes and free:
         axes[free.pop()] = Axis.FEATURES
     dims = [length for length in value.parts.shape if length > 1]
-    while sum(axis is Axis.PARTS for axis in axes) > len(dims):
+    while sum(axis in (Axis.PARTS, Axis.HEADS) for axis in axes) > len(dims):
         dims.append(1)
     return replace(value, parts=value.parts.reshape(dims), axes=tuple(axes))

@@ -37,13 +37,15 @@ class Axis(Enum):
     """Tensors beside one another."""
     ONE = "one"
     """Of length 1, without a meaning. Where a wire has one feature, FEATURES may be missing, and is one of these."""
+    HEADS = "batch and parts"
+    """Both in one axis, the batch first, as PyTorch's attention makes them of its heads."""
     ROWS = "batch and steps"
     """Both in one axis, as `reshape(batch * steps, features)` makes them; so that layers act on each step."""
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """Wires in an array, with a dimension for each axis of PARTS, in their order; and the axes of the whole."""
+    """Wires in an array, a dimension for each axis of PARTS or HEADS, in their order; and the axes of the whole."""
 
     parts: Array
     axes: tuple[Axis, ...]
@@ -68,7 +70,8 @@ class View:
             Axis.ONE: 1,
             Axis.ROWS: self.batch * self.wire_shape[0],
         }
-        return tuple(next(parts) if axis is Axis.PARTS else lengths[axis] for axis in self.axes)
+        of_parts = {Axis.PARTS: 1, Axis.HEADS: self.batch}
+        return tuple(of_parts[axis] * next(parts) if axis in of_parts else lengths[axis] for axis in self.axes)
 
     @property
     def is_sequence(self) -> bool:
@@ -80,8 +83,8 @@ class View:
         return replace(self, parts=array_of([function(wire) for wire in self.parts.flat], self.parts.shape))
 
     def part_axis(self, axis: int) -> int:
-        """Return which dimension of `parts` an axis of PARTS is."""
-        return self.axes[:axis].count(Axis.PARTS)
+        """Return which dimension of `parts` an axis of PARTS, or of HEADS, is."""
+        return sum(kind in (Axis.PARTS, Axis.HEADS) for kind in self.axes[:axis])
 
 
 Operand = View | Array
@@ -146,7 +149,7 @@ def permute(trace: Trace, value: Operand, order: Sequence[int]) -> Operand:
         raise trace.refused(f"it puts {len(value.shape)} axes in the order {order}", "Save the model again")
     if not isinstance(value, View):
         return np.transpose(value, order)
-    parts = [value.part_axis(axis) for axis in order if value.axes[axis] is Axis.PARTS]
+    parts = [value.part_axis(axis) for axis in order if value.axes[axis] in (Axis.PARTS, Axis.HEADS)]
     return replace(value, parts=value.parts.transpose(parts), axes=tuple(value.axes[axis] for axis in order))
 
 
@@ -189,7 +192,7 @@ def _without(trace: Trace, value: View, axis: int) -> View:
             return replace(value.each(lambda wire: trace.step(wire, 0)), axes=axes)
         case Axis.PARTS:
             return replace(value, parts=np.asarray(value.parts.take(0, value.part_axis(axis)), object), axes=axes)
-        case Axis.ROWS:
-            raise trace.refused("it removes the axis of the batch and the steps", LAYOUT_REMEDY)
+        case Axis.ROWS | Axis.HEADS as kind:
+            raise trace.refused(f"it removes the axis of the {kind.value}", LAYOUT_REMEDY)
         case Axis.ONE | Axis.FEATURES | Axis.BATCH:
             return replace(value, axes=axes)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial, reduce
+from math import sqrt
 
 import numpy as np
 
 from loopwire.frontends.containers import Array
-from loopwire.frontends.tensors import arithmetic
+from loopwire.frontends.tensors import arithmetic, products
 from loopwire.frontends.tensors.constants import is_state, state_view
 from loopwire.frontends.tensors.trace import Result, Step, Wire
 from loopwire.frontends.tensors.views import Operand, View
@@ -33,10 +34,22 @@ def _matmul(a: Arguments, left: str = "self", right: str = "other") -> Operand:
     x = state_view(a.trace, x) if not isinstance(x, View) and is_state(x) else x
     if isinstance(x, View) and not isinstance(kernel, View) and kernel.ndim == 2:
         return arithmetic.linear(a.trace, x, _transposed(a, kernel))
+    if isinstance(x, View) and isinstance(kernel, View):
+        return products.product(a.trace, x, kernel)
     raise a.trace.refused("it multiplies tensors that are no sequence and no matrix of weights", PRODUCT_REMEDY)
 
 
 PRODUCT_REMEDY = "Multiply sequences and vectors by matrices of weights, from the right"
+
+
+def _attention(a: Arguments) -> Operand:
+    query, key, value = a.view("query"), a.view("key"), a.view("value")
+    if a.number("dropout_p", 0) or a.boolean("is_causal", False) or a.boolean("enable_gqa", False):
+        raise a.trace.refused(
+            "it leaves steps out, or shares keys among heads", "Attend to all steps, with a key a head"
+        )
+    scale = a.optional_number("scale")
+    return products.attention(a.trace, query, key, value, 1 / sqrt(query.shape[-1]) if scale is None else scale)
 
 
 def _addmm(a: Arguments) -> Operand:
@@ -146,7 +159,8 @@ def _extreme(a: Arguments, function: Callable[..., Operand]) -> list[Operand]:
 OPERATIONS: Mapping[str, Operation] = {
     "aten.linear.default": _linear,
     "aten.matmul.default": _matmul,
-    "aten.mm.default": partial(_matmul, right="mat2"),
+    **dict.fromkeys(("aten.mm.default", "aten.bmm.default"), partial(_matmul, right="mat2")),
+    "aten.scaled_dot_product_attention.default": _attention,
     "aten.addmm.default": _addmm,
     "aten.lstm.input": partial(recurrent.layers, recurrent.LSTM),
     "aten.gru.input": partial(recurrent.layers, recurrent.GRU),
@@ -181,7 +195,6 @@ OPERATIONS: Mapping[str, Operation] = {
 
 PACKED_REMEDY = "Export it inside of whole_sequences() (docs/pytorch.md#packed-sequences)"
 REFUSED: Mapping[str, str] = {
-    "aten.scaled_dot_product_attention.": "Attention is not recurrent: train the model without it",
     "aten.lstm.data": PACKED_REMEDY,
     "aten.gru.data": PACKED_REMEDY,
     "aten._pack_padded_sequence.": PACKED_REMEDY,
