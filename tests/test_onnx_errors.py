@@ -69,8 +69,8 @@ UNSUPPORTED: dict[str, tuple[Callable[[], Written], str]] = {
         "node 'If_y' (If): its condition depends on the model's inputs. Export the model without it",
     ),
     "two tensors multiplied": (
-        lambda: Written([node("Transpose", ["x"], ["t"], perm=[0, 2, 1]), node("MatMul", ["x", "t"], ["y"])]),
-        "(MatMul): it multiplies two tensors that depend on the model's inputs. Multiply by constant matrices",
+        lambda: Written([node("Transpose", ["x"], ["t"], perm=[1, 0, 2]), node("MatMul", ["x", "t"], ["y"])]),
+        "(MatMul): it multiplies tensors of shapes",
     ),
     "division by a tensor": (
         lambda: Written([node("Div", ["c", "x"], ["y"])], {"c": w(F)}),

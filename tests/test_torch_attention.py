@@ -121,7 +121,10 @@ def test_hardware_of_attention(name: str, tmp_path: Path) -> None:
     ("function", "message"),
     [
         (lambda x: functional.scaled_dot_product_attention(x, x, x, is_causal=True), "it leaves steps out"),
-        (lambda x: x.transpose(1, 2) @ x, r"it multiplies tensors of shapes \(3, 4, 4\) and \(3, 4, 4\). Multiply sequ"),
+        (
+            lambda x: torch.stack([x, x + 1], 1) @ x.unsqueeze(1),
+            r"it multiplies tensors of shapes \(3, 2, 4, 4\) and \(3, 1, 4, 4\). Multiply sequences",
+        ),
         (lambda x: functional.scaled_dot_product_attention(x, x, x.transpose(1, 2)), "it attends with query, key and"),
     ],
 )

@@ -355,8 +355,8 @@ def changed_part(_: Any, y: Any) -> Any:
         ),
         (lambda _, y: y / y, r"aten.div.Tensor .*it divides by a tensor. Divide by constants alone"),
         (
-            lambda _, y: y @ y.transpose(1, 2),
-            r"aten.matmul.default .*it multiplies tensors that are no sequence and no",
+            lambda _, y: y.unsqueeze(1) @ y.transpose(1, 2),
+            r"aten.matmul.default .*it multiplies tensors of shapes .*. Multiply sequences, ",
         ),
         (lambda _, y: y.clamp(1, -1), r"aten.clamp.default .*it clamps to 1.0…-1.0. Give it a lower bound below"),
         (lambda _, y: y.pow(0.5), r"aten.pow.Tensor_Scalar .*it takes the power of 0.5. Take whole powers from 1 to 4"),
