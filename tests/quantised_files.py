@@ -16,6 +16,9 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 GROUPS = {"QDense": "q_dense", "QEinsumDense": "q_einsum_dense", "QGRU": "qgru", "QSimpleRNN": "q_simple_rnn"}
+GROUPS |= {"QBatchNormalization": "q_batch_normalization", "Quantizer": "quantizer", "QAdd": "q_add"}
+GROUPS |= {"QSubtract": "q_subtract", "QMultiply": "q_multiply", "QMaximum": "q_maximum", "QMinimum": "q_minimum"}
+GROUPS |= {"QAveragePow2": "q_average_pow2"}
 GROUPS |= {"QUnaryFunctionLUT": "q_unary_function_lut", "Flatten": "flatten"}
 
 
@@ -87,7 +90,13 @@ class SavedLayer:
     quantisers: Mapping[str, Trained] = field(default_factory=dict)
 
     def entry(self) -> dict[str, Any]:
-        confs = {f"{name}_conf": quantiser.saved_config() for name, quantiser in self.quantisers.items()}
+        confs: dict[str, Any] = {
+            "config" if name == "quantizer" else f"{name}_conf": quantiser.saved_config()
+            for name, quantiser in self.quantisers.items()
+            if not name.startswith("iq_")
+        }
+        if several := [q.saved_config() for name, q in self.quantisers.items() if name.startswith("iq_")]:
+            confs["iq_confs"] = several
         is_hgq2 = self.class_name.startswith("Q")
         module = {"module": "hgq.layers", "registered_name": f"hgq>{self.class_name}"} if is_hgq2 else {}
         return {"class_name": self.class_name, "config": {"name": self.name, **self.options, **confs}, **module}
@@ -97,6 +106,26 @@ def write_hgq2(path: Path, input_shape: Sequence[int], *layers: SavedLayer) -> P
     """Write a `.keras` archive of a Sequential of these layers, one of each class."""
     first = {"class_name": "InputLayer", "config": {"name": "x", "batch_shape": [None, *input_shape]}}
     config = {"name": "model", "layers": [first, *(layer.entry() for layer in layers)]}
+    return _write_archive(path, "Sequential", config, layers)
+
+
+def write_hgq2_merge(path: Path, shapes: Sequence[Sequence[int]], merge: SavedLayer) -> Path:
+    """Write a `.keras` archive of a layer that merges inputs x0, x1, … of these shapes."""
+    names = [f"x{number}" for number in range(len(shapes))]
+    inputs = [
+        {"class_name": "InputLayer", "name": x, "inbound_nodes": [], "config": {"name": x, "batch_shape": [None, *s]}}
+        for x, s in zip(names, shapes, strict=True)
+    ]
+    tensors = [
+        {"class_name": "__keras_tensor__", "config": {"shape": [None, *s], "keras_history": [x, 0, 0]}}
+        for x, s in zip(names, shapes, strict=True)
+    ]
+    node = {**merge.entry(), "name": merge.name, "inbound_nodes": [{"args": [tensors], "kwargs": {}}]}
+    ends = {"input_layers": [[x, 0, 0] for x in names], "output_layers": [[merge.name, 0, 0]]}
+    return _write_archive(path, "Functional", {"name": "model", "layers": [*inputs, node], **ends}, [merge])
+
+
+def _write_archive(path: Path, class_name: str, config: dict[str, Any], layers: Sequence[SavedLayer]) -> Path:
     weights = io.BytesIO()
     with h5py.File(weights, "w") as file:
         for layer in layers:
@@ -106,12 +135,21 @@ def write_hgq2(path: Path, input_shape: Sequence[int], *layers: SavedLayer) -> P
                 group = group.create_group("cell")
             _write(group.create_group("vars"), layer.arrays)
             for name, quantiser in layer.quantisers.items():
-                _write(group.create_group(f"{name}/quantizer/vars"), quantiser.variables())
+                _write(group.create_group(f"{_place(name)}/vars"), quantiser.variables())
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("metadata.json", json.dumps({"keras_version": "3.15.1"}))
-        archive.writestr("config.json", json.dumps({"class_name": "Sequential", "config": config}))
+        archive.writestr("config.json", json.dumps({"class_name": class_name, "config": config}))
         archive.writestr("model.weights.h5", weights.getvalue())
     return path
+
+
+def _place(name: str) -> str:
+    """Return the group of a quantiser in that of its layer."""
+    if name == "quantizer":
+        return name
+    number = name.removeprefix("iq_")
+    own = "" if number == "0" else f"_{number}"
+    return f"{name}/quantizer" if number == name else f"iq/quantizers/quantizer{own}/quantizer"
 
 
 def _write(group: h5py.Group, arrays: Sequence[Array]) -> None:

@@ -12,7 +12,7 @@ import pytest
 import loopwire
 from loopwire.config import CompileConfig
 from loopwire.errors import ConfigError, LoopwireError, UnsupportedError
-from quantised_files import Array, SavedLayer, Trained, trained, uniform, write_hgq2
+from quantised_files import Array, SavedLayer, Trained, trained, uniform, write_hgq2, write_hgq2_merge
 
 WEIGHT = {"is_weight": True}
 OPTIONS: dict[str, Any] = {"activation": "linear", "use_bias": True, "enable_iq": True, "enable_oq": False}
@@ -259,3 +259,59 @@ def test_a_reuse_factor_needs_one_type_of_what_it_shares(tmp_path: Path) -> None
     x = _numbers(20, 5, 4)
     shared = design(uniform(1, 0, 4))
     assert np.array_equal(shared.simulate(x).outputs, shared.predict(x))
+
+
+@pytest.mark.parametrize(("scaled", "centred"), [(True, True), (False, False)])
+def test_a_normalisation_between_quantisers(tmp_path: Path, scaled: bool, centred: bool) -> None:
+    quantisers = {"iq": trained((1, 1, 4), 3, overflow="WRAP"), "oq": uniform(1, 3, 2, rounding="RND_CONV")}
+    quantisers |= {"kq": trained((4,), 4, kind="kbi", overflow="SAT_SYM", options=WEIGHT)}
+    quantisers |= {"bq": trained((4,), 5, kind="kbi", overflow="WRAP")}
+    options = {"axis": -1, "epsilon": 1e-3, "scale": scaled, "center": centred, "enable_oq": True, "enable_iq": True}
+    trainable = [_latents(4, seed=seed) for seed, has in ((6, scaled), (7, centred)) if has]
+    mean, variance = _latents(4, seed=8), np.abs(_latents(4, seed=9)) + np.float32(0.1)
+    layer = SavedLayer("QBatchNormalization", "bn", options, [*trainable, mean, variance], quantisers)
+    gamma = trainable[0] if scaled else np.float32(1)
+    beta = trainable[-1] if centred else np.float32(1)
+    scale = gamma / np.sqrt(variance + np.float32(1e-3))
+    offset = quantisers["bq"].of(beta - mean * scale)
+    x = _numbers(40, 3, 4)
+    y = quantisers["oq"].of(quantisers["iq"].of(x) * quantisers["kq"].of(scale) + offset)
+    _equal(write_hgq2(tmp_path / "m.keras", (3, 4), layer), x, y, hardware=scaled)
+
+
+def test_a_quantiser_alone(tmp_path: Path) -> None:
+    quantiser = trained((1, 5), 3, overflow="WRAP")
+    layer = SavedLayer("Quantizer", "qz", {}, (), {"quantizer": quantiser})
+    x = _numbers(40, 5)
+    _equal(write_hgq2(tmp_path / "m.keras", (5,), layer), x, quantiser.of(x))
+
+
+@pytest.mark.parametrize(
+    ("class_name", "merged"),
+    [
+        ("QAdd", lambda a, b: a + b),
+        ("QSubtract", lambda a, b: a - b),
+        ("QMultiply", lambda a, b: a * b),
+        ("QMaximum", np.maximum),
+        ("QMinimum", np.minimum),
+        ("QAveragePow2", lambda a, b: (a + b) / 2),
+    ],
+)
+def test_merged_inputs_have_quantisers_of_their_own(tmp_path: Path, class_name: str, merged: Any) -> None:
+    quantisers = {"iq_0": trained((1, 1, 4), 3, overflow="SAT"), "iq_1": trained((1, 1, 4), 4, overflow="WRAP")}
+    layer = SavedLayer(class_name, "m", {"enable_iq": True, "enable_oq": False}, (), quantisers)
+    path = write_hgq2_merge(tmp_path / "m.keras", [(3, 4), (3, 4)], layer)
+    x = {"x0": _numbers(40, 3, 4), "x1": _numbers(40, 3, 4, seed=2)}
+    y = merged(quantisers["iq_0"].of(x["x0"]), quantisers["iq_1"].of(x["x1"]))
+    design = loopwire.compile(loopwire.load(path), CompileConfig.from_dict({"model": {"input": "fixed<13,5>"}}))
+    assert np.array_equal(design.predict_float(x), y)
+    assert np.array_equal(design.predict(x), y)
+    if class_name == "QMultiply":
+        assert np.array_equal(design.simulate({name: each[:20] for name, each in x.items()}).outputs, y[:20])
+
+
+def test_a_merge_says_which_quantisers_it_lacks(tmp_path: Path) -> None:
+    layer = SavedLayer("QAdd", "m", {"enable_iq": True}, (), {"iq_0": trained((1, 4), 3)})
+    path = write_hgq2_merge(tmp_path / "m.keras", [(4,), (4,)], layer)
+    with pytest.raises(LoopwireError, match="its iq_confs are no list of quantisers for 2 inputs"):
+        loopwire.load(path)

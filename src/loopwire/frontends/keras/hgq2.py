@@ -20,8 +20,10 @@ from loopwire.frontends.keras.activations import activation
 from loopwire.frontends.keras.layer import SavedLayer, Weights
 from loopwire.ir.types import Overflow, Rounding
 from loopwire.layers.model import Layer
+from loopwire.layers.quantised.batch_normalization import QuantisedBatchNormalization
 from loopwire.layers.quantised.dense import QuantisedActivation, QuantisedDense
 from loopwire.layers.quantised.gru import QuantisedGru
+from loopwire.layers.quantised.merge import Operation, QuantisedMerge
 from loopwire.layers.quantised.quantiser import MOST_BITS, Activated, Quantiser, repeats_to
 from loopwire.layers.quantised.simple_rnn import QuantisedSimpleRnn
 
@@ -95,6 +97,66 @@ def _unary(saved: SavedLayer) -> QuantisedActivation:
     saved.ignore("allow_heterogeneous_table", "enable_out_quantizer")
     input_quantiser, activated = _ends(saved, saved.context.input_shape[-1])
     return QuantisedActivation(saved.name, activated, input_quantiser=input_quantiser)
+
+
+def _quantizer(saved: SavedLayer) -> QuantisedActivation:
+    conf, features = saved.option("config"), saved.context.input_shape[-1]
+    return QuantisedActivation(saved.name, input_quantiser=_vectors(saved, "quantizer", conf, features))
+
+
+def _batch_normalization(saved: SavedLayer) -> QuantisedBatchNormalization:
+    """Without `center` HGQ2's offset is 1 - mean·scale, where Keras's is the same less 1."""
+    last, shape = len(saved.context.input_shape), saved.context.input_shape[-1:]
+    saved.only("axis", -1, last, [-1], [last], remedy="Normalise the last axis: axis=-1")
+    saved.only("renorm", False, remedy="Train with renorm=False")
+    saved.ignore("momentum", "synchronized", "renorm_clipping", "renorm_momentum")
+    names = ["gamma"] * saved.boolean("scale", True) + ["beta"] * saved.boolean("center", True)
+    names += ["moving_mean", "moving_variance"]
+    single = (array.astype(np.float32) for array in _latents(saved, **dict.fromkeys(names, shape)))
+    tensors = dict(zip(names, single, strict=True))
+    spread = tensors["moving_variance"] + np.float32(saved.number("epsilon"))
+    if (spread <= 0).any():
+        saved.damaged("its moving_variance is negative")
+    one = np.ones(shape, np.float32)
+    scale = tensors.get("gamma", one) / np.sqrt(spread)
+    offset = tensors.get("beta", one) - tensors["moving_mean"] * scale
+    if not (np.isfinite(scale) & np.isfinite(offset)).all():
+        saved.damaged("its moving_variance is too small for its gamma")
+    input_quantiser = _of_vectors(saved, "iq", *shape) if saved.boolean("enable_iq", True) else None
+    return QuantisedBatchNormalization(
+        saved.name,
+        Activated(quantiser=_result_quantiser(saved, *shape)),
+        scale=_quantised(saved, "kq", scale.astype(np.float64)),
+        offset=_quantised(saved, "bq", offset.astype(np.float64)),
+        input_quantiser=input_quantiser,
+    )
+
+
+def _merge(operation: Operation, *, is_mean: bool = False) -> Callable[[SavedLayer], QuantisedMerge]:
+    """Return the reader of a merging layer; a mean of n is a sum times the power of two that is nearest to 1/n."""
+
+    def read(saved: SavedLayer) -> QuantisedMerge:
+        features, count = saved.context.input_shape[-1], 1 + len(saved.context.further_shapes)
+        confs = saved.option("iq_confs", None) if saved.boolean("enable_iq", True) else [None] * count
+        if not isinstance(confs, list) or len(confs) != count:
+            saved.damaged(f"its iq_confs are no list of quantisers for {count} inputs")
+        result = _result_quantiser(saved, features)
+        return QuantisedMerge(
+            saved.name,
+            operation=operation,
+            input_quantisers=tuple(_vectors(saved, f"iq_{n}", conf, features) for n, conf in enumerate(confs)),
+            factor=2.0 ** round(np.log2(1 / count)) if is_mean else 1.0,
+            result_quantiser=result,
+        )
+
+    return read
+
+
+def _result_quantiser(saved: SavedLayer, features: int) -> Quantiser | None:
+    saved.ignore(*EBOPS)
+    result = _needed(saved, "oq", features) if saved.boolean("enable_oq", False) else None
+    saved.ignore("iq_conf", "iq_confs", "oq_conf")
+    return result
 
 
 def _gru(saved: SavedLayer) -> QuantisedGru:
@@ -194,7 +256,11 @@ def _needed(saved: SavedLayer, name: str, count: int | None) -> Quantiser:
 
 def _of_vectors(saved: SavedLayer, name: str, count: int | None) -> Quantiser | None:
     """Return a quantiser of vectors (count,), the same for each step of a sequence; None where there is none."""
-    read = _quantiser(saved, name)
+    return _vectors(saved, name, saved.option(f"{name}_conf", None), count)
+
+
+def _vectors(saved: SavedLayer, name: str, conf: Any, count: int | None) -> Quantiser | None:
+    read = _quantiser(saved, name, conf)
     if read is None:
         return None
     quantiser, _ = read
@@ -225,7 +291,7 @@ def _no_bias(saved: SavedLayer, name: str, units: int) -> Weights:
 
 def _quantised(saved: SavedLayer, name: str, latent: Weights) -> Weights:
     """Return weights as the framework computes with them: it rounds half up in float32, and wraps no trained weight."""
-    read = _quantiser(saved, name)
+    read = _quantiser(saved, name, saved.option(f"{name}_conf", None))
     if read is None:
         saved.refuse(f"{name}_conf", None, "Train it with a quantiser of its weights")
     quantiser, only_rounds = read
@@ -240,16 +306,15 @@ def _quantised(saved: SavedLayer, name: str, latent: Weights) -> Weights:
     return quantiser.quantised(scaled * quantiser.scale)
 
 
-def _quantiser(saved: SavedLayer, name: str) -> tuple[Quantiser, bool] | None:
+def _quantiser(saved: SavedLayer, name: str, raw: Any) -> tuple[Quantiser, bool] | None:
     """Return a quantiser, with the shapes that the file has, and whether it only rounds; None where there is none."""
-    raw = saved.option(f"{name}_conf", None)
     if raw is None:
         return None
     match raw:
         case {"class_name": str() as class_name, "config": dict() as given}:
             config: dict[str, Any] = {**given, **HARD.get(class_name, {})}
         case _:
-            saved.damaged(f"its {name}_conf is no quantiser's configuration")
+            saved.damaged(f"its quantiser {name} has no configuration")
     kind, overflow = str(config.get("q_type")), str(config.get("overflow_mode"))
     rounding = str(config.get("round_mode"))
     if kind == "dummy":
@@ -296,7 +361,7 @@ def _bits(saved: SavedLayer, name: str, variables: tuple[str, ...]) -> dict[str,
         listed = dict(zip(variables, numbered, strict=True))
     if set(listed) != set(variables):
         problem = f"its quantiser {name} has {len(listed) or len(numbered)} arrays where {', '.join(variables)} belong"
-        raise UnsupportedError(saved.where, problem, "Give the file that model.save wrote, of HGQ2 0.2")
+        raise UnsupportedError(saved.where, problem, "Give the .keras file that model.save wrote, of HGQ2 0.2")
     bits = {}
     for variable in (each for each in variables if each != DECAY):
         values = listed[variable].astype(np.float64)
@@ -314,4 +379,12 @@ READERS: dict[str, Callable[[SavedLayer], Layer | None]] = {
     "QGRU": _gru,
     "QSimpleRNN": _simple_rnn,
     "QUnaryFunctionLUT": _unary,
+    "QBatchNormalization": _batch_normalization,
+    "Quantizer": _quantizer,
+    "QAdd": _merge("sum"),
+    "QAveragePow2": _merge("sum", is_mean=True),
+    "QSubtract": _merge("difference"),
+    "QMultiply": _merge("product"),
+    "QMaximum": _merge("maximum"),
+    "QMinimum": _merge("minimum"),
 }

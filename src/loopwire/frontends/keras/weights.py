@@ -178,7 +178,17 @@ def _variables(layer: h5py.Group, source: str) -> Iterator[h5py.Dataset]:
 
 
 def _quantisers(layer: h5py.Group, source: str) -> Iterator[tuple[str, Iterator[h5py.Dataset]]]:
-    """Yield the quantisers of HGQ2 in a layer or its cell by name, each with its variables."""
+    """Yield the quantisers of HGQ2 in a layer or its cell by name, each with its variables.
+
+    That of a layer which is one is `quantizer`, those of several inputs are `iq_0`, `iq_1`, …
+    """
+    if "quantizer" in layer:
+        yield "quantizer", _variables(group_in(layer, "quantizer", source), source)
+    if "quantizers" in (inputs := group_in(layer, "iq", source) if "iq" in layer else {}):
+        several = group_in(inputs, "quantizers", source)
+        for name in several:
+            number = name.removeprefix("quantizer").removeprefix("_") or "0"
+            yield f"iq_{number}", _variables(group_in(several, f"{name}/quantizer", source), source)
     for holder in (layer, *([group_in(layer, "cell", source)] if "cell" in layer else [])):
         for name in holder:
             quantiser = group_in(holder, f"{name}/quantizer", source) if _holds_quantiser(holder, name) else None
