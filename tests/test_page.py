@@ -22,12 +22,13 @@ from loopwire import Design
 from loopwire.cli import main
 from loopwire.datapath.ops import Sharing
 from loopwire.errors import ToolError
-from loopwire.report import html
+from loopwire.report import drawings
 from loopwire.report.agreement import Agreement, ClassAuc
 from loopwire.report.built import Built, ResourceUse
-from loopwire.report.html import page, with_facts_of
+from loopwire.report.drawings import draw
+from loopwire.report.html import page
 from loopwire.report.resources import stage_table
-from loopwire.report.stored import from_json
+from loopwire.report.stored import drawings_from_json, from_json
 from loopwire.report.summary import Report
 from loopwire.report.timeline import LABEL, MOST_TURNS, WIDTH, occupancy_svg, sequences_svg, stages_by_layer
 from loopwire.schedule.cycles import run
@@ -129,9 +130,8 @@ def test_the_same_facts_in_json(folder: Path, design: Design) -> None:
 
 def test_the_same_input_gives_the_same_page(folder: Path, design: Design) -> None:
     report = design.report()
-    assert page(report, design.target.pictures(design.hardware)) == page(
-        report, design.target.pictures(design.hardware)
-    )
+    pages = [page(report, draw(report, design.target.pictures(design.hardware))) for _ in range(2)]
+    assert pages[0] == pages[1]
 
 
 def test_the_card_tells_the_routed_time(design: Design) -> None:
@@ -145,16 +145,16 @@ def test_the_card_tells_the_routed_time(design: Design) -> None:
     assert f"<b>{cycles * 8 / 1e3:.3g} µs</b><span>latency at the routed clock of 8 ns, " in text
     assert f"{1e3 / (interval * 8):.3g} million sequences a second at the routed clock of 8 ns<" in text
     assert f"<b>{cycles * 5 / 1e3:.3g} µs</b>" not in text
-    again = with_facts_of(asked, replace(report, built=routed))
-    assert "latency at the routed clock of 8 ns" in again and "<span>latency, " not in again
+    assert "latency at the routed clock of 8 ns" in text and "<span>latency, " not in text
 
 
 def test_without_matplotlib(design: Design, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*arguments: object) -> None:
         raise ToolError("figures", "the Python package 'mplhep' is missing", "Install it")
 
-    monkeypatch.setattr(html, "_profiles", missing)
-    text = parsed(page(design.report(), design.target.pictures(design.hardware))).text
+    monkeypatch.setattr(drawings, "_profiles", missing)
+    report = design.report()
+    text = parsed(page(report, draw(report, design.target.pictures(design.hardware)))).text
     assert "Without figures: figures: the Python package 'mplhep' is missing. Install it" in text
 
 
@@ -249,8 +249,8 @@ def states(report: Report) -> dict[str, Report]:
 @pytest.mark.parametrize("state", ["asked", "routed", "missed"])
 def test_in_a_browser(folder: Path, tmp_path: Path, state: str, width: int) -> None:
     """Nothing is asked of the network, no console error; the page is no wider than its window, a frame."""
-    text = (folder / "report.html").read_text()
-    text = with_facts_of(text, states(from_json((folder / "report.json").read_text()))[state])
+    report = states(from_json((folder / "report.json").read_text()))[state]
+    text = page(report, drawings_from_json((folder / "drawings.json").read_text()))
     script = (
         "addEventListener('load', () => { const page = frames[0].document, root = page.documentElement;"
         "const loaded = frames[0].performance.getEntriesByType('resource').length;"

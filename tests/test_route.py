@@ -19,6 +19,7 @@ from loopwire.errors import ConfigError, ToolError
 from loopwire.layers.dense import Dense
 from loopwire.layers.model import chain
 from loopwire.project.written import read_verilog_facts
+from loopwire.report.drawings import NO_DRAWINGS
 from loopwire.report.stored import from_json
 from loopwire.simulate import verilator
 from loopwire.tools import nextpnr, routing
@@ -100,6 +101,7 @@ def project(tmp_path: Path) -> Path:
     design = compile(model, config)
     report = design.report()
     reports = {"report.json": report.to_json(), "report.md": report.to_markdown(), "report.html": ""}
+    reports["drawings.json"] = NO_DRAWINGS.to_json()
     return design.write(tmp_path / "tiny", more=reports)
 
 

@@ -14,7 +14,7 @@ from loopwire.quantised_model import QuantisedModel
 from loopwire.report.agreement import agreement, class_aucs
 from loopwire.report.clipping import Clipping, ClippingMeter
 from loopwire.report.doubts import doubts
-from loopwire.report.html import Evidence
+from loopwire.report.drawings import Evidence
 from loopwire.report.roc import class_rocs, confusion, working_points
 
 Reals = npt.NDArray[np.float64]

@@ -14,7 +14,8 @@ from loopwire.errors import DataError, UnsupportedError
 from loopwire.judgement import Judgement, judge, outputs
 from loopwire.quantised_model import QuantisedModel
 from loopwire.report.bits_picture import bits_picture
-from loopwire.report.html import Evidence, page
+from loopwire.report.drawings import Evidence, draw
+from loopwire.report.html import page
 from loopwire.report.layers import input_facts, layer_facts, layer_table
 from loopwire.report.model_picture import model_picture
 from loopwire.report.picture import Picture
@@ -116,7 +117,7 @@ class ShownDesign(QuantisedModel, ABC):
             given = self._given(data)
             judged = judge(self, given, outputs(self, given))
         report = replace(self.report(verification), **judged.facts)
-        write_file(file, page(report, self.pictures(), judged.evidence).encode())
+        write_file(file, page(report, draw(report, self.pictures(), judged.evidence)).encode())
         return file
 
     def _given(self, data: Any) -> Data:

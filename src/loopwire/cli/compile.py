@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from loopwire.data import Data
     from loopwire.design import Design
     from loopwire.judgement import Judgement
-    from loopwire.report.html import Evidence
+    from loopwire.report.drawings import Evidence
     from loopwire.report.summary import Report
 
 FITTING_SHARE = "80%"
@@ -90,6 +90,8 @@ def _compile(
 
     from loopwire.explore.config_file import to_toml
     from loopwire.project.folder import reserved
+    from loopwire.project.written import DRAWINGS
+    from loopwire.report.drawings import draw
     from loopwire.report.html import page
     from loopwire.report.summary import AUCS, FACTS
 
@@ -106,10 +108,12 @@ def _compile(
         report = replace(report, command=printable(shlex.join(_command())), **chosen)
         with step(progress, "Writing"):
             inputs = None if data is None else data.inputs
+            drawings = draw(report, design.target.pictures(design.hardware), evidence)
             reports = {
                 "report.json": report.to_json(),
                 "report.md": report.to_markdown(),
-                "report.html": page(report, design.target.pictures(design.hardware), evidence),
+                "report.html": page(report, drawings),
+                DRAWINGS: drawings.to_json(),
             }
             if chosen:
                 reports["chosen.toml"] = to_toml(design.config)
@@ -202,7 +206,7 @@ def _report(
 
     from loopwire.errors import ConfigError, LoopwireWarning
     from loopwire.judgement import Judgement
-    from loopwire.report.html import Evidence
+    from loopwire.report.drawings import Evidence
     from loopwire.tools.fit import shortage
     from loopwire.verification import verify
 

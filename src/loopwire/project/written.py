@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from loopwire.bounded import read_bounded, read_project_text
+from loopwire.bounded import read_bounded
 from loopwire.errors import ConfigError, FixedTypeError, OutputError
 from loopwire.ir.graph import Graph
 from loopwire.ir.text import parse_graph
@@ -16,12 +16,14 @@ from loopwire.project.facts import check_facts
 from loopwire.project.files import GRAPH
 from loopwire.project.folder import MARKER, check_project, listed_files, parse_facts, replace_files
 from loopwire.report.built import Built
-from loopwire.report.html import with_facts_of
-from loopwire.report.stored import from_json
+from loopwire.report.drawings import Drawings
+from loopwire.report.html import page
+from loopwire.report.stored import drawings_from_json, from_json
 from loopwire.report.summary import Report
 from loopwire.text.names import take_in
 
-REPORT = "report.json"
+REPORT, DRAWINGS = "report.json", "drawings.json"
+MAX_DRAWINGS_BYTES = 32 << 20
 MAX_GRAPH_BYTES = 256 << 20
 
 
@@ -107,6 +109,17 @@ def read_report(project: Path) -> Report:
         ) from None
 
 
+def _read_drawings(project: Path) -> Drawings:
+    try:
+        return drawings_from_json(read_bounded(project / DRAWINGS, MAX_DRAWINGS_BYTES).decode())
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            str(project / DRAWINGS),
+            f"it is not what this version has drawn ({getattr(error, 'strerror', None) or error})",
+            "Compile the model again",
+        ) from None
+
+
 def add_built(project: Path, built: Built) -> Report:
     """Return a project's report with what a tool found, in place of what it found before, and write it there.
 
@@ -116,11 +129,10 @@ def add_built(project: Path, built: Built) -> Report:
     before = read_report(project)
     others = (other for other in before.built if (other.stage, other.part) != (built.stage, built.part))
     report = replace(before, built=(*others, built))
-    page = read_project_text(project / "report.html")
     reports = {
         REPORT: report.to_json(),
         "report.md": report.to_markdown(),
-        "report.html": with_facts_of(page, report),
+        "report.html": page(report, _read_drawings(project)),
     }
     replace_files(project, reports)
     return report

@@ -3,69 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from loopwire.errors import ToolError
 from loopwire.report.bits_picture import bits_picture
-from loopwire.report.figures import svg
+from loopwire.report.drawings import NO_DRAWINGS, Drawings
 from loopwire.report.layers import layer_table
 from loopwire.report.model_picture import model_picture
-from loopwire.report.profile import profile_figure
 from loopwire.report.resources import resource_tables, stage_table
-from loopwire.report.roc import ClassRoc, confusion_figure, roc_figure
 from loopwire.report.summary import AUCS, CLIPPING, FACTS, Report, clipping_rows
 from loopwire.report.tensor_rows import TensorRows
 from loopwire.report.trace import DRIFT
 from loopwire.text.table import grouped, unbroken
 
 if TYPE_CHECKING:
-    import numpy as np
-    from markupsafe import Markup
-    from matplotlib.figure import Figure
+    pass
 
 INPUT = "(input)"
-FACTS_BEGIN, FACTS_END = "<!-- facts -->", "<!-- end of facts -->"
-"""Around what tools that run later add to."""
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What figures are drawn from, beside the report's facts: ROC curves, and the classes' names."""
-
-    rocs: tuple[ClassRoc, ...] = ()
-    class_names: tuple[str, ...] = ()
-
-
-def page(report: Report, pictures: Sequence[str] = (), evidence: Evidence | None = None) -> str:
-    """Return the page.
-
-    Figures are left out, and the page says so, where the extra `plots` is not installed.
-
-    Args:
-        report: all facts.
-        pictures: of the schedule, as SVG; none where only a tool knows it.
-        evidence: for the ROC curves.
-    """
+def page(report: Report, drawings: Drawings = NO_DRAWINGS) -> str:
+    """Return the page of a report, with what was drawn when it was made."""
     from markupsafe import Markup
 
-    missing = ""
     stages = stage_table(report.estimated, report.built)
-    physics: list[tuple[Markup, str]] = []
-    profiles: list[tuple[Markup, str]] = []
-    try:
-        physics = _physics(report, evidence or Evidence())
-        profiles = _profiles(report)
-    except ToolError as error:
-        missing = f"Without figures: {error}"
     return rendered(
         "page.html.j2",
         report=report,
         key=_key_figures(report),
         verdicts=report.verdicts,
-        contents=_contents(report, pictures),
+        contents=_contents(report, drawings.schedule),
         stages=stages,
         facts=[row for row in report.rows() if row[0] not in {name for name, *_ in stages.rows}],
         layers=layer_table("", report.layers, report.range_proofs, report.engines, report.stages),
@@ -83,14 +50,14 @@ def page(report: Report, pictures: Sequence[str] = (), evidence: Evidence | None
         aucs_head=AUCS,
         clipping_head=CLIPPING,
         clipping=clipping_rows(report.clipping),
-        timeline=[Markup(text) for text in pictures],
-        physics=physics,
-        profiles=profiles,
+        timeline=[Markup(text) for text in drawings.schedule],
+        physics=[(Markup(plot.svg), plot.caption) for plot in drawings.physics],
+        profiles=[(Markup(plot.svg), plot.caption) for plot in drawings.profiles],
         working_points=_working_points(report),
         profile=TensorRows(report.profile),
         trace=TensorRows(report.trace),
         drift=DRIFT,
-        missing_figures=missing,
+        missing_figures=drawings.missing,
     )
 
 
@@ -127,15 +94,6 @@ def _contents(report: Report, pictures: Sequence[str]) -> list[tuple[str, str]]:
     return [(anchor, title) for anchor, title, is_there in parts if is_there]
 
 
-def with_facts_of(old: str, report: Report) -> str:
-    """Return an older page of a design with the key figures, the verification and the facts of this report."""
-    fresh = page(replace(report, profile=(), confusion=()))
-    head, begin, rest = old.partition(FACTS_BEGIN)
-    _, end, tail = rest.partition(FACTS_END)
-    inside, _, _ = fresh.partition(FACTS_BEGIN)[2].partition(FACTS_END)
-    return head + begin + inside + end + tail
-
-
 def _key_figures(report: Report) -> list[tuple[str, str]]:
     key = []
     if report.predicted is not None:
@@ -167,38 +125,6 @@ def _agreement(report: Report) -> list[tuple[str, str]]:
     rows.append(("Largest difference of outputs", f"{report.agreement.max_difference:.4g}"))
     rows.append(("Mean difference of outputs", f"{report.agreement.mean_difference:.4g}"))
     return rows
-
-
-def _physics(report: Report, evidence: Evidence) -> list[tuple[Markup, str]]:
-    import numpy as np
-
-    figures = []
-    if evidence.rocs:
-        caption = (
-            "Background against signal efficiency of each class against all others; solid: float, dash-dot: fixed."
-        )
-        figures.append(_drawn(roc_figure(evidence.rocs), caption))
-    if report.confusion:
-        names = evidence.class_names or tuple(str(k) for k in range(len(report.confusion)))
-        counts: np.ndarray[tuple[int, ...], np.dtype[np.int64]] = np.array(report.confusion)
-        caption = "Confusion matrix in fixed point: share of each true class by the predicted class."
-        figures.append(_drawn(confusion_figure(counts, names), caption))
-    return figures
-
-
-def _profiles(report: Report) -> list[tuple[Markup, str]]:
-    caption = (
-        f"|value| of every tensor over the first {report.profiled_sequences} sequences; boxes: 25 % to 75 %, "
-        "lines: 1 % to 99 %, dots: largest; grey: from the type's step to its largest value."
-    )
-    return [_drawn(profile_figure(report.profile), caption)] if report.profile else []
-
-
-def _drawn(figure: AbstractContextManager[Figure], caption: str) -> tuple[Markup, str]:
-    from markupsafe import Markup
-
-    with figure as drawn:
-        return Markup(svg(drawn)), caption
 
 
 def _working_points(report: Report) -> list[tuple[str, str, str, str]]:

@@ -1,4 +1,4 @@
-"""Reading back a report from its JSON."""
+"""Reading back a report, and what was drawn for it, from their JSON."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from loopwire.bounded import parse_json
 from loopwire.ir.types import FixedType
+from loopwire.report.drawings import Drawings
 from loopwire.report.summary import Report
 
 MAX_BYTES = 32 << 20
@@ -29,6 +30,18 @@ def from_json(text: str) -> Report:
     if not isinstance(report, Report):
         raise ValueError("it is no report")
     return report
+
+
+def drawings_from_json(text: str) -> Drawings:
+    """Return the drawings whose `to_json` a text is.
+
+    Raises:
+        ValueError: it is none.
+    """
+    drawings = _read(Drawings, parse_json(text, MAX_BYTES, MAX_VALUES))
+    if not isinstance(drawings, Drawings):
+        raise ValueError("it holds no drawings")
+    return drawings
 
 
 def _read(hint: Any, value: Any) -> Any:
