@@ -192,7 +192,10 @@ def test_written_project(passing: Design, without_generator: None, tmp_path: Pat
     path = passing.write(tmp_path / "out", X, {"report.md": "all is well\n"})
     files = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
     bench = {f"testbench/pass_through_{end}" for end in ("tb.sv", "input.hex", "expected.hex")}
-    assert files == {"README.md", "design.json", "graph.txt", "report.md", "rtl/pass_through.sv", *bench}
+    bench |= {f"testbench/{name}" for name in ("Makefile", "cocotb.mk", "test_pass_through.py", "vectors.json")}
+    around = {"pass_through.core", "pass_through.f"}
+    around |= {f"doc/{name}" for name in ("blocks.svg", "timing.svg", "pass_through_instance.svh")}
+    assert files == {"README.md", "design.json", "graph.txt", "report.md", "rtl/pass_through.sv", *bench, *around}
     facts = json.loads((path / "design.json").read_text())
     assert facts["predicted"] == {
         "latency_cycles": 4,

@@ -37,6 +37,12 @@ $connections      .status_framing_error(status_framing_error),
 
   always #($half_period_ns) aclk = ~aclk;
 
+  initial
+    if ($$test$$plusargs("waves")) begin
+      $$dumpfile("waves.vcd");
+      $$dumpvars(0, ${top}_tb);
+    end
+
   logic [31:0] random = 32'h$seed;
   function automatic logic [31:0] xorshift(input logic [31:0] state);
     logic [31:0] x;

@@ -35,10 +35,18 @@ def cut(content: str, characters: int) -> str:
     return content if len(content) <= characters else f"{content[: characters - 1]}…"
 
 
-def picture(width: float, height: float, parts: Sequence[str], title: str) -> str:
-    """Return an SVG element of these parts, as wide as its place, but no wider than it is drawn."""
+ON_ITS_OWN = "<style>svg{color:#222;background:#fff}</style>"
+"""Colours of a file that no page gives any."""
+
+
+def picture(width: float, height: float, parts: Sequence[str], title: str, on_its_own: bool = False) -> str:
+    """Return an SVG element of these parts, as wide as its place, but no wider than it is drawn.
+
+    `on_its_own` is true for a file, whose colours no page decides.
+    """
+    style = ON_ITS_OWN if on_its_own else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" role="img" '
         f'style="width:100%;max-width:{width:g}px" font-family="sans-serif" font-size="11">'
-        f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
+        f"<title>{escape(title)}</title>{style}{''.join(parts)}</svg>"
     )

@@ -21,7 +21,8 @@ FileName = NewType("FileName", str)
 """A path in a folder, of letters, digits, `_`, `.` and `-`: the same word in every shell, script and command line."""
 _FILE_NAME = re.compile(r"(?:[A-Za-z0-9_.][A-Za-z0-9_.-]*/)*[A-Za-z0-9_.][A-Za-z0-9_.-]*")
 _KIND = re.compile(
-    r"(^|/)[^./]+$|\.(clang-format|cpp|csv|dat|h|hex|html|json|lpf|md|pdf|png|q[ps]f|sdc|svg?|tcl|toml|txt|v|xdc|yml)$"
+    r"(^|/)[^./]+$|\.(clang-format|core|cpp|csv|dat|f|h|hex|html|json|lpf|md|mk|pdf|png|q[ps]f|sdc|svg?|svh|tcl|toml|txt|v"
+    r"|xdc|yml)$|^testbench/test_\w+\.py$"
 )
 MOST_FILE_NAME_CHARACTERS = 400
 
@@ -74,7 +75,8 @@ def file_name(name: object, where: str, error: type[LoopwireError]) -> FileName:
 
     Raises:
         LoopwireError: of the class `error`: it leads out of the folder, holds other characters, or is of a kind that no
-            project holds (a Python module would be imported by a tool that runs beside it).
+            project holds (a Python module would be imported by a tool that runs beside it; the cocotb bench is called
+            as no module that a tool imports).
     """
     if (
         not isinstance(name, str)

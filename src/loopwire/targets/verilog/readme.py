@@ -36,7 +36,11 @@ Firmware of the network $network, made by Loopwire $version from $source.
 | Sequences in the loop | $interleave |
 | Copies of the recurrent layers | $copies |
 
+![Blocks](doc/blocks.svg)
+
 ## Ports of `$top`
+
+![A lone sequence: beats in, cycles, result](doc/timing.svg)
 
 | Port | Bits | |
 |---|---|---|
@@ -62,10 +66,13 @@ of 2^$output_exponent.
 
 * `rtl/`: SystemVerilog and the memory files that it reads. Module `$top` is the top.
 * `testbench/`: a self-checking testbench of $vectors sequences, with vectors. It ends with `PASS` or `FAIL`:
+  `make -C testbench`, with `SIMULATOR=verilator` by Verilator, with `WAVES=1` writing `waves.vcd`; or
 
       cd testbench
       iverilog -g2012 -o simulate *.sv ../rtl/*.sv && vvp simulate
 
+$cocotb* `$top.core`: a FuseSoC core (`fusesoc --cores-root . run --target sim $top`); `$top.f`: the sources for `-f`.
+* `doc/${top}_instance.svh`: an instance to be copied; the two pictures above.
 * `graph.txt`: the network as operations on fixed-point numbers, with all weights: what the emulator runs.
 * `design.json`: these facts and the type of every tensor, for scripts.
 """)
@@ -83,7 +90,11 @@ Firmware of the network $network, made by Loopwire $version from $source.
 | Latency, predicted | $latency_cycles cycles: first beat of a lone full sequence accepted to its last result valid |
 | Initiation interval, predicted | $interval_cycles cycles: sequence to sequence at full rate |
 
+![Blocks](doc/blocks.svg)
+
 ## Ports of `$top`
+
+![A lone sequence: beats in, cycles, result](doc/timing.svg)
 
 `aclk` is the clock, `aresetn` a synchronous reset, active low. Each input and each output is an AXI4-Stream with TDATA,
 TVALID, TREADY and TLAST, and TKEEP where a beat holds several time steps.
@@ -101,22 +112,28 @@ sign-extended.
 
 * `rtl/`: SystemVerilog and the memory files that it reads. Module `$top` is the top.
 * `testbench/`: a self-checking testbench of $vectors sequences, with vectors. It ends with `PASS` or `FAIL`:
+  `make -C testbench`, with `SIMULATOR=verilator` by Verilator, with `WAVES=1` writing `waves.vcd`; or
 
       cd testbench
       iverilog -g2012 -o simulate *.sv ../rtl/*.sv && vvp simulate
 
+$cocotb* `$top.core`: a FuseSoC core (`fusesoc --cores-root . run --target sim $top`); `$top.f`: the sources for `-f`.
+* `doc/${top}_instance.svh`: an instance to be copied; the two pictures above.
 * `graph.txt`: the network as operations on fixed-point numbers, with all weights: what the emulator runs.
 * `design.json`: these facts and the type of every tensor, for scripts.
 """)
 
 
-def readme(hardware: VerilogHardware, vectors: int) -> str:
+COCOTB = "* `testbench/cocotb.mk`: the same vectors by cocotb and cocotbext-axi: `make -C testbench -f cocotb.mk`.\n"
+
+
+def readme(hardware: VerilogHardware, vectors: int, has_cocotb: bool) -> str:
     """Return the text; `vectors` are the sequences of the test bench."""
-    firmware = hardware.firmware
-    return (_network_readme if firmware.has_streams_apart else _chain_readme)(hardware, vectors)
+    write = _network_readme if hardware.firmware.has_streams_apart else _chain_readme
+    return write(hardware, vectors, COCOTB if has_cocotb else "")
 
 
-def _chain_readme(hardware: VerilogHardware, vectors: int) -> str:
+def _chain_readme(hardware: VerilogHardware, vectors: int, cocotb: str) -> str:
     firmware, model = hardware.firmware, hardware.model
     input_type, output_type = (value.type.element for value in (model.graph.inputs[0], model.graph.outputs[0]))
     most_beats = int(firmware.input.beat_counts(firmware.length))
@@ -153,10 +170,11 @@ def _chain_readme(hardware: VerilogHardware, vectors: int) -> str:
         input_exponent=-input_type.fraction,
         output_exponent=-output_type.fraction,
         vectors=vectors,
+        cocotb=cocotb,
     )
 
 
-def _network_readme(hardware: VerilogHardware, vectors: int) -> str:
+def _network_readme(hardware: VerilogHardware, vectors: int, cocotb: str) -> str:
     firmware, model = hardware.firmware, hardware.model
     rows = []
     sides = (
@@ -184,6 +202,7 @@ def _network_readme(hardware: VerilogHardware, vectors: int) -> str:
         top=firmware.top,
         ports="\n".join(rows),
         vectors=vectors,
+        cocotb=cocotb,
     )
 
 

@@ -15,9 +15,11 @@ from loopwire.report.layers import LayerStages
 from loopwire.report.summary import HardwareFacts
 from loopwire.report.timeline import occupancy_svg, sequences_svg, stages_by_layer
 from loopwire.schedule.plan import check_knobs
+from loopwire.targets.verilog.diagrams import block_diagram, timing_diagram
 from loopwire.targets.verilog.facts import KINDS, facts
 from loopwire.targets.verilog.firmware import Firmware
 from loopwire.targets.verilog.hardware import VerilogHardware
+from loopwire.targets.verilog.integration import file_list, fusesoc_core, instantiation, makefile
 from loopwire.targets.verilog.proof import prove
 from loopwire.targets.verilog.readme import readme
 from loopwire.targets.verilog.testbench_files import testbench_files
@@ -53,7 +55,16 @@ def files(hardware: VerilogHardware, x: Batch) -> Mapping[str, str]:
     found = {f"rtl/{name}": text for name, text in firmware.files.items()}
     # Simulators look for memory files where they run: beside the vectors.
     found |= {f"testbench/{name}": text for name, text in firmware.files.items() if not name.endswith(".sv")}
-    return {**found, **testbench_files(hardware, x), "README.md": readme(hardware, len(x))}
+    bench = testbench_files(hardware, x)
+    found |= {
+        f"{firmware.top}.core": fusesoc_core(firmware, tuple(bench)),
+        f"{firmware.top}.f": file_list(firmware),
+        "testbench/Makefile": makefile(firmware),
+        f"doc/{firmware.top}_instance.svh": instantiation(firmware),
+        "doc/blocks.svg": block_diagram(firmware),
+        "doc/timing.svg": timing_diagram(firmware),
+    }
+    return {**found, **bench, "README.md": readme(hardware, len(x), has_cocotb="testbench/cocotb.mk" in bench)}
 
 
 def summary(hardware: VerilogHardware) -> HardwareFacts:

@@ -8,6 +8,7 @@ from loopwire.data import Batch
 from loopwire.hdl import testbench
 from loopwire.hdl.testbench import Pace, Vectors
 from loopwire.targets.verilog.hardware import VerilogHardware
+from loopwire.targets.verilog.integration import cocotb_files
 
 
 def testbench_files(hardware: VerilogHardware, x: Batch) -> dict[str, str]:
@@ -45,4 +46,6 @@ def testbench_files(hardware: VerilogHardware, x: Batch) -> dict[str, str]:
         timeout_cycles=firmware.timeout_cycles,
         pace=Pace(firmware.latency_cycles, steady.settled_sequences, steady.period_sequences, steady.period_cycles),
     )
+    sent, expected = hardware.sent(integers, lengths, fresh), hardware.due(integers, lengths, fresh)
+    files |= cocotb_files(firmware, model.config.clock_period_ns, sent, expected)
     return {f"testbench/{name}": text for name, text in files.items()}
