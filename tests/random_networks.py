@@ -13,12 +13,15 @@ from loopwire.emulator.windows import check_window
 from loopwire.errors import ConfigError, UnsupportedError
 from loopwire.knobs import Io
 from loopwire.layers.activation import TANH, Function
+from loopwire.layers.attention import AdditiveAttention, Attention
 from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.masking import StepMask
+from loopwire.layers.matrix_product import MatrixProduct
 from loopwire.layers.merge import Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract
 from loopwire.layers.model import Layer, Model, ModelBuilder, Tensor
+from loopwire.layers.multi_head_attention import MultiHeadAttention, Projection
 from loopwire.layers.over_steps import OverSteps
 from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.shape import RepeatVector, Reshape, Reversed
@@ -51,20 +54,27 @@ MERGES = (Add, Average, Maximum, Minimum, Multiply, Subtract)
 
 
 def random_network(
-    source: random.Random, name: str, reshapes: bool = False, most_layers: int = 7, most_units: int = 3
+    source: random.Random,
+    name: str,
+    reshapes: bool = False,
+    most_layers: int = 7,
+    most_units: int = 3,
+    attends: bool = False,
 ) -> Model:
     """Return a model of some two to `most_layers` layers, whose outputs depend on all of its inputs together.
 
     With `reshapes`, sequences and vectors get other steps between its layers, by windows over them among others.
+    With `attends`, sequences attend to others, and are multiplied by them.
     """
-    return _Growth(source, reshapes, most_layers, most_units).model(name)
+    return _Growth(source, reshapes, most_layers, most_units, attends).model(name)
 
 
 def random_network_case(source: random.Random, name: str) -> Case:
     """Return such a model with types and knobs, as hardware can be made of it."""
     while True:
         knobs = source.choice(KNOBS)
-        model = random_network(source, name, source.random() < 0.3, most_layers=5, most_units=2)
+        reshapes, attends = source.random() < 0.3, source.random() < 0.25
+        model = random_network(source, name, reshapes, most_layers=5, most_units=2, attends=attends)
         slides = "sliding_window" in knobs
         io: Io = "stream" if slides else source.choice(("stream", "stream", "parallel"))
         case = Case(
@@ -95,9 +105,9 @@ def random_network_case(source: random.Random, name: str) -> Case:
 
 
 class _Growth:
-    def __init__(self, source: random.Random, reshapes: bool, most_layers: int, most_units: int) -> None:
+    def __init__(self, source: random.Random, reshapes: bool, most_layers: int, most_units: int, attends: bool) -> None:
         self._random = source
-        self._reshapes = reshapes
+        self._reshapes, self._attends = reshapes, attends
         self._most_layers, self._most_units = most_layers, most_units
         self._weights = Weights(source.getrandbits(30))
         self._steps = source.randint(2, 5)
@@ -159,6 +169,9 @@ class _Growth:
             steps = self._random.choice([n for n in range(1, min(size, 12) + 1) if size % n == 0])
             self._call(Reshape(self._name(), (steps, size // steps) if steps > 1 else (size,)), x)
             return
+        if self._attends and len(x.shape) == 2 and self._random.random() < 0.4:
+            self._attend(x)
+            return
         like = [t for t in self._all if t.shape == x.shape and t is not x]
         joinable = [t for t in self._all if t.shape[:-1] == x.shape[:-1] and t is not x]
         kind = self._random.random()
@@ -178,6 +191,29 @@ class _Growth:
             self._recurrent(sequence)
         else:
             self._call(self._dense(x), x)
+
+    def _attend(self, query: Tensor) -> None:
+        """Let a sequence attend to another, or to itself, or multiply it by one of sizes that fit."""
+        w, name, size = self._weights, self._name(), query.shape[1]
+        sequences = [t for t in self._all if len(t.shape) == 2]
+        value = self._random.choice(sequences)
+        keys = [t for t in sequences if t.shape == (value.shape[0], size)]
+        factors = [(t, turned) for t in sequences for turned in (False, True) if t.shape[turned] == size]
+        kinds = ["heads", *(("dot", "additive") if keys else ()), *(("product",) if factors else ())]
+        kind = self._random.choice(kinds)
+        if kind == "product":
+            factor, turned = self._random.choice(factors)
+            self._call(MatrixProduct(name, turned), query, factor)
+        elif kind == "heads":
+            heads, of_key, of_value = (self._random.randint(1, 2) for _ in range(3))
+            sizes = [(heads * of_key, size), (heads * of_key, value.shape[1]), (heads * of_value, value.shape[1])]
+            sizes.append((self._random.randint(1, 3), heads * of_value))
+            parts = [Projection(w(*shape), w(shape[0])) for shape in sizes]
+            self._call(MultiHeadAttention(name, heads, *parts), query, value, value)
+        else:
+            scale, key = self._random.choice((1.0, 0.4)), self._random.choice(keys)
+            layer = AdditiveAttention(name, scale, weights=w(size)) if kind == "additive" else Attention(name, scale)
+            self._call(layer, query, value, key)
 
     def _recurrent(self, x: Tensor) -> None:
         w, units, name = self._weights, self._random.randint(1, self._most_units), self._name()

@@ -131,6 +131,7 @@ def test_what_is_bounded_within_its_type_is_not_told_of(activation: Function) ->
     [
         regressor(0.0, scale=31.0),  # may reach 93, but as well nothing near
         chain("m", (2,), (Dense("head", np.eye(2), np.full(2, 31.0), LINEAR),), "m.keras"),  # as large as the inputs
+        chain("m", (2,), (Dense("head", np.full((1, 2), 0.25), np.zeros(1), Function("relu")),), "m.keras"),
     ],
 )
 def test_what_may_as_well_fit_is_not_told_of(model: Model) -> None:

@@ -23,6 +23,8 @@ Reals = npt.NDArray[Any]
 
 UNBOUNDED = 1e300
 """Stands for infinity, so that 0 times it is 0."""
+LARGEST_KNOWN = 1e150
+"""Beyond it a bound is what a network leaves of none, such as a small weight times `UNBOUNDED`."""
 STEPS_FOLLOWED = 8
 """Of a loop: a state whose bounds still grow then is taken to be unbounded."""
 
@@ -60,7 +62,7 @@ class Bounds:
     @property
     def is_known(self) -> npt.NDArray[np.bool_]:
         """Which elements are bounded on both sides."""
-        known: npt.NDArray[np.bool_] = (self.low > -UNBOUNDED) & (self.high < UNBOUNDED)
+        known: npt.NDArray[np.bool_] = (self.low > -LARGEST_KNOWN) & (self.high < LARGEST_KNOWN)
         return known
 
 
