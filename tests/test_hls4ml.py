@@ -494,7 +494,8 @@ def test_compile_reads_yaml(small: Path, tmp_path: Path) -> None:
     result = command("compile", "--config", path, "--simulate", 0)
     assert result.exit_code == 0, result.output
     assert result.stderr.splitlines() == [
-        "note: fixed<16,6>: truncates and wraps, as ap_fixed does without modes; ',RND,SAT' would round and saturate"
+        "note: fixed<16,6>: truncates and wraps, as ap_fixed does without modes; ',RND,SAT' would round and saturate",
+        f"next: loopwire synth {out}",
     ]
     assert json.loads((out / "report.json").read_text())["model"] == "top"
     assert f"--config {path} --simulate 0" in (out / "report.html").read_text()
