@@ -54,13 +54,16 @@ def main(train: Path) -> None:
 
 
 def uniform_types(width: int) -> CompileConfig:
-    """Return types of one width for all weights and activations; sums before a function are exact."""
+    """Return types of one width for all weights and activations.
+
+    The model's input keeps 10 bits, since it is no activation; sums before a function are exact.
+    """
 
     def types(integers: Mapping[str, int]) -> dict[str, str]:
         return {role: f"fixed<{width},{integer},RND,SAT>" for role, integer in integers.items()}
 
     layers = {name: types(integers) for name, integers in LAYERS.items()}
-    return CompileConfig.from_dict({"model": types({"input": 4}), "layer": layers})
+    return CompileConfig.from_dict({"model": {"input": "fixed<10,6,RND,SAT>"}, "layer": layers})
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,15 +102,7 @@ def _options(units: int) -> dict[str, Any]:
 def test_lstm(tmp_path: Path) -> None:
     layer = SavedAs("QLSTM", {**_options(2), "return_sequences": True}, random_arrays((3, 8), (2, 8), (8,)))
     x = _numbers(50, 4, 3)
-    w, u, b = _bits(layer.arrays[0], 6, 1), _bits(layer.arrays[1], 6, 1), _bits(layer.arrays[2], 8, 2)
-    h, c, results = np.zeros((50, 2)), np.zeros((50, 2)), []
-    for t in range(4):
-        h, c = _bits(h, 7, 1), _bits(c, 7, 1)
-        i, f, g, o = np.split(x[:, t] @ w + h @ u + b, 4, axis=1)
-        c = _sigmoid(f) * c + _sigmoid(i) * _tanh(g)
-        h = _sigmoid(o) * _tanh(c)
-        results.append(h)
-    _equal(_read(tmp_path, (4, 3), layer), x, np.stack(results, 1), hardware=True)
+    _equal(_read(tmp_path, (4, 3), layer), x, _lstm_steps(x, layer.arrays), hardware=True)
 
 
 @pytest.mark.parametrize("reset_after", [False, True])
@@ -188,3 +180,41 @@ def test_fine_tuning_is_refused(tmp_path: Path) -> None:
     model = _read(tmp_path, (3,), _dense())
     with pytest.raises(UnsupportedError, match="layer 'dense': it was trained with quantisers"):
         finetune(model, CompileConfig(), _numbers(50, 3))
+
+
+def _lstm_steps(x: Array, arrays: Sequence[Array]) -> Array:
+    w, u, b = _bits(arrays[0], 6, 1), _bits(arrays[1], 6, 1), _bits(arrays[2], 8, 2)
+    h, c, results = np.zeros((len(x), 2)), np.zeros((len(x), 2)), []
+    for t in range(x.shape[1]):
+        h, c = _bits(h, 7, 1), _bits(c, 7, 1)
+        i, f, g, o = np.split(x[:, t] @ w + h @ u + b, 4, axis=1)
+        c = _sigmoid(f) * c + _sigmoid(i) * _tanh(g)
+        h = _sigmoid(o) * _tanh(c)
+        results.append(h)
+    return np.stack(results, 1)
+
+
+@pytest.mark.parametrize(
+    ("mode", "merged"),
+    [
+        ("concat", lambda a, b: np.concatenate([a, b], axis=-1)),
+        ("sum", lambda a, b: a + b),
+        ("ave", lambda a, b: (a + b) / 2),
+        ("mul", lambda a, b: a * b),
+    ],
+)
+def test_both_directions(tmp_path: Path, mode: str, merged: Callable[[Array, Array], Array]) -> None:
+    inner = {"class_name": "QLSTM", "config": {**_options(2), "return_sequences": True}}
+    arrays = random_arrays(*((3, 8), (2, 8), (8,)) * 2)
+    layer = SavedAs("QBidirectional", {"name": "both", "layer": inner, "merge_mode": mode}, arrays)
+    x = _numbers(50, 4, 3)
+    backward = _lstm_steps(x[:, ::-1], arrays[3:])[:, ::-1]
+    y = merged(_lstm_steps(x, arrays[:3]), backward)
+    _equal(_read(tmp_path, (4, 3), layer), x, y, hardware=mode == "concat")
+
+
+def test_directions_without_quantisers_are_refused(tmp_path: Path) -> None:
+    inner = {"class_name": "LSTM", "config": {"units": 2, "activation": "tanh"}}
+    layer = SavedAs("QBidirectional", {"name": "both", "layer": inner}, random_arrays(*((3, 8), (2, 8), (8,)) * 2))
+    with pytest.raises(UnsupportedError, match="Wrap QLSTM, QGRU or QSimpleRNN layers that return alike"):
+        _read(tmp_path, (4, 3), layer)

@@ -1,4 +1,4 @@
-"""Reads Keras's Bidirectional: two recurrent layers side by side, one of which reads backwards, and their merging.
+"""Reads Bidirectional, of Keras and of QKeras: two recurrent layers, one of which reads backwards, and their merging.
 
 Ref: https://github.com/keras-team/keras/blob/master/keras/src/layers/rnn/bidirectional.py
 """
@@ -11,20 +11,29 @@ from dataclasses import replace
 from loopwire.frontends.containers import Array
 from loopwire.frontends.keras.layer import SavedLayer
 from loopwire.frontends.keras.saved import LayerEntry, layer_entry
+from loopwire.layers.cell import Cell
 from loopwire.layers.merge import Add, Average, Concatenate, Merge, Multiply
 from loopwire.layers.model import ModelBuilder, Tensor
-from loopwire.layers.recurrent import Recurrent
+from loopwire.layers.quantised.merge import Operation, QuantisedConcatenate, QuantisedMerge
+from loopwire.layers.quantised.quantised import Quantised
 from loopwire.layers.shape import Reversed
 
+WRAPPED = {
+    "Bidirectional": ("LSTM", "GRU", "SimpleRNN"),
+    "QBidirectional": ("QLSTM", "QGRU", "QSimpleRNN"),
+}
+"""What may be in a layer of each class."""
+
 MODES: dict[str, type[Merge]] = {"concat": Concatenate, "sum": Add, "ave": Average, "mul": Multiply}
-REMEDY = "Wrap LSTM, GRU or SimpleRNN layers that return alike, one of which reads backwards"
+EXACT_MODES: dict[str, tuple[Operation, float]] = {"sum": ("sum", 1.0), "ave": ("sum", 0.5), "mul": ("product", 1.0)}
+"""Operation and factor of the modes that add or multiply what needs no rounding."""
 
 
 def bidirectional(
     saved: SavedLayer,
     builder: ModelBuilder,
     inputs: Sequence[Tensor],
-    read: Callable[[SavedLayer], Recurrent],
+    read: Callable[[SavedLayer], Cell],
     mask: Tensor | None,
 ) -> list[Tensor]:
     """Call both layers and what merges them; return the results in Keras's order.
@@ -56,7 +65,7 @@ def bidirectional(
     )
     alike = all(getattr(forward, key) == getattr(backward, key) for key in ("return_sequences", "return_state"))
     if not alike or forward.go_backwards == backward.go_backwards:
-        saved.refuse("backward_layer", entries[1].class_name, REMEDY)
+        saved.refuse("backward_layer", entries[1].class_name, _remedy(saved))
     x, *states = inputs
     half = len(states) // 2
     masks = []
@@ -69,11 +78,26 @@ def bidirectional(
     y_back, *last_back = builder.call(backward, x, *states[half:], *masks)
     if forward.return_sequences:
         (y_back,) = builder.call(Reversed(f"{name}_reversed"), y_back)
-    results = [y, y_back] if mode is None else list(builder.call(MODES[mode](name), y, y_back))
+    results = [y, y_back] if mode is None else list(builder.call(_merge(mode, name, forward), y, y_back))
     return [*results, *last, *last_back]
 
 
+def _merge(mode: str, name: str, direction: Cell) -> Merge:
+    """Return what merges both directions: without rounding where they have quantisers."""
+    if not isinstance(direction, Quantised):
+        return MODES[mode](name)
+    if mode == "concat":
+        return QuantisedConcatenate(name)
+    operation, factor = EXACT_MODES[mode]
+    return QuantisedMerge(name, operation=operation, input_quantisers=(None, None), factor=factor)
+
+
+def _remedy(saved: SavedLayer) -> str:
+    *others, last = WRAPPED[saved.entry.class_name]
+    return f"Wrap {', '.join(others)} or {last} layers that return alike, one of which reads backwards"
+
+
 def _direction(saved: SavedLayer, entry: LayerEntry, name: str, arrays: Sequence[Array]) -> SavedLayer:
-    if entry.class_name not in ("LSTM", "GRU", "SimpleRNN"):
-        saved.refuse("layer", entry.class_name, REMEDY)
+    if entry.class_name not in WRAPPED[saved.entry.class_name]:
+        saved.refuse("layer", entry.class_name, _remedy(saved))
     return replace(saved, entry=replace(entry, name=name), arrays=tuple(arrays))

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from loopwire.errors import ModelFileError, UnsupportedError
 from loopwire.frontends.containers import Array
-from loopwire.frontends.keras.bidirectional import bidirectional
+from loopwire.frontends.keras.bidirectional import WRAPPED, bidirectional
 from loopwire.frontends.keras.graph import Operand, Result, SavedCall, SavedGraph, graph_of, shapes_of
 from loopwire.frontends.keras.layer import Context, SavedLayer, Weights
 from loopwire.frontends.keras.live import LiveModel
 from loopwire.frontends.keras.masks import Differs, Mask, Masks, is_operation, only_masks
-from loopwire.frontends.keras.readers import READERS, RECURRENT, read_layer, refuse_by_name
+from loopwire.frontends.keras.readers import DIRECTIONS, READERS, read_layer, refuse_by_name
 from loopwire.frontends.keras.saved import MODELS, LayerEntry, SavedModel, is_stacked, nested_model
 from loopwire.frontends.keras.source import read_saved
 from loopwire.frontends.keras.spatial import Spaces
@@ -25,7 +25,6 @@ from loopwire.layers.embedding import Embedding
 from loopwire.layers.global_pooling import GlobalAveragePooling
 from loopwire.layers.masking import Masking
 from loopwire.layers.model import Layer, Model, ModelBuilder, OneToOne, Tensor
-from loopwire.layers.recurrent import Recurrent
 
 WHOLE_DTYPES = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
 """Of inputs, beside those in which Keras computes."""
@@ -142,7 +141,7 @@ class _Caller:
         shape, *further = map(self.spaces.shape, inputs)
         context = Context(saved.source, saved.keras_major, shape, tuple(further))
         layer = SavedLayer(entry, context, tuple(saved.arrays.get(entry.name, ())), _parts(saved, entry))
-        if entry.class_name == "Bidirectional":
+        if entry.class_name in WRAPPED:
             return self._in_parts(layer, inputs, path, mask, bidirectional)
         if is_stacked(entry):
             return self._in_parts(layer, inputs, path, mask, stacked_cells)
@@ -195,13 +194,13 @@ class _Caller:
                 self.masks.begin(result, mask)
         return results
 
-    def _recurrent(self, saved: SavedLayer, path: tuple[str, ...]) -> Recurrent:
+    def _recurrent(self, saved: SavedLayer, path: tuple[str, ...]) -> Cell:
         """Return a part of a layer that becomes several, whose name is unique already."""
         key = (*path, saved.name)
         if key not in self._layers:
-            self._layers[key] = read_layer(saved, RECURRENT)
+            self._layers[key] = read_layer(saved, DIRECTIONS)
         layer = self._layers[key]
-        assert isinstance(layer, Recurrent)
+        assert isinstance(layer, Cell)
         return layer
 
     def _unique(self, name: str, path: tuple[str, ...]) -> str:

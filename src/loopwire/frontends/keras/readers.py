@@ -15,6 +15,7 @@ import numpy as np
 from loopwire.errors import UnsupportedError, nearest
 from loopwire.frontends.keras import attention, windows
 from loopwire.frontends.keras.activations import ACTIVATION_LAYERS, activation, activation_layer, is_glu
+from loopwire.frontends.keras.bidirectional import WRAPPED
 from loopwire.frontends.keras.layer import SavedLayer, Weights
 from loopwire.frontends.keras.quantised import QUANTISED
 from loopwire.frontends.keras.saved import LayerEntry, layer_entry
@@ -67,7 +68,8 @@ def refuse_by_name(source: str, entry: LayerEntry) -> None:
         UnsupportedError: it is custom code, or one of `REFUSED`.
     """
     where = f"{source}, layer {entry.name!r}"
-    if entry.custom and entry.class_name not in QUANTISED and own_reader(entry.class_name) is None:
+    known = entry.class_name in QUANTISED or entry.class_name in WRAPPED
+    if entry.custom and not known and own_reader(entry.class_name) is None:
         problem = f"it is a custom layer, {entry.class_name!r}, whose code Loopwire does not run"
         remedy = f"{nearest(entry.class_name, READERS)}Build it from Keras's own layers, or register a reader for it"
         raise UnsupportedError(where, problem, remedy)
@@ -395,6 +397,9 @@ RECURRENT: dict[str, Reader] = {"LSTM": _lstm, "GRU": _gru, "SimpleRNN": _simple
 
 CELLS: dict[str, Reader] = {f"{name}Cell": reader for name, reader in RECURRENT.items()}
 """What an RNN may be of."""
+
+DIRECTIONS: dict[str, Reader] = {**RECURRENT, **{name: QUANTISED[name] for name in WRAPPED["QBidirectional"]}}
+"""What a layer of two directions may be of."""
 
 READERS: dict[str, Reader] = {
     **RECURRENT,

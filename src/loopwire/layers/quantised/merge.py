@@ -1,4 +1,4 @@
-"""Layers with quantisers that make one tensor of several, element by element: y = Q(factor · (Q(a) ∘ Q(b) ∘ …))."""
+"""Layers with quantisers that make one tensor of several, element by element, and their joining."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import ClassVar, Literal, assert_never
 from loopwire.ir.builder import Builder
 from loopwire.ir.graph import Value
 from loopwire.layers.emitter import Emitter
-from loopwire.layers.merge import Merge
+from loopwire.layers.merge import Concatenate, Merge
 from loopwire.layers.model import Tensor
 from loopwire.layers.quantised.quantised import Quantised
-from loopwire.layers.quantised.quantiser import Quantiser
+from loopwire.layers.quantised.quantiser import Quantiser, joined
 
 Operation = Literal["sum", "difference", "product", "maximum", "minimum"]
 
 
 @dataclass(frozen=True, eq=False)
 class QuantisedMerge(Quantised, Merge):
-    """What is done to the inputs in turn, each quantised by its own of `input_quantisers` before.
+    """y = Q(factor · (Q(a) ∘ Q(b) ∘ …)), each input quantised by its own of `input_quantisers`.
 
     `factor` is a power of two. No quantiser is the first thing done to all inputs, so `input_quantiser` is None.
     """
@@ -66,3 +66,18 @@ def _operated(b: Builder, operation: Operation, left: Value, right: Value) -> Va
         case "minimum":
             return b.min(left, right, "minimum")
     assert_never(operation)
+
+
+@dataclass(frozen=True, eq=False)
+class QuantisedConcatenate(Quantised, Concatenate):
+    """y = [a, b, …], along the features, in the type that holds all."""
+
+    input_quantiser: Quantiser | None = field(default=None, init=False)
+
+    kind: ClassVar[str] = "QConcatenate"
+    roles: ClassVar[tuple[str, ...]] = ()
+    multiplies: ClassVar[bool] = False
+
+    def merged(self, e: Emitter, vectors: Sequence[Value]) -> Value:
+        """Add the joining."""
+        return joined(e, vectors, "y")

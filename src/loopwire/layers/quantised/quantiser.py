@@ -163,7 +163,7 @@ class Quantiser:
             if is_table:
                 part = rounded(e, function.name, part, to.fraction, f"{name}_exact", f"{function.name}(x)")
             parts.append(e.b.cast(part, to, name, note, in_reals=True))
-        y = _joined(e, parts, name)
+        y = joined(e, parts, name)
         if self.bounds is not None:
             low, high = (e.exact(bound * steps, f"{name}_{end}") for bound, end in zip(self.bounds, ENDS, strict=True))
             y = e.b.min(e.b.max(y, low, f"{name}_from"), high, f"{name}_bounded")
@@ -317,7 +317,8 @@ def _runs(types: Sequence[FixedType | None]) -> Iterator[tuple[int, int, FixedTy
         start = stop
 
 
-def _joined(e: Emitter, parts: Sequence[Value], name: str) -> Value:
+def joined(e: Emitter, parts: Sequence[Value], name: str) -> Value:
+    """Add the vector of all parts' elements, in the type that holds each."""
     if len(parts) == 1:
         return parts[0]
     held = holding_all([part.type.element for part in parts])
