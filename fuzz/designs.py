@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 
 import hls_designs
-from conformance import Case, Flags, Inputs, Proof, at_ports, may_be_short, random_inputs, types
+from conformance import Case, Flags, Inputs, Proof, at_ports, may_be_short, random_inputs, types, vectors_of
 from ensembles import Ensemble, write_files
 from loopwire.emulator.fast_emulator import FastEmulator, try_build
 from loopwire.errors import ConfigError, LoopwireError, ToolError, UnsupportedError
 from loopwire.hdl.axi_stream import Counts, Sequences
-from loopwire.hdl.testbench import Vectors, write_testbench
+from loopwire.hdl.testbench import write_testbench
 from loopwire.ir.graph import Graph
 from loopwire.knobs import Knobs
 from loopwire.passes.carry_states import expose_states
@@ -239,8 +239,7 @@ def _prove_icarus(one: _Ready, folder: Path) -> None:
     shortest = 1 if may_be_short(one.graph) else one.design.length
     lengths = np.array([source.randint(shortest, one.design.length) for _ in range(BENCH_SEQUENCES)])
     given, due = at_ports(one.graph, one.design, random_inputs(one.graph, len(lengths), source), lengths)
-    sent = [Vectors(port, sequences) for port, sequences in zip(one.design.inputs, given, strict=True)]
-    expected = [Vectors(port, sequences) for port, sequences in zip(one.design.outputs, due, strict=True)]
+    sent, expected = vectors_of(one.design, given, due)
     period_ns, still_cycles = one.case.clock_period_ns, one.design.latency_cycles
     bench, *_ = write_testbench(folder, one.design.top, sent, expected, period_ns, still_cycles)
     names = [bench.name, *(path.name for path in write_files(one.design, folder))]

@@ -16,6 +16,7 @@ from loopwire.emulator.calls import Evaluate, evaluate_calls
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.emulator.windows import seen_of
 from loopwire.hdl.axi_stream import Counts, Sequences, StreamPort
+from loopwire.hdl.testbench import Vectors
 from loopwire.ir.fixed_point import Integers, integer_dtype
 from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, TensorType
@@ -140,6 +141,15 @@ def at_ports(
         expected = evaluate(graph, tuple(steps), lengths)
     due = [_at_port(port, array, lengths) for port, array in zip(design.outputs, expected, strict=True)]
     return [replace(one, fresh=fresh) for one in given], due
+
+
+def vectors_of(
+    design: Firmware, given: Sequence[Sequences], due: Sequence[Sequences]
+) -> tuple[list[Vectors], list[Vectors]]:
+    """Return what `at_ports` did as a testbench takes it, with the labels that the design hands on."""
+    sides = [design.sideband.of_input(index) for index in range(len(given))]
+    sent = [Vectors(port, one, sideband=side) for port, one, side in zip(design.inputs, given, sides, strict=True)]
+    return sent, [Vectors(port, one, sideband=design.sideband) for port, one in zip(design.outputs, due, strict=True)]
 
 
 def _at_port(port: StreamPort, array: Integers, lengths: Counts) -> Sequences:

@@ -49,7 +49,10 @@ def residual_stack(**settings: Any) -> Design:
 @pytest.mark.filterwarnings("ignore::loopwire.errors.LoopwireWarning")
 @pytest.mark.parametrize(
     "settings",
-    [{"bus_bits": 24}, *(pytest.param(one, marks=pytest.mark.slow) for one in ({}, {"io": "parallel"}))],
+    [
+        {"bus_bits": 24, "stateful": True, "channels": 2},
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ({}, {"io": "parallel"})),
+    ],
     ids=str,
 )
 def test_data_through_a_board_of_several_ports(settings: dict[str, Any], tmp_path: Path) -> None:
@@ -76,8 +79,11 @@ def test_data_through_a_board_of_several_ports(settings: dict[str, Any], tmp_pat
             tmp_path / "y.npz",
         ]
         result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        alone = CliRunner().invoke(main, [str(argument) for argument in arguments[:4]])
     assert result.exit_code == 0, result.output
     assert "Bits that differ from the emulator's" in result.output
+    assert alone.exit_code != 0
+    assert "it holds stack, of several inputs or outputs, and only its project tells how these lie" in alone.output
     found, due = np.load(tmp_path / "y.npz"), design.predict(x)
     assert sorted(found) == sorted(due)
     for name, outputs in due.items():

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conformance import Case, at_ports, random_inputs, types
+from conformance import Case, at_ports, random_inputs, types, vectors_of
 from ensembles import write_files
 from loopwire.cmvm.tree_text import APART
 from loopwire.devices import find_part
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ToolError
-from loopwire.hdl.testbench import Vectors, write_testbench
+from loopwire.hdl.testbench import write_testbench
 from loopwire.simulate import verilator
 from loopwire.tools.fabrics import fabric_of
 from loopwire.tools.yosys import find_yosys
@@ -77,7 +77,7 @@ def assert_netlist_conforms(case: Case, tmp_path: Path) -> None:
     source = random.Random(case.name)
     lengths = np.array([source.randint(1, design.length) for _ in range(12)])
     given, due = at_ports(graph, design, random_inputs(graph, len(lengths), source), lengths)
-    sent, expected = map(Vectors, design.inputs, given), map(Vectors, design.outputs, due)
-    bench, *_ = write_testbench(tmp_path, design.top, [*sent], [*expected], case.clock_period_ns, design.latency_cycles)
+    sent, expected = vectors_of(design, given, due)
+    bench, *_ = write_testbench(tmp_path, design.top, sent, expected, case.clock_period_ns, design.latency_cycles)
     printed = verilator.run_testbench(f"{design.top}_tb", [bench, tmp_path / NETLIST])
     assert printed.startswith("PASS: 12 sequences, 0 errors\n")

@@ -41,6 +41,7 @@ class Identity:
         per_step: each step gives a result; else a sequence gives one.
         remembers: what came before counts, unless a sequence is fresh.
         buffer_bytes: that may be on their way to the board.
+        several: its beats carry those of several inputs, or outputs, in turn, as its project tells.
     """
 
     name: str
@@ -54,10 +55,13 @@ class Identity:
     per_step: bool
     remembers: bool
     buffer_bytes: int
+    several: bool = False
 
     def to_bytes(self) -> bytes:
         """Return the text that is in the board's memory."""
         facts = {**asdict(self), "input_type": str(self.input_type), "output_type": str(self.output_type)}
+        if not self.several:
+            del facts["several"]
         return json.dumps({"protocol": PROTOCOL, **facts}, separators=(",", ":")).encode()
 
     @classmethod
@@ -141,6 +145,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "per_step": _flag,
     "remembers": _flag,
     "buffer_bytes": _count,
+    "several": _flag,
 }
 
 
@@ -200,6 +205,7 @@ def _of_several(facts: Mapping[str, Any], buffer_bytes: int) -> Identity:
         per_step=False,
         remembers=False,
         buffer_bytes=buffer_bytes,
+        several=True,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwire.boards.client import BoardClient, Progress
-from loopwire.boards.identity import Identity, sources_digest
+from loopwire.boards.identity import ONE_STREAM, Identity, sources_digest
 from loopwire.boards.several_ports import Side
 from loopwire.emulator.calls import evaluate_calls
 from loopwire.emulator.evaluate import evaluate_integers
@@ -52,9 +52,10 @@ def classify(client: BoardClient, x: npt.ArrayLike, progress: Progress | None = 
     """Run inputs (N, *input shape) of real numbers through a board.
 
     Raises:
-        BoardError: the board fails, or the line to it.
+        BoardError: the board fails, or the line to it, or holds a design of several inputs or outputs.
     """
     identity = client.identity
+    require_one_stream(client.where, identity)
     inputs = quantise(x, identity.input_type)
     begin = time.perf_counter()
     results = client.run(inputs, np.full(len(inputs), identity.steps), progress=progress)
@@ -136,6 +137,21 @@ def require_equal_several(where: str, outcome: SeveralOutcome, project: Path) ->
                 f"result {place[0]} of {name!r} differs from the emulator's: element {place[1:]} is {found[place]}",
                 DIFFERS,
             )
+
+
+def require_one_stream(where: str, identity: Identity) -> None:
+    """Refuse a design of several inputs or outputs, whose project is not at hand.
+
+    Raises:
+        BoardError: it is one.
+    """
+    if identity.several:
+        name = identity.name.removesuffix(f"_{ONE_STREAM}")
+        raise BoardError(
+            where,
+            f"it holds {name}, of several inputs or outputs, and only its project tells how these lie in the beats",
+            "Give --project with the folder that the bitstream was built from",
+        )
 
 
 def require_design(where: str, identity: Identity, project: Path) -> None:

@@ -52,7 +52,7 @@ def _run(data_path: Path, port_name: str, baud: int, project: Path | None, check
 
     from loopwire.boards.client import BoardClient, timeout_s
     from loopwire.boards.link import open_port
-    from loopwire.boards.session import classify, require_design, require_equal, several_inputs
+    from loopwire.boards.session import classify, require_design, require_equal, require_one_stream, several_inputs
     from loopwire.data import read_data
     from loopwire.errors import ConfigError
     from loopwire.system.outputs import check_file, write_file
@@ -70,6 +70,7 @@ def _run(data_path: Path, port_name: str, baud: int, project: Path | None, check
                 if inputs := several_inputs(project):
                     _run_several(console, progress, client, data_path, inputs, project, check, out)
                     return
+            require_one_stream(port_name, client.identity)
             data = read_data(data_path, client.identity.input_shape, client.identity.output.count)
             with step(progress, "Classifying") as update:
                 outcome = classify(client, data.inputs, update)

@@ -78,6 +78,10 @@ $cocotb* `$top.core`: a FuseSoC core (`fusesoc --cores-root . run --target sim $
 """)
 
 
+BESIDE = Template("""
+| What comes beside | Bits | |
+|---|---|---|
+$rows""")
 NETWORK_README = Template("""\
 # $name
 
@@ -89,6 +93,7 @@ Firmware of the network $network, made by Loopwire $version from $source.
 | Clock | $clock_period_ns ns |
 | Latency, predicted | $latency_cycles cycles: first beat of a lone full sequence accepted to its last result valid |
 | Initiation interval, predicted | $interval_cycles cycles: sequence to sequence at full rate |
+| Copies of the recurrent layers | $copies |
 
 ![Blocks](doc/blocks.svg)
 
@@ -102,7 +107,7 @@ TVALID, TREADY and TLAST, and TKEEP where a beat holds several time steps.
 | Signals | | Tensor | Beat | Element |
 |---|---|---|---|---|
 $ports
-
+$beside
 All inputs give as many sequences. TLAST ends a sequence of time steps, as does its last possible one; inputs of time
 steps that meet end with the shortest. `status_framing_error` and `status_overrun` rise when an input breaks the
 framing, and fall with a reset. An element's lane is its width in whole bytes, element 0 lowest, signed numbers
@@ -153,9 +158,10 @@ def _chain_readme(hardware: VerilogHardware, vectors: int, cocotb: str) -> str:
         last="has no meaning: each beat is a sample"
         if model.config.sliding_window
         else f"ends a sequence, of {_beats(most_beats)} at most; {_at_the_end(model)}",
-        user=_user(model) + _labels(firmware.sideband),
+        user=_user(model, "s_axis", model.graph.inputs[0].type.shape, model.config.user_bits)
+        + _labels("s_axis", firmware.sideband),
         overrun=_overrun(model),
-        out_labels=_out_labels(firmware.sideband),
+        out_labels=_out_labels("m_axis", firmware.sideband),
         in_bits=firmware.input.bits,
         out_bits=firmware.output.bits,
         in_beat=_beat(firmware.input, "time step" if firmware.length > 1 else "input"),
@@ -190,6 +196,12 @@ def _network_readme(hardware: VerilogHardware, vectors: int, cocotb: str) -> str
                 f"| `{port.axis}_t*` | {side} | {markdown_code(tensor.name)} | {_beat(port.format, vector)}; {ends} "
                 f"| {element}, steps of 2^{-element.fraction} |"
             )
+    sides_in = [firmware.sideband.of_input(index) for index in range(len(firmware.inputs))]
+    beside = [
+        _user(model, port.axis, value.type.shape, side.user_bits) + _labels(port.axis, side)
+        for port, value, side in zip(firmware.inputs, model.graph.inputs, sides_in, strict=True)
+    ]
+    beside += [_out_labels(port.axis, firmware.sideband) for port in firmware.outputs]
     return NETWORK_README.substitute(
         name=markdown(model.name),
         network=markdown_code(model.name),
@@ -201,18 +213,19 @@ def _network_readme(hardware: VerilogHardware, vectors: int, cocotb: str) -> str
         interval_cycles=f"{firmware.initiation_interval_cycles:g}",
         top=firmware.top,
         ports="\n".join(rows),
+        beside=BESIDE.substitute(rows="".join(beside)) if any(beside) else "",
+        copies=firmware.copies,
         vectors=vectors,
         cocotb=cocotb,
     )
 
 
-def _user(model: QuantisedModel) -> str:
-    """Return the row of s_axis_tuser, where there is one."""
+def _user(model: QuantisedModel, axis: str, shape: tuple[int, ...], user_bits: int) -> str:
+    """Return the row of bit 0 of an input's TUSER, where that has a meaning: of one that brings such a shape."""
     config = model.config
-    signal = "s_axis_tuser[0]" if config.user_bits else "s_axis_tuser"
-    if config.sliding_window:
-        steps = model.graph.inputs[0].type.shape[0]
-        return WINDOW.substitute(signal=signal, steps=steps, channels=config.channels)
+    signal = f"{axis}_tuser[0]" if user_bits else f"{axis}_tuser"
+    if config.sliding_window and len(shape) == 2:
+        return WINDOW.substitute(signal=signal, steps=shape[0], channels=config.channels)
     return STATES.substitute(signal=signal, channels=config.channels) if config.stateful else ""
 
 
@@ -226,14 +239,14 @@ def _beat(format: BeatFormat, vector: str) -> str:
     return f"one {vector}: {elements}, {apart}"
 
 
-def _labels(sideband: Sideband) -> str:
+def _labels(axis: str, sideband: Sideband) -> str:
     """Return the rows of what goes from a sequence to its result."""
     rows = ""
     if sideband.user_bits:
         low = int(sideband.fresh)
         bits = f"{low + sideband.user_bits - 1}:{low}"
         rows += (
-            f"| `s_axis_tuser[{bits}]` | {sideband.user_bits} | handed on with the result; read with the first beat |\n"
+            f"| `{axis}_tuser[{bits}]` | {sideband.user_bits} | handed on with the result; read with the first beat |\n"
         )
     if sideband.id_bits:
         meaning = "handed on with the result; read with the first beat"
@@ -242,13 +255,13 @@ def _labels(sideband: Sideband) -> str:
                 "the channel's number, read with the first beat and handed on. A sequence that is not its channel's is "
                 "dropped, and all that follow until that channel's: `status_framing_error` rises"
             )
-        rows += f"| `s_axis_tid` | {sideband.id_bits} | {meaning} |\n"
+        rows += f"| `{axis}_tid` | {sideband.id_bits} | {meaning} |\n"
     return rows
 
 
-def _out_labels(sideband: Sideband) -> str:
+def _out_labels(axis: str, sideband: Sideband) -> str:
     bits = {"tuser": sideband.user_bits, "tid": sideband.id_bits}
-    return "".join(f"| `m_axis_{name}` | {n} | the sequence's |\n" for name, n in bits.items() if n)
+    return "".join(f"| `{axis}_{name}` | {n} | the sequence's |\n" for name, n in bits.items() if n)
 
 
 def _at_the_end(model: QuantisedModel) -> str:
