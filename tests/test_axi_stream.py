@@ -90,5 +90,5 @@ def test_a_tkeep_that_no_beat_has_shows(keep: int) -> None:
 )
 def test_impossible_buses_are_refused(settings: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigError) as error:
-        beat_formats(ONE, 5, BeatFormat(2, 17, signed=False), 1, Knobs(**settings))
+        beat_formats([(ONE, 5)], [(BeatFormat(2, 17, signed=False), 1)], Knobs(**settings))
     assert str(error.value) == text

@@ -148,6 +148,7 @@ class Flow:
         offered = arrives + timing.registered
         beats: list[int] = []
         taken: list[int] = []
+        rooms = [self._room(channel, steps) for channel in channels]
         for number in range(steps):
             begins = number % pace.vectors_per_beat == 0
             following = taken[-1] + 1 if taken else offered
@@ -157,7 +158,7 @@ class Flow:
                 earliest = max(inlet.queue.accepts(), beats[-1] + 1 if beats else offered)
                 beats.append(earliest)
                 earliest = max(earliest, taken[-1] + 1 if taken else inlet.free)
-            taken.append(max([earliest, *(self._ready(channel, taken, steps) for channel in channels)]))
+            taken.append(max([earliest, *[room(taken) for room in rooms]]))
             if begins and inlet.queue.depth:
                 inlet.queue.write(1)
                 inlet.queue.left(taken[-1:])
@@ -191,12 +192,13 @@ class Flow:
             self._there[channels[0]] = results[-1:] if channels[0].feed.last else results
             return
         taken: list[int] = []
+        rooms = [self._room(channel, len(results)) for channel in channels]
+        direct = [c for c in channels if c.to_port and not c.depth and not c.feed.reverse]
         for number, cycle in enumerate(results):
             earliest = max(cycle, taken[-1] + 1 if taken else 0)
-            taken.append(max([earliest, *(self._ready(channel, taken, len(results)) for channel in channels)]))
-            for channel in channels:
-                if channel.to_port and not channel.depth and not channel.feed.reverse:
-                    self._pass_port(channel, number, len(results), taken[-1])
+            taken.append(max([earliest, *[room(taken) for room in rooms]]))
+            for channel in direct:
+                self._pass_port(channel, number, len(results), taken[-1])
         state.returned[-1] = taken[-1]
         self._take(channels, taken)
 
@@ -212,35 +214,30 @@ class Flow:
     def _copy(self, channel: Channel) -> _Copy:
         return self._copies[self._turn] if self._timing.is_copied(channel) else self._head
 
-    def _ready(self, channel: Channel, taken: Sequence[int], beats: int) -> int:
-        """Return the first cycle in which a channel takes a sequence's beat of so many, `taken` those before it."""
-        if channel.feed.last:
-            if len(taken) < beats - 1:
-                return 0
-            taken = ()
-        return self._room_behind(channel, 0)(taken)
+    def _room(self, channel: Channel, beats: int) -> Room:
+        """Return what tells when a channel takes a sequence's next beat of so many."""
+        room = self._room_behind(channel, 0)
+        if not channel.feed.last:
+            return room
+        return lambda before: room(()) if len(before) == beats - 1 else 0
 
     def _room_behind(self, channel: Channel, stage: int) -> Room:
         """Return what tells when there is room in front of one of the stages of a channel, or behind the last."""
-        stages = self._copy(channel).stages[channel]
-        if stage == len(stages):
-            return lambda before: self._room(channel, len(before))
-        return partial(stages[stage].accepts, room=self._room_behind(channel, stage + 1))
-
-    def _room(self, channel: Channel, number: int) -> int:
-        """Return the first cycle in which there is room for beat `number` where a channel turns, keeps or ends."""
         copy = self._copy(channel)
+        stages = copy.stages[channel]
+        if stage < len(stages):
+            return partial(stages[stage].accepts, room=self._room_behind(channel, stage + 1))
         if channel.feed.reverse:
             left = copy.turned[channel]
-            return left[-2] + 1 if number == 0 and len(left) >= 2 else 0
+            return lambda before: left[-2] + 1 if not before and len(left) >= 2 else 0
         if channel.depth:
-            return copy.queues[channel].accepts(number)
+            queue = copy.queues[channel]
+            return lambda before: queue.accepts(len(before))
         if channel.to_port:
-            return copy.outlets[channel].accepts(number, channel.beats)
-        if number:
-            return 0
+            outlet = copy.outlets[channel]
+            return lambda before: outlet.accepts(len(before), channel.beats)
         crossed = copy.crossed + 1 if self._timing.crosses(channel) else 0
-        return max(self._admits(channel), crossed)
+        return lambda before: 0 if before else max(self._admits(channel), crossed)
 
     def _admits(self, channel: Channel) -> int:
         return admits(self._timing.engines[channel.reader], self._state(channel.reader), 0)

@@ -16,7 +16,7 @@ from loopwire.schedule.engine_cycles import EngineTiming, Pace
 from loopwire.schedule.network import Feed, Network, Source
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Channel:
     """From a source to one reader: one of the `xs` of engine `reader`, by its `place`, or output `reader` if `to_port`.
 
