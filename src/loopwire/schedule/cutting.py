@@ -82,7 +82,7 @@ class _Cutter:
         self._graph = graph
         self._tails_apart = tails_apart
         self._products_apart = products_apart
-        self._producers = graph.producers()
+        self._producers, self._users = graph.producers(), graph.users()
         self._constants = known_constants(graph)
         self._levels: dict[Value, int] = dict.fromkeys(graph.inputs, 0)
         self._unit_of: dict[Value, _Unit] = {}
@@ -177,10 +177,25 @@ class _Cutter:
         return isinstance(producer.op, ops.Scan) and value in producer.results[producer.op.states :]
 
     def _recuts(self, node: Node) -> bool:
-        """Say whether a Reshape gives a sequence other steps, makes one of a vector, or a vector of one."""
-        return isinstance(node.op, ops.Reshape) and (
-            len(node.result.type.shape) > 1 or self._comes_in_steps(self._origin(node.operands[0]))
-        )
+        """Say whether a Reshape gives a sequence other steps, makes one of a vector, or a vector of one.
+
+        A vector's elements that are a matrix, which is needed whole, stay where they are.
+        """
+        if not isinstance(node.op, ops.Reshape):
+            return False
+        return self._comes_in_steps(self._origin(node.operands[0])) or self._is_read_in_steps(node.result)
+
+    def _is_read_in_steps(self, value: Value) -> bool:
+        """Say whether a scan reads a value step by step, or a result is one."""
+        if len(value.type.shape) < 2:
+            return False
+        if value in self._graph.outputs:
+            return True
+        users = self._users.get(value, [])
+        turned = (user for user in users if isinstance(user.op, ops.Reverse | ops.Reshape))
+        scans = (user for user in users if isinstance(user.op, ops.Scan))
+        read = any(value in user.operands[user.op.states :] for user in scans if isinstance(user.op, ops.Scan))
+        return read or any(self._is_read_in_steps(user.result) for user in turned)
 
     def _comes_in_steps(self, origin: _Origin) -> bool:
         if origin.reshaped is not None:
@@ -256,7 +271,6 @@ class _Cutter:
         if self._tails_apart:
             return units
         kept = []
-        users = self._graph.users()
         for unit in units:
             reads = {self._origin(v).value for node in unit.nodes for v in node.operands} - self._constants.keys()
             owners = {self._unit_of.get(value) for value in reads - unit.results}
@@ -264,7 +278,7 @@ class _Cutter:
             if unit.scan is not None or owner is None or owner.scan is None or owner.nodes:
                 kept.append(unit)
                 continue
-            read = {user for value in owner.scan.results for user in users.get(value, [])}
+            read = {user for value in owner.scan.results for user in self._users.get(value, [])}
             if read <= set(unit.nodes) and self._graph_outputs.isdisjoint(owner.scan.results):
                 owner.nodes = unit.nodes
             else:
