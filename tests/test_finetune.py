@@ -101,6 +101,20 @@ def test_pruning_leaves_as_many_weights_in_each_row_and_the_best_epoch_that_has_
     assert tuned.history[tuned.kept].held_out_loss == min(later)
 
 
+def test_a_model_learns_from_one_with_more_units() -> None:
+    student = model_of(Lstm("lstm", array(8, 3), array(8, 2), array(8)), dense(2), SOFTMAX)
+    teacher = model_of(*MODELS["lstm"])
+    outputs = compile(teacher).predict_float(X)
+
+    def distance(tuned: Tuned) -> float:
+        return float(np.abs(tuned.design.predict(X) - outputs).mean())
+
+    taught, alone = (finetune(student, COARSE, X, schedule=SHORT, teacher=each) for each in (teacher, None))
+    assert distance(taught) < distance(alone)
+    with pytest.raises(DataError, match=r"teacher: its outputs have shapes \[\(3,\)\], those of the model \[\(2,\)\]"):
+        finetune(model_of(*MODELS["numbers"]), COARSE, X, schedule=SHORT, teacher=teacher)
+
+
 def test_one_epoch_prunes_all() -> None:
     schedule = replace(SHORT, epochs=1, pruned={"lstm.recurrent_weight": 0.75})
     tuned = finetune(model_of(*MODELS["lstm"]), COARSE, X, schedule=schedule)

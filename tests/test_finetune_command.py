@@ -125,6 +125,8 @@ def test_the_command_prunes(model: Path, data: Path, tmp_path: Path) -> None:
     assert result.exit_code == 1 and "'gru.recurent_weight' is no matrix of trained weights" in result.stderr
     result = loopwire("finetune", model, *options, "--prune", "gru.recurrent_weight=0.4")
     assert result.exit_code == 0, result.output
+    result = loopwire("finetune", model, *options, "--teacher", model, "--learning-rate", 0.01)
+    assert result.exit_code == 0, result.output
     result = loopwire("finetune", model, *options, "--prune", "half")
     assert result.exit_code == 1 and "--prune: half gives no share of a matrix. Give a layer, a role" in result.stderr
 

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 @click.option(
     "--loss", type=click.Choice(["distillation", "labels"]), default="distillation", help="[default: distillation]"
 )
+@click.option(
+    "--teacher",
+    type=click.Path(path_type=Path),
+    help="Model file whose outputs a distillation imitates. [default: MODEL]",
+)
 @click.option("--epochs", default=20, help="Passes over the training events, at most. [default: 20]")
 @click.option("--learning-rate", default=1e-3, help="Of Adam, at first. [default: 0.001]")
 @click.option("--batch", default=256, help="Events a step. [default: 256]")
@@ -61,6 +66,7 @@ def _finetune(
     config_path: Path | None,
     precision: str | None,
     loss: str,
+    teacher: Path | None,
     epochs: int,
     learning_rate: float,
     batch: int,
@@ -114,7 +120,14 @@ def _finetune(
                 update(epoch + 1, epochs, f"epoch {epoch + 1}, held-out loss {losses.held_out_loss:.5f}")
 
             tuned = finetune(
-                model, config, events.inputs, events.labels, loss=Loss(loss), schedule=schedule, progress=tell
+                model,
+                config,
+                events.inputs,
+                events.labels,
+                loss=Loss(loss),
+                schedule=schedule,
+                teacher=None if teacher is None else read(teacher, Reading(None, steps, trust)),
+                progress=tell,
             )
         with step(progress, "Writing"):
             content = tuned_file(model_path, tuned, reading)

@@ -116,6 +116,7 @@ def finetune(
     *,
     loss: Loss = Loss.DISTILLATION,
     schedule: Schedule | None = None,
+    teacher: Model | None = None,
     progress: Callable[[int, Epoch], None] | None = None,
 ) -> Tuned:
     """Train the weights of a model on exactly the numbers that its firmware computes.
@@ -130,6 +131,8 @@ def finetune(
         labels: classes (N,) or numbers (N, *output shape) for `Loss.LABELS`; those of several outputs by their names.
         loss: what is made small; of several outputs, the sum.
         schedule: how; the default one if None.
+        teacher: whose float outputs a distillation imitates, such as those of a model with more units; those of the
+            model itself if None.
         progress: called after each epoch with its number, from 0, and its losses.
 
     Raises:
@@ -160,7 +163,10 @@ def finetune(
         return compile_silently(with_arrays(design.model, given), config).graph
 
     found = links(build, arrays)
-    trainer = _Trainer(design, {link.constant for link in found}, x, labels, loss, schedule)
+    aim = (
+        labels if loss is Loss.LABELS else _taught(design if teacher is None else compile_silently(teacher), design, x)
+    )
+    trainer = _Trainer(design, {link.constant for link in found}, x, aim, loss, schedule)
     with _one_thread():
         history, kept = trainer.run(progress)
     tuned = with_arrays(design.model, followed(build, arrays, found, trainer.weights()))
@@ -207,7 +213,7 @@ class _Trainer:
         design: Design,
         trained: set[str],
         x: Inputs,
-        labels: Labels | None,
+        aim: Labels | None,
         loss: Loss,
         schedule: Schedule,
     ) -> None:
@@ -231,7 +237,7 @@ class _Trainer:
             for value, array in zip(graph.inputs, integers.arrays, strict=True)
         )
         names = [tensor.name for tensor in design.model.outputs]
-        given = _by_output(names, labels) if loss is Loss.LABELS else _by_output(names, design.predict_float(x))
+        given = _by_output(names, aim)
         self._parts = tuple(
             _Part(score, loss, given[name], count, order) for name, score in zip(names, scores, strict=True)
         )
@@ -332,6 +338,20 @@ class _Part:
     def __call__(self, scores: Tensor, rows: Tensor) -> Tensor:
         """Return the mean loss of some events."""
         return self._loss(scores, self._target[rows])
+
+
+def _taught(teacher: Design, design: Design, x: Inputs) -> Labels:
+    """Return the float outputs of a teacher; of several, those of the same names are compared.
+
+    Raises:
+        DataError: they are not shaped as the design's.
+    """
+    shapes = [[tensor.shape for tensor in each.model.outputs] for each in (teacher, design)]
+    if shapes[0] != shapes[1]:
+        problem = f"its outputs have shapes {shapes[0]}, those of the model {shapes[1]}"
+        raise DataError("teacher", problem, "Give a model with the same outputs")
+    outputs: Labels = teacher.predict_float(x)
+    return outputs
 
 
 def _by_output(names: Sequence[str], given: Labels | None) -> Mapping[str, npt.ArrayLike]:
