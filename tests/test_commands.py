@@ -129,3 +129,23 @@ def test_scan_prints_its_table(folder: Path) -> None:
 def test_help_is_quick_and_whole() -> None:
     shown = run("--help").stdout
     assert all(f"  {command.name} " in shown for command in COMMANDS)
+
+
+def test_a_project_in_place_of_a_model_and_a_model_in_place_of_a_project(folder: Path) -> None:
+    run("compile", folder / "tiny.h5", "--simulate", 0, "--out", folder / "project")
+    for command in ("compile", "inspect", "init"):
+        refused = run(command, folder / "project", *(("--out", folder / "no") if command != "inspect" else ()))
+        assert refused.exit_code == 1
+        assert refused.stderr.endswith(
+            "project: it is a project that loopwire compile has written, not a model. Run loopwire synth, route or "
+            "build on it, or give the file of the model\n"
+        )
+    for command in ("synth", "route", "build", "board"):
+        refused = run(command, folder / "tiny.h5")
+        assert refused.exit_code == 1
+        assert "tiny.h5: it is a file. Compile a model first: loopwire compile" in refused.stderr
+    too_much = run("compile", folder / "tiny.h5", "--max-share", 60, "--out", folder / "no")
+    assert "max_share: 6000% is more than the part. Give at most 100%. Did you mean 60%?" in too_much.stderr
+    unknown = run("compile", folder / "tiny.h5", "--part", "xc7foo", "--out", folder / "no")
+    assert "there are no data for this part" in unknown.stderr and "loopwire parts lists them" in unknown.stderr
+    assert not (folder / "no").exists()

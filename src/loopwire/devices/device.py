@@ -196,7 +196,9 @@ def _unknown(where: str, text: str) -> ConfigError:
     """Return the error of a part of which something is missing: what."""
     for pattern, missing in MISSING.items():
         if re.match(pattern, text):
-            return ConfigError(where, missing, f"There are data of {', '.join(map(_spelled, _families()))}")
+            return ConfigError(
+                where, missing, f"There are data of {', '.join(map(_spelled, _families()))}; loopwire parts lists them"
+            )
     relatives = [family for family in _families() if re.fullmatch(family["name_pattern"], text)]
     known = [part for family in relatives or _families() for part in family["parts"]]
     hint = nearest(text[: max(map(len, known))], known)
@@ -204,7 +206,9 @@ def _unknown(where: str, text: str) -> ConfigError:
         problem = f"the data of {_spelled(relatives[0])} lack this part: how much logic and memory it has"
         return ConfigError(where, problem, f"{hint}It has {', '.join(known)}")
     families = ", ".join(map(_spelled, _families()))
-    return ConfigError(where, "there are no data for this part", f"{hint}There are data of {families}")
+    return ConfigError(
+        where, "there are no data for this part", f"{hint}There are data of {families}; loopwire parts lists them"
+    )
 
 
 def _spelled(family: dict[str, Any]) -> str:

@@ -81,6 +81,9 @@ def describe_folder(path: Path) -> tuple[str, str]:
         return "it is a TensorFlow SavedModel folder", "Load it with Keras 2 and save it as .h5"
     if (path / "config.json").exists() and (path / "model.weights.h5").exists():
         return "it is an unpacked .keras archive", "Zip its files, or save the model again as .keras"
+    if (path / "design.json").exists():
+        problem = "it is a project that loopwire compile has written, not a model"
+        return problem, "Run loopwire synth, route or build on it, or give the file of the model"
     return "it is a folder", f"{READS}; give the path of one"
 
 
