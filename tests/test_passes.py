@@ -208,6 +208,18 @@ def test_a_scan_that_starts_from_all_steps_of_another_stays_apart() -> None:
     assert_same_numbers(graph, after, random_inputs(graph, 0))
 
 
+def test_a_scan_of_constants_read_as_they_come_and_in_reverse_stays_apart() -> None:
+    b = Builder()
+    x = b.input("x", TensorType((2,), TYPE))
+    steps = b.const(np.arange(2 * STEPS).reshape(STEPS, 2) / 8, TYPE)
+    _, sums = b.scan((b.const(np.zeros(2), TYPE),), (steps,), add_up, names=("last", "sums"))
+    both = b.scan((), (sums, b.reverse(sums)), lambda inner, _, s: ([], [inner.add(*s)]), names=("both",))
+    graph = b.graph([*both, x])
+    after = fuse_scans(graph)
+    assert len(scans(after)) == 2
+    assert_same_numbers(graph, after, random_inputs(graph, 0))
+
+
 def test_a_product_that_others_read_too_is_kept() -> None:
     b = Builder()
     x = b.input("x", TensorType((STEPS, 2), TYPE))

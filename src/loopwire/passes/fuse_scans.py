@@ -19,7 +19,7 @@ def _fusible(graph: Graph) -> tuple[Node, Node] | None:
     """Return a scan and a later one of the same length that needs of it only its stacked results, step for step.
 
     The later one must need nothing that the first would then wait for: all else that it reads, constants apart, the
-    first reads too.
+    first reads too. What a scan of constants gives is no constant to the one that would be fused with it.
     """
     producers = graph.producers()
     for second in graph.nodes:
@@ -33,7 +33,7 @@ def _fusible(graph: Graph) -> tuple[Node, Node] | None:
             stacked = set(first.results[first.op.states :])
             others = [*states, *(v for v in sequences if v not in stacked)]
             known = set(first.operands)
-            if all(v in known or _is_constant(producers, v) for v in others):
+            if all(v in known or (_is_constant(producers, v) and not _depends(producers, v, first)) for v in others):
                 return first, second
     return None
 
