@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, assert_never
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -24,11 +25,12 @@ from loopwire.ir.functions import TABULATED
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.ir.interval import table_form
 from loopwire.ir.lengths import short_values
-from loopwire.ir.table_form import TableForm
 from loopwire.ir.types import FixedType, Overflow, Rounding
 
 EXACT = {torch.float32: (23, 100), torch.float64: (52, 900)}
 """Bits and |fraction bits| of a type whose numbers and the remainders of their rounding a dtype holds exactly."""
+MOST_KNOWN_BITS = 14
+"""Of a table's input, whose numbers are all evaluated once."""
 DIFFERENCE = 2.0**-12
 """Half the distance of the two points whose difference gives a function's derivative, to about its square."""
 
@@ -57,7 +59,7 @@ class DifferentiableGraph:
         self.dtype = _exact_dtype(graph)
         self.weights: dict[Value, Tensor] = dict.fromkeys(trained, torch.empty(0))
         self._constants: dict[Value, Tensor] = {}
-        self._forms: dict[Node, TableForm] = {}
+        self._tables: dict[Node, _Slopes] = {}
         for node in graph.walk():
             match node.op:
                 case ops.Const() if node.result in self.weights:
@@ -66,7 +68,7 @@ class DifferentiableGraph:
                     reals = np.ldexp(node.op.integers.astype(np.float64), -node.op.type.fraction)
                     self._constants[node.result] = torch.tensor(reals, dtype=self.dtype)[None]
                 case ops.Table():
-                    self._forms[node] = table_form(node.op, node.operands[0].type.element)
+                    self._tables[node] = _Slopes(node.op, node.operands[0].type.element, self.dtype)
 
     def __call__(
         self, *inputs: Tensor, lengths: Tensor | None = None, weights: Mapping[Value, Tensor] | None = None
@@ -122,7 +124,7 @@ class DifferentiableGraph:
                 case ops.Reverse():
                     known[node.result] = _reversed(operands[0], lengths if node.operands[0] in self._short else None)
                 case ops.Table():
-                    known[node.result] = _Table.apply(operands[0], self._forms[node])
+                    known[node.result] = _Table.apply(operands[0], self._tables[node])
                 case op:
                     known[node.result] = _apply(op, operands)
 
@@ -134,9 +136,11 @@ class DifferentiableGraph:
         ahead, inside = _ahead_of_states(scan)
         batch = max(len(x) for x in (*operands, *(() if lengths is None else (lengths,))))
         hoisted = self._hoisted(scan, ahead, sequences, constants, lengths, batch)
+        # The gradient of a slice of each step would be as large as all steps.
+        by_step = {value: x.unbind(1) for value, x in hoisted.items()}
         stacked: list[list[Tensor]] = [[] for _ in body.outputs[scan.states :]]
         for t in range(scan.length):
-            known = {value: x[:, t] if value in hoisted else x for value, x in {**constants, **hoisted}.items()}
+            known = {**constants, **{value: steps[t] for value, steps in by_step.items()}}
             known.update(zip(body.inputs[: scan.states], states, strict=True))
             self._run(inside, known, constants, lengths)
             outputs = [known[value] for value in body.outputs]
@@ -196,16 +200,16 @@ def _round(x: Tensor, rounding: Rounding) -> Tensor:
     floor = torch.floor(x)
     if rounding is Rounding.TRN:
         return floor
-    rest, negative = x - floor, x < 0
+    rest = x - floor
     match rounding:
         case Rounding.TRN_ZERO:
-            up = negative & (rest != 0)
+            up = (x < 0) & (rest != 0)
         case Rounding.RND:
             up = rest >= 0.5
         case Rounding.RND_ZERO:
-            up = (rest > 0.5) | ((rest == 0.5) & negative)
+            up = (rest > 0.5) | ((rest == 0.5) & (x < 0))
         case Rounding.RND_INF:
-            up = (rest > 0.5) | ((rest == 0.5) & ~negative)
+            up = (rest > 0.5) | ((rest == 0.5) & (x >= 0))
         case Rounding.RND_MIN_INF:
             up = rest > 0.5
         case Rounding.RND_CONV:
@@ -233,24 +237,43 @@ def _overflow(x: Tensor, to: FixedType) -> tuple[Tensor, Tensor]:
             assert_never(to.overflow)
 
 
+class _Slopes:
+    """The values and slopes of a table; of all numbers of its input at once where these are few."""
+
+    def __init__(self, table: ops.Table, element: FixedType, dtype: torch.dtype) -> None:
+        self._form, self._first, self._dtype = table_form(table, element), element.min_integer, dtype
+        few = element.width <= MOST_KNOWN_BITS
+        self._known = self._at(np.arange(element.min_integer, element.max_integer + 1)) if few else None
+
+    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return value and slope for each of some numbers of the input's type."""
+        steps = (x * 2.0**self._form.fraction_in).long()
+        if self._known is None:
+            return self._at(steps.numpy())
+        index = steps - self._first
+        return self._known[0][index], self._known[1][index]
+
+    def _at(self, steps: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        values = np.ldexp(self._form.evaluate(steps).astype(np.float64), -self._form.out.fraction)
+        function = TABULATED[self._form.function]
+        at = np.ldexp(steps.astype(np.float64), -self._form.fraction_in)
+        low = np.maximum(at - DIFFERENCE, np.minimum(at, function.defined_above + DIFFERENCE * DIFFERENCE))
+        high = at + DIFFERENCE
+        slopes = (function.real(high) - function.real(low)) / (high - low)
+        return torch.from_numpy(values).to(self._dtype), torch.from_numpy(slopes).to(self._dtype)
+
+
 class _Table(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
-    def forward(ctx: Any, x: Tensor, form: TableForm) -> Tensor:
-        ctx.form = form
-        ctx.save_for_backward(x)
-        steps = np.ldexp(x.detach().numpy().astype(np.float64), form.fraction_in).astype(np.int64)
-        result = np.ldexp(form.evaluate(steps).astype(np.float64), -form.out.fraction)
-        return torch.from_numpy(result).to(x.dtype)
+    def forward(ctx: Any, x: Tensor, slopes: _Slopes) -> Tensor:
+        value, slope = slopes(x.detach())
+        ctx.save_for_backward(slope)
+        return value
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (x,) = ctx.saved_tensors
-        function = TABULATED[ctx.form.function]
-        at = x.detach().numpy().astype(np.float64)
-        low = np.maximum(at - DIFFERENCE, np.minimum(at, function.defined_above + DIFFERENCE * DIFFERENCE))
-        high = at + DIFFERENCE
-        slope = (function.real(high) - function.real(low)) / (high - low)
-        return gradients[0] * torch.from_numpy(slope).to(x.dtype), None
+        (slope,) = ctx.saved_tensors
+        return gradients[0] * slope, None
 
 
 def _apply(op: ops.Op, operands: Sequence[Tensor]) -> Tensor:
