@@ -17,6 +17,7 @@ import loopwire
 from keras_files import dense, input_layer, lstm, write_h5
 from loopwire.design import Design
 from loopwire.errors import ToolError
+from loopwire.report.built import Built, LayerUse, ResourceUse
 from loopwire.report.tensor_rows import TensorRows
 from loopwire.text.table import Table
 
@@ -92,6 +93,14 @@ def test_a_simulation_and_a_verification_tell_their_cycles(design: Design) -> No
     assert repr(simulation).startswith(f"<Simulation: sequences 6; latency, cycles {latency}")
     assert f'<td style="text-align:left">{latency} cycles</td>' in verification._repr_html_()
     assert "0 bits differ" in repr(verification)
+
+
+def test_what_a_tool_found_is_short_too() -> None:
+    use = ResourceUse("LUTs", 1234, 5000)
+    built = Built("Yosys", "synthesised", 4.5, resources=(use,), part="p", layers=(LayerUse("lstm", (use,)),))
+    assert repr(built) == "<synthesised, Yosys, for p, 4.5 ns>"
+    assert built.table().rows == (("lstm", "1 234"), ("all", "1 234 of 5 000 (25 %)"))
+    assert "<table>" in built._repr_html_()
 
 
 def test_tables_become_data_frames(design: Design) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from loopwire.text.table import grouped
+from loopwire.text.table import Table, grouped
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class LayerUse:
     resources: tuple[ResourceUse, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Built:
     """The report of one tool.
 
@@ -74,6 +74,20 @@ class Built:
     def origin(self) -> str:
         """Stage, tool, and the part where it is known."""
         return f"{self.stage}, {self.tool}{self.part and f', for {self.part}'}"
+
+    def table(self) -> Table:
+        """Return what each layer takes, or the whole where the tool does not tell, as a table."""
+        head = ("Layer", *(use.name for use in self.resources))
+        layers = [(one.layer, {use.name: grouped(use.used) for use in one.resources}) for one in self.layers]
+        rows = [(layer, *(used.get(name, "-") for name in head[1:])) for layer, used in layers]
+        return Table(f"{self!r}"[1:-1], head, (*rows, ("all", *map(str, self.resources))))
+
+    def __repr__(self) -> str:
+        clock = "" if self.clock_period_ns is None else f", {self.clock_period_ns:.4g} ns"
+        return f"<{self.origin}{clock}>"
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
 
     def rows(self, asked_clock_period_ns: float) -> list[tuple[str, ...]]:
         """Return (quantity, value, stage) of what is known; nanoseconds are cycles times the clock period asked for."""
