@@ -83,7 +83,7 @@ def _proofs() -> Iterator[Proof]:
     for tickets, beats in ((2, 1), (4, 1), (2, 2), (4, 3)):
         for block_ram in (0, 1):
             yield Proof("collector", ["collector"], {"TICKETS": tickets, "BEATS": beats, "BLOCK_RAM": block_ram})
-    for steps, ring, slots, spacing, tickets in (
+    for steps, round_cycles, slots, spacing, tickets in (
         (1, 1, 1, 1, 2),
         (3, 1, 1, 1, 2),
         (2, 2, 2, 1, 2),
@@ -91,7 +91,7 @@ def _proofs() -> Iterator[Proof]:
         (2, 4, 3, 1, 4),
     ):
         for reverse, later in ((0, 0), (1, 0), (0, 1)):
-            sizes = {"STEPS": steps, "RING": ring, "SLOTS": slots, "SPACING": spacing, "TICKETS": tickets}
+            sizes = {"STEPS": steps, "RING": round_cycles, "SLOTS": slots, "SPACING": spacing, "TICKETS": tickets}
             yield Proof("feeder", ["feeder"], {**sizes, "REVERSE": reverse, "X_STAGE": later})
     yield Proof("feeder", ["feeder"], {"STEPS": 2, "RING": 3, "SLOTS": 1, "WAITS": 1})
 

@@ -19,19 +19,19 @@ Words = list[list[int]]
 def run_sequence(datapath: dp.Datapath, steps: Integers) -> list[dict[dp.Signal, Words]]:
     """Return every signal in each word of each step of one sequence; `steps` is (T, elements of x)."""
     sharing = datapath.sharing
-    states = {ring.read: [int(v) for v in ring.initial] for ring in datapath.rings}
+    states = {feedback.read: [int(v) for v in feedback.initial] for feedback in datapath.feedbacks}
     history = []
     for t, x in enumerate(steps):
         known: dict[dp.Signal, Words] = {datapath.x: [[int(v) for v in x]] * sharing.cycles}
-        for ring in datapath.rings:
-            known[ring.read] = _state_words(ring, states[ring.read], sharing)
+        for feedback in datapath.feedbacks:
+            known[feedback.read] = _state_words(feedback, states[feedback.read], sharing)
         for operation in datapath.operations:
             operands = [known[v] for v in operation.operands]
             known[operation.result] = _kept(operation.result, run_step(operation, operands, t, sharing), sharing)
-        for ring in datapath.rings:
-            states[ring.read] = _all_chunks(known[ring.following], sharing)
-            if ring.gathered:
-                states[ring.read] = states[ring.read][: ring.read.count]
+        for feedback in datapath.feedbacks:
+            states[feedback.read] = _all_chunks(known[feedback.following], sharing)
+            if feedback.gathered:
+                states[feedback.read] = states[feedback.read][: feedback.read.count]
         history.append(known)
     return history
 
@@ -105,11 +105,11 @@ def _tile(kind: dp.Tile, matrix: list[int], word: int, sharing: dp.Sharing) -> l
     ]
 
 
-def _state_words(ring: dp.Ring, state: list[int], sharing: dp.Sharing) -> Words:
+def _state_words(feedback: dp.Feedback, state: list[int], sharing: dp.Sharing) -> Words:
     """Return what a state is read as: the whole, or a chunk in each of the chunk's words."""
-    if ring.gathered:
+    if feedback.gathered:
         return [state] * sharing.cycles
-    size = ring.read.count
+    size = feedback.read.count
     return [state[chunk * size : (chunk + 1) * size] for chunk in range(sharing.chunks) for _ in range(sharing.passes)]
 
 

@@ -61,7 +61,7 @@ def exits(path: Path) -> Description:
 
 
 def raises_ours(path: Path) -> Description:
-    raise UnsupportedError(str(path), "it rings\x07\x1b[2J " + 5000 * "x", "Stop it")
+    raise UnsupportedError(str(path), "it feedbacks\x07\x1b[2J " + 5000 * "x", "Stop it")
 
 
 def raises_another_of_ours(path: Path) -> Description:

@@ -92,7 +92,7 @@ def min_gru(w: Any) -> list[Any]:
 
 def test_where_no_gate_reads_the_state_the_loop_is_one_cycle() -> None:
     at_5_ns, fast = planned(min_gru(weights(1)), 5.0), planned(min_gru(weights(1)), 2.95)
-    assert at_5_ns.engines[0].ring == fast.engines[0].ring == 1
+    assert at_5_ns.engines[0].round_cycles == fast.engines[0].round_cycles == 1
     assert at_5_ns.latency_cycles <= 24
     assert fast.latency_cycles * 2.95 <= 90
 
@@ -102,7 +102,7 @@ def test_a_complex_diagonal_takes_two_cycles_a_step_at_most() -> None:
     layers = [w(16, 6) + 1j * w(16, 6), w(20, 16) + 1j * w(20, 16)]
     diagonal = 0.9 * np.exp(1j * w(16))
     firmware = planned([Lru("cell", diagonal, *layers, w(20, 6)), Dense("head", 0.5 * w(5, 20), w(5))], 5.0)
-    assert firmware.engines[0].ring <= 2
+    assert firmware.engines[0].round_cycles <= 2
     assert firmware.latency_cycles <= 45
 
 

@@ -103,7 +103,7 @@ class SimulatedEngine:
         turn = self._turn()
         stops = timing.waits or (idle and turn is self.slots[self.fill_slot])
         if turn is None or issuing is not None or not stops:
-            self.phase = (self.phase + 1) % timing.ring
+            self.phase = (self.phase + 1) % timing.round_cycles
 
         was_last = False
         if handed_on:
@@ -446,11 +446,11 @@ class Stored(EngineTiming):
 @st.composite
 def timings(draw: st.DrawFn, steps: int, per_step: bool, reverse: bool) -> EngineTiming:
     slots, spacing = draw(st.integers(1, 6)), draw(st.integers(1, 7))
-    ring = slots * spacing + draw(st.integers(0, 5))
+    round_cycles = slots * spacing + draw(st.integers(0, 5))
     tickets, depth = draw(st.sampled_from([2, 4, 8, 16])), draw(st.integers(0, 30))
     waits = slots == 1 and draw(st.booleans())
     kind = draw(st.sampled_from([EngineTiming, Stored]))
-    return kind(steps, ring, slots, spacing, tickets, depth, reverse, per_step, waits)
+    return kind(steps, round_cycles, slots, spacing, tickets, depth, reverse, per_step, waits)
 
 
 @st.composite
@@ -518,7 +518,7 @@ def test_a_sequence_waits_for_its_turn_at_most() -> None:
     assert latency_range(replace(design, held_cycles=113)) == (113, 113)
     assert latency_range(replace(design, registered=True)) == (111, 115)
     # A single sequence in the loop sets its turn itself.
-    alone = replace(LSTM, ring=63, slots=1, spacing=57, waits=True)
+    alone = replace(LSTM, round_cycles=63, slots=1, spacing=57, waits=True)
     assert latency_range(chain_timing((alone,))) == (1 + 19 * 63 + 13,) * 2
 
 

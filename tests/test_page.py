@@ -166,8 +166,8 @@ def test_pictures_of_the_schedule(design: Design) -> None:
     picture = occupancy_svg(pipeline, timing)
     bars = dict(re.findall(r'x="([0-9.]+)" y="20.0"[^>]*fill="([^"]+)"', picture))
     cells = [bars[x] for x in sorted(bars, key=float)]
-    assert cells[: timing.ring] == cells[timing.ring : 2 * timing.ring]
-    assert len(set(cells[: timing.ring])) == timing.slots
+    assert cells[: timing.round_cycles] == cells[timing.round_cycles : 2 * timing.round_cycles]
+    assert len(set(cells[: timing.round_cycles])) == timing.slots
     sequences = parsed(sequences_svg(design.firmware.timing)).text
     first = run(design.firmware.timing, 1)[0]
     assert f"{first.last_output - first.first_input} cycles" in sequences
@@ -177,7 +177,7 @@ def test_an_idle_stage_has_no_bar(design: Design) -> None:
     """A slot of 63 cycles whose step takes 4: the picture of a stage is 4 cycles wide, and no more."""
     pipeline = design.firmware.pipelines[0]
     shared = replace(pipeline, datapath=replace(pipeline.datapath, sharing=Sharing(4, 4, 1)))
-    timing = replace(design.firmware.engines[0], ring=63, slots=1, spacing=63)
+    timing = replace(design.firmware.engines[0], round_cycles=63, slots=1, spacing=63)
     picture = occupancy_svg(shared, timing)
     cycle = (WIDTH - LABEL) / (MOST_TURNS * 63)
     widths = [float(width) for width in re.findall(r'<rect x="[0-9.]+" y="20.0" width="([0-9.]+)"', picture)]
@@ -188,7 +188,8 @@ def test_a_picture_of_many_stages_and_cycles_stays_small(design: Design) -> None
     pipeline = design.firmware.pipelines[0]
     (operation, placement), *_ = ((o, p) for o, p in pipeline.placements.items() if p.first_stage >= 0)
     long = replace(pipeline, placements={operation: replace(placement, first_stage=0, time=(62, *placement.time[1:]))})
-    picture = occupancy_svg(long, replace(design.firmware.engines[0], steps=100, ring=6500, slots=1, spacing=6500))
+    timing = replace(design.firmware.engines[0], steps=100, round_cycles=6500, slots=1, spacing=6500)
+    picture = occupancy_svg(long, timing)
     height = float(re.findall(r'viewBox="0 0 [0-9]+ ([0-9.]+)"', picture)[0])
     assert height < 500 and picture.count("<rect") < 63 * (MOST_TURNS + 1) and "stages 0 to 62" in picture
 

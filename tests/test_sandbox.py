@@ -48,7 +48,7 @@ MISBEHAVIOUR: list[tuple[sandbox.Reader, type[LoopwireError], str]] = [
     (readers.asks_for_native_memory, ModelFileError, r"reading it ends in signal 11 \(Segmentation fault\)"),
     (readers.crashes, ModelFileError, r"reading it ends in signal 11 \(Segmentation fault\). Check the file; if you"),
     (readers.exits, ToolError, "a process to read .* ended with status 7 before it could. Check the installation"),
-    (readers.raises_ours, UnsupportedError, r"it rings\\x07\\x1b\[2J x*. Stop it$"),
+    (readers.raises_ours, UnsupportedError, r"it feedbacks\\x07\\x1b\[2J x*. Stop it$"),
     (readers.raises_another_of_ours, ModelFileError, "the process that reads it gives no sound answer"),
     (readers.raises_anything, ModelFileError, "it is damaged: reading it ends in ZeroDivisionError. Check the file"),
     (readers.writes_a_file, ModelFileError, "it is damaged: reading it ends in OSError|signal 25"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
 from loopwire.datapath.merge_addends import merge_addends
-from loopwire.datapath.ops import Constant, Datapath, Operation, Products, Ring, ShiftAdd, Signal
+from loopwire.datapath.ops import Constant, Datapath, Feedback, Operation, Products, ShiftAdd, Signal
 from loopwire.devices import find_part
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
@@ -38,7 +38,7 @@ def some_datapath(seed: int, solver: str) -> Datapath:
 
 def assert_in_time(pipeline: Pipeline, budget_ns: float, input_ns: float) -> None:
     there = {pipeline.datapath.x: (0, input_ns)}
-    there.update({ring.read: (entry, 0.0) for ring, entry in pipeline.entry.items()})
+    there.update({feedback.read: (entry, 0.0) for feedback, entry in pipeline.entry.items()})
     for operation, placement in pipeline.placements.items():
         if isinstance(operation.kind, Constant):
             continue
@@ -57,18 +57,18 @@ def assert_in_time(pipeline: Pipeline, budget_ns: float, input_ns: float) -> Non
             assert end_ns <= placement.time[1] + EPSILON_NS, f"{operation.result.name} is there sooner than it can be"
         assert placement.time[1] <= budget_ns + EPSILON_NS
         there[operation.result] = placement.time
-    for ring in pipeline.datapath.rings:
-        stage, _ = there[ring.following]
-        assert stage <= pipeline.entry[ring] + pipeline.loop_latency - 1, f"{ring.read.name} returns late"
+    for feedback in pipeline.datapath.feedbacks:
+        stage, _ = there[feedback.following]
+        assert stage <= pipeline.entry[feedback] + pipeline.loop_latency - 1, f"{feedback.read.name} returns late"
     stage, _ = there.get(pipeline.datapath.output, (0, 0.0))
     assert stage <= pipeline.depth
 
 
-def loop_of(datapath: Datapath, ring: Ring) -> list[Operation]:
+def loop_of(datapath: Datapath, feedback: Feedback) -> list[Operation]:
     """Return the operations that a state's next value is computed with."""
     producers = {operation.result: operation for operation in datapath.operations}
     needed: dict[Operation, None] = {}
-    waiting = [ring.following]
+    waiting = [feedback.following]
     while waiting:
         operation = producers.get(waiting.pop())
         if operation is not None and operation not in needed and not isinstance(operation.kind, Constant):
@@ -80,10 +80,10 @@ def loop_of(datapath: Datapath, ring: Ring) -> list[Operation]:
 def assert_cuts_hold(pipeline: Pipeline) -> None:
     """Whatever is computed behind a cut for a state's next value must depend on nothing but what the cut holds."""
     places = pipeline.stage_of()
-    for ring in pipeline.datapath.rings:
-        cut, entry = pipeline.cuts[ring], pipeline.entry[ring]
+    for feedback in pipeline.datapath.feedbacks:
+        cut, entry = pipeline.cuts[feedback], pipeline.entry[feedback]
         assert entry <= cut.stage < entry + pipeline.loop_latency
-        for operation in loop_of(pipeline.datapath, ring):
+        for operation in loop_of(pipeline.datapath, feedback):
             placement = pipeline.placements[operation]
             if placement.first_stage > cut.stage:
                 for operand in operation.operands:
@@ -91,7 +91,7 @@ def assert_cuts_hold(pipeline: Pipeline) -> None:
                     assert held or operand not in places, f"{operand.name} is not held for {operation.result.name}"
             else:
                 assert placement.time[0] <= cut.stage, f"the cut goes through the tree of {operation.result.name}"
-        assert places[ring.following] > cut.stage or ring.following in cut.signals
+        assert places[feedback.following] > cut.stage or feedback.following in cut.signals
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -114,21 +114,21 @@ def assert_schedule_holds(datapath: Datapath, period_ns: float, least_loop_laten
     assert_cuts_hold(pipeline)
 
 
-def fewest_stages(datapath: Datapath, ring: Ring, budget_ns: float, extra_ns: float) -> int:
+def fewest_stages(datapath: Datapath, feedback: Feedback, budget_ns: float, extra_ns: float) -> int:
     """Return the least stages from a state to its next value, over all ways to put registers before operations.
 
     `extra_ns` is what must still fit behind the next value. All else that the loop reads counts as there.
     """
-    depends: set[Signal] = {ring.read}
+    depends: set[Signal] = {feedback.read}
     loop = []
-    needed = set(loop_of(datapath, ring))
+    needed = set(loop_of(datapath, feedback))
     for operation in datapath.operations:
         if operation in needed and depends.intersection(operation.operands):
             depends.add(operation.result)
             loop.append(operation)
     best = 1 << 30
     for registered in itertools.product((False, True), repeat=len(loop) + 1):
-        times = {ring.read: (0, 0.0)}
+        times = {feedback.read: (0, 0.0)}
         fits = True
         for operation, begins in zip(loop, registered, strict=False):
             stage, ns = max(times[v] for v in operation.operands if v in times)
@@ -136,7 +136,7 @@ def fewest_stages(datapath: Datapath, ring: Ring, budget_ns: float, extra_ns: fl
             ns += operation_delay_ns(operation, DELAYS)
             fits &= ns <= budget_ns
             times[operation.result] = stage, ns
-        stage, ns = times[ring.following]
+        stage, ns = times[feedback.following]
         stage, ns = (stage + 1, 0.0) if registered[-1] else (stage, ns)
         if fits and ns + extra_ns <= budget_ns:
             best = min(best, stage + 1)
@@ -148,12 +148,12 @@ def test_no_placement_has_a_shorter_loop(period_ns: float) -> None:
     checked = 0
     for seed in range(40):
         datapath = some_datapath(seed, "multipliers")
-        if len(datapath.rings) != 1 or len(loop_of(datapath, datapath.rings[0])) > 9:
+        if len(datapath.feedbacks) != 1 or len(loop_of(datapath, datapath.feedbacks[0])) > 9:
             continue
-        (ring,) = datapath.rings
+        (feedback,) = datapath.feedbacks
         budget_ns = DELAYS.stage_budget_ns(period_ns)
-        least = fewest_stages(datapath, ring, budget_ns, extra_ns=0.0)
-        with_hold = fewest_stages(datapath, ring, budget_ns, extra_ns=DELAYS.gate())
+        least = fewest_stages(datapath, feedback, budget_ns, extra_ns=0.0)
+        with_hold = fewest_stages(datapath, feedback, budget_ns, extra_ns=DELAYS.gate())
         assert least <= schedule(datapath, DELAYS, period_ns, (0, 0.0)).loop_latency <= with_hold
         checked += 1
     assert checked >= 5
@@ -169,10 +169,10 @@ def test_a_state_is_registered_on_its_way_to_the_rows_of_a_matrix(monkeypatch: p
         datapath = some_datapath(seed, "multipliers")
         pipeline = schedule(datapath, far, 4.0, (0, 0.0))
         times = {op.result: placement.time for op, placement in pipeline.placements.items()}
-        for ring, entry in pipeline.entry.items():
-            stage, ns = times[ring.following]
+        for feedback, entry in pipeline.entry.items():
+            stage, ns = times[feedback.following]
             left_ns = budget_ns - ns if stage == entry + pipeline.loop_latency - 1 else budget_ns
-            for reader in datapath.readers[ring.read]:
+            for reader in datapath.readers[feedback.read]:
                 if reader is not None and isinstance(reader.kind, Products) and times[reader.result][0] == entry:
                     way_ns = RoutingDelays(datapath, far, 0.0).left_ns[reader]
                     after_ns = times[reader.result][1] - operation_delay_ns(reader, far)

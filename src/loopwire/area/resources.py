@@ -16,7 +16,7 @@ from loopwire.area.surroundings import surroundings
 from loopwire.datapath import ops as dp
 from loopwire.datapath.element_ranges import element_ranges
 from loopwire.datapath.lut_products import dsp_blocks
-from loopwire.datapath.ops import Operation, Ring, Signal
+from loopwire.datapath.ops import Feedback, Operation, Signal
 from loopwire.devices import Device
 from loopwire.devices.delay_model import DelayModel
 from loopwire.ir.fixed_point import Integers
@@ -76,8 +76,8 @@ class _Estimator:
         """Yield all that the engine is made of."""
         for operation in self._datapath.operations:
             yield from (Part(operation.result.layer, *counted) for counted in self._operation(operation))
-        for ring in self._datapath.rings:
-            yield from (Part(ring.read.layer, *counted) for counted in self._state(ring))
+        for feedback in self._datapath.feedbacks:
+            yield from (Part(feedback.read.layer, *counted) for counted in self._state(feedback))
         yield from self._registers()
         yield Part("", LutKind.CONTROL, surroundings(self._pipeline, self._timing, self._cells))
 
@@ -265,23 +265,25 @@ class _Estimator:
         around = form.lut6_estimate - sum(-(-entries // 64) * bits for entries, bits in roms)
         return around - form.subtracter_bits + sum(self._cells.rom_luts(entries, bits) for entries, bits in roms)
 
-    def _state(self, ring: Ring) -> Iterable[Counted]:
+    def _state(self, feedback: Feedback) -> Iterable[Counted]:
         """Yield what holds a state from step to step, and chooses the initial one."""
-        chunks, slots, bits = self._datapath.sharing.chunks, self._timing.slots, ring.read.bits
-        readers = [reader.kind for reader in self._readers.get(ring.read, []) if reader is not None]
+        chunks, slots, bits = self._datapath.sharing.chunks, self._timing.slots, feedback.read.bits
+        readers = [reader.kind for reader in self._readers.get(feedback.read, []) if reader is not None]
         if not any(isinstance(reader, dp.Columns) for reader in readers):  # whose multiplexer does that too
             yield LutKind.CHOICE, Resources(luts=bits)
         if not self._datapath.in_memories:
             yield LutKind.MEMORY, Resources(ffs=bits)
-        elif not ring.gathered:
+        elif not feedback.gathered:
             yield LutKind.MEMORY, self._cells.memory(slots * chunks, bits)
         else:
             # The same chunks as another layer gathers are gathered once, and with a single slot that is the memory.
-            shared = any(isinstance(r.kind, dp.Gather) for r in self._readers.get(ring.following, []) if r is not None)
+            shared = any(
+                isinstance(r.kind, dp.Gather) for r in self._readers.get(feedback.following, []) if r is not None
+            )
             if not (shared and slots == 1):
                 yield LutKind.MEMORY, self._cells.memory(slots, bits)
             if not shared:
-                yield LutKind.MEMORY, Resources(ffs=(chunks - 1) * ring.following.count * ring.read.width)
+                yield LutKind.MEMORY, Resources(ffs=(chunks - 1) * feedback.following.count * feedback.read.width)
 
     def _registers(self) -> Iterable[Part]:
         """Yield the registers that carry each signal from stage to stage, and those that hold it in a loop."""
@@ -299,9 +301,9 @@ class _Estimator:
         for signal, place in pipeline.reads():
             read.setdefault(signal, set()).add(place)
         held: dict[Signal, int] = {}
-        for ring, cut in pipeline.cuts.items():
-            if cut.stage == pipeline.write_stage(ring):
-                read.setdefault(ring.read, set()).add(cut.stage)
+        for feedback, cut in pipeline.cuts.items():
+            if cut.stage == pipeline.write_stage(feedback):
+                read.setdefault(feedback.read, set()).add(cut.stage)
             else:
                 held |= dict.fromkeys(cut.signals, cut.stage)
         for signal, stage in held.items():

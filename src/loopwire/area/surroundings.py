@@ -49,7 +49,7 @@ class _Surroundings:
         self._cells = cells
         self._costs = CONTROL_LUTS[cells.device.lut_inputs]
         self._sharing = pipeline.datapath.sharing
-        self._carried = any(ring.carried for ring in pipeline.datapath.rings)
+        self._carried = any(feedback.carried for feedback in pipeline.datapath.feedbacks)
         self._bits = bits_of(timing, self._sharing)
         self._needed = of_pipeline(pipeline, timing)
 
@@ -61,7 +61,7 @@ class _Surroundings:
         steps, ticket, slot = timing.steps.bit_length(), _bits(timing.tickets), max(_bits(timing.slots), 1)
         a_slot = 2 + 2 * steps + ticket + self._carried
         filling = slot + 1 + steps + 2 * ticket + 1 + self._carried
-        turn = max(_bits(timing.ring), 1) + timing.slots
+        turn = max(_bits(timing.round_cycles), 1) + timing.slots
         # A vector that is read a cycle later waits for its address, and what comes in that cycle is kept as well.
         later = self._pipeline.input_stage * (x.bits + _bits(timing.slots * timing.steps) + 1)
         step = later + x.bits + sum(self._bits[control] for control in self._needed if control not in _COUNTED)

@@ -55,7 +55,10 @@ def element_ranges(datapath: Datapath, is_opaque: Callable[[Operation], bool]) -
         datapath: whose signals they are.
         is_opaque: whether synthesis cannot see into an operation, since a DSP block or a block RAM does it.
     """
-    found = {signal: ElementRanges.whole(signal) for signal in (datapath.x, *(ring.read for ring in datapath.rings))}
+    found = {
+        signal: ElementRanges.whole(signal)
+        for signal in (datapath.x, *(feedback.read for feedback in datapath.feedbacks))
+    }
     for operation in datapath.operations:
         result = operation.result
         if is_opaque(operation):

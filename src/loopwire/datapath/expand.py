@@ -9,7 +9,7 @@ from typing import assert_never
 import numpy as np
 
 from loopwire.datapath import ops as dp
-from loopwire.datapath.ops import Datapath, Kind, Operation, Ring, Signal
+from loopwire.datapath.ops import Datapath, Feedback, Kind, Operation, Signal
 from loopwire.datapath.pairs import reduction
 from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers, round_to
@@ -48,8 +48,8 @@ class _Expansion:
             self._emit(dp.StepRom(rom.integers.reshape(engine.length, -1)), (), value)
         for node in (*engine.nodes, *engine.tail):
             self._expand(node)
-        rings = tuple(
-            Ring(
+        feedbacks = tuple(
+            Feedback(
                 read,
                 self._of(state.following),
                 np.broadcast_to(state.initial.reshape(-1), (read.count,)),
@@ -58,7 +58,7 @@ class _Expansion:
             for read, state in zip(reads, engine.states, strict=True)
         )
         output = self._outputs(engine.outputs)
-        return Datapath(x, tuple(self._operations), rings, output)
+        return Datapath(x, tuple(self._operations), feedbacks, output)
 
     def _of(self, value: Value) -> Signal:
         """Return what a value has become, maybe under another name."""

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from loopwire.datapath.ops import Constant, Datapath, Operation, Ring
+from loopwire.datapath.ops import Constant, Datapath, Feedback, Operation
 
-Group = tuple[Ring, ...]
+Group = tuple[Feedback, ...]
 """Rings that need each other: one loop."""
 
 
-def ring_groups(datapath: Datapath) -> list[Group]:
-    """Return the rings in groups that need each other, a group after all that it needs."""
-    rings, depends = datapath.rings, datapath.dependences
-    needs = {ring: set(depends.get(ring.following, frozenset())) | {ring} for ring in rings}
-    for middle in rings:
-        for ring in rings:
-            if middle in needs[ring]:
-                needs[ring] |= needs[middle]
+def feedback_groups(datapath: Datapath) -> list[Group]:
+    """Return the feedbacks in groups that need each other, a group after all that it needs."""
+    feedbacks, depends = datapath.feedbacks, datapath.dependences
+    needs = {feedback: set(depends.get(feedback.following, frozenset())) | {feedback} for feedback in feedbacks}
+    for middle in feedbacks:
+        for feedback in feedbacks:
+            if middle in needs[feedback]:
+                needs[feedback] |= needs[middle]
     groups: list[Group] = []
-    for ring in sorted(rings, key=lambda ring: len(needs[ring])):
-        group = tuple(other for other in rings if other in needs[ring] and ring in needs[other])
+    for feedback in sorted(feedbacks, key=lambda feedback: len(needs[feedback])):
+        group = tuple(other for other in feedbacks if other in needs[feedback] and feedback in needs[other])
         if group not in groups:
             groups.append(group)
     return groups
@@ -26,7 +26,7 @@ def ring_groups(datapath: Datapath) -> list[Group]:
 
 def leading_to(datapath: Datapath, group: Group) -> list[Operation]:
     """Return the operations that a group's following states depend on, the last one first."""
-    needed = {ring.following for ring in group}
+    needed = {feedback.following for feedback in group}
     found = []
     for operation in reversed(datapath.operations):
         if operation.result in needed and not isinstance(operation.kind, Constant):
@@ -39,7 +39,7 @@ def looped(datapath: Datapath) -> dict[Operation, Group]:
     """Return the operations on a way from a group's states to its following ones, each with the group."""
     return {
         operation: group
-        for group in ring_groups(datapath)
+        for group in feedback_groups(datapath)
         for operation in leading_to(datapath, group)
         if not datapath.dependences[operation.result].isdisjoint(group)
     }

@@ -46,7 +46,10 @@ def merge_bounds(datapath: Datapath) -> Datapath:
 
 def _told_apart(datapath: Datapath) -> dict[Signal, Range | None]:
     """Return between which numbers the readers of a signal tell one from the next; None: everywhere."""
-    found: dict[Signal, Range | None] = {datapath.output: None, **{ring.following: None for ring in datapath.rings}}
+    found: dict[Signal, Range | None] = {
+        datapath.output: None,
+        **{feedback.following: None for feedback in datapath.feedbacks},
+    }
     for operation in reversed(datapath.operations):
         match operation.kind:
             case dp.TableIndex() as kind:

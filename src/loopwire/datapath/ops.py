@@ -356,7 +356,7 @@ class Operation:
 
 
 @dataclass(frozen=True, eq=False)
-class Ring:
+class Feedback:
     """A state's way round the loop: `read` in a step is what `following` was in the sequence's step before.
 
     `initial` holds its elements at a sequence's start, or with `carried` at the start of a sequence that does not go on
@@ -403,14 +403,14 @@ PARALLEL = Sharing(units=1, chunks=1, passes=1)
 
 @dataclass(frozen=True)
 class Datapath:
-    """Operations in an order in which every operand is known: the input `x`, a ring's `read` or an earlier result.
+    """Operations in an order in which every operand is known: the input `x`, a feedback's `read` or an earlier result.
 
     `channels` is the number of streams whose states last from sequence to sequence; None where none do.
     """
 
     x: Signal
     operations: tuple[Operation, ...]
-    rings: tuple[Ring, ...]
+    feedbacks: tuple[Feedback, ...]
     output: Signal
     sharing: Sharing = PARALLEL
     channels: int | None = None
@@ -424,17 +424,17 @@ class Datapath:
     def readers(self) -> Mapping[Signal, list[Operation | None]]:
         """What reads each signal that is read; None is anything but an operation."""
         found: dict[Signal, list[Operation | None]] = {self.output: [None]}
-        for ring in self.rings:
-            found.setdefault(ring.following, []).append(None)
+        for feedback in self.feedbacks:
+            found.setdefault(feedback.following, []).append(None)
         for operation in self.operations:
             for operand in operation.operands:
                 found.setdefault(operand, []).append(operation)
         return found
 
     @cached_property
-    def dependences(self) -> Mapping[Signal, frozenset[Ring]]:
-        """The rings whose state each signal depends on within a step; x on none."""
-        found = {ring.read: frozenset({ring}) for ring in self.rings}
+    def dependences(self) -> Mapping[Signal, frozenset[Feedback]]:
+        """The feedbacks whose state each signal depends on within a step; x on none."""
+        found = {feedback.read: frozenset({feedback}) for feedback in self.feedbacks}
         for operation in self.operations:
             found[operation.result] = frozenset().union(*(found.get(v, frozenset()) for v in operation.operands))
         return found

@@ -15,7 +15,7 @@ from loopwire.datapath.merge_bounds import merge_bounds
 from loopwire.datapath.merge_rounding import merge_rounding
 from loopwire.datapath.multipliers import Solver, with_multipliers
 from loopwire.datapath.ops import Datapath, Sharing
-from loopwire.datapath.rewrite import without_unread_rings, without_unused
+from loopwire.datapath.rewrite import without_unread_feedbacks, without_unused
 from loopwire.datapath.time_multiplexing import time_multiplexed
 from loopwire.datapath.verify import verify
 from loopwire.devices.delay_model import DelayModel
@@ -31,7 +31,9 @@ class Pass:
 
 
 SIMPLIFICATIONS = (
-    Pass(without_unread_rings, "first, since what makes a state that no step reads may be unused then", shared=False),
+    Pass(
+        without_unread_feedbacks, "first, since what makes a state that no step reads may be unused then", shared=False
+    ),
     Pass(merge_bounds, "before unused operations go: what a clamp leaves to the table behind it is one of them"),
     Pass(without_unused, "before rounding, which looks at all readers of a signal"),
     Pass(merge_rounding, "last, as the sums and products that can take a half on are known"),

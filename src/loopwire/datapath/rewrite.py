@@ -13,16 +13,16 @@ def replaced(datapath: Datapath, operations: Mapping[Operation, Operation]) -> D
     return replace(datapath, operations=tuple(operations.get(op, op) for op in datapath.operations))
 
 
-def without_unread_rings(datapath: Datapath) -> Datapath:
-    """Return the datapath without the rings of states that no step reads: the last step's is what is handed on."""
-    read = {datapath.output, *(ring.following for ring in datapath.rings)}
+def without_unread_feedbacks(datapath: Datapath) -> Datapath:
+    """Return the datapath without the feedbacks of states that no step reads: the last step's is what is handed on."""
+    read = {datapath.output, *(feedback.following for feedback in datapath.feedbacks)}
     read |= {operand for operation in datapath.operations for operand in operation.operands}
-    return replace(datapath, rings=tuple(ring for ring in datapath.rings if ring.read in read))
+    return replace(datapath, feedbacks=tuple(feedback for feedback in datapath.feedbacks if feedback.read in read))
 
 
 def without_unused(datapath: Datapath) -> Datapath:
     """Return the datapath without operations whose results nothing reads."""
-    live = {datapath.output, *(ring.following for ring in datapath.rings)}
+    live = {datapath.output, *(feedback.following for feedback in datapath.feedbacks)}
     kept = []
     for operation in reversed(datapath.operations):
         if operation.result in live:

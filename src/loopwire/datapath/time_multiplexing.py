@@ -14,7 +14,7 @@ from typing import assert_never
 import numpy as np
 
 from loopwire.datapath import ops as dp
-from loopwire.datapath.ops import Datapath, Kind, Operation, Ring, Sharing, Signal
+from loopwire.datapath.ops import Datapath, Feedback, Kind, Operation, Sharing, Signal
 from loopwire.datapath.pairs import levels_of_pairs
 from loopwire.ir.fixed_point import Integers
 
@@ -30,7 +30,7 @@ class _Multiplexing:
     def __init__(self, datapath: Datapath, sharing: Sharing) -> None:
         self._parallel = datapath
         self._sharing = sharing
-        self._states = {ring.read: ring for ring in datapath.rings}
+        self._states = {feedback.read: feedback for feedback in datapath.feedbacks}
         self._roms = {op.result: op.kind for op in datapath.operations if isinstance(op.kind, dp.Constant | dp.StepRom)}
         self._unchanging = {signal for signal, kind in self._roms.items() if isinstance(kind, dp.Constant)}
         """Constants, and numbers that follow from the input alone, which is held: those of all chunks of a step."""
@@ -45,7 +45,7 @@ class _Multiplexing:
         self._whole: dict[Signal, Signal] = {}
         self._chunks: dict[Signal, Signal] = {}
         self._operations: list[Operation] = []
-        self._reads: list[tuple[Ring, Signal, Integers, bool]] = []
+        self._reads: list[tuple[Feedback, Signal, Integers, bool]] = []
 
     def datapath(self) -> Datapath:
         x = self._parallel.x
@@ -53,11 +53,11 @@ class _Multiplexing:
         for operation in self._parallel.operations:
             self._multiplex(operation)
         output = self._as_whole(self._parallel.output)
-        rings = tuple(
-            Ring(read, self._as_chunk(ring.following), initial, ring.carried, gathered)
-            for ring, read, initial, gathered in self._reads
+        feedbacks = tuple(
+            Feedback(read, self._as_chunk(feedback.following), initial, feedback.carried, gathered)
+            for feedback, read, initial, gathered in self._reads
         )
-        return Datapath(x, tuple(self._operations), rings, output, self._sharing)
+        return Datapath(x, tuple(self._operations), feedbacks, output, self._sharing)
 
     def _add(self, kind: Kind, operands: tuple[Signal, ...], result: Signal) -> Signal:
         self._operations.append(Operation(kind, operands, result))
@@ -147,12 +147,12 @@ class _Multiplexing:
         return self._whole[signal]
 
     def _read(self, state: Signal, gathered: bool) -> Signal:
-        ring = self._states[state]
+        feedback = self._states[state]
         if gathered:
-            read, initial = replace(state, name=f"{state.name}_whole"), ring.initial
+            read, initial = replace(state, name=f"{state.name}_whole"), feedback.initial
         else:
-            read, initial = self._of_chunk(state), self._in_chunks(ring.initial[np.newaxis]).reshape(-1)
-        self._reads.append((ring, read, initial, gathered))
+            read, initial = self._of_chunk(state), self._in_chunks(feedback.initial[np.newaxis]).reshape(-1)
+        self._reads.append((feedback, read, initial, gathered))
         return read
 
     def _chunk_of_whole(self, signal: Signal) -> Signal:

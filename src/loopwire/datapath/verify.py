@@ -8,10 +8,10 @@ from loopwire.datapath.ops import Datapath, Gather, Signal
 def verify(datapath: Datapath) -> Datapath:
     """Return the datapath, after asserting that each signal has one origin, before all that read it in a step.
 
-    A ring's `read` is there from the step's begin; its `following` and the output are made by the end.
+    A feedback's `read` is there from the step's begin; its `following` and the output are made by the end.
     """
     made: set[Signal] = set()
-    for signal in (datapath.x, *(ring.read for ring in datapath.rings)):
+    for signal in (datapath.x, *(feedback.read for feedback in datapath.feedbacks)):
         assert signal not in made, f"%{signal.name} enters twice"
         made.add(signal)
     for operation in datapath.operations:
@@ -24,6 +24,6 @@ def verify(datapath: Datapath) -> Datapath:
             (chunk,) = operation.operands
             assert result.width == chunk.width, f"%{result.name} has elements of other widths than its chunks"
         made.add(result)
-    for signal in (datapath.output, *(ring.following for ring in datapath.rings)):
+    for signal in (datapath.output, *(feedback.following for feedback in datapath.feedbacks)):
         assert signal in made, f"%{signal.name} is not made"
     return datapath

@@ -76,7 +76,7 @@ class _Option:
     @property
     def interval_cycles(self) -> float:
         """The least time from sequence to sequence."""
-        return self.timing.steps * self.timing.ring / self.timing.slots
+        return self.timing.steps * self.timing.round_cycles / self.timing.slots
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class Shapes:
             one = self._plan_if_possible(knobs)
             if one is None:
                 return
-            slowest = max(t.steps * t.ring / t.slots for t in one.smallest.engines)
+            slowest = max(t.steps * t.round_cycles / t.slots for t in one.smallest.engines)
             for copies in self._copies(slowest, max(one.input_steps), limits):
                 found = one if copies == 1 else self._plan_if_possible(replace(knobs, copies=copies))
                 if found is None:
@@ -207,8 +207,8 @@ class Shapes:
                 continue
             later = [_Later(options[engine.name], copied=engine.name in copied) for engine in tails]
             cells = []
-            for pace in sorted({o.timing.ring for engine in scans for o in options[engine.name]} or {1}):
-                fitting = [[o for o in options[engine.name] if o.timing.ring <= pace] for engine in scans]
+            for pace in sorted({o.timing.round_cycles for engine in scans for o in options[engine.name]} or {1}):
+                fitting = [[o for o in options[engine.name] if o.timing.round_cycles <= pace] for engine in scans]
                 if all(fitting):
                     cell = [_smallest(choices) for choices in fitting]
                     cells += [cell] if cell not in cells else []
@@ -226,7 +226,7 @@ class Shapes:
         """Yield a choice for the recurrent layers with every choice for those after them that is worth it."""
         slowest = max((option.interval_cycles for option in cell), default=1)
         recurrent = sum((option.resources for option in cell), Resources())
-        steps_cycles = max(((option.timing.steps - 1) * option.timing.ring for option in cell), default=0)
+        steps_cycles = max(((option.timing.steps - 1) * option.timing.round_cycles for option in cell), default=0)
         left_cycles = limits.latency_cycles - steps_cycles if cut.in_a_row else math.inf
         for copies in self._copies(slowest, cell[0].timing.steps if cell else 1, limits):
             others = recurrent * copies
@@ -374,7 +374,7 @@ class Shapes:
 
 
 def _smallest(options: Iterable[_Option]) -> _Option:
-    return min(options, key=lambda option: (option.size, option.timing.ring))
+    return min(options, key=lambda option: (option.size, option.timing.round_cycles))
 
 
 def _counts(choices: Sequence[_Head] | Sequence[_Option]) -> NDArray[np.int64]:

@@ -38,7 +38,7 @@ def occupancy_svg(pipeline: Pipeline, timing: EngineTiming, busy: float = 1.0) -
     number the slot, from 0; where there is none the stage is idle. The fewer slots are taken at full rate, the fainter
     the bars are.
 
-    A slot of the loop has its turn every `ring` cycles, `spacing` after the one before; its step takes a stage for as
+    A slot of the loop has its turn every `round_cycles`, `spacing` after the one before; its step takes a stage for as
     many cycles as the reuse factor, and moves on by a stage a cycle.
 
     Args:
@@ -50,9 +50,10 @@ def occupancy_svg(pipeline: Pipeline, timing: EngineTiming, busy: float = 1.0) -
     layers = stages_by_layer(pipeline)
     count = max(sum(len(stages) for _, stages in layers), 1)
     row = max(min(ROW, MOST_HEIGHT / count), 2.0)
-    scale = min((WIDTH - LABEL) / (MOST_TURNS * timing.ring), LARGEST_CYCLE)
-    cycles = max(MOST_TURNS * timing.ring, min(12, int((WIDTH - LABEL) / scale)))
-    told = f"{count} stages, a turn takes {grouped(timing.ring)} cycles; at full rate each works in {busy:.0%} of them"
+    scale = min((WIDTH - LABEL) / (MOST_TURNS * timing.round_cycles), LARGEST_CYCLE)
+    cycles = max(MOST_TURNS * timing.round_cycles, min(12, int((WIDTH - LABEL) / scale)))
+    turn = f"a turn takes {grouped(timing.round_cycles)} cycles"
+    told = f"{count} stages, {turn}; at full rate each works in {busy:.0%} of them"
     opacity = FAINTEST + (1 - FAINTEST) * busy
     parts = [text(0, 12, told)]
     y = float(TOP)
@@ -78,8 +79,8 @@ def _bars(
     """Return the bars of one stage."""
     parts = []
     for slot in range(timing.slots):
-        for turn in range(-1, cycles // timing.ring + 1):
-            begin = turn * timing.ring + slot * timing.spacing + stage % timing.ring
+        for turn in range(-1, cycles // timing.round_cycles + 1):
+            begin = turn * timing.round_cycles + slot * timing.spacing + stage % timing.round_cycles
             first, end = max(begin, 0), min(begin + taken, cycles)
             if first >= end:
                 continue

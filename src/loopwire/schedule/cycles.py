@@ -42,7 +42,7 @@ def latency_range(timing: NetworkTiming) -> tuple[int, int]:
 
     Counted are the cycles from the first beat's being taken to the (last) result beat's being valid. A sequence's beats
     come without gaps, from one sequence to the next at least an initiation interval passes, and nothing holds up the
-    output. A step then waits for nothing but its slot's turn: for none or up to `ring` - 1 cycles, as others happen to
+    output. A step then waits for nothing but its slot's turn: for none or up to `round_cycles` - 1, as others happen to
     be inside, which set the turns; where one sequence leaves before the next one comes, its turn is set by itself. With
     the shortest and with the longest of these waits in each engine, the times add up to the two bounds. A chain of
     several such engines need not meet both.
@@ -70,7 +70,7 @@ def arrivals(timing: NetworkTiming, source: Random, most_sequences: int) -> list
     In a chain they end when the least and the greatest latency have been met; else with `most_sequences`.
     """
     interval_cycles = ceil(steady_state(timing).initiation_interval_cycles)
-    longest_wait = max([3 * max((engine.ring for engine in timing.engines), default=1), interval_cycles])
+    longest_wait = max([3 * max((engine.round_cycles for engine in timing.engines), default=1), interval_cycles])
     (alone,) = run(timing, 1)
     bounds = latency_range(timing) if timing.is_chain else (-1, alone.last_output - alone.first_input)
     flow = Flow(timing)

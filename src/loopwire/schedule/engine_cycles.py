@@ -14,10 +14,10 @@ BLOCK_RAM_BITS, BLOCK_RAM_PLACES = 1 << 17, 256
 
 @dataclass(frozen=True)
 class EngineTiming:
-    """What of an engine decides its cycles: a slot has a turn every `ring` cycles, `spacing` after the one before."""
+    """What of an engine decides its cycles: a slot has a turn every `round_cycles`, `spacing` after the one before."""
 
     steps: int
-    ring: int
+    round_cycles: int
     slots: int
     spacing: int
     tickets: int
@@ -57,9 +57,9 @@ class EngineState:
 
         return (
             len(self.accepted) % engine.slots,
-            since(self.issued_last[-engine.slots :], engine.ring + 1),
+            since(self.issued_last[-engine.slots :], engine.round_cycles + 1),
             since(self.returned[-engine.tickets :]),
-            (self.turn_origin - now) % engine.ring,
+            (self.turn_origin - now) % engine.round_cycles,
         )
 
 
@@ -127,9 +127,9 @@ def settled(flow: Sequential) -> SteadyState:
     return SteadyState(before, count - before, flow.now - cycle)
 
 
-def _turn(state: EngineState, place: int, earliest: int, ring: int) -> int:
-    """Return the first cycle, not before `earliest`, in which it is the turn of the slot at `place` in the ring."""
-    return earliest + (state.turn_origin + place - earliest) % ring
+def _turn(state: EngineState, place: int, earliest: int, round_cycles: int) -> int:
+    """Return the first cycle, not before `earliest`, in which it is the turn of the slot at `place`."""
+    return earliest + (state.turn_origin + place - earliest) % round_cycles
 
 
 def admits(engine: EngineTiming, state: EngineState, cycle: int) -> int:
@@ -158,7 +158,7 @@ def follow(
         accepted.append(max(cycle, accepted[-1] + 1))
     place = slot * engine.spacing
     latest = max(state.issued_last[-engine.slots :], default=-1)
-    if latest < first and _turn(state, place, latest + 1, engine.ring) <= first:
+    if latest < first and _turn(state, place, latest + 1, engine.round_cycles) <= first:
         # Nothing was inside, and the turns had stopped at this slot.
         state.turn_origin = first + 1 - place
     issued: list[int] = []
@@ -166,11 +166,11 @@ def follow(
         before = issued[-1] if issued else state.issued_last[-engine.slots] if number >= engine.slots else -1
         ready = max(arrival, before) + 1
         if wait is not None:
-            issued.append(max(ready + wait, issued[-1] + engine.ring) if issued else ready + wait)
+            issued.append(max(ready + wait, issued[-1] + engine.round_cycles) if issued else ready + wait)
             continue
-        if engine.waits and ready > _turn(state, place, before + 1, engine.ring):
+        if engine.waits and ready > _turn(state, place, before + 1, engine.round_cycles):
             state.turn_origin = ready - place
-        issued.append(_turn(state, place, ready, engine.ring))
+        issued.append(_turn(state, place, ready, engine.round_cycles))
     ready_results = issued if engine.per_step else issued[-1:]
     handed: list[int] = []
     free = state.returned[-1] + 1 if state.returned else 0

@@ -33,15 +33,15 @@ class Waits:
 
     def of(self, engine: EngineTiming, offered: Sequence[int]) -> int | None:
         """Return a step's wait in the next engine; None where no other sequence sets the turns."""
-        spread, issuing = offered[-1] - offered[0], (engine.steps - 1) * engine.ring
+        spread, issuing = offered[-1] - offered[0], (engine.steps - 1) * engine.round_cycles
         inside = spread + issuing if engine.reverse else max(spread, issuing)
         alone = engine.slots == 1 and not engine.reverse and spread <= issuing
-        if engine.waits or alone or self._apart_cycles >= inside + engine.ring:
+        if engine.waits or alone or self._apart_cycles >= inside + engine.round_cycles:
             return None
-        longest = engine.ring - 1
+        longest = engine.round_cycles - 1
         if engine.steps == 1:
             # A sequence leaves with its only step; the next one waits for its turn but where that is far behind.
-            between = max(engine.spacing, engine.ring - (engine.slots - 1) * engine.spacing)
+            between = max(engine.spacing, engine.round_cycles - (engine.slots - 1) * engine.spacing)
             longest = min(longest, max(between - self._apart_cycles, 0))
         self._apart_cycles = max(self._apart_cycles - longest, 0)
         return longest if self.longest else 0

@@ -155,7 +155,7 @@ class Plan:
     @property
     def loop_latency_cycles(self) -> int:
         """From a state to the following one, in the engine in which that takes longest; 1 where there is no state."""
-        return max((pipeline.loop_latency for pipeline in self.pipelines if pipeline.datapath.rings), default=1)
+        return max((pipeline.loop_latency for pipeline in self.pipelines if pipeline.datapath.feedbacks), default=1)
 
     @cached_property
     def steady(self) -> SteadyState:
@@ -239,7 +239,7 @@ def assemble(graph: Graph, network: Network, pipelines: Sequence[Pipeline], plan
     inputs, outputs = _beat_formats(graph, knobs)
     engines = [planner.timing(engine, p) for engine, p in zip(network.engines, pipelines, strict=True)]
     if knobs.fixed_latency:  # results that are held keep their tickets for longer
-        held_cycles = sum(timing.ring + timing.steps for timing in engines)
+        held_cycles = sum(timing.round_cycles + timing.steps for timing in engines)
         engines[-1] = planner.timing(network.engines[-1], pipelines[-1], held_cycles)
     channels = knobs.channels if knobs.id_bits else 1
     return Plan(

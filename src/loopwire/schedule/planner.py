@@ -55,27 +55,29 @@ class Planner:
 
     def timing(self, engine: Engine, pipeline: Pipeline, result_held_cycles: int = 0) -> EngineTiming:
         """Return what decides an engine's cycles, where a result may wait so long behind it."""
-        ring, spacing = pipeline.loop_latency, pipeline.datapath.sharing.cycles
+        round_cycles, spacing = pipeline.loop_latency, pipeline.datapath.sharing.cycles
         if engine.stateful:
-            ring = max(ring, self.knobs.channels * spacing)
-        room = ring // spacing
+            round_cycles = max(round_cycles, self.knobs.channels * spacing)
+        room = round_cycles // spacing
         # What has no state has nothing to interleave.
         slots = self.knobs.channels if engine.stateful else (self.knobs.interleave if engine.states else None) or room
         if not 1 <= slots <= room:
             raise ConfigError(
                 "interleave",
-                f"{slots} sequences do not fit in a loop of {ring} cycles",
+                f"{slots} sequences do not fit in a loop of {round_cycles} cycles",
                 f"Give a number from 1 to {room}, or leave it out for {room}",
             )
         # A sequence holds its ticket from its first beat to its last result; a new one comes every interval at most.
-        held_cycles = engine.length * (1 + engine.per_step + engine.reverse) + ring * engine.length + pipeline.depth + 4
+        held_cycles = (
+            engine.length * (1 + engine.per_step + engine.reverse) + round_cycles * engine.length + pipeline.depth + 4
+        )
         held_cycles += result_held_cycles
-        interval_cycles = max(engine.length, engine.length * ring // slots)
+        interval_cycles = max(engine.length, engine.length * round_cycles // slots)
         tickets = 1 << (held_cycles // interval_cycles + 1).bit_length()
         depth, reverse, per_step = pipeline.depth, engine.reverse, engine.per_step
         waits = pipeline.datapath.in_memories and slots == 1
         bits = pipeline.datapath.output.bits
-        return EngineTiming(engine.length, ring, slots, spacing, tickets, depth, reverse, per_step, waits, bits)
+        return EngineTiming(engine.length, round_cycles, slots, spacing, tickets, depth, reverse, per_step, waits, bits)
 
     def _solve(self, engine: Engine, result: Signal, matrix: Integers, x: Range) -> AdderTree | None:
         largest = int(abs(matrix).max())

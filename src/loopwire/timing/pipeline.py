@@ -14,8 +14,8 @@ from loopwire.cmvm.adder_tree import StagedTree
 from loopwire.datapath.ops import (
     Constant,
     Datapath,
+    Feedback,
     Operation,
-    Ring,
     Signal,
 )
 
@@ -52,43 +52,43 @@ class Pipeline:
     """A scheduled datapath.
 
     `loop_latency` is the number of cycles from a step to the next one of the same sequence, `input_stage` the stage in
-    which x is there, `entry` that in which each ring's state is read, `cuts` where it is held; the output is there in
+    which x is there, `entry` that in which each state is read, `cuts` where it is held; the output is there in
     stage `depth`, which a register ends.
     """
 
     datapath: Datapath
     loop_latency: int
     input_stage: int
-    entry: Mapping[Ring, int]
-    cuts: Mapping[Ring, Cut]
+    entry: Mapping[Feedback, int]
+    cuts: Mapping[Feedback, Cut]
     placements: Mapping[Operation, Placement]
     depth: int
 
     def stage_of(self) -> dict[Signal, int]:
         """Return the stage in which each signal is first there; constants, which are always there, are left out."""
         places = {self.datapath.x: self.input_stage}
-        places.update({ring.read: entry for ring, entry in self.entry.items()})
+        places.update({feedback.read: entry for feedback, entry in self.entry.items()})
         for operation, placement in self.placements.items():
             if not isinstance(operation.kind, Constant):
                 places[operation.result] = placement.time[0]
         return places
 
-    def write_stage(self, ring: Ring) -> int:
-        """Return the stage at whose end a ring's following state is stored.
+    def write_stage(self, feedback: Feedback) -> int:
+        """Return the stage at whose end a feedback's following state is stored.
 
         Where states are in no memories, the register that is read again ends the loop.
         """
         if self.datapath.in_memories:
-            return self.stage_of()[ring.following]
-        return self.entry[ring] + self.loop_latency - 1
+            return self.stage_of()[feedback.following]
+        return self.entry[feedback] + self.loop_latency - 1
 
     def reads(self) -> Iterable[tuple[Signal, int]]:
         """Yield every signal with each stage in which something reads it."""
         for operation, placement in self.placements.items():
             for operand in operation.operands:
                 yield operand, placement.first_stage
-        for ring in self.entry:
-            yield ring.following, self.write_stage(ring)
+        for feedback in self.entry:
+            yield feedback.following, self.write_stage(feedback)
         for cut in self.cuts.values():
             for signal in cut.signals:
                 yield signal, cut.stage

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import assert_never
 
 from loopwire.datapath import ops as dp
-from loopwire.datapath.ops import Datapath, Operation, Ring
+from loopwire.datapath.ops import Datapath, Feedback, Operation
 from loopwire.devices.delay_model import DelayModel
 
 SHARES = (0.0, 0.25, 0.5)
@@ -40,26 +40,29 @@ class RoutingDelays:
         }
 
     @cached_property
-    def travelled_ns(self) -> dict[Ring, float]:
+    def travelled_ns(self) -> dict[Feedback, float]:
         """For each state, that from where it is made to its register."""
         return {
-            ring: self.share * max((self.whole_ns[op] for op in readers), default=0.0)
-            for ring, readers in self._readers.items()
+            feedback: self.share * max((self.whole_ns[op] for op in readers), default=0.0)
+            for feedback, readers in self._readers.items()
         }
 
     @cached_property
     def left_ns(self) -> dict[Operation, float]:
         """For each operation, what is left of its operands' behind such a register."""
-        travelled = {op: self.travelled_ns[ring] for ring, readers in self._readers.items() for op in readers}
+        travelled = {op: self.travelled_ns[feedback] for feedback, readers in self._readers.items() for op in readers}
         return {op: max(whole_ns - travelled.get(op, 0.0), 0.0) for op, whole_ns in self.whole_ns.items()}
 
     @cached_property
-    def _readers(self) -> dict[Ring, list[Operation]]:
+    def _readers(self) -> dict[Feedback, list[Operation]]:
         """The operations that read a state as it is, alone or joined to others; none where states are in memories."""
-        return {ring: [] if self.datapath.in_memories else self._readers_of(ring) for ring in self.datapath.rings}
+        return {
+            feedback: [] if self.datapath.in_memories else self._readers_of(feedback)
+            for feedback in self.datapath.feedbacks
+        }
 
-    def _readers_of(self, ring: Ring) -> list[Operation]:
-        read, readers = {ring.read}, []
+    def _readers_of(self, feedback: Feedback) -> list[Operation]:
+        read, readers = {feedback.read}, []
         for operation in self.datapath.operations:
             if read.isdisjoint(operation.operands):
                 continue

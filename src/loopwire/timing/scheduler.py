@@ -14,8 +14,8 @@ from typing import assert_never
 from loopwire.cmvm.adder_tree import StagedTree
 from loopwire.cmvm.staging import stage
 from loopwire.datapath import ops as dp
-from loopwire.datapath.loops import Group, leading_to, looped, ring_groups
-from loopwire.datapath.ops import Datapath, Operation, Ring, Sharing, Signal
+from loopwire.datapath.loops import Group, feedback_groups, leading_to, looped
+from loopwire.datapath.ops import Datapath, Feedback, Operation, Sharing, Signal
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
 from loopwire.timing.operation_delays import operation_delay_ns
@@ -68,7 +68,7 @@ class _Scheduler:
         self._hold_ns = delays.gate()
         self._staged = cache(self._stage)
         self._depends = datapath.dependences
-        self._groups = ring_groups(datapath)
+        self._groups = feedback_groups(datapath)
         self._group_of = looped(datapath)
         self._critical: tuple[Group, ...] = ()
 
@@ -93,7 +93,7 @@ class _Scheduler:
         if not self._datapath.in_memories:
             return 0.0
         channels = self._datapath.channels
-        widest = max((ring.read.bits for ring in self._datapath.rings), default=1)
+        widest = max((feedback.read.bits for feedback in self._datapath.feedbacks), default=1)
         read_ns = self._delays.gate()
         if channels is not None:
             words = channels * self._sharing.chunks
@@ -107,7 +107,7 @@ class _Scheduler:
         while True:
             entry = self._entries(late, loop_latency, holds)
             placements, times = self._placed(entry, loop_latency, holds)
-            cuts: dict[Ring, Cut] = {}
+            cuts: dict[Feedback, Cut] = {}
             for group in () if self._datapath.in_memories else self._groups:
                 cut = self._cut(group, entry[group[0]], loop_latency, placements, times)
                 if cut is None and group not in holds:
@@ -129,31 +129,31 @@ class _Scheduler:
                 )
 
     def _placed(
-        self, entry: Mapping[Ring, int], loop_latency: int, holds: Mapping[Group, int]
+        self, entry: Mapping[Feedback, int], loop_latency: int, holds: Mapping[Group, int]
     ) -> tuple[dict[Operation, Placement], dict[Signal, Time]]:
         """Return where everything is when the states are read where `entry` says, and when each signal is there."""
-        arrivals = {ring.read: (entry[ring], self._read_ns) for ring in self._datapath.rings}
+        arrivals = {feedback.read: (entry[feedback], self._read_ns) for feedback in self._datapath.feedbacks}
         arrivals[self._datapath.x] = self._input_time
         placements = self._sink(self._place(arrivals, holds), entry, loop_latency)
         return placements, {op.result: placement.time for op, placement in placements.items()} | arrivals
 
     def _hold(
-        self, group: Group, entry: Mapping[Ring, int], loop_latency: int, holds: Mapping[Group, int]
+        self, group: Group, entry: Mapping[Feedback, int], loop_latency: int, holds: Mapping[Group, int]
     ) -> int | None:
         """Return after which stage of a loop, counted from its first, it can hold if less is done in that stage."""
         first = entry[group[0]]
         bits = {}
         for place in range(loop_latency):
             placements, times = self._placed(entry, loop_latency, {**holds, group: place})
-            if all(self._state_stage(ring, placements) < first + loop_latency for ring in group):
+            if all(self._state_stage(feedback, placements) < first + loop_latency for feedback in group):
                 cut = self._cut(group, first, loop_latency, placements, times)
                 if cut is not None:
                     bits[place] = sum(signal.bits for signal in cut.signals)
         return min(bits, key=lambda place: bits[place], default=None)
 
-    def _entries(self, late: Mapping[Group, int], loop_latency: int, holds: Mapping[Group, int]) -> dict[Ring, int]:
+    def _entries(self, late: Mapping[Group, int], loop_latency: int, holds: Mapping[Group, int]) -> dict[Feedback, int]:
         """Return the stage in which each group's states are read: the first in which all else is in time, or later."""
-        entry: dict[Ring, int] = {}
+        entry: dict[Feedback, int] = {}
         for group, stages in late.items():
             start = 0
             while not self._fits(group, entry | dict.fromkeys(group, start), start + loop_latency - 1, holds):
@@ -186,13 +186,13 @@ class _Scheduler:
                 if placement.first_stage > place:
                     timed = (v for v in operation.operands if times.get(v, BEFORE_ALL)[0] > BEFORE_ALL[0])
                     crossing.update(dict.fromkeys(v for v in timed if times[v][0] <= place))
-            for ring in group:
-                if times[ring.following][0] <= place:
-                    crossing[ring.following] = None
+            for feedback in group:
+                if times[feedback.following][0] <= place:
+                    crossing[feedback.following] = None
             ends_ns = {v: times[v][1] for v in crossing if times[v][0] == place}
-            for ring in group:
-                if ring.following in ends_ns and place == entry + loop_latency - 1:
-                    ends_ns[ring.following] += self._routing.travelled_ns[ring]
+            for feedback in group:
+                if feedback.following in ends_ns and place == entry + loop_latency - 1:
+                    ends_ns[feedback.following] += self._routing.travelled_ns[feedback]
             # In a loop of one cycle the state's register keeps what it has: its clock enable does that, no gate.
             hold_ns = self._hold_ns if loop_latency > 1 else 0.0
             late = any(ns + hold_ns > self._budget_ns for ns in ends_ns.values())
@@ -202,32 +202,34 @@ class _Scheduler:
 
     def _group_latency(self, group: Group) -> int:
         """Return the fewest cycles round the loop of a group if all else that it reads is there in time."""
-        placements = self._place({ring.read: (0, self._read_ns) for ring in group}, {})
-        return 1 + max(self._state_stage(ring, placements) for ring in group)
+        placements = self._place({feedback.read: (0, self._read_ns) for feedback in group}, {})
+        return 1 + max(self._state_stage(feedback, placements) for feedback in group)
 
-    def _fits(self, group: Group, entry: Mapping[Ring, int], last_stage: int, holds: Mapping[Group, int]) -> bool:
-        arrivals = {ring.read: (place, self._read_ns) for ring, place in entry.items()}
+    def _fits(self, group: Group, entry: Mapping[Feedback, int], last_stage: int, holds: Mapping[Group, int]) -> bool:
+        arrivals = {feedback.read: (place, self._read_ns) for feedback, place in entry.items()}
         placements = self._place(arrivals | {self._datapath.x: self._input_time}, holds, set(entry))
-        return all(self._state_stage(ring, placements) <= last_stage for ring in group)
+        return all(self._state_stage(feedback, placements) <= last_stage for feedback in group)
 
-    def _state_stage(self, ring: Ring, placements: Mapping[Operation, Placement]) -> int:
-        """Return the stage at whose end all of a ring's following state can be registered."""
-        place, ns = next((placed.time for op, placed in placements.items() if op.result is ring.following), (0, 0.0))
-        waits = _gather_cycles(self._sharing) - 1 if ring.gathered else 0
-        return place + (ns + self._routing.travelled_ns[ring] > self._budget_ns) + waits
+    def _state_stage(self, feedback: Feedback, placements: Mapping[Operation, Placement]) -> int:
+        """Return the stage at whose end all of a feedback's following state can be registered."""
+        place, ns = next(
+            (placed.time for op, placed in placements.items() if op.result is feedback.following), (0, 0.0)
+        )
+        waits = _gather_cycles(self._sharing) - 1 if feedback.gathered else 0
+        return place + (ns + self._routing.travelled_ns[feedback] > self._budget_ns) + waits
 
     def _place(
-        self, arrivals: Mapping[Signal, Time], holds: Mapping[Group, int], rings: set[Ring] | None = None
+        self, arrivals: Mapping[Signal, Time], holds: Mapping[Group, int], feedbacks: set[Feedback] | None = None
     ) -> dict[Operation, Placement]:
         """Place operations as soon as possible; operands that have no arrival are taken to be there in time.
 
-        In a stage after which a loop shall hold, time is left for that. With `rings`, only operations that depend on no
-        other ring are placed.
+        In a stage after which a loop shall hold, time is left for that. With `feedbacks`, only operations that depend
+        on no other are placed.
         """
         times = dict(arrivals)
         placements: dict[Operation, Placement] = {}
         for operation in self._datapath.operations:
-            if rings is not None and not self._depends[operation.result] <= rings:
+            if feedbacks is not None and not self._depends[operation.result] <= feedbacks:
                 continue
             # A step's number is there when its input is.
             reads = (self._datapath.x,) if isinstance(operation.kind, dp.StepRom | dp.WordRom) else operation.operands
@@ -283,7 +285,7 @@ class _Scheduler:
         """Refuse a clock period that is too short for an operation; name the one that needs most."""
         x = self._datapath.x
         needs = [(self._input_time[1], f"choosing the sequence whose step %{x.name} is next")]
-        timed = {x, *(ring.read for ring in self._datapath.rings)}
+        timed = {x, *(feedback.read for feedback in self._datapath.feedbacks)}
         for operation in self._datapath.operations:
             if isinstance(operation.kind, dp.StepRom | dp.WordRom) or not timed.isdisjoint(operation.operands):
                 timed.add(operation.result)
@@ -308,12 +310,12 @@ class _Scheduler:
         return self._delays.adders(max(widths), 1) if widths else 0.0
 
     def _sink(
-        self, placements: dict[Operation, Placement], entry: Mapping[Ring, int], loop_latency: int
+        self, placements: dict[Operation, Placement], entry: Mapping[Feedback, int], loop_latency: int
     ) -> dict[Operation, Placement]:
         """Move operations outside the loops to the stage before their first reader, where that saves registers."""
         readers: dict[Signal, int] = {self._datapath.output: 1 << 30}
-        for ring in self._datapath.rings:
-            readers[ring.following] = entry[ring] + loop_latency - 1
+        for feedback in self._datapath.feedbacks:
+            readers[feedback.following] = entry[feedback] + loop_latency - 1
         sunk = dict(placements)
         for operation in reversed(self._datapath.operations):
             placement = sunk[operation]

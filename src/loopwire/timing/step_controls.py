@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from loopwire.datapath import ops as dp
-from loopwire.datapath.ops import Kind, Ring, Sharing
+from loopwire.datapath.ops import Feedback, Kind, Sharing
 from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.timing.pipeline import Pipeline
 
@@ -24,9 +24,9 @@ def bits_of(timing: EngineTiming, sharing: Sharing) -> dict[str, int]:
     return widths
 
 
-def first_control(ring: Ring) -> str:
-    """Return the control of a step that starts from a ring's initial state."""
-    return "step_fresh" if ring.carried else "step_first"
+def first_control(feedback: Feedback) -> str:
+    """Return the control of a step that starts from a feedback's initial state."""
+    return "step_fresh" if feedback.carried else "step_first"
 
 
 def of_operation(kind: Kind) -> tuple[str, ...]:
@@ -52,17 +52,17 @@ def of_operation(kind: Kind) -> tuple[str, ...]:
             assert_never(kind)
 
 
-def of_ring(ring: Ring, pipeline: Pipeline) -> list[tuple[str, int]]:
+def of_feedback(feedback: Feedback, pipeline: Pipeline) -> list[tuple[str, int]]:
     """Return what a state's way round the loop reads, with the stages."""
-    end = pipeline.write_stage(ring)
+    end = pipeline.write_stage(feedback)
     if not pipeline.datapath.in_memories:
-        return [("step_clears", end), ("step_valid", pipeline.cuts[ring].stage)]
-    entry = pipeline.entry[ring]
-    needed = [(first_control(ring), entry), ("slot", entry), ("step_valid", end), ("slot", end)]
+        return [("step_clears", end), ("step_valid", pipeline.cuts[feedback].stage)]
+    entry = pipeline.entry[feedback]
+    needed = [(first_control(feedback), entry), ("slot", entry), ("step_valid", end), ("slot", end)]
     if pipeline.datapath.sharing.is_parallel:
         return needed
     needed.append(("chunk", end))
-    return [*needed, ("pass_index", end) if ring.gathered else ("chunk", entry)]
+    return [*needed, ("pass_index", end) if feedback.gathered else ("chunk", entry)]
 
 
 def single(slots: int, sharing: Sharing) -> set[str]:
@@ -90,5 +90,5 @@ def _read(pipeline: Pipeline) -> Iterable[tuple[str, int]]:
     for operation, placement in pipeline.placements.items():
         for control in of_operation(operation.kind):
             yield control, placement.first_stage
-    for ring in pipeline.datapath.rings:
-        yield from of_ring(ring, pipeline)
+    for feedback in pipeline.datapath.feedbacks:
+        yield from of_feedback(feedback, pipeline)

@@ -24,7 +24,7 @@ def block_diagram(firmware: Firmware) -> str:
     areas = [area for area in firmware.areas if area.layers]
     for number, timing in enumerate(firmware.timing.engines):
         name = f"engine {number}"
-        boxes[name] = [name, f"a turn takes {timing.ring} cycles, with {timing.slots} sequences in it"]
+        boxes[name] = [name, f"a turn takes {timing.round_cycles} cycles, with {timing.slots} sequences in it"]
         colours[name] = COLOURS[number % len(COLOURS)]
     for number, area in enumerate(areas[: len(firmware.timing.engines)]):
         copies = f", {area.copies} copies" if area.copies > 1 else ""

@@ -106,7 +106,7 @@ def engine_module(
     Args:
         name: of the module.
         pipeline: what it runs.
-        timing: steps, ring, slots, tickets and what else decides its cycles.
+        timing: steps, cycles of a round, slots, tickets and what else decides its cycles.
         modules: the layers.
         names: name of each layer's module.
         ports: name of each signal between them.
@@ -125,7 +125,7 @@ def engine_module(
     issued = "" if sharing.is_parallel else "issued_"
     lines = [
         f"// {timing.steps} steps a sequence, {timing.slots} sequences in flight, a step of each every "
-        f"{timing.ring} cycles;",
+        f"{timing.round_cycles} cycles;",
         f"// a step takes {depth + 1} cycles from the feeder to the collector.",
         f"module {name} (",
         "    input  logic aclk,",
@@ -197,7 +197,8 @@ def _feeder(
         *(f"  logic {_bus(bits[control])}{prefix}{control};" for control in loose),
         *([f"  wire unused_steps = &{{1'b0, {', '.join(unread)}}};"] if unread else []),
         "  loopwire_feeder #(",
-        f"      .STEPS({timing.steps}), .RING({timing.ring}), .SLOTS({timing.slots}), .SPACING({timing.spacing}),",
+        f"      .STEPS({timing.steps}), .RING({timing.round_cycles}), "
+        f".SLOTS({timing.slots}), .SPACING({timing.spacing}),",
         f"      .TICKETS({timing.tickets}), .REVERSE(1'b{int(timing.reverse)}), .WAITS(1'b{int(timing.waits)}),",
         f"      .X_BITS({x.bits}), .X_STAGE({x_stage})",
         "  ) feeder (",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from loopwire.area.cells import LEAST_SRL_STAGES
-from loopwire.datapath.ops import Constant, Operation, Ring, Signal, TableBeyond, TableIndex, View
+from loopwire.datapath.ops import Constant, Feedback, Operation, Signal, TableBeyond, TableIndex, View
 from loopwire.hdl.expressions import concatenation, resized
 from loopwire.hdl.names import KEYWORDS, library_words
 from loopwire.targets.verilog.operations import statements
@@ -39,7 +39,7 @@ class LayerModule:
 
     layer: str
     operations: list[Operation] = field(default_factory=list)
-    rings: list[Ring] = field(default_factory=list)
+    feedbacks: list[Feedback] = field(default_factory=list)
     inputs: list[Signal] = field(default_factory=list)
     outputs: list[Signal] = field(default_factory=list)
     controls: dict[str, set[int]] = field(default_factory=dict)
@@ -55,11 +55,11 @@ def layer_modules(pipeline: Pipeline, slots: int) -> list[LayerModule]:
     unread = step_controls.single(slots, pipeline.datapath.sharing)
     modules: dict[str, LayerModule] = {}
     owner: dict[Signal, str] = {}
-    for ring in pipeline.datapath.rings:
-        module = modules.setdefault(ring.read.layer, LayerModule(ring.read.layer))
-        module.rings.append(ring)
-        owner[ring.read] = ring.read.layer
-        for control, place in step_controls.of_ring(ring, pipeline):
+    for feedback in pipeline.datapath.feedbacks:
+        module = modules.setdefault(feedback.read.layer, LayerModule(feedback.read.layer))
+        module.feedbacks.append(feedback)
+        owner[feedback.read] = feedback.read.layer
+        for control, place in step_controls.of_feedback(feedback, pipeline):
             if control not in unread:
                 module.need(control, place)
     constants = {op.result: op for op in pipeline.datapath.operations if isinstance(op.kind, Constant)}
@@ -77,12 +77,12 @@ def layer_modules(pipeline: Pipeline, slots: int) -> list[LayerModule]:
                 module.need(control, pipeline.placements[operation].first_stage)
     for module in modules.values():
         reads = [v for operation in module.operations for v in operation.operands if v not in constants]
-        reads += [ring.following for ring in module.rings]
+        reads += [feedback.following for feedback in module.feedbacks]
         module.inputs = [v for v in dict.fromkeys(reads) if owner.get(v) != module.layer]
         for signal in module.inputs:
             if signal in owner and signal not in modules[owner[signal]].outputs:
                 modules[owner[signal]].outputs.append(signal)
-        module.clocked = bool(module.rings) or any(_is_clocked(op, pipeline) for op in module.operations)
+        module.clocked = bool(module.feedbacks) or any(_is_clocked(op, pipeline) for op in module.operations)
     output = pipeline.datapath.output
     if output in owner and output not in modules[owner[output]].outputs:
         modules[owner[output]].outputs.append(output)
@@ -161,7 +161,7 @@ class _Writer:
         # What a signal's own registers and wires are called begins with its name.
         stems = (port[: end.start()] for port in self._identifiers.values() for end in re.finditer("_", port))
         names = Names(KEYWORDS, {*PORTS, *self._identifiers.values(), *stems})
-        own = [ring.read for ring in module.rings] + [operation.result for operation in module.operations]
+        own = [feedback.read for feedback in module.feedbacks] + [operation.result for operation in module.operations]
         for signal in own:
             if signal not in self._identifiers:
                 self._identifiers[signal] = names.unique(tensor_of(signal.name, module.layer))
@@ -170,13 +170,13 @@ class _Writer:
         for operation in module.operations:
             for operand in operation.operands:
                 self._read(operand, pipeline.placements[operation].first_stage)
-        for ring in module.rings:
-            self._read(ring.following, pipeline.write_stage(ring))
+        for feedback in module.feedbacks:
+            self._read(feedback.following, pipeline.write_stage(feedback))
         self._held: dict[Signal, int] = {}
-        for ring in () if pipeline.datapath.in_memories else module.rings:
-            cut = pipeline.cuts[ring]
-            if cut.stage == pipeline.write_stage(ring):
-                self._read(ring.read, cut.stage)
+        for feedback in () if pipeline.datapath.in_memories else module.feedbacks:
+            cut = pipeline.cuts[feedback]
+            if cut.stage == pipeline.write_stage(feedback):
+                self._read(feedback.read, cut.stage)
                 continue
             for signal in cut.signals:
                 self._read(signal, cut.stage + 1)
@@ -214,12 +214,12 @@ class _Writer:
         lines = [f"module {self._name} (", *(f"    {port}{',' if port != ports[-1] else ''}" for port in ports), ");"]
         for signal in module.inputs:
             lines += self._delays(signal)
-        for ring in module.rings:
-            lines += self._ring_declaration(ring)
+        for feedback in module.feedbacks:
+            lines += self._feedback_declaration(feedback)
         for operation in module.operations:
             lines += self._operation(operation)
-        for ring in module.rings:
-            lines += self._memory(ring) if self._pipeline.datapath.in_memories else self._ring(ring)
+        for feedback in module.feedbacks:
+            lines += self._memory(feedback) if self._pipeline.datapath.in_memories else self._feedback(feedback)
         if partly := [self._in_stage(self._last_read[v])(v) for v in self._partly_read()]:
             lines.append(f"  wire {self._unused} = &{{1'b0, {', '.join(partly)}}};  // of which only parts are read")
         return "\n".join([*self._header(), *lines, f"endmodule : {self._name}", ""])
@@ -231,7 +231,7 @@ class _Writer:
             for operand in operation.operands:
                 part = operation.kind if isinstance(operation.kind, View) else View(0, operand.count)
                 read.setdefault(operand, set()).update(range(part.start, part.stop))
-        whole = {*self._module.outputs, *(ring.following for ring in self._module.rings)}
+        whole = {*self._module.outputs, *(feedback.following for feedback in self._module.feedbacks)}
         return [signal for signal, elements in read.items() if len(elements) < signal.count and signal not in whole]
 
     def _header(self) -> list[Comment]:
@@ -239,7 +239,7 @@ class _Writer:
         first = min((placement.first_stage for _, placement in self._placed()), default=0)
         layer = self._module.layer or "of the model itself"
         lines = [comment(f"Layer {layer}: stages {first} to {max(stages, default=first)}.")]
-        if self._module.rings:
+        if self._module.feedbacks:
             lines.append(comment(f"The state comes round every {self._pipeline.loop_latency} cycles."))
         return lines
 
@@ -280,29 +280,29 @@ class _Writer:
         lines = _registers(self._identifiers[signal], array(signal), self._delay(signal))
         return lines + (self._hold(signal) if signal in self._held else [])
 
-    def _ring_declaration(self, ring: Ring) -> list[str]:
-        name = self._identifiers[ring.read]
-        state = f"  // State: {ring.read.type}, stage {self._pipeline.entry[ring]}"
-        declared = [] if ring.read in self._module.outputs else [f"  logic {array(ring.read)} {name};"]
-        return [state, *declared, *self._delays(ring.read)]
+    def _feedback_declaration(self, feedback: Feedback) -> list[str]:
+        name = self._identifiers[feedback.read]
+        state = f"  // State: {feedback.read.type}, stage {self._pipeline.entry[feedback]}"
+        declared = [] if feedback.read in self._module.outputs else [f"  logic {array(feedback.read)} {name};"]
+        return [state, *declared, *self._delays(feedback.read)]
 
-    def _memory(self, ring: Ring) -> list[str]:
+    def _memory(self, feedback: Feedback) -> list[str]:
         """Write the memory of a state: written chunk by chunk, read by chunk or whole."""
-        end, entry = self._pipeline.write_stage(ring), self._pipeline.entry[ring]
-        first_step = f"{step_controls.first_control(ring)}_{entry}"
-        name, given = self._identifiers[ring.read], ring.following
-        value = self._widened(self._in_stage(end)(given), given, ring.read.width)
-        chunk_bits, chunks = given.count * ring.read.width, self._sharing.chunks
+        end, entry = self._pipeline.write_stage(feedback), self._pipeline.entry[feedback]
+        first_step = f"{step_controls.first_control(feedback)}_{entry}"
+        name, given = self._identifiers[feedback.read], feedback.following
+        value = self._widened(self._in_stage(end)(given), given, feedback.read.width)
+        chunk_bits, chunks = given.count * feedback.read.width, self._sharing.chunks
         initial = "'0"
-        if ring.initial.any():
-            initial = concatenation((int(v) for v in ring.initial), ring.read.width, "      ")
-        if not ring.gathered:
+        if feedback.initial.any():
+            initial = concatenation((int(v) for v in feedback.initial), feedback.read.width, "      ")
+        if not feedback.gathered:
             depth = self._slots * chunks
             bits = max((depth - 1).bit_length(), 1)
             read, write = (self._address(s, chunks, bits) for s in (entry, end))
             first = "'0"
             lines = []
-            if ring.initial.any():
+            if feedback.initial.any():
                 lines = [f"  logic [{chunks - 1}:0][{chunk_bits - 1}:0] {name}_initial;"]
                 lines += [f"  assign {name}_initial = {initial};"]
                 first = f"{name}_initial[{f'chunk_{entry}' if chunks > 1 else 0}]"
@@ -315,7 +315,7 @@ class _Writer:
                 f"  assign {name} = {first_step} ? {first} : {name}_memory[{name}_read];",
                 f"  always_ff @(posedge aclk) if (step_valid_{end}) {name}_memory[{name}_write] <= {value};",
             ]
-        lines = [f"  logic [{ring.read.bits - 1}:0] {name}_memory [0:{self._slots - 1}];"]
+        lines = [f"  logic [{feedback.read.bits - 1}:0] {name}_memory [0:{self._slots - 1}];"]
         whole = value
         now = f"step_valid_{end} && pass_index_{end} == '0"
         if chunks > 1:
@@ -327,7 +327,7 @@ class _Writer:
                 "    end",
                 "  end",
             ]
-            whole = resized(f"{{{value}, {name}_earlier}}", chunks * chunk_bits, False, ring.read.bits)
+            whole = resized(f"{{{value}, {name}_earlier}}", chunks * chunk_bits, False, feedback.read.bits)
             now += f" && chunk_{end} == {self._bits['chunk']}'d{chunks - 1}"
         slot_read, slot_write = (f"slot_{s}" if self._slots > 1 else "0" for s in (entry, end))
         return [
@@ -358,16 +358,16 @@ class _Writer:
             f"  always_ff @(posedge aclk) {name}_held <= step_valid_{end} ? {self._in_stage(end)(signal)} : {kept};",
         ]
 
-    def _ring(self, ring: Ring) -> list[str]:
+    def _feedback(self, feedback: Feedback) -> list[str]:
         """Write the register that ends the loop: the following state, the one held, or the initial one."""
-        end, name = self._pipeline.write_stage(ring), self._identifiers[ring.read]
-        read, given = ring.read, ring.following
+        end, name = self._pipeline.write_stage(feedback), self._identifiers[feedback.read]
+        read, given = feedback.read, feedback.following
         following = self._in_stage(end)(given)
         values = self._widened(following, given, read.width)
         initial = "'0"
-        if ring.initial.any():
-            initial = concatenation((int(v) for v in ring.initial), read.width, "        ")
-        if self._pipeline.cuts[ring].stage == end:
+        if feedback.initial.any():
+            initial = concatenation((int(v) for v in feedback.initial), read.width, "        ")
+        if self._pipeline.cuts[feedback].stage == end:
             values = f"(step_valid_{end} ? {values} : {self._in_stage(end)(read)})"
         return [f"  always_ff @(posedge aclk) {name} <= step_clears_{end} ? {initial} : {values};"]
 
