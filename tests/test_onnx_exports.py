@@ -70,12 +70,32 @@ class Pooled(nn.Module):  # type: ignore[misc]
         return self.head(torch.cat([a * torch.sigmoid(b), b], -1).mean(1))
 
 
+class FedBack(nn.Module):  # type: ignore[misc]
+    """An encoder, and a decoder whose results are its next inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.decoder = nn.LSTM(FEATURES, UNITS, batch_first=True), nn.LSTMCell(2, UNITS)
+        self.head = nn.Linear(UNITS, 2)
+
+    def forward(self, x: Any) -> Any:
+        """Return the results of four steps."""
+        _, (h, c) = self.encoder(x)
+        h, c, y, every = h[0], c[0], torch.zeros(x.size(0), 2), []
+        for _ in range(4):
+            h, c = self.decoder(y, (h, c))
+            y = self.head(h)
+            every.append(y)
+        return torch.stack(every, 1)
+
+
 MODULES: dict[str, Callable[[], nn.Module]] = {
     "LSTM": lambda: Tagger(nn.LSTM),
     "GRU, all steps": lambda: Tagger(nn.GRU, last=False),
     "GRU, two bidirectional layers": lambda: Tagger(nn.GRU, num_layers=2, bidirectional=True),
     "last states": LastStates,
     "pooled": Pooled,
+    "fed back": FedBack,
 }
 
 
@@ -112,3 +132,32 @@ def test_exports_equal_onnxruntime(form: str, dynamo: bool, tmp_path: Path) -> N
 def test_layers_have_the_names_of_modules(dynamo: bool, tmp_path: Path) -> None:
     model = loopwire.load(exported(Tagger(nn.LSTM), tmp_path / "m.onnx", dynamo))
     assert [layer.name for layer in model.layers if layer.kind != "Activation"] == ["rnn", "head"]
+
+
+class Packed(nn.Module):  # type: ignore[misc]
+    """Packed sequences, in any order of lengths."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.GRU(FEATURES, UNITS, 2, bidirectional=True, batch_first=True)
+
+    def forward(self, x: Any, lengths: Any) -> Any:
+        """Return the last states."""
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        _, h = self.rnn(packed)
+        return torch.cat((h[-2], h[-1]), 1)
+
+
+def test_packed_sequences_of_the_older_exporter(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    module, lengths = Packed().eval(), np.array([3, 5, 1])
+    x = np.random.default_rng(3).normal(size=(3, STEPS, FEATURES)).astype(np.float32)
+    given = torch.tensor(x), torch.tensor(lengths)
+    with warnings.catch_warnings(action="ignore"):
+        names = ["x", "lengths"]
+        torch.onnx.export(module, given, tmp_path / "m.onnx", dynamo=False, input_names=names, verbose=False)
+    with torch.no_grad():
+        due = module(*given).numpy()
+    model = loopwire.load(tmp_path / "m.onnx")
+    close(results(model, {"x": x}, lengths), [due])
+    close([due], reference(tmp_path / "m.onnx", {"x": x, "lengths": lengths}))

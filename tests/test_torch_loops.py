@@ -158,6 +158,16 @@ def min_gru(s: Any, x: Any) -> Any:
     return torch.stack(every, 1)
 
 
+def fed_back_by_hand(s: Any, x: Any) -> Any:
+    """A decoder of a cell of one's own, that begins with an encoder's state and zeros."""
+    h, y, every = s.encoder(x)[1][0], torch.zeros(x.size(0), 3), []
+    for _ in range(4):
+        h = torch.tanh(s.w(y) + s.u(h))
+        y = s.head(h)
+        every.append(y)
+    return torch.stack(every, 1)
+
+
 W = {"w": nn.Linear(3, 4), "u": nn.Linear(4, 4)}
 MORE = {**W, "v": nn.Linear(4, 4), "r": nn.Linear(4, 4)}
 HEAD = {"head": nn.Linear(4, 2)}
@@ -171,6 +181,11 @@ LOOPS: dict[str, tuple[Forward, dict[str, Any], list[str]]] = {
         fed_back,
         {"encoder": nn.LSTM(3, 4, batch_first=True), "decoder": nn.LSTMCell(3, 4), "head": nn.Linear(4, 3)},
         ["Step", "RepeatVector", "LSTM", "Loop"],
+    ),
+    "fed back, by hand": (
+        fed_back_by_hand,
+        {**W, "encoder": nn.GRU(3, 4, batch_first=True), "head": nn.Linear(4, 3)},
+        [],
     ),
     "normalised": (normalised, {"cell": nn.GRUCell(3, 4), "norm": nn.LayerNorm(4)}, ["Loop"]),
     "ending early": (ending_early, {"cell": nn.GRUCell(3, 4)}, ["Selection", "Loop"]),

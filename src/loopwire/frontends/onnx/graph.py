@@ -34,6 +34,13 @@ class Lengths:
 
 
 @dataclass(frozen=True, eq=False)
+class Order:
+    """The order of sequences by their lengths, or back, in which packing puts them: here they stay where they are."""
+
+    of: Lengths
+
+
+@dataclass(frozen=True, eq=False)
 class Levels:
     """A tensor of the network as QuantizeLinear makes whole numbers of it: clip(round(x / scale) + zero, low, high)."""
 
@@ -44,8 +51,8 @@ class Levels:
     high: int
 
 
-Value = Operand | Lengths | Levels
-"""A constant, a view of tensors of the network, lengths, or whole numbers on their way to a DequantizeLinear."""
+Value = Operand | Lengths | Order | Levels
+"""A constant, a view of tensors of the network, lengths and the order by them, or whole numbers of a QuantizeLinear."""
 
 
 @dataclass(frozen=True)
@@ -219,8 +226,9 @@ class Operation:
     def tensor(self, index: int) -> Operand:
         """Return an operand of numbers."""
         value = self.value(index)
-        if isinstance(value, Lengths):
-            raise self.refused(f"it reads the input {value.name!r}, of whole numbers", LENGTHS_REMEDY)
+        if isinstance(value, Lengths | Order):
+            name = value.name if isinstance(value, Lengths) else value.of.name
+            raise self.refused(f"it reads the input {name!r}, of whole numbers", LENGTHS_REMEDY)
         if isinstance(value, Levels):
             raise self.refused("it reads the whole numbers of a QuantizeLinear", LEVELS_REMEDY)
         return value

@@ -25,9 +25,11 @@ from loopwire.frontends.onnx.graph import (
     Levels,
     Node,
     Operation,
+    Order,
     Value,
     graph_of,
 )
+from loopwire.frontends.onnx.lengths import of_lengths
 from loopwire.frontends.onnx.loops import LOOPS
 from loopwire.frontends.onnx.moves import MOVES
 from loopwire.frontends.onnx.operators import ML_OPERATORS, OPERATORS
@@ -98,7 +100,8 @@ def _read(graph: Graph, opset: int, source: str, reading: Reading) -> Model:
         values: dict[str, Value] = {name: Lengths(name) for name in lengths}
         values.update(zip((given.name for given in inputs), views, strict=True))
         outputs = _Runner(trace, opset, budget).outputs(graph, values)
-        unread = [name for name in lengths if name not in trace.memory.get("lengths", ())]
+        used = {name for node in graph.nodes for name in node.inputs}
+        unread = [name for name in lengths if name in used and name not in trace.memory.get("lengths", ())]
         if unread:
             raise UnsupportedError(source, f"its input {unread[0]!r} holds whole numbers", LENGTHS_REMEDY)
         return outputs
@@ -124,7 +127,7 @@ class _Runner:
         outputs: list[Operand] = []
         for name in graph.outputs:
             value: Value | None = values.get(name)
-            if value is None or isinstance(value, Lengths | Levels):
+            if value is None or isinstance(value, Lengths | Order | Levels):
                 raise ModelFileError(self.trace.source, f"no node makes its output {name!r}", "Export the model again")
             outputs.append(value)
         return outputs
@@ -176,6 +179,9 @@ def _operator(op: Operation) -> Callable[[Operation], Sequence[Value]]:
         UnsupportedError: nothing does.
     """
     node = op.node
+    ordering = of_lengths(op) if node.domain in STANDARD else None
+    if ordering is not None:
+        return ordering
     if node.domain not in STANDARD:
         if node.domain == "ai.onnx.ml" and node.op in ML_OPERATORS:
             return ML_OPERATORS[node.op]

@@ -8,22 +8,25 @@ of the template so.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from itertools import combinations, islice
 
 import numpy as np
 
 from loopwire.frontends.tensors.constants import constant_wire
-from loopwire.frontends.tensors.template import Same, State, Steps, Template
-from loopwire.frontends.tensors.trace import Result, Step, Trace, Wire, is_stepwise
+from loopwire.frontends.tensors.template import Same, State, Steps, Template, layer_of, parts_of
+from loopwire.frontends.tensors.trace import Trace, Wire
 from loopwire.frontends.tensors.views import Array
 from loopwire.layers.activation import Activation
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
 from loopwire.layers.merge import Add, Multiply, Subtract
+from loopwire.layers.model import Layer
 from loopwire.layers.select import Slice
 
 CLOSE = 1e-5
 """Of numbers that an exporter computed in float32, relative and absolute."""
+MOST_CHOICES = 16
+"""Of states that were zeros."""
 FUNCTIONS: dict[str, Callable[[Array], Array]] = {
     "tanh": np.tanh,
     "relu": lambda x: np.maximum(x, 0),
@@ -32,18 +35,30 @@ FUNCTIONS: dict[str, Callable[[Array], Array]] = {
 
 
 def begins_with_zeros(trace: Trace, body: Template, first: Wire) -> bool:
-    """Put a step before those of a template, if it gave `first` and began from zeros; return whether it did."""
-    step = _FirstStep(trace, body)
-    if not step.gives(body.root, first) or not all(step.gives(state.node, state.initial) for state in body.states):
+    """Put a step before those of a template, if it gave `first` and began from zeros; return whether it did.
+
+    Some of the states may have begun from something else.
+    """
+    states = list(dict.fromkeys(state.node for state in body.states))
+    choices = (zeros for count in range(len(states), 0, -1) for zeros in combinations(states, count))
+    for zeros in islice(choices, MOST_CHOICES):
+        step = _FirstStep(trace, body, frozenset(zeros))
+        if step.gives(body.root, first) and all(step.gives(state.node, state.initial) for state in body.states):
+            break
+    else:
         return False
     for leaf, meaning in body.leaves.items():
         match meaning:
-            case State(node=node):
+            case State(node=node) if node in step.zeros:
                 shape = body.nodes[node].wire.shape
                 key = ("first state", shape)
                 if key not in trace.memory:
                     trace.memory[key] = constant_wire(trace, np.zeros(shape), f"{trace.place.name}_start")
                 body.leaves[leaf] = State(node, trace.memory[key])
+            case State(node=node):
+                if node not in step.initial:
+                    return False
+                body.leaves[leaf] = State(node, step.initial[node])
             case Steps(sequence=sequence, first=place, way=way):
                 body.leaves[leaf] = Steps(sequence, place - way, way)
             case Same():
@@ -52,10 +67,14 @@ def begins_with_zeros(trace: Trace, body: Template, first: Wire) -> bool:
 
 
 class _FirstStep:
-    """The template, its states zeros."""
+    """The template, some of its states zeros."""
 
-    def __init__(self, trace: Trace, body: Template) -> None:
+    def __init__(self, trace: Trace, body: Template, zeros: frozenset[int]) -> None:
         self._trace, self._body = trace, body
+        self.zeros = zeros
+        """Nodes that were zeros before the step."""
+        self.initial: dict[int, Wire] = {}
+        """And what others were."""
         self._constants: dict[int, Array | None] = {}
 
     def gives(self, node: int, wire: Wire) -> bool:
@@ -64,15 +83,15 @@ class _FirstStep:
             return self._leaf_is(node, wire)
         if self._constant(node) is not None:
             return False
-        made = self._body.nodes[node].wire
-        own = _apart(self._trace, wire)
-        if own is None or not isinstance(made, Result):
+        made, layer = layer_of(self._body.nodes[node].wire), layer_of(wire)
+        parts = parts_of(self._trace, wire)
+        if made is None or layer is None or parts is None:
             return False
-        layer, inputs = own
+        inputs = parts[1]
         operands = self._body.nodes[node].inputs
         known = [self._constant(each) for each in operands]
         if all(constant is None for constant in known):
-            alike = self._trace.meaning(layer) == self._trace.meaning(made.layer) and len(inputs) == len(operands)
+            alike = self._trace.meaning(layer) == self._trace.meaning(made) and len(inputs) == len(operands)
             return alike and all(self.gives(each, given) for each, given in zip(operands, inputs, strict=True))
         if len(operands) != 2 or not isinstance(layer, BatchNormalization):
             return False
@@ -80,7 +99,7 @@ class _FirstStep:
         constant = known[place]
         assert constant is not None
         one, none = np.ones_like(constant), np.zeros_like(constant)
-        match made.layer:
+        match made:
             case Add():
                 scale, offset = one, constant
             case Subtract():
@@ -99,50 +118,40 @@ class _FirstStep:
             case Steps(sequence=sequence, first=first, way=way):
                 place = first - way
                 return 0 <= place < sequence.shape[0] and wire is self._trace.step(sequence, place)
-            case State():
-                return False
+            case State(node=node):
+                return node not in self.zeros and self.initial.setdefault(node, wire) is wire
 
     def _constant(self, node: int) -> Array | None:
         """Return what a node, or a leaf, is where all that it is made of is constant."""
         if node < 0:
             leaf = self._body.leaves[node]
-            return np.zeros(self._body.nodes[leaf.node].wire.shape) if isinstance(leaf, State) else None
+            if isinstance(leaf, State) and leaf.node in self.zeros:
+                return np.zeros(self._body.nodes[leaf.node].wire.shape)
+            return None
         if node not in self._constants:
             operands = [self._constant(each) for each in self._body.nodes[node].inputs]
             known = [operand for operand in operands if operand is not None]
-            wire = self._body.nodes[node].wire
-            is_known = len(known) == len(operands) and isinstance(wire, Result)
-            self._constants[node] = _computed(wire, known) if is_known else None
+            layer = layer_of(self._body.nodes[node].wire)
+            self._constants[node] = _computed(layer, known) if len(known) == len(operands) else None
         return self._constants[node]
 
 
-def _computed(wire: Wire, given: list[Array]) -> Array | None:
+def _computed(layer: Layer | None, given: list[Array]) -> Array | None:
     """Return what a layer makes of constants, None where that is not known."""
-    match wire:
-        case Result(layer=Dense(kernel=kernel, bias=bias)):
+    match layer:
+        case Dense(kernel=kernel, bias=bias):
             return np.asarray(kernel @ given[0] + bias)
-        case Result(layer=BatchNormalization(scale=scale, offset=offset)):
+        case BatchNormalization(scale=scale, offset=offset):
             return np.asarray(scale * given[0] + offset)
-        case Result(layer=Slice(start=start, stop=stop)):
+        case Slice(start=start, stop=stop):
             return given[0][start:stop]
-        case Result(layer=Activation(function=function)) if function.name in FUNCTIONS and not function.slope:
+        case Activation(function=function) if function.name in FUNCTIONS and not function.slope:
             return np.asarray(FUNCTIONS[function.name](given[0]))
-        case Result(layer=Add()):
+        case Add():
             return np.asarray(sum(given))
-        case Result(layer=Multiply()):
+        case Multiply():
             return np.asarray(np.prod(given, axis=0))
-        case Result(layer=Subtract()):
+        case Subtract():
             return np.asarray(given[0] - given[1])
-        case _:
-            return None
-
-
-def _apart(trace: Trace, wire: Wire) -> tuple[Any, tuple[Wire, ...]] | None:
-    """Return the layer that made a vector, and of what; of a step of a sequence, the steps that it was made of."""
-    match wire:
-        case Result(layer=layer, inputs=inputs):
-            return layer, inputs
-        case Step(of=Result(layer=layer, inputs=inputs), step=step) if is_stepwise(layer):
-            return layer, tuple(trace.step(given, step) for given in inputs)
         case _:
             return None

@@ -9,7 +9,7 @@ import numpy as np
 
 from loopwire.errors import UnsupportedError
 from loopwire.frontends.tensors.arithmetic import features_last
-from loopwire.frontends.tensors.constants import constant_wire, vectors_of
+from loopwire.frontends.tensors.constants import constant_wire, is_state, state_view, vectors_of
 from loopwire.frontends.tensors.slicing import select
 from loopwire.frontends.tensors.trace import Step, Trace, Wire
 from loopwire.frontends.tensors.views import Array, Axis, Operand, View, array_of, axis_of, only_wire
@@ -122,6 +122,8 @@ def cell(trace: Trace, layer: Recurrent, key: object, x: Operand, states: Sequen
     Raises:
         UnsupportedError: it is called in a loop in another way.
     """
+    if not isinstance(x, View) and is_state(x):
+        x = state_view(trace, x)
     if not isinstance(x, View):
         raise trace.refused("a recurrent cell reads a constant", "Give it a vector that the model is called with")
     x = features_last(trace, x)

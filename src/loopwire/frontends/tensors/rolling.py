@@ -17,7 +17,7 @@ import numpy as np
 from loopwire.frontends.tensors.constants import constant_wire
 from loopwire.frontends.tensors.emission import emitted, reachable
 from loopwire.frontends.tensors.first_steps import begins_with_zeros
-from loopwire.frontends.tensors.template import Leaf, Same, State, Steps, Template, number_of, parts_of
+from loopwire.frontends.tensors.template import Leaf, Same, State, Steps, Template, layer_of, number_of, parts_of
 from loopwire.frontends.tensors.trace import History, Input, Pass, Place, Result, Step, Trace, Wire, is_stepwise
 from loopwire.frontends.tensors.wires import joined, reversed_steps, selected_steps
 from loopwire.layers.constant import Constant
@@ -215,8 +215,10 @@ def _step_wires(
             case Step(of=History(of=of) as history) as wire:
                 own = passes.setdefault((id(of), *operands), Pass(of.layer, operands))
                 made.append(replace(wire, of=replace(history, of=own)))
-            case other:
-                raise AssertionError(f"{other} is no node")
+            case wire:
+                layer = layer_of(wire)
+                assert layer is not None, f"{wire} is no node"
+                made.append(Result(wire.shape, wire.place, layer, operands))
     return made
 
 

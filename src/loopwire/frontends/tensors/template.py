@@ -13,6 +13,7 @@ from typing import Any
 from loopwire.frontends.tensors.trace import History, Result, Step, Trace, Wire, is_stepwise
 from loopwire.layers.constant import Constant
 from loopwire.layers.dense import Dense
+from loopwire.layers.model import Layer
 
 Find = Callable[[Trace, Sequence[Wire]], Wire | None]
 """Returns the sequence whose steps some vectors are, if there is one."""
@@ -24,7 +25,7 @@ Parts = tuple[Any, tuple[Wire, ...]]
 def parts_of(trace: Trace, wire: Wire) -> Parts | None:
     """Return what makes a vector in a step, and of what; None of what is there before the step.
 
-    That is a layer, or a cell that is called on one step.
+    That is a layer, a cell that is called on one step, or a layer on sequences of which the vector is a step.
     """
     match wire:
         case Result(layer=Constant()):
@@ -33,15 +34,19 @@ def parts_of(trace: Trace, wire: Wire) -> Parts | None:
             return trace.meaning(layer), inputs
         case Step(of=History(of=of, state=state) as history) if history.shape[0] == 1:
             return (trace.meaning(of.layer), state), of.inputs
+        case Step(of=Result(layer=layer, inputs=inputs), step=step) if is_stepwise(layer):
+            return trace.meaning(layer), tuple(trace.step(given, step) for given in inputs)
         case _:
             return None
 
 
-def lifted_parts(trace: Trace, wire: Wire) -> Parts | None:
-    """Return what made a step of a layer's result on sequences, and of what steps, as if called on these alone."""
+def layer_of(wire: Wire) -> Layer | None:
+    """Return the layer that makes a vector, alone or step by step; None of a cell's state."""
     match wire:
-        case Step(of=Result(layer=layer, inputs=inputs), step=step) if is_stepwise(layer):
-            return trace.meaning(layer), tuple(trace.step(given, step) for given in inputs)
+        case Result(layer=layer):
+            return layer
+        case Step(of=Result(layer=layer)) if is_stepwise(layer):
+            return layer
         case _:
             return None
 
@@ -151,7 +156,7 @@ class Template:
         if node in self.found[step]:
             return self.found[step][node] is wire
         mine = self.nodes[node]
-        parts = parts_of(self._trace, wire) or lifted_parts(self._trace, wire)
+        parts = parts_of(self._trace, wire)
         if parts is None or parts[0] != mine.token or len(parts[1]) != len(mine.inputs):
             return False
         self.found[step][node] = wire
@@ -197,4 +202,5 @@ class Template:
 
 
 def _has_weights(wire: Wire) -> bool:
-    return not isinstance(wire, Result) or isinstance(wire.layer, Dense)
+    layer = layer_of(wire)
+    return layer is None or isinstance(layer, Dense)

@@ -169,7 +169,7 @@ class Trace:
 
     def _is_cells(self, wire: Step) -> bool:
         """Return whether a step is a state of a cell that was called on it alone."""
-        return self.apart and isinstance(wire.of, History) and wire.of.shape[0] == 1
+        return isinstance(wire.of, History) and wire.of.shape[0] == 1
 
     def step(self, sequence: Wire, step: int) -> Wire:
         """Return a step of a sequence, counted from 0."""
