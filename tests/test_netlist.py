@@ -15,6 +15,7 @@ from loopwire.devices import find_part
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ToolError
 from loopwire.hdl.testbench import write_testbench
+from loopwire.layers.dense import Dense
 from loopwire.simulate import verilator
 from loopwire.tools.fabrics import fabric_of
 from loopwire.tools.yosys import find_yosys
@@ -35,10 +36,13 @@ module MULT18X18D (
 endmodule
 """
 """The one that is missing there, without its registers, which are not used (Lattice FPGA-TN-02205, sysDSP)."""
+SIGNS = Dense("a", np.array([[0.0, -10.0, 56.0], [56.0, -10.0, 23.0]]) / 32, np.array([0.0, 0.25]))
 NARROW = types("fixed<5,2,RND,SAT>")
 CASES = [
     Case("gates_lstm", (3, 2), [lstm("a", 2, 2), dense("b", 2, 2, "softmax")], NARROW, "fixed<5,2>", "LFE5U-25F", 12.0),
     Case("gates_gru", (3, 2), [gru("a", 2, 2)], part="LFE5U-25F", clock_period_ns=12.0, multipliers="dsp"),
+    # A register keeps products, and the sign of one twice, for a wider sum.
+    Case("gates_signs", (3,), [SIGNS], types("fixed<8,3,RND,SAT>", 1.0), "fixed<10,4>", "xc7a100t", multipliers="dsp"),
     Case("gates_folded", (3, 2), [lstm("a", 2, 2), dense("b", 2, 2)], part="xc7a100t", reuse_factor=4),
 ]
 

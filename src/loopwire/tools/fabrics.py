@@ -80,6 +80,13 @@ that of a memory's address and move it behind the table, into a stage where the 
 their modules need not be kept apart, and what is not read of a table can go."""
 
 
+_REGISTERS = "t:$dff t:$dffe t:$sdff t:$sdffe"
+SIGNS_ONCE = (f"splitcells {_REGISTERS}", f"wreduce {_REGISTERS}", "opt_clean")
+"""A register keeps the sign of each product once, before Yosys packs it into DSP48E1 blocks. Where a register of
+several products keeps a sign twice, for a wider sum, Yosys 0.70 (`xilinx_dsp`) takes the product into the block and
+leaves the copy of its sign, which then reads nothing: 0."""
+
+
 def _here(name: str) -> str:
     """Return a file of this package as one that a command reads."""
     return f"<<END\n{resources.files('loopwire.tools').joinpath('maps', f'{name}.v').read_text()}END"
@@ -151,7 +158,13 @@ _ULTRASCALE_LIMITS = (
 FABRICS = {
     fabric.name: fabric
     for fabric in (
-        Fabric("xc7", "synth_xilinx -family xc7 -noiopad -noclkbuf", _XILINX_STEPS, _XILINX, UNROUTED),
+        Fabric(
+            "xc7",
+            "synth_xilinx -family xc7 -noiopad -noclkbuf",
+            {"prepare": KEEP_TABLE_REGISTERS, "map_dsp": SIGNS_ONCE, "coarse": ADDERS_ONE_BY_ONE},
+            _XILINX,
+            UNROUTED,
+        ),
         Fabric("xcu", "synth_xilinx -family xcu -noiopad -noclkbuf", _XILINX_STEPS, _XILINX, _ULTRASCALE_LIMITS),
         Fabric(
             "xcup", "synth_xilinx -family xcup -uram -noiopad -noclkbuf", _XILINX_STEPS, _XILINX, _ULTRASCALE_LIMITS
