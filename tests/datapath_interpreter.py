@@ -8,6 +8,7 @@ import numpy as np
 
 from loopwire.cmvm.adder_tree import evaluate
 from loopwire.datapath import ops as dp
+from loopwire.datapath.sharing import Sharing
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.table_form import TableForm
 from loopwire.ir.types import FixedType, Overflow, Rounding
@@ -43,7 +44,7 @@ def outputs(datapath: dp.Datapath, steps: Integers) -> list[list[int]]:
     return [words[0] for words in found]
 
 
-def run_step(operation: dp.Operation, operands: list[Words], t: int, sharing: dp.Sharing) -> Words:
+def run_step(operation: dp.Operation, operands: list[Words], t: int, sharing: Sharing) -> Words:
     """Return an operation's result in each word of step `t`."""
     words = range(sharing.cycles)
     match operation.kind:
@@ -76,7 +77,7 @@ def run_step(operation: dp.Operation, operands: list[Words], t: int, sharing: dp
             return [apply(operation, [operand[word] for operand in operands], t) for word in words]
 
 
-def _tile(kind: dp.Tile, matrix: list[int], word: int, sharing: dp.Sharing) -> list[int]:
+def _tile(kind: dp.Tile, matrix: list[int], word: int, sharing: Sharing) -> list[int]:
     chunk, pass_index = divmod(word, sharing.passes)
     width = len(matrix) // kind.rows
     columns = range(pass_index * kind.columns, (pass_index + 1) * kind.columns)
@@ -90,7 +91,7 @@ def _tile(kind: dp.Tile, matrix: list[int], word: int, sharing: dp.Sharing) -> l
     return [element(block, unit, column) for block in blocks for unit in units for column in columns]
 
 
-def _tile(kind: dp.Tile, matrix: list[int], word: int, sharing: dp.Sharing) -> list[int]:
+def _tile(kind: dp.Tile, matrix: list[int], word: int, sharing: Sharing) -> list[int]:
     """Return rows of a chunk of every block, and of each the columns of a pass, with zeros beyond the last of both."""
     width = len(matrix) // kind.rows
     chunk, turn = divmod(word, sharing.passes)
@@ -105,7 +106,7 @@ def _tile(kind: dp.Tile, matrix: list[int], word: int, sharing: dp.Sharing) -> l
     ]
 
 
-def _state_words(feedback: dp.Feedback, state: list[int], sharing: dp.Sharing) -> Words:
+def _state_words(feedback: dp.Feedback, state: list[int], sharing: Sharing) -> Words:
     """Return what a state is read as: the whole, or a chunk in each of the chunk's words."""
     if feedback.gathered:
         return [state] * sharing.cycles
@@ -113,12 +114,12 @@ def _state_words(feedback: dp.Feedback, state: list[int], sharing: dp.Sharing) -
     return [state[chunk * size : (chunk + 1) * size] for chunk in range(sharing.chunks) for _ in range(sharing.passes)]
 
 
-def _all_chunks(words: Words, sharing: dp.Sharing) -> list[int]:
+def _all_chunks(words: Words, sharing: Sharing) -> list[int]:
     """Return the elements of all chunks, what pads the last one included."""
     return [v for chunk in words[:: sharing.passes] for v in chunk]
 
 
-def _kept(signal: dp.Signal, words: Words, sharing: dp.Sharing) -> Words:
+def _kept(signal: dp.Signal, words: Words, sharing: Sharing) -> Words:
     """Return what a signal's bits keep: all, but of units that pad the last chunk, which nothing reads."""
     for word, values in enumerate(words):
         assert len(values) == signal.count, f"{signal.name} has {len(values)} elements"

@@ -17,19 +17,9 @@ from loopwire.datapath.expand import expand
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
 from loopwire.datapath.merge_addends import merge_addends
 from loopwire.datapath.multipliers import Solver
-from loopwire.datapath.ops import (
-    PARALLEL,
-    AddSub,
-    Bound,
-    Constant,
-    Datapath,
-    Multiply,
-    Round,
-    Signal,
-    TableEnds,
-    TableIndex,
-)
+from loopwire.datapath.ops import AddSub, Bound, Constant, Datapath, Multiply, Round, Signal, TableEnds, TableIndex
 from loopwire.datapath.pipeline import simplified
+from loopwire.datapath.sharing import PARALLEL
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.ir import ops
 from loopwire.ir.builder import Builder

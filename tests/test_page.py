@@ -20,7 +20,7 @@ import loopwire
 from keras_models import sequential
 from loopwire import Design
 from loopwire.cli import main
-from loopwire.datapath.ops import Sharing
+from loopwire.datapath.sharing import Sharing
 from loopwire.errors import ToolError
 from loopwire.report import drawings
 from loopwire.report.agreement import Agreement, ClassAuc

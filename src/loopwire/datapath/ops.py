@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from loopwire.cmvm.adder_tree import AdderTree
+from loopwire.datapath.sharing import PARALLEL, Sharing
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.interval import Range
 from loopwire.ir.tables import TableForm
@@ -369,36 +370,6 @@ class Feedback:
     initial: Integers
     carried: bool
     gathered: bool = False
-
-
-@dataclass(frozen=True)
-class Sharing:
-    """How a step is spread over cycles: `chunks` groups of units one after another, each in `passes` over its products.
-
-    A multiplier serves chunks · passes products: the reuse factor. One chunk in one pass is parallel hardware.
-    """
-
-    units: int
-    chunks: int
-    passes: int
-
-    @property
-    def lanes(self) -> int:
-        """Units of a chunk; the last chunk may be padded."""
-        return -(-self.units // self.chunks)
-
-    @property
-    def cycles(self) -> int:
-        """Cycles in which a step occupies the multipliers."""
-        return self.chunks * self.passes
-
-    @property
-    def is_parallel(self) -> bool:
-        """Whether every product has a multiplier of its own."""
-        return self.cycles == 1
-
-
-PARALLEL = Sharing(units=1, chunks=1, passes=1)
 
 
 @dataclass(frozen=True)

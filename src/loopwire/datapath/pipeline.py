@@ -14,8 +14,9 @@ from loopwire.datapath.merge_addends import merge_addends
 from loopwire.datapath.merge_bounds import merge_bounds
 from loopwire.datapath.merge_rounding import merge_rounding
 from loopwire.datapath.multipliers import Solver, with_multipliers
-from loopwire.datapath.ops import Datapath, Sharing
+from loopwire.datapath.ops import Datapath
 from loopwire.datapath.rewrite import without_unread_feedbacks, without_unused
+from loopwire.datapath.sharing import Sharing
 from loopwire.datapath.time_multiplexing import time_multiplexed
 from loopwire.datapath.verify import verify
 from loopwire.devices.delay_model import DelayModel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from loopwire.datapath.ops import PARALLEL, Sharing
+from loopwire.datapath.sharing import PARALLEL, Sharing
 from loopwire.errors import ConfigError, UnsupportedError
 from loopwire.ir import ops
 from loopwire.schedule.engine import Engine

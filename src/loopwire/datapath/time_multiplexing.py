@@ -14,8 +14,9 @@ from typing import assert_never
 import numpy as np
 
 from loopwire.datapath import ops as dp
-from loopwire.datapath.ops import Datapath, Feedback, Kind, Operation, Sharing, Signal
+from loopwire.datapath.ops import Datapath, Feedback, Kind, Operation, Signal
 from loopwire.datapath.pairs import levels_of_pairs
+from loopwire.datapath.sharing import Sharing
 from loopwire.ir.fixed_point import Integers
 
 

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from loopwire.datapath.ops import Sharing, Signal
+from loopwire.datapath.ops import Signal
+from loopwire.datapath.sharing import Sharing
 from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.targets.verilog.layer_module import INSTANCE, LayerModule, array
 from loopwire.text.identifiers import Identifier

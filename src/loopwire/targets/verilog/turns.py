@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from loopwire.datapath.ops import Sharing, Signal, Tile, WordRom
+from loopwire.datapath.ops import Signal, Tile, WordRom
+from loopwire.datapath.sharing import Sharing
 from loopwire.hdl.expressions import resized
 from loopwire.targets.verilog.parts import Library, Text, packed
 
