@@ -22,7 +22,7 @@ from loopwire.training.finetune import Schedule, finetune
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("LOOPWIRE_DATA", ROOT.parent / "shared" / "data"))
 WIDTHS = (8, 7, 6, 5, 4)
-SCHEDULE = Schedule(epochs=6, batch=512, learning_rate=4e-3)
+SCHEDULE = Schedule(epochs=6, learning_rate=4e-3)
 LAYERS = {
     "lstm1": {"weight": 2, "recurrent_weight": 2, "bias": 3, "gate": 1, "cell": 2, "state": 1, "result": 1},
     "dense1": {"weight": 2, "bias": 0, "result": 1},

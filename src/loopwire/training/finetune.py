@@ -122,7 +122,7 @@ def finetune(
     """Train the weights of a model on exactly the numbers that its firmware computes.
 
     Weights stay in the ranges of their types, so no training ends in numbers that are not finite. Where no epoch is
-    better than the rounded weights, these are kept.
+    better than the rounded weights, these are kept, but with pruning the best epoch in which all of it is done.
 
     Args:
         model: as `loopwire.load` returns it.
