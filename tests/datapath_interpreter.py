@@ -65,8 +65,6 @@ def run_step(operation: dp.Operation, operands: list[Words], t: int, sharing: Sh
             padded = [word + [0] * (sharing.chunks * size - len(word)) for word in operands[0]]
             chunks_of = [word // sharing.passes * size for word in words]
             return [padded[word][start : start + size] for word, start in zip(words, chunks_of, strict=True)]
-        case dp.Tile() as kind:
-            return [_tile(kind, operands[0][word], word, sharing) for word in words]
         case dp.Accumulate():
             chunks = [operands[0][start : start + sharing.passes] for start in words[:: sharing.passes]]
             sums = [[sum(elements) for elements in zip(*chunk, strict=True)] for chunk in chunks]
@@ -75,20 +73,6 @@ def run_step(operation: dp.Operation, operands: list[Words], t: int, sharing: Sh
             return [_all_chunks(operands[0], sharing)[: operation.result.count]] * sharing.cycles
         case _:
             return [apply(operation, [operand[word] for operand in operands], t) for word in words]
-
-
-def _tile(kind: dp.Tile, matrix: list[int], word: int, sharing: Sharing) -> list[int]:
-    chunk, pass_index = divmod(word, sharing.passes)
-    width = len(matrix) // kind.rows
-    columns = range(pass_index * kind.columns, (pass_index + 1) * kind.columns)
-    units = range(chunk * sharing.lanes, (chunk + 1) * sharing.lanes)
-
-    def element(block: int, unit: int, column: int) -> int:
-        inside = unit < sharing.units and column < width
-        return matrix[(block * sharing.units + unit) * width + column] if inside else 0
-
-    blocks = range(kind.rows // sharing.units)
-    return [element(block, unit, column) for block in blocks for unit in units for column in columns]
 
 
 def _tile(kind: dp.Tile, matrix: list[int], word: int, sharing: Sharing) -> list[int]:
