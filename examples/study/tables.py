@@ -159,7 +159,7 @@ def _total(facts: Facts) -> float:
     """Return the CPU seconds of a stage, or of all in a group of stages."""
     if "cpu_seconds" in facts:
         return float(facts["cpu_seconds"])
-    return sum(_total(part) for part in facts.values())
+    return sum(_total(part) for part in facts.values() if isinstance(part, Mapping))
 
 
 def _uniform(points: list[Facts]) -> str:
