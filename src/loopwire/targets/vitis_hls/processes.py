@@ -130,6 +130,8 @@ class _Planner:
         self._processes: list[Process] = []
         self._channels: list[Channel] = []
         self._sources: dict[Value, _Source] = {}
+        self._gathered: dict[Value, _Source] = {}
+        """Sequences that are read whole, or in other steps, too."""
         self._scope = scope
 
     def plan(self) -> Plan:
@@ -202,9 +204,11 @@ class _Planner:
         root = self._root(value)
         source = self._sources[root]
         if source.steps is not None and source.steps != beats:
-            copy = self._process(f"{self._scope.value(root)}_gathered", root.layer, 1)
-            self._connect(copy, root, root, source.steps)
-            self._sources[root] = source = _Source(None, copy.writes, root)
+            if root not in self._gathered:
+                copy = self._process(f"{self._scope.value(root)}_gathered", root.layer, 1)
+                self._connect(copy, root, root, source.steps)
+                self._gathered[root] = _Source(None, copy.writes, root)
+            source = self._gathered[root]
         short = root in self._short and beats > 1
         return self._write(source.inner, root.type.size // beats, beats, short, source.writes)
 
