@@ -77,7 +77,7 @@ def _designs(studies: Studies) -> Table:
                     name,
                     f"{goal}, {_short(design['part'])}",
                     "; ".join(design["knobs"]),
-                    f"{cycles} cycles, {cycles * period:.4g} ns",
+                    f"{cycles} cycles, {_time(cycles * period)}",
                     f"{interval:g} cycles, {_spaced(1e9 / (interval * period))} /s",
                     *(_used(design["resources"].get(kind)) for kind in RESOURCES),
                     design["proof"],
@@ -178,6 +178,10 @@ def _worst(curves: Facts) -> float:
 
 def _spaced(number: float) -> str:
     return f"{number:,.{0 if number >= 100 else 1}f}".replace(",", " ")
+
+
+def _time(time_ns: float) -> str:
+    return f"{time_ns:.4g} ns" if time_ns < 10_000 else f"{time_ns / 1000:.4g} µs"
 
 
 def _short(part: str) -> str:
