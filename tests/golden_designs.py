@@ -14,11 +14,14 @@ from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
+from loopwire.layers.merge import Concatenate
+from loopwire.layers.model import ModelBuilder
 from loopwire.layers.shape import Flatten
 from loopwire.layers.simple_rnn import SimpleRnn
 from loopwire.report.area import estimated_use
 from loopwire.targets import vitis_hls
 from random_models import SOFTMAX, Weights
+from random_networks import residual
 
 HLS_PART = "xcku115-flvb2104-2-i"
 WIDE = types("fixed<16,6,RND,SAT>", 1.0)
@@ -107,8 +110,30 @@ def _cases() -> dict[str, Case]:
     }
 
 
+def _graphs() -> dict[str, Case]:
+    w = Weights(16)
+    units = 2
+    kernels = w(4 * units, 3), w(4 * units, units), w(4 * units)
+    build = ModelBuilder()
+    x = build.input("x", (5, 3))
+    (forwards,) = build.call(Lstm("forwards", *kernels), x)
+    (backwards,) = build.call(Lstm("backwards", *kernels, go_backwards=True), x)
+    (both,) = build.call(Concatenate("both"), forwards, backwards)
+    (out,) = build.call(Dense("out", w(2, 2 * units), w(2), Function("linear")), both)
+    network = residual("residual", w)
+    return {
+        "both_ways": Case("both_ways", network=build.model("both_ways", (out,), "test")),
+        "graph": Case("graph", network=network, bus_bits=16),
+        "graph_copies": Case("graph_copies", network=network, copies=2, io="parallel", user_bits=2, id_bits=1),
+        "graph_channels": Case("graph_channels", network=network, stateful=True, channels=2, port_registers=True),
+        "graph_folded": Case("graph_folded", network=network, reuse_factor=2, sliding_window=True, channels=2),
+    }
+
+
 HLS_KNOBS: dict[str, dict[str, Any]] = {
     "lstm": {},
+    "both_ways": {},
+    "graph": {"bus_bits": None, "io": "parallel"},
     "gru_before": {"io": "parallel"},
     "turned": {},
     "flattened": {"reuse_factor": 4},
@@ -121,7 +146,7 @@ HLS_KNOBS: dict[str, dict[str, Any]] = {
 
 def designs() -> dict[str, Golden]:
     """Return all designs by name; those of HLS C++ begin with 'hls_'."""
-    cases = _cases()
+    cases = _cases() | _graphs()
     made = {name: verilog(case) for name, case in cases.items()}
     made |= {f"hls_{name}": hls(replace(cases[name], **knobs)) for name, knobs in HLS_KNOBS.items()}
     return made

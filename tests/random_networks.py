@@ -53,6 +53,20 @@ NO_HARDWARE = (
 MERGES = (Add, Average, Maximum, Minimum, Multiply, Subtract)
 
 
+def residual(name: str, w: Weights) -> Model:
+    """Return a residual GRU with a second input and two outputs, one of which depends on one input alone."""
+    steps, units = 3, 2
+    gru = Gru("gru", w(3 * units, 2), w(3 * units, units), w(3 * units), w(3 * units), True, return_sequences=True)
+    b = ModelBuilder()
+    x, v = b.input("x", (steps, 2)), b.input("v", (2,))
+    (h,) = b.call(gru, x)
+    (y,) = b.call(Add("sum"), h, x)
+    (last,) = b.call(SimpleRnn("rnn", w(2, units), w(2, 2), w(2)), y)
+    (z,) = b.call(Add("joined"), last, v)
+    (head,) = b.call(Dense("head", w(2, 2), w(2), Function("tanh")), z)
+    return b.model(name, (last, head), "test")
+
+
 def random_network(
     source: random.Random,
     name: str,

@@ -30,10 +30,7 @@ from loopwire.emulator.fast_emulator import try_build  # noqa: E402
 from loopwire.errors import ConfigError, DataError, UnsupportedError  # noqa: E402
 from loopwire.explore.chooser import choose  # noqa: E402
 from loopwire.knobs import Knobs  # noqa: E402
-from loopwire.layers.activation import Function  # noqa: E402
 from loopwire.layers.dense import Dense  # noqa: E402
-from loopwire.layers.gru import Gru  # noqa: E402
-from loopwire.layers.merge import Add  # noqa: E402
 from loopwire.layers.model import ModelBuilder  # noqa: E402
 from loopwire.layers.shape import RepeatVector, Reshape, Reversed  # noqa: E402
 from loopwire.layers.simple_rnn import SimpleRnn  # noqa: E402
@@ -42,7 +39,7 @@ from loopwire.simulate.verilator import run_testbench  # noqa: E402
 from loopwire.verification import verify  # noqa: E402
 from networks import prove  # noqa: E402
 from random_models import Weights  # noqa: E402
-from random_networks import random_network  # noqa: E402
+from random_networks import random_network, residual  # noqa: E402
 
 L = keras.layers
 QUICK: dict[str, dict[str, Any]] = {
@@ -209,17 +206,7 @@ def test_an_autoencoder_keeps_the_interval_of_its_encoder() -> None:
 
 
 def with_knobs(name: str, source: random.Random, **knobs: Any) -> Case:
-    """Return a residual GRU with a second input and two outputs, one of which depends on one input alone."""
-    w, steps, units = Weights(source.getrandbits(30)), 3, 2
-    gru = Gru("gru", w(3 * units, 2), w(3 * units, units), w(3 * units), w(3 * units), True, return_sequences=True)
-    b = ModelBuilder()
-    x, v = b.input("x", (steps, 2)), b.input("v", (2,))
-    (h,) = b.call(gru, x)
-    (y,) = b.call(Add("sum"), h, x)
-    (last,) = b.call(SimpleRnn("rnn", w(2, units), w(2, 2), w(2)), y)
-    (z,) = b.call(Add("joined"), last, v)
-    (head,) = b.call(Dense("head", w(2, 2), w(2), Function("tanh")), z)
-    return Case(name, network=b.model(name, (last, head), "test"), **knobs)
+    return Case(name, network=residual(name, Weights(source.getrandbits(30))), **knobs)
 
 
 def test_knobs_of_chains_are_knobs_of_graphs(tmp_path: Path) -> None:
