@@ -18,13 +18,26 @@ from loopwire.ir.types import FixedType, Overflow, Rounding, TensorType
 from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
+from loopwire.layers.embedding import Embedding
 from loopwire.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling
+from loopwire.layers.glu import Glu
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
+from loopwire.layers.normalization import LayerNormalization, unit
+from loopwire.layers.over_steps import OverSteps
+from loopwire.layers.prelu import PRelu
 from loopwire.layers.roles import Role
 from loopwire.layers.select import Slice, Step
 from loopwire.layers.shape import Flatten, Reshape
 from loopwire.layers.simple_rnn import SimpleRnn
+from loopwire.layers.steps import Cropping, Transpose, UpSampling, ZeroPadding
+from loopwire.layers.windows import (
+    AveragePooling,
+    Convolution,
+    MaxPooling,
+    SeparableConvolution,
+    Window,
+)
 
 STEPS, FEATURES, UNITS = 4, 3, 2
 FUNCTIONS = (
@@ -149,12 +162,40 @@ def vector_graphs() -> dict[str, Graph]:
     }
 
 
+def other_layer_graphs() -> dict[str, Graph]:
+    """Normalisations, layers over windows of steps or over all of them, lookups, and activations of a vector."""
+    sequence, (kernel, scale, table) = (5, FEATURES), weights((UNITS, 2, FEATURES), (4,), (5, UNITS))
+    window, overlapping = Window(2), Window(3, 2, padding="same")
+    three = scale[:FEATURES]
+    of_sequences = {
+        "layer_norm": [LayerNormalization("a", three, three, 0.05)],
+        "unit_norm": [unit("a", FEATURES)],
+        "prelu": [PRelu("a", three)],
+        "conv_valid": [Convolution("a", window, kernel, scale[:UNITS]), gru(UNITS)],
+        "conv_same": [Convolution("a", Window(2, padding="same"), kernel, scale[:UNITS]), dense(UNITS)],
+        "separable": [SeparableConvolution("a", window, kernel[:, :, :1].repeat(3, 0)[:3], table.T[:, :3], three[:2])],
+        "max_pool": [MaxPooling("a", overlapping), lstm()],
+        "mean_pool": [AveragePooling("a", overlapping)],
+        "padded": [ZeroPadding("a", 1, 2), Cropping("b", 2, 1), UpSampling("c", 2), simple()],
+        "turned": [Transpose("a"), gru(5)],
+        "over_steps": [OverSteps("a", Function("softmax"))],
+        "sparse": [Activation("a", Function("sparsemax")), Activation("b", Function("keras_sparsemax"))],
+    }
+    return {name: lowered(sequence, layers) for name, layers in of_sequences.items()} | {
+        "group_norm": lowered((4,), [LayerNormalization("a", scale, scale, 0.1, 2)]),
+        "gated": lowered((4,), [Glu("a"), Activation("b", Function("relu", 0.25, 0.5, 1.5))]),
+        "embedding": lowered(
+            (STEPS, 1), [Embedding("a", table), gru(UNITS)], input_type=FixedType.parse("ufixed<3,3>")
+        ),
+    }
+
+
 def cases_with_one_knob_each() -> list[Case]:
     cases = []
     for number, (name, graph) in enumerate((layer_graphs() | cell_graphs()).items()):
         cases.append(Case(name, graph, KNOBS[number % len(KNOBS)]))
     fitting = [knobs for knobs in KNOBS if knobs["io"] == "parallel" and "copies" not in knobs]
-    for number, (name, graph) in enumerate(vector_graphs().items()):
+    for number, (name, graph) in enumerate((vector_graphs() | other_layer_graphs()).items()):
         cases.append(Case(name, graph, fitting[number % len(fitting)]))
     return cases
 

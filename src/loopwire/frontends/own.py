@@ -20,7 +20,8 @@ def register_reader(class_name: str, reader: OwnReader) -> None:
     Args:
         class_name: of the layer, as a model file names it.
         reader: makes of a layer Loopwire's; of Keras it is given a `loopwire.frontends.keras.layer.SavedLayer`, whose
-            `option`, `count` and `weights` read what `get_config()` and the file hold, in the order of the weights.
+            `option`, `count` and `weights` read what `get_config()` and the file hold, in the order of the weights; of
+            PyTorch a `loopwire.frontends.torch.own.SavedModule`, whose `weights` are by name, and which has no options.
 
     Raises:
         ConfigError: the class name is none, or the reader cannot be called.

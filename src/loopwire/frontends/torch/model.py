@@ -21,6 +21,7 @@ from loopwire.frontends.torch.arguments import AGAIN, Arguments, Lengths, Value
 from loopwire.frontends.torch.lengths import OF_LENGTHS
 from loopwire.frontends.torch.live import export
 from loopwire.frontends.torch.operations import OPERATIONS, REFUSED
+from loopwire.frontends.torch.own import INPUTS, OWN, called, names_of, with_own_modules
 from loopwire.frontends.torch.program import Node, Program, program_of, tensors_of
 from loopwire.layers.model import Model
 from loopwire.sandbox import read_apart
@@ -79,6 +80,7 @@ class _Reader:
     """Goes through the nodes that a program's outputs need."""
 
     def __init__(self, program: Program) -> None:
+        program = with_own_modules(program)
         self._program = program
         self._nodes = _needed(program)
         self._arrays: dict[str, Array] = {}
@@ -100,9 +102,15 @@ class _Reader:
         values.update((name, self._array(name)) for name in self._program.arrays if name in self._uses)
         for node in self._nodes:
             trace.enter(_place(self._program.source, node))
-            results = _results(trace, node, values)
-            values.update(zip(_names(node), results, strict=False))
+            results = self._own(trace, node, values) if node.target == OWN else _results(trace, node, values)
+            values.update(zip(names_of(node), results, strict=False))
         return [self._output(values, name) for name in self._program.outputs]
+
+    def _own(self, trace: Trace, node: Node, values: Mapping[str, Value]) -> Sequence[Value]:
+        """Return what a module of the user's makes; sizes that it reads are its reader's to know."""
+        given = [values.get(ref.name) for ref in tensors_of(node.arguments[INPUTS])]
+        views = [value for value in given if isinstance(value, View)]
+        return [called(trace, node, views, self._program, self._array)]
 
     def _output(self, values: Mapping[str, Value], name: str) -> Operand:
         value = values.get(name)
@@ -135,7 +143,7 @@ def _refuse_shared_places(program: Program, uses: Mapping[str, int]) -> None:
     Raises:
         UnsupportedError: there is one.
     """
-    makers = {name: node for node in program.nodes for name in _names(node)}
+    makers = {name: node for node in program.nodes for name in names_of(node)}
     for node in program.nodes:
         place = _place_changed(node)
         if place is None:
@@ -152,20 +160,15 @@ def _needed(program: Program) -> tuple[Node, ...]:
     needed = set(program.outputs)
     nodes = []
     for node in reversed(program.nodes):
-        if needed.intersection(_names(node)):
+        if needed.intersection(names_of(node)):
             nodes.append(node)
             needed.update(ref.name for argument in node.arguments.values() for ref in tensors_of(argument))
     return tuple(nodes[::-1])
 
 
-def _names(node: Node) -> list[str]:
-    """Return the names of a node's results; of one list of results those in it."""
-    return [name for output in node.outputs for name in ([output] if isinstance(output, str) else output)]
-
-
 def _place(source: str, node: Node) -> Place:
     """Return what a node's layers are called: as the module where it is one of PyTorch's own, else as the node."""
-    result = node.name or _names(node)[0]
+    result = node.name or names_of(node)[0]
     is_own = node.module.startswith("torch.nn.") and node.path
     name = node.path if is_own else f"{node.path}.{result}" if node.path else result
     module = f"module {node.path!r}, " if node.path else ""
@@ -179,7 +182,8 @@ def _refuse_unknown(program: Program, nodes: Sequence[Node]) -> None:
     Raises:
         UnsupportedError: there is one.
     """
-    unknown = [node for node in nodes if _operation(node) not in OPERATIONS and _operation(node) not in OF_LENGTHS]
+    known = {*OPERATIONS, *OF_LENGTHS, OWN}
+    unknown = [node for node in nodes if _operation(node) not in known]
     if not unknown:
         return
     first, *others = unknown

@@ -54,6 +54,8 @@ class Node:
     path: str
     module: str
     line: str
+    calls: tuple[tuple[str, str, str], ...] = ()
+    """Of the modules around it, the outermost first: what tells a call from others, the path, the class."""
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,16 @@ def _output(source: str, spec: Mapping[str, Any]) -> str:
 def _node(raw: Mapping[str, Any]) -> Node:
     arguments = {str(name): _argument(value) for name, value in raw["inputs"]}
     outputs = tuple(_result(value) for value in raw["outputs"])
-    _, path, module = [*raw["modules"].rpartition(";")[2].split(",", 2), "", "", ""][:3]
+    calls = tuple(map(_call, str(raw["modules"]).split(";")))
+    _, path, module = calls[-1]
     target = str(raw["target"]).removeprefix("torch.ops.")
-    return Node(target, str(raw["name"]), arguments, outputs, path, module, _line(raw["stack_trace"]))
+    line = _line(raw["stack_trace"])
+    return Node(target, str(raw["name"]), arguments, outputs, path, module, line, calls)
+
+
+def _call(written: str) -> tuple[str, str, str]:
+    key, path, module, *_ = [*written.split(",", 2), "", "", ""]
+    return key, path, module
 
 
 def _argument(value: Mapping[str, Any]) -> Any:
