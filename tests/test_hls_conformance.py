@@ -181,10 +181,10 @@ def other_layer_graphs() -> dict[str, Graph]:
         "over_steps": [OverSteps("a", Function("softmax"))],
         "sparse": [Activation("a", Function("sparsemax")), Activation("b", Function("keras_sparsemax"))],
     }
-    return {name: lowered(sequence, layers) for name, layers in of_sequences.items()} | {
-        "group_norm": lowered((4,), [LayerNormalization("a", scale, scale, 0.1, 2)]),
-        "gated": lowered((4,), [Glu("a"), Activation("b", Function("relu", 0.25, 0.5, 1.5))]),
-        "embedding": lowered(
+    return {f"other_{name}": lowered(sequence, layers) for name, layers in of_sequences.items()} | {
+        "other_group_norm": lowered((4,), [LayerNormalization("a", scale, scale, 0.1, 2)]),
+        "other_gated": lowered((4,), [Glu("a"), Activation("b", Function("relu", 0.25, 0.5, 1.5))]),
+        "other_embedding": lowered(
             (STEPS, 1), [Embedding("a", table), gru(UNITS)], input_type=FixedType.parse("ufixed<3,3>")
         ),
     }

@@ -84,6 +84,8 @@ OTHERS: dict[str, Callable[[], list[Any]]] = {
         L.Dense(2),
     ],
     "time_distributed_dense": lambda: [L.TimeDistributed(L.Dense(4, activation="tanh"))],
+    "time_distributed_slopes": lambda: [L.TimeDistributed(L.PReLU()), L.TimeDistributed(L.Flatten())],
+    "time_distributed_norm": lambda: [L.TimeDistributed(L.LayerNormalization()), L.TimeDistributed(L.Softmax())],
     "time_distributed_normalization": lambda: [L.TimeDistributed(L.BatchNormalization())],
     "time_distributed_softmax": lambda: [L.TimeDistributed(L.Softmax()), L.TimeDistributed(L.Dropout(0.1))],
     "several_of_a_class": lambda: [

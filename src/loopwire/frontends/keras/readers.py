@@ -292,6 +292,11 @@ def _flatten(saved: SavedLayer) -> Flatten:
     return Flatten(saved.name)
 
 
+def _flat_step(saved: SavedLayer) -> None:
+    """Read a Flatten of a step, which is a vector already."""
+    saved.only("data_format", "channels_last", None, remedy="Flatten with data_format='channels_last'")
+
+
 def _reshape(saved: SavedLayer) -> Reshape:
     shape = saved.option("target_shape")
     if not isinstance(shape, list) or not all(type(n) is int and (n == -1 or n > 0) for n in shape):
@@ -365,7 +370,7 @@ def _time_distributed(saved: SavedLayer) -> Layer | None:
         )
     inner = replace(entry, name=saved.name)
     refuse_by_name(saved.context.source, inner)
-    return read_layer(SavedLayer(inner, replace(saved.context, input_shape=shape[1:]), saved.arrays), STEPWISE)
+    return read_layer(SavedLayer(inner, replace(saved.context, input_shape=shape[1:]), saved.arrays), OF_STEPS)
 
 
 STEPWISE: dict[str, Reader] = {
@@ -392,6 +397,9 @@ STEPWISE: dict[str, Reader] = {
     ),
 }
 """Layers that treat every step of a sequence alike, and so may be in a TimeDistributed."""
+
+OF_STEPS: dict[str, Reader] = {**STEPWISE, "PReLU": _prelu, "Flatten": _flat_step}
+"""What may stand in a TimeDistributed, in whose place a layer of the whole sequence may do something else."""
 
 RECURRENT: dict[str, Reader] = {"LSTM": _lstm, "GRU": _gru, "SimpleRNN": _simple_rnn}
 
