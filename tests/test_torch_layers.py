@@ -90,6 +90,8 @@ FUNCTIONS: dict[str, Forward] = {
     "softshrink": lambda s, x: F.softshrink(x, 0.25),
     "hardshrink": lambda s, x: F.hardshrink(x, 0.75),
     "threshold": lambda s, x: F.threshold(x, 0.25, -1.5),
+    "softmax over the steps": lambda s, x: x.softmax(1),
+    "attention": lambda s, x: (x[..., :1].softmax(1) * x).sum(1),
     "log softmax": lambda s, x: F.log_softmax(x, -1),
     "softmin": lambda s, x: F.softmin(x, -1),
     "exp": lambda s, x: torch.exp(x),

@@ -21,6 +21,7 @@ DAMAGE = (
     LookupError,
     ValueError,
     TypeError,
+    AttributeError,
     OverflowError,
     EOFError,
     MemoryError,
