@@ -32,9 +32,28 @@ def run(timing: NetworkTiming, sequences: int, gaps_cycles: Sequence[int] = ()) 
 
 
 def steady_state(timing: NetworkTiming) -> SteadyState:
-    """Return what sequences at full rate settle into, in the slowest of the parts that nothing connects."""
+    """Return what sequences at full rate settle into, in the slowest of the parts that nothing connects.
+
+    Its buffers may let it begin earlier than others: it has settled when it is the last to begin each sequence.
+    """
     found = [settled(Flow(timing, part)) for part in timing.parts]
-    return max(found, key=lambda steady: (steady.initiation_interval_cycles, steady.settled_sequences))
+    slowest = max(found, key=lambda steady: steady.initiation_interval_cycles)
+    interval, count = slowest.initiation_interval_cycles, max(steady.settled_sequences for steady in found)
+    ends = [_after(Flow(timing, part), count) for part in timing.parts]
+    end = ends[found.index(slowest)]
+    lags = [
+        (other - end + interval) / (interval - steady.initiation_interval_cycles)
+        for other, steady in zip(ends, found, strict=True)
+        if steady.initiation_interval_cycles < interval
+    ]
+    return replace(slowest, settled_sequences=count + max(ceil(max(lags, default=0)), 0))
+
+
+def _after(flow: Flow, sequences: int) -> int:
+    """Return when the sequence after so many begins."""
+    for _ in range(sequences):
+        flow.sequence()
+    return flow.now
 
 
 def latency_range(timing: NetworkTiming) -> tuple[int, int]:
