@@ -1,4 +1,4 @@
-"""Trains the jet LSTM's smallest point on xcvu13p: `python bench/smallest_tagger.py TRAIN.npz OUT [EPOCHS]`.
+"""Trains a small jet LSTM for xcvu13p: `python bench/smallest_tagger.py TRAIN.npz OUT [EPOCHS]`.
 
 The model and test jets are in the folder $LOOPWIRE_DATA; TRAIN.npz holds inputs X of other jets. The two units go whose
 loss changes the outputs least; what is left imitates the whole model, its types those of types/jet_lstm_small.toml.
