@@ -1,0 +1,102 @@
+"""Compares `loopwire explore` with as many random designs of the same space, by the volume that the fronts dominate.
+
+    python bench/explore.py MODEL --data FILE.npz --trials 2000 [--workers 2]
+
+prints both normalised hypervolumes of latency, share and loss, with latency and share as they are and as logarithms,
+and how many random designs the front dominates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna._hypervolume import compute_hypervolume
+
+import loopwire
+from loopwire.compiler import compile_silently
+from loopwire.config import CompileConfig
+from loopwire.design_targets import DesignTargets
+from loopwire.explore.criterion import Criterion
+from loopwire.explore.events import Events
+from loopwire.tradeoff.exploration import explore
+from loopwire.tradeoff.space import Space
+from loopwire.tradeoff.trial import Outcome, Task, evaluate
+from loopwire.tradeoff.workers import workers
+
+PART = "xcvu13p-flga2577-2-e"
+EVENTS = 4000
+LEAST_CLOCK_NS = 2.0
+Points = NDArray[np.float64]
+
+
+def random_points(task: Task, trials: int, processes: int | None) -> Points:
+    """Return latency, share and loss of random designs that fit the part and keep the criterion."""
+    space = Space.of(task.model, task.events, CompileConfig(part=PART), (), LEAST_CLOCK_NS)
+    variables, source = space.distributions(), np.random.default_rng(1)
+    configs = [space.config({name: drawn(of, source) for name, of in variables.items()}) for _ in range(trials)]
+    with workers(processes) as found:
+        outcomes = [outcome for _, outcome in found.run(evaluate, task, configs)]
+    good = [o for o in outcomes if isinstance(o, Outcome) and o.margin >= 0 and o.share <= 1]
+    return np.array([(o.latency_ns, o.share, o.loss) for o in good])
+
+
+def drawn(variable: Any, source: np.random.Generator) -> Any:
+    """Return a value of a variable, all alike probable."""
+    if hasattr(variable, "choices"):
+        return variable.choices[source.integers(len(variable.choices))]
+    steps = round((variable.high - variable.low) / variable.step)
+    value = variable.low + variable.step * int(source.integers(steps + 1))
+    return value if isinstance(value, int) else round(value, 4)
+
+
+def volumes(fronts: Mapping[str, Points]) -> None:
+    """Print the volume that each front dominates, of the box around all."""
+    everything = np.vstack(list(fronts.values()))
+    low, high = everything.min(0), everything.max(0)
+    for name, front in fronts.items():
+        scaled = (front - low) / (high - low)
+        print(f"  {name}: {compute_hypervolume(scaled, np.ones(3)):.4f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--trials", type=int, default=2000)
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--keep", default="auc>=0.97")
+    chosen = parser.parse_args()
+    model = compile_silently(loopwire.load(chosen.model)).model
+    data = np.load(chosen.data)
+    events = Events(data["X"][:EVENTS], data["y"][:EVENTS])
+    start = time.perf_counter()
+    found = explore(
+        model,
+        events,
+        CompileConfig(part=PART),
+        keep=chosen.keep,
+        targets=DesignTargets(max_share=1.0, min_clock_ns=LEAST_CLOCK_NS),
+        trials=chosen.trials,
+        processes=chosen.workers,
+    )
+    print(f"{found!r} in {time.perf_counter() - start:.0f} s")
+    front = np.array([(p.outcome.latency_ns, p.outcome.share, p.outcome.loss) for p in found.front])
+    start = time.perf_counter()
+    others = random_points(Task(model, events, Criterion.parse(chosen.keep)), chosen.trials, chosen.workers)
+    print(f"{len(others)} of {chosen.trials} random designs are possible, in {time.perf_counter() - start:.0f} s")
+    fronts = {"explored": front, "random": others}
+    print("hypervolume, as they are")
+    volumes(fronts)
+    print("hypervolume, logarithms of latency and share")
+    volumes({name: np.column_stack([np.log(f[:, :2]), f[:, 2]]) for name, f in fronts.items()})
+    beaten = sum(bool((front <= other).all(1).any()) for other in others)
+    print(f"random designs that a design of the front is at least as good as: {beaten} of {len(others)}")
+
+
+if __name__ == "__main__":
+    main()
