@@ -103,7 +103,7 @@ SUBJECTS = (
     Subject("calls_in_parts", (3, 3), [rnn("a", 3, 2)], {**CALLS, "channels": 2, "id_bits": 1, "bus_bits": 8}),
     Subject("calls_in_beats", (7, 1), [rnn("a", 1, 2)], {**CALLS, "channels": 3, "id_bits": 2, "bus_bits": 24}),
     Subject("numbered", (4, 1), [rnn("a", 1, 2)], {"stateful": True, "channels": 3, "id_bits": 2}),
-    Subject("stored", (64, 1), [dense("a", 1, 64)]),
+    Subject("stored", (64, 1), [dense("a", 1, 64)], {"reuse_factor": 2}),
     Subject("one_slot", (3, 4), [rnn("a", 4, 4)], {"stateful": True, "reuse_factor": 4, "bus_bits": 8}),
 )
 

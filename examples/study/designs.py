@@ -16,7 +16,9 @@ from examples.study.stages import Facts, Settings, Stages, digest_of, file_name
 from loopwire.cli import main as loopwire_command
 from loopwire.errors import ConfigError
 from loopwire.explore.chooser import choose
+from loopwire.project.written import DRAWINGS
 from loopwire.report.built import ResourceUse
+from loopwire.report.drawings import draw
 from loopwire.report.html import page
 from loopwire.report.stored import from_json
 
@@ -131,10 +133,12 @@ class DesignsStudy:
         proof = loopwire.verify(design, self._inputs, count) if count else None
         report = design.report(proof)
         assert report.predicted is not None
+        drawings = draw(report, design.target.pictures(design.hardware))
         reports = {
             "report.json": report.to_json(),
             "report.md": report.to_markdown(),
-            "report.html": page(report, design.target.pictures(design.hardware)),
+            "report.html": page(report, drawings),
+            DRAWINGS: drawings.to_json(),
         }
         design.write(self._project(goal), self._inputs, reports)
         return {
