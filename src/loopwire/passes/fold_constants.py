@@ -40,4 +40,4 @@ def _computed(node: Node, constants: list[Node]) -> Node:
     """Return the Const that an operation on constants makes."""
     (integers,) = evaluate_integers(Graph((), (*dict.fromkeys(constants), node), (node.result,)), ())
     element = node.result.type.element
-    return Node(ops.Const(np.ldexp(integers[0].astype(np.float64), -element.fraction), element), (), node.results)
+    return Node(ops.Const(np.ldexp(np.asarray(integers[0], np.float64), -element.fraction), element), (), node.results)
