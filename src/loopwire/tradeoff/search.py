@@ -112,7 +112,7 @@ class Search:
             while (told := len(self.finished())) < (trials or told + 1):
                 if end_s is not None and time.monotonic() >= end_s:
                     return
-                generation = self._generation(told, POPULATION if trials is None else min(POPULATION, trials - told))
+                generation = self._generation(told)[: None if trials is None else trials - told]
                 opened = [trial for trial in generation if OUTCOME not in trial.user_attrs]
                 configs = [self._space.config(trial.params) for trial in opened]
                 done = told + len(generation) - len(opened)
@@ -137,15 +137,15 @@ class Search:
         firsts = {tuple(trial.values): trial for trial in reversed(unbeaten)}
         return [trial for _, trial in sorted(firsts.items(), key=lambda pair: pair[0])]
 
-    def _generation(self, told: int, size: int) -> list[Trial]:
-        """Return trials that are not told yet, as many as `size`: those begun before a stop, and new ones."""
+    def _generation(self, told: int) -> list[Trial]:
+        """Return the trials of a generation that are not told yet: those begun before a stop, and new ones."""
         from optuna import Trial
         from optuna.samplers import NSGAIISampler
         from optuna.trial import TrialState
 
         begun = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         generation = [Trial(self._study, trial._trial_id) for trial in begun]
-        while len(generation) < size:
+        while not generation or (told + len(generation)) % POPULATION:
             own = hashlib.sha256(f"{self._seed} {told + len(generation)}".encode()).digest()
             self._study.sampler = NSGAIISampler(population_size=POPULATION, seed=int.from_bytes(own[:4]))
             generation.append(self._study.ask(self._variables))
