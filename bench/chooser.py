@@ -15,7 +15,7 @@ from typing import Any
 import loopwire
 from compile import DATA, table
 from loopwire.design_targets import DesignTargets
-from loopwire.explore.chooser import choose
+from loopwire.optimise.chooser import choose
 from sizes import QUICKDRAW, WIDE_INPUT, inputs
 
 

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 import loopwire
 from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
-from loopwire.explore.cost import Cost, estimate
-from loopwire.explore.groups import Probe, configuration, fixed
-from loopwire.explore.integer_bits import bits_from_data
 from loopwire.layers.model import Model
+from loopwire.optimise.cost import Cost, estimate
+from loopwire.optimise.groups import Probe, configuration, fixed
+from loopwire.optimise.integer_bits import bits_from_data
 from synthesis import STORE, Network  # type: ignore[import-not-found]
 
 PART = "xcvu13p-flga2577-2-e"

@@ -21,8 +21,8 @@ import loopwire
 from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
 from loopwire.design_targets import DesignTargets
-from loopwire.explore.criterion import Criterion
-from loopwire.explore.events import Events
+from loopwire.optimise.criterion import Criterion
+from loopwire.optimise.events import Events
 from loopwire.tradeoff.exploration import explore
 from loopwire.tradeoff.space import Space
 from loopwire.tradeoff.trial import Outcome, Task, evaluate

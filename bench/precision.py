@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 import loopwire
-from loopwire.explore.events import Events
-from loopwire.explore.precision import find_precision
-from loopwire.explore.precision_file import write_toml
+from loopwire.optimise.events import Events
+from loopwire.optimise.precision import find_precision
+from loopwire.optimise.precision_file import write_toml
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("LOOPWIRE_DATA", ROOT.parent / "shared" / "data"))

@@ -16,7 +16,7 @@ from typing import Any
 
 from loopwire.cli import main as loopwire
 from loopwire.config import CompileConfig
-from loopwire.explore.config_file import to_toml
+from loopwire.optimise.config_file import to_toml
 from loopwire.report.built import Built
 from loopwire.report.stored import from_json
 from loopwire.report.summary import Report

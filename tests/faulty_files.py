@@ -26,7 +26,7 @@ from loopwire.compiler import load
 from loopwire.config import CompileConfig
 from loopwire.data import read_data
 from loopwire.errors import LoopwireError, LoopwireWarning
-from loopwire.explore.journal import Journal
+from loopwire.optimise.journal import Journal
 from loopwire.project.folder import check_project, replace_files, write_project
 from loopwire.project.written import read_facts
 from loopwire.system import cache

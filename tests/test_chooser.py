@@ -17,12 +17,12 @@ from loopwire.area.engine_area import areas
 from loopwire.config import CompileConfig
 from loopwire.design_targets import DesignTargets
 from loopwire.errors import ConfigError
-from loopwire.explore.chooser import Choice, choose
-from loopwire.explore.config_file import to_toml
 from loopwire.layers.activation import Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model, chain
+from loopwire.optimise.chooser import Choice, choose
+from loopwire.optimise.config_file import to_toml
 from loopwire.report.stored import from_json
 from loopwire.schedule.plan import plan
 

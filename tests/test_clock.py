@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from loopwire.explore.clock import SLOWEST_NS, clock_periods_ns, fastest
+from loopwire.optimise.clock import SLOWEST_NS, clock_periods_ns, fastest
 
 
 @given(

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from loopwire.errors import ConfigError, DataError
-from loopwire.explore.criterion import Criterion, Judge, Measure
+from loopwire.optimise.criterion import Criterion, Judge, Measure
 from loopwire.report.auc import area_error, placements, ratio_influence
 
 RANDOM = np.random.default_rng(3)

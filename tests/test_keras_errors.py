@@ -450,7 +450,6 @@ def test_other_versions_of_keras(version: str | None, tmp_path: Path) -> None:
         ((None, 3), "its sequences, of shape (None, 3), may have any number of steps", "--steps T, 'steps' in"),
         ((5, None), "its shape (5, None) is unknown at compile time", "keras.Input((steps, features))"),
         ((0, 3), "it has shape (0, 3): there is nothing in it", "keras.Input((steps, features))"),
-        ((5, 4, 3), "it has shape (5, 4, 3)", "Give one of (steps, features) or (features,)"),
         ((), "it has shape ()", "Give one of"),
     ],
 )
@@ -459,6 +458,11 @@ def test_input_shapes_that_are_refused(
 ) -> None:
     with refused(UnsupportedError, "model.h5, input", problem, remedy):
         read_keras(write_h5(tmp_path / "model.h5", [input_layer(shape), lstm()]), Reading(trust=True))
+
+
+def test_a_layer_of_sequences_refuses_images(tmp_path: Path) -> None:
+    with refused(UnsupportedError, "layer 'lstm1' (LSTM)", "its input has shape (5, 4, 3), of three", "Flatten each step"):
+        read_keras(write_h5(tmp_path / "model.h5", [input_layer((5, 4, 3)), lstm()]), Reading(trust=True))
 
 
 def test_shape_that_was_never_given(tmp_path: Path) -> None:

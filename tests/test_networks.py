@@ -28,12 +28,12 @@ from loopwire.devices import find_part  # noqa: E402
 from loopwire.emulator.evaluate import evaluate_integers  # noqa: E402
 from loopwire.emulator.fast_emulator import try_build  # noqa: E402
 from loopwire.errors import ConfigError, DataError, UnsupportedError  # noqa: E402
-from loopwire.explore.chooser import choose  # noqa: E402
 from loopwire.knobs import Knobs  # noqa: E402
 from loopwire.layers.dense import Dense  # noqa: E402
 from loopwire.layers.model import ModelBuilder  # noqa: E402
 from loopwire.layers.shape import RepeatVector, Reshape, Reversed  # noqa: E402
 from loopwire.layers.simple_rnn import SimpleRnn  # noqa: E402
+from loopwire.optimise.chooser import choose  # noqa: E402
 from loopwire.schedule.plan import plan  # noqa: E402
 from loopwire.simulate.verilator import run_testbench  # noqa: E402
 from loopwire.verification import verify  # noqa: E402

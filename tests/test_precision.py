@@ -15,15 +15,15 @@ from keras_models import sequential
 from loopwire import CompileConfig
 from loopwire.cli import main
 from loopwire.errors import ConfigError, DataError, OutputError, PrecisionError
-from loopwire.explore.cost import estimate
-from loopwire.explore.criterion import Criterion, Judgement, Measure
-from loopwire.explore.events import Events
-from loopwire.explore.groups import Probe
-from loopwire.explore.integer_bits import bits_from_data, bits_from_proof
-from loopwire.explore.precision import Precision, Progress, find_precision
-from loopwire.explore.precision_file import to_toml
-from loopwire.explore.search import descend
 from loopwire.layers.model import Model
+from loopwire.optimise.cost import estimate
+from loopwire.optimise.criterion import Criterion, Judgement, Measure
+from loopwire.optimise.events import Events
+from loopwire.optimise.groups import Probe
+from loopwire.optimise.integer_bits import bits_from_data, bits_from_proof
+from loopwire.optimise.precision import Precision, Progress, find_precision
+from loopwire.optimise.precision_file import to_toml
+from loopwire.optimise.search import descend
 
 STEPS, FEATURES = 5, 3
 RANDOM = np.random.default_rng(5)

@@ -20,11 +20,11 @@ from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
 from loopwire.design import Design
 from loopwire.errors import LoopwireWarning
-from loopwire.explore.events import Events
-from loopwire.explore.scan import scan
 from loopwire.layers.activation import LINEAR, Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.model import Model, chain
+from loopwire.optimise.events import Events
+from loopwire.optimise.scan import scan
 from loopwire.report.saturation import LOOKED_AT, MOST_LOOKED_AT, OVERFLOWS, SAMPLED
 from loopwire.targets.verilog import hardware
 from loopwire.verification import verify

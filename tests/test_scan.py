@@ -15,9 +15,9 @@ from keras_models import sequential
 from loopwire.cli import main
 from loopwire.config import CompileConfig
 from loopwire.errors import ConfigError
-from loopwire.explore.events import Events
-from loopwire.explore.scan import numbers, scan
 from loopwire.layers.model import Model
+from loopwire.optimise.events import Events
+from loopwire.optimise.scan import numbers, scan
 
 X = np.random.default_rng(2).normal(0.0, 1.0, (900, 4, 3))
 

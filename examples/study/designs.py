@@ -15,7 +15,7 @@ from examples.study.networks import ECP5, KU115, VU13P, Effort, Goal, Network
 from examples.study.stages import Facts, Settings, Stages, digest_of, file_name
 from loopwire.cli import main as loopwire_command
 from loopwire.errors import ConfigError
-from loopwire.explore.chooser import choose
+from loopwire.optimise.chooser import choose
 from loopwire.project.written import DRAWINGS
 from loopwire.report.built import ResourceUse
 from loopwire.report.drawings import draw

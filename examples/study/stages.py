@@ -23,10 +23,10 @@ from examples.events import Events
 from examples.study.data import TaskData
 from examples.study.networks import Effort, Network
 from examples.training import areas, repeatable, save, train
-from loopwire.explore import events as explored
-from loopwire.explore.precision import find_precision
-from loopwire.explore.precision_file import write_toml
-from loopwire.explore.scan import scan, scan_figure
+from loopwire.optimise import events as explored
+from loopwire.optimise.precision import find_precision
+from loopwire.optimise.precision_file import write_toml
+from loopwire.optimise.scan import scan, scan_figure
 from loopwire.report.figures import save as save_figure
 from loopwire.report.roc import class_rocs, roc_figure
 

@@ -18,15 +18,16 @@ if TYPE_CHECKING:
     from loopwire.compiler import compile, load
     from loopwire.config import CompileConfig
     from loopwire.design import Design
-    from loopwire.explore.chooser import choose
-    from loopwire.explore.precision import find_precision
-    from loopwire.explore.scan import scan
     from loopwire.frontends.own import register_reader
     from loopwire.implementation import route, synthesise
     from loopwire.ir import functions
     from loopwire.ir.types import FixedType
     from loopwire.layers.model import Input, Model
+    from loopwire.optimise.chooser import choose
+    from loopwire.optimise.precision import find_precision
+    from loopwire.optimise.scan import scan
     from loopwire.project.loaded import load_project
+    from loopwire.tradeoff.exploration import explore
     from loopwire.verification import verify
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "choose",
     "compile",
     "errors",
+    "explore",
     "find_precision",
     "functions",
     "layers",
@@ -56,14 +58,15 @@ _HOMES = {
     "FixedType": "loopwire.ir.types",
     "Input": "loopwire.layers.model",
     "Model": "loopwire.layers.model",
-    "choose": "loopwire.explore.chooser",
+    "choose": "loopwire.optimise.chooser",
     "compile": "loopwire.compiler",
-    "find_precision": "loopwire.explore.precision",
+    "explore": "loopwire.tradeoff.exploration",
+    "find_precision": "loopwire.optimise.precision",
     "load": "loopwire.compiler",
     "load_project": "loopwire.project.loaded",
     "register_reader": "loopwire.frontends.own",
     "route": "loopwire.implementation",
-    "scan": "loopwire.explore.scan",
+    "scan": "loopwire.optimise.scan",
     "synthesise": "loopwire.implementation",
     "verify": "loopwire.verification",
 }

@@ -93,7 +93,7 @@ class CompileConfig(Knobs):
         name: of the top module; None: the model's.
         steps: of a sequence, for a model that leaves their number open; None: the model's.
         simulate_sequences: how many sequences `Design.verify` simulates at most, if not told otherwise.
-        targets: bounds to which `explore.chooser.choose` finds reuse factors, interleave, copies and the clock.
+        targets: bounds to which `optimise.chooser.choose` finds reuse factors, interleave, copies and the clock.
         model: types of all tensors.
         kind: types in every layer of one kind, such as 'LSTM'.
         layer: types in one layer, by its name.

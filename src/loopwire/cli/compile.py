@@ -88,7 +88,7 @@ def _compile(
 
     from rich.console import Console
 
-    from loopwire.explore.config_file import to_toml
+    from loopwire.optimise.config_file import to_toml
     from loopwire.project.folder import reserved
     from loopwire.project.written import DRAWINGS
     from loopwire.report.drawings import draw
@@ -189,7 +189,7 @@ def _given(design: Design, path: Path) -> Data:
 
 def _chosen(progress: Progress, design: Design, config: CompileConfig) -> tuple[Design, dict[str, Any]]:
     """Return the design with knobs chosen where there are targets, and what to report of these."""
-    from loopwire.explore.chooser import choose
+    from loopwire.optimise.chooser import choose
 
     if config.targets is None:
         return design, {}

@@ -71,7 +71,7 @@ def _explore(
     from rich.console import Console
 
     from loopwire.compiler import load
-    from loopwire.explore.events import read_events
+    from loopwire.optimise.events import read_events
     from loopwire.project.folder import reserved
     from loopwire.tradeoff.exploration import explore
     from loopwire.tradeoff.page import write

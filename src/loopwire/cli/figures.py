@@ -40,7 +40,7 @@ def _figures(
     from rich.console import Console
 
     from loopwire.compiler import compile, load
-    from loopwire.explore.events import read_events
+    from loopwire.optimise.events import read_events
     from loopwire.report.agreement import class_aucs
     from loopwire.report.figures import save
     from loopwire.report.profile import profile_figure

@@ -14,7 +14,7 @@ from loopwire.text.names import printable
 
 if TYPE_CHECKING:
     from loopwire.design import Design
-    from loopwire.explore.events import Events
+    from loopwire.optimise.events import Events
 
 
 @click.command("finetune")
@@ -83,9 +83,9 @@ def _finetune(
     from rich.console import Console
 
     from loopwire.compiler import compile_silently
-    from loopwire.explore.events import read_events
     from loopwire.frontends.reading import Reading
     from loopwire.frontends.registry import read
+    from loopwire.optimise.events import read_events
     from loopwire.project.folder import reserved
     from loopwire.system.outputs import check_file, write_file
     from loopwire.training.finetune import Epoch, Schedule, finetune
@@ -161,7 +161,7 @@ def _share(text: str) -> tuple[str, float]:
 
 def _judged(before: Design, design: Design, events: Events) -> str:
     """Return how near a design's outputs are to those of the float model before training."""
-    from loopwire.explore.criterion import Criterion, Judge
+    from loopwire.optimise.criterion import Criterion, Judge
 
     real = before.predict_float(events.inputs)
     own = "top1>=0.5" if real.shape[-1] > 1 else "mae<=1e9"

@@ -24,7 +24,7 @@ def init_command(
         from loopwire.compiler import load
         from loopwire.config import CompileConfig
         from loopwire.errors import OutputError
-        from loopwire.explore.starting_file import starting_file
+        from loopwire.optimise.starting_file import starting_file
         from loopwire.system.outputs import write_file
 
         file = out or Path(f"{model_path.stem}.toml")

@@ -54,12 +54,12 @@ def _precision(
     from rich.console import Console
 
     from loopwire.compiler import load
-    from loopwire.explore.criterion import Criterion
-    from loopwire.explore.events import read_events
-    from loopwire.explore.precision import Progress as Search
-    from loopwire.explore.precision import find_precision
-    from loopwire.explore.precision_file import facts, summary, write_toml
-    from loopwire.explore.precision_page import precision_page
+    from loopwire.optimise.criterion import Criterion
+    from loopwire.optimise.events import read_events
+    from loopwire.optimise.precision import Progress as Search
+    from loopwire.optimise.precision import find_precision
+    from loopwire.optimise.precision_file import facts, summary, write_toml
+    from loopwire.optimise.precision_page import precision_page
     from loopwire.project.folder import reserved
     from loopwire.system.outputs import check_file, write_file
 

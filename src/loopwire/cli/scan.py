@@ -44,8 +44,8 @@ def _scan(
     from rich.console import Console
 
     from loopwire.compiler import load
-    from loopwire.explore.events import read_events
-    from loopwire.explore.scan import numbers, scan, scan_figure
+    from loopwire.optimise.events import read_events
+    from loopwire.optimise.scan import numbers, scan, scan_figure
     from loopwire.report.figures import save
     from loopwire.system.outputs import check_file, write_file
 

@@ -1,5 +1,1 @@
 """What a nanosecond, a share of a part and a per mille of accuracy cost one another: many designs, and the best."""
-
-from loopwire.tradeoff.exploration import Exploration, Point, explore
-
-__all__ = ["Exploration", "Point", "explore"]

@@ -17,10 +17,10 @@ from loopwire.config import CompileConfig
 from loopwire.design import Design
 from loopwire.design_targets import DesignTargets
 from loopwire.errors import ConfigError, nearest
-from loopwire.explore.criterion import EXAMPLE, Criterion
-from loopwire.explore.events import checked_events
 from loopwire.ir.text import print_graph
 from loopwire.layers.model import Model
+from loopwire.optimise.criterion import EXAMPLE, Criterion
+from loopwire.optimise.events import checked_events
 from loopwire.text.table import Table, data_frame
 from loopwire.tradeoff.search import OBJECTIVES, OUTCOME, Search
 from loopwire.tradeoff.space import Space, check_parts

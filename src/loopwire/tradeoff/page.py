@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from loopwire.explore.config_file import to_toml
+from loopwire.optimise.config_file import to_toml
 from loopwire.system.outputs import write_file
 from loopwire.tradeoff.exploration import Exploration
 

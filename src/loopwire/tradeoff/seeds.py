@@ -11,8 +11,8 @@ from loopwire.config import CompileConfig
 from loopwire.design import Design
 from loopwire.design_targets import DesignTargets
 from loopwire.errors import LoopwireError
-from loopwire.explore.chooser import choose
-from loopwire.explore.precision import find_precision
+from loopwire.optimise.chooser import choose
+from loopwire.optimise.precision import find_precision
 from loopwire.tradeoff.space import MOST_FRACTION_BITS, Space, Values
 from loopwire.tradeoff.trial import Task
 

@@ -11,11 +11,11 @@ from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
 from loopwire.datapath.reuse import layer_of, reuse_factors
 from loopwire.errors import ConfigError
-from loopwire.explore.events import Events
-from loopwire.explore.groups import Group, Probe, Types, configuration, fixed
-from loopwire.explore.integer_bits import bits_from_data
 from loopwire.knobs import IO, Knobs
 from loopwire.layers.model import Model
+from loopwire.optimise.events import Events
+from loopwire.optimise.groups import Group, Probe, Types, configuration, fixed
+from loopwire.optimise.integer_bits import bits_from_data
 from loopwire.schedule.plan import network_of
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import Any
 from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
 from loopwire.errors import ConfigError, UnsupportedError
-from loopwire.explore.criterion import Criterion, Judge
-from loopwire.explore.events import Events
 from loopwire.layers.model import Model
+from loopwire.optimise.criterion import Criterion, Judge
+from loopwire.optimise.events import Events
 
 
 @dataclass(frozen=True, eq=False)

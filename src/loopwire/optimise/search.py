@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from loopwire.explore.criterion import Judgement
-from loopwire.explore.journal import Choice
+from loopwire.optimise.criterion import Judgement
+from loopwire.optimise.journal import Choice
 
 Evaluate = Callable[[Choice], tuple[Judgement, float]]
 """The judgement and the cost of a choice."""

@@ -6,10 +6,10 @@ import textwrap
 
 from loopwire.config import DEFAULT_TYPE, CompileConfig
 from loopwire.devices import find_part
-from loopwire.explore.config_file import toml_key
 from loopwire.layers.inspection import headline, inspect
 from loopwire.layers.model import Layer, Model
 from loopwire.layers.roles import Role
+from loopwire.optimise.config_file import toml_key
 from loopwire.passes.fold_batch_normalization import fold_batch_normalization
 
 COLUMNS = 100

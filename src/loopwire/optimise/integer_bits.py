@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from loopwire.compiler import compile_silently
 from loopwire.emulator.evaluate import evaluate_real
-from loopwire.explore.groups import Group, Probe, configuration, fixed
 from loopwire.ir import ops
 from loopwire.ir.graph import Node
 from loopwire.ir.interval import ranges
+from loopwire.optimise.groups import Group, Probe, configuration, fixed
 
 Array = npt.NDArray[np.float64]
 

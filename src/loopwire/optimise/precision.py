@@ -17,14 +17,14 @@ from loopwire.compiler import compile_silently
 from loopwire.config import DEFAULT_TYPE, CompileConfig, PrecisionConfig
 from loopwire.design import Design
 from loopwire.errors import ConfigError, DataError, PrecisionError, nearest
-from loopwire.explore.cost import estimate
-from loopwire.explore.criterion import EXAMPLE, Criterion, Judge, Judgement, reached
-from loopwire.explore.events import Events, checked_events
-from loopwire.explore.groups import Group, Probe, Types, configuration, fixed
-from loopwire.explore.integer_bits import bits_from_data, bits_from_proof
-from loopwire.explore.journal import Choice, Journal
-from loopwire.explore.search import descend
 from loopwire.layers.model import Model
+from loopwire.optimise.cost import estimate
+from loopwire.optimise.criterion import EXAMPLE, Criterion, Judge, Judgement, reached
+from loopwire.optimise.events import Events, checked_events
+from loopwire.optimise.groups import Group, Probe, Types, configuration, fixed
+from loopwire.optimise.integer_bits import bits_from_data, bits_from_proof
+from loopwire.optimise.journal import Choice, Journal
+from loopwire.optimise.search import descend
 from loopwire.text.table import Table
 
 Array = npt.NDArray[np.generic]
@@ -67,7 +67,7 @@ class Precision:
         checked: the criterion on other data.
         steps_taken_back: the last steps of the search that were undone because the check failed; where it is not 0
             the check is no longer independent of the choice.
-        cost, baseline_cost: in estimated LUTs (explore/cost.py), of these types and of `baseline` for all.
+        cost, baseline_cost: in estimated LUTs (optimise/cost.py), of these types and of `baseline` for all.
         weight_bits, activation_bits: mean width over all weights, and over all other numbers of a step.
         judged: choices that were judged.
         steps: of the search, those taken back left out.

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from loopwire.arguments import instance
 from loopwire.compiler import compile_silently
 from loopwire.errors import ConfigError, nearest
-from loopwire.explore.criterion import METRICS, Criterion, Judge, Measure
-from loopwire.explore.events import checked_events
-from loopwire.explore.groups import Probe, configuration, fixed
 from loopwire.layers.model import Model
+from loopwire.optimise.criterion import METRICS, Criterion, Judge, Measure
+from loopwire.optimise.events import checked_events
+from loopwire.optimise.groups import Probe, configuration, fixed
 from loopwire.report.figures import figure
 from loopwire.text.table import Table
 

@@ -7,10 +7,10 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from loopwire.compiler import compile_silently
-from loopwire.explore.criterion import Criterion, Judgement, Measure
-from loopwire.explore.precision import Precision
-from loopwire.explore.precision_file import summary
 from loopwire.layers.model import Model
+from loopwire.optimise.criterion import Criterion, Judgement, Measure
+from loopwire.optimise.precision import Precision
+from loopwire.optimise.precision_file import summary
 from loopwire.report.bits_picture import bits_picture
 from loopwire.report.html import rendered
 from loopwire.report.svg import COLOURS, INK, box, line, picture, text

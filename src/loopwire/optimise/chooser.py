@@ -12,9 +12,9 @@ from loopwire.config import CHOSEN_KNOBS, CompileConfig
 from loopwire.design import Design
 from loopwire.design_targets import DesignTargets
 from loopwire.errors import ConfigError
-from loopwire.explore.clock import clock_periods_ns, fastest
-from loopwire.explore.shapes import Limits, Shape, Shapes
 from loopwire.knobs import Knobs
+from loopwire.optimise.clock import clock_periods_ns, fastest
+from loopwire.optimise.shapes import Limits, Shape, Shapes
 from loopwire.report.chosen import QUANTITIES, ChosenKnob, Target
 
 Bounds = dict[str, float]
@@ -48,7 +48,7 @@ def choose(
     smallest share of the part, of the resource of which it takes most. Where only resources are bounded, it is the one
     of the least latency, then of the least interval. With `min_clock_ns` the clock period is chosen too, and alone the
     knobs stay as they are. Latency and interval are exact, resources are estimates. The search looks at the shapes of
-    `explore.shapes`.
+    `optimise.shapes`.
 
     Args:
         design: whose knobs are chosen.

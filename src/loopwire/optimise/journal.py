@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from loopwire.bounded import parse_json
 from loopwire.errors import OutputError
-from loopwire.explore.criterion import Judgement, Measure
+from loopwire.optimise.criterion import Judgement, Measure
 from loopwire.system.outputs import write_file
 
 Choice = tuple[int, ...]

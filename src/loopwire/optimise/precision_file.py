@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from loopwire.explore.config_file import toml_key
-from loopwire.explore.precision import Precision
+from loopwire.optimise.config_file import toml_key
+from loopwire.optimise.precision import Precision
 from loopwire.system.outputs import write_file
 
 
