@@ -461,7 +461,9 @@ def test_input_shapes_that_are_refused(
 
 
 def test_a_layer_of_sequences_refuses_images(tmp_path: Path) -> None:
-    with refused(UnsupportedError, "layer 'lstm1' (LSTM)", "its input has shape (5, 4, 3), of three", "Flatten each step"):
+    with refused(
+        UnsupportedError, "layer 'lstm1' (LSTM)", "its input has shape (5, 4, 3), of three", "Flatten each step"
+    ):
         read_keras(write_h5(tmp_path / "model.h5", [input_layer((5, 4, 3)), lstm()]), Reading(trust=True))
 
 
