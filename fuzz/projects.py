@@ -24,8 +24,9 @@ from loopwire.config import CompileConfig
 from loopwire.implementation import _sources
 from loopwire.project.files import GRAPH
 from loopwire.project.folder import MARKER
-from loopwire.project.written import REPORT, add_built, read_verilog_facts
+from loopwire.project.written import DRAWINGS, REPORT, add_built, read_verilog_facts
 from loopwire.report.built import Built
+from loopwire.report.drawings import Evidence, draw
 from loopwire.report.html import page
 from loopwire.tools import quartus, vivado
 from loopwire.tools.rtl_files import RtlFiles
@@ -35,6 +36,7 @@ FOLDER = "project"
 MUTATED = {
     f"{FOLDER}/{MARKER}": (mutate_json, mutate_json, mutate_json, mutate_text, mutate_bytes),
     f"{FOLDER}/{REPORT}": (mutate_json, mutate_json, mutate_text, mutate_bytes),
+    f"{FOLDER}/{DRAWINGS}": (mutate_json, mutate_json, mutate_text, mutate_bytes),
     f"{FOLDER}/{GRAPH}": (mutate_text, mutate_text, mutate_bytes),
     f"{FOLDER}/report.html": (mutate_text,),
     f"{FOLDER}/rtl/{TOP}.sv": (mutate_text, mutate_bytes),
@@ -90,12 +92,12 @@ def _routed(project: Path) -> None:
 def _run(project: Path) -> None:
     facts = read_verilog_facts(project)
     if facts["input"]["shape"] == [4, 2]:
-        _emulated(np.zeros((3, 4, 2), np.int64), project)
+        _emulated([np.zeros((3, 4, 2), np.int64)], project)
 
 
 def _vendors(project: Path) -> None:
     facts = read_verilog_facts(project)
-    files = RtlFiles.read(project / "rtl", facts["top"])
+    files = RtlFiles.read(project, facts)
     for tool, part in zip((vivado, quartus), PARTS, strict=True):
         tool.project_files(files, part, facts["clock_period_ns"])
 
@@ -109,8 +111,9 @@ def _project(stateful: bool) -> Files:
     design = loopwire.compile(small_model(), CompileConfig.from_dict({**choices, "stateful": stateful}))
     report = replace(design.report(), command="loopwire compile model.keras --out project")
     with tempfile.TemporaryDirectory() as folder:
-        more = {REPORT: report.to_json(), "report.md": report.to_markdown(), "report.html": page(report)}
-        design.write(Path(folder, FOLDER), more=more)
+        drawings = draw(report, design.target.pictures(design.hardware), Evidence())
+        more = {REPORT: report.to_json(), "report.md": report.to_markdown(), "report.html": page(report, drawings)}
+        design.write(Path(folder, FOLDER), more={**more, DRAWINGS: drawings.to_json()})
         paths = [path for path in Path(folder).rglob("*") if path.is_file()]
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from loopwire.implementation import synthesise
+from loopwire.project.written import DRAWINGS, REPORT
 from loopwire.report.built import Built
+from loopwire.report.drawings import Evidence, draw
+from loopwire.report.html import page
 from loopwire.report.summary import Verification
 from loopwire.tradeoff.exploration import Exploration
 from loopwire.verification import verify
@@ -62,7 +65,9 @@ def prove(
         design = found.design(place)
         verification = verify(design, data, sequences)
         report = design.report(verification)
-        written = design.write(folder / f"{place:03}", data, {"report.json": report.to_json()})
+        drawings = draw(report, design.target.pictures(design.hardware), Evidence())
+        reports = {REPORT: report.to_json(), DRAWINGS: drawings.to_json(), "report.html": page(report, drawings)}
+        written = design.write(folder / f"{place:03}", data, reports)
         built = synthesise(written) if place in to_build else None
         proofs.append(Proof(place, written, verification, built))
     return proofs
