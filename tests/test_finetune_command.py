@@ -40,7 +40,12 @@ def loopwire(*arguments: object) -> Result:
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     path = tmp_path / "tagger.keras"
-    layers = [keras.layers.GRU(3), keras.layers.Dense(2), keras.layers.BatchNormalization(), keras.layers.Softmax()]
+    layers = [
+        keras.layers.GRU(3, name="gru"),
+        keras.layers.Dense(2),
+        keras.layers.BatchNormalization(),
+        keras.layers.Softmax(),
+    ]
     sequential((STEPS, FEATURES), layers).save(path)
     return path
 

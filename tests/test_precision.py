@@ -231,7 +231,7 @@ def test_the_command(path: Path, labels: np.ndarray, tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["precision", str(path), *map(str, options)])
     assert result.exit_code == 0, result.output
     assert "Estimated cost:" in result.stdout and result.stdout.splitlines()[-2] == f"Types: {out}"
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["labels.npy", "types.toml", "x.npz"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["labels.npy", "types.html", "types.toml", "x.npz"]
     compiled = CliRunner().invoke(
         main, ["compile", str(path), "--config", str(out), "--out", str(tmp_path / "out"), "--simulate", "0"]
     )

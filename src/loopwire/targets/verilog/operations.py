@@ -92,7 +92,8 @@ def statements(
             return [f"assign {result} = {{{', '.join(text(part) for part in reversed(operation.operands))}}};"]
         case dp.Select():
             choice, before, entering = operation.operands
-            return each(f"{only(choice)}[0] ? {element(entering, 'k', width)} : {element(before, 'k', width)}")
+            first = f"{only(choice)}[0]" if choice.count == 1 else only(choice)  # Icarus takes no [k][0]
+            return each(f"{first} ? {element(entering, 'k', width)} : {element(before, 'k', width)}")
         case dp.Compare():
             left, right = comparable(kind.left_shift, kind.right_shift)
             return each(f"{width}'({left} > {right})")
