@@ -74,7 +74,6 @@ STEPS: dict[str, Any] = {"return_sequences": True}
 ECP5: dict[str, Any] = {"part": "LFE5U-85F", "clock_period_ns": 10.0}
 BACK: dict[str, Any] = {"return_sequences": True, "go_backwards": True}
 PORTS: dict[str, Any] = {
-    "port_registers": True,
     "fixed_latency": True,
     "user_bits": 3,
     "id_bits": 2,
@@ -96,6 +95,7 @@ SUBJECTS = (
     Subject("ended_pairs", (7, 1), [rnn("a", 1, 2)], {"bus_bits": 16, "require_tlast": True}),
     Subject("ended_fives", (12, 1), [rnn("a", 1, 2)], {"bus_bits": 40, "require_tlast": True}),
     Subject("options", (8, 1), [rnn("a", 1, 2)], {"bus_bits": 24, **PORTS}),
+    Subject("slices", (8, 1), [rnn("a", 1, 2)], {"bus_bits": 24, "port_registers": True}),
     Subject("passes", (3, 3), [rnn("a", 3, 3)], {"reuse_factor": 3}),
     Subject("later", (3, 2), [rnn("a", 2, 2), dense("b", 2, 4)], {**ECP5, "io": "parallel", "copies": 2}),
     Subject("channels", (3, 2), [rnn("a", 2, 2, **STEPS), rnn("b", 2, 2)], {"stateful": True, "channels": 3}),

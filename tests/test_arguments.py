@@ -35,6 +35,9 @@ USES: dict[str, Use] = {
     "io: 1 is not a text": lambda d, p: CompileConfig(io=1),
     "bus_bits: [] is not a whole number": lambda d, p: CompileConfig(bus_bits=[]),
     "stateful: 1 is neither true nor false": lambda d, p: CompileConfig(stateful=1),
+    "fixed_latency: it contradicts 'port_registers'": lambda d, p: CompileConfig(
+        fixed_latency=True, port_registers=True
+    ),
     "fixed_latency: None is neither true nor false": lambda d, p: CompileConfig(fixed_latency=None),
     "channels: {} is not a whole number": lambda d, p: CompileConfig(channels={}),
     "user_bits: '8' is not a whole number": lambda d, p: CompileConfig(user_bits="8"),

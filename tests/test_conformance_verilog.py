@@ -436,7 +436,6 @@ def window_cases() -> Iterator[Case]:
 
 def port_cases() -> Iterator[Case]:
     """Register slices at the ports and between engines, and results that are held until the greatest latency."""
-    both: dict[str, Any] = {"port_registers": True, "fixed_latency": True}
     yield Case("port_registers", (4, 2), [lstm("a", 2, 3)], port_registers=True)
     yield Case("port_registers_narrow", (3, 5), [rnn("a", 5, 5)], bus_bits=16, port_registers=True)
     stack = [gru("a", 2, 2, **SEQUENCES), rnn("b", 2, 2, **BACKWARDS), dense("c", 2, 2)]
@@ -446,9 +445,11 @@ def port_cases() -> Iterator[Case]:
     yield Case("port_registers_stateful", (2, 2), stack[:1], stateful=True, channels=3, port_registers=True)
     yield Case("fixed_latency", (4, 2), [lstm("a", 2, 3)], fixed_latency=True)
     yield Case("fixed_latency_steps", (5, 2), [gru("a", 2, 2, **SEQUENCES)], fixed_latency=True)
-    yield Case("fixed_latency_narrow", (4, 2), [lstm("a", 2, 2), dense("b", 2, 7)], bus_bits=16, **both)
-    yield Case("fixed_latency_copies", (4, 2), [lstm("a", 2, 3), dense("b", 3, 2)], copies=2, io="parallel", **both)
-    yield Case("fixed_latency_stack", (4, 2), stack, **both)
+    yield Case("fixed_latency_narrow", (4, 2), [lstm("a", 2, 2), dense("b", 2, 7)], bus_bits=16, fixed_latency=True)
+    yield Case(
+        "fixed_latency_copies", (4, 2), [lstm("a", 2, 3), dense("b", 3, 2)], copies=2, io="parallel", fixed_latency=True
+    )
+    yield Case("fixed_latency_stack", (4, 2), stack, fixed_latency=True)
     yield Case("fixed_latency_fold", (3, 2), [lstm("a", 2, 4), dense("b", 4, 2)], reuse_factor=4, fixed_latency=True)
 
 
@@ -459,7 +460,7 @@ def stored_cases() -> Iterator[Case]:
     stack = [wide, rnn("b", 64, 2, **SEQUENCES), dense("c", 2, 3)]
     slow = {"a": 2, "b": 8, "c": 2}
     yield Case("stored_stack", (64, 1), stack, part="LFE5U-85F", clock_period_ns=10, layer_reuse_factor=slow)
-    yield Case("stored_fixed", (64, 1), [wide], fixed_latency=True, port_registers=True)
+    yield Case("stored_fixed", (64, 1), [wide], fixed_latency=True)
 
 
 def knob_cases() -> Iterator[Case]:

@@ -146,6 +146,13 @@ class Knobs:
             )
 
     def _check_ports(self) -> None:
+        if self.fixed_latency and self.port_registers:
+            raise ConfigError(
+                "fixed_latency",
+                "it contradicts 'port_registers': a beat may wait in the slice at the input, for how long depends on "
+                "the sequences before",
+                "Set one of them",
+            )
         for where, bits, most in (("user_bits", self.user_bits, 32), ("id_bits", self.id_bits, 16)):
             if not 0 <= bits <= most:
                 raise ConfigError(where, f"{bits} bits are impossible", f"Give from 0 (none) to {most}")
