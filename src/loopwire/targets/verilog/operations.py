@@ -92,7 +92,12 @@ def statements(
             return [f"assign {result} = {{{', '.join(text(part) for part in reversed(operation.operands))}}};"]
         case dp.Select():
             choice, before, entering = operation.operands
-            first = f"{only(choice)}[0]" if choice.count == 1 else only(choice)  # Icarus takes no [k][0]
+            # Icarus takes neither [k][0] nor a constant select in a loop.
+            first = f"{only(choice)}[0]" if choice.count == 1 else only(choice)
+            if choice.count == 1 < out.count:
+                chosen = f"{result}_is_entering"
+                statements = each(f"{chosen} ? {element(entering, 'k', width)} : {element(before, 'k', width)}")
+                return [f"wire {chosen} = {first};", *statements]
             return each(f"{first} ? {element(entering, 'k', width)} : {element(before, 'k', width)}")
         case dp.Compare():
             left, right = comparable(kind.left_shift, kind.right_shift)
@@ -118,9 +123,16 @@ def statements(
             instance = lut_product(operation, factors, result, kind.added)
             return [f"for (genvar k = 0; k < {out.count}; k++) begin : gen_{result}", *instance, "end"]
         case dp.Multiply():
-            a, b = (signed_factor(v, f"{text(v)}[{'0' if v.count == 1 else 'k'}]", width) for v in operation.operands)
+            before_loop = []
+            factors = []
+            for v in operation.operands:
+                factor = only(v)
+                if v.count == 1 < out.count and not v.signed:  # a constant select, which Icarus does not take in a loop
+                    before_loop.append(f"wire [{v.width - 1}:0] {result}_factor = {factor};")
+                    factor = f"{result}_factor"
+                factors.append(signed_factor(v, factor, width))
             added = f" + {literal(kind.added, width)}" if kind.added else ""
-            return each(f"{a} * {b}{added}")
+            return [*before_loop, *each(f"{factors[0]} * {factors[1]}{added}")]
         case dp.AddSub():
             left, right = (
                 shifted(element(v, "k", width), shift)
