@@ -247,6 +247,22 @@ def test_knobs_that_this_graph_cannot_have(settings: dict[str, Any], problem: st
         design(form("residuals"), **settings)
 
 
+def test_a_held_result_has_one_step_a_beat_or_all() -> None:
+    b = ModelBuilder()
+    w = Weights(5)
+    (steps,) = b.call(SimpleRnn("rnn", w(3, 2), w(3, 3), w(3), return_sequences=True), b.input("x", (6, 2)))
+    model = b.model("steps", (steps,), "test")
+    with pytest.raises(UnsupportedError) as caught:
+        loopwire.compile(model, CompileConfig(fixed_latency=True, bus_bits=128))
+    assert str(caught.value) == (
+        "fixed_latency: a beat of the result %rnn.h_sequence has 2 of its 6 steps: it leaves when the last of them is "
+        "there, and only the first beat of a sequence is held. Set 'bus_bits' so that a beat has one step, or all, or "
+        "leave 'fixed_latency' out"
+    )
+    for bus_bits in (48, 288):
+        prove(loopwire.compile(model, CompileConfig(fixed_latency=True, bus_bits=bus_bits)))
+
+
 def test_a_label_that_may_come_after_its_result_is_refused() -> None:
     b = ModelBuilder()
     x, v = b.input("x", (3, 2)), b.input("v", (2,))

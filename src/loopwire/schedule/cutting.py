@@ -249,7 +249,7 @@ class _Cutter:
                 raise UnsupportedError(_where(operand), problem, remedy)
 
     def _add_vector(self, node: Node, components: dict[Value, _Unit], units: list[_Unit]) -> None:
-        """Put a node that works once a sequence beside those that it needs, where no scan stands between them."""
+        """Put a node that works once a sequence beside those that it needs, where no scan is between them."""
         level = max((self._level(v) for v in node.operands if v not in self._constants), default=0)
         self._levels[node.result] = level
         known = [components[v] for v in node.operands if v in components and self._levels[v] == level]

@@ -36,12 +36,14 @@ class Waits:
         spread, issuing = offered[-1] - offered[0], (engine.steps - 1) * engine.round_cycles
         inside = spread + issuing if engine.reverse else max(spread, issuing)
         alone = engine.slots == 1 and not engine.reverse and spread <= issuing
-        if engine.waits or alone or self._apart_cycles >= inside + engine.round_cycles:
+        # The turns stop at the next slot so many cycles after the last step, which its own turn may have made late.
+        between = max(engine.spacing, engine.round_cycles - (engine.slots - 1) * engine.spacing)
+        late = -spread % engine.round_cycles if engine.reverse else (engine.round_cycles - 1) * (spread > issuing)
+        if engine.waits or alone or self._apart_cycles >= inside + max(engine.round_cycles, late + 1 + between):
             return None
         longest = engine.round_cycles - 1
         if engine.steps == 1:
             # A sequence leaves with its only step; the next one waits for its turn but where that is far behind.
-            between = max(engine.spacing, engine.round_cycles - (engine.slots - 1) * engine.spacing)
             longest = min(longest, max(between - self._apart_cycles, 0))
         self._apart_cycles = max(self._apart_cycles - longest, 0)
         return longest if self.longest else 0

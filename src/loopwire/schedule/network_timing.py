@@ -111,14 +111,10 @@ class NetworkTiming:
         expected: list[tuple[int | None, int]] = [(None, 0), *((k, 0) for k in range(len(self.engines)))]
         return places == expected and all(channel.is_wire for channel in self.channels)
 
-    @property
-    def output_beats(self) -> tuple[int, ...]:
-        """Beats of a full sequence's result at each output."""
-        beats = (self.to_output(index).beats for index in range(len(self.outputs)))
-        return tuple(
-            -(-count // pace.vectors_per_beat) * pace.beats_per_vector
-            for count, pace in zip(beats, self.outputs, strict=True)
-        )
+    def output_cycles(self, index: int) -> int:
+        """Return the least cycles from a full result's first beat to its last: one vector, and one beat, in each."""
+        vectors, pace = self.to_output(index).beats, self.outputs[index]
+        return max(vectors - pace.vectors_per_beat, 0) + vectors * (pace.beats_per_vector - 1)
 
     @property
     def most_sequences(self) -> int:

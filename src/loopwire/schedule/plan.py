@@ -31,7 +31,7 @@ from loopwire.timing.pipeline import Pipeline
 
 @dataclass(frozen=True)
 class Wires:
-    """The elements of a vector where it stands: from bit `start` on, or `whole` where nothing else stands there."""
+    """The elements of a vector among wires: from bit `start` on, or `whole` where the wires hold nothing else."""
 
     count: int
     type: FixedType
@@ -130,10 +130,9 @@ class Plan:
 
     @cached_property
     def _held(self) -> NetworkTiming:
-        # From the framer to the first beat that leaves: the others follow at once.
+        # From the framer to the first beat that leaves: the others follow as soon as they can.
         _, greatest = latency_range(self._sized)
-        (output,) = self.smallest.output_beats
-        return replace(self._sized, held_cycles=greatest - 2 * self.port_registers - (output - 1))
+        return replace(self._sized, held_cycles=greatest - self.smallest.output_cycles(0))
 
     @cached_property
     def latency_cycles(self) -> int:
@@ -163,11 +162,11 @@ class Plan:
         return steady_state(self.timing)
 
     def takes_fresh(self, engine: int) -> bool:
-        """Whether an engine is told which sequences start afresh."""
+        """Whether an engine learns which sequences start afresh."""
         return self.network.forgets(engine)
 
     def reads_fresh(self, index: int) -> bool:
-        """Whether anything behind an input is told by it which sequences start afresh."""
+        """Whether anything behind an input learns from it which sequences start afresh."""
         channels = self.smallest.of_source(Source(None, index))
         return self.slides(index) or any(self.carries_fresh(channel) for channel in channels)
 
@@ -321,11 +320,11 @@ def check_knobs(graph: Graph, knobs: Knobs) -> tuple[Graph, Network]:
             f"{knobs.copies} copies are more than the {steps} steps of a sequence",
             f"Give from 1 to {steps}" if steps > 1 else "Give 1",
         )
-    _beat_formats(graph, knobs)
+    _, outputs = _beat_formats(graph, knobs)
     for engine in network.engines:
         sharing_of(engine, knobs.reuse_factor_of(layer_of(engine)))
     _check_labels(graph, network, knobs)
-    _check_fixed_latency(network, knobs)
+    _check_fixed_latency(graph, network, outputs, knobs)
     return graph, network
 
 
@@ -342,11 +341,23 @@ def _check_labels(graph: Graph, network: Network, knobs: Knobs) -> None:
                 )
 
 
-def _check_fixed_latency(network: Network, knobs: Knobs) -> None:
-    if knobs.fixed_latency and not network.is_chain:
+def _check_fixed_latency(graph: Graph, network: Network, outputs: Sequence[BeatFormat], knobs: Knobs) -> None:
+    """Refuse to hold results until a time after which they leave at uneven ones all the same."""
+    if not knobs.fixed_latency:
+        return
+    if not network.is_chain:
         raise UnsupportedError(
             "fixed_latency",
             "branches of the model wait for one another, and for how long depends on all sequences before: no greatest "
             "latency is known until which a result could be held",
             "Leave 'fixed_latency' out",
         )
+    for value, format in zip(graph.outputs, outputs, strict=True):
+        steps, at_once = _steps(value), format.vectors_per_beat
+        if 1 < at_once < steps:
+            raise UnsupportedError(
+                "fixed_latency",
+                f"a beat of the result %{value.name} has {at_once} of its {steps} steps: it leaves when the last of "
+                "them is there, and only the first beat of a sequence is held",
+                "Set 'bus_bits' so that a beat has one step, or all, or leave 'fixed_latency' out",
+            )
