@@ -113,6 +113,8 @@ def started(
             yield process
         finally:
             _kill(process)
+            process.wait()
+            _wait_for_group(process.pid)
 
 
 def stop_all() -> None:
@@ -162,3 +164,12 @@ def _kill(process: Process) -> None:
     with contextlib.suppress(KeyError, ProcessLookupError):
         _running.remove(process)
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def _wait_for_group(group: int, longest_s: float = 1.0) -> None:
+    """Wait until all of a killed process group have ended: before, one may still make a file in a folder that goes."""
+    deadline_s = time.monotonic() + longest_s
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # PermissionError: its number is another's now
+        while time.monotonic() < deadline_s:
+            os.killpg(group, 0)
+            time.sleep(0.001)
