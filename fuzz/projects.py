@@ -24,10 +24,9 @@ from loopwire.config import CompileConfig
 from loopwire.implementation import _sources
 from loopwire.project.files import GRAPH
 from loopwire.project.folder import MARKER
-from loopwire.project.written import DRAWINGS, REPORT, add_built, read_verilog_facts
+from loopwire.project.written import DRAWINGS, REPORT, add_built, read_verilog_facts, report_files
 from loopwire.report.built import Built
-from loopwire.report.drawings import Evidence, draw
-from loopwire.report.html import page
+from loopwire.report.drawings import draw
 from loopwire.tools import quartus, vivado
 from loopwire.tools.rtl_files import RtlFiles
 
@@ -111,9 +110,7 @@ def _project(stateful: bool) -> Files:
     design = loopwire.compile(small_model(), CompileConfig.from_dict({**choices, "stateful": stateful}))
     report = replace(design.report(), command="loopwire compile model.keras --out project")
     with tempfile.TemporaryDirectory() as folder:
-        drawings = draw(report, design.target.pictures(design.hardware), Evidence())
-        more = {REPORT: report.to_json(), "report.md": report.to_markdown(), "report.html": page(report, drawings)}
-        design.write(Path(folder, FOLDER), more={**more, DRAWINGS: drawings.to_json()})
+        design.write(Path(folder, FOLDER), more=report_files(report, draw(report, design.pictures())))
         paths = [path for path in Path(folder).rglob("*") if path.is_file()]
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 

@@ -30,6 +30,8 @@ from loopwire.hls4ml.notes import Notes
 from loopwire.hls4ml.settings import HlsConfig
 from loopwire.ir.types import FixedType
 from loopwire.layers.roles import Role
+from loopwire.project.written import add_built
+from loopwire.report.built import Built
 
 JETS = Path(__file__).parents[1] / "examples" / "jets"
 TAGGER = JETS / "jet_lstm20.keras"
@@ -455,6 +457,8 @@ def test_build_gives_verified_firmware(small: Path, tmp_path: Path) -> None:
     with pytest.warns(hls4ml.Hls4mlWarning, match="build, synth: no effect: synthesis is the vendor tool's"):
         unverified = project.build(reset=True, csim=False, synth=True)
     assert unverified["verification"] is None
+    synthesised = Built("Tool 1.0", "synthesised")
+    assert add_built(tmp_path / "out", synthesised).built == (synthesised,)
 
 
 def test_build_never_destroys(small: Path, tmp_path: Path) -> None:

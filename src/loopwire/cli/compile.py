@@ -90,9 +90,8 @@ def _compile(
 
     from loopwire.optimise.config_file import to_toml
     from loopwire.project.folder import reserved
-    from loopwire.project.written import DRAWINGS
+    from loopwire.project.written import report_files
     from loopwire.report.drawings import draw
-    from loopwire.report.html import page
     from loopwire.report.summary import AUCS, FACTS
 
     console = Console()
@@ -108,13 +107,7 @@ def _compile(
         report = replace(report, command=printable(shlex.join(_command())), **chosen)
         with step(progress, "Writing"):
             inputs = None if data is None else data.inputs
-            drawings = draw(report, design.target.pictures(design.hardware), evidence)
-            reports = {
-                "report.json": report.to_json(),
-                "report.md": report.to_markdown(),
-                "report.html": page(report, drawings),
-                DRAWINGS: drawings.to_json(),
-            }
+            reports = report_files(report, draw(report, design.pictures(), evidence))
             if chosen:
                 reports["chosen.toml"] = to_toml(design.config)
             design.write(out, inputs, reports)
@@ -215,7 +208,7 @@ def _report(
     with step(progress, "Solving"):
         report = replace(design.report(), **judged.facts)
     found = shortage(report.estimated)
-    if found is not None:  # told now: who sees it may want to stop
+    if found is not None:  # printed now: who sees it may want to stop
         problem, remedy = found
         if not is_asked:
             remedy = f"To have it all the same, add --simulate {sequences}. To make it fit: {_fitting_command()}"
@@ -238,7 +231,7 @@ def _judge(progress: Progress, design: Design, data: Data) -> Judgement:
 
     with step(progress, "Emulating") as update:
         found = outputs(design, data, update)
-    if found.clipping:  # told now, since who sees it may want to stop and choose other types
+    if found.clipping:  # printed now, since who sees it may want to stop and choose other types
         title = "Tensors that clip: some values do not fit their type"
         print_table(progress.console, title, CLIPPING, clipping_rows(found.clipping))
     with step(progress, "Profiling"):

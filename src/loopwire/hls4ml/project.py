@@ -15,7 +15,8 @@ from loopwire.design import Design
 from loopwire.hls4ml.notes import Notes
 from loopwire.hls4ml.trace import Reals, layer_results
 from loopwire.project.folder import check_project
-from loopwire.report.html import page
+from loopwire.project.written import REPORT, report_files
+from loopwire.report.drawings import draw
 from loopwire.verification import verify
 
 VENDOR_STAGES = "no effect: synthesis is the vendor tool's, for which the project has scripts; see its README"
@@ -172,10 +173,9 @@ class HlsModel:
             count = self.design.config.simulate_sequences
             verification = verify(self.design, self.design.random_inputs(count) if x is None else x, count)
         report = self.design.report(verification)
-        text = report.to_json()
-        reports = {"report.json": text, "report.md": report.to_markdown(), "report.html": page(report)}
+        reports = report_files(report, draw(report, self.design.pictures()))
         self.design.write(self.output_dir, x, reports)
-        facts: dict[str, Any] = json.loads(text)
+        facts: dict[str, Any] = json.loads(reports[REPORT])
         return facts
 
     def _inputs(self) -> npt.NDArray[Any] | None:

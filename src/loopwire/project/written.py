@@ -109,6 +109,16 @@ def read_report(project: Path) -> Report:
         ) from None
 
 
+def report_files(report: Report, drawings: Drawings) -> dict[str, str]:
+    """Return the files of a report by their names in a project: what `add_built` reads, and what people read."""
+    return {
+        REPORT: report.to_json(),
+        DRAWINGS: drawings.to_json(),
+        "report.md": report.to_markdown(),
+        "report.html": page(report, drawings),
+    }
+
+
 def _read_drawings(project: Path) -> Drawings:
     try:
         return drawings_from_json(read_bounded(project / DRAWINGS, MAX_DRAWINGS_BYTES).decode())
@@ -129,10 +139,5 @@ def add_built(project: Path, built: Built) -> Report:
     before = read_report(project)
     others = (other for other in before.built if (other.stage, other.part) != (built.stage, built.part))
     report = replace(before, built=(*others, built))
-    reports = {
-        REPORT: report.to_json(),
-        "report.md": report.to_markdown(),
-        "report.html": page(report, _read_drawings(project)),
-    }
-    replace_files(project, reports)
+    replace_files(project, report_files(report, _read_drawings(project)))
     return report

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from loopwire.implementation import synthesise
-from loopwire.project.written import DRAWINGS, REPORT
+from loopwire.project.written import report_files
 from loopwire.report.built import Built
-from loopwire.report.drawings import Evidence, draw
-from loopwire.report.html import page
+from loopwire.report.drawings import draw
 from loopwire.report.summary import Verification
+from loopwire.system.progress import Progress
 from loopwire.tradeoff.exploration import Exploration
 from loopwire.verification import verify
 
@@ -41,7 +40,7 @@ def prove(
     verified: int,
     synthesised: int,
     sequences: int,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> list[Proof]:
     """Write, simulate and synthesise designs that are spread over a front.
 
@@ -65,9 +64,7 @@ def prove(
         design = found.design(place)
         verification = verify(design, data, sequences)
         report = design.report(verification)
-        drawings = draw(report, design.target.pictures(design.hardware), Evidence())
-        reports = {REPORT: report.to_json(), DRAWINGS: drawings.to_json(), "report.html": page(report, drawings)}
-        written = design.write(folder / f"{place:03}", data, reports)
+        written = design.write(folder / f"{place:03}", data, report_files(report, draw(report, design.pictures())))
         built = synthesise(written) if place in to_build else None
         proofs.append(Proof(place, written, verification, built))
     return proofs
