@@ -66,7 +66,7 @@ def is_table_of_modules(value: Any) -> bool:
 
 
 def is_table_of_ports(value: Any) -> bool:
-    """Tell whether a table tells of a module's ports by their names."""
+    """Say whether a table lists a module's ports by their names."""
     kinds: Kinds = {"direction": lambda word: word in ("input", "output"), "bits": lambda n: n == 0 or is_count(n)}
     return (
         isinstance(value, dict)
@@ -76,7 +76,7 @@ def is_table_of_ports(value: Any) -> bool:
 
 
 def is_table_of_streams(value: Any) -> bool:
-    """Tell whether a table tells of ports by their tensors' names."""
+    """Say whether a table lists ports by their tensors' names."""
     return (
         isinstance(value, dict)
         and len(value) > 0

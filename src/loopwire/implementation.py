@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from loopwire.project.loaded import Project
 from loopwire.project.written import add_built, read_report, read_verilog_facts
 from loopwire.report.built import Built
 from loopwire.report.summary import Report
+from loopwire.system.progress import Progress
 from loopwire.text.names import FileName
 from loopwire.tools import harness, nextpnr
 from loopwire.tools.fabrics import FABRICS, Fabric, fabric_of
@@ -25,7 +26,6 @@ from loopwire.tools.rtl_files import ports_of
 from loopwire.tools.synthesis import synthesise as synthesise_layers
 from loopwire.tools.yosys import find_yosys
 
-Progress = Callable[[int, int], None]
 FOLDER = "routed"
 """Of bitstream and logs, in the project."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +15,9 @@ from loopwire.report.clipping import Clipping, ClippingMeter
 from loopwire.report.doubts import doubts
 from loopwire.report.drawings import Evidence
 from loopwire.report.roc import class_rocs, confusion, working_points
+from loopwire.system.progress import Progress
 
 Reals = npt.NDArray[np.float64]
-Progress = Callable[[int, int], None]
-"""Called with how many sequences are done, of how many."""
 
 PARTS = 40
 """In which data are looked at, so that a progress bar moves."""

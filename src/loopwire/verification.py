@@ -7,7 +7,7 @@ from loopwire.data import Inputs, check_batch
 from loopwire.design import Design
 from loopwire.errors import DataError
 from loopwire.report.summary import Verification
-from loopwire.targets.protocol import Progress
+from loopwire.system.progress import Progress
 
 
 def verify(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,10 +15,10 @@ from loopwire.boards.identity import Identity
 from loopwire.boards.link import FRESH, LAST, RESULT, WRITE, Frame, Link, Port
 from loopwire.errors import BoardError
 from loopwire.ir.fixed_point import Integers
+from loopwire.system.progress import Progress
 
 Counts = npt.NDArray[np.int64]
 Fresh = npt.NDArray[np.bool_]
-Progress = Callable[[int, int], None]
 
 ANSWER_S = 2.0
 """That a board may take to answer what it has received."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from loopwire.boards.client import BoardClient, Progress
+from loopwire.boards.client import BoardClient
 from loopwire.boards.identity import ONE_STREAM, Identity, sources_digest
 from loopwire.boards.several_ports import Side
 from loopwire.emulator.calls import evaluate_calls
@@ -22,6 +22,7 @@ from loopwire.ir.fixed_point import Integers, quantise, to_real
 from loopwire.knobs import Knobs
 from loopwire.layers.model import Tensor
 from loopwire.project.written import read_facts, read_graph
+from loopwire.system.progress import Progress
 
 EMULATED_AT_ONCE = 512
 DIFFERS = "Check the routed clock of the bitstream, and its supply; else report it with the model"

@@ -51,7 +51,7 @@ def magnitude(value_range: Range) -> int:
 
 @lru_cache(maxsize=256)
 def table_cells(form: TableForm) -> tuple[int, int, npt.NDArray[np.int64]]:
-    """Return the lowest input told apart, the bits dropped, and the results from there to the highest input."""
+    """Return the lowest input with a result of its own, the bits dropped, and the results from there to the highest."""
     # A folded table drops bits of |x|, which is not the same as dropping them of x.
     dropped = form.dropped_bits if form.symmetry is None else 0
     count = ((form.domain_high - form.domain_low) >> dropped) + 1

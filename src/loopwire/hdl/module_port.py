@@ -29,7 +29,7 @@ STATUS = (
     ModulePort("output", "status_framing_error", about="since the reset a beat broke the framing"),
     ModulePort("output", "status_overrun", about="since the reset a sequence was longer than it may be"),
 )
-"""What a design tells of its input."""
+"""The status outputs of a design's input."""
 
 
 def declarations(ports: tuple[ModulePort, ...]) -> list[str]:

@@ -16,13 +16,13 @@ from loopwire.knobs import Knobs
 from loopwire.optimise.clock import clock_periods_ns, fastest
 from loopwire.optimise.shapes import Limits, Shape, Shapes
 from loopwire.report.chosen import QUANTITIES, ChosenKnob, Target
+from loopwire.system.progress import Progress, silent
 
 Bounds = dict[str, float]
 THE_PART: Bounds = {"max_share": 1.0}
 TIMES = {"max_latency_ns", "max_interval_cycles"}
 COARSE, FINE = 1.25, 1.05
 """Ratios of clock periods that are tried one after the other, where each is a search of its own."""
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -69,51 +69,37 @@ def choose(
         problem = f"the cycles and the area of {design.config.target} are known to its tool only"
         raise ConfigError("targets", problem, "Give knobs instead")
     if targets.min_clock_ns is None:
-        return _choose(design, targets.bounds(), progress or _silent)
-    return _with_a_clock(design, targets.min_clock_ns, targets.bounds(), progress or _silent)
+        return _choose(design, targets.bounds(), progress or silent)[0]
+    return _with_a_clock(design, targets.min_clock_ns, targets.bounds(), progress or silent)
 
 
 def _with_a_clock(design: Design, least_ns: float, bounds: Bounds, progress: Progress) -> Choice:
     """Choose at many clock periods, and return the best choice of all."""
-    found: dict[float, Choice] = {}
+    found: dict[float, tuple[Choice, Bounds]] = {}
 
-    def at(period_ns: float) -> Choice | None:
+    def latency_cycles(period_ns: float) -> int | None:
         clocked = replace(design, config=replace(design.config, clock_period_ns=period_ns))
         try:
-            chosen = _choose(clocked, bounds, progress) if bounds else _unchanged(clocked)
+            chosen, reached = _choose(clocked, bounds, progress) if bounds else (Choice(clocked, (), ()), {})
+            cycles = chosen.design.predicted_cycles.latency_cycles
         except ConfigError:  # too fast a clock for an operation, or nothing within the bounds
             return None
         knobs = (*chosen.knobs, ChosenKnob("clock_period_ns", f"{period_ns:g}"))
-        return found.setdefault(period_ns, replace(chosen, knobs=knobs))
-
-    def latency_cycles(period_ns: float) -> int | None:
-        chosen = at(period_ns)
-        return None if chosen is None else chosen.design.predicted_cycles.latency_cycles
+        found[period_ns] = replace(chosen, knobs=knobs), reached
+        return cycles
 
     if TIMES & bounds.keys():
-        choices = [chosen for period_ns in clock_periods_ns(least_ns, COARSE) if (chosen := at(period_ns))]
-        if choices:
-            return min(choices, key=_share)
+        for period_ns in clock_periods_ns(least_ns, COARSE):
+            latency_cycles(period_ns)
+        best = min(found, key=lambda period_ns: found[period_ns][1]["max_share"], default=None)
     else:
         best = fastest(clock_periods_ns(least_ns, FINE if bounds else 1.0), latency_cycles)
-        if best is not None:
-            return found[best]
-    return _choose(design, bounds, progress)  # ends in the refusal
+    chosen, _ = _choose(design, bounds, progress) if best is None else found[best]  # or its refusal
+    return chosen
 
 
-def _unchanged(design: Design) -> Choice:
-    """Return a design as it is, once it has been planned."""
-    assert design.predicted_cycles
-    return Choice(design, (), ())
-
-
-def _share(choice: Choice) -> float:
-    """Return the largest share of the part that the estimate gives."""
-    return max((use.used / (use.available or 1e-9) for use in choice.design.report().estimated), default=0.0)
-
-
-def _choose(design: Design, asked: Bounds, progress: Progress) -> Choice:
-    """Choose at the design's clock."""
+def _choose(design: Design, asked: Bounds, progress: Progress) -> tuple[Choice, Bounds]:
+    """Choose at the design's clock; return what the choice reaches too."""
     search = _Search(design, progress)
     found = search.best(THE_PART | asked, None if TIMES & asked.keys() else "max_latency_ns")
     if found is None:
@@ -122,7 +108,7 @@ def _choose(design: Design, asked: Bounds, progress: Progress) -> Choice:
     knobs = {knob: getattr(search.knobs(shape), knob) for knob in CHOSEN_KNOBS}
     chosen = replace(design, config=replace(design.config, **knobs))
     told = tuple(ChosenKnob(knob, _text(knobs[knob])) for knob in ("layer_reuse_factor", "interleave", "copies"))
-    return Choice(chosen, told, tuple(Target(name, bound, reached[name]) for name, bound in asked.items()))
+    return Choice(chosen, told, tuple(Target(name, bound, reached[name]) for name, bound in asked.items())), reached
 
 
 class _Search:
@@ -198,10 +184,6 @@ class _Search:
             "max_brams": resources.bram18s,
             "max_share": shape.size[0],
         }
-
-
-def _silent(done: int, total: int) -> None:
-    """Be no progress."""
 
 
 def _is_within(reached: Bounds, bounds: Bounds) -> bool:

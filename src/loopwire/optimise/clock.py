@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 
 STEP_NS = 0.01
-"""Clock periods are told apart by so much."""
+"""The smallest difference of two clock periods that are tried."""
 SLOWEST_NS = 50.0
 """No slower clock is tried: at it a cell's whole loop is one cycle."""
 

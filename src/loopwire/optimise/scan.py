@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from loopwire.optimise.criterion import METRICS, Criterion, Judge, Measure
 from loopwire.optimise.events import checked_events
 from loopwire.optimise.groups import Probe, configuration, fixed
 from loopwire.report.figures import figure
+from loopwire.system.progress import Progress
 from loopwire.text.table import Table
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def scan(
     integers: Iterable[int] = INTEGERS,
     fractions: Iterable[int] = FRACTIONS,
     metric: str = "auc",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Scan:
     """Evaluate a model with every tensor, pre-activations too, in each of the types.
 

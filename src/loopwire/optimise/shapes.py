@@ -10,7 +10,7 @@ fastest, a lower bound, until it is planned.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +31,7 @@ from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.schedule.network import Network
 from loopwire.schedule.plan import Plan, assemble, network_of
 from loopwire.schedule.planner import Planner
+from loopwire.system.progress import Progress
 from loopwire.timing.pipeline import Pipeline
 
 Size = tuple[float, float]
@@ -127,7 +128,7 @@ class Shapes:
         device: Device,
         clock_period_ns: float,
         knobs: Knobs,
-        progress: Callable[[int, int], None],
+        progress: Progress,
     ) -> None:
         """Take a lowered graph; of the knobs, those that are not chosen stay as they are.
 

@@ -61,11 +61,11 @@ def page(report: Report, drawings: Drawings = NO_DRAWINGS) -> str:
     )
 
 
-def rendered(template: str, **values: Any) -> str:
-    """Return a template of this folder with all texts escaped, and its numbers unbroken."""
+def rendered(template: str, package: str = "loopwire.report", **values: Any) -> str:
+    """Return a template of a package with all texts escaped, and its numbers unbroken."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-    folder = resources.files("loopwire.report")
+    folder = resources.files(package)
     loader = FunctionLoader(lambda name: folder.joinpath(name).read_text("utf-8"))
     environment = Environment(
         loader=loader,

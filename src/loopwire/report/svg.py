@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 COLOURS = ("#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#edc948", "#76b7b2", "#ff9da7", "#9c755f", "#bab0ac")
-"""Told apart on white and on black."""
+"""Can be distinguished on white and on black."""
 INK = "currentColor"
 
 

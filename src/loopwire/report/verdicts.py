@@ -21,7 +21,7 @@ FULL_PERCENT = 80.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """One answer: what was asked, how it stands, and why."""
+    """One answer: what was asked, the state of it, and why."""
 
     name: str
     state: State

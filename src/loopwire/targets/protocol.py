@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from loopwire.config import CompileConfig
@@ -11,9 +11,7 @@ from loopwire.devices import Device
 from loopwire.fact_kinds import Kinds
 from loopwire.quantised_model import QuantisedModel
 from loopwire.report.summary import HardwareFacts, Verification
-
-Progress = Callable[[int, int], None]
-"""Called with how many sequences are done, of how many."""
+from loopwire.system.progress import Progress
 
 
 class Target(Protocol):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from loopwire.devices import Device
 from loopwire.report.built import Built
 from loopwire.system.cache import Files, cached
 from loopwire.system.folders import temporary_folder
+from loopwire.system.progress import Progress
 from loopwire.text.names import FileName
 from loopwire.tools import nextpnr
 from loopwire.tools.fabrics import fabric_of, uses
@@ -51,7 +52,7 @@ def route(
     clock_mhz: float,
     seed: int = 1,
     timeout_s: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> RoutedDesign:
     """Place and route a design.
 

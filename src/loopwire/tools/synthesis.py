@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from loopwire.report.built import Built, LayerUse
 from loopwire.system.cache import Files, cached
 from loopwire.system.folders import temporary_folder
 from loopwire.system.programs import stop_all
+from loopwire.system.progress import Progress
 from loopwire.text.names import file_name
 from loopwire.tools.fabrics import RESOURCES, Fabric, uses
 from loopwire.tools.yosys import Yosys, find_yosys
@@ -57,7 +58,7 @@ def synthesise(
     fabric: Fabric,
     device: Device | None,
     timeout_s: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Built:
     """Return what a design takes.
 

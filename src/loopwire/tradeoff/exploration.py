@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from loopwire.ir.text import print_graph
 from loopwire.layers.model import Model
 from loopwire.optimise.criterion import EXAMPLE, Criterion
 from loopwire.optimise.events import checked_events
+from loopwire.system.progress import Progress, silent
 from loopwire.text.table import Table, data_frame
 from loopwire.tradeoff.search import OBJECTIVES, OUTCOME, Search
 from loopwire.tradeoff.space import Space, check_parts
@@ -110,7 +111,7 @@ def explore(
     journal: str | Path | None = None,
     processes: int | None = None,
     scheduler: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Exploration:
     """Try many designs of a model, and return those that none beats in all objectives.
 
@@ -156,15 +157,11 @@ def explore(
     with workers(processes, scheduler) as found:
         search = Search(task, space, objectives, targets.bounds(), seed, file, digest)
         end_s = None if minutes is None else time.monotonic() + 60 * minutes
-        search.run(found, trials, end_s, progress or _silent)
+        search.run(found, trials, end_s, progress or silent)
     finished = search.finished()
     points = [Point(t.number, space.config(t.params), Outcome(**t.user_attrs[OUTCOME])) for t in search.front()]
     refused = sum(not trial.values for trial in finished)
     return Exploration(model, criterion, tuple(objectives), tuple(points), len(finished), refused)
-
-
-def _silent(done: int, total: int) -> None:
-    """Be no progress."""
 
 
 def _check(objectives: Sequence[str], trials: int | None, minutes: float | None) -> None:

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 from loopwire.optimise.config_file import to_toml
+from loopwire.report.html import rendered
 from loopwire.system.outputs import write_file
 from loopwire.tradeoff.exploration import Exploration
 
@@ -44,8 +45,6 @@ def settings_file(folder: Path, place: int) -> Path:
 
 def page(found: Exploration, folder: Path, model: Path) -> str:
     """Return the front as a page of HTML that needs nothing else."""
-    from jinja2 import Environment, StrictUndefined
-
     points = []
     for place, point in enumerate(found.front):
         reached, config = point.outcome, point.config
@@ -66,9 +65,9 @@ def page(found: Exploration, folder: Path, model: Path) -> str:
             ["loopwire", "compile", str(model), "--config", str(settings), "--out", f"build/{place:03}"]
         )
         points.append({"cells": cells, "values": values, "command": command, "settings": to_toml(config)})
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(Path(__file__).with_name("page.html.j2").read_text())
-    return template.render(
+    return rendered(
+        "page.html.j2",
+        "loopwire.tradeoff",
         model=found.model.name,
         keep=str(found.criterion),
         tried=found.tried,

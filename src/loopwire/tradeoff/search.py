@@ -1,7 +1,7 @@
 """The search: generations of trials in a journal, from which it goes on after a stop.
 
 Ref: K. Deb et al., "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE Trans. Evol. Comput. 6 (2002)
-182-197, as optuna has it. A generation is asked for as a whole before any of it is told, and each trial has a random
+182-197, as optuna has it. A generation is asked for as a whole before any of it counts, and each trial has a random
 seed of its own: so the same seed gives the same designs whatever the number of workers, and after a restart.
 """
 
@@ -11,10 +11,12 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loopwire.errors import OutputError, ToolError
+from loopwire.system.progress import Progress
 from loopwire.tradeoff.seeds import seeds
 from loopwire.tradeoff.space import Space
 from loopwire.tradeoff.trial import Outcome, Refused, Task, evaluate
@@ -74,10 +76,14 @@ class Search:
         """
         self._task, self._space, self._objectives, self._bounds, self._seed = task, space, objectives, bounds, seed
         self._variables = space.distributions()
-        self._journal = journal
-        with _journal_told(journal):
-            self._study = _study(len(objectives), journal)
-            known = self._study.user_attrs.get(SEARCH)
+        self._writes = partial(_failures_reported, journal)
+        with self._writes():
+            try:
+                self._study = _study(len(objectives), journal)
+                known = self._study.user_attrs.get(SEARCH)
+            except (ValueError, LookupError) as error:
+                problem = f"it is no journal of a search ({error})"
+                raise OutputError(str(journal), problem, "Choose another place") from None
             if known is None:
                 self._study.set_user_attr(SEARCH, digest)
         if known not in (None, digest):
@@ -92,7 +98,7 @@ class Search:
         workers: Workers,
         trials: int | None,
         end_s: float | None,
-        progress: Callable[[int, int], None],
+        progress: Progress,
     ) -> None:
         """Try designs, generation by generation.
 
@@ -105,21 +111,25 @@ class Search:
         Raises:
             OutputError: the journal cannot be written.
         """
-        with _journal_told(self._journal):
-            if not self._study.get_trials(deepcopy=False):
-                for values in seeds(self._task, self._space, self._bounds, self._seed):
+        if not self._study.get_trials(deepcopy=False):
+            first = seeds(self._task, self._space, self._bounds, self._seed)
+            with self._writes():
+                for values in first:
                     self._study.enqueue_trial(dict(values))
-            while (told := len(self.finished())) < (trials or told + 1):
-                if end_s is not None and time.monotonic() >= end_s:
-                    return
-                generation = self._generation(told)[: None if trials is None else trials - told]
-                opened = [trial for trial in generation if OUTCOME not in trial.user_attrs]
-                configs = [self._space.config(trial.params) for trial in opened]
-                done = told + len(generation) - len(opened)
-                for place, outcome in workers.run(evaluate, self._task, configs):
+        while (ended := len(self.finished())) < (trials or ended + 1):
+            if end_s is not None and time.monotonic() >= end_s:
+                return
+            with self._writes():
+                generation = self._generation(ended)[: None if trials is None else trials - ended]
+            opened = [trial for trial in generation if OUTCOME not in trial.user_attrs]
+            configs = [self._space.config(trial.params) for trial in opened]
+            done = ended + len(generation) - len(opened)
+            for place, outcome in workers.run(evaluate, self._task, configs):
+                with self._writes():
                     self._keep(opened[place], outcome)
-                    done += 1
-                    progress(done, trials or 0)
+                done += 1
+                progress(done, trials or 0)
+            with self._writes():
                 for trial in generation:
                     self._tell(trial)
 
@@ -137,16 +147,16 @@ class Search:
         firsts = {tuple(trial.values): trial for trial in reversed(unbeaten)}
         return [trial for _, trial in sorted(firsts.items(), key=lambda pair: pair[0])]
 
-    def _generation(self, told: int) -> list[Trial]:
-        """Return the trials of a generation that are not told yet: those begun before a stop, and new ones."""
+    def _generation(self, ended: int) -> list[Trial]:
+        """Return the trials of a generation that have not ended: those begun before a stop, and new ones."""
         from optuna import Trial
         from optuna.samplers import NSGAIISampler
         from optuna.trial import TrialState
 
         begun = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         generation = [Trial(self._study, trial._trial_id) for trial in begun]
-        while not generation or (told + len(generation)) % POPULATION:
-            own = hashlib.sha256(f"{self._seed} {told + len(generation)}".encode()).digest()
+        while not generation or (ended + len(generation)) % POPULATION:
+            own = hashlib.sha256(f"{self._seed} {ended + len(generation)}".encode()).digest()
             self._study.sampler = NSGAIISampler(population_size=POPULATION, seed=int.from_bytes(own[:4]))
             generation.append(self._study.ask(self._variables))
         return generation
@@ -193,8 +203,8 @@ def _study(objectives: int, journal: Path | None) -> Study:
 
 
 @contextmanager
-def _journal_told(journal: Path | None) -> Iterator[None]:
-    """Raise an `OutputError` where the journal cannot be used."""
+def _failures_reported(journal: Path | None) -> Iterator[None]:
+    """Raise an `OutputError` where the journal cannot be written."""
     try:
         yield
     except OSError as error:
@@ -202,7 +212,3 @@ def _journal_told(journal: Path | None) -> Iterator[None]:
         raise OutputError(
             str(journal), problem, "Make room, or choose another place; the search goes on there"
         ) from None
-    except (ValueError, LookupError) as error:
-        if journal is None:
-            raise
-        raise OutputError(str(journal), f"it is no journal of a search ({error})", "Choose another place") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -55,9 +56,20 @@ class _Cluster:
         places = {task.key: place for place, task in enumerate(tasks)}
         try:
             for task in as_completed(tasks):
-                yield places[task.key], task.result()
+                yield places[task.key], self._result(task)
         finally:
             self._client.cancel(tasks)
+
+    def _result(self, task: Any) -> Any:
+        from distributed import KilledWorker
+
+        try:
+            return task.result()
+        except KilledWorker:
+            problem = f"{RETRIES + 1} workers were lost, one after the other, with the same trial"
+        except (CancelledError, OSError):
+            problem = "the scheduler is lost"
+        raise ToolError("workers", problem, "The same command goes on from the journal")
 
 
 @contextmanager

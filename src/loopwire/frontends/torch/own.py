@@ -18,7 +18,7 @@ from loopwire.layers.cell import Cell
 from loopwire.layers.model import Layer, Shape
 
 OWN = "module of the user's own"
-"""Target of a node that stands for such a module."""
+"""Target of a node in place of such a module."""
 INPUTS = "inputs"
 """The argument that holds what comes from outside of it."""
 
@@ -92,7 +92,7 @@ def called(trace: Trace, node: Node, inputs: Sequence[View], program: Program, a
 
     Args:
         trace: of the graph.
-        node: stands for the module.
+        node: in place of the module.
         inputs: what it reads.
         program: which holds its arrays.
         array: returns one of them by its name in the graph.

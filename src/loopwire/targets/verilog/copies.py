@@ -55,7 +55,7 @@ class Copies:
     # --- the module of a copy ---
 
     def module(self, name: Identifier, modules: Sequence[Identifier]) -> str:
-        """Return the text of the module that stands several times.
+        """Return the text of the module that there are several of.
 
         Args:
             name: of the module.

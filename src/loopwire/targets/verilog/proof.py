@@ -14,7 +14,7 @@ from loopwire.errors import DataError, VerificationError
 from loopwire.report.summary import Cycles, Verification
 from loopwire.schedule.cycles import arrivals, run
 from loopwire.simulate.simulation import FAULT, SimulationResult, Stimulus
-from loopwire.targets.protocol import Progress
+from loopwire.system.progress import Progress
 from loopwire.targets.verilog.hardware import VerilogHardware
 
 Fresh = npt.NDArray[np.bool_]

@@ -97,7 +97,7 @@ def _header(name: Identifier, plan: Plan, ports: Ports) -> list[str]:
 
 
 def _about(name: Identifier, plan: Plan, ports: Ports) -> list[str]:
-    """Return what is told above the module."""
+    """Return the comment above the module."""
     copies = [f"// Sequences are dealt to {plan.copies} copies in turn."] if plan.copies > 1 else []
     told = list(FRESH) if any(map(plan.takes_fresh, range(len(plan.engines)))) else []
     if len(ports.all) > 2:
@@ -123,7 +123,7 @@ def _about(name: Identifier, plan: Plan, ports: Ports) -> list[str]:
 
 
 def _window(plan: Plan, port: Port) -> list[str]:
-    """Return what is told of an input that brings samples of a window."""
+    """Return the comment on an input that brings samples of a window."""
     if not plan.slides(port.index):
         return []
     return [line.format(steps=plan.input_steps[port.index], channels=plan.window_channels) for line in WINDOW]

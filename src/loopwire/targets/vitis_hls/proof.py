@@ -7,7 +7,7 @@ import numpy as np
 from loopwire.data import Batch
 from loopwire.errors import VerificationError
 from loopwire.report.summary import Verification
-from loopwire.targets.protocol import Progress
+from loopwire.system.progress import Progress
 from loopwire.targets.vitis_hls.hardware import HlsHardware, flat
 
 SEQUENCES_A_RUN = 250
