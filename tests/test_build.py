@@ -110,6 +110,7 @@ def test_the_tool_on_path_is_run_and_reported(
     put_tool(tmp_path / "bin", TOOL.format(arguments=arguments), monkeypatch, program)
     result = command("build", project)
     assert result.exit_code == 0, result.output
+    assert result.stderr.endswith("next: loopwire explore MODEL --data DATA --part xcku115-flvb2104-2-i\n")
     told = (project / "report.md").read_text()
     for row in (
         f"| Latency | 110 cycles, 550 ns | synthesised, {name} 2023.1 |",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 
@@ -64,6 +65,8 @@ def test_init_writes_settings_that_compile_as_they_are(folder: Path) -> None:
     begin = next(place for place, line in enumerate(lines) if line.startswith("# [layer."))
     file.write_text("\n".join([*lines[:begin], *(line.removeprefix("# ") for line in lines[begin:])]))
     assert set(loopwire.CompileConfig.from_toml(file).layer) == {"lstm1", "dense1"}
+    facts = json.loads(run("init", folder / "tiny.h5", "--out", folder / "json.toml", "--json").stdout)
+    assert facts == {"settings": str(folder / "json.toml")}
     again = run("init", folder / "tiny.h5", "--out", file)
     assert again.exit_code == 1 and f"{file}: it is there already. Remove it, or name another" in again.stderr
 
@@ -126,9 +129,33 @@ def test_scan_prints_its_table(folder: Path) -> None:
     assert len(points) == 1
 
 
-def test_help_is_quick_and_whole() -> None:
+def test_help_lists_every_command() -> None:
     shown = run("--help").stdout
     assert all(f"  {command.name} " in shown for command in COMMANDS)
+
+
+WRITES_A_PAGE = {"compile", "precision", "explore", "synth", "route", "build"}
+
+
+@pytest.mark.parametrize("name", main.list_commands(click.Context(main)))
+def test_every_command_prints_json_and_names_the_next(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert {"--json", "-q", "--quiet", "-v", "--verbose"} <= options
+    assert ("--open" in options) == (name in WRITES_A_PAGE)
+    assert all(parameter.help for parameter in command.params if isinstance(parameter, click.Option))
+    assert "next_step(" in Path(inspect.getfile(inspect.unwrap(command.callback))).read_text()
+
+
+def test_figures_as_json(folder: Path) -> None:
+    pytest.importorskip("mplhep", reason="the figures need matplotlib and mplhep (pip install loopwire[plots])")
+    arguments = ("figures", folder / "tiny.h5", "--data", folder / "x.npz", "--out", folder / "figures")
+    shown = run(*arguments)
+    assert shown.stderr.splitlines()[-1].startswith("next: loopwire precision ")
+    facts = json.loads(run(*arguments, "--json").stdout)
+    assert len(facts["aucs"]) == 2 and facts["profile"][0]["type"] == "fixed<16,6,RND,SAT>"
+    assert str(folder / "figures" / "roc.png") in facts["figures"]
 
 
 def test_a_project_in_place_of_a_model_and_a_model_in_place_of_a_project(folder: Path) -> None:

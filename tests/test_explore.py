@@ -234,6 +234,10 @@ def test_the_command(files: tuple[Path, Path], tmp_path: Path) -> None:
     assert "0 bits differ" in result.output and f"Front: {out / 'index.html'}" in result.output
     front = json.loads((out / "front.json").read_text())
     assert front["tried"] == 12 and len(front["front"]) == len(list((out / "points").glob("*.toml")))
+    settings = out / "points" / "000.toml"
+    assert result.stderr.splitlines()[-1] == f"next: loopwire compile {model} --data {data} --config {settings}"
+    as_json = json.loads(CliRunner().invoke(main, [*map(str, words), "--json"]).stdout)
+    assert as_json["front"] == front["front"] and as_json["proofs"][0]["verification"]["sequences"] > 0
     again = CliRunner().invoke(
         main,
         [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,6 +67,10 @@ def test_the_command_writes_a_model_of_the_same_kind(model: Path, data: Path, tm
         r"Held-out loss: 0\.\d+ with rounded weights, .*\nrounded  AUC over that of the float model: .* bits a weight"
     )
     assert re.search(said, result.stdout), result.stdout
+    assert result.stderr.splitlines()[-1].startswith(f"next: loopwire compile {out} --precision ")
+    facts = json.loads(loopwire("finetune", model, *options, "--out", out, "--json").stdout)
+    assert len(facts["epochs"]) == 2 and facts["model"] == str(out)
+    assert 0 < facts["rounded"]["weight_bits"] <= 8 and facts["tuned"]["measures"][0]["value"] > 0.5
     assert model.read_bytes() == before
     tuned = lw.load(out)
     assert tuned.layer_kinds() == lw.load(model).layer_kinds()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,11 @@ class Routed:
         """By how much the clock period is shorter than the one asked for; negative where it is missed."""
         assert self.built.clock_period_ns is not None
         return self.asked_clock_period_ns - self.built.clock_period_ns
+
+    def facts(self) -> dict[str, Any]:
+        """Return what was found, without the report, as JSON holds it."""
+        asked = {"asked_clock_period_ns": self.asked_clock_period_ns, "slack_ns": self.slack_ns}
+        return {**asdict(self.built), **asked, "bitstream": str(self.bitstream)}
 
 
 def synthesise(

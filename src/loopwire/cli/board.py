@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from loopwire.cli.console import next_step, progress_bars, step
+from loopwire.cli.console import JSON, next_step, print_json, progress_bars, step
 from loopwire.cli.failures import errors_told
 
 BAUD = 3_000_000
@@ -19,27 +19,33 @@ BAUD = 3_000_000
 @click.option("--baud", type=int, default=BAUD, show_default=True, help="Of the serial line.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder. [default: PROJECT/boards/<board>]")
 @click.option("--simulate", is_flag=True, help="Run a simulated board on a pseudo-terminal instead, until Ctrl-C.")
+@JSON
 def board_command(
-    project: Path, board: str, clock_mhz: float | None, baud: int, out: Path | None, simulate: bool
+    project: Path, board: str, clock_mhz: float | None, baud: int, out: Path | None, simulate: bool, as_json: bool
 ) -> None:
     """Put the design of PROJECT, a folder that `loopwire compile` has written, on a board."""
     with errors_told():
         if simulate:
-            _simulate(project)
+            _simulate(project, as_json)
         else:
-            _write(project, board, clock_mhz, baud, out or project / "boards" / board)
+            _write(project, board, clock_mhz, baud, out or project / "boards" / board, as_json)
 
 
-def _write(project: Path, board: str, clock_mhz: float | None, baud: int, out: Path) -> None:
+def _write(project: Path, board: str, clock_mhz: float | None, baud: int, out: Path, as_json: bool) -> None:
     from loopwire.boards.project import write_board
 
     written = write_board(project, board, out, clock_mhz, baud)
+    if as_json:
+        design = {"name": written.identity.name, "digest": written.identity.digest}
+        facts = {"design": design, "part": written.part, "clock_mhz": written.clock_mhz, "baud": baud}
+        print_json({**facts, "folder": str(out)})
+        return
     click.echo(f"Design: {written.identity.name} {written.identity.digest}, clock {written.clock_mhz:g} MHz, {baud} Bd")
     click.echo(f"Sources: {out}")
     next_step("loopwire", "route", out)
 
 
-def _simulate(project: Path) -> None:
+def _simulate(project: Path, as_json: bool) -> None:
     from rich.console import Console
 
     from loopwire.boards.hosted import hosted_module
@@ -54,8 +60,12 @@ def _simulate(project: Path) -> None:
                 (folder / name).write_text(text)
             program = build_model(hosted_module(identity), sorted(folder.glob("*.sv")), folder / "simulation")
         with simulated_board(program, folder) as (process, terminal):
-            click.echo(f"Simulated board: loopwire run --port {terminal} DATA")
+            if as_json:
+                print_json({"port": terminal})
+            else:
+                click.echo(f"Simulated board: {terminal}")
+            next_step("loopwire", "run", "DATA", "--port", terminal)
             try:
                 process.wait()
             except KeyboardInterrupt:
-                click.echo("Stopped")
+                click.echo("Stopped", err=True)

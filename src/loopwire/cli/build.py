@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from loopwire.cli.console import JSON, OPEN, open_page, print_table, progress_bars, step
+from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_table, progress_bars, step
 from loopwire.cli.failures import errors_told, keep_told
+
+if TYPE_CHECKING:
+    from loopwire.report.summary import Report
 
 
 @click.command("build")
@@ -46,3 +51,16 @@ def _build(project: Path, name: str | None, part: str | None, as_json: bool) -> 
         return
     print_table(console, report.model, FACTS, report.rows())
     click.echo(f"Report: {project / 'report.html'}")
+    _next(report)
+
+
+def _next(report: Report) -> None:
+    """Name the compilation that allows for delays as the tool found them, or what explores cheaper designs."""
+    period_ns = report.built[-1].clock_period_ns
+    command = shlex.split(report.command)
+    excess = 0.0 if period_ns is None else period_ns / report.clock_period_ns
+    if excess > 1 and report.target == "verilog" and command:
+        factor = report.delay_factor * excess
+        next_step(*command, "--delay-factor", f"{factor:.4g}")
+    else:
+        next_step("loopwire", "explore", "MODEL", "--data", "DATA", "--part", report.part)

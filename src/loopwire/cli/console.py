@@ -95,6 +95,13 @@ def print_table(console: Console, title: str, head: Sequence[str], rows: Sequenc
     console.print(table)
 
 
+def print_json(facts: object) -> None:
+    """Print facts as JSON: what `--json` asks for."""
+    import json
+
+    click.echo(json.dumps(facts, indent=2))
+
+
 def next_step(*words: object) -> None:
     """Name on standard error, where only results are not asked for, the command that makes sense next."""
     if not is_quiet():

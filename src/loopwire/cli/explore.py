@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from loopwire.cli.console import progress_bars, step
+from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_json, progress_bars, step
 from loopwire.cli.failures import errors_told, keep_told
 from loopwire.cli.settings import LABELS, LEAST_CLOCK_NS, MODEL, bounds, how_to_read, read_settings
 
@@ -41,6 +41,8 @@ from loopwire.cli.settings import LABELS, LEAST_CLOCK_NS, MODEL, bounds, how_to_
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder to write. [default: build/<name of MODEL>-explore]"
 )
+@JSON
+@OPEN
 def explore_command(model_path: Path, **options: Any) -> None:
     """Try many designs of MODEL; show those that no other beats.
 
@@ -64,6 +66,8 @@ def _explore(
     minutes: float | None,
     verified: int,
     synthesised: int,
+    as_json: bool,
+    opens: bool,
     **options: Any,
 ) -> None:
     from dataclasses import replace
@@ -73,8 +77,9 @@ def _explore(
     from loopwire.compiler import load
     from loopwire.optimise.events import read_events
     from loopwire.project.folder import reserved
+    from loopwire.report.plain import plain
     from loopwire.tradeoff.exploration import explore
-    from loopwire.tradeoff.page import write
+    from loopwire.tradeoff.page import settings_file, write
     from loopwire.tradeoff.proofs import prove
 
     out = out or Path("build") / f"{model_path.stem}-explore"
@@ -113,6 +118,11 @@ def _explore(
             with step(progress, "Proving") as update:
                 x, sequences = events.inputs, config.simulate_sequences
                 proofs = prove(found, x, out / "designs", verified, synthesised, sequences, update)
+    if opens:
+        open_page(files[0])
+    if as_json:
+        print_json({**found.facts(), "proofs": [plain(proof) | {"folder": str(proof.folder)} for proof in proofs]})
+        return
     click.echo(repr(found.table()))
     for proof in proofs:
         built = (
@@ -120,3 +130,5 @@ def _explore(
         )
         click.echo(f"{proof.folder}: {proof.verification}{built}{' (synthesised)' if built else ''}")
     click.echo(f"Front: {files[0]}")
+    if found.front:
+        next_step("loopwire", "compile", model_path, "--data", data, "--config", settings_file(out, 0))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from loopwire.cli.console import next_step, print_table, progress_bars, step
+from loopwire.cli.console import JSON, next_step, print_json, print_table, progress_bars, step
 from loopwire.cli.failures import errors_told
 from loopwire.cli.settings import LABELS, MODEL, how_to_read, read_settings
 
@@ -20,6 +20,7 @@ from loopwire.cli.settings import LABELS, MODEL, how_to_read, read_settings
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file of settings.")
 @click.option("--precision", help="Type of all tensors. [default: fixed<16,6,RND,SAT>]")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder. [default: build/<name of MODEL>-figures]")
+@JSON
 def figures_command(model_path: Path, **options: Any) -> None:
     """Draw ROC curves, confusion matrix and profile of MODEL, float against fixed, as PNG and PDF."""
     with errors_told():
@@ -36,6 +37,7 @@ def _figures(
     weights: Path | None,
     steps: int | None,
     trust: bool,
+    as_json: bool,
 ) -> None:
     from rich.console import Console
 
@@ -43,6 +45,7 @@ def _figures(
     from loopwire.optimise.events import read_events
     from loopwire.report.agreement import class_aucs
     from loopwire.report.figures import save
+    from loopwire.report.plain import plain
     from loopwire.report.profile import profile_figure
     from loopwire.report.roc import class_rocs, confusion, confusion_figure, roc_figure
     from loopwire.system.outputs import check_file
@@ -69,8 +72,12 @@ def _figures(
             profile = design.profile(events.inputs)
             with profile_figure(profile) as drawn:
                 written += save(drawn, out / "profile")
-    if events.labels is not None:
-        found = class_aucs(events.labels, real, fixed, names)
+    found = () if events.labels is None else class_aucs(events.labels, real, fixed, names)
+    if as_json:
+        facts = {"aucs": plain(found), "profile": plain(tuple(profile))}
+        print_json({**facts, "figures": list(map(str, written))})
+        return
+    if found:
         rows = [(auc.name, *("-" if v is None else f"{v:.4f}" for v in (auc.real, auc.fixed))) for auc in found]
         print_table(Console(), "Area under the ROC curve", ("Class", "Float", "Fixed"), rows)
     shown = profile.table()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from loopwire.cli.console import next_step, progress_bars, step
+from loopwire.cli.console import JSON, next_step, print_json, progress_bars, step
 from loopwire.cli.failures import errors_told
 from loopwire.cli.settings import LABELS, MODEL, how_to_read, read_settings
 from loopwire.text.names import printable
 
 if TYPE_CHECKING:
     from loopwire.design import Design
+    from loopwire.optimise.criterion import Measure
     from loopwire.optimise.events import Events
 
 
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     "--check", type=click.Path(path_type=Path), help="Data on which both models are judged. [default: --data]"
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Model file to write. [default: <name>_tuned.<suffix>]")
+@JSON
 def finetune_command(model_path: Path, **options: Any) -> None:
     """Train the weights of MODEL on exactly the numbers that its firmware computes.
 
@@ -79,6 +82,7 @@ def _finetune(
     weights: Path | None,
     steps: int | None,
     trust: bool,
+    as_json: bool,
 ) -> None:
     from rich.console import Console
 
@@ -87,6 +91,7 @@ def _finetune(
     from loopwire.frontends.registry import read
     from loopwire.optimise.events import read_events
     from loopwire.project.folder import reserved
+    from loopwire.report.plain import plain
     from loopwire.system.outputs import check_file, write_file
     from loopwire.training.finetune import Epoch, Schedule, finetune
     from loopwire.training.losses import Loss
@@ -132,19 +137,39 @@ def _finetune(
         with step(progress, "Writing"):
             content = tuned_file(model_path, tuned, reading)
         write_file(out, content)
+    found = {
+        name: Judged(mean_weight_bits(design.graph), *_measures(before, design, judged))
+        for name, design in (("rounded", before), ("tuned", tuned.design))
+    }
+    if as_json:
+        facts = {"start_loss": tuned.start_loss, "epochs": plain(tuned.history), "kept_epoch": tuned.kept}
+        print_json({**facts, **plain(found), "model": str(out)})
+        return
     kept = (
         "no epoch was better than the rounded weights, which are kept"
         if tuned.kept < 0
         else (f"{tuned.history[tuned.kept].held_out_loss:.5f} after epoch {tuned.kept + 1} of {len(tuned.history)}")
     )
     click.echo(f"Held-out loss: {tuned.start_loss:.5f} with rounded weights, {kept}")
-    for name, design in (("rounded", before), ("tuned", tuned.design)):
-        bits = mean_weight_bits(design.graph)
-        click.echo(f"{name:8} {_judged(before, design, judged)}; {bits:.2f} bits a weight")
+    for name, one in found.items():
+        click.echo(f"{name:8} {one}")
     click.echo(f"Model: {printable(str(out))}")
     given = () if config_path is None else ("--config", config_path)
     typed = () if precision is None else ("--precision", precision)
     next_step("loopwire", "compile", out, *given, *typed)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A design's mean bits a weight, and its measures: of what, empty where their names tell."""
+
+    weight_bits: float
+    of: str
+    measures: tuple[Measure, ...]
+
+    def __str__(self) -> str:
+        of = self.of and f"{self.of}: "
+        return f"{of}{', '.join(map(str, self.measures))}; {self.weight_bits:.2f} bits a weight"
 
 
 def _share(text: str) -> tuple[str, float]:
@@ -159,13 +184,13 @@ def _share(text: str) -> tuple[str, float]:
         raise ConfigError("--prune", f"{printable(text)} gives no share of a matrix", remedy) from None
 
 
-def _judged(before: Design, design: Design, events: Events) -> str:
-    """Return how near a design's outputs are to those of the float model before training."""
+def _measures(before: Design, design: Design, events: Events) -> tuple[str, tuple[Measure, ...]]:
+    """Return how near a design's outputs are to those of the float model before training, and what measures it."""
     from loopwire.optimise.criterion import Criterion, Judge
 
     real = before.predict_float(events.inputs)
     own = "top1>=0.5" if real.shape[-1] > 1 else "mae<=1e9"
     criterion = Criterion.parse(own if events.labels is None else "auc>=0.5")
     judge = Judge(criterion, real, events.labels, events.class_names, events.where)
-    measures = ", ".join(map(str, judge.judge(design.emulate(events.inputs)).measures))
-    return measures if events.labels is None else f"AUC over that of the float model: {measures}"
+    of = "" if events.labels is None else "AUC over that of the float model"
+    return of, judge.judge(design.emulate(events.inputs)).measures

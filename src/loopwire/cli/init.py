@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from loopwire.cli.console import next_step
+from loopwire.cli.console import JSON, next_step, print_json
 from loopwire.cli.failures import errors_told
 from loopwire.cli.settings import MODEL, how_to_read
 
@@ -16,8 +16,15 @@ from loopwire.cli.settings import MODEL, how_to_read
 @how_to_read
 @click.option("--part", help="FPGA. [default: xcku115-flvb2104-2-i]")
 @click.option("--out", type=click.Path(path_type=Path), help="File to write. [default: <name of MODEL>.toml]")
+@JSON
 def init_command(
-    model_path: Path, part: str | None, out: Path | None, trust: bool, weights: Path | None, steps: int | None
+    model_path: Path,
+    part: str | None,
+    out: Path | None,
+    trust: bool,
+    weights: Path | None,
+    steps: int | None,
+    as_json: bool,
 ) -> None:
     """Write a commented TOML file of settings for MODEL, with its layers and their tensors."""
     with errors_told():
@@ -33,5 +40,8 @@ def init_command(
         model = load(model_path, trust, weights=weights, steps=steps)
         text = starting_file(model, CompileConfig() if part is None else CompileConfig(part=part))
         write_file(file, text.encode())
+        if as_json:
+            print_json({"settings": str(file)})
+            return
         click.echo(f"Settings: {file}")
         next_step("loopwire", "compile", model_path, "--config", file)

@@ -6,11 +6,15 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from loopwire.cli.console import is_quiet
 from loopwire.text.names import printable
+
+if TYPE_CHECKING:
+    from loopwire.implementation import Routed
 
 ROUNDS = 3
 
@@ -55,23 +59,23 @@ def commands_of(project: Path) -> Compilation:
     return Compilation(project, tuple(words[2:]), report.clock_period_ns, report.delay_factor)
 
 
-def retimed(compilation: Compilation, slack_ns: float, route: Callable[[Path], float]) -> float:
+def retimed(compilation: Compilation, routed: Routed, route: Callable[[Path], Routed]) -> Routed:
     """Compile for slower delays and route, until the clock is met, `ROUNDS` designs missed it, or none can be made.
 
-    Returns the slack of the fastest design, in nanoseconds.
+    Returns the fastest design.
 
     Args:
         compilation: of the design that missed its clock.
-        slack_ns: by which it was missed; negative.
-        route: routes a project and returns its slack.
+        routed: this design.
+        route: routes a project.
     """
     from loopwire.cli.compile import compile_command
     from loopwire.cli.failures import Failure
 
     project, factor = compilation.project, compilation.delay_factor
-    slacks = {project: slack_ns}
+    designs = {project: routed}
     for number in range(1, ROUNDS + 1):
-        factor *= (compilation.clock_period_ns - slack_ns) / compilation.clock_period_ns
+        factor *= (compilation.clock_period_ns - routed.slack_ns) / compilation.clock_period_ns
         folder = project.with_name(f"{project.name}_retimed_{number}")
         click.echo(f"\nCompiling for delays {factor:.3g} times as long, in {folder}")
         changed = ("--delay-factor", f"{factor:.4g}", "--out", str(folder), *(("--quiet",) if is_quiet() else ()))
@@ -80,10 +84,10 @@ def retimed(compilation: Compilation, slack_ns: float, route: Callable[[Path], f
         except Failure as failure:
             click.echo(f"No such design: {printable(failure.message)}")
             break
-        slack_ns = slacks[folder] = route(folder)
-        if slack_ns >= 0:
+        routed = designs[folder] = route(folder)
+        if routed.slack_ns >= 0:
             click.echo(f"The clock is met in {folder}")
-            return slack_ns
-    best = max(slacks, key=lambda folder: slacks[folder])
-    click.echo(f"The clock is missed after {len(slacks) - 1} rounds. The fastest is in {best}")
-    return slacks[best]
+            return routed
+    best = max(designs, key=lambda folder: designs[folder].slack_ns)
+    click.echo(f"The clock is missed after {len(designs) - 1} rounds. The fastest is in {best}")
+    return designs[best]

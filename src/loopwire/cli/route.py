@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from loopwire.cli.console import OPEN, next_step, open_page, print_table, progress_bars, step
+from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_json, print_table, progress_bars, step
 from loopwire.cli.failures import errors_told, keep_told
 from loopwire.text.names import printable
+
+if TYPE_CHECKING:
+    from loopwire.implementation import Routed
 
 CLOCK_MISSED = 3
 """Exit status."""
@@ -22,32 +28,49 @@ CLOCK_MISSED = 3
 @click.option(
     "--retime", is_flag=True, help="Where the clock is missed, compile with the delays that the route taught."
 )
+@JSON
 @OPEN
 def route_command(
-    project: Path, part: str | None, seed: int, timeout_minutes: float | None, retime: bool, opens: bool
+    project: Path,
+    part: str | None,
+    seed: int,
+    timeout_minutes: float | None,
+    retime: bool,
+    as_json: bool,
+    opens: bool,
 ) -> None:
     """Place and route PROJECT, which `loopwire compile` or `loopwire board` has written, and pack a bitstream."""
     from loopwire.cli.retime import commands_of, retimed
     from loopwire.project.folder import reserved
 
+    def route(folder: Path) -> Routed:
+        return _route(folder, part, seed, timeout_minutes)
+
     with errors_told(), reserved(project):
         compilation = commands_of(project) if retime else None
         keep_told("finished steps, in the cache")
-        slack_ns = _route(project, part, seed, timeout_minutes)
-        if compilation is not None and slack_ns < 0:
-            slack_ns = retimed(compilation, slack_ns, lambda folder: _route(folder, part, seed, timeout_minutes))
-        if opens and (project / "report.html").is_file():
-            open_page(project / "report.html")
-        if slack_ns < 0:
-            if compilation is None:
+        # Standard output is for the JSON alone.
+        with redirect_stdout(sys.stderr) if as_json else nullcontext():
+            routed = route(project)
+            if compilation is not None and routed.slack_ns < 0:
+                routed = retimed(compilation, routed, route)
+        page = project / "report.html"
+        if opens and page.is_file():
+            open_page(page)
+        if as_json:
+            print_json(routed.facts())
+        if routed.slack_ns < 0:
+            if compilation is None and routed.report is not None:
                 next_step("loopwire", "route", project, "--retime")
             click.get_current_context().exit(CLOCK_MISSED)
-        if (project / "report.html").is_file():
+        if routed.report is not None:
             next_step("loopwire", "board", project)
+        else:
+            next_step("loopwire", "run", "DATA", "--port", "PORT")
 
 
-def _route(project: Path, part: str | None, seed: int, timeout_minutes: float | None) -> float:
-    """Route a project; return by how many nanoseconds its clock period is shorter than the one asked for."""
+def _route(project: Path, part: str | None, seed: int, timeout_minutes: float | None) -> Routed:
+    """Route a project and print what was found."""
     from rich.console import Console
 
     from loopwire.implementation import FOLDER, route
@@ -66,5 +89,6 @@ def _route(project: Path, part: str | None, seed: int, timeout_minutes: float | 
         click.echo(f"  {printable(line)}")
     if routed.slack_ns < 0:
         click.echo(f"The clock of {routed.asked_clock_period_ns:.4g} ns is missed by {-routed.slack_ns:.3g} ns")
-    click.echo(f"Bitstream: {routed.bitstream}")
-    return routed.slack_ns
+    load = "" if routed.report is not None else ", which openFPGALoader or fujprog loads"
+    click.echo(f"Bitstream: {routed.bitstream}{load}")
+    return routed

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from loopwire.cli.board import BAUD
-from loopwire.cli.console import print_table, progress_bars, step
+from loopwire.cli.console import JSON, next_step, print_json, print_table, progress_bars, step
 from loopwire.cli.failures import errors_told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rich.console import Console
     from rich.progress import Progress
 
     from loopwire.boards.client import BoardClient
+    from loopwire.boards.identity import Identity
     from loopwire.boards.session import Outcome
     from loopwire.data import Data, Port
+    from loopwire.report.agreement import ClassAuc
 
 
 @click.command("run")
@@ -37,17 +39,61 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Write the results to a .npz file, as 'outputs', or by name.",
 )
-def run_command(data: Path, port: str, baud: int, project: Path | None, check: bool, out: Path | None) -> None:
+@JSON
+def run_command(
+    data: Path, port: str, baud: int, project: Path | None, check: bool, out: Path | None, as_json: bool
+) -> None:
     """Classify DATA, .npz (X, and labels y) or .npy, on a board.
 
     For a design of several inputs or outputs, give --project, and DATA with an array for each input, under its name.
     """
+    from rich.console import Console
+
     with errors_told():
-        _run(data, port, baud, project, check, out)
+        ran = _run(data, port, baud, project, check, out)
+        if as_json:
+            print_json(ran.facts())
+            return
+        print_table(Console(), "On the board", ("Quantity", "Value"), ran.rows())
+        if not check:
+            next_step("loopwire", "run", data, "--port", port, "--project", project or "PROJECT", "--check")
 
 
-def _run(data_path: Path, port_name: str, baud: int, project: Path | None, check: bool, out: Path | None) -> None:
-    import numpy as np
+@dataclass(frozen=True)
+class Ran:
+    """What a board did: how many sequences, in which time, whether each bit was compared, and how right it was."""
+
+    identity: Identity
+    sequences: int
+    seconds: float
+    is_checked: bool
+    accuracy: float | None = None
+    aucs: tuple[ClassAuc, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """Return the same as JSON holds it; `differing_bits` is null where nothing was compared."""
+        return {
+            "design": {"name": self.identity.name, "digest": self.identity.digest},
+            "sequences": self.sequences,
+            "seconds": self.seconds,
+            "differing_bits": 0 if self.is_checked else None,
+            "accuracy": self.accuracy,
+            "aucs": {auc.name: auc.fixed for auc in self.aucs},
+        }
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return (quantity, value)."""
+        return [
+            ("Design", f"{self.identity.name} {self.identity.digest}"),
+            ("Sequences", str(self.sequences)),
+            ("Rate, with the serial line", f"{self.sequences / self.seconds:.0f} sequences/s"),
+            *([("Bits that differ from the emulator's", "0")] if self.is_checked else []),
+            *([] if self.accuracy is None else [("Right class", f"{self.accuracy:.2%}")]),
+            *((f"AUC of {auc.name}", f"{auc.fixed:.4f}") for auc in self.aucs if auc.fixed is not None),
+        ]
+
+
+def _run(data_path: Path, port_name: str, baud: int, project: Path | None, check: bool, out: Path | None) -> Ran:
     from rich.console import Console
 
     from loopwire.boards.client import BoardClient, timeout_s
@@ -55,21 +101,19 @@ def _run(data_path: Path, port_name: str, baud: int, project: Path | None, check
     from loopwire.boards.session import classify, require_design, require_equal, require_one_stream, several_inputs
     from loopwire.data import read_data
     from loopwire.errors import ConfigError
-    from loopwire.system.outputs import check_file, write_file
+    from loopwire.system.outputs import check_file
 
     if check and project is None:
         raise ConfigError("--check", "there is nothing to compare with", "Give --project as well")
     if out is not None:
         check_file(out)
-    console = Console()
-    with progress_bars(console) as progress:
+    with progress_bars(Console()) as progress:
         with open_port(port_name, baud) as port:
             client = BoardClient(port, timeout_s(baud))
             if project is not None:
                 require_design(port_name, client.identity, project)
                 if inputs := several_inputs(project):
-                    _run_several(console, progress, client, data_path, inputs, project, check, out)
-                    return
+                    return _run_several(progress, client, data_path, inputs, project, check, out)
             require_one_stream(port_name, client.identity)
             data = read_data(data_path, client.identity.input_shape, client.identity.output.count)
             with step(progress, "Classifying") as update:
@@ -78,14 +122,11 @@ def _run(data_path: Path, port_name: str, baud: int, project: Path | None, check
             with step(progress, "Emulating"):
                 require_equal(port_name, outcome, project)
     if out is not None:
-        content = io.BytesIO()
-        np.savez(content, outputs=outcome.outputs)
-        write_file(out, content.getvalue())
-    _tell(console, outcome, data, check)
+        _write(out, {"outputs": outcome.outputs})
+    return _judged(outcome, data, check)
 
 
 def _run_several(
-    console: Console,
     progress: Progress,
     client: BoardClient,
     data_path: Path,
@@ -93,11 +134,10 @@ def _run_several(
     project: Path,
     check: bool,
     out: Path | None,
-) -> None:
+) -> Ran:
     """Run data through a design of several inputs or outputs."""
     from loopwire.boards.session import classify_several, require_equal_several
     from loopwire.data import read_batch
-    from loopwire.system.outputs import write_file
 
     batch = read_batch(data_path, inputs, None).inputs
     with step(progress, "Classifying") as update:
@@ -106,46 +146,31 @@ def _run_several(
         with step(progress, "Emulating"):
             require_equal_several(client.where, outcome, project)
     if out is not None:
-        write_file(out, _npz(outcome.outputs))
-    rows = [
-        ("Design", f"{outcome.identity.name} {outcome.identity.digest}"),
-        ("Sequences", str(len(batch))),
-        ("Rate, with the serial line", f"{len(batch) / outcome.seconds:.0f} sequences/s"),
-        *([("Bits that differ from the emulator's", "0")] if check else []),
-    ]
-    print_table(console, "On the board", ("Quantity", "Value"), rows)
+        _write(out, outcome.outputs)
+    return Ran(outcome.identity, len(batch), outcome.seconds, check)
 
 
-def _npz(arrays: Mapping[str, Any]) -> bytes:
-    """Return a .npz file of arrays of any names."""
+def _write(out: Path, arrays: Mapping[str, Any]) -> None:
+    """Write a .npz file of arrays of any names."""
     import numpy as np
+
+    from loopwire.system.outputs import write_file
 
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w") as file:
                 np.lib.format.write_array(file, array)
-    return content.getvalue()
+    write_file(out, content.getvalue())
 
 
-def _tell(console: object, outcome: Outcome, data: Data, check: bool) -> None:
-    from rich.console import Console
+def _judged(outcome: Outcome, data: Data, check: bool) -> Ran:
+    """Compare results with labels, where there are some."""
+    from loopwire.report.agreement import class_aucs
 
-    assert isinstance(console, Console)
-    identity = outcome.identity
-    rows = [
-        ("Design", f"{identity.name} {identity.digest}"),
-        ("Sequences", str(len(outcome.outputs))),
-        ("Rate, with the serial line", f"{len(outcome.outputs) / outcome.seconds:.0f} sequences/s"),
-    ]
-    if check:
-        rows.append(("Bits that differ from the emulator's", "0"))
-    if data.labels is not None and outcome.outputs.ndim == 2:
-        from loopwire.report.agreement import class_aucs
-
-        if outcome.outputs.shape[1] > 1:
-            correct = float((outcome.outputs.argmax(axis=1) == data.labels).mean())
-            rows.append(("Right class", f"{correct:.2%}"))
-        aucs = class_aucs(data.labels, outcome.outputs, outcome.outputs, data.class_names)
-        rows += [(f"AUC of {auc.name}", f"{auc.fixed:.4f}") for auc in aucs if auc.fixed is not None]
-    print_table(console, "On the board", ("Quantity", "Value"), rows)
+    outputs = outcome.outputs
+    ran = Ran(outcome.identity, len(outputs), outcome.seconds, check)
+    if data.labels is None or outputs.ndim != 2:
+        return ran
+    accuracy = float((outputs.argmax(axis=1) == data.labels).mean()) if outputs.shape[1] > 1 else None
+    return replace(ran, accuracy=accuracy, aucs=class_aucs(data.labels, outputs, outputs, data.class_names))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
 from loopwire.area.engine_area import EngineArea
-from loopwire.ir.types import FixedType
 from loopwire.knobs import Knobs
 from loopwire.report.agreement import Agreement, ClassAuc
 from loopwire.report.area import ENGINES, area_rows, engine_rows
@@ -17,6 +16,7 @@ from loopwire.report.built import Built, ResourceUse
 from loopwire.report.chosen import ChosenKnob, Target
 from loopwire.report.clipping import Clipping
 from loopwire.report.layers import InputFacts, LayerFacts, LayerStages
+from loopwire.report.plain import plain
 from loopwire.report.profile import TensorProfile
 from loopwire.report.range_proof import RangeProof
 from loopwire.report.resources import resource_tables
@@ -268,7 +268,7 @@ class Report:
 
     def to_json(self) -> str:
         """Return all facts, and the verdicts; types as text."""
-        return json.dumps({"verdicts": _plain(self.verdicts), **_plain(self)}, indent=2) + "\n"
+        return json.dumps({"verdicts": plain(self.verdicts), **plain(self)}, indent=2) + "\n"
 
     def to_markdown(self) -> str:
         """Return the tables as Markdown."""
@@ -315,17 +315,6 @@ def clipping_rows(clipping: Sequence[Clipping]) -> Rows:
         )
         for row in clipping
     ]
-
-
-def _plain(value: Any) -> Any:
-    """Return what JSON knows: dataclasses as objects, types as text."""
-    if isinstance(value, FixedType):
-        return str(value)
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _table(head: tuple[str, ...], rows: Rows) -> str:

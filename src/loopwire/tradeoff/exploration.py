@@ -80,11 +80,15 @@ class Exploration:
         """
         return data_frame([{"trial": point.trial, **point.outcome.to_dict()} for point in self.front])
 
-    def to_json(self) -> str:
-        """Return the front as JSON."""
+    def facts(self) -> dict[str, Any]:
+        """Return the front, and how it was found, as JSON holds it."""
         points = [{"trial": point.trial, **point.outcome.to_dict()} for point in self.front]
         facts = {"keep": str(self.criterion), "objectives": self.objectives, "tried": self.tried}
-        return json.dumps({**facts, "refused": self.refused, "front": points}, indent=2) + "\n"
+        return {**facts, "refused": self.refused, "front": points}
+
+    def to_json(self) -> str:
+        """Return the same as text."""
+        return json.dumps(self.facts(), indent=2) + "\n"
 
     def __repr__(self) -> str:
         of = ", ".join(self.objectives)
