@@ -26,7 +26,9 @@ import loopwire.layers
 from cell_models import CELLS
 from conformance import Case, at_ports, prove, random_inputs, types
 from ensembles import write_files
+from loopwire.datapath.late_clamps import late_clamps
 from loopwire.datapath.reuse import layer_of, reuse_factors
+from loopwire.datapath.rotate_states import rotations
 from loopwire.errors import ConfigError
 from loopwire.hdl.testbench import Vectors, write_testbench
 from loopwire.ir.types import Overflow, Rounding
@@ -59,6 +61,7 @@ from loopwire.layers.windows import (
     SeparableConvolution,
     Window,
 )
+from loopwire.schedule import planner
 from loopwire.schedule.cutting import cut
 from loopwire.simulate import verilator
 from random_models import FUNCTIONS, PARTS, SOFTMAX, Weights, buildable, random_case, sometimes_lasting
@@ -513,6 +516,23 @@ GROUPS = {
 @pytest.mark.parametrize("group", GROUPS)
 def test_hardware_conforms(group: str, tmp_path: Path) -> None:
     prove(list(GROUPS[group]()), tmp_path)
+
+
+def test_hardware_conforms_whose_states_are_stored_before_their_last_operations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their registers start, wait and are cleared as others do, and so do memories of states that last."""
+
+    given = types("fixed<8,2,RND,SAT>", state="fixed<7,0,RND,SAT>", preactivation="fixed<9,6>")
+    cases = [
+        Case("stored_lstm", (4, 2), [lstm("a", 2, 3, **SEQUENCES)], given),
+        Case("stored_gru", (4, 2), [gru("a", 2, 2), dense("b", 2, 2)], given, clock_period_ns=3.5),
+        Case("stored_lasting", (3, 2), [gru("a", 2, 2)], given, stateful=True, channels=3),
+        Case("stored_stack", (3, 2), [lstm("a", 2, 2, **SEQUENCES), rnn("b", 2, 2)], given, interleave=2),
+    ]
+    monkeypatch.setattr(planner, "alternatives", lambda datapath: list(rotations(late_clamps(datapath)))[-1:])
+    monkeypatch.setattr(planner, "stored_earlier", lambda choices: [])
+    prove(cases, tmp_path)
 
 
 def test_stored_results_are_in_block_ram() -> None:

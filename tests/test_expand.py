@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,7 +20,9 @@ from loopwire.datapath.merge_addends import merge_addends
 from loopwire.datapath.multipliers import Solver
 from loopwire.datapath.ops import AddSub, Bound, Constant, Datapath, Multiply, Round, Signal, TableEnds, TableIndex
 from loopwire.datapath.pipeline import simplified
+from loopwire.datapath.rotate_states import rotations
 from loopwire.datapath.sharing import PARALLEL
+from loopwire.datapath.verify import verify
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.ir import ops
 from loopwire.ir.builder import Builder
@@ -119,6 +122,54 @@ def test_datapaths_with_tables_clamped_late_compute_their_graphs(seed: int) -> N
     source = random.Random(seed)
     graph = lower(random_model(source), FixedType(source.randint(1, 8), 3), random_types(source))
     assert_computes(graph, late_clamps(covering_tables(only_datapath(graph))), seed)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1 << 30))
+def test_datapaths_with_states_stored_earlier_compute_their_graphs(seed: int) -> None:
+    source = random.Random(seed)
+    graph = lower(random_model(source), FixedType(source.randint(1, 8), 3), random_types(source))
+    solver = source.choice(list(SOLVERS.values()))
+    for datapath in rotations(late_clamps(covering_tables(only_datapath(graph, solver)))):
+        assert_computes(graph, verify(datapath), seed)
+
+
+@pytest.mark.parametrize(
+    ("recurrent", "ways"),
+    [
+        (lstm, [(1, [Bound]), (1, [Bound, Round])]),
+        (gru, [(1, [Bound]), (1, [Bound, Round]), (2, [Bound, Round, AddSub])]),
+        (simple, [(2, [TableEnds])]),
+    ],
+)
+@pytest.mark.parametrize("initial", [0, -3, 5])
+def test_states_are_stored_before_the_last_operations(
+    recurrent: Callable[..., Layer], ways: list[tuple[int, list[type]]], initial: int
+) -> None:
+    """Of what is stored then those operations make the initial state, whatever it is."""
+    layers = (recurrent(np.random.default_rng(1), FEATURES),)
+    wide, narrow = (FixedType(8, integer, rounding=Rounding.RND, overflow=Overflow.SAT) for integer in (2, 0))
+    types = LayerTypes(dict.fromkeys(Role, wide) | {Role.STATE: narrow, Role.PREACTIVATION: FixedType(10, 6)})
+    graph = lower(chain("m", (STEPS, FEATURES), layers, "test"), FixedType(8, 3), lambda layer: types)
+    datapath = late_clamps(covering_tables(only_datapath(graph)))
+    begun = tuple(
+        replace(state, initial=state.initial + initial * state.read.name.endswith(".h")) for state in datapath.feedbacks
+    )
+    datapath = replace(datapath, feedbacks=begun)
+    steps = np.random.default_rng(2).integers(-8, 8, (STEPS, FEATURES))
+    found = []
+    for rotated in rotations(datapath):
+        assert outputs(verify(rotated), steps) == outputs(datapath, steps)
+        stored = [state.read for state in rotated.feedbacks if state.read.name.endswith("_stored")]
+        first: list[type] = []
+        signal = stored[0]
+        for _ in range(len(found) + 1):
+            (reader,) = rotated.readers[signal]
+            assert reader is not None
+            first.insert(0, type(reader.kind))
+            signal = reader.result
+        found.append((len(stored), first))
+    assert found == ways
 
 
 @pytest.mark.parametrize(("recurrent", "in_loops"), [(lstm, 5), (gru, 3)])

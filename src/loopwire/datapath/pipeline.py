@@ -5,7 +5,7 @@ None changes what a datapath computes. Expansion makes the first one; the schedu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
@@ -16,6 +16,7 @@ from loopwire.datapath.merge_rounding import merge_rounding
 from loopwire.datapath.multipliers import Solver, with_multipliers
 from loopwire.datapath.ops import Datapath
 from loopwire.datapath.rewrite import without_unread_feedbacks, without_unused
+from loopwire.datapath.rotate_states import rotations
 from loopwire.datapath.sharing import Sharing
 from loopwire.datapath.time_multiplexing import time_multiplexed
 from loopwire.datapath.verify import verify
@@ -98,6 +99,12 @@ def alternatives(datapath: Datapath) -> list[Datapath]:
         if attempt.shared or datapath.sharing.is_parallel:
             choices += [changed for choice in choices if (changed := verify(attempt.run(choice))) is not choice]
     return choices
+
+
+def stored_earlier(choices: Sequence[Datapath]) -> list[Datapath]:
+    """Return datapaths with their states stored earlier, in every way; they are wider there, so a last resort."""
+    parallel = [choice for choice in choices if choice.sharing.is_parallel]
+    return [verify(rotated) for choice in parallel for rotated in rotations(choice)]
 
 
 def _run(passes: tuple[Pass, ...], datapath: Datapath) -> Datapath:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.cmvm.shift_add import SOLVED_PRODUCTS, SOLVER_BITS, minimal_depth, solve
 from loopwire.datapath.expand import expand
-from loopwire.datapath.ops import Signal
-from loopwire.datapath.pipeline import alternatives, prepared
+from loopwire.datapath.ops import Datapath, Signal
+from loopwire.datapath.pipeline import alternatives, prepared, stored_earlier
 from loopwire.datapath.reuse import layer_of, sharing_of
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
@@ -45,8 +45,14 @@ class Planner:
         # A step comes from registers of the feeder; of shared hardware, a sequencer chooses the word.
         input_time = (self._input_stage(), 0.0) if sharing.is_parallel else (0, self.delays.gate())
         choices = alternatives(datapath)
-        pipelines = [schedule(choice, self.delays, self.clock_period_ns, input_time) for choice in choices]
-        return min(pipelines, key=lambda pipeline: (pipeline.loop_latency, pipeline.depth))
+
+        def quickest(some: Sequence[Datapath]) -> list[Pipeline]:
+            made = [schedule(choice, self.delays, self.clock_period_ns, input_time) for choice in some]
+            return sorted(made, key=lambda pipeline: (pipeline.loop_latency, pipeline.depth))[:1]
+
+        # States are stored earlier for a shorter loop alone.
+        candidates = quickest(choices) + quickest(stored_earlier(choices))
+        return min(candidates, key=lambda pipeline: pipeline.loop_latency)
 
     def _input_stage(self) -> int:
         """Return in which stage a step's vector is there: in a second one where to choose and to read it takes long."""
