@@ -83,8 +83,9 @@ def test_doctor_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_compilation_as_json_and_its_next_command(folder: Path) -> None:
     arguments = ("compile", folder / "tiny.h5", "--simulate", 0, "--out", folder / "out")
     facts = json.loads(run(*arguments, "--json").stdout)
-    assert facts["model"] == "tiny" and facts["verdicts"][0]["name"] == "Physics kept"
+    assert facts["model"] == "tiny" and facts["verdicts"][0]["answer"] == "Physics not judged"
     shown = run(*arguments)
+    assert all(f"{verdict['answer']}: {verdict['why']}\n" in shown.stdout for verdict in facts["verdicts"])
     assert shown.stderr.splitlines()[-1] == f"next: loopwire synth {folder / 'out'}"
     assert "next:" not in run(*arguments, "--quiet").stderr
     judged = run(*arguments, "--data", folder / "x.npz")

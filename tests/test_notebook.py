@@ -75,7 +75,7 @@ def test_ten_cells_take_a_model_to_a_project(tmp_path: Path, monkeypatch: pytest
         "design": "Design 'model_1': verilog for xcku115-flvb2104-2-i at 8 ns, 2 layers",
         "profile": "Profile of ",
         "trace": "Trace of ",
-        "report": "Report of 'model_1': Physics kept: not judged",
+        "report": "Report of 'model_1': Physics not judged: no data were given",
     }.items(),
 )
 def test_objects_are_short_at_a_prompt_and_tables_in_a_notebook(name: str, shown: str, design: Design) -> None:

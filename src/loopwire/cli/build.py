@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_table, progress_bars, step
+from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_report, progress_bars, step
 from loopwire.cli.failures import errors_told, keep_told
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ def _build(project: Path, name: str | None, part: str | None, as_json: bool) -> 
 
     from loopwire.builders.registry import find_builder
     from loopwire.project.written import add_built, read_facts, read_report
-    from loopwire.report.summary import FACTS
 
     facts = read_facts(project)
     read_report(project)  # refuses now, not after hours, what has no report to add to
@@ -49,7 +48,7 @@ def _build(project: Path, name: str | None, part: str | None, as_json: bool) -> 
     if as_json:
         click.echo(report.to_json(), nl=False)
         return
-    print_table(console, report.model, FACTS, report.rows())
+    print_report(console, report)
     click.echo(f"Report: {project / 'report.html'}")
     _next(report)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_table, progress_bars, step
+from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_report, print_table, progress_bars, step
 from loopwire.cli.failures import errors_told, keep_told
 from loopwire.cli.settings import ClockPeriod, bounds, how_to_read, named_files, read_settings
 from loopwire.text.names import printable
@@ -92,7 +92,7 @@ def _compile(
     from loopwire.project.folder import reserved
     from loopwire.project.written import report_files
     from loopwire.report.drawings import draw
-    from loopwire.report.summary import AUCS, FACTS
+    from loopwire.report.summary import AUCS
 
     console = Console()
     model_path, data_path, out = named_files(options["config_path"], given_model, given_data, given_out)
@@ -119,7 +119,7 @@ def _compile(
         return
     if report.aucs:
         print_table(console, "Area under the ROC curve", AUCS, report.auc_rows())
-    print_table(console, report.model, FACTS, report.rows())
+    print_report(console, report)
     click.echo(f"Project: {out}")
     click.echo(f"Report: {out / 'report.html'}")
     if data_path is not None and options["precision"] is None and options["config_path"] is None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
+    from loopwire.report.summary import Report
+
 QUIET = "loopwire.quiet"
 LINE_S = 30.0
 """Between two lines of one step, where there is no terminal."""
@@ -93,6 +95,16 @@ def print_table(console: Console, title: str, head: Sequence[str], rows: Sequenc
     for row in rows:
         table.add_row(*(Text(unbroken(printable(cell))) for cell in row))
     console.print(table)
+
+
+def print_report(console: Console, report: Report) -> None:
+    """Print a report's facts as a table, and below it the verdicts, each answer in its colour."""
+    from loopwire.report.summary import FACTS
+
+    print_table(console, report.model, FACTS, report.rows())
+    colours = {"good": "green", "doubtful": "yellow", "bad": "red"}
+    for verdict in report.verdicts:
+        click.echo(f"{click.style(verdict.answer, fg=colours[verdict.state], bold=True)}: {printable(verdict.why)}")
 
 
 def print_json(facts: object) -> None:

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_json, print_table, progress_bars, step
+from loopwire.cli.console import (
+    JSON,
+    OPEN,
+    next_step,
+    open_page,
+    print_json,
+    print_report,
+    print_table,
+    progress_bars,
+    step,
+)
 from loopwire.cli.failures import errors_told, keep_told
 from loopwire.text.names import printable
 
@@ -83,7 +93,7 @@ def _route(project: Path, part: str | None, seed: int, timeout_minutes: float | 
     if routed.report is None:
         print_table(console, project.name, FACTS, routed.built.rows(routed.asked_clock_period_ns))
     else:
-        print_table(console, routed.report.model, FACTS, routed.report.rows())
+        print_report(console, routed.report)
     click.echo("Slowest path:")
     for line in routed.built.critical_path:
         click.echo(f"  {printable(line)}")

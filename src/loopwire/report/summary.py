@@ -256,12 +256,12 @@ class Report:
         return self.table().to_dataframe()
 
     def __repr__(self) -> str:
-        return f"<Report of {self.model!r}: {'; '.join(f'{v.name}: {v.why}' for v in self.verdicts)}>"
+        return f"<Report of {self.model!r}: {'; '.join(map(str, self.verdicts))}>"
 
     def _repr_html_(self) -> str:
         colours = {"good": "#1a7f37", "doubtful": "#9a6700", "bad": "#cf222e"}
         cards = "".join(
-            f'<p><b style="color:{colours[verdict.state]}">{escape(verdict.name)}</b> {escape(verdict.why)}</p>'
+            f'<p><b style="color:{colours[verdict.state]}">{escape(verdict.answer)}</b> {escape(verdict.why)}</p>'
             for verdict in self.verdicts
         )
         return cards + self.table()._repr_html_()
@@ -272,7 +272,7 @@ class Report:
 
     def to_markdown(self) -> str:
         """Return the tables as Markdown."""
-        answers = (f"* **{one.name}** ({one.state}): {markdown(one.why)}" for one in self.verdicts)
+        answers = (f"* **{one.answer}**: {markdown(one.why)}" for one in self.verdicts)
         parts = [f"# {markdown(self.model)}", "\n".join(answers), self.table().to_markdown()]
         if self.engines:
             parts += ["## Engines: multipliers as scheduled, resources as estimated"]

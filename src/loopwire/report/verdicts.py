@@ -1,6 +1,7 @@
 """What a user wants to know of a design first: is the physics kept, is the clock met, does it fit, is it verified?
 
-Each answer is `good`, `doubtful` (not proven, or near its bound) or `bad`, with the number that decides it.
+Each answer is `good`, `doubtful` (not proven, or near its bound) or `bad`, with the number that decides it. The page,
+the terminal, `report.md`, `report.json` and notebooks all show these words.
 """
 
 from __future__ import annotations
@@ -21,11 +22,22 @@ FULL_PERCENT = 80.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """One answer: what was asked, the state of it, and why."""
+    """One answer.
+
+    Attributes:
+        name: what was asked, in a word.
+        answer: such as 'Clock missed'.
+        state: how good that is.
+        why: the number that decides.
+    """
 
     name: str
+    answer: str
     state: State
     why: str
+
+    def __str__(self) -> str:
+        return f"{self.answer}: {self.why}"
 
 
 def verdicts(report: Report) -> tuple[Verdict, ...]:
@@ -34,9 +46,9 @@ def verdicts(report: Report) -> tuple[Verdict, ...]:
 
 
 def _physics(report: Report) -> Verdict:
-    name = "Physics kept"
+    name = "Physics"
     if report.agreement is None:
-        return Verdict(name, "doubtful", "not judged: no data were given")
+        return Verdict(name, "Physics not judged", "doubtful", "no data were given")
     falls = [auc.real - auc.fixed for auc in report.aucs if auc.real is not None and auc.fixed is not None]
     top1 = report.agreement.top1
     same = [] if top1 is None else [f"same class as in float: {top1:.2%}"]
@@ -44,44 +56,51 @@ def _physics(report: Report) -> Verdict:
     largest = [] if lost or same else [f"largest difference to float: {report.agreement.max_difference:.3g}"]
     why = "; ".join([*lost, *same, *largest])
     if (falls and max(falls) > AUC_LOSS) or (top1 is not None and top1 < LEAST_TOP1):
-        return Verdict(name, "bad", why)
+        return Verdict(name, "Physics lost", "bad", why)
     if report.doubts:
-        return Verdict(name, "doubtful", f"{why}; {report.doubts[0]}")
+        return Verdict(name, "Physics in doubt", "doubtful", f"{why}; {report.doubts[0]}")
     if report.clipping:
-        return Verdict(name, "doubtful", f"{why}; {len(report.clipping)} tensors clip on the data")
-    return Verdict(name, "good", why)
+        count = len(report.clipping)
+        clipped = f"{count} tensor{'' if count == 1 else 's'} clip{'s' if count == 1 else ''} on the data"
+        return Verdict(name, "Physics kept, with clipping", "doubtful", f"{why}; {clipped}")
+    return Verdict(name, "Physics kept", "good", why)
 
 
 def _clock(report: Report) -> Verdict:
-    name, asked = "Clock met", f"{report.clock_period_ns:g} ns"
-    routed = report.routed_clock_period_ns
-    if routed is not None:
-        state: State = "good" if routed <= report.clock_period_ns else "bad"
-        return Verdict(name, state, f"{routed:.4g} ns of {asked}, routed")
-    told = [built for built in report.built if built.clock_period_ns is not None]
-    if told:
-        period = told[-1].clock_period_ns or 0.0
-        state = "doubtful" if period <= report.clock_period_ns else "bad"
-        return Verdict(name, state, f"{period:.4g} ns of {asked}, as {told[-1].tool} estimates; not routed")
-    return Verdict(name, "doubtful", f"not routed: {asked} by the delay model only")
+    name, asked = "Clock", f"{report.clock_period_ns:g} ns"
+    timed = [built for built in report.built if built.clock_period_ns is not None]
+    if not timed:
+        return Verdict(name, "Clock not proven", "doubtful", f"{asked} by the delay model only; not routed")
+    last = next((built for built in reversed(timed) if built.stage == "routed"), timed[-1])
+    assert last.clock_period_ns is not None
+    is_routed = last.stage == "routed"
+    stage = "routed" if is_routed else f"as {last.tool} estimates; not routed"
+    why = f"{last.clock_period_ns:.4g} ns of {asked}, {stage}"
+    if last.clock_period_ns > report.clock_period_ns:
+        return Verdict(name, "Clock missed", "bad", why)
+    return Verdict(name, "Clock met", "good", why) if is_routed else Verdict(name, "Clock not proven", "doubtful", why)
 
 
 def _fit(report: Report) -> Verdict:
-    name = "Fits"
+    name = "Fit"
     # What was routed decides, then what was synthesised, then the estimate; a family without a part has no shares.
     stages = {built.stage: built.resources for built in report.built if any(use.available for use in built.resources)}
     stage = next((stage for stage in ("routed", "synthesised") if stage in stages), "estimated")
     uses = [(use.share, use) for use in stages.get(stage, report.estimated) if use.share is not None]
     if not uses:
-        return Verdict(name, "doubtful", "not known before a tool has synthesised it")
+        return Verdict(name, "Size not known", "doubtful", "no tool has synthesised it yet")
     share, worst = max(uses, key=lambda pair: pair[0])
-    state: State = "good" if share <= FULL_PERCENT else "doubtful" if share <= 100 else "bad"
-    return Verdict(name, state, f"{grouped(worst.used)} {worst.name}, {worst.percent} of {report.part}, {stage}")
+    why = f"{grouped(worst.used)} {worst.name}, {worst.percent} of {report.part}, {stage}"
+    if share <= FULL_PERCENT:
+        return Verdict(name, "Fits the part", "good", why)
+    if share <= 100:
+        return Verdict(name, "Nearly fills the part", "doubtful", why)
+    return Verdict(name, "Too large for the part", "bad", why)
 
 
 def _verified(report: Report) -> Verdict:
-    name, found = "Verified", report.verification
+    name, found = "Verification", report.verification
     if found is None:
-        return Verdict(name, "doubtful", "not simulated")
+        return Verdict(name, "Not verified", "doubtful", "not simulated")
     cycles = "" if found.simulated is None else ", all cycles as predicted"
-    return Verdict(name, "good", f"{grouped(found.sequences)} sequences simulated, 0 bits differ{cycles}")
+    return Verdict(name, "Verified", "good", f"{grouped(found.sequences)} sequences simulated, 0 bits differ{cycles}")
