@@ -257,6 +257,27 @@ def test_damaged_members(
         read(changed(program, tmp_path / "m.pt2", member, lambda _: content))
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_an_lstm_cell_with_other_states(count: int, tmp_path: Path) -> None:
+    class OneStep(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell = nn.LSTMCell(3, 4)
+
+        def forward(self, x: Any) -> Any:
+            return self.cell(x)[0]
+
+    sound = saved(randomised(OneStep()), [torch.zeros(2, 3)], tmp_path / "sound.pt2").read_bytes()
+
+    def change(value: Any) -> None:
+        (call,) = (node for node in value["graph_module"]["graph"]["nodes"] if "lstm_cell" in node["target"])
+        (states,) = (each["arg"]["as_tensors"] for each in call["inputs"] if each["name"] == "hx")
+        states[:] = (states * 2)[:count]
+
+    with pytest.raises(ModelFileError, match=rf"cell.*: its argument 'hx' has {count} states instead of h and c"):
+        read(graph_changed(sound, tmp_path / "m.pt2", change))
+
+
 def with_meta(change: Callable[[Any], None]) -> Callable[[bytes], bytes]:
     def rewritten(content: bytes) -> bytes:
         config = json.loads(content)

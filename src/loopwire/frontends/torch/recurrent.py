@@ -69,7 +69,7 @@ def layers(kind: Kind, a: Arguments) -> tuple[View, ...]:
     """Read aten.lstm.input and its like: all layers and directions; return output and the stacked last states."""
     trace = a.trace
     batch_first = a.boolean("batch_first")
-    given = a.tensors("hx") if len(kind.states) > 1 else [a.tensor("hx")]
+    given = _given_states(kind, a)
     arrays, biases = a.arrays("params"), a.boolean("has_biases")
     count, directions = a.integer("num_layers"), 1 + a.boolean("bidirectional")
     if a.boolean("train") and a.number("dropout"):
@@ -78,7 +78,7 @@ def layers(kind: Kind, a: Arguments) -> tuple[View, ...]:
     x = recurrent.sequence_of(trace, a.tensor("input"), *((0, 1) if batch_first else (1, 0)))
     wire = only_wire(trace, x)
     each, rest = divmod(len(arrays), max(count, 0) * directions or 1)
-    if rest or count < 1 or len(given) != len(kind.states) or not 2 <= each - 2 * biases <= 3:
+    if rest or count < 1 or not 2 <= each - 2 * biases <= 3:
         raise ModelFileError(trace.place.where, f"it has {len(arrays)} arrays of weights for {count} layers", AGAIN)
     last: dict[str, list[Wire]] = {state: [] for state in kind.states}
     for level in range(count):
@@ -108,12 +108,19 @@ def layers(kind: Kind, a: Arguments) -> tuple[View, ...]:
 
 def cell(kind: Kind, a: Arguments) -> tuple[View, ...]:
     """Read aten.lstm_cell.default and its like: one step; return the states after it."""
-    trace, x = a.trace, a.tensor("input")
-    states = a.tensors("hx") if len(kind.states) > 1 else [a.tensor("hx")]
+    trace, x, states = a.trace, a.tensor("input"), _given_states(kind, a)
     keys = ("w_ih", "w_hh", "b_ih", "b_hh")
     arrays = [array for key in keys if (array := a.optional_array(key)) is not None]
     layer = _layer(kind, trace, trace.place.name, arrays, len(arrays) == 4, x.shape[-1] if x.shape else 0)
     return tuple(recurrent.cell(trace, layer, id(layer), x, states))
+
+
+def _given_states(kind: Kind, a: Arguments) -> list[Operand]:
+    given: list[Operand] = a.tensors("hx") if len(kind.states) > 1 else [a.tensor("hx")]
+    if len(given) != len(kind.states):
+        problem = f"its argument 'hx' has {len(given)} states instead of {' and '.join(kind.states)}"
+        raise ModelFileError(a.trace.place.where, problem, AGAIN)
+    return given
 
 
 def _initial(trace: Trace, layer: Recurrent, states: Sequence[Operand]) -> list[Wire]:
