@@ -66,6 +66,8 @@ def _proofs() -> Iterator[Proof]:
         yield Proof("join", ["join"], {"PARTS": parts})
     for steps in (2, 3, 5):
         yield Proof("fill", ["fill"], {"STEPS": steps})
+    for first, count in ((0, 1), (0, 3), (1, 1), (2, 3)):
+        yield Proof("crop", ["crop"], {"FIRST": first, "COUNT": count})
     for steps, per_beat, parts in ((7, 3, 1), (6, 2, 1), (3, 1, 1), (3, 1, 2), (2, 1, 4)):
         for strict in (0, 1):
             sizes = {"STEPS": steps, "PER_BEAT": per_beat, "PARTS": parts, "STRICT": strict}

@@ -12,11 +12,13 @@ from hls_bits import main as compare_hls
 from hls_speed import main as measure_hls
 from sizes import main as measure_sizes
 from synthesis import errors as compare_estimates
+from windows_in_front import main as measure_windows
 
 if __name__ == "__main__":
     print(f"Load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
     measure_compile()
     measure_channels()
+    measure_windows()
     measure_emulators()
     compare_hls([])
     measure_hls()

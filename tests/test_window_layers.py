@@ -16,9 +16,12 @@ from loopwire.compiler import compile_silently
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.emulator.fast_emulator import try_build
 from loopwire.errors import UnsupportedError
+from loopwire.layers.model import chain
 from networks import prove
+from random_models import Weights
 
 L = keras.layers
+weights = Weights(5)
 STEPS, FEATURES = 10, 4
 KERAS: dict[str, Callable[[], list[Any]]] = {
     "conv": lambda: [L.Conv1D(3, 3)],
@@ -35,6 +38,7 @@ KERAS: dict[str, Callable[[], list[Any]]] = {
     "separable": lambda: [L.SeparableConv1D(3, 3, depth_multiplier=2, padding="same", activation="relu")],
     "max_pooling": lambda: [L.MaxPooling1D(2)],
     "max_pooling_uneven": lambda: [L.MaxPooling1D(3)],
+    "max_pooling_same": lambda: [L.MaxPooling1D(5, strides=3, padding="same")],
     "max_pooling_overlapping": lambda: [L.MaxPooling1D(4, strides=2, padding="same")],
     "average_pooling": lambda: [L.AveragePooling1D(5)],
     "average_pooling_same": lambda: [L.AveragePooling1D(3, padding="same")],
@@ -77,6 +81,10 @@ def test_fast_emulator_gives_the_integers_of_the_definition(name: str) -> None:
 
 
 IN_HARDWARE = [
+    "conv",
+    "conv_same",
+    "conv_causal_strided",
+    "max_pooling_same",
     "conv_same_strided",
     "max_pooling_overlapping",
     "average_pooling_same",
@@ -94,6 +102,44 @@ IN_HARDWARE = [
 def test_hardware_conforms(name: str) -> None:
     settings = {"model": {"precision": "fixed<9,4,RND,SAT>"}, "clock_period_ns": 7}
     prove(compile_silently(loopwire.load(model(name)), loopwire.CompileConfig.from_dict(settings)))
+
+
+STREAMING = {
+    "valid": [layers.Convolution("c", layers.Window(5), weights(2, 5, 4), np.zeros(2))],
+    "strided": [layers.Convolution("c", layers.Window(3, 2), weights(2, 3, 4), np.zeros(2))],
+    "same": [layers.MaxPooling("c", layers.Window(3, 1, padding="same"))],
+    "cropped": [layers.Cropping("c", 1, 2)],
+    "padded": [layers.ZeroPadding("c", 1, 1)],
+}
+
+
+@pytest.mark.parametrize("name", STREAMING)
+def test_windows_stream(name: str) -> None:
+    """The layer behind begins with its first window: all is done before twice as many cycles as there are steps."""
+    features = STREAMING[name][0].output_shape((40, FEATURES))[1]
+    rnn = layers.SimpleRnn("r", weights(2, features), weights(2, 2), np.zeros(2))
+    network = chain("m", (40, FEATURES), (*STREAMING[name], rnn), "test")
+    design = compile_silently(network, loopwire.CompileConfig.from_dict({"clock_period_ns": 20, "part": "xcvu13p"}))
+    assert design.predicted_cycles.latency_cycles < 60
+    assert design.predicted_cycles.initiation_interval_cycles <= 42
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {"stateful": True, "channels": 3},
+        {"copies": 2},
+        {"port_registers": True, "bus_bits": 16},
+        {"reuse_factor": 2},
+    ],
+    ids=str,
+)
+def test_cropped_steps_with_knobs(knobs: dict[str, Any]) -> None:
+    window = layers.Convolution("c", layers.Window(3), weights(2, 3, 2), np.zeros(2))
+    rnn = layers.SimpleRnn("r", weights(3, 2), weights(3, 3), np.zeros(3))
+    network = chain("m", (6, 2), (window, rnn), "test")
+    settings = {"model": {"precision": "fixed<9,4,RND,SAT>"}, **knobs}
+    prove(compile_silently(network, loopwire.CompileConfig.from_dict(settings)))
 
 
 W = np.ones((2, 3, 4))

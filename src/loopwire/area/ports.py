@@ -72,16 +72,26 @@ def _channel(plan: Plan, channel: Channel, cells: Cells) -> Resources:
     if channel.registered:
         total += _slice(bits + 1 + plan.carries_fresh(channel))
     if reshaping is not None:
-        counted = (reshaping.given_steps - 1).bit_length()
-        total += Resources(luts=given.count * taken.width + counted + 2, ffs=counted + 1)
         part = reshaping.part_count * taken.width
+        total += _fill(reshaping.given_steps, given.count * taken.width)
         total += _split(reshaping.parts_given, part) + _join(reshaping.parts_taken, part)
+        if reshaping.crops:
+            counted = reshaping.parts_kept.stop.bit_length()
+            total += Resources(luts=2 * counted + 4, ffs=counted + 1)
+        if reshaping.pads:
+            total += _fill(reshaping.parts_left, part)
     if channel.feed.reverse:
         counted = max((channel.beats - 1).bit_length(), 1)
         total += cells.memory(2 * channel.beats, bits) + Resources(luts=bits + 4 * counted, ffs=3 * counted + 4)
     if plan.timing.crosses(channel):
         total += _merger(plan.copies, bits, cells)
     return total + _queue(channel.depth, 1, bits, cells)
+
+
+def _fill(steps: int, bits: int) -> Resources:
+    """Return what gives every sequence so many words."""
+    counted = (steps - 1).bit_length()
+    return Resources(luts=bits + counted + 2, ffs=counted + 1)
 
 
 def _merger(copies: int, bits: int, cells: Cells) -> Resources:

@@ -160,7 +160,8 @@ def range_of(op: ops.Op, operands: tuple[Value, ...], given: tuple[Range, ...]) 
             return _cast(given[0], fractions[0], op.to)
         case ops.Table():
             return _table_op_range(op, operands[0].type.element, given[0].low, given[0].high)
-        case ops.Reshape() if len(operands[0].type.shape) > 1:  # steps that a short sequence lacks are 0
+        # Steps that a short sequence lacks are 0.
+        case ops.Reshape() | ops.Slice() if len(operands[0].type.shape) > 1:
             return Range(min(given[0].low, 0), max(given[0].high, 0))
         case ops.Slice() | ops.Reshape() | ops.Transpose() | ops.Reverse():
             return Range(given[0].low, given[0].high)

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from loopwire.errors import UnsupportedError
+from loopwire.ir.builder import BodyResult
 from loopwire.ir.graph import Value
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.model import Callable, OneToOne, Shape, Tensor
@@ -22,16 +23,20 @@ ZEROS = -1
 def steps_of(e: Emitter, x: Value, order: Sequence[int], name: str) -> Value:
     """Return the steps of `x` (T, n) whose numbers are in `order`, or zeros: (len(order), n).
 
-    Every k-th step of k·m, and each step k times, are made while the steps come; anything else once all are there.
+    Every k-th step of those from one to another, between zeros, and each step k times, are made while the steps come;
+    anything else once all are there.
     """
     steps, features = x.type.shape
     if list(order) == list(range(steps)):
         return x
-    every = steps // len(order)
-    if steps == every * len(order) and list(order) == list(range(order[0], steps, every)) and order[0] < every:
-        groups = e.b.reshape(x, (len(order), every * features), f"{name}_groups")
-        start = order[0] * features
-        return e.each_step(lambda e, v: e.b.slice(v, start, start + features, name), groups, name=name)
+    taken = [step for step in order if step != ZEROS]
+    every = taken[1] - taken[0] if len(taken) > 1 else 1
+    before = list(order).index(taken[0])
+    behind = len(order) - before - len(taken)
+    progression = range(taken[0], taken[0] + every * len(taken), every) if every > 0 else range(0)
+    if list(order) == [ZEROS] * before + list(progression) + [ZEROS] * behind:
+        some = _every(e, x, progression, name)
+        return _delayed(e, resized(e, some, 0, len(order), name), before, name)
     times = len(order) // steps
     if list(order) == [step for step in range(steps) for _ in range(times)]:
         repeated = e.each_step(lambda e, v: e.b.concat([v] * times, f"{name}_times"), x, name=f"{name}_repeated")
@@ -46,6 +51,44 @@ def steps_of(e: Emitter, x: Value, order: Sequence[int], name: str) -> Value:
             pieces.append(e.b.slice(whole, numbers[0] * features, (numbers[-1] + 1) * features, f"{name}_piece"))
     joined = pieces[0] if len(pieces) == 1 else e.b.concat(pieces, f"{name}_joined")
     return e.b.reshape(joined, (len(order), features), name)
+
+
+def resized(e: Emitter, x: Value, start: int, count: int, name: str) -> Value:
+    """Return so many steps of `x` (T, n), from one on, and zeros where it has no more: (count, n)."""
+    steps, features = x.type.shape
+    stop = min(start + count, steps)
+    if (start, stop) != (0, steps):
+        x = e.b.slice(x, start, stop, f"{name}_kept")
+    if stop == start + count:
+        return x
+    zeros = e.b.const(np.zeros((start + count - stop, features)), x.type.element, f"{name}_zeros")
+    return e.b.concat([x, zeros], f"{name}_padded")
+
+
+def _every(e: Emitter, x: Value, numbers: range, name: str) -> Value:
+    """Return the steps of these numbers: those that end groups of so many, where there are enough before the first."""
+    every, features = numbers.step, x.type.shape[1]
+    if every == 1:
+        return resized(e, x, numbers.start, len(numbers), name)
+    place = min(numbers.start, every - 1)
+    whole = resized(e, x, numbers.start - place, every * len(numbers), name)
+    groups = e.b.reshape(whole, (len(numbers), every * features), f"{name}_groups")
+    start = place * features
+    return e.each_step(lambda e, v: e.b.slice(v, start, start + features, name), groups, name=name)
+
+
+def _delayed(e: Emitter, x: Value, count: int, name: str) -> Value:
+    """Return `x` (T, n) so many steps later: zeros before it, and without its last ones."""
+    if not count:
+        return x
+    features = x.type.shape[1]
+
+    def body(e: Emitter, states: Sequence[Value], given: Sequence[Value]) -> BodyResult:
+        line = e.b.concat([*states, *given], f"{name}_line")
+        return (e.b.slice(line, features, line.type.size, f"{name}_next"),), (e.b.slice(line, 0, features, name),)
+
+    before = e.b.const(np.zeros(count * features), x.type.element, f"{name}_before")
+    return e.scan((before,), (x,), body, names=(f"{name}_last", name))[1]
 
 
 def require_sequence(name: str, kind: str, shape: Shape) -> int:

@@ -1,14 +1,14 @@
 """Layers that look at windows of steps: convolutions and poolings.
 
-A window ends at the step that comes; those before it are kept in a delay line, so that one step is looked at a step.
-Windows whose last step comes before the sequence's end cost no step of their own; what is padded behind it does.
+Steps come in groups of as many as a window begins later than the one before. Each group ends one window; the steps
+before it are kept in a delay line. So a window costs no step of its own; what is padded behind the sequence does.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import ClassVar
 
@@ -20,11 +20,12 @@ from loopwire.ir.graph import Value
 from loopwire.ir.types import FixedType
 from loopwire.layers.activation import LINEAR, Function, activate
 from loopwire.layers.emitter import Emitter
-from loopwire.layers.equations import Array, affine
+from loopwire.layers.equations import Array, affine, parts
 from loopwire.layers.merge import MEAN_GUARD_BITS
 from loopwire.layers.model import OneToOne, Shape
 from loopwire.layers.roles import Role, own_role
-from loopwire.layers.steps import ZEROS, require_sequence, steps_of
+from loopwire.layers.select import BIT
+from loopwire.layers.steps import ZEROS, require_sequence, resized, steps_of
 
 PADDINGS = ("valid", "same", "causal")
 DEPTHWISE = own_role("depthwise")
@@ -69,12 +70,14 @@ class Window:
 
 @dataclass(frozen=True)
 class Windowed(OneToOne):
-    """What layers over windows are: `looked_at` makes a vector of the vectors of one window."""
+    """What layers over windows are: `looked_at` makes a vector of the steps of one window, one behind another."""
 
     name: str
     window: Window
 
     kind: ClassVar[str]
+    apart: ClassVar[bool] = False
+    """Whether it looks at windows in a scan of its own, so that a reuse factor can share its products."""
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape with a step a window."""
@@ -94,43 +97,102 @@ class Windowed(OneToOne):
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """Look at each window."""
-        left, right = self.window.pads(x.type.shape[0])
-        if right:
-            x = steps_of(e, x, [*range(x.type.shape[0]), *[ZEROS] * right], "padded")
-        return over_windows(e, x, self.window, left, self.looked_at)
+        return over_windows(e, x, self.window, self.looked_at, apart=self.apart)
 
     @abstractmethod
-    def looked_at(self, e: Emitter, steps: Sequence[Value]) -> Value:
-        """Return the vector of one window, given its steps."""
+    def looked_at(self, e: Emitter, window: Value) -> Value:
+        """Return the vector of one window."""
 
 
 def over_windows(
-    e: Emitter, x: Value, window: Window, left: int, looked_at: Callable[[Emitter, Sequence[Value]], Value]
+    e: Emitter,
+    x: Value,
+    window: Window,
+    looked_at: Callable[[Emitter, Value], Value],
+    *,
+    repeats: bool = False,
+    apart: bool = False,
 ) -> Value:
-    """Return what `looked_at` makes of each window of `x`, before which there are `left` steps of zeros."""
+    """Return what `looked_at` makes of each window of `x`.
+
+    The first window ends at step `place` of group `skipped`, and so does each later one in its group.
+
+    Args:
+        e: of the layer.
+        x: (T, n).
+        window: where windows are.
+        looked_at: makes a vector of a window's steps, one behind another.
+        repeats: padded steps are like the nearest that is none; else they are zeros.
+        apart: windows are made in a scan, and looked at in another.
+    """
     steps, features = x.type.shape
-    count = (steps + left - window.span) // window.stride + 1
-    if left == 0 and window.stride == window.span == window.size and steps == count * window.size:
-        groups = e.b.reshape(x, (count, window.size * features), "windows")
-        return e.each_step(lambda e, v: looked_at(e, _cut(e, v, window, features)), groups, name="y")
-    if window.span == 1:
-        every = e.each_step(lambda e, v: looked_at(e, [v]), x, name="y_every")
-    else:
+    count, (left, right) = window.count(steps), window.pads(steps)
+    if left >= window.span:
+        more = left - window.span + 1
+        x = steps_of(e, x, [*[ZEROS] * more, *range(steps)], "padded")
+        window = replace(window, padding=(left - more, right))
+        return over_windows(e, x, window, looked_at, repeats=repeats, apart=apart)
+    skipped, place = divmod(window.span - 1 - left, window.stride)
+    history = max(window.span - 1 - place, 0)
+    first = history + place - window.span + 1
+    groups = skipped + count
+    given = [resized(e, x, 0, groups * window.stride, "x")]
+    if window.stride > 1:
+        given[0] = e.b.reshape(given[0], (groups, window.stride * features), "groups")
+    if repeats and (left or right):
+        is_first, is_step = np.arange(groups) == 0, np.arange(groups * window.stride) < steps
+        flags = np.column_stack([is_first, is_step.reshape(groups, -1)])
+        given.append(e.b.const(flags, BIT, "first_and_steps"))
 
-        def body(e: Emitter, states: Sequence[Value], given: Sequence[Value]) -> BodyResult:
-            line = e.b.concat([*states, *given], "line", "the steps before, and the one that comes")
-            y = looked_at(e, _cut(e, line, window, features))
-            return (e.b.slice(line, features, line.type.size, "before_next"),), (y,)
+    def body(e: Emitter, states: Sequence[Value], given: Sequence[Value]) -> BodyResult:
+        parts = [*states, given[0]] if len(given) == 1 else _repeated(e, states, *given, begins=left > 0)
+        line = parts[0] if len(parts) == 1 else e.b.concat(parts, "line", "the steps before, and those that come")
+        seen = _taps(e, line, first, window, features)
+        y = seen if apart and history else looked_at(e, seen)
+        if not states:
+            return (), (y,)
+        return (e.b.slice(line, line.type.size - states[0].type.size, line.type.size, "before_next"),), (y,)
 
-        before = e.b.const(np.zeros((window.span - 1) * features), x.type.element, "before")
-        _, every = e.scan((before,), (x,), body, names=("before_last", "y_every"))
-    ends = range(window.span - 1 - left, steps, window.stride)
-    return steps_of(e, every, ends[:count], "y")
+    before = [e.b.const(np.zeros(history * features), x.type.element, "before")] if history else []
+    name = "y_every" if skipped else "y"
+    every = e.scan(
+        before, given, body, names=[*["before_last"] * len(before), "windows" if apart and history else name]
+    )[-1]
+    if apart and history:
+        every = e.each_step(looked_at, every, name=name)
+    return resized(e, every, skipped, count, "y")
 
 
-def _cut(e: Emitter, line: Value, window: Window, features: int) -> list[Value]:
-    starts = [k * window.dilation * features for k in range(window.size)]
-    return [e.b.slice(line, start, start + features, "tap") for start in starts]
+def _taps(e: Emitter, line: Value, first: int, window: Window, features: int) -> Value:
+    """Return the steps that a window looks at, from `first` on."""
+    if window.dilation == 1:
+        start, stop = first * features, (first + window.size) * features
+        return line if (start, stop) == (0, line.type.size) else e.b.slice(line, start, stop, "window")
+    starts = [(first + k * window.dilation) * features for k in range(window.size)]
+    taps = [e.b.slice(line, start, start + features, "tap") for start in starts]
+    return taps[0] if len(taps) == 1 else e.b.concat(taps, "window")
+
+
+def _repeated(e: Emitter, before: Sequence[Value], group: Value, flags: Value, *, begins: bool) -> list[Value]:
+    """Return the steps before and a group's, where those that are none of the sequence are like the nearest that is.
+
+    Of the flags the first tells whether the group is the first, the others which of its steps are the sequence's. Steps
+    before the sequence are looked at where one `begins` with them.
+    """
+    is_first, *are_steps = (e.b.reshape(e.b.slice(flags, k, k + 1), (), "flag") for k in range(flags.type.size))
+    features = group.type.size // len(are_steps)
+    steps = [e.b.slice(group, k * features, (k + 1) * features, "step") for k in range(len(are_steps))]
+
+    def chosen(flag: Value, a: Value, b: Value) -> Value:
+        return e.b.cast(e.b.where(flag, a, b, "nearest"), group.type.element, "nearest")
+
+    line = list(before)
+    if before and begins:
+        line = [chosen(is_first, e.b.concat([steps[0]] * (before[0].type.size // features), "repeated"), before[0])]
+    for step, is_one in zip(steps, are_steps, strict=True):
+        last = e.b.slice(line[-1], line[-1].type.size - features, line[-1].type.size, "step") if line else step
+        line.append(chosen(is_one, step, last))
+    return line
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +208,7 @@ class Convolution(Windowed):
     activation: Function = LINEAR
 
     kind: ClassVar[str] = "Conv1D"
+    apart: ClassVar[bool] = True
     roles: ClassVar[tuple[str, ...]] = (Role.WEIGHT, Role.BIAS, Role.PREACTIVATION, Role.RESULT)
 
     def features(self, given: int) -> int:
@@ -156,10 +219,9 @@ class Convolution(Windowed):
             raise UnsupportedError(f"layer {self.name!r}", problem, "Check the layer before it")
         return rows
 
-    def looked_at(self, e: Emitter, steps: Sequence[Value]) -> Value:
+    def looked_at(self, e: Emitter, window: Value) -> Value:
         """Add product, bias and activation."""
-        seen = steps[0] if len(steps) == 1 else e.b.concat(steps, "window")
-        total = affine(e, matrix_of(self.kernel, self.groups), seen, self.bias, "a", "a = W window + b")
+        total = affine(e, matrix_of(self.kernel, self.groups), window, self.bias, "a", "a = W window + b")
         total = e.cast(total, Role.PREACTIVATION, "a_cast")
         return activate(e, self.activation, total, Role.RESULT, "y", f"y = {self.activation.name}(a)")
 
@@ -174,18 +236,19 @@ class SeparableConvolution(Windowed):
     activation: Function = LINEAR
 
     kind: ClassVar[str] = "SeparableConv1D"
+    apart: ClassVar[bool] = True
     roles: ClassVar[tuple[str, ...]] = (Role.WEIGHT, Role.BIAS, DEPTHWISE, Role.PREACTIVATION, Role.RESULT)
 
     def features(self, given: int) -> int:
         """Return m."""
         return len(self.bias)
 
-    def looked_at(self, e: Emitter, steps: Sequence[Value]) -> Value:
+    def looked_at(self, e: Emitter, window: Value) -> Value:
         """Add both products, bias and activation."""
-        seen = steps[0] if len(steps) == 1 else e.b.concat(steps, "window")
-        kernel = e.weights(matrix_of(self.kernel, steps[0].type.size), Role.WEIGHT, "V")
-        apart = e.cast(e.b.matvec(kernel, seen, "Vw"), DEPTHWISE, "d", "d = V window")
-        total = affine(e, self.pointwise, apart, self.bias, "a", "a = W d + b")
+        features = window.type.size // self.window.size
+        kernel = e.weights(matrix_of(self.kernel, features), Role.WEIGHT, "V")
+        depthwise = e.cast(e.b.matvec(kernel, window, "Vw"), DEPTHWISE, "d", "d = V window")
+        total = affine(e, self.pointwise, depthwise, self.bias, "a", "a = W d + b")
         total = e.cast(total, Role.PREACTIVATION, "a_cast")
         return activate(e, self.activation, total, Role.RESULT, "y", f"y = {self.activation.name}(a)")
 
@@ -208,15 +271,12 @@ class MaxPooling(Windowed):
     roles: ClassVar[tuple[str, ...]] = ()
 
     def emit(self, e: Emitter, x: Value) -> Value:
-        """Repeat the first and the last step in the place of what is padded: each window has one of them anyway."""
-        steps = x.type.shape[0]
-        left, right = self.window.pads(steps)
-        x = steps_of(e, x, [*[0] * left, *range(steps), *[steps - 1] * right], "padded")
-        return over_windows(e, x, self.window, 0, self.looked_at)
+        """Let padded steps be like the nearest: each window has one that is not padded."""
+        return over_windows(e, x, self.window, self.looked_at, repeats=True)
 
-    def looked_at(self, e: Emitter, steps: Sequence[Value]) -> Value:
+    def looked_at(self, e: Emitter, window: Value) -> Value:
         """Add the larger elements."""
-        return reduce(lambda a, b: e.b.max(a, b, "larger"), steps)
+        return reduce(lambda a, b: e.b.max(a, b, "larger"), parts(e, window, ["step"] * self.window.size))
 
 
 @dataclass(frozen=True)
@@ -238,9 +298,9 @@ class AveragePooling(Windowed):
         shares = share_of(e, counts)
         return e.each_step(mean, sums, shares, name="y")
 
-    def looked_at(self, e: Emitter, steps: Sequence[Value]) -> Value:
+    def looked_at(self, e: Emitter, window: Value) -> Value:
         """Add the sum, exact."""
-        return reduce(lambda a, b: e.b.add(a, b, "sum"), steps)
+        return reduce(lambda a, b: e.b.add(a, b, "sum"), parts(e, window, ["step"] * self.window.size))
 
 
 def share_of(e: Emitter, counts: Array | int) -> Value:

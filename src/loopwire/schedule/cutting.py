@@ -1,8 +1,9 @@
 """Cutting a graph into a network of engines and channels.
 
 A channel brings an engine one vector a step, or one a sequence that is kept for all its steps. On its way a sequence
-may be cut into other steps, be turned round, or only its last step be taken. What is computed once a sequence is an
-engine of its own, or the tail of the one scan that all of it depends on. A sequence that is made by repeating a vector
+may lose steps at its ends, get steps of zeros behind, be cut into other steps, be turned round, or only its last step
+be taken. What is computed once a sequence is an engine of its own, or the tail of the one scan that all of it depends
+on. A sequence that is made by repeating a vector
 is no channel: its readers keep the vector instead.
 """
 
@@ -41,10 +42,14 @@ class _Unit:
 
 @dataclass(frozen=True)
 class _Origin:
-    """What a value is: another one, maybe `reshaped` to that, turned round or not, or kept for all steps."""
+    """What a value is: another one, maybe `reshaped` to that, turned round or not, or kept for all steps.
+
+    Of the elements of what is reshaped those in `kept` pass, and zeros follow.
+    """
 
     value: Value
     reshaped: Value | None = None
+    kept: range | None = None
     reverse: bool = False
     held: bool = False
 
@@ -144,11 +149,13 @@ class _Cutter:
             return inner if inner.held else replace(inner, reverse=not inner.reverse)
         if self._recuts(producer):
             inner = self._origin(producer.operands[0])
+            if inner.held and isinstance(producer.op, ops.Slice):
+                return inner
             if inner.held or inner.reverse:
                 what = "repeats a vector" if inner.held else "was turned round"
                 problem = f"no channel gives other steps to %{producer.operands[0].name}, which {what}"
                 raise UnsupportedError(_where(value), problem, f"Put another layer between. {OTHER_TARGET}")
-            return _Origin(inner.value, value)
+            return _Origin(inner.value, value, self._kept(producer.op, value, inner))
         if isinstance(producer.op, ops.Scan) and value in producer.results[producer.op.states :]:
             body = producer.op.body
             output = body.outputs[producer.results.index(value)]
@@ -156,6 +163,18 @@ class _Cutter:
                 if output is body.inputs[index]:
                     return replace(self._origin(producer.operands[index]), held=True)
         return _Origin(value)
+
+    def _kept(self, op: ops.Op, value: Value, inner: _Origin) -> range:
+        """Return which elements of `inner` an op that gives it other steps keeps."""
+        kept = inner.kept or range(inner.value.type.size)
+        if isinstance(op, ops.Slice):
+            row = value.type.size // value.type.shape[0]
+            kept = kept[op.start * row : op.stop * row]
+        if not kept:
+            raise UnsupportedError(
+                _where(value), f"%{value.name} is made of padding alone", "Take steps that are there"
+            )
+        return kept
 
     def _end(self, value: Value) -> _Origin:
         origin = self._origin(value)
@@ -177,13 +196,20 @@ class _Cutter:
         return isinstance(producer.op, ops.Scan) and value in producer.results[producer.op.states :]
 
     def _recuts(self, node: Node) -> bool:
-        """Say whether a Reshape gives a sequence other steps, makes one of a vector, or a vector of one.
+        """Say whether a node gives a sequence other steps, makes one of a vector, or a vector of one.
 
-        A vector's elements that are a matrix, which is needed whole, stay where they are.
+        A Reshape does, a Slice, and a Concat of a sequence and zeros behind. A vector's elements that are a matrix,
+        which is needed whole, stay where they are.
         """
-        if not isinstance(node.op, ops.Reshape):
+        if isinstance(node.op, ops.Reshape) and self._is_read_in_steps(node.result):
+            return True
+        if isinstance(node.op, ops.Concat) and not all(self._is_zero(value) for value in node.operands[1:]):
             return False
-        return self._comes_in_steps(self._origin(node.operands[0])) or self._is_read_in_steps(node.result)
+        moves = isinstance(node.op, ops.Reshape | ops.Slice | ops.Concat)
+        return moves and self._comes_in_steps(self._origin(node.operands[0]))
+
+    def _is_zero(self, value: Value) -> bool:
+        return value in self._constants and not self._constants[value].any()
 
     def _is_read_in_steps(self, value: Value) -> bool:
         """Say whether a scan reads a value step by step, or a result is one."""
@@ -192,7 +218,7 @@ class _Cutter:
         if value in self._graph.outputs:
             return True
         users = self._users.get(value, [])
-        turned = (user for user in users if isinstance(user.op, ops.Reverse | ops.Reshape))
+        turned = (user for user in users if isinstance(user.op, ops.Reverse | ops.Reshape | ops.Slice | ops.Concat))
         scans = (user for user in users if isinstance(user.op, ops.Scan))
         read = any(value in user.operands[user.op.states :] for user in scans if isinstance(user.op, ops.Scan))
         return read or any(self._is_read_in_steps(user.result) for user in turned)
@@ -207,7 +233,7 @@ class _Cutter:
             return None
         shapes = (origin.value.type.shape, origin.reshaped.type.shape)
         given, taken = ((shape[0], shape[1]) if len(shape) > 1 else (1, shape[0]) for shape in shapes)
-        return Reshaping(*given, *taken)
+        return Reshaping(*given, *taken, origin.kept or range(origin.value.type.size))
 
     # --- units ---
 
