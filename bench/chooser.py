@@ -1,7 +1,7 @@
 """Measures the choice of knobs for targets: what is chosen, in how long, and whether the hardware keeps to it.
 
 The models and data are those of the folder $LOOPWIRE_DATA, else of ../shared/data. Every chosen design is simulated as
-`loopwire compile` does.
+`loopwire compile` does. `python bench/chooser.py refusals` measures how long targets take that nothing meets.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import loopwire
 from compile import DATA, table
 from loopwire.design_targets import DesignTargets
+from loopwire.errors import ConfigError
 from loopwire.optimise.chooser import choose
 from sizes import QUICKDRAW, WIDE_INPUT, inputs
 
@@ -38,6 +39,27 @@ CASES = [
     Case(QUICKDRAW, 16, DesignTargets(max_interval_cycles=6600, max_latency_ns=42500), WIDE_INPUT),
     Case(QUICKDRAW, 8, DesignTargets(max_share=1.0), {**ECP5, **WIDE_INPUT}),
 ]
+GRU = "qd_gru128_256_128.keras"
+REFUSED = [
+    Case(GRU, 0, DesignTargets(max_latency_ns=500)),
+    Case(GRU, 0, DesignTargets(max_latency_ns=500, min_clock_ns=2.0)),
+    Case(GRU, 0, DesignTargets(max_latency_ns=20_000, max_dsps=100, max_interval_cycles=1000)),
+    Case(QUICKDRAW, 0, DesignTargets(max_latency_ns=500), WIDE_INPUT),
+    Case(QUICKDRAW, 0, DesignTargets(max_latency_ns=20_000, max_dsps=100), WIDE_INPUT),
+]
+
+
+def refusal(case: Case) -> list[str]:
+    """Be refused; return the case's row."""
+    asked = ", ".join(f"{name} {bound:g}" for name, bound in case.targets.given().items())
+    model = loopwire.load(DATA / "models" / case.model)
+    compiled = loopwire.compile(model, loopwire.CompileConfig.from_dict(case.more))
+    start = time.process_time()
+    try:
+        choose(compiled, case.targets)
+    except ConfigError as error:
+        return [f"`{case.model}`", asked, f"{time.process_time() - start:.1f}", error.remedy]
+    raise AssertionError(f"{asked} can be had")
 
 
 def row(case: Case) -> list[str]:
@@ -70,6 +92,9 @@ def main() -> None:
     """Print the table."""
     if not DATA.is_dir():
         print(f"No folder {DATA} (LOOPWIRE_DATA): choices are not measured.\n")
+        return
+    if sys.argv[1:] == ["refusals"]:
+        table(("model", "targets", "CPU, s", "what can be had"), [refusal(case) for case in REFUSED])
         return
     head = (
         "model",

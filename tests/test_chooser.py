@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from dataclasses import replace
 from itertools import product
 from typing import Any
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given
 
 import loopwire
 from loopwire.area.cells import Resources
@@ -23,6 +26,7 @@ from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model, chain
 from loopwire.optimise.chooser import Choice, choose
 from loopwire.optimise.config_file import to_toml
+from loopwire.optimise.refusal import NAMES, curve, excess, nearest
 from loopwire.report.stored import from_json
 from loopwire.schedule.plan import plan
 
@@ -135,27 +139,74 @@ def test_the_report_tells_targets_and_knobs() -> None:
     assert from_json(report.to_json()) == report
 
 
+OFFER = r"latency [\d.]+ ns, initiation interval [\d.]+ cycles, "
+SHARE = r"largest share of the part [\d.]+%"
+
+
 @pytest.mark.parametrize(
     ("targets", "text"),
     [
         (
             {"max_latency_ns": 10},
-            r"targets: no reuse factors, interleave and copies give at most latency 10 ns on xcku115-flvb2104-2-i\. "
-            r"The others kept, what can be had is latency \d+ ns",
+            r"targets: no reuse factors, interleave and copies give at most latency 10 ns on xcku115-flvb2104-2-i at "
+            rf"5 ns\. Nearest are ({OFFER}{SHARE}; ){{2}}{OFFER}{SHARE}\. "
+            rf"What can be had at all: (latency \d+ ns, {SHARE}; ){{5}}latency \d+ ns, {SHARE}$",
         ),
         (
             {"max_latency_ns": 200, "max_dsps": 20},
-            r"at most latency 200 ns, DSPs 20 on .* what can be had is latency \d+ ns or DSPs \d+",
+            rf"at most latency 200 ns, DSPs 20 on .* Nearest are {OFFER}DSPs \d+, .*What can be had at all: "
+            r"(latency \d+ ns, DSPs \d+; )+latency \d+ ns, DSPs \d+$",
         ),
         (
             {"max_interval_cycles": 1, "max_latency_ns": 1, "max_luts": 1},
-            r"The least of each, without the others, are .*initiation interval 5 cycles, LUTs \d+",
+            rf"interval 1 cycles, LUTs 1 on .* Nearest are ({OFFER}LUTs \d+, {SHARE}(; )?)+$",
         ),
+        ({"max_latency_ns": 10, "min_clock_ns": 2.0}, rf"on xcku115-flvb2104-2-i at [\d.]+ ns\. Nearest are {OFFER}"),
     ],
 )
-def test_targets_that_nothing_meets_are_refused_with_the_nearest(targets: dict[str, Any], text: str) -> None:
+def test_targets_that_nothing_meets_are_refused_with_the_nearest_three(targets: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigError, match=text):
         chosen(targets)
+
+
+def test_a_part_that_is_too_small_is_refused_with_what_the_smallest_design_takes() -> None:
+    source = np.random.default_rng(3)
+    wide = chain("wide", (320,), (Dense("d", source.normal(size=(320, 320)), source.normal(size=320)),), "test")
+    design = loopwire.compile(
+        wide, config(part="xc7a12tcpg238-1", clock_period_ns=20.0, model={"precision": "fixed<10,4,RND,SAT>"})
+    )
+    with pytest.raises(
+        ConfigError, match=rf"The part is too small: the smallest takes {OFFER}largest share .* \d{{3,}}"
+    ):
+        choose(design, max_latency_ns=1e6)
+
+
+def test_the_nearest_designs_can_be_had() -> None:
+    targets = {"max_latency_ns": 200.0, "max_dsps": 20}
+    with pytest.raises(ConfigError) as error:
+        chosen(targets)
+    for offer in error.value.remedy.split(". What")[0].split("; "):
+        latency_ns, dsps = (int(re.search(f"{name} (\\d+)", offer)[1]) for name in ("latency", "DSPs"))  # type: ignore[index]
+        assert latency_ns > 200 or dsps > 20
+        reached = {
+            target.name: target.reached for target in chosen({"max_latency_ns": latency_ns, "max_dsps": dsps}).targets
+        }
+        assert reached["max_latency_ns"] <= latency_ns and reached["max_dsps"] <= dsps
+
+
+@given(st.integers(0, 1 << 32), st.integers(1, 200))
+def test_offers_are_nearest_and_a_curve_falls(seed: int, designs: int) -> None:
+    reached = np.random.default_rng(seed).lognormal(size=(designs, len(NAMES)))
+    bounds = {"max_latency_ns": 0.1, "max_dsps": 0.1}
+    far, fits = excess(reached, bounds), reached[:, NAMES.index("max_share")] <= 1
+    assert (np.isfinite(far) == fits).all()
+    places = nearest(reached, bounds)
+    assert len(places) == len(set(places)) <= 3 and bool(places) == fits.any()
+    if places:
+        assert far[places[0]] == far.min()
+        pair, along = curve(reached, bounds, places[0])
+        first, second = (reached[along, NAMES.index(name)] for name in pair)
+        assert (np.diff(first) > 0).all() and (np.diff(second) < 0).all() and fits[along].all()
 
 
 @pytest.mark.parametrize(

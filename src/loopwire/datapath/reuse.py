@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from loopwire.datapath.sharing import PARALLEL, Sharing
 from loopwire.errors import ConfigError, UnsupportedError
@@ -25,11 +26,10 @@ def sharing_of(engine: Engine, reuse_factor: int) -> Sharing:
         return PARALLEL
     if (problem := _not_in_units(engine, shapes)) is not None:
         raise UnsupportedError(f"reuse_factor, layer {layer_of(engine)!r}", problem, "Leave it out for this layer")
-    possible = list(sharings(_units(engine, shapes), shapes))
-    fitting = [sharing for sharing in possible if sharing.cycles == reuse_factor]
-    if not fitting:
-        raise _impossible(engine, reuse_factor, {sharing.cycles for sharing in possible})
-    return min(fitting, key=lambda sharing: (multipliers(sharing, shapes), sharing.lanes))
+    possible = _smallest(_units(engine, shapes), tuple(shapes))
+    if reuse_factor not in possible:
+        raise _impossible(engine, reuse_factor, possible.keys())
+    return possible[reuse_factor]
 
 
 def reuse_factors(engine: Engine) -> list[int]:
@@ -37,7 +37,16 @@ def reuse_factors(engine: Engine) -> list[int]:
     shapes = matrix_shapes(engine)
     if not shapes or _not_in_units(engine, shapes) is not None:
         return [1]
-    return sorted({sharing.cycles for sharing in sharings(_units(engine, shapes), shapes)})
+    return sorted(_smallest(_units(engine, shapes), tuple(shapes)))
+
+
+@lru_cache(maxsize=64)
+def _smallest(units: int, shapes: tuple[tuple[int, int], ...]) -> Mapping[int, Sharing]:
+    """Return, for each reuse factor that exists, the sharing with the fewest multipliers, then units a chunk."""
+    found: dict[int, Sharing] = {}
+    for sharing in sorted(sharings(units, shapes), key=lambda sharing: (multipliers(sharing, shapes), sharing.lanes)):
+        found.setdefault(sharing.cycles, sharing)
+    return found
 
 
 def _units(engine: Engine, shapes: Sequence[tuple[int, int]]) -> int:

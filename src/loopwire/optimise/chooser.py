@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from loopwire.arguments import instance
 from loopwire.config import CHOSEN_KNOBS, CompileConfig
@@ -14,15 +16,21 @@ from loopwire.design_targets import DesignTargets
 from loopwire.errors import ConfigError
 from loopwire.knobs import Knobs
 from loopwire.optimise.clock import clock_periods_ns, fastest
+from loopwire.optimise.refusal import ALWAYS_NAMED, NAMES, Reached, curve, excess, named, nearest, told
 from loopwire.optimise.shapes import Limits, Shape, Shapes
-from loopwire.report.chosen import QUANTITIES, ChosenKnob, Target
+from loopwire.report.chosen import ChosenKnob, Target
 from loopwire.system.progress import Progress, silent
 
 Bounds = dict[str, float]
 THE_PART: Bounds = {"max_share": 1.0}
 TIMES = {"max_latency_ns", "max_interval_cycles"}
-COARSE, FINE = 1.25, 1.05
+COARSE, FINE = 1.5, 1.05
 """Ratios of clock periods that are tried one after the other, where each is a search of its own."""
+ROUGH = 1.25
+"""Ratio of the reuse factors that a rough search tries."""
+FAR = 2.0
+"""Bounds that a rough search exceeds by this factor are met by no reuse factors between those that it tried."""
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -69,72 +77,107 @@ def choose(
         problem = f"the cycles and the area of {design.config.target} are known to its tool only"
         raise ConfigError("targets", problem, "Give knobs instead")
     if targets.min_clock_ns is None:
-        return _choose(design, targets.bounds(), progress or silent)[0]
+        return _choose(design, targets.bounds(), progress or silent)
     return _with_a_clock(design, targets.min_clock_ns, targets.bounds(), progress or silent)
 
 
 def _with_a_clock(design: Design, least_ns: float, bounds: Bounds, progress: Progress) -> Choice:
-    """Choose at many clock periods, and return the best choice of all."""
-    found: dict[float, tuple[Choice, Bounds]] = {}
+    """Choose a clock period by a rough search at each, then the rest at this one."""
+    if not bounds:
+        return _of_unchanged_knobs(design, least_ns)
+    searches: dict[float, _Search] = {}
+
+    def rough(period_ns: float) -> _Search:
+        if period_ns not in searches:
+            searches[period_ns] = _Search(_clocked(design, period_ns), progress, ROUGH)
+        return searches[period_ns]
 
     def latency_cycles(period_ns: float) -> int | None:
-        clocked = replace(design, config=replace(design.config, clock_period_ns=period_ns))
-        try:
-            chosen, reached = _choose(clocked, bounds, progress) if bounds else (Choice(clocked, (), ()), {})
-            cycles = chosen.design.predicted_cycles.latency_cycles
-        except ConfigError:  # too fast a clock for an operation, or nothing within the bounds
-            return None
-        knobs = (*chosen.knobs, ChosenKnob("clock_period_ns", f"{period_ns:g}"))
-        found[period_ns] = replace(chosen, knobs=knobs), reached
-        return cycles
+        found = _if_possible(lambda: rough(period_ns).best(bounds))
+        return None if found is None else round(found[1]["max_latency_ns"] / period_ns)
 
-    if TIMES & bounds.keys():
-        for period_ns in clock_periods_ns(least_ns, COARSE):
-            latency_cycles(period_ns)
-        best = min(found, key=lambda period_ns: found[period_ns][1]["max_share"], default=None)
-    else:
-        best = fastest(clock_periods_ns(least_ns, FINE if bounds else 1.0), latency_cycles)
-    chosen, _ = _choose(design, bounds, progress) if best is None else found[best]  # or its refusal
-    return chosen
+    def distance(period_ns: float) -> tuple[float, float]:
+        return _if_possible(lambda: rough(period_ns).distance(bounds)) or (math.inf, math.inf)
+
+    best = None if TIMES & bounds.keys() else fastest(clock_periods_ns(least_ns, FINE), latency_cycles)
+    if best is None:
+        best = min(clock_periods_ns(least_ns, COARSE), key=distance)
+        between = [max(round(best * factor, 2), least_ns) for factor in (COARSE**-0.5, COARSE**0.5)]
+        best = min((best, *between), key=distance)
+        if FAR < distance(best)[0] < math.inf:
+            raise rough(best).refusal(bounds)
+    choice = _choose(_clocked(design, best), bounds, progress)
+    return replace(choice, knobs=(*choice.knobs, ChosenKnob("clock_period_ns", f"{best:g}")))
 
 
-def _choose(design: Design, asked: Bounds, progress: Progress) -> tuple[Choice, Bounds]:
-    """Choose at the design's clock; return what the choice reaches too."""
+def _of_unchanged_knobs(design: Design, least_ns: float) -> Choice:
+    """Choose the clock alone."""
+
+    def latency_cycles(period_ns: float) -> int | None:
+        predicted = _if_possible(lambda: _clocked(design, period_ns).predicted_cycles)
+        return None if predicted is None else predicted.latency_cycles
+
+    best = fastest(clock_periods_ns(least_ns), latency_cycles)
+    clocked = design if best is None else _clocked(design, best)
+    assert clocked.predicted_cycles  # or the refusal of its clock
+    return Choice(clocked, (ChosenKnob("clock_period_ns", f"{clocked.config.clock_period_ns:g}"),), ())
+
+
+def _clocked(design: Design, period_ns: float) -> Design:
+    return replace(design, config=replace(design.config, clock_period_ns=period_ns))
+
+
+def _if_possible(found: Callable[[], Found | None]) -> Found | None:
+    """Return what is found, or None where the clock is too fast for an operation."""
+    try:
+        return found()
+    except ConfigError:
+        return None
+
+
+def _choose(design: Design, asked: Bounds, progress: Progress) -> Choice:
+    """Choose at the design's clock."""
     search = _Search(design, progress)
-    found = search.best(THE_PART | asked, None if TIMES & asked.keys() else "max_latency_ns")
+    found = search.best(asked)
     if found is None:
-        raise search.refusal(asked)
+        raise _Search(design, progress, ROUGH).refusal(asked)
     shape, reached = found
     knobs = {knob: getattr(search.knobs(shape), knob) for knob in CHOSEN_KNOBS}
     chosen = replace(design, config=replace(design.config, **knobs))
-    told = tuple(ChosenKnob(knob, _text(knobs[knob])) for knob in ("layer_reuse_factor", "interleave", "copies"))
-    return Choice(chosen, told, tuple(Target(name, bound, reached[name]) for name, bound in asked.items())), reached
+    names = ("layer_reuse_factor", "interleave", "copies")
+    chosen_knobs = tuple(ChosenKnob(name, _text(knobs[name])) for name in names)
+    return Choice(chosen, chosen_knobs, tuple(Target(name, bound, reached[name]) for name, bound in asked.items()))
 
 
 class _Search:
-    def __init__(self, design: Design, progress: Progress) -> None:
+    """A search at one clock; `ratio` is that of `Shapes`."""
+
+    def __init__(self, design: Design, progress: Progress, ratio: float = 1.0) -> None:
         self._progress = progress
         self._device = design.device
         self._clock_period_ns = design.config.clock_period_ns
-        self._shapes = Shapes(design.graph, design.device, self._clock_period_ns, design.config, progress)
+        self._shapes = Shapes(design.graph, design.device, self._clock_period_ns, design.config, progress, ratio)
 
     def knobs(self, shape: Shape) -> Knobs:
         """Return the knobs of a shape."""
         return self._shapes.knobs(shape)
 
-    def best(self, bounds: Bounds, least: str | None) -> tuple[Shape, Bounds] | None:
-        """Return the smallest shape within the bounds, or the one with the least of one quantity, and what it reaches.
+    def best(self, asked: Bounds) -> tuple[Shape, Bounds] | None:
+        """Return the smallest shape within bounds of latency or interval, else the fastest, and what it reaches.
 
         None where nothing is within the bounds.
         """
+        bounds = THE_PART | asked
         limits = Limits(
             bounds.get("max_interval_cycles", math.inf),
             bounds.get("max_latency_ns", math.inf) / self._clock_period_ns,
-            bounds.get("max_share", math.inf),
-            all_copies=least == "max_interval_cycles",
+            bounds["max_share"],
         )
         within = [shape for shape in self._shapes.all(limits) if _is_within(self._estimated(shape), bounds)]
-        within.sort(key=self._order(least))
+        if TIMES & asked.keys():
+            within.sort(key=lambda shape: (*shape.size, shape.latency_cycles))
+        else:
+            within.sort(key=lambda shape: (shape.latency_cycles, shape.interval_cycles, *shape.size))
         for done, shape in enumerate(within):
             self._progress(done, len(within))
             reached = self._exact(shape)
@@ -142,29 +185,41 @@ class _Search:
                 return shape, reached
         return None
 
+    def distance(self, asked: Bounds) -> tuple[float, float]:
+        """Return how far the nearest shape is from the bounds, at least 1, and the least share of those as near."""
+        limits = Limits(asked.get("max_interval_cycles", math.inf))
+        _, reached = self._reached(limits)
+        far = np.maximum(excess(reached, THE_PART | asked), 1)
+        share = reached[:, NAMES.index("max_share")]
+        return min(zip(far.tolist(), share.tolist(), strict=True), default=(math.inf, math.inf))
+
     def refusal(self, asked: Bounds) -> ConfigError:
-        """Return the error for bounds that nothing meets: which are in the way, and the nearest that can be met."""
-        told = ", ".join(_told(name, value) for name, value in asked.items())
-        problem = f"no reuse factors, interleave and copies give at most {told} on {self._device.name}"
-        wanted = THE_PART | asked
-        nearest = [self._nearest(name, {n: v for n, v in wanted.items() if n != name}) for name in wanted]
-        if any(nearest):
-            return ConfigError(
-                "targets", problem, f"The others kept, what can be had is {' or '.join(filter(None, nearest))}"
-            )
-        alone = [self._nearest(name, {}) for name in wanted]
-        return ConfigError(
-            "targets", problem, f"The least of each, without the others, are {', '.join(filter(None, alone))}"
-        )
+        """Return the error for bounds that nothing meets, with the nearest designs and a curve of what can be had."""
+        shapes, reached = self._reached(Limits(all_copies="max_interval_cycles" in asked))
+        bounds = THE_PART | asked
+        wanted = told(list(asked), [asked.get(name, 0) for name in NAMES])
+        where = f"{self._device.name} at {self._clock_period_ns:g} ns"
+        problem = f"no reuse factors, interleave and copies give at most {wanted} on {where}"
+        places = nearest(reached, bounds)
+        if not places:
+            least = told(ALWAYS_NAMED, min(reached.tolist(), key=lambda row: row[-1]))
+            return ConfigError("targets", problem, f"The part is too small: the smallest takes {least}")
+        exact = {place: self._row(self._exact(shapes[place])) for place in places}
+        offers = [told(named(asked), exact[place]) for place in places]
+        pair, along = curve(reached, bounds, places[0])
+        points = [told(pair, self._row(self._exact(shapes[place]))) for place in along]
+        remedy = f"Nearest {'are' if len(offers) > 1 else 'is'} {'; '.join(offers)}"
+        if len(points) > 1:
+            remedy += f". What can be had at all: {'; '.join(points)}"
+        return ConfigError("targets", problem, remedy)
 
-    def _nearest(self, name: str, others: Bounds) -> str:
-        found = self.best(others, name)
-        return "" if found is None else _told(name, found[1][name])
+    def _reached(self, limits: Limits) -> tuple[list[Shape], Reached]:
+        shapes = list(self._shapes.all(limits))
+        rows = [self._row(self._estimated(shape)) for shape in shapes]
+        return shapes, np.array(rows, np.float64).reshape(len(rows), len(NAMES))
 
-    def _order(self, least: str | None) -> Callable[[Shape], tuple[float, ...]]:
-        if least is None:
-            return lambda shape: (*shape.size, shape.latency_cycles)
-        return lambda shape: (self._estimated(shape)[least], shape.interval_cycles, *shape.size)
+    def _row(self, reached: Bounds) -> list[float]:
+        return [reached[name] for name in NAMES]
 
     def _estimated(self, shape: Shape) -> Bounds:
         return self._quantities(shape, shape.latency_cycles, shape.interval_cycles)
@@ -188,11 +243,6 @@ class _Search:
 
 def _is_within(reached: Bounds, bounds: Bounds) -> bool:
     return all(reached[name] <= bound for name, bound in bounds.items())
-
-
-def _told(name: str, value: float) -> str:
-    quantity, form, _ = QUANTITIES[name]
-    return f"{quantity.lower() if quantity[1].islower() else quantity} {form.format(value)}"
 
 
 def _text(value: Mapping[str, int] | int | None) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +95,7 @@ class _Cut:
         """All of them."""
         return self.network.engines
 
-    @property
+    @cached_property
     def in_a_row(self) -> bool:
         """Whether a vector passes the engines one after another."""
         return self.network.is_chain
@@ -129,18 +130,26 @@ class Shapes:
         clock_period_ns: float,
         knobs: Knobs,
         progress: Progress,
+        ratio: float = 1.0,
     ) -> None:
         """Take a lowered graph; of the knobs, those that are not chosen stay as they are.
 
-        `progress` is called with how many engines are planned, of how many.
+        Args:
+            graph, device, clock_period_ns, knobs: of all shapes.
+            progress: called with how many engines are planned, of how many.
+            ratio: of an engine's reuse factors that are tried, each but the last is at least so many times the one
+                before.
         """
         self._graph = graph
         self._device = device
         self._clock_period_ns = clock_period_ns
         self._knobs = knobs
         self._progress = progress
+        self._ratio = ratio
         self._cuts: dict[tuple[bool, bool], _Cut] = {}
         self._capacities = capacities(device)
+        self._estimates: dict[tuple[str, int, EngineTiming], Resources] = {}
+        self._known_pipelines: dict[str, list[tuple[int, Pipeline]]] = {}
         self._known_options: dict[int | None, dict[str, list[_Option]]] = {}
 
     def all(self, limits: Limits) -> Iterator[Shape]:
@@ -281,7 +290,9 @@ class Shapes:
         return max(shares, default=0.0), sum(shares)
 
     def _all_pipelines(self, cut: _Cut) -> dict[str, list[tuple[int, Pipeline]]]:
-        """Return, of each engine by name, its pipelines, each with its reuse factor."""
+        """Return, of each engine by name, its pipelines, each with its reuse factor; made once."""
+        if self._known_pipelines:
+            return self._known_pipelines
         kept = [(engine, factor) for engine in cut.engines for factor in self._worthwhile(engine)]
         found: dict[str, list[tuple[int, Pipeline]]] = {engine.name: [] for engine in cut.engines}
         refusals: dict[str, ConfigError] = {}
@@ -294,6 +305,7 @@ class Shapes:
         for name, pipelines in found.items():
             if not pipelines and name in refusals:
                 raise refusals[name]
+        self._known_pipelines = found
         return found
 
     def _worthwhile(self, engine: Engine) -> list[int]:
@@ -305,7 +317,11 @@ class Shapes:
             if (taken := multipliers(sharing_of(engine, reuse_factor), shapes)) < fewest:
                 fewest = taken
                 kept.append(reuse_factor)
-        return kept
+        spaced: list[int] = []
+        for reuse_factor in kept:
+            if reuse_factor == kept[-1] or not spaced or reuse_factor >= spaced[-1] * self._ratio:
+                spaced.append(reuse_factor)
+        return spaced
 
     def _exceeds_part(self, engine: Engine) -> bool:
         """Say of a parallel engine, without planning it, that its multipliers alone are more than the part has.
@@ -334,7 +350,10 @@ class Shapes:
                 timing = planner.timing(engine, pipeline)
             except ConfigError:  # the loop is too short for so many sequences
                 continue
-            resources = estimate(pipeline, timing, self._device)
+            key = (engine.name, reuse_factor, timing)
+            if key not in self._estimates:
+                self._estimates[key] = estimate(pipeline, timing, self._device)
+            resources = self._estimates[key]
             options.append(_Option(layer_of(engine), reuse_factor, timing, resources, self._size(resources)))
         return options
 
