@@ -187,7 +187,7 @@ class _Cast(torch.autograd.Function):  # type: ignore[misc]
         rounded = _round(x * 2.0**to.fraction, to.rounding)
         result, inside = _overflow(rounded, to)
         ctx.save_for_backward(inside)
-        return result * to.step
+        return result.mul_(to.step)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
@@ -197,6 +197,8 @@ class _Cast(torch.autograd.Function):  # type: ignore[misc]
 
 def _round(x: Tensor, rounding: Rounding) -> Tensor:
     """Return whole numbers, x rounded to them."""
+    if rounding is Rounding.RND:
+        return (x * 2).floor_().add_(1).mul_(0.5).floor_()  # floor(x + 1/2) of any x, where that sum would round
     floor = torch.floor(x)
     if rounding is Rounding.TRN:
         return floor
@@ -204,8 +206,6 @@ def _round(x: Tensor, rounding: Rounding) -> Tensor:
     match rounding:
         case Rounding.TRN_ZERO:
             up = (x < 0) & (rest != 0)
-        case Rounding.RND:
-            up = rest >= 0.5
         case Rounding.RND_ZERO:
             up = (rest > 0.5) | ((rest == 0.5) & (x < 0))
         case Rounding.RND_INF:
@@ -222,19 +222,18 @@ def _round(x: Tensor, rounding: Rounding) -> Tensor:
 def _overflow(x: Tensor, to: FixedType) -> tuple[Tensor, Tensor]:
     """Return whole numbers brought into the range of `to`, and where a gradient passes."""
     low, high = float(to.min_integer), float(to.max_integer)
-    inside = (x >= low) & (x <= high)
     match to.overflow:
         case Overflow.WRAP:
-            return torch.remainder(x - low, 2.0**to.width) + low, torch.ones_like(inside)
+            return torch.remainder(x - low, 2.0**to.width) + low, torch.ones_like(x, dtype=torch.bool)
         case Overflow.SAT:
-            return x.clamp(low, high), inside
+            result = x.clamp(low, high)
         case Overflow.SAT_ZERO:
-            return x * inside, inside
+            result = x * ((x >= low) & (x <= high))
         case Overflow.SAT_SYM:
-            least = max(low, -high) if to.width > 1 else low
-            return x.clamp(least, high), inside & (x >= least)
+            result = x.clamp(max(low, -high) if to.width > 1 else low, high)
         case _:
             assert_never(to.overflow)
+    return result, result == x
 
 
 class _Slopes:
@@ -247,11 +246,12 @@ class _Slopes:
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return value and slope for each of some numbers of the input's type."""
-        steps = (x * 2.0**self._form.fraction_in).long()
+        steps = x * 2.0**self._form.fraction_in
         if self._known is None:
-            return self._at(steps.numpy())
-        index = steps - self._first
-        return self._known[0][index], self._known[1][index]
+            return self._at(steps.long().numpy())
+        index = (steps - self._first).int().flatten()
+        value, slope = (known.index_select(0, index).view(x.shape) for known in self._known)
+        return value, slope
 
     def _at(self, steps: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         values = np.ldexp(self._form.evaluate(steps).astype(np.float64), -self._form.out.fraction)
