@@ -30,10 +30,6 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda x: heads()(x, x, return_attention_scores=True)[1],
         "layer 'heads': it is called with return_attention_scores=True. Call the layer on its inputs alone",
     ),
-    "causal": (
-        lambda x: L.Attention(name="dot")([x, x], use_causal_mask=True),
-        "layer 'dot': it is called with use_causal_mask=True. Call the layer on its inputs alone",
-    ),
     "given mask": (
         lambda x: heads()(x, x, attention_mask=x[..., :1] > 0),
         "layer 'heads': it is called with attention_mask=.*. Call the layer on its inputs alone",
@@ -45,10 +41,6 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "two axes": (
         lambda x: heads(output_shape=(2, 3))(x, x),
         r"layer 'heads' \(MultiHeadAttention\): option output_shape=\[2, 3\] is not supported",
-    ),
-    "masked": (
-        lambda x: (lambda m: heads()(m, m))(L.Masking()(x)),
-        r"layer 'heads' \(MultiHeadAttention\): a step of its input has a mask",
     ),
     "grouped": (
         lambda x: L.GroupQueryAttention(2, 4, 2, name="grouped")(x, x),

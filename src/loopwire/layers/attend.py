@@ -3,19 +3,30 @@
 The keys, and the values, are kept whole, while the queries come step by step:
 
     s_j = score(q, k_j)      α = softmax(s)      y = Σ α_j v_j
+
+A step that a mask hides has a score far below all others, so no share; where all are hidden, all have the same share,
+as in Keras.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import TypeVar
+
+import numpy as np
 
 from loopwire.errors import UnsupportedError
 from loopwire.ir.builder import BodyResult
 from loopwire.ir.graph import Value
+from loopwire.ir.types import FixedType, Overflow
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.equations import parts
+from loopwire.layers.masking import masked, require_mask
 from loopwire.layers.model import Tensor
 from loopwire.layers.roles import Role, own_role
+from loopwire.layers.select import BIT
 from loopwire.layers.softmax import softmax
 
 MOST_STEPS = 64
@@ -25,6 +36,53 @@ SCORE = own_role("score")
 
 Score = Callable[[Emitter, Value, Value], Sequence[Value]]
 """Given a query and all keys, row by row as one vector: the exact scores (T,) of each head."""
+
+
+HIDDEN = -1e9
+"""What Keras adds to a score that a mask hides: in single precision nothing of the score is left."""
+HIDDEN_BITS = 6
+"""A hidden score is at most -2^6, and below all others by 2^5 or more: e^-32 is no share."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Which steps of the keys a query sees: those that count in all masks (T, 1), and with `causal` none after its own.
+
+    Of a query that does not count (`query` (Tq, 1)) the result is 0; with `query_sees_none` all keys are hidden.
+    """
+
+    keys: tuple[Value, ...] = ()
+    query: Value | None = None
+    causal: bool = False
+    query_sees_none: bool = False
+
+    @property
+    def hides(self) -> bool:
+        """Whether any score may be hidden."""
+        return bool(self.keys) or self.causal or self.query_sees_none
+
+
+EVERYTHING = Seen()
+
+
+Given = TypeVar("Given")
+
+
+def split_masks(inputs: Sequence[Given], masked: Sequence[bool]) -> tuple[list[Given], dict[int, Given]]:
+    """Return the inputs of an attention, and the masks behind them by the number of the input that each belongs to."""
+    of = [number for number, has in enumerate(masked) if has]
+    count = len(inputs) - len(of)
+    return list(inputs[:count]), dict(zip(of, inputs[count:], strict=True))
+
+
+def require_masks(name: str, inputs: Sequence[Tensor], masks: dict[int, Tensor]) -> None:
+    """Require a mask of as many steps for each input that has one.
+
+    Raises:
+        UnsupportedError: one is of another shape.
+    """
+    for number, mask in masks.items():
+        require_mask(name, mask, inputs[number])
 
 
 def require_sequences(name: str, kind: str, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
@@ -47,31 +105,62 @@ def require_sequences(name: str, kind: str, inputs: Sequence[Tensor]) -> tuple[T
     return query, value, key
 
 
-def attend(e: Emitter, query: Value, keys: Value, values: Value, score: Score, role: str, note: str) -> Value:
+def attend(
+    e: Emitter,
+    query: Value,
+    keys: Value,
+    values: Value,
+    score: Score,
+    role: str,
+    note: str,
+    seen: Seen = EVERYTHING,
+) -> Value:
     """Add the sums of the values (T, H·n), by each query's shares of their steps, in the type of `role`.
 
     Each of H heads has its scores, and n elements of the values.
     """
     steps, size = values.type.shape
+    kept_masks = [_whole(e, mask, "keys_count") for mask in dict.fromkeys(seen.keys)]
+    of_query = [] if seen.query is None else [seen.query]
+    causal = np.tri(query.type.shape[0], steps)
+    order = [e.b.const(causal, BIT, "not_later")] if seen.causal else []
 
     def shared(e: Emitter, states: Sequence[Value], given: Sequence[Value]) -> BodyResult:
-        (kept,), (q,) = states, given
+        kept, q, bits = states[0], given[0], [*states[1:], *given[1:]]
         scores = [e.cast(s, SCORE, "s", "s_j = score(q, k_j)") for s in score(e, q, kept)]
+        if bits:
+            sees = reduce(lambda a, b: e.b.min(a, b, "sees"), [_bit(e, bit) for bit in bits])
+            scores = [e.b.where(sees, s, _hidden(e, s), "s_seen") for s in scores]
         shares = [softmax(e, s, Role.GATE, "alpha") for s in scores]
-        return (kept,), (_joined(e, shares, "alphas"),)
+        return states, (_joined(e, shares, "alphas"),)
 
     def summed(e: Emitter, states: Sequence[Value], given: Sequence[Value]) -> BodyResult:
-        (kept,), (shares,) = states, given
+        (kept,), (shares, *counts) = states, given
         heads = shares.type.size // steps
         columns = e.b.transpose(kept, steps, "columns")
         sums = []
         for own, alpha in zip(parts(e, columns, ["v_h"] * heads), parts(e, shares, ["alpha_h"] * heads), strict=True):
             sums.append(e.b.matvec(e.b.reshape(own, (size // heads, steps), "v"), alpha, "sum", "Σ α_j v_j"))
-        return (kept,), (e.cast(_joined(e, sums, "sums"), role, "y", note),)
+        y = e.cast(_joined(e, sums, "sums"), role, "y", note)
+        return (kept,), (masked(e, counts[0], y, e.scalar(0.0, "zero"), "y") if counts else y,)
 
-    _, shares = e.scan((_whole(e, keys, "keys"),), (query,), shared, names=("keys_kept", "shares"))
-    _, y = e.scan((_whole(e, values, "values"),), (shares,), summed, names=("values_kept", "y"))
+    kept = [_whole(e, keys, "keys"), *kept_masks]
+    names = ["keys_kept", *(["counts_kept"] * len(kept_masks)), "shares"]
+    *_, shares = e.scan(kept, (query, *(of_query if seen.query_sees_none else ()), *order), shared, names=names)
+    zeroed = () if seen.query_sees_none else of_query
+    _, y = e.scan((_whole(e, values, "values"),), (shares, *zeroed), summed, names=("values_kept", "y"))
     return y
+
+
+def _bit(e: Emitter, bits: Value) -> Value:
+    """Return a query's own bit as a number, which serves all keys."""
+    return e.b.reshape(bits, (), "counts") if bits.type.size == 1 else bits
+
+
+def _hidden(e: Emitter, score: Value) -> Value:
+    """Return the score of a hidden step."""
+    bits = max(score.type.element.integer + 1, HIDDEN_BITS) + 1
+    return e.b.const(HIDDEN, FixedType(bits, bits, overflow=Overflow.SAT), "hidden")
 
 
 def _whole(e: Emitter, sequence: Value, name: str) -> Value:

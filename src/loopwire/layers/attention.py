@@ -17,7 +17,7 @@ import numpy as np
 from loopwire.errors import UnsupportedError
 from loopwire.ir.graph import Value
 from loopwire.layers.activation import TANH
-from loopwire.layers.attend import QUERY, SCORE, attend, require_sequences
+from loopwire.layers.attend import QUERY, SCORE, Seen, attend, require_masks, require_sequences, split_masks
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.equations import Array, gate
 from loopwire.layers.model import Callable, Shape, Tensor
@@ -26,17 +26,25 @@ from loopwire.layers.roles import Role
 
 @dataclass(frozen=True, eq=False)
 class Attention(Callable):
-    """query (Tq, n), value (T, m), key (T, n), or the value → (Tq, m). `scale` is c."""
+    """query (Tq, n), value (T, m), key (T, n), or the value → (Tq, m). `scale` is c.
+
+    Where `masked` says so of an input, its mask (steps, 1) comes behind the inputs. The value's hides steps, the
+    query's makes its results 0, and that of a key says nothing, as in Keras. `causal`: no query sees later steps.
+    """
 
     name: str
     scale: float = 1.0
+    masked: tuple[bool, ...] = ()
+    causal: bool = False
 
     kind: ClassVar[str] = "Attention"
     roles: ClassVar[tuple[str, ...]] = (Role.WEIGHT, QUERY, SCORE, Role.GATE, Role.RESULT)
 
     def results(self, inputs: Sequence[Tensor]) -> Mapping[str, Shape]:
         """Return the shape of the result."""
-        query, value, key = require_sequences(self.name, self.kind, inputs)
+        given, masks = split_masks(inputs, self.masked)
+        query, value, key = require_sequences(self.name, self.kind, given)
+        require_masks(self.name, given, masks)
         if query.shape[1] != key.shape[1]:
             problem = f"its query has {query.shape[1]} features, its keys {key.shape[1]}"
             raise UnsupportedError(f"layer {self.name!r}", problem, "Give both as many features")
@@ -44,8 +52,10 @@ class Attention(Callable):
 
     def call(self, e: Emitter, inputs: Sequence[Value]) -> Sequence[Value]:
         """Add the equations."""
-        query, values, keys = (*inputs, inputs[1])[:3]
-        return (attend(e, query, keys, values, self.scores, Role.RESULT, "y = Σ α_j v_j"),)
+        given, masks = split_masks(inputs, self.masked)
+        query, values, keys = (*given, given[1])[:3]
+        seen = Seen((masks[1],) if 1 in masks else (), masks.get(0), self.causal)
+        return (attend(e, query, keys, values, self.scores, Role.RESULT, "y = Σ α_j v_j", seen),)
 
     def scores(self, e: Emitter, q: Value, keys: Value) -> Sequence[Value]:
         """Add the scores of a query."""

@@ -18,7 +18,7 @@ import numpy as np
 from loopwire.errors import UnsupportedError
 from loopwire.ir.builder import BodyResult
 from loopwire.ir.graph import Value
-from loopwire.layers.attend import QUERY, SCORE, attend, require_sequences
+from loopwire.layers.attend import QUERY, SCORE, Seen, attend, require_masks, require_sequences, split_masks
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.equations import Array, affine, parts
 from loopwire.layers.model import Callable, Shape, Tensor
@@ -43,6 +43,9 @@ class MultiHeadAttention(Callable):
 
     Projections of query and key have H·n rows, that of the value H·m, head by head; `output` makes E elements of H·m.
     Weights of the query are carried divided by √n.
+
+    Where `masked` says so of an input, its mask (steps, 1) comes behind the inputs. Steps hidden by those of value and
+    key have no share, and a query that does not count sees nothing. `causal`: no query sees later steps.
     """
 
     name: str
@@ -51,6 +54,8 @@ class MultiHeadAttention(Callable):
     key: Projection
     value: Projection
     output: Projection
+    masked: tuple[bool, ...] = ()
+    causal: bool = False
 
     kind: ClassVar[str] = "MultiHeadAttention"
     roles: ClassVar[tuple[str, ...]] = (
@@ -67,7 +72,9 @@ class MultiHeadAttention(Callable):
 
     def results(self, inputs: Sequence[Tensor]) -> Mapping[str, Shape]:
         """Return the shape of the result."""
+        inputs, masks = split_masks(inputs, self.masked)
         given = require_sequences(self.name, self.kind, inputs)
+        require_masks(self.name, inputs, masks)
         for what, x in zip(("query", "value", "key"), given, strict=True):
             features = getattr(self, what).kernel.shape[1]
             if x.shape[1] != features:
@@ -77,6 +84,7 @@ class MultiHeadAttention(Callable):
 
     def call(self, e: Emitter, inputs: Sequence[Value]) -> Sequence[Value]:
         """Add the projections of each input in one product, the attention, and the projection of the heads together."""
+        inputs, masks = split_masks(inputs, self.masked)
         of_query, of_value, of_key = (*inputs, inputs[1])[:3]
         share = 1 / sqrt(len(self.query.bias) // self.heads)
         scaled = Projection(self.query.kernel * share, self.query.bias * share)
@@ -85,7 +93,9 @@ class MultiHeadAttention(Callable):
         for source in dict.fromkeys(inputs):
             read = [(projection, role) for x, projection, role in wanted if x is source]
             made |= dict(zip((role for _, role in read), _projected(e, source, read), strict=True))
-        context = attend(e, made[QUERY], made[KEY], made[VALUE], self._scores, CONTEXT, "c = Σ α_j v_j")
+        hiding = tuple(masks[number] for number in (1, 2) if number in masks)
+        seen = Seen(hiding, masks.get(0), self.causal, query_sees_none=0 in masks)
+        context = attend(e, made[QUERY], made[KEY], made[VALUE], self._scores, CONTEXT, "c = Σ α_j v_j", seen)
         return (e.each_step(self._result, context, name="y"),)
 
     def _scores(self, e: Emitter, q: Value, keys: Value) -> Sequence[Value]:

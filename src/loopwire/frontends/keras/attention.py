@@ -68,4 +68,5 @@ def multi_head_attention(saved: SavedLayer) -> MultiHeadAttention:
         return Projection(kernel, bias)
 
     sizes = {"query": heads * key_size, "key": heads * key_size, "value": heads * value_size, "output": size}
-    return MultiHeadAttention(saved.name, heads, *(projection(name, elements) for name, elements in sizes.items()))
+    query, key, value, output = (projection(name, elements) for name, elements in sizes.items())
+    return MultiHeadAttention(saved.name, heads, query, key, value, output)

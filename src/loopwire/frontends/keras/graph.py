@@ -15,6 +15,8 @@ from loopwire.frontends.keras.saved import LayerEntry, SavedModel
 
 SHAPE_REMEDY = "Rebuild the model with keras.Input((steps, features)), both numbers given, and save it again"
 CALL_ARGUMENTS = dict.fromkeys(("training", "return_attention_scores", "use_causal_mask"), (None, False))
+CAUSAL = ("Attention", "AdditiveAttention", "MultiHeadAttention")
+"""Classes that may be called with `use_causal_mask`."""
 """Arguments of a layer's call beside its inputs, and the values with which they change nothing."""
 CONSTANTS = ("__numpy__", "__tensor__")
 """Classes under which Keras 3 saves arrays that a call was given."""
@@ -40,6 +42,7 @@ class SavedCall:
     """A call of a layer: its number among the layer's calls, its inputs, then the initial states it is given.
 
     `mask` is what says which steps count, where that is named. `numbers` are between the inputs of an operation.
+    `causal`: no step attends to later ones.
     """
 
     entry: LayerEntry
@@ -48,6 +51,7 @@ class SavedCall:
     states: tuple[Operand, ...] = ()
     mask: Result | None = None
     numbers: tuple[float, ...] = ()
+    causal: bool = False
 
 
 @dataclass(frozen=True)
@@ -242,12 +246,13 @@ def _call(model: SavedModel, entry: LayerEntry, node: int, raw: Any) -> SavedCal
             inputs, states, arguments = [], [], {}
     where = f"{model.source}, layer {entry.name!r}"
     mask = _mask(where, arguments.pop("mask", None))
+    causal = entry.class_name in CAUSAL and bool(arguments.pop("use_causal_mask", False))
     for key, value in arguments.items():
         if value not in CALL_ARGUMENTS.get(key, (None,)):
             raise UnsupportedError(where, f"it is called with {key}={value!r}", "Call the layer on its inputs alone")
     if not inputs and entry.class_name != "InputLayer":
         raise ModelFileError(where, "its configuration names no input of it", "Save the model again")
-    return SavedCall(entry, node, tuple(inputs), tuple(states), mask, tuple(numbers))
+    return SavedCall(entry, node, tuple(inputs), tuple(states), mask, tuple(numbers), causal)
 
 
 def _mask(where: str, given: Any) -> Result | None:

@@ -38,7 +38,9 @@ Mask = frozenset[Differs]
 
 EVERY_STEP = Differs(Tensor("every step", ()), 0.0)
 """In a mask: all steps count."""
-OPERATIONS = ("NotEqual", "Any", "ExpandDims", "ZerosLike", "OnesLike", "LogicalOr", "Concatenate")
+SPREADING = ("Any", "ExpandDims", "LogicalOr", "Concatenate", "ConvertToTensor")
+"""Keras's operations whose result has a mask of all their operands."""
+OPERATIONS = ("NotEqual", "ZerosLike", "OnesLike", *SPREADING)
 """Keras's operations that masks are made of, in models of Keras 3."""
 PASS = (
     *("Dense", "BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization", "Rescaling"),
@@ -92,7 +94,7 @@ class Masks:
                 return frozenset()
             case "OnesLike", [Tensor()], []:
                 return frozenset({EVERY_STEP})
-            case (("Any" | "ExpandDims" | "LogicalOr" | "Concatenate"), _, []) if len(masks) == len(operands):
+            case kind, _, [] if kind in SPREADING and len(masks) == len(operands):
                 return frozenset().union(*masks)
             case _:
                 raise only_masks(where)
@@ -118,12 +120,12 @@ class Masks:
                 self._require_alike(saved, masks)
                 known = [self.tensor(mask, saved.name) for mask in masks if mask]
                 return replace(layer, masked=tuple(map(bool, masks))), (*inputs, *known)
-            case Attention() | MultiHeadAttention() if any(self.of(tensor) for tensor in inputs):
-                raise UnsupportedError(
-                    saved.where,
-                    "a step of its input has a mask, and an attention takes all steps into account",
-                    "Attend to sequences without a mask",
-                )
+            case Attention() | MultiHeadAttention() if any(masks := [self.of(tensor) for tensor in inputs]):
+                if saved.context.keras_major == 2 and isinstance(layer, MultiHeadAttention):
+                    problem = "it attends to steps with a mask, which versions of Keras 2 read differently"
+                    raise UnsupportedError(saved.where, problem, "Save the model with Keras 3")
+                known = [self.tensor(mask, saved.name) for mask in masks if mask]
+                return replace(layer, masked=tuple(map(bool, masks))), (*inputs, *known)
             case _:
                 return layer, inputs
 
@@ -156,7 +158,7 @@ class Masks:
             self._require_alike(saved, masks)
             if all(masks):
                 self._of[results[0]] = frozenset().union(*(mask for mask in masks if mask))
-        elif isinstance(layer, Cell) or saved.entry.class_name in PASS:
+        elif isinstance(layer, Cell | Attention | MultiHeadAttention) or saved.entry.class_name in PASS:
             if masks[0]:
                 self._of[results[0]] = masks[0]
         else:

@@ -19,12 +19,14 @@ from loopwire.frontends.keras.source import read_saved
 from loopwire.frontends.keras.spatial import Spaces
 from loopwire.frontends.keras.stacked import stacked_cells
 from loopwire.frontends.reading import AS_IT_IS, Reading
+from loopwire.layers.attention import Attention
 from loopwire.layers.cell import Cell
 from loopwire.layers.constant import Constant
 from loopwire.layers.embedding import Embedding
 from loopwire.layers.global_pooling import GlobalAveragePooling
 from loopwire.layers.masking import Masking
 from loopwire.layers.model import Layer, Model, ModelBuilder, OneToOne, Tensor
+from loopwire.layers.multi_head_attention import MultiHeadAttention
 
 WHOLE_DTYPES = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
 """Of inputs, beside those in which Keras computes."""
@@ -158,6 +160,8 @@ class _Caller:
                 return self._masking(layer, read, inputs)
             case Embedding():
                 return self._embedding(layer, read, inputs)
+        if call.causal and isinstance(read, Attention | MultiHeadAttention):
+            read = replace(read, causal=True)
         called, given = self.masks.read_by(layer, read, inputs, mask)
         results = inputs if called is None else self.spaces.made(layer, inputs, self.builder.call(called, *given))
         self.masks.follow(layer, read, inputs, results, mask)
