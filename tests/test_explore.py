@@ -16,7 +16,7 @@ from tests.keras_files import dense, input_layer, lstm, write_h5
 import loopwire
 from loopwire.cli import main
 from loopwire.design_targets import DesignTargets
-from loopwire.errors import LoopwireError, OutputError, ToolError
+from loopwire.errors import ConfigError, LoopwireError, OutputError, ToolError
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model, chain
@@ -211,6 +211,18 @@ def test_names_cannot_leave_the_page(tmp_path: Path) -> None:
     found = explore(tagger(evil), X, keep=KEEP, trials=4)
     text = page(found, tmp_path / evil, Path(evil))
     assert "<script>alert" not in text and text.count("</script>") == 2
+
+
+def test_the_front_as_a_picture(front: Exploration) -> None:
+    pytest.importorskip("mplhep", reason="the figures need matplotlib and mplhep (pip install loopwire[plots])")
+    assert front.plot().svg.count("<use ") > len(front.front)
+
+
+def test_targets_as_a_dictionary() -> None:
+    found = explore(tagger(), X, keep=KEEP, targets={"max_share": "50%", "min_clock_ns": 4.0}, trials=8)
+    assert numbers(found) == numbers(explored(8))
+    with pytest.raises(ConfigError, match=r"explore.*max_lut"):
+        explore(tagger(), X, targets={"max_lut": 9}, trials=8)
 
 
 @pytest.mark.parametrize(("designs", "count", "places"), [(5, 9, [0, 1, 2, 3, 4]), (9, 3, [0, 4, 8]), (9, 1, [0])])

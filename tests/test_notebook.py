@@ -16,7 +16,7 @@ import pytest
 import loopwire
 from keras_files import dense, input_layer, lstm, write_h5
 from loopwire.design import Design
-from loopwire.errors import ToolError
+from loopwire.errors import ConfigError, ToolError, UnsupportedError
 from loopwire.report.built import Built, LayerUse, ResourceUse
 from loopwire.report.tensor_rows import TensorRows
 from loopwire.text.table import Table
@@ -140,9 +140,20 @@ def test_keywords_dictionaries_and_files_say_the_same(path: Path, tmp_path: Path
 
 def test_pictures_are_saved(design: Design, tmp_path: Path) -> None:
     pytest.importorskip("mplhep", reason="the figures need matplotlib and mplhep (pip install loopwire[plots])")
-    for picture in (design.plot_model(), design.plot_bits(), design.plot_timeline(), design.plot_profile(X)):
+    scan = loopwire.scan(design.model, X, integers=(4,), fractions=(2, 8), metric="top1")
+    found = loopwire.find_precision(design.model, X, "top1>=0.6")
+    pictures = [design.plot_model(), design.plot_bits(), design.plot_timeline(), design.plot_pipeline()]
+    for picture in (*pictures, design.plot_profile(X), scan.plot(), found.plot()):
         assert picture.save(tmp_path / "p.svg").read_text() == picture.svg == picture._repr_html_()
     assert design.plot_roc((X, Y)).save(tmp_path / "roc.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_pipeline_that_is_not_there(design: Design) -> None:
+    with pytest.raises(ConfigError, match=r"plot_pipeline: there is no engine 7\. Give 0 to 0"):
+        design.plot_pipeline(7)
+    hls = loopwire.compile(design.model, target="vitis_hls")
+    with pytest.raises(UnsupportedError, match="plot_pipeline: only the tool of the target 'vitis_hls' knows"):
+        hls.plot_pipeline()
 
 
 def test_ways_that_part_stand_side_by_side() -> None:

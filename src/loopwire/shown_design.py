@@ -10,7 +10,7 @@ from typing import Any
 
 from loopwire import arguments
 from loopwire.data import Data, Inputs, given_data
-from loopwire.errors import DataError, UnsupportedError
+from loopwire.errors import ConfigError, DataError, UnsupportedError
 from loopwire.judgement import Judgement, judge, outputs
 from loopwire.quantised_model import QuantisedModel
 from loopwire.report.bits_picture import bits_picture
@@ -66,14 +66,29 @@ class ShownDesign(QuantisedModel, ABC):
         Raises:
             UnsupportedError: the target does not know, or the design is a network, whose engines alone are drawn.
         """
+        return self._scheduled("plot_timeline", 0)
+
+    def plot_pipeline(self, engine: int = 0) -> Picture:
+        """Return which stage of an engine works on which sequence, cycle by cycle; plans the hardware.
+
+        Args:
+            engine: its number, in the order of the summary.
+
+        Raises:
+            ConfigError: there is no such engine.
+            UnsupportedError: the target does not know.
+        """
+        return self._scheduled("plot_pipeline", 1 + arguments.not_negative("engine", engine))
+
+    def _scheduled(self, where: str, place: int) -> Picture:
+        """Return one of the pictures of the schedule."""
         found = self.pictures()
         if not found:
-            raise UnsupportedError(
-                "plot_timeline",
-                f"only the tool of {self.config.target!r} knows its cycles",
-                "Build it, then read there",
-            )
-        return Picture(found[0])
+            problem = f"only the tool of the target {self.config.target!r} knows its cycles"
+            raise UnsupportedError(where, problem, "Run loopwire build, and read that tool's report")
+        if place >= len(found):
+            raise ConfigError(where, f"there is no engine {place - 1}", f"Give 0 to {len(found) - 2}")
+        return Picture(found[place])
 
     def plot_roc(self, data: Any) -> Picture:
         """Return the ROC curve of each class, float against fixed.

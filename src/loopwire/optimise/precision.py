@@ -25,6 +25,8 @@ from loopwire.optimise.groups import Group, Probe, Types, configuration, fixed
 from loopwire.optimise.integer_bits import bits_from_data, bits_from_proof
 from loopwire.optimise.journal import Choice, Journal
 from loopwire.optimise.search import descend
+from loopwire.optimise.search_curve import Step, search_curve
+from loopwire.report.picture import Picture
 from loopwire.text.table import Table
 
 Array = npt.NDArray[np.generic]
@@ -45,15 +47,6 @@ class Progress:
     judged: int
     cost: float
     baseline_cost: float
-
-
-@dataclass(frozen=True)
-class Step:
-    """A step of the search: what it changed, the criterion after it, and the cost, in estimated LUTs."""
-
-    what: str
-    judgement: Judgement
-    cost: float
 
 
 @dataclass(frozen=True, repr=False)
@@ -94,6 +87,10 @@ class Precision:
         """Return the types of all groups of tensors."""
         rows = tuple((str(group), str(type)) for group, type in self.types.items())
         return Table(f"{self!r}"[1:-1], ("Tensors", "Type"), rows)
+
+    def plot(self) -> Picture:
+        """Return the course of the search: the worst measure against the estimated cost, step by step."""
+        return Picture(search_curve(self.criterion, self.steps))
 
     def __repr__(self) -> str:
         share = f"{self.cost / self.baseline_cost:.0%} of the LUTs of fixed<16,6>"

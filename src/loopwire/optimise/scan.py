@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from loopwire.arguments import instance
@@ -20,6 +21,7 @@ from loopwire.optimise.criterion import METRICS, Criterion, Judge, Measure
 from loopwire.optimise.events import checked_events
 from loopwire.optimise.groups import Probe, configuration, fixed
 from loopwire.report.figures import figure
+from loopwire.report.picture import Picture
 from loopwire.system.progress import Progress
 from loopwire.text.table import Table
 
@@ -63,6 +65,14 @@ class Scan:
             told = (str(measure).removeprefix(f"{measure.name} ") for measure in point.measures)
             rows.append((f"fixed<{point.integer + point.fraction},{point.integer}>", *told))
         return Table(METRIC_NAMES[self.metric], head, tuple(rows))
+
+    def plot(self) -> Picture:
+        """Return the metric against fraction bits, a panel for each integer width.
+
+        Raises:
+            ToolError: the extra `plots` is not installed.
+        """
+        return Picture.drawn(partial(scan_figure, self))
 
     def __repr__(self) -> str:
         return f"<Scan of {METRIC_NAMES[self.metric]}: {len(self.points)} types>"

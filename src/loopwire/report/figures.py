@@ -79,7 +79,8 @@ def content(drawn: Figure, kind: str) -> bytes:
 
 
 def svg(drawn: Figure) -> str:
-    """Return a figure as an SVG element of a page."""
+    """Return a figure as an SVG element that is no wider than its place in a page."""
     text = io.StringIO()
     drawn.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    return text.getvalue()[text.getvalue().index("<svg") :]
+    element = text.getvalue()[text.getvalue().index("<svg") :]
+    return element.replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from loopwire.ir.text import print_graph
 from loopwire.layers.model import Model
 from loopwire.optimise.criterion import EXAMPLE, Criterion
 from loopwire.optimise.events import checked_events
+from loopwire.report.picture import Picture
 from loopwire.system.progress import Progress, silent
 from loopwire.text.table import Table, data_frame
+from loopwire.tradeoff.front_figure import front_figure
 from loopwire.tradeoff.search import OBJECTIVES, OUTCOME, Search
 from loopwire.tradeoff.space import Space, check_parts
 from loopwire.tradeoff.trial import Outcome, Task, check_task
@@ -72,6 +75,14 @@ class Exploration:
             rows.append((str(place), *reached, f"{found.loss:.4f}", f"{config.clock_period_ns:g} ns", factors))
         return Table(f"{self!r}"[1:-1], head, tuple(rows))
 
+    def plot(self) -> Picture:
+        """Return latency against the share of the part, each design in the colour of its loss.
+
+        Raises:
+            ToolError: the extra `plots` is not installed.
+        """
+        return Picture.drawn(partial(front_figure, [point.outcome for point in self.front]))
+
     def to_dataframe(self) -> Any:
         """Return the front as a `pandas.DataFrame`.
 
@@ -107,7 +118,7 @@ def explore(
     *,
     keep: str | Criterion = "auc>=0.99",
     objectives: Sequence[str] = ("latency", "share", "loss"),
-    targets: DesignTargets | None = None,
+    targets: DesignTargets | Mapping[str, Any] | None = None,
     parts: Sequence[str] = (),
     trials: int | None = None,
     minutes: float | None = None,
@@ -129,7 +140,7 @@ def explore(
         config: settings that stay.
         keep: what all designs of the front keep; `loss` is of its worst value.
         objectives: from latency (ns), interval (ns), share (largest of the part's resources) and loss.
-        targets: bounds that all designs of the front keep.
+        targets: bounds that all designs of the front keep, or a dictionary of them, such as {"max_luts": 20000}.
         parts: FPGAs to try; none: the configuration's.
         trials: how many designs to try, those of the journal included; None: as long as `minutes`.
         minutes: when to stop, at the end of a generation.
@@ -147,7 +158,7 @@ def explore(
     """
     instance(Model, "Give what loopwire.load returns")("model", model)
     instance((str, Criterion), EXAMPLE)("keep", keep)
-    config, targets = config or CompileConfig(), targets or DesignTargets(max_share=1.0)
+    config, targets = config or CompileConfig(), _given(targets)
     _check(objectives, trials, minutes)
     check_parts(parts)
     criterion = Criterion.parse(keep) if isinstance(keep, str) else keep
@@ -166,6 +177,16 @@ def explore(
     points = [Point(t.number, space.config(t.params), Outcome(**t.user_attrs[OUTCOME])) for t in search.front()]
     refused = sum(not trial.values for trial in finished)
     return Exploration(model, criterion, tuple(objectives), tuple(points), len(finished), refused)
+
+
+def _given(targets: DesignTargets | Mapping[str, Any] | None) -> DesignTargets:
+    if isinstance(targets, DesignTargets):
+        return targets
+    if targets is None:
+        return DesignTargets(max_share=1.0)
+    read = CompileConfig.from_dict({"targets": targets}, where="explore").targets
+    assert read is not None
+    return read
 
 
 def _check(objectives: Sequence[str], trials: int | None, minutes: float | None) -> None:
