@@ -8,7 +8,7 @@ operation; they begin as numbers of which it makes the initial state.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import replace
 from typing import assert_never
 
@@ -26,17 +26,22 @@ def rotations(datapath: Datapath) -> Iterator[Datapath]:
 
     Only those that matrices multiply: in what follows is all the time of a loop. Other states wait in registers anyway.
     """
-    while (rotated := _rotated(datapath)) is not datapath:
+    read = {feedback.read for feedback in datapath.feedbacks}
+    while (rotated := _rotated(datapath, read)) is not datapath:
         yield rotated
         datapath = rotated
+        read |= {feedback.read for feedback in datapath.feedbacks}
 
 
-def _rotated(datapath: Datapath) -> Datapath:
+def _rotated(datapath: Datapath, read: Set[Signal]) -> Datapath:
+    """Return the datapath with each state one operation earlier; `read` are all that were states: what makes one of
+    them begins a step already.
+    """
     last_of = {op.result: op for op in looped(datapath)}
     for feedback in datapath.feedbacks:
         last = last_of.get(feedback.following)
         initial = _operands_of(last, feedback.initial) if last else None
-        if last and initial and _is_multiplied(datapath, feedback.read):
+        if last and initial and last.result not in read and _is_multiplied(datapath, feedback.read):
             stored = [_stored(operand, begin, feedback) for operand, begin in zip(last.operands, initial, strict=True)]
             datapath = _with_stored(datapath, feedback, last, stored)
     return datapath
