@@ -147,6 +147,10 @@ def apply(operation: dp.Operation, operands: list[list[int]], t: int) -> list[in
             return [w * x[k % len(x)] for k, w in enumerate(matrix)]
         case dp.Multiply():
             return [a * b + kind.added for a, b in repeated(operands, count)]
+        case dp.MultiplyAdd():
+            return [
+                a * b + (c << kind.shift) for (a, b), c in zip(repeated(operands[:2], count), operands[2], strict=True)
+            ]
         case dp.AddSub():
             sign = -1 if kind.subtract else 1
             return [(a << kind.left_shift) + sign * (b << kind.right_shift) for a, b in repeated(operands, count)]

@@ -530,7 +530,7 @@ def test_hardware_conforms_whose_states_are_stored_before_their_last_operations(
         Case("stored_lasting", (3, 2), [gru("a", 2, 2)], given, stateful=True, channels=3),
         Case("stored_stack", (3, 2), [lstm("a", 2, 2, **SEQUENCES), rnn("b", 2, 2)], given, interleave=2),
     ]
-    monkeypatch.setattr(planner, "alternatives", lambda datapath: list(rotations(late_clamps(datapath)))[-1:])
+    monkeypatch.setattr(planner, "alternatives", lambda datapath, delays: list(rotations(late_clamps(datapath)))[-1:])
     monkeypatch.setattr(planner, "stored_earlier", lambda choices: [])
     prove(cases, tmp_path)
 

@@ -14,15 +14,29 @@ from hypothesis import strategies as st
 from datapath_interpreter import outputs
 from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.cmvm.shift_add import solve
+from loopwire.datapath.dsp_adders import with_dsp_adders
 from loopwire.datapath.expand import expand
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
 from loopwire.datapath.merge_addends import merge_addends
 from loopwire.datapath.multipliers import Solver
-from loopwire.datapath.ops import AddSub, Bound, Constant, Datapath, Multiply, Round, Signal, TableEnds, TableIndex
+from loopwire.datapath.ops import (
+    AddSub,
+    Bound,
+    Constant,
+    Datapath,
+    Multiply,
+    MultiplyAdd,
+    Round,
+    Signal,
+    TableEnds,
+    TableIndex,
+)
 from loopwire.datapath.pipeline import simplified
 from loopwire.datapath.rotate_states import rotations
 from loopwire.datapath.sharing import PARALLEL
 from loopwire.datapath.verify import verify
+from loopwire.devices import find_part
+from loopwire.devices.delay_model import DelayModel
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.ir import ops
 from loopwire.ir.builder import Builder
@@ -42,6 +56,7 @@ from random_graphs import random_inputs
 from test_passes import dense, gru, lstm, simple
 
 STEPS, FEATURES = 3, 2
+DELAYS = DelayModel(find_part("xcku115"))
 
 
 def as_trees(result: Signal, matrix: Integers, x: Range) -> AdderTree:
@@ -170,6 +185,30 @@ def test_states_are_stored_before_the_last_operations(
             signal = reader.result
         found.append((len(stored), first))
     assert found == ways
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1 << 30))
+def test_datapaths_with_sums_in_dsp_blocks_compute_their_graphs(seed: int) -> None:
+    source = random.Random(seed)
+    graph = lower(random_model(source), FixedType(source.randint(1, 8), 3), random_types(source))
+    assert_computes(graph, verify(with_dsp_adders(only_datapath(graph), DELAYS)), seed)
+
+
+@pytest.mark.parametrize(("recurrent", "sums"), [(gru, ["gru.a_n", "gru.h_exact"]), (lstm, [])])
+def test_dsp_blocks_add_what_is_there_before_their_product(recurrent: Callable[..., Layer], sums: list[str]) -> None:
+    """Of a GRU, W x and z h; of an LSTM nothing, as both products of its cell's sum come at a time."""
+    model = chain("m", (STEPS, FEATURES), (recurrent(np.random.default_rng(1), FEATURES),), "test")
+    element = FixedType(12, 4, rounding=Rounding.RND)
+    types = LayerTypes({role: element for role in Role if role is not Role.PREACTIVATION})
+    graph = lower(model, FixedType(8, 3), lambda layer: types)
+    before, after = only_datapath(graph), with_dsp_adders(only_datapath(graph), DELAYS)
+    assert [op.result.name for op in after.operations if isinstance(op.kind, MultiplyAdd)] == sums
+    adders = [sum(isinstance(op.kind, AddSub) for op in of.operations) for of in (before, after)]
+    assert adders[0] - adders[1] == len(sums)
+    assert_computes(graph, after, 0)
+    without = DelayModel(find_part("LFE5U-85F"))
+    assert with_dsp_adders(before, without) is before
 
 
 @pytest.mark.parametrize(("recurrent", "in_loops"), [(lstm, 5), (gru, 3)])

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from loopwire.datapath.dsp_adders import with_dsp_adders
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
 from loopwire.datapath.merge_addends import merge_addends
 from loopwire.datapath.ops import Constant, Datapath, Feedback, Operation, Products, ShiftAdd, Signal
@@ -103,6 +104,7 @@ def test_schedules_of_random_models_hold(solver: str, seed: int, period_ns: floa
     datapath = some_datapath(seed, solver)
     assert_schedule_holds(datapath, period_ns, least_loop_latency)
     assert_schedule_holds(late_clamps(merge_addends(datapath)), period_ns, least_loop_latency)
+    assert_schedule_holds(with_dsp_adders(datapath, DELAYS), period_ns, least_loop_latency)
     for rotated in rotations(datapath):
         assert_schedule_holds(rotated, period_ns, least_loop_latency)
     with suppress(ConfigError):  # A table with its ends repeated may take longer than the clock.

@@ -37,7 +37,7 @@ def count_multipliers(datapath: Datapath) -> Multipliers:
         match operation.kind:
             case dp.Products():
                 total += Multipliers(matrix=products_of(operation, constants))
-            case dp.Multiply():
+            case dp.Multiply() | dp.MultiplyAdd():
                 total += Multipliers(elementwise=operation.result.count)
             case dp.ShiftAdd() | dp.Wire() | dp.Timed() | dp.Logic():
                 pass

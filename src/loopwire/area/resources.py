@@ -113,6 +113,8 @@ class _Estimator:
         match operation.kind:
             case dp.WordRom():
                 return operation.kind.in_block_ram
+            case dp.MultiplyAdd():
+                return False
             case dp.Products() | dp.Multiply():
                 return operation.operands[0] not in self._constants and dsp_blocks(operation, self._delays) > 0
             case dp.ShiftAdd() | dp.Wire() | dp.Timed() | dp.Logic():
@@ -162,6 +164,9 @@ class _Estimator:
                 yield LutKind.TREE, Resources(luts=kind.tree.adder_bits, ffs=staged.register_bits)
             case dp.Products() | dp.Multiply():
                 yield self._products(operation)
+            case dp.MultiplyAdd():
+                # Yosys leaves the adder of UltraScale parts in look-up tables.
+                yield LutKind.ADDER, Resources(luts=bits, dsps=result.count)
             case dp.AddSub():
                 yield self._sum(operation, kind)
             case dp.Pairs():

@@ -113,6 +113,9 @@ def _result(operation: Operation, given: list[ElementRanges], datapath: Datapath
         case dp.Multiply():
             product = _product(*given)
             return ElementRanges(product.low + kind.added, product.high + kind.added)
+        case dp.MultiplyAdd():
+            product, c = _product(*given[:2]), _shifted(given[2], kind.shift)
+            return ElementRanges(product.low + c.low, product.high + c.high)
         case dp.AddSub():
             a, b = _shifted(given[0], kind.left_shift), _shifted(given[1], kind.right_shift)
             if kind.subtract:

@@ -118,6 +118,8 @@ def dsp_blocks(operation: Operation, delays: DelayModel) -> int:
             in_luts = kind.lut_rows == _rows(operation)
         case dp.Multiply():
             in_luts = kind.in_luts
+        case dp.MultiplyAdd():
+            return 1
         case dp.ShiftAdd() | dp.Wire() | dp.Timed() | dp.Logic():
             return 0
         case _:

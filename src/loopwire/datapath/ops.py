@@ -231,6 +231,13 @@ class Multiply(Multiplication):
 
 
 @dataclass(frozen=True)
+class MultiplyAdd(Multiplication):
+    """(a, b, c) → a · b + (c << shift), element by element, in a DSP block; a single element of a or b is repeated."""
+
+    shift: int
+
+
+@dataclass(frozen=True)
 class AddSub(Logic):
     """(a, b) → (a << left_shift) ± (b << right_shift), element by element; a single element is repeated."""
 
@@ -335,6 +342,7 @@ Kind = (
     | ShiftAdd
     | Products
     | Multiply
+    | MultiplyAdd
     | AddSub
     | Extreme
     | Pairs

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from loopwire.datapath.dsp_adders import with_dsp_adders
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
 from loopwire.datapath.lut_products import with_lut_products
 from loopwire.datapath.merge_addends import merge_addends
@@ -46,7 +47,7 @@ ATTEMPTS = (
     Pass(merge_addends, "makes a loop shorter where a tree has room for a leaf more", shared=False),
     Pass(late_clamps, "makes a loop shorter where a clamp takes longer than a choice after the lookup", shared=False),
 )
-"""What is an advantage in some loops: each is tried on all that came of those before it."""
+"""What is an advantage in some loops: each is tried on all that came of those before it, `with_dsp_adders` last."""
 
 
 def simplified(datapath: Datapath, sharing: Sharing, solve: Solver) -> Datapath:
@@ -92,10 +93,11 @@ def prepared(
     return _run((TABLES, products), simplified(datapath, sharing, solve))
 
 
-def alternatives(datapath: Datapath) -> list[Datapath]:
+def alternatives(datapath: Datapath, delays: DelayModel) -> list[Datapath]:
     """Return the datapath and what `ATTEMPTS` make of it; scheduling tells which has the shortest loop."""
+    sums = Pass(lambda d: with_dsp_adders(d, delays), "makes a loop shorter where a sum is behind a product")
     choices = [datapath]
-    for attempt in ATTEMPTS:
+    for attempt in (*ATTEMPTS, sums):
         if attempt.shared or datapath.sharing.is_parallel:
             choices += [changed for choice in choices if (changed := verify(attempt.run(choice))) is not choice]
     return choices

@@ -44,7 +44,7 @@ class Planner:
             datapath = replace(datapath, channels=self.knobs.channels)
         # A step comes from registers of the feeder; of shared hardware, a sequencer chooses the word.
         input_time = (self._input_stage(), 0.0) if sharing.is_parallel else (0, self.delays.gate())
-        choices = alternatives(datapath)
+        choices = alternatives(datapath, self.delays)
 
         def quickest(some: Sequence[Datapath]) -> list[Pipeline]:
             made = [schedule(choice, self.delays, self.clock_period_ns, input_time) for choice in some]

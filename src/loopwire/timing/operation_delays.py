@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from loopwire.datapath import ops as dp
-from loopwire.datapath.ops import Operation
+from loopwire.datapath.ops import Operation, Signal
 from loopwire.devices.delay_model import DelayModel
 from loopwire.ir.types import Overflow, Rounding
 
@@ -21,6 +21,9 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
             return _product_ns(operation, kind.lut_rows > 0, delays)
         case dp.Multiply():
             return _product_ns(operation, kind.in_luts, delays)
+        case dp.MultiplyAdd():
+            a, b, _ = operation.operands
+            return delays.multiply_add(_factor_bits(a), _factor_bits(b), result.width)
         case dp.AddSub():
             return delays.adder(result.width)
         case dp.Extreme():
@@ -85,5 +88,9 @@ def _product_ns(operation: Operation, in_luts: bool, delays: DelayModel) -> floa
     a, b = operation.operands
     if in_luts:
         return delays.lut_multiplier(a.width, b.width)
-    # A DSP block's operands are signed: an unsigned one takes a bit more.
-    return delays.multiplier(a.width + (not a.signed), b.width + (not b.signed))
+    return delays.multiplier(_factor_bits(a), _factor_bits(b))
+
+
+def _factor_bits(factor: Signal) -> int:
+    """Return the bits that a factor takes of a DSP block, whose operands are signed."""
+    return factor.width + (not factor.signed)

@@ -81,7 +81,7 @@ def _matrix_luts(operation: Operation) -> int:
         case dp.Products():
             a, b = operation.operands
             return operation.result.count * a.width * b.width
-        case dp.Multiply() | dp.Wire() | dp.Timed() | dp.Logic():
+        case dp.Multiply() | dp.MultiplyAdd() | dp.Wire() | dp.Timed() | dp.Logic():
             return 0
         case _:
             assert_never(operation.kind)

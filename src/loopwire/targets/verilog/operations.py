@@ -122,16 +122,19 @@ def statements(
             factors = [f"{text(v)}[{index}]" for v, index in zip(operation.operands, indices, strict=True)]
             instance = lut_product(operation, factors, result, kind.added)
             return [f"for (genvar k = 0; k < {out.count}; k++) begin : gen_{result}", *instance, "end"]
-        case dp.Multiply():
+        case dp.Multiply() | dp.MultiplyAdd():
             before_loop = []
             factors = []
-            for v in operation.operands:
+            for v in operation.operands[:2]:
                 factor = only(v)
                 if v.count == 1 < out.count and not v.signed:  # a constant select, which Icarus does not take in a loop
                     before_loop.append(f"wire [{v.width - 1}:0] {result}_factor = {factor};")
                     factor = f"{result}_factor"
                 factors.append(signed_factor(v, factor, width))
-            added = f" + {literal(kind.added, width)}" if kind.added else ""
+            if isinstance(kind, dp.MultiplyAdd):
+                added = f" + {shifted(element(operation.operands[2], 'k', width), kind.shift)}"
+            else:
+                added = f" + {literal(kind.added, width)}" if kind.added else ""
             return [*before_loop, *each(f"{factors[0]} * {factors[1]}{added}")]
         case dp.AddSub():
             left, right = (
