@@ -227,7 +227,7 @@ def _hls_case(one: _Ready, source: random.Random) -> hls_designs.Case:
     knobs["interleave"], knobs["reuse_factor"] = source.choice((None, 1, 2, 3)), source.choice((1, 1, 2, 3, 5))
     case = hls_designs.Case(one.case.name, one.graph, knobs)
     try:
-        hls_designs.project_of(one.graph, case.name, **knobs)
+        hls_designs.project_of(one.graph, case.name, **hls_designs.with_fitting_factors(one.graph, knobs))
     except (ConfigError, UnsupportedError):
         return replace(case, knobs={"io": "parallel"})
     return case

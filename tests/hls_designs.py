@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from loopwire.datapath.reuse import layer_of, reuse_factors
 from loopwire.devices import find_part
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.ir.fixed_point import Integers, integer_dtype
@@ -19,8 +20,12 @@ from loopwire.knobs import Knobs
 from loopwire.layers.model import Layer, chain
 from loopwire.layers.roles import LayerTypes, Role
 from loopwire.passes.lower import lower
+from loopwire.passes.pipeline import LOOPS, run_passes
+from loopwire.schedule.cutting import cut
+from loopwire.schedule.origins import Apart
 from loopwire.simulate.hls_compile import HlsEmulator, compile_all
 from loopwire.targets.vitis_hls import HlsProject, generate
+from loopwire.targets.vitis_hls.processes import products
 
 PART = "xcku115-flvb2104-2-i"
 DEFAULT = FixedType.parse("fixed<12,4,RND,SAT>")
@@ -54,6 +59,18 @@ def project_of(graph: Graph, name: str = "tagger", part: str = PART, **knobs: An
     return generate(graph, find_part(part), 5.0, name, Knobs(**{"io": "parallel", **knobs}))
 
 
+def with_fitting_factors(graph: Graph, knobs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return knobs in which each layer has the greatest reuse factor that it can have, up to the one asked for."""
+    factors: dict[str, set[int]] = {}
+    for engine in cut(run_passes(LOOPS, graph, Knobs(**knobs)), Apart.LAYERS).engines:
+        for _, shared in products(engine):
+            possible = set(reuse_factors(shared))
+            factors[layer_of(shared)] = factors.get(layer_of(shared), possible) & possible
+    asked = knobs.get("reuse_factor", 1)
+    own = {layer: max(factor for factor in possible if factor <= asked) for layer, possible in factors.items()}
+    return {**knobs, "layer_reuse_factor": own} if asked > 1 else dict(knobs)
+
+
 def write(files: Mapping[str, str], folder: Path) -> Path:
     """Write a project's files."""
     for name, text in files.items():
@@ -67,7 +84,7 @@ def built(cases: Sequence[Case], folder: Path, **options: Any) -> list[HlsEmulat
     """Generate and compile all cases; their names become those of the top functions."""
     projects = []
     for case in cases:
-        project = project_of(case.graph, case.name, **case.knobs)
+        project = project_of(case.graph, case.name, **with_fitting_factors(case.graph, case.knobs))
         assert project.top == case.name
         projects.append(write(project.files, folder / case.name))
     return compile_all(projects, **{"optimise": False, **options})

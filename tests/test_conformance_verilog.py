@@ -63,6 +63,7 @@ from loopwire.layers.windows import (
 )
 from loopwire.schedule import planner
 from loopwire.schedule.cutting import cut
+from loopwire.schedule.origins import Apart
 from loopwire.simulate import verilator
 from random_models import FUNCTIONS, PARTS, SOFTMAX, Weights, buildable, random_case, sometimes_lasting
 
@@ -668,7 +669,7 @@ def sized_case(source: random.Random, name: str) -> Case:
         case = replace(case, bus_bits=source.choice((None, 8, 16, 24, 40, 64)))
     if source.random() < 0.4:
         return replace(case, interleave=source.choice((None, 1, 2)))
-    chain = cut(case.graph(), tails_apart=True, products_apart=True).engines
+    chain = cut(case.graph(), Apart.PRODUCTS).engines
     return replace(case, layer_reuse_factor={layer_of(part): source.choice(reuse_factors(part)) for part in chain})
 
 

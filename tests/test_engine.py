@@ -14,6 +14,7 @@ from loopwire.passes.accumulate_flattened import accumulate_flattened
 from loopwire.passes.fuse_scans import fuse_scans
 from loopwire.schedule.cutting import cut
 from loopwire.schedule.engine import Engine
+from loopwire.schedule.origins import Apart
 from loopwire.schedule.reshaping import Reshaping
 from test_passes import add_up, dense, gru, lowered, lstm
 
@@ -93,8 +94,8 @@ def test_an_initial_state_that_follows_from_constants_is_known() -> None:
 def test_what_follows_the_scans_exists_once_behind_copies() -> None:
     layers = [sequence("a"), gru(RNG, 2, "b", go_backwards=True), dense(RNG, 2)]
     graph = fuse_scans(lowered(*layers, shape=(4, 2)))
-    assert (cut(graph).copied, cut(graph, tails_apart=True).copied) == (2, 2)
-    assert [engine.name for engine in cut(graph, tails_apart=True).engines] == [
+    assert (cut(graph).copied, cut(graph, Apart.TAILS).copied) == (2, 2)
+    assert [engine.name for engine in cut(graph, Apart.TAILS).engines] == [
         "engine_1",
         "engine_2",
         "engine_2_tail_1",

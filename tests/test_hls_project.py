@@ -12,22 +12,26 @@ from typing import Any
 import numpy as np
 import pytest
 
+import conformance
 from hls_designs import PART, Case, assert_equal_to_emulator, lowered, project_of, random_integers, write
+from loopwire.datapath.reuse import multipliers, sharings
 from loopwire.emulator.evaluate import evaluate_integers
-from loopwire.errors import LoopwireError, ToolError, UnsupportedError
+from loopwire.errors import ConfigError, LoopwireError, ToolError, UnsupportedError
 from loopwire.ir.builder import Builder
 from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, TensorType
 from loopwire.layers.activation import Function
+from loopwire.layers.attention import Attention
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
+from loopwire.layers.model import ModelBuilder
 from loopwire.layers.shape import Reshape
 from loopwire.simulate import hls_compile
 from loopwire.system.cxx import cxx_compiler
 from loopwire.targets.vitis_hls import knobs as hls
 from loopwire.targets.vitis_hls import vector_files
 from loopwire.targets.vitis_hls.cxx import KEYWORDS
-from loopwire.targets.vitis_hls.knobs import Passes
+from loopwire.targets.vitis_hls.product import Passes
 
 STEPS, FEATURES, UNITS = 4, 3, 2
 RANDOM = np.random.default_rng(3)
@@ -138,7 +142,7 @@ def test_ports_wider_than_the_vectors() -> None:
 def test_a_result_that_does_not_depend_on_the_input() -> None:
     b = Builder()
     b.input("x", TensorType((2,), FixedType(8, 4)))
-    with pytest.raises(UnsupportedError, match="its result does not depend on its input"):
+    with pytest.raises(UnsupportedError, match="a result depends on no input"):
         project_of(b.graph((b.const([1.0, 2.0], FixedType(8, 4)),)))
 
 
@@ -172,13 +176,13 @@ def test_directives_follow_the_knobs() -> None:
     parallel = project_of(graph).files["firmware/layers/lstm.h"]
     assert "ARRAY_PARTITION variable = lstm_U complete dim = 0" in parallel and "BIND_STORAGE" not in parallel
     reused = project_of(graph, reuse_factor=2).files["firmware/layers/lstm.h"]
-    assert "Uh_passes:\n    for (int column = 0; column < 2; column++) {\n#pragma HLS PIPELINE II = 1" in reused
+    assert "Uh_groups:\n    for (int group = 0; group < 2; group++) {\n#pragma HLS PIPELINE II = 1" in reused
     assert re.search(r"// Uh = U · h_prev: fixed<\d+,\d+>, in 2 passes of 8 products\n", reused)
     assert "BIND_STORAGE variable = lstm_U type = rom_1p impl = lutram" in reused
     woven = project_of(graph, interleave=5).files["firmware/layers/lstm.h"]
     assert "for (int s = 0; s < 5; s++)" in woven
     assert "DEPENDENCE variable = h_prev inter RAW distance = 5 true" in woven
-    unrolled = project_of(graph, copies=STEPS, reuse_factor=3).files["firmware/layers/lstm.h"]
+    unrolled = project_of(graph, copies=STEPS, layer_reuse_factor={"lstm": 3}).files["firmware/layers/lstm.h"]
     products = STEPS * (4 * UNITS * UNITS + 3 * UNITS)
     assert f"ALLOCATION operation instances = mul limit = {-(-products // 3)}" in unrolled
     assert "PIPELINE II = 3" in unrolled and "steps:\n  for (int t = 0; t < 4; t++) {\n#pragma HLS UNROLL" in unrolled
@@ -186,7 +190,8 @@ def test_directives_follow_the_knobs() -> None:
 
 def test_a_layer_has_a_reuse_factor_of_its_own() -> None:
     files = project_of(tagger(), reuse_factor=2, layer_reuse_factor={"head": 4}).files
-    assert "group < 2" in files["firmware/layers/head.h"] and "group <" not in files["firmware/layers/lstm.h"]
+    assert "in 4 passes of 1 products" in files["firmware/layers/head.h"]
+    assert "in 2 passes of 8 products" in files["firmware/layers/lstm.h"]
     assert "| Reuse factor | 2, layer `head`: 4 |" in files["README.md"]
 
 
@@ -196,13 +201,29 @@ def test_the_input_projection_stands_outside_the_recurrence() -> None:
     assert "lstm_W[" in before and "lstm_W[" not in recurrence and "lstm_U[" in recurrence
 
 
-@pytest.mark.parametrize("reuse_factor", [1, 2, 3, 7, 8, 30, 10_000])
-@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (5, 7), (12, 4)])
-def test_passes_cover_the_matrix_and_are_not_too_many(rows: int, columns: int, reuse_factor: int) -> None:
-    cut = Passes.of(rows, columns, reuse_factor)
-    assert cut.groups * cut.group_rows >= rows and cut.blocks * cut.block_columns >= columns
-    assert (cut.groups - 1) * cut.group_rows < rows and (cut.blocks - 1) * cut.block_columns < columns
-    assert cut.groups * cut.blocks <= reuse_factor
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (5, 7), (12, 4), (15, 6)])
+def test_passes_cover_the_matrix_and_are_not_too_many(rows: int, columns: int) -> None:
+    for units in (unit for unit in range(1, rows + 1) if rows % unit == 0):
+        for sharing in sharings(units, [(rows, columns)]):
+            cut = Passes.of(rows, columns, sharing)
+            assert cut.groups * cut.group_rows >= rows and cut.blocks * cut.block_columns >= columns
+            assert (cut.groups - 1) * cut.group_rows < rows and (cut.blocks - 1) * cut.block_columns < columns
+            assert cut.groups * cut.blocks == sharing.cycles
+            assert cut.group_rows * cut.block_columns <= multipliers(sharing, [(rows, columns)])
+
+
+def test_a_reuse_factor_that_shares_nothing_evenly_is_refused_as_for_systemverilog() -> None:
+    with pytest.raises(ConfigError, match=r"layer 'head': a reuse factor of 100 does not share its products evenly"):
+        project_of(tagger(), layer_reuse_factor={"head": 100})
+
+
+def test_vectors_that_no_step_changes_make_no_recurrence() -> None:
+    b = ModelBuilder()
+    x = b.input("x", (STEPS, FEATURES))
+    (y,) = b.call(Attention("attends", 0.5), x, x, x)
+    graph = conformance.Case("attends", network=b.model("model", (y,), "test")).graph()
+    text = project_of(graph).files["firmware/layers/attends.h"]
+    assert "recurrence" not in text and "PIPELINE\n" not in text and "PIPELINE II = 1" in text
 
 
 # --- test bench ---

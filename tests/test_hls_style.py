@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hls_designs import project_of, write
+from hls_designs import project_of, with_fitting_factors, write
 from test_hls_conformance import STEPS, layer_graphs, vector_graphs
 
 CLANG_FORMAT = shutil.which("clang-format") or shutil.which("clang-format", path=str(Path(sys.executable).parent))
@@ -29,7 +29,7 @@ DESIGNS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 def project(name: str, knobs: dict[str, Any]) -> dict[str, str]:
     graphs = layer_graphs() | vector_graphs()
-    return dict(project_of(graphs[name], name, **knobs).files)
+    return dict(project_of(graphs[name], name, **with_fitting_factors(graphs[name], knobs)).files)
 
 
 @pytest.mark.skipif(CLANG_FORMAT is None, reason="no clang-format: pip install clang-format")

@@ -32,6 +32,7 @@ from loopwire.passes.accumulate_flattened import accumulate_flattened
 from loopwire.passes.lower import lower
 from loopwire.schedule.cutting import cut
 from loopwire.schedule.engine import Engine
+from loopwire.schedule.origins import Apart
 from loopwire.targets.verilog import testbench_files
 from random_graphs import random_inputs
 from random_models import SOFTMAX, Weights
@@ -47,7 +48,7 @@ def multiplexed(graph: Graph, source: random.Random) -> list[tuple[Engine, Datap
     """Return the engines of a chain, each with the datapath of a random reuse factor that it can have."""
     found = ranges(graph)
     chosen = []
-    for engine in cut(graph, tails_apart=True, products_apart=True).engines:
+    for engine in cut(graph, Apart.PRODUCTS).engines:
         sharing = sharing_of(engine, source.choice(reuse_factors(engine)))
         chosen.append((engine, simplified(expand(engine, found), sharing, SOLVERS["multipliers"])))
     return chosen

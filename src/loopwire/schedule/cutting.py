@@ -3,8 +3,7 @@
 A channel brings an engine one vector a step, or one a sequence that is kept for all its steps. On its way a sequence
 may lose steps at its ends, get steps of zeros behind, be cut into other steps, be turned round, or only its last step
 be taken. What is computed once a sequence is an engine of its own, or the tail of the one scan that all of it depends
-on. A sequence that is made by repeating a vector
-is no channel: its readers keep the vector instead.
+on. A sequence that is made by repeating a vector is no channel: its readers keep the vector instead.
 """
 
 from __future__ import annotations
@@ -15,21 +14,20 @@ from functools import cached_property
 
 import numpy as np
 
-from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.errors import UnsupportedError
 from loopwire.ir import ops
-from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.schedule.engine import Engine, State
 from loopwire.schedule.network import Feed, Network, Source
-from loopwire.schedule.reshaping import Reshaping
-
-OTHER_TARGET = "Take target = 'vitis_hls', which carries any graph of layers"
+from loopwire.schedule.origins import OTHER_TARGET, Apart, Origin, Origins, invariant, where
 
 
 @dataclass(eq=False)
 class _Unit:
-    """What becomes an engine: a scan, with the nodes that follow its last step, or nodes that work once a sequence."""
+    """What becomes an engine: a scan, with the nodes that follow its last step, or nodes that work once a sequence.
+
+    A reversal that no channel makes is like a scan.
+    """
 
     scan: Node | None = None
     nodes: list[Node] = field(default_factory=list)
@@ -40,32 +38,17 @@ class _Unit:
         return found | set(self.scan.results) if self.scan is not None else found
 
 
-@dataclass(frozen=True)
-class _Origin:
-    """What a value is: another one, maybe `reshaped` to that, turned round or not, or kept for all steps.
-
-    Of the elements of what is reshaped those in `kept` pass, and zeros follow.
-    """
-
-    value: Value
-    reshaped: Value | None = None
-    kept: range | None = None
-    reverse: bool = False
-    held: bool = False
-
-
-def cut(graph: Graph, tails_apart: bool = False, products_apart: bool = False) -> Network:
+def cut(graph: Graph, apart: Apart = Apart.NOTHING) -> Network:
     """Cut a graph.
 
     Args:
         graph: after the passes that serve the hardware.
-        tails_apart: whether what works once a sequence has engines of its own, and follows no scan in the scan's.
-        products_apart: whether each matrix product among that has one of its own, so that it can take its time.
+        apart: what has engines of its own.
 
     Raises:
         UnsupportedError: a sequence is used in a way that no channel carries, or an end of the graph is not connected.
     """
-    return _turned_by_feeders(_Cutter(graph, tails_apart, products_apart).network())
+    return _turned_by_feeders(_Cutter(graph, apart).network())
 
 
 def _turned_by_feeders(network: Network) -> Network:
@@ -83,12 +66,12 @@ def _turned_by_feeders(network: Network) -> Network:
 
 
 class _Cutter:
-    def __init__(self, graph: Graph, tails_apart: bool, products_apart: bool) -> None:
+    def __init__(self, graph: Graph, apart: Apart) -> None:
         self._graph = graph
-        self._tails_apart = tails_apart
-        self._products_apart = products_apart
+        self._apart = apart
+        self._origins = Origins(graph, apart)
         self._producers, self._users = graph.producers(), graph.users()
-        self._constants = known_constants(graph)
+        self._constants = self._origins.constants
         self._levels: dict[Value, int] = dict.fromkeys(graph.inputs, 0)
         self._unit_of: dict[Value, _Unit] = {}
 
@@ -105,16 +88,17 @@ class _Cutter:
             sources |= {value: Source(places[unit], index) for index, value in enumerate(outputs[unit])}
         per_step = {unit: self._is_per_step(unit, outputs[unit]) for unit in units}
 
-        def feed(origin: _Origin, held: bool) -> Feed:
+        def feed(origin: Origin, held: bool, whole: bool = False) -> Feed:
             unit = self._unit_of.get(origin.value)
-            is_final = unit is not None and per_step[unit] and not self._is_sequence(origin.value)
-            return Feed(sources[origin.value], is_final, self._reshaping(origin), origin.reverse, held)
+            is_final = unit is not None and per_step[unit] and not self._origins.is_sequence(origin.value)
+            reshaping = self._origins.reshaping(origin, whole)
+            return Feed(sources[origin.value], is_final, reshaping, origin.reverse, held)
 
         for unit, name in zip(order, self._names(order), strict=True):
             engine, origins = self._engine(unit, name, outputs[unit], per_step[unit])
             engines.append(engine)
-            feeds.append(tuple(feed(origin, held) for origin, held in origins))
-        ends = tuple(feed(self._end(value), held=False) for value in self._graph.outputs)
+            feeds.append(tuple(feed(origin, held, self._reads_whole(unit)) for origin, held in origins))
+        ends = tuple(feed(self._origins.end(value), held=False) for value in self._graph.outputs)
         self._require_used(feeds, ends)
         return Network(tuple(engines), tuple(feeds), ends)
 
@@ -122,7 +106,7 @@ class _Cutter:
         """Name scans by their number, and what works once a sequence after the last scan that it follows."""
         scans = [unit for unit in order if unit.scan is not None]
         names = {unit: "engine" if len(scans) == 1 else f"engine_{k + 1}" for k, unit in enumerate(scans)}
-        if len(order) == 1 and not self._tails_apart:
+        if len(order) == 1 and self._apart is Apart.NOTHING:
             return ["engine"]
         after: dict[_Unit, _Unit | None] = {}
         counts: dict[str, int] = {}
@@ -137,111 +121,17 @@ class _Cutter:
                 names[unit] = f"{base}_{counts[base]}"
         return [names[unit] for unit in order]
 
-    # --- what values are ---
-
-    def _origin(self, value: Value) -> _Origin:
-        """Look through reversals, other steps, and what repeats a vector."""
-        producer = self._producers.get(value)
-        if producer is None or value in self._constants:
-            return _Origin(value)
-        if isinstance(producer.op, ops.Reverse):
-            inner = self._origin(producer.operands[0])
-            return inner if inner.held else replace(inner, reverse=not inner.reverse)
-        if self._recuts(producer):
-            inner = self._origin(producer.operands[0])
-            if inner.held and isinstance(producer.op, ops.Slice):
-                return inner
-            if inner.held or inner.reverse:
-                what = "repeats a vector" if inner.held else "was turned round"
-                problem = f"no channel gives other steps to %{producer.operands[0].name}, which {what}"
-                raise UnsupportedError(_where(value), problem, f"Put another layer between. {OTHER_TARGET}")
-            return _Origin(inner.value, value, self._kept(producer.op, value, inner))
-        if isinstance(producer.op, ops.Scan) and value in producer.results[producer.op.states :]:
-            body = producer.op.body
-            output = body.outputs[producer.results.index(value)]
-            for index in _invariant(producer.op):
-                if output is body.inputs[index]:
-                    return replace(self._origin(producer.operands[index]), held=True)
-        return _Origin(value)
-
-    def _kept(self, op: ops.Op, value: Value, inner: _Origin) -> range:
-        """Return which elements of `inner` an op that gives it other steps keeps."""
-        kept = inner.kept or range(inner.value.type.size)
-        if isinstance(op, ops.Slice):
-            row = value.type.size // value.type.shape[0]
-            kept = kept[op.start * row : op.stop * row]
-        if not kept:
-            raise UnsupportedError(
-                _where(value), f"%{value.name} is made of padding alone", "Take steps that are there"
-            )
-        return kept
-
-    def _end(self, value: Value) -> _Origin:
-        origin = self._origin(value)
-        if origin.value in self._constants:
-            raise UnsupportedError(_where(value), "a result depends on no input", "Check the model's layers")
-        if origin.held:
-            raise UnsupportedError(
-                _where(value),
-                f"the result %{value.name} only repeats a vector",
-                f"Take the vector as the result. {OTHER_TARGET}",
-            )
-        return origin
-
-    def _is_sequence(self, value: Value) -> bool:
-        """Say whether a value comes step by step: an input of two axes, or what a scan stacks."""
-        producer = self._producers.get(value)
-        if producer is None:
-            return len(value.type.shape) > 1
-        return isinstance(producer.op, ops.Scan) and value in producer.results[producer.op.states :]
-
-    def _recuts(self, node: Node) -> bool:
-        """Say whether a node gives a sequence other steps, makes one of a vector, or a vector of one.
-
-        A Reshape does, a Slice, and a Concat of a sequence and zeros behind. A vector's elements that are a matrix,
-        which is needed whole, stay where they are.
-        """
-        if isinstance(node.op, ops.Reshape) and self._is_read_in_steps(node.result):
-            return True
-        if isinstance(node.op, ops.Concat) and not all(self._is_zero(value) for value in node.operands[1:]):
-            return False
-        moves = isinstance(node.op, ops.Reshape | ops.Slice | ops.Concat)
-        return moves and self._comes_in_steps(self._origin(node.operands[0]))
-
-    def _is_zero(self, value: Value) -> bool:
-        return value in self._constants and not self._constants[value].any()
-
-    def _is_read_in_steps(self, value: Value) -> bool:
-        """Say whether a scan reads a value step by step, or a result is one."""
-        if len(value.type.shape) < 2:
-            return False
-        if value in self._graph.outputs:
-            return True
-        users = self._users.get(value, [])
-        turned = (user for user in users if isinstance(user.op, ops.Reverse | ops.Reshape | ops.Slice | ops.Concat))
-        scans = (user for user in users if isinstance(user.op, ops.Scan))
-        read = any(value in user.operands[user.op.states :] for user in scans if isinstance(user.op, ops.Scan))
-        return read or any(self._is_read_in_steps(user.result) for user in turned)
-
-    def _comes_in_steps(self, origin: _Origin) -> bool:
-        if origin.reshaped is not None:
-            return len(origin.reshaped.type.shape) > 1
-        return origin.held or self._is_sequence(origin.value)
-
-    def _reshaping(self, origin: _Origin) -> Reshaping | None:
-        if origin.reshaped is None:
-            return None
-        shapes = (origin.value.type.shape, origin.reshaped.type.shape)
-        given, taken = ((shape[0], shape[1]) if len(shape) > 1 else (1, shape[0]) for shape in shapes)
-        return Reshaping(*given, *taken, origin.kept or range(origin.value.type.size))
-
     # --- units ---
 
     def _units(self) -> list[_Unit]:
         units: list[_Unit] = []
         components: dict[Value, _Unit] = {}
         for node in self._graph.nodes:
-            if node.results[0] in self._constants or isinstance(node.op, ops.Reverse) or self._recuts(node):
+            if node.results[0] in self._constants or self._origins.recuts(node):
+                continue
+            if isinstance(node.op, ops.Reverse):
+                if self._apart is Apart.LAYERS:
+                    units.append(_Unit(node))
                 continue
             if isinstance(node.op, ops.Scan):
                 if self._only_repeats(node, node.op):
@@ -249,9 +139,11 @@ class _Cutter:
                 level = 1 + max((self._level(value) for value in node.operands), default=0)
                 units.append(_Unit(node))
                 self._levels.update(dict.fromkeys(node.results, level))
-                continue
-            self._require_vectors(node)
-            self._add_vector(node, components, units)
+            elif self._apart is Apart.LAYERS:
+                self._add_to_layer(node, units)
+            else:
+                self._require_vectors(node)
+                self._add_vector(node, components, units)
         for unit in units:
             self._unit_of.update(dict.fromkeys(unit.results, unit))
         units = self._with_tails(units)
@@ -260,30 +152,50 @@ class _Cutter:
 
     def _only_repeats(self, node: Node, scan: ops.Scan) -> bool:
         stacked = node.results[scan.states :]
-        return bool(stacked) and all(self._origin(value).held for value in stacked) and not scan.body.nodes
+        return bool(stacked) and all(self._origins.of(value).held for value in stacked) and not scan.body.nodes
 
     def _level(self, value: Value) -> int:
         """Return how many scans, at most, a value comes after."""
-        return self._levels.get(self._origin(value).value, 0)
+        return self._levels.get(self._origins.of(value).value, 0)
 
     def _require_vectors(self, node: Node) -> None:
         for operand in node.operands:
-            origin = self._origin(operand)
-            if self._comes_in_steps(origin):
+            origin = self._origins.of(operand)
+            if self._origins.comes_in_steps(origin):
                 problem = f"no hardware keeps all of %{operand.name}, of shape {operand.type.shape}"
                 remedy = f"%{node.result.name} needs it whole: read it step by step. {OTHER_TARGET}"
-                raise UnsupportedError(_where(operand), problem, remedy)
+                raise UnsupportedError(where(operand), problem, remedy)
+
+    def _add_to_layer(self, node: Node, units: list[_Unit]) -> None:
+        """Put a node that works once a sequence beside the last one, if that is of the same layer."""
+        layer = node.result.layer
+        if not units or units[-1].scan is not None or units[-1].nodes[-1].result.layer != layer:
+            units.append(_Unit())
+        for operand in node.operands:
+            units[-1].nodes += (view for view in self._views(operand) if view not in units[-1].nodes)
+        units[-1].nodes.append(node)
+
+    def _views(self, value: Value) -> list[Node]:
+        """Return the nodes that give a value another shape, the first one first."""
+        producer = self._producers.get(value)
+        if producer is None or value in self._constants or not isinstance(producer.op, ops.Reshape):
+            return []
+        return [*self._views(producer.operands[0]), producer]
+
+    def _reads_whole(self, unit: _Unit) -> bool:
+        return unit.scan is None and self._apart is Apart.LAYERS
 
     def _add_vector(self, node: Node, components: dict[Value, _Unit], units: list[_Unit]) -> None:
         """Put a node that works once a sequence beside those that it needs, where no scan is between them."""
         level = max((self._level(v) for v in node.operands if v not in self._constants), default=0)
         self._levels[node.result] = level
         known = [components[v] for v in node.operands if v in components and self._levels[v] == level]
-        starts = self._products_apart and isinstance(node.op, ops.MatVec) and any(_multiplies(unit) for unit in known)
+        products_apart = self._apart is Apart.PRODUCTS
+        starts = products_apart and isinstance(node.op, ops.MatVec) and any(_multiplies(unit) for unit in known)
         unit = _Unit() if starts or not known else max(known, key=units.index)
         if unit not in units:
             units.append(unit)
-        for other in [] if self._products_apart else known:
+        for other in [] if products_apart else known:
             if other is not unit:
                 unit.nodes = sorted([*unit.nodes, *other.nodes], key=self._graph.nodes.index)
                 units.remove(other)
@@ -294,11 +206,11 @@ class _Cutter:
 
     def _with_tails(self, units: list[_Unit]) -> list[_Unit]:
         """Give nodes that depend on one scan's final states, which none but they read, to its engine."""
-        if self._tails_apart:
+        if self._apart is not Apart.NOTHING:
             return units
         kept = []
         for unit in units:
-            reads = {self._origin(v).value for node in unit.nodes for v in node.operands} - self._constants.keys()
+            reads = {self._origins.of(v).value for node in unit.nodes for v in node.operands} - self._constants.keys()
             owners = {self._unit_of.get(value) for value in reads - unit.results}
             owner = owners.pop() if len(owners) == 1 else None
             if unit.scan is not None or owner is None or owner.scan is None or owner.nodes:
@@ -313,13 +225,14 @@ class _Cutter:
 
     @cached_property
     def _graph_outputs(self) -> set[Value]:
-        return {self._origin(value).value for value in self._graph.outputs}
+        return {self._origins.of(value).value for value in self._graph.outputs}
 
-    def _reads(self, unit: _Unit) -> list[_Origin]:
+    def _reads(self, unit: _Unit) -> list[Origin]:
         """Return what a unit needs of others, or of the inputs."""
         values = list(unit.scan.operands) if unit.scan is not None else []
         values += [value for node in unit.nodes for value in node.operands]
-        origins = dict.fromkeys(self._origin(value) for value in values)
+        found = map(self._origins.of, values)
+        origins = dict.fromkeys(replace(o, reshaped=None) if self._reads_whole(unit) else o for o in found)
         return [o for o in origins if o.value not in self._constants and o.value not in unit.results]
 
     def _ordered(self, units: Sequence[_Unit]) -> list[_Unit]:
@@ -334,18 +247,18 @@ class _Cutter:
     def _wanted(self, units: Iterable[_Unit]) -> list[Value]:
         """Return the values that leave their unit, in the order of the graph."""
         read = {origin.value for unit in units for origin in self._reads(unit)} | {
-            self._end(value).value for value in self._graph.outputs
+            self._origins.end(value).value for value in self._graph.outputs
         }
         return [result for node in self._graph.nodes for result in node.results if result in read]
 
     def _is_per_step(self, unit: _Unit, outputs: Iterable[Value]) -> bool:
-        return unit.scan is not None and any(self._is_sequence(value) for value in outputs)
+        return unit.scan is not None and any(self._origins.is_sequence(value) for value in outputs)
 
     # --- engines ---
 
     def _engine(
         self, unit: _Unit, name: str, outputs: Sequence[Value], per_step: bool
-    ) -> tuple[Engine, list[tuple[_Origin, bool]]]:
+    ) -> tuple[Engine, list[tuple[Origin, bool]]]:
         """Return a unit's engine, and for each of its `xs` what it is and whether it is kept for all steps."""
         constants = tuple(self._producers[v] for v in self._constants_read(unit))
         if unit.scan is None:
@@ -354,12 +267,17 @@ class _Cutter:
             nodes = (*constants, *unit.nodes)
             return Engine(name, 1, False, xs, (), nodes, (), (), {}, tuple(outputs), per_step=False), origins
         node, scan = unit.scan, unit.scan.op
+        if isinstance(scan, ops.Reverse):
+            (operand,), (result,) = node.operands, node.results
+            length = operand.type.shape[0]
+            turned = Engine(name, length, True, (operand,), (), (), (), (), {result: operand}, (result,), per_step=True)
+            return turned, [(self._origins.of(operand), False)]
         assert isinstance(scan, ops.Scan)
-        body, invariant = scan.body, _invariant(scan)
-        xs_of: dict[tuple[_Origin, bool], Value] = {}
+        body, unchanged = scan.body, invariant(scan)
+        xs_of: dict[tuple[Origin, bool], Value] = {}
         aliases: dict[Value, Value] = dict(zip(node.results[: scan.states], body.outputs, strict=False))
 
-        def enters(inner: Value, origin: _Origin, held: bool) -> None:
+        def enters(inner: Value, origin: Origin, held: bool) -> None:
             first = xs_of.setdefault((replace(origin, held=False), held), inner)
             if first is not inner:
                 aliases[inner] = first
@@ -367,24 +285,24 @@ class _Cutter:
         states, step_constants = [], []
         given = list(zip(node.operands, body.inputs, strict=True))
         for index, (outer, read) in enumerate(given[: scan.states]):
-            origin, initial = self._origin(outer), self._constants.get(outer)
+            origin, initial = self._origins.of(outer), self._constants.get(outer)
             if initial is not None:
                 states.append(State(read, body.outputs[index], initial, index in scan.carried))
-            elif index in invariant:
+            elif index in unchanged:
                 enters(read, origin, held=True)
             else:
                 start = xs_of.setdefault((origin, True), outer)
                 zeros = np.zeros(read.type.shape, np.int64)
                 states.append(State(read, body.outputs[index], zeros, index in scan.carried, start))
         for outer, inner in given[scan.states :]:
-            origin = self._origin(outer)
+            origin = self._origins.of(outer)
             if outer in self._constants:
                 producer = self._producers[outer].op
                 if not isinstance(producer, ops.Const):
-                    raise UnsupportedError(_where(outer), f"%{outer.name} is computed from constants", "Leave it out")
+                    raise UnsupportedError(where(outer), f"%{outer.name} is computed from constants", "Leave it out")
                 step_constants.append((inner, producer))
             elif origin.value in self._constants:
-                raise UnsupportedError(_where(outer), f"%{outer.name} repeats a constant", "Leave it out")
+                raise UnsupportedError(where(outer), f"%{outer.name} repeats a constant", "Leave it out")
             else:
                 enters(inner, origin, origin.held)
         aliases |= dict(zip(node.results[scan.states :], body.outputs[scan.states :], strict=True))
@@ -408,7 +326,7 @@ class _Cutter:
         read = dict.fromkeys(value for node in unit.nodes for value in node.operands if value in self._constants)
         for value in read:
             if not isinstance(self._producers[value].op, ops.Const):
-                raise UnsupportedError(_where(value), f"%{value.name} is computed from constants", "Leave it out")
+                raise UnsupportedError(where(value), f"%{value.name} is computed from constants", "Leave it out")
         return list(read)
 
     def _require_used(self, feeds: Iterable[Sequence[Feed]], ends: Sequence[Feed]) -> None:
@@ -418,27 +336,5 @@ class _Cutter:
                 raise UnsupportedError("the model", f"nothing depends on its input %{value.name}", "Leave it out")
 
 
-def known_constants(graph: Graph) -> dict[Value, Integers]:
-    """Return the integers of all values that depend on constants only, scan bodies excluded."""
-    known: dict[Value, Integers] = {}
-    nodes: list[Node] = []
-    for node in graph.nodes:
-        constant = all(operand in known for operand in node.operands)
-        if constant and not isinstance(node.op, ops.Scan | ops.Reverse):
-            nodes.append(node)
-            (integers,) = evaluate_integers(Graph((), tuple(nodes), (node.result,)), ())
-            known[node.result] = integers[0]
-    return known
-
-
-def _invariant(scan: ops.Scan) -> set[int]:
-    """Return the states that no step changes."""
-    return {index for index in range(scan.states) if scan.body.outputs[index] is scan.body.inputs[index]}
-
-
 def _multiplies(unit: _Unit) -> bool:
     return any(isinstance(node.op, ops.MatVec) for node in unit.nodes)
-
-
-def _where(value: Value) -> str:
-    return f"layer {value.layer!r}" if value.layer else "the model"

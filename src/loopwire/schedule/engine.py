@@ -26,6 +26,11 @@ class State:
     initial_value: Value | None = None
     """One of the engine's `xs` that is there in the first step, where `initial` is not known."""
 
+    @property
+    def changes(self) -> bool:
+        """Whether a step depends on the one before by it."""
+        return self.following is not self.read
+
 
 @dataclass(frozen=True)
 class Engine:

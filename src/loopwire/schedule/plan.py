@@ -24,6 +24,7 @@ from loopwire.schedule.engine import Engine
 from loopwire.schedule.engine_cycles import EngineTiming, Pace, SteadyState
 from loopwire.schedule.network import Network, Source
 from loopwire.schedule.network_timing import Channel, NetworkTiming, smallest_timing
+from loopwire.schedule.origins import Apart
 from loopwire.schedule.planner import Planner
 from loopwire.schedule.queue_sizes import sized
 from loopwire.timing.pipeline import Pipeline
@@ -302,7 +303,7 @@ def _steps(value: Value) -> int:
 def network_of(graph: Graph, knobs: Knobs) -> tuple[Graph, Network]:
     """Return the graph that the hardware is made from, and its engines and channels."""
     graph = run_passes(HARDWARE, graph, knobs)
-    return graph, cut(graph, tails_apart=knobs.reuses or knobs.copies > 1, products_apart=knobs.reuses)
+    return graph, cut(graph, Apart.PRODUCTS if knobs.reuses else Apart.TAILS if knobs.copies > 1 else Apart.NOTHING)
 
 
 def check_knobs(graph: Graph, knobs: Knobs) -> tuple[Graph, Network]:

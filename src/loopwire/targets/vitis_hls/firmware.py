@@ -60,13 +60,13 @@ def generate(
         ports: names of several inputs and outputs; an only one is x, or y.
 
     Raises:
-        ConfigError: the part is not named as HLS tools want it.
+        ConfigError: the part is not named as HLS tools want it, or a layer cannot have its reuse factor.
         UnsupportedError: HLS cannot express this graph or this combination of knobs; the message says which would do.
     """
     carried = check(graph, device, knobs)
     graph = run_passes(LOOPS, graph, knobs)
     scope = Scope()
-    processes = plan(graph, scope)
+    processes = plan(graph, scope, knobs)
     _check_plan(processes, carried)
     library = Library(scope)
     named = _named_ports(processes, ports)

@@ -43,10 +43,6 @@ class HlsKnobs:
         """Return the knobs with a layer's own reuse factor."""
         return replace(self, reuse_factor=self.layer_reuse_factor.get(name, self.reuse_factor))
 
-    def passes(self, rows: int, columns: int) -> Passes:
-        """Return how a product of a matrix of this shape is cut."""
-        return Passes.of(rows, columns, self.reuse_factor if self.in_passes else 1)
-
     @property
     def short_sequences(self) -> bool:
         """Whether a sequence may end early."""
@@ -95,35 +91,3 @@ def hls_knobs(graph: Graph, knobs: Knobs) -> HlsKnobs:
             "Give interleave = 1 (unrolled steps wait for nothing), or copies = 1",
         )
     return HlsKnobs(knobs.io, knobs.reuse_factor, knobs.layer_reuse_factor, interleave, knobs.copies > 1)
-
-
-@dataclass(frozen=True)
-class Passes:
-    """How a product of `rows` × `columns` is cut: `groups` of rows times `blocks` of columns, a pass each."""
-
-    rows: int
-    columns: int
-    groups: int
-    blocks: int
-
-    @classmethod
-    def of(cls, rows: int, columns: int, reuse_factor: int) -> Passes:
-        """Return the cut into at most `reuse_factor` passes."""
-        group_rows = -(-rows // max(min(reuse_factor // columns, rows), 1))
-        block_columns = -(-columns // min(reuse_factor, columns))
-        return cls(rows, columns, -(-rows // group_rows), -(-columns // block_columns))
-
-    @property
-    def count(self) -> int:
-        """How many passes there are."""
-        return self.groups * self.blocks
-
-    @property
-    def group_rows(self) -> int:
-        """Rows of a pass."""
-        return -(-self.rows // self.groups)
-
-    @property
-    def block_columns(self) -> int:
-        """Columns of a pass."""
-        return -(-self.columns // self.blocks)

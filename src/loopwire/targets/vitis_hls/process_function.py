@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from loopwire.ir.graph import Value
+from loopwire.schedule.engine import State
 from loopwire.targets.vitis_hls.cxx import indented, literal, local_names, loop, short_name
 from loopwire.targets.vitis_hls.knobs import HlsKnobs
 from loopwire.targets.vitis_hls.library import Library
 from loopwire.targets.vitis_hls.ports import Ports
-from loopwire.targets.vitis_hls.processes import Channel, Process, State, count_products, live_nodes
+from loopwire.targets.vitis_hls.processes import Channel, Process, count_products, live_nodes
 from loopwire.targets.vitis_hls.statements import Place, Step
 from loopwire.text.escapes import Comment, comment
 from loopwire.text.identifiers import Names
@@ -36,7 +37,7 @@ def _about(process: Process) -> Comment:
         return comment(f"{owner}: {process.length} steps, handed on in reverse order.")
     if process.length == 1 and not process.states:
         return comment(f"{owner}: once a sequence.")
-    what = "recurrence" if process.states else "what depends on the input of a step only"
+    what = "recurrence" if process.recurs else "what depends on the input of a step only"
     return comment(f"{owner}: {what}, {process.length} steps.")
 
 
@@ -109,6 +110,7 @@ class _Writer:
             self._place,
             process.constants,
             process.step_constants,
+            process.passes,
             self._names,
             self._library,
             knobs,
@@ -152,7 +154,7 @@ class _Writer:
 
     def _pipeline(self) -> str:
         """Return the directive of a loop with a whole step in it; a state's way round decides how short it can be."""
-        return "PIPELINE" if self._process.states else "PIPELINE II=1"
+        return "PIPELINE" if self._process.recurs else "PIPELINE II=1"
 
     def _lane_loop(self, label: str, body: Iterable[str]) -> list[str]:
         return loop(
@@ -164,7 +166,7 @@ class _Writer:
         if self._knobs.lanes_in_statements:
             return []
         distance = self._knobs.interleave
-        names = [self._place[state.read].text.removesuffix("[s]") for state in self._process.states]
+        names = [self._place[state.read].text.removesuffix("[s]") for state in self._process.states if state.changes]
         return [f"DEPENDENCE variable={name} inter RAW distance={distance} true" for name in names]
 
     def _guarded(self, condition: str, body: list[str]) -> list[str]:
@@ -318,15 +320,15 @@ class _Writer:
         if not scalar:
             dim = 2 if self._lanes else 0
             lines.append(f"#pragma HLS ARRAY_PARTITION variable={name} complete dim={dim}")
-        if state.initial is None:
+        if state.initial_value is not None:
             return [*lines, *self._given_state(read)]
-        initial = state.initial.tolist()
+        initial = state.initial.reshape(-1).tolist()
         if len(set(initial)) == 1:
             value = (
                 "0" if initial[0] == 0 else f"fixed_of<{type_name}>({literal(initial[0], read.type.element.width + 1)})"
             )
         else:
-            value = f"fixed_of<{type_name}>({self._library.array(read, state.initial)}[k])"
+            value = f"fixed_of<{type_name}>({self._library.array(read, state.initial.reshape(-1))}[k])"
         label = self._names.unique(f"{name}_initial")
         clear = loop(label, "k", read.type.size, [f"{self._place[read].at('k')} = {value};"], "UNROLL")
         return [*lines, *self._each_lane(f"{label}_sequences", clear, "UNROLL")]

@@ -1,24 +1,30 @@
-"""Cutting a graph into processes: functions that run side by side, joined by channels, each in a loop over the steps.
+"""Making processes of a graph's network: functions that run side by side, joined by channels, each a loop over steps.
 
-A scan becomes two: what depends on its sequences alone (the input projection) and the recurrence. What is no scan is
-one process for each layer.
+An engine that runs a scan becomes two: what depends on its sequences alone (the input projection) and the recurrence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
 
 import numpy as np
 
+from loopwire.datapath.reuse import layer_of, sharing_of
+from loopwire.datapath.sharing import PARALLEL
 from loopwire.errors import UnsupportedError
 from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.ir.lengths import short_values
-from loopwire.schedule.cutting import known_constants
+from loopwire.knobs import Knobs
+from loopwire.schedule.cutting import cut
+from loopwire.schedule.engine import Engine, State
+from loopwire.schedule.network import Feed, Network, Source
+from loopwire.schedule.origins import Apart, known_constants
 from loopwire.targets.vitis_hls.cxx import Scope
+from loopwire.targets.vitis_hls.product import Passes
 from loopwire.text.identifiers import Identifier
 
 View = ops.Slice | ops.Reshape
@@ -40,27 +46,16 @@ class Channel:
 
 
 @dataclass(eq=False)
-class State:
-    """`read` holds in each step what `following` was in the step before, and `initial` in the first.
-
-    Where `initial` is None, a channel brings it: one of the process's `initials`.
-    """
-
-    read: Value
-    following: Value
-    initial: Integers | None
-
-
-@dataclass(eq=False)
 class Process:
     """A function that computes `nodes` in each of `length` steps.
 
     Attributes:
         reads: values that a channel brings: a beat in each step, or all beats at once where `length` is 1.
-        initials: states that a channel brings, before the first step.
+        initials: what a channel brings before the first step: where states start, or vectors that no step changes.
         writes: values and the channel each goes to, likewise; of states in `finals`, once after the last step.
         constants: integers of values that are the same in all steps.
         step_constants: integers of values (length, ...) that depend on the step's number only.
+        passes: how each product of a matrix, by its result, is made.
         reverse: hands on the steps of its only input, the last one first.
     """
 
@@ -75,7 +70,13 @@ class Process:
     finals: list[tuple[Value, Channel]] = field(default_factory=list)
     constants: dict[Value, Integers] = field(default_factory=dict)
     step_constants: dict[Value, Integers] = field(default_factory=dict)
+    passes: dict[Value, Passes] = field(default_factory=dict)
     reverse: bool = False
+
+    @property
+    def recurs(self) -> bool:
+        """Whether a step depends on the one before."""
+        return any(state.changes for state in self.states)
 
     @property
     def taken(self) -> tuple[Channel, ...]:
@@ -97,64 +98,54 @@ class Plan:
     inputs: tuple[Channel, ...]
     outputs: tuple[Channel, ...]
 
-    @property
-    def ports(self) -> tuple[Channel, ...]:
-        """All inputs, then all outputs."""
-        return (*self.inputs, *self.outputs)
 
-
-def plan(graph: Graph, scope: Scope) -> Plan:
-    """Cut a graph; `scope` gives processes and channels their names.
+def plan(graph: Graph, scope: Scope, knobs: Knobs) -> Plan:
+    """Return the processes of a graph's network; `scope` gives them and their channels names.
 
     Raises:
-        UnsupportedError: a result depends on no input, or no result depends on an input.
+        ConfigError: a layer cannot have its reuse factor.
+        UnsupportedError: a result depends on no input, a scan runs inside a scan, or a layer can have no reuse factor.
     """
-    return _Planner(graph, scope).plan()
+    return _Planner(graph, cut(graph, Apart.LAYERS), scope, knobs).plan()
 
 
-@dataclass
-class _Source:
-    """Who writes a value, and how: `steps` beats a sequence, or as many as the reader wants where None."""
+@dataclass(frozen=True)
+class _Given:
+    """How a value is written: as `inner`, in `steps` beats a sequence, or as many as the reader wants where None."""
 
+    value: Value
     steps: int | None
     writes: list[tuple[Value, Channel]]
     inner: Value
 
 
 class _Planner:
-    def __init__(self, graph: Graph, scope: Scope) -> None:
+    def __init__(self, graph: Graph, network: Network, scope: Scope, knobs: Knobs) -> None:
         self._graph = graph
-        self._constants = known_constants(graph)
+        self._network = network
+        self._scope = scope
+        self._knobs = knobs
         self._short = short_values(graph)
-        self._producers = graph.producers()
         self._processes: list[Process] = []
         self._channels: list[Channel] = []
-        self._sources: dict[Value, _Source] = {}
-        self._gathered: dict[Value, _Source] = {}
+        self._given: dict[Source, _Given] = {}
+        self._gathered: dict[Source, _Given] = {}
         """Sequences that are read whole, or in other steps, too."""
-        self._scope = scope
 
     def plan(self) -> Plan:
-        readers: dict[Value, list[tuple[Value, Channel]]] = {x: [] for x in self._graph.inputs}
-        for x, writes in readers.items():
-            self._sources[x] = _Source(x.type.shape[0] if len(x.type.shape) == 2 else 1, writes, x)
-        vector: Process | None = None
-        for node in self._graph.nodes:
-            if node.results[0] in self._constants or isinstance(node.op, ops.Reshape):
-                continue
-            layer = node.results[0].layer
-            if isinstance(node.op, ops.Scan):
-                vector = None
-                self._scan(node, node.op)
-            elif isinstance(node.op, ops.Reverse):
-                vector = None
-                self._reverse(node)
+        readers: list[list[tuple[Value, Channel]]] = [[] for _ in self._graph.inputs]
+        for index, (x, writes) in enumerate(zip(self._graph.inputs, readers, strict=True)):
+            self._given[Source(None, index)] = _Given(x, x.type.shape[0] if len(x.type.shape) == 2 else 1, writes, x)
+        for index, (engine, feeds) in enumerate(zip(self._network.engines, self._network.feeds, strict=True)):
+            if engine.reverse:
+                given = [self._reverse(engine, feeds)]
+            elif engine.tail:
+                given = self._vectors(engine, feeds)
             else:
-                if vector is None or vector.layer != layer:
-                    vector = self._process(self._scope.layers.layer(layer), layer, 1)
-                self._add_to_vector(vector, node)
-        outputs = tuple(self._output(y) for y in self._graph.outputs)
-        inputs = tuple(self._input(x, writes) for x, writes in readers.items())
+                given = self._scan(engine, feeds)
+            self._given |= {Source(index, output): each for output, each in enumerate(given)}
+        outputs = tuple(self._output(feed.source) for feed in self._network.outputs)
+        inputs = tuple(self._input(x, writes) for x, writes in zip(self._graph.inputs, readers, strict=True))
         inner = tuple(channel for channel in self._channels if not channel.port)
         return Plan(_ordered(self._processes, inputs), inner, inputs, outputs)
 
@@ -163,8 +154,6 @@ class _Planner:
         if len(readers) == 1:
             readers[0][1].port = True
             return readers[0][1]
-        if not readers:
-            raise UnsupportedError("the model", "its result does not depend on its input", "Check its layers")
         beats = readers[0][1].beats
         several = len(self._graph.inputs) > 1
         name = self._scope.names.unique(f"{self._scope.value(x) if several else 'x'}_port")
@@ -174,15 +163,14 @@ class _Planner:
         self._processes.insert(0, fan_out)
         return channel
 
-    def _output(self, y: Value) -> Channel:
-        root = self._root(y)
-        if root in self._constants:
-            raise UnsupportedError("the model", "its result does not depend on its input", "Check its layers")
-        if root in self._graph.inputs:
+    def _output(self, source: Source) -> Channel:
+        given = self._given[source]
+        if source.engine is None:
             process = self._process("model", "", 1)
-            self._read(process, root, root, 1)
-            self._sources[root] = _Source(None, process.writes, root)
-        out = self._channel(y, self._sources[root].steps or 1)
+            self._connect(process, given.value, source)
+            out = self._write(given.value, given.value.type.size, 1, False, process.writes)
+        else:
+            out = self._channel(source, given.steps or 1)
         out.port = True
         return out
 
@@ -191,26 +179,17 @@ class _Planner:
         self._processes.append(process)
         return process
 
-    def _root(self, value: Value) -> Value:
-        """Return the value that this one is the same elements of."""
-        producer = self._producers.get(value)
-        while producer is not None and isinstance(producer.op, ops.Reshape) and value not in self._constants:
-            (value,) = producer.operands
-            producer = self._producers.get(value)
-        return value
-
-    def _channel(self, value: Value, beats: int) -> Channel:
-        """Return a new channel of a value that a process before writes, in this many beats a sequence."""
-        root = self._root(value)
-        source = self._sources[root]
-        if source.steps is not None and source.steps != beats:
-            if root not in self._gathered:
-                copy = self._process(f"{self._scope.value(root)}_gathered", root.layer, 1)
-                self._connect(copy, root, root, source.steps)
-                self._gathered[root] = _Source(None, copy.writes, root)
-            source = self._gathered[root]
-        short = root in self._short and beats > 1
-        return self._write(source.inner, root.type.size // beats, beats, short, source.writes)
+    def _channel(self, source: Source, beats: int) -> Channel:
+        """Return a new channel of what a process before gives, in this many beats a sequence."""
+        given = self._given[source]
+        if given.steps is not None and given.steps != beats:
+            if source not in self._gathered:
+                copy = self._process(f"{self._scope.value(given.value)}_gathered", given.value.layer, 1)
+                self._connect(copy, given.value, source)
+                self._gathered[source] = _Given(given.value, None, copy.writes, given.value)
+            given = self._gathered[source]
+        short = given.value in self._short and beats > 1
+        return self._write(given.inner, given.value.type.size // beats, beats, short, given.writes)
 
     def _write(self, inner: Value, size: int, beats: int, short: bool, writes: list[tuple[Value, Channel]]) -> Channel:
         channel = Channel(self._scope.names.unique(f"{self._scope.value(inner)}_channel"), inner, size, beats, short)
@@ -218,100 +197,108 @@ class _Planner:
         self._channels.append(channel)
         return channel
 
-    def _connect(self, process: Process, inner: Value, outer: Value, beats: int) -> None:
-        process.reads.append((inner, self._channel(outer, beats)))
+    def _connect(self, process: Process, inner: Value, source: Source) -> None:
+        """Let a process read a value: a beat in each of its steps, or in its only one all that there are."""
+        beats = self._given[source].steps or 1 if process.length == 1 else process.length
+        process.reads.append((inner, self._channel(source, beats)))
 
-    def _read(self, process: Process, inner: Value, outer: Value, beats: int) -> None:
-        """Let a process read a value: a beat in each step, or whole."""
-        steps = self._sources[self._root(outer)].steps
-        whole = process.length == 1 and steps is not None
-        self._connect(process, inner, outer, steps if whole and steps is not None else beats)
+    def _keep(self, process: Process, inner: Value, source: Source) -> None:
+        """Let a process read a vector before its first step, which no step changes."""
+        process.states += (State(inner, inner, np.zeros(inner.type.shape, np.int64), False, inner),)
+        process.initials.append((inner, self._channel(source, 1)))
 
-    def _add_to_vector(self, process: Process, node: Node) -> None:
-        for operand in node.operands:
-            root = self._root(operand)
-            if operand in self._constants:
-                process.constants[operand] = self._constants[operand]
-                continue
-            known = {inner for inner, _ in process.reads} | {r for n in process.nodes for r in n.results}
-            if root not in known:
-                self._read(process, root, root, 1)
-            process.nodes += self._reshapes(operand, process.nodes)
-        process.nodes += (node,)
-        self._sources[node.result] = _Source(None, process.writes, node.result)
-
-    def _reshapes(self, value: Value, known: Sequence[Node]) -> tuple[Node, ...]:
-        found: list[Node] = []
-        root = self._root(value)
-        while value is not root:
-            node = self._producers[value]
-            if node not in known:
-                found.append(node)
-            (value,) = node.operands
-        return tuple(reversed(found))
-
-    def _reverse(self, node: Node) -> None:
-        (sequence,) = node.operands
-        length = sequence.type.shape[0]
-        process = self._process(self._scope.value(node.result), node.result.layer, length)
+    def _reverse(self, engine: Engine, feeds: Sequence[Feed]) -> _Given:
+        (sequence,), (result,), (feed,) = engine.xs, engine.outputs, feeds
+        process = self._process(self._scope.value(result), result.layer, engine.length)
         process.reverse = True
-        self._connect(process, sequence, sequence, length)
-        self._sources[node.result] = _Source(length, process.writes, sequence)
+        self._connect(process, sequence, feed.source)
+        return _Given(result, engine.length, process.writes, sequence)
 
-    def _scan(self, node: Node, scan: ops.Scan) -> None:
-        body = scan.body
-        assert not scan.carried, "a function call starts from the initial states"
-        layer = node.results[0].layer
-        if any(isinstance(inner.op, ops.Scan) for inner in body.nodes):
+    def _vectors(self, engine: Engine, feeds: Sequence[Feed]) -> list[_Given]:
+        layer = engine.tail[-1].result.layer
+        process = self._process(self._scope.layers.layer(layer), layer, 1)
+        process.constants = known_constants(engine.tail)
+        process.nodes = tuple(node for node in engine.tail if node.result not in process.constants)
+        process.passes = self._passes(engine)
+        for x, feed in zip(engine.xs, feeds, strict=True):
+            self._connect(process, x, feed.source)
+        return [_Given(value, None, process.writes, value) for value in engine.outputs]
+
+    def _scan(self, engine: Engine, feeds: Sequence[Feed]) -> list[_Given]:
+        assert not engine.stateful, "a function call starts from the initial states"
+        layer = engine.outputs[0].layer
+        if any(isinstance(inner.op, ops.Scan) for inner in engine.nodes):
             raise UnsupportedError(f"layer {layer!r}", "a scan runs inside a scan", "Give the layers one after another")
-        name = self._scope.layers.layer(layer) if layer else self._scope.value(node.results[0])
+        name = self._scope.layers.layer(layer) if layer else self._scope.value(engine.outputs[0])
         if layer and any(p.layer == layer for p in self._processes):
-            name = self._scope.value(node.results[-1])
-        constants = known_constants(body)
-        given = list(zip(node.operands, body.inputs, strict=True))
-        states = self._states(node, scan)
-        step_constants = {i: self._constants[o] for o, i in given[scan.states :] if o in self._constants}
-        sequences = {i: o for o, i in given[scan.states :] if o not in self._constants}
-        nodes = tuple(n for n in body.nodes if n.results[0] not in constants)
-        early, late = _split(nodes, {state.read for state in states})
-        results = dict(zip(node.results[scan.states :], body.outputs[scan.states :], strict=True))
+            name = self._scope.value(engine.outputs[-1])
+
+        def meant(value: Value) -> Value:
+            return meant(engine.aliases[value]) if value in engine.aliases else value
+
+        states = tuple(replace(state, following=meant(state.following)) for state in engine.states)
+        changing = {state.read for state in states if state.changes}
+        body = [Node(n.op, tuple(map(meant, n.operands)), n.results) for n in engine.nodes]
+        constants, passes = known_constants(body), self._passes(engine)
+        step_constants = {value: constant.integers for value, constant in engine.step_constants}
+        nodes = tuple(node for node in body if node.results[0] not in constants)
+        early, late = _split(nodes, changing)
         first: Process | None = None
-        if states and any(not isinstance(n.op, View) for n in early):
-            first = self._process(f"{name}_input", layer, scan.length)
-            first.nodes, first.constants, first.step_constants = early, constants, step_constants
-        process = self._process(f"{name}_recurrence" if states else name, layer, scan.length)
+        if changing and any(not isinstance(n.op, View) for n in early):
+            first = self._process(f"{name}_input", layer, engine.length)
+            first.nodes, first.constants, first.step_constants, first.passes = early, constants, step_constants, passes
+        process = self._process(f"{name}_recurrence" if changing else name, layer, engine.length)
         process.states, process.constants, process.step_constants = states, constants, step_constants
+        process.passes = passes
         views = tuple(n for n in early if isinstance(n.op, View))
         process.nodes = (*views, *late) if first else nodes
-        wanted = _roots_read(process, (*(s.following for s in states), *results.values()))
-        for inner, outer in sequences.items():
+        wanted = _roots_read(process, (*(s.following for s in states), *map(meant, engine.outputs)))
+        for inner, feed in zip(engine.xs, feeds, strict=True):
+            read = self._keep if feed.held else self._connect
             if first and any(inner in n.operands for n in early):
-                self._connect(first, inner, outer, scan.length)
+                read(first, inner, feed.source)
             if inner in wanted:
-                self._connect(process, inner, outer, scan.length)
+                read(process, inner, feed.source)
         if first:
             for inner in wanted:
                 if any(inner in n.results for n in early):
                     short = any(channel.short for channel in first.taken)
-                    channel = self._write(inner, inner.type.size, scan.length, short, first.writes)
+                    channel = self._write(inner, inner.type.size, engine.length, short, first.writes)
                     process.reads.append((inner, channel))
-        for outer, state in zip(node.operands, states, strict=False):
-            if state.initial is None:
-                process.initials.append((state.read, self._channel(outer, 1)))
-        for outer, inner in results.items():
-            self._sources[outer] = _Source(scan.length, process.writes, inner)
-        for outer, state in zip(node.results, states, strict=False):
-            self._sources[outer] = _Source(None, process.finals, state.read)
+        sources = {x: feed.source for x, feed in zip(engine.xs, feeds, strict=True)}
+        for state in engine.states:
+            if state.initial_value is not None:
+                process.initials.append((state.read, self._channel(sources[state.initial_value], 1)))
+        finals = {state.following: state.read for state in states}
+        given = []
+        for value in engine.outputs:
+            inner = meant(value)
+            if len(value.type.shape) > len(inner.type.shape):
+                given.append(_Given(value, engine.length, process.writes, inner))
+            else:
+                given.append(_Given(value, None, process.finals, finals.get(inner, inner)))
+        return given
 
-    def _states(self, node: Node, scan: ops.Scan) -> tuple[State, ...]:
-        states = []
-        for outer, read, following in zip(
-            node.operands[: scan.states], scan.body.inputs, scan.body.outputs, strict=False
-        ):
-            known = self._constants.get(outer)
-            initial = None if known is None else np.broadcast_to(known, read.type.shape).reshape(-1)
-            states.append(State(read, following, initial))
-        return tuple(states)
+    def _passes(self, engine: Engine) -> dict[Value, Passes]:
+        """Return for each product, by its result, how it is made.
+
+        Raises:
+            ConfigError, UnsupportedError: as `sharing_of`.
+        """
+        found = {}
+        for node, shared in products(engine):
+            sharing = sharing_of(shared, self._knobs.reuse_factor_of(layer_of(shared)))
+            (rows, columns), unrolled = node.operands[0].type.shape, self._knobs.copies > 1
+            found[node.result] = Passes.of(rows, columns, PARALLEL if unrolled else sharing)
+        return found
+
+
+def products(engine: Engine) -> Iterator[tuple[Node, Engine]]:
+    """Yield each product, with the engine whose multipliers make it: of its own where it is made once a sequence."""
+    constants = [node for node in engine.tail if isinstance(node.op, ops.Const)]
+    for node in (*engine.nodes, *engine.tail):
+        if isinstance(node.op, ops.MatVec):
+            yield node, replace(engine, tail=(*constants, node)) if engine.tail else engine
 
 
 def _ordered(processes: Sequence[Process], inputs: Sequence[Channel]) -> tuple[Process, ...]:

@@ -4,12 +4,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from loopwire.datapath.sharing import Sharing
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Value
 from loopwire.targets.vitis_hls.cxx import indented, loop, short_name, signed_bits
-from loopwire.targets.vitis_hls.knobs import HlsKnobs, Passes
+from loopwire.targets.vitis_hls.knobs import HlsKnobs
 from loopwire.targets.vitis_hls.library import rom_memory
 from loopwire.text.identifiers import Names
+
+
+@dataclass(frozen=True)
+class Passes:
+    """How a product of `rows` × `columns` is cut: `groups` of rows times `blocks` of columns, a pass each."""
+
+    rows: int
+    columns: int
+    groups: int
+    blocks: int
+
+    @classmethod
+    def of(cls, rows: int, columns: int, sharing: Sharing) -> Passes:
+        """Return the cut of a layer's sharing: no group and no block is empty."""
+        group_rows, block_columns = -(-rows // sharing.chunks), -(-columns // sharing.passes)
+        return cls(rows, columns, -(-rows // group_rows), -(-columns // block_columns))
+
+    @property
+    def count(self) -> int:
+        """How many passes there are."""
+        return self.groups * self.blocks
+
+    @property
+    def group_rows(self) -> int:
+        """Rows of a pass."""
+        return -(-self.rows // self.groups)
+
+    @property
+    def block_columns(self) -> int:
+        """Columns of a pass."""
+        return -(-self.columns // self.blocks)
 
 
 @dataclass(frozen=True)
@@ -30,6 +62,7 @@ class Weights:
 def product_lines(
     result: Value,
     weights: Weights,
+    cut: Passes,
     vector: Value,
     x: str,
     target: str,
@@ -42,15 +75,15 @@ def product_lines(
     Args:
         result: what is computed.
         weights: the matrix.
+        cut: its passes.
         vector: the factor.
         x: its element of `column`.
         target: the result's element of `row`.
         type_name: of the result.
         names: of the function.
-        knobs: decide the number of passes, and whether each loop runs over several sequences.
+        knobs: decide whether each loop runs over several sequences.
     """
-    rows, columns = weights.matrix.type.shape
-    cut = knobs.passes(rows, columns)
+    rows = cut.rows
     lanes = knobs.interleave if knobs.lanes_in_statements else 0
     base = short_name(result)
     total = names.unique(f"{base}_total")

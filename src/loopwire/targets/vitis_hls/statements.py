@@ -15,7 +15,7 @@ from loopwire.ir.interval import table_form
 from loopwire.targets.vitis_hls.cxx import LINE, array_bits, indented, literal, loop, short_name, signed_bits
 from loopwire.targets.vitis_hls.knobs import HlsKnobs
 from loopwire.targets.vitis_hls.library import Library
-from loopwire.targets.vitis_hls.product import Weights, product_lines
+from loopwire.targets.vitis_hls.product import Passes, Weights, product_lines
 from loopwire.text.escapes import comment
 from loopwire.text.identifiers import Names
 
@@ -75,6 +75,7 @@ class Step:
         place: dict[Value, Place],
         constants: Mapping[Value, Integers],
         step_constants: Mapping[Value, Integers],
+        passes: Mapping[Value, Passes],
         names: Names,
         library: Library,
         knobs: HlsKnobs,
@@ -82,6 +83,7 @@ class Step:
         self._place = place
         self._constants = constants
         self._step_constants = step_constants
+        self._passes = passes
         self._names = names
         self._library = library
         self._knobs = knobs
@@ -322,9 +324,11 @@ class Step:
 
     def _product(self, node: Node) -> list[str]:
         matrix, vector = node.operands
+        cut = self._passes[node.result]
         lines = product_lines(
             node.result,
             self._weights(matrix),
+            cut,
             vector,
             self.where(vector).at("column"),
             self._place[node.result].at("row"),
@@ -333,7 +337,6 @@ class Step:
             self._knobs,
         )
         equation = f"{short_name(node.result)} = {short_name(matrix)} · {short_name(vector)}"
-        cut = self._knobs.passes(*matrix.type.shape)
         passes = f", in {cut.count} passes of {cut.group_rows * cut.block_columns} products" if cut.count > 1 else ""
         return [comment(f"{node.result.note or equation}: {node.result.type.element}{passes}"), *lines]
 
