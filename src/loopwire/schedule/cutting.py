@@ -232,7 +232,7 @@ class _Cutter:
         values = list(unit.scan.operands) if unit.scan is not None else []
         values += [value for node in unit.nodes for value in node.operands]
         found = map(self._origins.of, values)
-        origins = dict.fromkeys(replace(o, reshaped=None) if self._reads_whole(unit) else o for o in found)
+        origins = dict.fromkeys(replace(o, reshaped=None, kept=None) if self._reads_whole(unit) else o for o in found)
         return [o for o in origins if o.value not in self._constants and o.value not in unit.results]
 
     def _ordered(self, units: Sequence[_Unit]) -> list[_Unit]:
