@@ -132,3 +132,23 @@ def test_wide_types_are_refused_by_name():
     with pytest.raises(UnsupportedError) as caught:
         DifferentiableGraph(graph, ())
     assert str(caught.value).startswith("tensor 'square': floating point does not hold its type fixed<80,12> exactly")
+
+
+@pytest.mark.parametrize("function", [None, "tanh"])
+def test_the_gradient_of_fraction_bits_is_that_of_the_rounding_errors(function):
+    """y = x - e, and e shrinks by ln 2 of itself a bit (arXiv:2405.00645, section III); what saturates has none."""
+    wide, narrow = FixedType(9, 4), FixedType(5, 2, True, Rounding.RND, Overflow.SAT)
+    b = Builder()
+    given = b.input("x", TensorType((), wide))
+    made = b.cast(given, narrow) if function is None else b.table(function, given, narrow)
+    x = torch.from_numpy(to_real(np.arange(wide.min_integer, wide.max_integer + 1), wide.fraction))
+    machine = DifferentiableGraph(b.graph((made,)), ())
+    fraction = torch.tensor(3.5, dtype=torch.float64, requires_grad=True)
+    machine.fractions = {made: fraction}
+    (y,) = machine(x)
+    (y * x).sum().backward()
+    exact = x if function is None else torch.tanh(x)
+    inside = (exact >= -2 - narrow.step / 2) & (exact < 2 - narrow.step / 2)
+    due = float(((exact - y.double()) * x)[inside].sum()) * np.log(2)
+    assert abs(due) > 0.01
+    assert fraction.grad.item() == pytest.approx(due, abs=1e-4)

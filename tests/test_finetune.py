@@ -157,7 +157,7 @@ def test_the_gradient_of_a_grid_is_that_of_its_error() -> None:
     rounded = widths.on_grids({value: reals})[value]
     rounded.sum().backward()
     error = (reals - rounded).detach()
-    torch.testing.assert_close(widths.fractions[value].grad, error * np.log(2))
+    torch.testing.assert_close(widths.fractions[value.name].grad, error * np.log(2))
 
 
 def test_several_outputs_are_trained_together() -> None:
@@ -237,3 +237,22 @@ def test_types_in_which_everything_saturates_have_no_gradient() -> None:
     tiny = CompileConfig.from_dict({"model": {"precision": "fixed<4,-8,RND,SAT>"}})
     with pytest.raises(TrainingError, match=r"no weight has a gradient.*Give types with more integer bits"):
         finetune(model_of(dense(3), Activation("relu", Function("relu"))), tiny, X, schedule=SHORT)
+
+
+def test_types_of_activations_become_narrower_the_dearer_their_bits_and_the_design_has_them() -> None:
+    wide = CompileConfig.from_dict({"model": {"precision": "fixed<12,4,RND,SAT>"}})
+    schedules = [replace(SHORT, epochs=8, bit_price=price, narrow=True) for price in (1e-4, 1e-2)]
+    cheap, dear = (finetune(model_of(*MODELS["lstm"]), wide, X, schedule=schedule) for schedule in schedules)
+    types = [tuned.design.config.layer["lstm"].types.values() for tuned in (cheap, dear)]
+    assert {type.integer for of_one in types for type in of_one} == {4}
+    widths = [sum(type.width for type in of_one) for of_one in types]
+    assert widths[1] < widths[0] < 12 * len(types[0])
+    assert "softmax" not in dear.design.config.layer
+    again = compile(dear.model, dear.design.config)
+    np.testing.assert_array_equal(dear.design.predict(X), again.predict(X))
+
+
+def test_narrow_types_without_a_price_are_refused() -> None:
+    text = "finetune, narrow: types are to become narrower, and bits have no price. Give a bit_price above 0"
+    with pytest.raises(ConfigError, match=re.escape(text)):
+        Schedule(narrow=True)

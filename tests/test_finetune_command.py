@@ -141,6 +141,16 @@ def test_the_command_prunes(model: Path, data: Path, tmp_path: Path) -> None:
     assert result.exit_code == 1 and "--prune: half gives no share of a matrix. Give a layer, a role" in result.stderr
 
 
+def test_the_command_writes_narrower_types_that_the_next_one_takes(model: Path, data: Path, tmp_path: Path) -> None:
+    out, found = tmp_path / "tuned.keras", tmp_path / "narrow.toml"
+    options = ("--precision", "fixed<10,4,RND,SAT>", "--epochs", 2, "--batch", 16, "--learning-rate", 0.05)
+    priced = ("--bit-price", 0.1, "--narrow", found)
+    result = loopwire("finetune", model, "--data", data, *options, *priced, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert f"Types: {found}" in result.output and f"--config {found}" in result.output
+    assert min(type.width for of in lw.CompileConfig.from_toml(found).layer.values() for type in of.types.values()) < 10
+
+
 def test_what_cannot_be_written_is_refused_before_the_training(data: Path, tmp_path: Path) -> None:
     other = tmp_path / "model.onnx"
     other.write_bytes(b"\x08\x07")

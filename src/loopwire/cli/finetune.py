@@ -47,6 +47,12 @@ if TYPE_CHECKING:
     metavar="LAYER.ROLE=SHARE",
     help="Share of the weights that become 0 in each row of a matrix, as lstm.recurrent_weight=0.75; several times.",
 )
+@click.option(
+    "--narrow",
+    type=click.Path(path_type=Path),
+    metavar="TOML",
+    help="File to write narrower types of activations to, which --bit-price trains too.",
+)
 @click.option("--seed", default=1, help="Of all random choices. [default: 1]")
 @click.option(
     "--check", type=click.Path(path_type=Path), help="Data on which both models are judged. [default: --data]"
@@ -76,6 +82,7 @@ def _finetune(
     patience: int,
     bit_price: float,
     prune: tuple[str, ...],
+    narrow: Path | None,
     seed: int,
     check: Path | None,
     out: Path | None,
@@ -89,6 +96,7 @@ def _finetune(
     from loopwire.compiler import compile_silently
     from loopwire.frontends.reading import Reading
     from loopwire.frontends.registry import read
+    from loopwire.optimise.config_file import to_toml
     from loopwire.optimise.events import read_events
     from loopwire.project.folder import reserved
     from loopwire.report.plain import plain
@@ -101,6 +109,8 @@ def _finetune(
     source = model_path if weights is None else weights
     out = out or Path(f"{source.stem}_tuned{source.suffix}")
     check_file(out)
+    if narrow is not None:
+        check_file(narrow)
     refuse_other_files(model_path)
     schedule = Schedule(
         epochs=epochs,
@@ -109,6 +119,7 @@ def _finetune(
         patience=patience,
         seed=seed,
         bit_price=bit_price,
+        narrow=narrow is not None,
         pruned=dict(map(_share, prune)),
     )
     reading = Reading(weights, steps, trust)
@@ -137,6 +148,8 @@ def _finetune(
         with step(progress, "Writing"):
             content = tuned_file(model_path, tuned, reading)
         write_file(out, content)
+        if narrow is not None:
+            write_file(narrow, to_toml(tuned.design.config).encode())
     found = {
         name: Judged(mean_weight_bits(design.graph), *_measures(before, design, judged))
         for name, design in (("rounded", before), ("tuned", tuned.design))
@@ -154,8 +167,11 @@ def _finetune(
     for name, one in found.items():
         click.echo(f"{name:8} {one}")
     click.echo(f"Model: {printable(str(out))}")
-    given = () if config_path is None else ("--config", config_path)
-    typed = () if precision is None else ("--precision", precision)
+    if narrow is not None:
+        click.echo(f"Types: {printable(str(narrow))}")
+    typed_by = narrow or config_path
+    given = () if typed_by is None else ("--config", typed_by)
+    typed = () if precision is None or narrow is not None else ("--precision", precision)
     next_step("loopwire", "compile", out, *given, *typed)
 
 

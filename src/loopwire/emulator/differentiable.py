@@ -6,11 +6,13 @@ where every type has at most 23 bits, else float64.
 
 Gradients: a `Cast` hands on the gradient where it saturates nothing and 0 where it does (the straight-through
 estimator, Ref: arXiv:1308.3432, section 4), a `Table` has its real function's derivative, every other op its own. A
-`Scan` is differentiated through time.
+`Scan` is differentiated through time. The fraction bits of a type have a surrogate gradient, by the rounding error that
+more of them would take away (Ref: arXiv:2405.00645, section III).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, assert_never
 
@@ -39,6 +41,8 @@ class DifferentiableGraph:
     """A graph that gives its outputs as the integer emulator does, and the gradients of its constants.
 
     Attributes:
+        fractions: fraction bits of results of `Cast` and `Table`, numbers that gradients are handed to; none at first.
+            The types themselves are the graph's.
         weights: the reals of each trained constant, float64 leaves of autograd. Each evaluation rounds them to their
             types.
         dtype: of all other tensors.
@@ -57,6 +61,7 @@ class DifferentiableGraph:
         self.graph = graph
         self._short = short_values(graph)
         self.dtype = _exact_dtype(graph)
+        self.fractions: Mapping[Value, Tensor] = {}
         self.weights: dict[Value, Tensor] = dict.fromkeys(trained, torch.empty(0))
         self._constants: dict[Value, Tensor] = {}
         self._tables: dict[Node, _Slopes] = {}
@@ -124,7 +129,10 @@ class DifferentiableGraph:
                 case ops.Reverse():
                     known[node.result] = _reversed(operands[0], lengths if node.operands[0] in self._short else None)
                 case ops.Table():
-                    known[node.result] = _Table.apply(operands[0], self._tables[node])
+                    fraction = self.fractions.get(node.result)
+                    known[node.result] = _Table.apply(operands[0], self._tables[node], fraction)
+                case ops.Cast(to=to):
+                    known[node.result] = _Cast.apply(operands[0], to, self.fractions.get(node.result))
                 case op:
                     known[node.result] = _apply(op, operands)
 
@@ -177,22 +185,29 @@ class DifferentiableGraph:
 
 def cast(x: Tensor, to: FixedType) -> Tensor:
     """Return x rounded and brought into range as `fixed_point.cast` does, with a straight-through gradient."""
-    result: Tensor = _Cast.apply(x, to)
+    result: Tensor = _Cast.apply(x, to, None)
     return result
 
 
 class _Cast(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
-    def forward(ctx: Any, x: Tensor, to: FixedType) -> Tensor:
+    def forward(ctx: Any, x: Tensor, to: FixedType, fraction: Tensor | None) -> Tensor:
         rounded = _round(x * 2.0**to.fraction, to.rounding)
         result, inside = _overflow(rounded, to)
-        ctx.save_for_backward(inside)
-        return result.mul_(to.step)
+        result.mul_(to.step)
+        ctx.save_for_backward(inside, *(() if fraction is None else (x - result,)))
+        return result
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (inside,) = ctx.saved_tensors
-        return gradients[0] * inside, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        inside, *error = ctx.saved_tensors
+        passed = gradients[0] * inside
+        return passed, None, _of_fraction(passed, *error)
+
+
+def _of_fraction(gradients: Tensor, error: Tensor | None = None) -> Tensor | None:
+    """Return the gradient of fraction bits from those of the numbers and their rounding errors, where they are kept."""
+    return None if error is None else (gradients * error).sum(dtype=torch.float64) * math.log(2)
 
 
 def _round(x: Tensor, rounding: Rounding) -> Tensor:
@@ -244,42 +259,40 @@ class _Slopes:
         few = element.width <= MOST_KNOWN_BITS
         self._known = self._at(np.arange(element.min_integer, element.max_integer + 1)) if few else None
 
-    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return value and slope for each of some numbers of the input's type."""
+    def __call__(self, x: Tensor, wanted: int = 2) -> Sequence[Tensor]:
+        """Return value, slope and rounding error, or the first ones of these, for numbers of the input's type."""
         steps = x * 2.0**self._form.fraction_in
         if self._known is None:
-            return self._at(steps.long().numpy())
+            return self._at(steps.long().numpy())[:wanted]
         index = (steps - self._first).int().flatten()
-        value, slope = (known.index_select(0, index).view(x.shape) for known in self._known)
-        return value, slope
+        return [known.index_select(0, index).view(x.shape) for known in self._known[:wanted]]
 
-    def _at(self, steps: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    def _at(self, steps: npt.NDArray[np.int64]) -> Sequence[Tensor]:
         values = np.ldexp(self._form.evaluate(steps).astype(np.float64), -self._form.out.fraction)
         function = TABULATED[self._form.function]
         at = np.ldexp(steps.astype(np.float64), -self._form.fraction_in)
         low = np.maximum(at - DIFFERENCE, np.minimum(at, function.defined_above + DIFFERENCE * DIFFERENCE))
         high = at + DIFFERENCE
         slopes = (function.real(high) - function.real(low)) / (high - low)
-        return torch.from_numpy(values).to(self._dtype), torch.from_numpy(slopes).to(self._dtype)
+        errors = (function.real(np.maximum(at, low)) - values).clip(-self._form.out.step, self._form.out.step)
+        return [torch.from_numpy(reals).to(self._dtype) for reals in (values, slopes, errors)]
 
 
 class _Table(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
-    def forward(ctx: Any, x: Tensor, slopes: _Slopes) -> Tensor:
-        value, slope = slopes(x.detach())
-        ctx.save_for_backward(slope)
+    def forward(ctx: Any, x: Tensor, slopes: _Slopes, fraction: Tensor | None) -> Tensor:
+        value, *of_backward = slopes(x.detach(), 2 if fraction is None else 3)
+        ctx.save_for_backward(*of_backward)
         return value
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (slope,) = ctx.saved_tensors
-        return gradients[0] * slope, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        slope, *error = ctx.saved_tensors
+        return gradients[0] * slope, None, _of_fraction(gradients[0], *error)
 
 
 def _apply(op: ops.Op, operands: Sequence[Tensor]) -> Tensor:
     match op:
-        case ops.Cast():
-            return cast(operands[0], op.to)
         case ops.MatVec():
             matrix, vector = operands
             return vector @ matrix[0].T if len(matrix) == 1 else (matrix @ vector[..., None])[..., 0]
@@ -319,7 +332,7 @@ def _apply(op: ops.Op, operands: Sequence[Tensor]) -> Tensor:
             return operands[0].reshape(len(operands[0]), *op.shape)
         case ops.Transpose():
             return operands[0].reshape(len(operands[0]), op.rows, -1).transpose(1, 2).reshape(operands[0].shape)
-        case ops.Const() | ops.Table() | ops.Reverse() | ops.Scan():
+        case ops.Const() | ops.Cast() | ops.Table() | ops.Reverse() | ops.Scan():
             raise AssertionError(f"{op} is applied by the caller")
         case _:
             assert_never(op)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,6 +23,7 @@ from loopwire.ir.fixed_point import quantise, to_real
 from loopwire.ir.graph import Graph, Value
 from loopwire.layers.model import Layer, Model
 from loopwire.layers.quantised.quantised import Quantised
+from loopwire.training.activation_widths import ActivationWidths
 from loopwire.training.links import Arrays, constants, followed, links
 from loopwire.training.losses import End, Loss, Scored, loss_of, scored
 from loopwire.training.pruning import Pruning
@@ -48,6 +49,7 @@ class Schedule:
         patience: epochs without a smaller held-out loss after which the training ends.
         seed: of all random choices.
         bit_price: what a mean bit of a matrix's weight adds to the loss. Above 0, each weight's grid is trained too.
+        narrow: whether the activations' types lose fraction bits too, each mean bit at the same price.
         pruned: share of the weights that become 0 in each row of a matrix, by its layer and role, such as
             `{"lstm.recurrent_weight": 0.75}`: ever more in the first half of the epochs, which are not kept.
 
@@ -62,6 +64,7 @@ class Schedule:
     patience: int = 5
     seed: int = 1
     bit_price: float = 0.0
+    narrow: bool = False
     pruned: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -72,6 +75,9 @@ class Schedule:
         not_negative("finetune, seed", self.seed)
         if not 0 <= number("finetune, bit_price", self.bit_price) < float("inf"):
             raise ConfigError("finetune, bit_price", f"{self.bit_price} is impossible", "Give 0 or more")
+        if self.narrow and not self.bit_price:
+            problem = "types are to become narrower, and bits have no price"
+            raise ConfigError("finetune, narrow", problem, "Give a bit_price above 0, such as 0.01")
         for name, share in self.pruned.items():
             if not 0 <= number(f"finetune, pruned, {name}", share) < 1:
                 raise ConfigError(f"finetune, pruned, {name}", f"a share of {share} is impossible", "Give 0 to below 1")
@@ -93,7 +99,7 @@ class Tuned:
 
     Attributes:
         model: with the trained weights; its float reference is that of these weights.
-        design: compiled from it.
+        design: compiled from it; `design.config` has the types, with `narrow` those that were trained.
         loss: what was made small.
         start_loss: of the held-out events before training, weights rounded.
         history: each epoch.
@@ -170,7 +176,7 @@ def finetune(
     with _one_thread():
         history, kept = trainer.run(progress)
     tuned = with_arrays(design.model, followed(build, arrays, found, trainer.weights()))
-    return Tuned(tuned, compile_silently(tuned, config), loss, trainer.start_loss, tuple(history), kept)
+    return Tuned(tuned, compile_silently(tuned, trainer.config), loss, trainer.start_loss, tuple(history), kept)
 
 
 @contextmanager
@@ -206,7 +212,12 @@ def with_arrays(model: Model, arrays: Arrays) -> Model:
 
 
 class _Trainer:
-    """One training: the machine, its weights, and the events."""
+    """One training: the machine, its weights, and the events.
+
+    Attributes:
+        config: with the types of the machine.
+        start_loss: of the held-out events before training.
+    """
 
     def __init__(
         self,
@@ -219,12 +230,15 @@ class _Trainer:
     ) -> None:
         graph = design.graph
         scores = [scored(graph, output) for output in graph.outputs]
-        seen = Graph(graph.inputs, graph.nodes, tuple(score.value for score in scores))
-        every = constants(graph)
-        self._machine = DifferentiableGraph(seen, [every[name] for name in sorted(trained)])
+        self._design, self.config = design, design.config
+        self._machine = _machine(graph, sorted(trained))
         if not self._machine.weights:
             raise TrainingError("finetune", "the model has no weights to train", "Give a model with weights")
         self._widths = Widths(self._machine.weights) if schedule.bit_price else None
+        self._activations = None
+        if schedule.narrow:
+            self._activations = ActivationWidths(design.model, graph, [score.value for score in scores])
+            self._machine.fractions = self._activations.of(graph)
         integers = design.input_integers(x, None)[0]
         count = len(integers)
         order = np.random.default_rng(schedule.seed).permutation(count)
@@ -255,10 +269,11 @@ class _Trainer:
         """Train; return all epochs, and the one whose weights are kept."""
         schedule, weights = self._schedule, list(self._machine.weights.values())
         groups: list[dict[str, Any]] = [{"params": weights}]
-        if self._widths is not None:
-            grids = list(self._widths.fractions.values())
-            groups.append({"params": grids, "lr": GRID_RATE * schedule.learning_rate})
-            weights = [*weights, *grids]
+        bits = [*self._widths.fractions.values()] if self._widths is not None else []
+        bits += [*self._activations.fractions.values()] if self._activations is not None else []
+        if bits:
+            groups.append({"params": bits, "lr": GRID_RATE * schedule.learning_rate})
+            weights = [*weights, *bits]
         adam = torch.optim.Adam(groups, schedule.learning_rate)
         steps = -(-self._split // schedule.batch)
         rate = torch.optim.lr_scheduler.CosineAnnealingLR(adam, schedule.epochs * steps)
@@ -281,7 +296,10 @@ class _Trainer:
                 self._machine.clamp_()
                 if self._widths is not None:
                     self._widths.clamp_()
+                if self._activations is not None:
+                    self._activations.clamp_()
                 total += float(value.detach()) * len(rows)
+            self._follow_types()
             history.append(Epoch(total / self._split, self._held_out_loss()))
             if progress is not None:
                 progress(epoch, history[-1])
@@ -294,7 +312,21 @@ class _Trainer:
         with torch.no_grad():
             for w, state in zip(weights, best, strict=True):
                 w.copy_(state)
+        self._follow_types()
         return history, kept
+
+    def _follow_types(self) -> None:
+        """Bring the machine to the types that are trained, with the weights as they are."""
+        if self._activations is None:
+            return
+        config = self._activations.configured(self.config)
+        if config == self.config:
+            return
+        graph = compile_silently(self._design.model, config).graph
+        weights = {value.name: reals for value, reals in self._machine.weights.items()}
+        self.config, self._machine = config, _machine(graph, weights)
+        self._machine.weights.update({value: weights[value.name] for value in self._machine.weights})
+        self._machine.fractions = self._activations.of(graph)
 
     def _on_grids(self) -> Mapping[Value, Tensor]:
         weights = self._machine.weights
@@ -304,8 +336,12 @@ class _Trainer:
         weights = self._on_grids()
         scores = self._machine(*(x[rows] for x in self._x), weights=weights)
         parts = (part(each.double(), rows) for part, each in zip(self._parts, scores, strict=True))
-        loss = sum(parts, torch.zeros((), dtype=torch.float64))
-        return loss if self._widths is None else loss + self._schedule.bit_price * self._widths.mean_bits(weights)
+        loss, price = sum(parts, torch.zeros((), dtype=torch.float64)), self._schedule.bit_price
+        if self._widths is not None:
+            loss = loss + price * self._widths.mean_bits(weights)
+        if self._activations is not None:
+            loss = loss + price * self._activations.mean_bits()
+        return loss
 
     def _held_out_loss(self) -> float:
         with torch.no_grad():
@@ -318,6 +354,13 @@ class _Trainer:
                 "no weight has a gradient: on these events every number that depends on one saturates",
                 "Give types with more integer bits: `loopwire precision` finds them, the report shows what clips",
             )
+
+
+def _machine(graph: Graph, trained: Iterable[str]) -> DifferentiableGraph:
+    """Return a machine that gives what losses are computed of; `trained` are names of constants."""
+    every = constants(graph)
+    scores = tuple(scored(graph, output).value for output in graph.outputs)
+    return DifferentiableGraph(Graph(graph.inputs, graph.nodes, scores), [every[name] for name in trained])
 
 
 class _Part:

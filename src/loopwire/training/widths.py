@@ -27,15 +27,16 @@ class Widths:
     """The grids of the weights of all matrices.
 
     Attributes:
-        fractions: fraction bits (rows, columns) of each matrix, float64 leaves of autograd, used rounded.
+        fractions: fraction bits (rows, columns) of each matrix by its name, float64 leaves of autograd, used rounded.
     """
 
     def __init__(self, weights: Mapping[Value, Tensor]) -> None:
         """Take each matrix's type as its first grid; vectors keep their types."""
+        matrices = {value: reals for value, reals in weights.items() if reals.ndim > 1}
+        self._types = {value.name: value.type.element for value in matrices}
         self.fractions = {
-            value: torch.full_like(reals, value.type.element.fraction + START_BITS).requires_grad_()
-            for value, reals in weights.items()
-            if reals.ndim > 1
+            value.name: torch.full_like(reals, value.type.element.fraction + START_BITS).requires_grad_()
+            for value, reals in matrices.items()
         }
 
     def on_grids(self, weights: Mapping[Value, Tensor]) -> dict[Value, Tensor]:
@@ -43,25 +44,25 @@ class Widths:
         return {value: self._on_grid(value, reals) for value, reals in weights.items()}
 
     def _on_grid(self, value: Value, reals: Tensor) -> Tensor:
-        if value not in self.fractions:
+        if value.name not in self.fractions:
             return reals
-        result: Tensor = _Grid.apply(reals, self.fractions[value])
+        result: Tensor = _Grid.apply(reals, self.fractions[value.name])
         return result
 
     def mean_bits(self, weights: Mapping[Value, Tensor]) -> Tensor:
         """Return the mean bits of a weight, from its highest to the lowest of its grid; 0 for a weight of 0."""
         total = torch.zeros((), dtype=torch.float64)
-        for value, fractions in self.fractions.items():
-            reals = weights[value].detach()
-            size = torch.log2(reals.abs().clamp_min(2.0 ** -(value.type.element.fraction + 2)))
-            total = total + torch.relu(fractions + size + 1).sum()
+        for value, reals in weights.items():
+            if value.name in self.fractions:
+                size = torch.log2(reals.detach().abs().clamp_min(2.0 ** -(value.type.element.fraction + 2)))
+                total = total + torch.relu(self.fractions[value.name] + size + 1).sum()
         return total / max(sum(fractions.numel() for fractions in self.fractions.values()), 1)
 
     def clamp_(self) -> None:
         """Keep grids between that of the type and one on which every weight of it is 0."""
         with torch.no_grad():
-            for value, fractions in self.fractions.items():
-                element = value.type.element
+            for name, fractions in self.fractions.items():
+                element = self._types[name]
                 fractions.clamp_(element.fraction - element.width - 1, element.fraction + START_BITS)
 
 
