@@ -190,14 +190,19 @@ def _prove_rtl(ready: Sequence[_Ready], folder: Path, seed: int, tally: Tally) -
 
 
 def _compiled(ready: Sequence[_Ready], folder: Path, tally: Tally) -> Iterator[tuple[Ensemble, Sequence[_Ready]]]:
-    """Yield one ensemble, or where that does not compile, one of each design that does."""
-    folder.mkdir()
+    """Yield one ensemble, or where that does not compile, one of each half, and so on: what fails is alone at last."""
+    folder.mkdir(exist_ok=True)
     try:
-        yield Ensemble([one.design for one in ready], folder, optimise=False), ready
-    except LoopwireError:
-        for one in ready:
-            with _told(tally, one.place, "RTL"):
-                yield Ensemble([one.design], folder, optimise=False), [one]
+        ensemble = Ensemble([one.design for one in ready], folder, optimise=False)
+    except LoopwireError as error:
+        if len(ready) == 1:
+            tally.failures.append((ready[0].place, "RTL", str(error)[:2000]))
+            return
+        half = len(ready) // 2
+        yield from _compiled(ready[:half], folder, tally)
+        yield from _compiled(ready[half:], folder, tally)
+    else:
+        yield ensemble, ready
 
 
 def _prove_hls(ready: Sequence[_Ready], folder: Path, seed: int, tally: Tally) -> None:

@@ -35,12 +35,13 @@ def rotations(datapath: Datapath) -> Iterator[Datapath]:
 
 def _rotated(datapath: Datapath, read: Set[Signal]) -> Datapath:
     """Return the datapath with each state one operation earlier; `read` are all that were states: what makes one of
-    them begins a step already.
+    them begins a step already. A constant operand is no state.
     """
     last_of = {op.result: op for op in looped(datapath)}
+    constants = {op.result for op in datapath.operations if isinstance(op.kind, dp.Constant)}
     for feedback in datapath.feedbacks:
         last = last_of.get(feedback.following)
-        initial = _operands_of(last, feedback.initial) if last else None
+        initial = _operands_of(last, feedback.initial) if last and constants.isdisjoint(last.operands) else None
         if last and initial and last.result not in read and _is_multiplied(datapath, feedback.read):
             stored = [_stored(operand, begin, feedback) for operand, begin in zip(last.operands, initial, strict=True)]
             datapath = _with_stored(datapath, feedback, last, stored)
