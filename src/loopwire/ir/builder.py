@@ -17,9 +17,18 @@ BodyResult = tuple[Sequence[Value], Sequence[Value]]
 """Next states, and one step of each result."""
 
 
+class ShapeError(AssertionError):
+    """Operands whose shapes no op takes: a fault of who builds the graph, which may be a layer's arrays."""
+
+
+def _require(fits: bool, problem: str) -> None:
+    if not fits:
+        raise ShapeError(problem)
+
+
 def _broadcast(operands: Sequence[Value]) -> tuple[int, ...]:
     shapes = {operand.type.shape for operand in operands} - {()}
-    assert len(shapes) <= 1, f"shapes differ: {', '.join(map(repr, operands))}"
+    _require(len(shapes) <= 1, f"shapes differ: {', '.join(map(repr, operands))}")
     return shapes.pop() if shapes else ()
 
 
@@ -29,35 +38,36 @@ def _result_shape(op: ops.Op, operands: Sequence[Value]) -> tuple[int, ...]:
             return op.reals.shape
         case ops.MatVec():
             matrix, factor = (operand.type.shape for operand in operands)
-            assert len(matrix) == 2 and factor == matrix[1:], f"matrix {matrix} times vector {factor}"
+            _require(len(matrix) == 2 and factor == matrix[1:], f"matrix {matrix} times vector {factor}")
             return matrix[:1]
         case ops.Add() | ops.Sub() | ops.Mul() | ops.Max() | ops.Min() | ops.Greater() | ops.Where():
             return _broadcast(operands)
         case ops.Lookup():
             table, index = (operand.type.shape for operand in operands)
-            assert len(table) == 2 and index == (), f"lookup of {index} in {table}"
+            _require(len(table) == 2 and index == (), f"lookup of {index} in {table}")
             return table[1:]
         case ops.ReduceSum() | ops.ReduceMax():
             (vector,) = operands
-            assert len(vector.type.shape) == 1, f"reduction of {vector!r}"
+            _require(len(vector.type.shape) == 1, f"reduction of {vector!r}")
             return ()
         case ops.Cast() | ops.Table() | ops.Reverse():
             return operands[0].type.shape
         case ops.Slice():
-            length, *rest = operands[0].type.shape
-            assert 0 <= op.start < op.stop <= length, f"slice {op.start}:{op.stop} of {operands[0]!r}"
-            return (op.stop - op.start, *rest)
+            shape = operands[0].type.shape
+            fits = bool(shape) and 0 <= op.start < op.stop <= shape[0]
+            _require(fits, f"slice {op.start}:{op.stop} of {operands[0]!r}")
+            return (op.stop - op.start, *shape[1:])
         case ops.Concat():
             rests = list({operand.type.shape[1:] for operand in operands})
-            assert len(rests) == 1, f"shapes differ: {operands}"
+            _require(len(rests) == 1 and all(operand.type.shape for operand in operands), f"shapes differ: {operands}")
             return (sum(operand.type.shape[0] for operand in operands), *rests[0])
         case ops.Reshape():
             result = TensorType(op.shape, operands[0].type.element)
-            assert result.size == operands[0].type.size, f"reshape of {operands[0]!r} to {op.shape}"
+            _require(result.size == operands[0].type.size, f"reshape of {operands[0]!r} to {op.shape}")
             return op.shape
         case ops.Transpose():
-            (size,) = operands[0].type.shape
-            assert size % op.rows == 0, f"a matrix of {op.rows} rows in {operands[0]!r}"
+            fits = len(operands[0].type.shape) == 1 and operands[0].type.size % op.rows == 0
+            _require(fits, f"a matrix of {op.rows} rows in {operands[0]!r}")
             return operands[0].type.shape
         case ops.Scan():
             raise AssertionError("a Scan has several results")
@@ -298,6 +308,7 @@ class Builder:
             length: T, where there is no sequence.
         """
         lengths = {sequence.type.shape[0] for sequence in sequences} | ({length} if length is not None else set())
+        _require(len(lengths) == 1, f"steps differ: {', '.join(map(repr, sequences))}")
         (count,) = lengths
         inner = self.nested()
         step_states = [inner.input(f"{_base(v)}_prev", v.type, role=v.role) for v in states]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from loopwire.ir.builder import ShapeError
 from loopwire.ir.graph import Value
 from loopwire.layers.cell import State
 from loopwire.layers.emitter import Emitter
@@ -35,6 +36,8 @@ def stacked(numbers: Numbers) -> Array:
 
 def multiply_add(e: Emitter, a: Sequence[Value], b: Sequence[Value], c: Value) -> Iterator[Value]:
     """Add a∘b + c, exact, of real numbers, or of complex ones by their parts; those of c stand one behind another."""
+    if c.type.size != sum(own.type.size for own in b):
+        raise ShapeError(f"{c!r} is added to {', '.join(map(repr, b))}")
     for k, own in enumerate(b):
         total = e.b.add(e.b.mul(a[0], own), e.b.slice(c, k * own.type.size, (k + 1) * own.type.size))
         if len(b) == 2:

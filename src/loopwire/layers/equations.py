@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from loopwire.ir.builder import ShapeError
 from loopwire.ir.graph import Value
 from loopwire.layers.activation import Function, activate
 from loopwire.layers.emitter import Emitter
@@ -38,7 +39,9 @@ def recurrent(e: Emitter, kernel: Array, h: Value, name: str = "Uh") -> Value:
 
 def parts(e: Emitter, vector: Value, names: Sequence[str]) -> list[Value]:
     """Cut a vector into as many parts of one size as there are names."""
-    size = vector.type.size // len(names)
+    size, rest = divmod(vector.type.size, len(names))
+    if rest:
+        raise ShapeError(f"{vector!r} is no {len(names)} parts of one size")
     return [e.b.slice(vector, k * size, (k + 1) * size, name) for k, name in enumerate(names)]
 
 

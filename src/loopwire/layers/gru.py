@@ -17,6 +17,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from loopwire.ir.builder import ShapeError
 from loopwire.ir.graph import Value
 from loopwire.layers.activation import SIGMOID, Function, activate
 from loopwire.layers.emitter import Emitter
@@ -51,6 +52,8 @@ class Gru(Recurrent):
         """Write the equations."""
         (h,) = states
         units = self.units
+        if len(self.recurrent_kernel) != 3 * units:
+            raise ShapeError(f"the recurrent kernel has {len(self.recurrent_kernel)} rows, not {3 * units}")
         bias = self.bias + np.concatenate([self.recurrent_bias[: 2 * units], np.zeros(units)])
         weights = e.weights(self.kernel, Role.WEIGHT, "W")
         from_x = e.b.add(e.b.matvec(weights, x, "Wx"), e.weights(bias, Role.BIAS, "b"), "Wx_b", "W x + b")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from loopwire.ir.builder import ShapeError
 from loopwire.layers.cell import Cell, State
 from loopwire.layers.equations import Array
 from loopwire.layers.roles import Role
@@ -28,7 +29,10 @@ class InputCell(Cell):
     @property
     def units(self) -> int:
         """U."""
-        return len(self.bias) // self.blocks
+        units, rest = divmod(len(self.bias), self.blocks)
+        if rest:
+            raise ShapeError(f"the bias is no {self.blocks} parts of one size")
+        return units
 
     @property
     def states(self) -> Mapping[str, State]:

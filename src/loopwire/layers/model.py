@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, cast
 from loopwire.errors import ConfigError, ModelFileError, UnsupportedError
 from loopwire.ir.graph import Value
 from loopwire.layers.emitter import Emitter
+from loopwire.layers.fit import require_fit
 from loopwire.text.names import take_in
 from loopwire.text.table import Table
 
@@ -242,7 +243,8 @@ class ModelBuilder:
         Raises:
             UnsupportedError: the layer cannot take these inputs.
         """
-        shapes = layer.results(inputs)
+        with require_fit(layer, inputs):
+            shapes = layer.results(inputs)
         outputs = tuple(self._tensor(layer.name + (end and f"_{end}"), shape) for end, shape in shapes.items())
         self._calls.append(Call(layer, inputs, outputs))
         return outputs

@@ -9,6 +9,7 @@ from loopwire.ir.graph import Graph, Value
 from loopwire.ir.types import FixedType, TensorType
 from loopwire.layers.embedding import index_of
 from loopwire.layers.emitter import Emitter
+from loopwire.layers.fit import require_fit
 from loopwire.layers.model import Layer, Model, Tensor
 from loopwire.layers.roles import LayerTypes, Role
 from loopwire.passes.reshape_ports import reshape_ports
@@ -33,6 +34,8 @@ def lower(model: Model, input_type: FixedType, types_of: Callable[[Layer], Layer
         values[tensor] = builder.input(name, TensorType(tensor.shape, element), role=role)
     for call in model.calls:
         builder.layer = call.layer.name
-        results = call.layer.call(Emitter(builder, types_of(call.layer)), [values[tensor] for tensor in call.inputs])
+        with require_fit(call.layer, call.inputs):
+            emitter = Emitter(builder, types_of(call.layer))
+            results = call.layer.call(emitter, [values[tensor] for tensor in call.inputs])
         values.update(zip(call.outputs, results, strict=True))
     return reshape_ports(builder.graph([values[tensor] for tensor in model.outputs]))

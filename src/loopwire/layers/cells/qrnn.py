@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
+from loopwire.ir.builder import ShapeError
 from loopwire.ir.graph import Value
 from loopwire.layers.activation import SIGMOID, TANH, Function
 from loopwire.layers.cell import State
@@ -41,6 +42,8 @@ class Qrnn(InputCell):
     def states(self) -> Mapping[str, State]:
         """h, which no step reads, c, and the steps before, if the window is longer than one."""
         before = self.kernel.shape[1] - self.features
+        if before % self.features:
+            raise ShapeError(f"the kernel's {self.kernel.shape[1]} columns are no steps of {self.features} features")
         return {**super().states, **({"past": State(PAST, before)} if before else {})}
 
     def step(self, e: Emitter, states: Sequence[Value], x: Value) -> Sequence[Value]:

@@ -50,9 +50,9 @@ class Sru(InputCell):
         return state(e, blend(e, r, c_next, highway), "h", "h = r∘c' + (1 - r)∘k"), c_next
 
     def _gate(self, e: Emitter, from_x: Value, index: int, c: Value) -> Value:
-        name, rows = "fr"[index], slice(index * self.units, (index + 1) * self.units)
-        a = e.b.add(from_x, e.weights(self.bias[rows], Role.BIAS, f"b_{name}"), f"sum_{name}")
+        name = "fr"[index]
+        a = e.b.add(from_x, e.weights(self.bias.reshape(2, -1)[index], Role.BIAS, f"b_{name}"), f"sum_{name}")
         if self.recurrent_weights is not None:
-            own = e.weights(self.recurrent_weights[rows], Role.RECURRENT_WEIGHT, f"v_{name}")
+            own = e.weights(self.recurrent_weights.reshape(2, -1)[index], Role.RECURRENT_WEIGHT, f"v_{name}")
             a = e.b.add(a, e.b.mul(own, c, f"v_{name}_c"), f"sum_{name}_c")
         return gate(e, SIGMOID, a, name)
