@@ -25,7 +25,7 @@ from rich.console import Console
 from keras_models import sequential
 from loopwire import verification
 from loopwire.cli import console, main
-from loopwire.cli.failures import errors_told
+from loopwire.cli.failures import errors_reported
 from loopwire.errors import LoopwireWarning, VerificationError
 
 STEPS, FEATURES = 4, 2
@@ -179,7 +179,7 @@ def test_programs_are_told_on_request(model: Path, tmp_path: Path) -> None:
 def test_a_warning_is_a_line() -> None:
     @click.command
     def command() -> None:
-        with errors_told():
+        with errors_reported():
             warnings.warn("the cache\nis full", LoopwireWarning, 1)
             warnings.warn("else", UserWarning, 1)
 
@@ -377,7 +377,7 @@ def test_firmware_that_fails_is_not_written(model: Path, tmp_path: Path, monkeyp
 
 def test_version_and_help() -> None:
     assert loopwire("--version").stdout == "loopwire 0.1.0\n"
-    assert "Compile MODEL, a Keras, PyTorch .pt2 or ONNX file" in loopwire("compile", "--help").stdout
+    assert "Compile MODEL (Keras, PyTorch .pt2 or ONNX)" in loopwire("compile", "--help").stdout
 
 
 QUICK = """

@@ -7,24 +7,26 @@ from pathlib import Path
 import click
 
 from loopwire.cli.console import JSON, next_step, print_json, progress_bars, step
-from loopwire.cli.failures import errors_told
+from loopwire.cli.failures import errors_reported
 
 BAUD = 3_000_000
 
 
 @click.command("board")
 @click.argument("project", type=click.Path(path_type=Path))
-@click.option("--board", default="ulx3s-85f", show_default=True, help="Its name.")
-@click.option("--clock-mhz", type=float, help="The fastest clock. [default: the one that PROJECT was compiled for]")
-@click.option("--baud", type=int, default=BAUD, show_default=True, help="Of the serial line.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder. [default: PROJECT/boards/<board>]")
-@click.option("--simulate", is_flag=True, help="Run a simulated board on a pseudo-terminal instead, until Ctrl-C.")
+@click.option("--board", default="ulx3s-85f", show_default=True, help="Name of the board.")
+@click.option(
+    "--clock-mhz", type=float, help="Highest clock frequency. [default: the one that PROJECT was compiled for]"
+)
+@click.option("--baud", type=int, default=BAUD, show_default=True, help="Speed of the serial line.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write. [default: PROJECT/boards/<board>]")
+@click.option("--simulate", is_flag=True, help="Instead, run a simulated board on a pseudo-terminal until Ctrl-C.")
 @JSON
 def board_command(
     project: Path, board: str, clock_mhz: float | None, baud: int, out: Path | None, simulate: bool, as_json: bool
 ) -> None:
-    """Put the design of PROJECT, a folder that `loopwire compile` has written, on a board."""
-    with errors_told():
+    """Write the sources that put PROJECT, a folder written by `loopwire compile`, on a board."""
+    with errors_reported():
         if simulate:
             _simulate(project, as_json)
         else:

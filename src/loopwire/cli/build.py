@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_report, progress_bars, step
-from loopwire.cli.failures import errors_told, keep_told
+from loopwire.cli.failures import errors_reported, report_kept
 
 if TYPE_CHECKING:
     from loopwire.report.summary import Report
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 @click.command("build")
 @click.argument("project", type=click.Path(path_type=Path))
-@click.option("--tool", help="Such as vivado, quartus or vitis_hls. [default: that of the part's vendor]")
-@click.option("--part", help="FPGA, for Vivado and Quartus. [default: the project's]")
+@click.option("--tool", help="Tool: vivado, quartus or vitis_hls. [default: that of the part's vendor]")
+@click.option("--part", help="FPGA part, for Vivado and Quartus. [default: that of the project]")
 @JSON
 @OPEN
 def build_command(project: Path, tool: str | None, part: str | None, as_json: bool, opens: bool) -> None:
-    """Run the vendor's tool on PROJECT, a folder that `loopwire compile` has written, and report what it finds."""
+    """Run the vendor's tool on PROJECT, a folder written by `loopwire compile`, and add its figures to the report."""
     from loopwire.project.folder import reserved
 
-    with errors_told(), reserved(project):
+    with errors_reported(), reserved(project):
         _build(project, tool, part, as_json)
         if opens:
             open_page(project / "report.html")
@@ -44,7 +44,7 @@ def _build(project: Path, name: str | None, part: str | None, as_json: bool) -> 
     with progress_bars(console) as progress, step(progress, "Building"):
         built = tool.run(project, facts, part)
         report = add_built(project, built)
-        keep_told(f"the report, {project / 'report.html'}")
+        report_kept(f"the report, {project / 'report.html'}")
     if as_json:
         click.echo(report.to_json(), nl=False)
         return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_report, print_table, progress_bars, step
-from loopwire.cli.failures import errors_told, keep_told
+from loopwire.cli.failures import errors_reported, report_kept
 from loopwire.cli.settings import ClockPeriod, bounds, how_to_read, named_files, read_settings
 from loopwire.text.names import printable
 
@@ -31,47 +31,75 @@ FITTING_SHARE = "80%"
 @click.command("compile")
 @click.argument("model_path", metavar="MODEL", required=False, type=click.Path(path_type=Path))
 @how_to_read
-@click.option("--data", type=click.Path(path_type=Path), help="Inputs, .npz (X, and labels y) or .npy.")
-@click.option("--out", type=click.Path(path_type=Path), help="Project folder. [default: build/<name of MODEL>]")
+@click.option("--data", type=click.Path(path_type=Path), help="Inputs: .npz (array X, labels y) or .npy.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Project folder to write. [default: build/<name of MODEL>]"
+)
 @click.option(
     "--config",
     "config_path",
     type=click.Path(path_type=Path),
-    help="TOML file of settings, or hls4ml's YAML, which may name MODEL; options given here override it.",
+    help="TOML file with settings, or an hls4ml YAML file, which may name MODEL. Options override it.",
 )
-@click.option("--target", help="verilog or vitis_hls. [default: verilog]")
-@click.option("--part", help="FPGA. [default: xcku115-flvb2104-2-i]")
-@click.option("--clock-ns", "clock_period_ns", type=ClockPeriod(), help="Clock period in ns, or auto. [default: 5]")
-@click.option("--delay-factor", type=float, help="Multiply the part's delays by this. [default: 1]")
+@click.option("--target", help="Language to write: verilog or vitis_hls. [default: verilog]")
+@click.option("--part", help="FPGA part. [default: xcku115-flvb2104-2-i]")
+@click.option(
+    "--clock-ns", "clock_period_ns", type=ClockPeriod(), help="Clock period in ns, or auto to choose it. [default: 5]"
+)
+@click.option("--delay-factor", type=float, help="Multiply the delays of the delay model by this. [default: 1]")
 @click.option("--precision", help="Type of all tensors. [default: fixed<16,6,RND,SAT>]")
-@click.option("--reuse-factor", type=int, help="Products that a multiplier serves in each step. [default: 1]")
-@click.option("--interleave", type=int, help="Sequences in the loop at once. [default: as many as fill it]")
-@click.option("--multipliers", help="auto, shift_add or dsp. [default: auto]")
-@click.option("--lut-product-bits", type=int, help="Make products of factors of so few bits of look-up tables.")
-@click.option("--copies", type=int, help="Copies of the recurrent layers, dealt sequences in turn. [default: 1]")
-@click.option("--io", help="stream (a step a beat) or parallel (a sequence a beat). [default: stream]")
-@click.option("--bus-bits", type=int, help="Width of the data ports, for several steps a beat, or parts of one.")
-@click.option("--stateful", is_flag=True, default=None, help="Carry states from sequence to sequence.")
+@click.option("--reuse-factor", type=int, help="Products that share a multiplier in each step. [default: 1]")
 @click.option(
-    "--sliding-window", is_flag=True, default=None, help="Give a result for each sample, from the last T samples."
+    "--interleave", type=int, help="Sequences processed in the loop at the same time. [default: as many as fit]"
 )
-@click.option("--channels", type=int, help="Streams that take turns, each with states or a window. [default: 1]")
+@click.option("--multipliers", help="How products with weights are built: auto, shift_add or dsp. [default: auto]")
 @click.option(
-    "--require-tlast", is_flag=True, default=None, help="Take a sequence to end with TLAST only; cut off longer ones."
+    "--lut-product-bits",
+    type=int,
+    metavar="N",
+    help="Build a product from look-up tables if one factor has at most N bits. [default: by family]",
 )
-@click.option("--user-bits", type=int, help="Bits of TUSER that go from a sequence to its result. [default: 0]")
-@click.option("--id-bits", type=int, help="Bits of TID that do the same, and number the channels. [default: 0]")
-@click.option("--port-registers", is_flag=True, default=None, help="Register slices at the ports and between engines.")
-@click.option("--fixed-latency", is_flag=True, default=None, help="Hold each result until the greatest latency.")
+@click.option(
+    "--copies", type=int, help="Copies of the recurrent layers, which take turns with the sequences. [default: 1]"
+)
+@click.option("--io", help="stream (one step per beat) or parallel (one sequence per beat). [default: stream]")
+@click.option(
+    "--bus-bits",
+    type=int,
+    help="Width of the data ports: several steps per beat, or several beats per step. [default: one step]",
+)
+@click.option("--stateful", is_flag=True, default=None, help="Keep the states from one sequence to the next.")
+@click.option(
+    "--sliding-window",
+    is_flag=True,
+    default=None,
+    help="Give a result for each new sample, computed from the last T samples.",
+)
+@click.option("--channels", type=int, help="Streams that take turns, each with its own states or window. [default: 1]")
+@click.option(
+    "--require-tlast", is_flag=True, default=None, help="End a sequence at TLAST only, and truncate longer ones."
+)
+@click.option(
+    "--user-bits", type=int, help="Width of TUSER, which is copied from each sequence to its result. [default: 0]"
+)
+@click.option(
+    "--id-bits", type=int, help="Width of TID, which is copied likewise, and selects the channel. [default: 0]"
+)
+@click.option(
+    "--port-registers", is_flag=True, default=None, help="Put register slices at the ports and between engines."
+)
+@click.option(
+    "--fixed-latency", is_flag=True, default=None, help="Delay each result so that all have the greatest latency."
+)
 @bounds
 @click.option(
-    "--simulate", "sequences", type=click.IntRange(min=0), help="Sequences to verify; 0: none. [default: 1000]"
+    "--simulate", "sequences", type=click.IntRange(min=0), help="Sequences to simulate, 0 for none. [default: 1000]"
 )
 @JSON
 @OPEN
 def compile_command(model_path: Path | None, data: Path | None, out: Path | None, **options: Any) -> None:
-    """Compile MODEL, a Keras, PyTorch .pt2 or ONNX file, to verified SystemVerilog or HLS C++."""
-    with errors_told():
+    """Compile MODEL (Keras, PyTorch .pt2 or ONNX) to verified SystemVerilog or HLS C++."""
+    with errors_reported():
         _compile(model_path, data, out, **options)
 
 
@@ -111,7 +139,7 @@ def _compile(
             if chosen:
                 reports["chosen.toml"] = to_toml(design.config)
             design.write(out, inputs, reports)
-            keep_told(f"the project, {out}")
+            report_kept(f"the project, {out}")
     if opens:
         open_page(out / "report.html")
     if as_json:

@@ -129,14 +129,18 @@ def with_verbosity(command: click.Command) -> click.Command:
     """Give a command, or the group of all before their names, the options -q and -v."""
     command.params += [
         click.Option(
-            ["-q", "--quiet"], is_flag=True, expose_value=False, callback=_quiet, help="Show results only, no steps."
+            ["-q", "--quiet"],
+            is_flag=True,
+            expose_value=False,
+            callback=_quiet,
+            help="Print results, warnings and errors only.",
         ),
         click.Option(
             ["-v", "--verbose"],
             is_flag=True,
             expose_value=False,
             callback=_verbose,
-            help="Tell on standard error which programs run and what the cache holds.",
+            help="Log the programs that run, and what the cache provides, on standard error.",
         ),
     ]
     return command
@@ -161,7 +165,9 @@ def _quiet_too(context: click.Context, _: click.Parameter, value: bool) -> bool:
     return value
 
 
-JSON = click.option("--json", "as_json", is_flag=True, callback=_quiet_too, help="Print JSON, and no steps.")
+JSON = click.option(
+    "--json", "as_json", is_flag=True, callback=_quiet_too, help="Print the result as JSON, and nothing else."
+)
 OPEN = click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
 
 

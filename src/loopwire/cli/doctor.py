@@ -7,7 +7,7 @@ import json
 import click
 
 from loopwire.cli.console import JSON, next_step, print_table
-from loopwire.cli.failures import errors_told
+from loopwire.cli.failures import errors_reported
 
 HEAD = ("", "Found", "For", "To install it")
 
@@ -15,8 +15,8 @@ HEAD = ("", "Found", "For", "To install it")
 @click.command("doctor")
 @JSON
 def doctor_command(as_json: bool) -> None:
-    """Tell which tools and packages are found, in which version, what for, and how to install the others."""
-    with errors_told():
+    """List tools and packages: version, purpose, and how to install those that are missing."""
+    with errors_reported():
         from rich.console import Console
 
         from loopwire.tools.installed import installed

@@ -8,48 +8,65 @@ from typing import Any
 import click
 
 from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_json, progress_bars, step
-from loopwire.cli.failures import errors_told, keep_told
+from loopwire.cli.failures import errors_reported, report_kept
 from loopwire.cli.settings import LABELS, LEAST_CLOCK_NS, MODEL, bounds, how_to_read, read_settings
 
 
 @click.command("explore")
 @MODEL
 @how_to_read
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="Inputs, .npz (X, and labels y) or .npy.")
+@click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="Inputs: .npz (array X, labels y) or .npy."
+)
 @LABELS
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file of settings that stay.")
-@click.option("--keep", default="auc>=0.99", help="What all designs keep. [default: auc>=0.99]")
+@click.option(
+    "--config", "config_path", type=click.Path(path_type=Path), help="TOML file with settings that all designs share."
+)
+@click.option("--keep", default="auc>=0.99", help="Criterion that all designs keep. [default: auc>=0.99]")
 @click.option(
     "--objective",
     "objectives",
     multiple=True,
     default=("latency", "share", "loss"),
-    help="latency, interval, share or loss; several times. [default: latency, share, loss]",
+    help="latency, interval, share or loss. Can be repeated. [default: latency, share, loss]",
 )
-@click.option("--part", "parts", multiple=True, help="FPGA to try; several times. [default: xcku115-flvb2104-2-i]")
-@click.option("--clock-ns", "clock_period_ns", type=float, help="Keep this clock period. [default: tried from 2 ns on]")
-@bounds
-@click.option("--trials", type=int, help="Designs to try, those of the journal included. [default: 500]")
-@click.option("--minutes", type=float, help="Stop after so many, instead or as well.")
-@click.option("--seed", default=1, help="Of all random choices. [default: 1]")
-@click.option("--workers", "processes", type=click.IntRange(min=1), help="Processes of this machine that try designs.")
-@click.option("--scheduler", help="Address of a Dask scheduler whose workers do instead.")
 @click.option(
-    "--verify", "verified", type=click.IntRange(min=0), default=0, help="Simulate so many designs of the front."
+    "--part", "parts", multiple=True, help="FPGA part to try. Can be repeated. [default: xcku115-flvb2104-2-i]"
 )
-@click.option("--synth", "synthesised", type=click.IntRange(min=0), default=0, help="Synthesise so many of them.")
+@click.option(
+    "--clock-ns",
+    "clock_period_ns",
+    type=float,
+    help="Fixed clock period. [default: periods from 2 ns upwards are tried]",
+)
+@bounds
+@click.option("--trials", type=int, help="Number of designs to try, including those in the journal. [default: 500]")
+@click.option("--minutes", type=float, help="Stop after this time, instead of or in addition to --trials.")
+@click.option("--seed", default=1, help="Random seed. [default: 1]")
+@click.option("--workers", "processes", type=click.IntRange(min=1), help="Worker processes on this machine.")
+@click.option("--scheduler", help="Address of a Dask scheduler whose workers are used instead.")
+@click.option(
+    "--verify", "verified", type=click.IntRange(min=0), default=0, help="Number of designs of the front to simulate."
+)
+@click.option(
+    "--synth",
+    "synthesised",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Number of designs of the front to synthesise.",
+)
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder to write. [default: build/<name of MODEL>-explore]"
 )
 @JSON
 @OPEN
 def explore_command(model_path: Path, **options: Any) -> None:
-    """Try many designs of MODEL; show those that no other beats.
+    """Search the trade-off of latency, area and accuracy of MODEL.
 
-    Writes a page with the front, a configuration for each design, and a journal: stopped with Ctrl-C, the same command
-    goes on where it was.
+    Writes a page with the Pareto front, a configuration for each of its designs, and a journal: after Ctrl-C, the same
+    command resumes the search.
     """
-    with errors_told():
+    with errors_reported():
         _explore(model_path, **options)
 
 
@@ -99,7 +116,7 @@ def _explore(
             events = read_events(model, data, labels)
         journal = out / "journal.log"
         with step(progress, "Trying designs") as update:
-            keep_told(f"what was tried, in {journal}: the same command goes on from there")
+            report_kept(f"what was tried, in {journal}: the same command goes on from there")
             found = explore(
                 model,
                 events,

@@ -27,13 +27,13 @@ class Failure(click.ClickException):
         click.secho(f"error: {printable(' '.join(self.message.split()))}", fg="red", err=True)
 
 
-def keep_told(what: str) -> None:
+def report_kept(what: str) -> None:
     """Say what of this command's work is kept where a signal ends it from now on."""
     click.get_current_context().meta.setdefault(KEPT, []).append(what)
 
 
 @contextmanager
-def errors_told() -> Iterator[None]:
+def errors_reported() -> Iterator[None]:
     """Turn errors, warnings and signals of a command into lines, and leave no temporary folder behind."""
     from loopwire.system.folders import all_released
     from loopwire.system.outputs import NO_SPACE

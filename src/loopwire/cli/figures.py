@@ -8,22 +8,26 @@ from typing import Any
 import click
 
 from loopwire.cli.console import JSON, next_step, print_json, print_table, progress_bars, step
-from loopwire.cli.failures import errors_told
+from loopwire.cli.failures import errors_reported
 from loopwire.cli.settings import LABELS, MODEL, how_to_read, read_settings
 
 
 @click.command("figures")
 @MODEL
 @how_to_read
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="Inputs, .npz (X, and labels y) or .npy.")
+@click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="Inputs: .npz (array X, labels y) or .npy."
+)
 @LABELS
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file of settings.")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file with settings.")
 @click.option("--precision", help="Type of all tensors. [default: fixed<16,6,RND,SAT>]")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder. [default: build/<name of MODEL>-figures]")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder to write. [default: build/<name of MODEL>-figures]"
+)
 @JSON
 def figures_command(model_path: Path, **options: Any) -> None:
-    """Draw ROC curves, confusion matrix and profile of MODEL, float against fixed, as PNG and PDF."""
-    with errors_told():
+    """Plot ROC curves, confusion matrix and profile of MODEL, floating against fixed point, as PNG and PDF."""
+    with errors_reported():
         _figures(model_path, **options)
 
 

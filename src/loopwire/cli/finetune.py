@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loopwire.cli.console import JSON, next_step, print_json, progress_bars, step
-from loopwire.cli.failures import errors_told
+from loopwire.cli.failures import errors_reported
 from loopwire.cli.settings import LABELS, MODEL, how_to_read, read_settings
 from loopwire.text.names import printable
 
@@ -22,49 +22,58 @@ if TYPE_CHECKING:
 @click.command("finetune")
 @MODEL
 @how_to_read
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="Training inputs, .npz (X, and labels y).")
+@click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="Training inputs: .npz (array X, labels y)."
+)
 @LABELS
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file with the types.")
+@click.option(
+    "--config", "config_path", type=click.Path(path_type=Path), help="TOML file with the types of the tensors."
+)
 @click.option("--precision", help="Type of all tensors, such as 'fixed<8,3,RND,SAT>'.")
 @click.option(
-    "--loss", type=click.Choice(["distillation", "labels"]), default="distillation", help="[default: distillation]"
+    "--loss",
+    type=click.Choice(["distillation", "labels"]),
+    default="distillation",
+    help="What is minimised. [default: distillation]",
 )
 @click.option(
     "--teacher",
     type=click.Path(path_type=Path),
-    help="Model file whose outputs a distillation imitates. [default: MODEL]",
+    help="Model file whose outputs distillation imitates. [default: MODEL]",
 )
-@click.option("--epochs", default=20, help="Passes over the training events, at most. [default: 20]")
-@click.option("--learning-rate", default=1e-3, help="Of Adam, at first. [default: 0.001]")
-@click.option("--batch", default=256, help="Events a step. [default: 256]")
-@click.option("--patience", default=5, help="Epochs without a better one that end the training. [default: 5]")
+@click.option("--epochs", default=20, help="Maximum number of passes over the training events. [default: 20]")
+@click.option("--learning-rate", default=1e-3, help="Initial learning rate of Adam. [default: 0.001]")
+@click.option("--batch", default=256, help="Events in a batch. [default: 256]")
+@click.option("--patience", default=5, help="Stop after this many epochs without improvement. [default: 5]")
 @click.option(
-    "--bit-price", default=0.0, help="Loss that a mean bit of a weight counts as; cheaper weights. [default: 0]"
+    "--bit-price",
+    default=0.0,
+    help="Loss added for each bit of the mean width of the weights; above 0, their widths are trained. [default: 0]",
 )
 @click.option(
     "--prune",
     multiple=True,
     metavar="LAYER.ROLE=SHARE",
-    help="Share of the weights that become 0 in each row of a matrix, as lstm.recurrent_weight=0.75; several times.",
+    help="Share of the weights to set to 0 in each row of a matrix: lstm.recurrent_weight=0.75. Can be repeated.",
 )
 @click.option(
     "--narrow",
     type=click.Path(path_type=Path),
     metavar="TOML",
-    help="File to write narrower types of activations to, which --bit-price trains too.",
+    help="TOML file to write; --bit-price then trains the types of activations too, and this file holds them.",
 )
-@click.option("--seed", default=1, help="Of all random choices. [default: 1]")
+@click.option("--seed", default=1, help="Random seed. [default: 1]")
 @click.option(
-    "--check", type=click.Path(path_type=Path), help="Data on which both models are judged. [default: --data]"
+    "--check", type=click.Path(path_type=Path), help="Data for the comparison of both models. [default: that of --data]"
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Model file to write. [default: <name>_tuned.<suffix>]")
 @JSON
 def finetune_command(model_path: Path, **options: Any) -> None:
-    """Train the weights of MODEL on exactly the numbers that its firmware computes.
+    """Fine-tune the weights of MODEL with exactly the arithmetic of its firmware.
 
-    Writes a file of the same kind, which `loopwire compile` takes with the same types. Needs PyTorch.
+    Writes a model file of the same format; compile it with the same types. Needs PyTorch.
     """
-    with errors_told():
+    with errors_reported():
         _finetune(model_path, **options)
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from loopwire.cli.console import JSON, next_step, print_json
-from loopwire.cli.failures import errors_told
+from loopwire.cli.failures import errors_reported
 from loopwire.cli.settings import MODEL, how_to_read
 
 
 @click.command("init")
 @MODEL
 @how_to_read
-@click.option("--part", help="FPGA. [default: xcku115-flvb2104-2-i]")
+@click.option("--part", help="FPGA part. [default: xcku115-flvb2104-2-i]")
 @click.option("--out", type=click.Path(path_type=Path), help="File to write. [default: <name of MODEL>.toml]")
 @JSON
 def init_command(
@@ -26,8 +26,8 @@ def init_command(
     steps: int | None,
     as_json: bool,
 ) -> None:
-    """Write a commented TOML file of settings for MODEL, with its layers and their tensors."""
-    with errors_told():
+    """Write a commented TOML file with settings for MODEL, its layers and their tensors."""
+    with errors_reported():
         from loopwire.compiler import load
         from loopwire.config import CompileConfig
         from loopwire.errors import OutputError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loopwire.cli.console import JSON, next_step, print_table
-from loopwire.cli.failures import errors_told
+from loopwire.cli.failures import errors_reported
 from loopwire.cli.settings import MODEL, how_to_read
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ TARGETS = ("verilog", "vitis_hls")
 @how_to_read
 @JSON
 def inspect_command(model_path: Path, as_json: bool, trust: bool, weights: Path | None, steps: int | None) -> None:
-    """Show MODEL as it is read: layers, shapes, parameters, states, and what cannot be compiled."""
-    with errors_told():
+    """Show MODEL as Loopwire reads it: layers, shapes, parameters, states, and what cannot be compiled."""
+    with errors_reported():
         from rich.console import Console
 
         from loopwire.compiler import load

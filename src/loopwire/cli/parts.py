@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loopwire.cli.console import JSON, next_step, print_table
-from loopwire.cli.failures import errors_told
+from loopwire.cli.failures import errors_reported
 
 if TYPE_CHECKING:
     from loopwire.devices import Device
@@ -20,8 +20,8 @@ HEAD = ("Part", "Family", "LUTs", "FFs", "DSPs", "BRAM 18k", "URAMs", "Open tool
 @click.argument("pattern", required=False, default="")
 @JSON
 def parts_command(pattern: str, as_json: bool) -> None:
-    """List the FPGAs that there are data of. PATTERN is some letters of a name or of a family: ku11, zynq."""
-    with errors_told():
+    """List the FPGA parts that Loopwire knows. PATTERN is a piece of a name or of a family: ku11, zynq."""
+    with errors_reported():
         from rich.console import Console
 
         from loopwire.devices import all_parts, speed_grades

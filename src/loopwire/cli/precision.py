@@ -9,30 +9,34 @@ from typing import Any
 import click
 
 from loopwire.cli.console import JSON, OPEN, next_step, open_page, progress_bars, step
-from loopwire.cli.failures import errors_told, keep_told
+from loopwire.cli.failures import errors_reported, report_kept
 from loopwire.cli.settings import LABELS, MODEL, how_to_read
 
 
 @click.command("precision")
 @MODEL
 @how_to_read
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="Inputs, .npz (X, and labels y) or .npy.")
+@click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="Inputs: .npz (array X, labels y) or .npy."
+)
 @LABELS
-@click.option("--keep", help="What to keep. [default: auc>=0.995 with labels, else top1>=0.99]")
+@click.option("--keep", help="Criterion to keep. [default: auc>=0.995 with labels, otherwise top1>=0.99]")
 @click.option(
     "--check", type=click.Path(path_type=Path), help="Data for the final check. [default: a quarter of --data]"
 )
-@click.option("--integers", default="data", help="Integer bits from 'data' or from 'proof'. [default: data]")
-@click.option("--seed", default=1, help="Chooses the quarter. [default: 1]")
+@click.option(
+    "--integers", default="data", help="Choose integer bits from the data, or by proof: data or proof. [default: data]"
+)
+@click.option("--seed", default=1, help="Random seed, which selects the quarter for the check. [default: 1]")
 @click.option("--out", type=click.Path(path_type=Path), help="TOML file to write. [default: <name of MODEL>.toml]")
 @JSON
 @OPEN
 def precision_command(model_path: Path, **options: Any) -> None:
-    """Find the cheapest types for MODEL that keep its physics.
+    """Find the cheapest fixed-point types that keep the physics of MODEL.
 
-    Writes a file for `loopwire compile --config`. Stopped with Ctrl-C, the same command goes on where it was.
+    Writes a file for `loopwire compile --config`. After Ctrl-C, the same command resumes the search.
     """
-    with errors_told():
+    with errors_reported():
         _precision(model_path, **options)
 
 
@@ -80,7 +84,7 @@ def _precision(
                 share = f"{search.cost / search.baseline_cost:.0%} of fixed<16,6>"
                 update(search.judged, doing=f"{search.judged:4} tried, {share}: {search.trying}")
 
-            keep_told(f"what was tried, in {state}: the same command goes on from there")
+            report_kept(f"what was tried, in {state}: the same command goes on from there")
             found = find_precision(
                 model, events, criterion, check=checked, integers=integers, seed=seed, state=state, progress=tell
             )

@@ -20,7 +20,7 @@ from loopwire.cli.console import (
     progress_bars,
     step,
 )
-from loopwire.cli.failures import errors_told, keep_told
+from loopwire.cli.failures import errors_reported, report_kept
 from loopwire.text.names import printable
 
 if TYPE_CHECKING:
@@ -32,11 +32,15 @@ CLOCK_MISSED = 3
 
 @click.command("route")
 @click.argument("project", type=click.Path(path_type=Path))
-@click.option("--part", help="An ECP5, such as LFE5U-85F-8BG381C. [default: the project's]")
-@click.option("--seed", default=1, show_default=True, help="Of the placer.")
-@click.option("--timeout-minutes", type=click.FloatRange(min=0, min_open=True), help="For each tool. [default: none]")
+@click.option("--part", help="ECP5 part, such as LFE5U-85F-8BG381C. [default: that of the project]")
+@click.option("--seed", default=1, show_default=True, help="Random seed of the placer.")
 @click.option(
-    "--retime", is_flag=True, help="Where the clock is missed, compile with the delays that the route taught."
+    "--timeout-minutes", type=click.FloatRange(min=0, min_open=True), help="Time limit for each tool. [default: none]"
+)
+@click.option(
+    "--retime",
+    is_flag=True,
+    help="If the clock is missed, compile again with the delays measured in the route, up to 3 times.",
 )
 @JSON
 @OPEN
@@ -49,16 +53,16 @@ def route_command(
     as_json: bool,
     opens: bool,
 ) -> None:
-    """Place and route PROJECT, which `loopwire compile` or `loopwire board` has written, and pack a bitstream."""
+    """Place and route PROJECT, a folder written by `loopwire compile` or `loopwire board`, and make a bitstream."""
     from loopwire.cli.retime import commands_of, retimed
     from loopwire.project.folder import reserved
 
     def route(folder: Path) -> Routed:
         return _route(folder, part, seed, timeout_minutes)
 
-    with errors_told(), reserved(project):
+    with errors_reported(), reserved(project):
         compilation = commands_of(project) if retime else None
-        keep_told("finished steps, in the cache")
+        report_kept("finished steps, in the cache")
         # Standard output is for the JSON alone.
         with redirect_stdout(sys.stderr) if as_json else nullcontext():
             routed = route(project)
@@ -89,7 +93,7 @@ def _route(project: Path, part: str | None, seed: int, timeout_minutes: float | 
     console = Console()
     with progress_bars(console) as progress, step(progress, "Placing and routing") as update:
         routed = route(project, part, seed=seed, timeout_minutes=timeout_minutes, progress=update)
-    keep_told(str(project / FOLDER))
+    report_kept(str(project / FOLDER))
     if routed.report is None:
         print_table(console, project.name, FACTS, routed.built.rows(routed.asked_clock_period_ns))
     else:

@@ -12,7 +12,7 @@ import click
 
 from loopwire.cli.board import BAUD
 from loopwire.cli.console import JSON, next_step, print_json, print_table, progress_bars, step
-from loopwire.cli.failures import errors_told
+from loopwire.cli.failures import errors_reported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,27 +29,29 @@ if TYPE_CHECKING:
 @click.command("run")
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--port", required=True, help="Serial port of the board, such as /dev/ttyUSB0.")
-@click.option("--baud", type=click.IntRange(min=1), default=BAUD, show_default=True, help="Of the serial line.")
+@click.option("--baud", type=click.IntRange(min=1), default=BAUD, show_default=True, help="Speed of the serial line.")
 @click.option(
-    "--project", type=click.Path(path_type=Path), help="Refuse the board if it holds another design than this."
+    "--project",
+    type=click.Path(path_type=Path),
+    help="Project of the bitstream; a board that holds another design is refused.",
 )
 @click.option("--check", is_flag=True, help="Compare every bit with the emulator of --project.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Write the results to a .npz file, as 'outputs', or by name.",
+    help="File to write, .npz: array 'outputs', or one array per output.",
 )
 @JSON
 def run_command(
     data: Path, port: str, baud: int, project: Path | None, check: bool, out: Path | None, as_json: bool
 ) -> None:
-    """Classify DATA, .npz (X, and labels y) or .npy, on a board.
+    """Send DATA, .npz (array X, labels y) or .npy, through a board.
 
-    For a design of several inputs or outputs, give --project, and DATA with an array for each input, under its name.
+    A design with several inputs or outputs needs --project, and DATA with one array per input, named like it.
     """
     from rich.console import Console
 
-    with errors_told():
+    with errors_reported():
         ran = _run(data, port, baud, project, check, out)
         if as_json:
             print_json(ran.facts())

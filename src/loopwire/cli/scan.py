@@ -8,23 +8,27 @@ from typing import Any
 import click
 
 from loopwire.cli.console import JSON, next_step, print_table, progress_bars, step
-from loopwire.cli.failures import errors_told
+from loopwire.cli.failures import errors_reported
 from loopwire.cli.settings import LABELS, MODEL, how_to_read
 
 
 @click.command("scan")
 @MODEL
 @how_to_read
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="Inputs, .npz (X, and labels y) or .npy.")
+@click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="Inputs: .npz (array X, labels y) or .npy."
+)
 @LABELS
-@click.option("--metric", default="auc", help="auc, mean_auc, top1 or mae. [default: auc]")
-@click.option("--integer", "integers", default="4,6,8", help="Integer bits. [default: 4,6,8]")
-@click.option("--fraction", "fractions", default="2-12", help="Fraction bits. [default: 2-12]")
-@click.option("--out", type=click.Path(path_type=Path), help="Figure, .png and .pdf. [default: <name of MODEL>-scan]")
+@click.option("--metric", default="auc", help="Metric: auc, mean_auc, top1 or mae. [default: auc]")
+@click.option("--integer", "integers", default="4,6,8", help="Numbers of integer bits. [default: 4,6,8]")
+@click.option("--fraction", "fractions", default="2-12", help="Numbers of fraction bits. [default: 2-12]")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Figure to write, as .png and .pdf. [default: <name of MODEL>-scan]"
+)
 @JSON
 def scan_command(model_path: Path, **options: Any) -> None:
-    """Draw a metric of MODEL against fraction bits, for several integer widths."""
-    with errors_told():
+    """Plot a metric of MODEL against fraction bits, for several numbers of integer bits."""
+    with errors_reported():
         _scan(model_path, **options)
 
 

@@ -17,22 +17,41 @@ if TYPE_CHECKING:
 MODEL = click.argument("model_path", metavar="MODEL", type=click.Path(path_type=Path))
 MODEL_OPTIONS = (
     click.option(
-        "--trust-file", "trust", is_flag=True, help="Read MODEL in this process, without limits of time and memory."
+        "--trust-file",
+        "trust",
+        is_flag=True,
+        help="Read MODEL in this process, without limits on time and memory. Only for files you trust.",
     ),
-    click.option("--weights", type=click.Path(path_type=Path), help="Weights of MODEL where that is a .json."),
-    click.option("--steps", type=int, help="Steps of a sequence, where MODEL leaves their number open."),
+    click.option(
+        "--weights", type=click.Path(path_type=Path), help="File with the weights, if MODEL is a .json architecture."
+    ),
+    click.option("--steps", type=int, help="Steps in a sequence, if MODEL leaves their number open."),
 )
 BOUNDS = (
-    click.option("--min-clock-ns", type=float, help="Choose the clock too, from this period on. [default of auto: 2]"),
-    click.option("--max-latency-ns", type=float, help="Choose R, C and U for this latency, the smallest design."),
-    click.option("--max-interval", "max_interval_cycles", type=float, help="The same for this interval, in cycles."),
-    click.option("--max-luts", type=int, help="At most so many look-up tables, by estimate."),
-    click.option("--max-ffs", type=int, help="At most so many flip-flops, by estimate."),
-    click.option("--max-dsps", type=int, help="At most so many DSP blocks, by estimate."),
-    click.option("--max-brams", type=int, help="At most so many 18-kbit block RAMs, by estimate."),
-    click.option("--max-share", help="At most this share of the part, such as 60%; without a time, the fastest."),
+    click.option(
+        "--min-clock-ns",
+        type=float,
+        help="Also choose the clock period, from this value upwards. [default with --clock-ns auto: 2]",
+    ),
+    click.option("--max-latency-ns", type=float, metavar="NS", help="Choose the smallest design within this latency."),
+    click.option(
+        "--max-interval",
+        "max_interval_cycles",
+        type=float,
+        help="Choose the smallest design within this initiation interval.",
+    ),
+    click.option("--max-luts", type=int, metavar="N", help="Use at most N look-up tables (estimated)."),
+    click.option("--max-ffs", type=int, metavar="N", help="Use at most N flip-flops (estimated)."),
+    click.option("--max-dsps", type=int, metavar="N", help="Use at most N DSP blocks (estimated)."),
+    click.option("--max-brams", type=int, metavar="N", help="Use at most N 18-kbit block RAMs (estimated)."),
+    click.option(
+        "--max-share",
+        help="Use at most this share of the part, such as 60%. Without a bound on time, choose the fastest design.",
+    ),
 )
-LABELS = click.option("--labels", type=click.Path(path_type=Path), help="Labels, .npy or .npz (y), if not in the data.")
+LABELS = click.option(
+    "--labels", type=click.Path(path_type=Path), help="Labels, .npy or .npz (array y), if --data does not hold them."
+)
 
 
 HLS4ML_SUFFIXES = (".yml", ".yaml")

@@ -9,23 +9,27 @@ from pathlib import Path
 import click
 
 from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_table, progress_bars, step
-from loopwire.cli.failures import errors_told, keep_told
+from loopwire.cli.failures import errors_reported, report_kept
 
 
 @click.command("synth")
 @click.argument("project", type=click.Path(path_type=Path))
-@click.option("--part", help="FPGA. [default: the project's]")
-@click.option("--family", help="xc7, xcu, xcup, ecp5, nexus or cyclonev, for a part that is not known: no shares.")
-@click.option("--timeout-minutes", type=click.FloatRange(min=0, min_open=True), help="For each layer. [default: none]")
+@click.option("--part", help="FPGA part. [default: that of the project]")
+@click.option(
+    "--family", help="Family, for a part that Loopwire does not know: xc7, xcu, xcup, ecp5, nexus or cyclonev."
+)
+@click.option(
+    "--timeout-minutes", type=click.FloatRange(min=0, min_open=True), help="Time limit for each layer. [default: none]"
+)
 @JSON
 @OPEN
 def synth_command(
     project: Path, part: str | None, family: str | None, timeout_minutes: float | None, as_json: bool, opens: bool
 ) -> None:
-    """Synthesise PROJECT, a folder that `loopwire compile` has written, with Yosys, and report what it takes."""
+    """Synthesise PROJECT, a folder written by `loopwire compile`, with Yosys, and report its resources."""
     from loopwire.project.folder import reserved
 
-    with errors_told(), reserved(project):
+    with errors_reported(), reserved(project):
         _synth(project, part, family, timeout_minutes, as_json)
         if opens:
             open_page(project / "report.html")
@@ -41,9 +45,9 @@ def _synth(project: Path, part: str | None, family: str | None, timeout_minutes:
 
     console = Console()
     with progress_bars(console) as progress, step(progress, "Synthesising") as update:
-        keep_told("finished layers, in the cache")
+        report_kept("finished layers, in the cache")
         built = synthesise(project, part, family=family, timeout_minutes=timeout_minutes, progress=update)
-        keep_told(f"the report, {project / 'report.html'}")
+        report_kept(f"the report, {project / 'report.html'}")
     if as_json:
         click.echo(json.dumps(asdict(built), indent=2))
         require_fit(built)
