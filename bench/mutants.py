@@ -28,13 +28,16 @@ from loopwire.design import Design
 from loopwire.errors import LoopwireError
 from loopwire.layers.activation import LINEAR
 from loopwire.layers.dense import Dense
-from loopwire.layers.model import Layer, chain
+from loopwire.layers.merge import Add
+from loopwire.layers.model import Layer, Model, ModelBuilder, chain
+from loopwire.layers.shape import Reshape
 from loopwire.layers.simple_rnn import SimpleRnn
+from loopwire.layers.steps import Cropping, ZeroPadding
 from loopwire.simulate import verilator
 
 MODULES = (
     *("feeder", "collector", "split", "join", "framer", "queue", "distributor"),
-    *("merger", "window", "sequencer", "slice", "hold", "labels"),
+    *("merger", "window", "sequencer", "reverse", "meet", "fill", "crop", "slice", "hold", "labels"),
 )
 TIMEOUT_SECONDS = 60
 CHECKS = ("verify", "testbench")
@@ -44,16 +47,25 @@ CHECKS = ("verify", "testbench")
 class Subject:
     """A design with mutated modules: small, so that it compiles within seconds."""
 
-    name: str
-    input_shape: tuple[int, ...]
-    layers: Sequence[Layer]
+    model: Model
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The model's."""
+        return self.model.name
 
     def design(self) -> Design:
         """Compile it, with 8 bits a number."""
-        model = chain(self.name, self.input_shape, self.layers, "none")
         options = {"model": {"precision": "fixed<8,3,RND,SAT>"}, **self.options}
-        return loopwire.compile(model, CompileConfig.from_dict(options))
+        return loopwire.compile(self.model, CompileConfig.from_dict(options))
+
+
+def chained(
+    name: str, input_shape: tuple[int, ...], layers: Sequence[Layer], options: Mapping[str, Any] | None = None
+) -> Subject:
+    """Return a subject whose layers follow one another."""
+    return Subject(chain(name, input_shape, layers, "none"), options or {})
 
 
 _random = np.random.default_rng(1)
@@ -80,31 +92,49 @@ PORTS: dict[str, Any] = {
     "require_tlast": True,
 }
 CALLS: dict[str, Any] = {"stateful": True, "user_bits": 2, "require_tlast": True}
+
+
+def residual() -> Model:
+    """Return a network in which sequences meet, one of them with a vector, beside a result that crosses nothing."""
+    b = ModelBuilder()
+    x, v = b.input("x", (4, 2)), b.input("v", (2,))
+    (states,) = b.call(rnn("a", 2, 2, **STEPS), x)
+    (total,) = b.call(Add("sum"), states, x)
+    (turned,) = b.call(rnn("b", 2, 2, **BACK), total)
+    (last,) = b.call(rnn("c", 2, 2), turned, v)
+    (head,) = b.call(dense("d", 2, 2), last)
+    return b.model("residual", (head, states), "none")
+
+
 SUBJECTS = (
-    Subject("interleaved", (4, 2), [rnn("a", 2, 2)]),
-    Subject("turned", (3, 2), [rnn("a", 2, 2, **STEPS), rnn("b", 2, 2, **BACK), dense("c", 2, 2)]),
-    Subject("copies", (10, 1), [rnn("a", 1, 2, **STEPS)], {"copies": 3, "bus_bits": 48}),
-    Subject("narrow", (3, 3), [rnn("a", 3, 3), dense("b", 3, 3)], {"bus_bits": 8}),
-    Subject("window", (3, 2), [rnn("a", 2, 2)], {"sliding_window": True, "channels": 3}),
-    Subject("folded", (4, 2), [rnn("a", 2, 6), dense("b", 6, 4)], {"reuse_factor": 6, **ECP5}),
-    Subject("each_step", (4, 2), [dense("a", 2, 2)]),
-    Subject("backwards", (4, 1), [rnn("a", 1, 1, **BACK)], {"clock_period_ns": 50.0}),
-    Subject("wide", (8, 1), [rnn("a", 1, 2)], {"bus_bits": 24}),
-    Subject("wider", (11, 1), [rnn("a", 1, 1, **STEPS)], {"bus_bits": 32}),
-    Subject("pairs", (7, 1), [rnn("a", 1, 2)], {"bus_bits": 16}),
-    Subject("ended_pairs", (7, 1), [rnn("a", 1, 2)], {"bus_bits": 16, "require_tlast": True}),
-    Subject("ended_fives", (12, 1), [rnn("a", 1, 2)], {"bus_bits": 40, "require_tlast": True}),
-    Subject("options", (8, 1), [rnn("a", 1, 2)], {"bus_bits": 24, **PORTS}),
-    Subject("slices", (8, 1), [rnn("a", 1, 2)], {"bus_bits": 24, "port_registers": True}),
-    Subject("passes", (3, 3), [rnn("a", 3, 3)], {"reuse_factor": 3}),
-    Subject("later", (3, 2), [rnn("a", 2, 2), dense("b", 2, 4)], {**ECP5, "io": "parallel", "copies": 2}),
-    Subject("channels", (3, 2), [rnn("a", 2, 2, **STEPS), rnn("b", 2, 2)], {"stateful": True, "channels": 3}),
-    Subject("calls", (3, 1), [rnn("a", 1, 2, **STEPS)], {**CALLS, "channels": 3, "id_bits": 2}),
-    Subject("calls_in_parts", (3, 3), [rnn("a", 3, 2)], {**CALLS, "channels": 2, "id_bits": 1, "bus_bits": 8}),
-    Subject("calls_in_beats", (7, 1), [rnn("a", 1, 2)], {**CALLS, "channels": 3, "id_bits": 2, "bus_bits": 24}),
-    Subject("numbered", (4, 1), [rnn("a", 1, 2)], {"stateful": True, "channels": 3, "id_bits": 2}),
-    Subject("stored", (64, 1), [dense("a", 1, 64)], {"reuse_factor": 2}),
-    Subject("one_slot", (3, 4), [rnn("a", 4, 4)], {"stateful": True, "reuse_factor": 4, "bus_bits": 8}),
+    chained("interleaved", (4, 2), [rnn("a", 2, 2)]),
+    chained("turned", (3, 2), [rnn("a", 2, 2, **STEPS), rnn("b", 2, 2, **BACK), dense("c", 2, 2)]),
+    chained("copies", (10, 1), [rnn("a", 1, 2, **STEPS)], {"copies": 3, "bus_bits": 48}),
+    chained("narrow", (3, 3), [rnn("a", 3, 3), dense("b", 3, 3)], {"bus_bits": 8}),
+    chained("window", (3, 2), [rnn("a", 2, 2)], {"sliding_window": True, "channels": 3}),
+    chained("folded", (4, 2), [rnn("a", 2, 6), dense("b", 6, 4)], {"reuse_factor": 6, **ECP5}),
+    chained("each_step", (4, 2), [dense("a", 2, 2)]),
+    chained("backwards", (4, 1), [rnn("a", 1, 1, **BACK)], {"clock_period_ns": 50.0}),
+    chained("wide", (8, 1), [rnn("a", 1, 2)], {"bus_bits": 24}),
+    chained("wider", (11, 1), [rnn("a", 1, 1, **STEPS)], {"bus_bits": 32}),
+    chained("pairs", (7, 1), [rnn("a", 1, 2)], {"bus_bits": 16}),
+    chained("ended_pairs", (7, 1), [rnn("a", 1, 2)], {"bus_bits": 16, "require_tlast": True}),
+    chained("ended_fives", (12, 1), [rnn("a", 1, 2)], {"bus_bits": 40, "require_tlast": True}),
+    chained("options", (8, 1), [rnn("a", 1, 2)], {"bus_bits": 24, **PORTS}),
+    chained("slices", (8, 1), [rnn("a", 1, 2)], {"bus_bits": 24, "port_registers": True}),
+    chained("passes", (3, 3), [rnn("a", 3, 3)], {"reuse_factor": 3}),
+    chained("later", (3, 2), [rnn("a", 2, 2), dense("b", 2, 4)], {**ECP5, "io": "parallel", "copies": 2}),
+    chained("channels", (3, 2), [rnn("a", 2, 2, **STEPS), rnn("b", 2, 2)], {"stateful": True, "channels": 3}),
+    chained("calls", (3, 1), [rnn("a", 1, 2, **STEPS)], {**CALLS, "channels": 3, "id_bits": 2}),
+    chained("calls_in_parts", (3, 3), [rnn("a", 3, 2)], {**CALLS, "channels": 2, "id_bits": 1, "bus_bits": 8}),
+    chained("calls_in_beats", (7, 1), [rnn("a", 1, 2)], {**CALLS, "channels": 3, "id_bits": 2, "bus_bits": 24}),
+    chained("numbered", (4, 1), [rnn("a", 1, 2)], {"stateful": True, "channels": 3, "id_bits": 2}),
+    chained("stored", (64, 1), [dense("a", 1, 64)], {"reuse_factor": 2}),
+    chained("cropped", (7, 1), [rnn("a", 1, 2, **STEPS), Cropping("b", 2, 1), rnn("c", 2, 2, **BACK)]),
+    chained("padded", (4, 2), [ZeroPadding("a", 1, 2), rnn("b", 2, 2)], {"bus_bits": 8}),
+    chained("fewer", (6, 2), [Reshape("a", (4, 3)), rnn("b", 3, 2)]),
+    Subject(residual()),
+    chained("one_slot", (3, 4), [rnn("a", 4, 4)], {"stateful": True, "reuse_factor": 4, "bus_bits": 8}),
 )
 
 

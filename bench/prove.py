@@ -68,6 +68,14 @@ def _proofs() -> Iterator[Proof]:
         yield Proof("fill", ["fill"], {"STEPS": steps})
     for first, count in ((0, 1), (0, 3), (1, 1), (2, 3)):
         yield Proof("crop", ["crop"], {"FIRST": first, "COUNT": count})
+    for steps in (1, 2, 3):
+        yield Proof("reverse", ["reverse"], {"STEPS": steps})
+    for streams, held, steps in ((2, 0, 1), (2, 0, 3), (2, 1, 3), (3, 0, 2), (3, 4, 3)):
+        yield Proof("meet", ["meet"], {"STREAMS": streams, "HELD": held, "STEPS": steps})
+    for latency, depth in ((2, 2), (6, 2), (3, 4)):
+        yield Proof("hold", ["hold"], {"LATENCY": latency, "DEPTH": depth})
+    for depth in (2, 4):
+        yield Proof("labels", ["labels"], {"DEPTH": depth})
     for steps, per_beat, parts in ((7, 3, 1), (6, 2, 1), (3, 1, 1), (3, 1, 2), (2, 1, 4)):
         for strict in (0, 1):
             sizes = {"STEPS": steps, "PER_BEAT": per_beat, "PARTS": parts, "STRICT": strict}

@@ -1,4 +1,4 @@
-"""The proofs of two modules' properties, and that a fault refutes them; `make prove` proves all."""
+"""The proofs of some modules' properties, and that a fault refutes them; `make prove` proves all."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bench.prove import PROOFS, PROVED, prove
 
 FAULTS = {
     "split": ("s_ready = !begun && m_ready", "s_ready = m_ready"),
+    "meet": ("&s_valid && surplus == '0", "&s_valid"),
     "feeder": (" && tickets_out < (TICKET_BITS + 1)'(TICKETS)", ""),
 }
 

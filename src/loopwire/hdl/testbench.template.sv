@@ -2,7 +2,8 @@
 //
 // Sends all sequences with random gaps and stalls; some stalls last until the module is full, some gaps until it is
 // empty; some beats break the framing in ways that change no result. Resets the module a few times, sends the sequences
-// again from the first, and compares every result, those before the resets too, and the status. Run it in the folder of the .hex files:
+// again from the first, and compares every result, those before the resets too, and the status. Run it in the folder of
+// the .hex files:
 //     iverilog -g2012 -o simulate ${top}_tb.sv <sources> && vvp simulate
 
 `timescale 1ns / 1ps
@@ -13,7 +14,7 @@ module ${top}_tb;
   localparam int OUTPUTS = $n_outputs;  // ports
   localparam int SENT = $n_sent;  // beats, at all inputs
   localparam int DUE = $n_due;    // beats, at all outputs
-  localparam int RESETS = 4;
+  localparam int RESETS = 8;
   localparam int RESET_CYCLES = 4;
   localparam int STOPS = 12;            // of some ports in a run, on average
   localparam int STILL_CYCLES = $still_cycles;  // without a beat on the ports that go on, which end a stop
