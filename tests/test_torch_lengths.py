@@ -94,6 +94,12 @@ def test_packing_is_as_before_afterwards() -> None:
     ("pick", "problem"),
     [
         (lambda y, s, lengths: y[torch.arange(y.size(0)), lengths - 2], r"it takes another step than the last one"),
+        (lambda y, s, lengths: y[lengths - 1], r"it takes steps of sequences by their lengths. Lengths are read by"),
+        (
+            lambda y, s, lengths: y[:, :4][lengths - 1, lengths - 1],
+            r"it takes steps of sequences by their lengths. Lengths are read by",
+        ),
+        (lambda y, s, lengths: lengths[torch.arange(y.size(0))] * y.sum((1, 2)), r"'lengths', lengths of sequences"),
         (
             lambda y, s, lengths: y.sum(1) / lengths.unsqueeze(1),
             r"it reads 'lengths', lengths of sequences. Lengths are",

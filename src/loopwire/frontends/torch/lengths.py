@@ -32,10 +32,13 @@ def _shifted(a: Arguments, sign: int) -> Lengths:
 def _indexed(a: Arguments) -> Operand:
     """Read y[arange(batch), lengths - 1], or steps first."""
     x, indices = a.view("self"), a.lengths_among("indices")
-    place = next(k for k, index in enumerate(indices) if isinstance(index, Lengths))
-    others = [(k, index) for k, index in enumerate(indices) if k != place and index is not None]
+    places = [k for k, index in enumerate(indices) if isinstance(index, Lengths)]
+    others = [(k, index) for k, index in enumerate(indices) if k not in places and index is not None]
+    if len(places) != 1 or len(others) != 1 or len(indices) > len(x.axes):
+        raise a.trace.refused("it takes steps of sequences by their lengths", LENGTHS_REMEDY)
+    (place,) = places
     _check_last(a, x, place, indices[place])
-    if len(others) != 1 or x.axes[others[0][0]] is not Axis.BATCH or not _counts(others[0][1], x.batch):
+    if x.axes[others[0][0]] is not Axis.BATCH or not _counts(others[0][1], x.batch):
         raise a.trace.refused("it takes steps of sequences by their lengths", LENGTHS_REMEDY)
     return slicing.select(a.trace, x, place, x.shape[place] - 1)
 
