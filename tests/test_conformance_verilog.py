@@ -116,6 +116,9 @@ def recurrent_cases() -> Iterator[Case]:
     yield Case("rnn", (5, 2), [rnn("a", 2, 3)], part="LFE5U-85F")
     yield Case("gru_of_tables", (4, 2), [gru("a", 2, 2)], lut_product_bits=16)
     yield Case("lstm_of_tables_shared", (4, 2), [lstm("a", 2, 2)], lut_product_bits=16, reuse_factor=2)
+    wide, fast = types("fixed<16,6,RND,SAT>"), {"part": "xcvu13p", "clock_period_ns": 2.2}
+    yield Case("gru_cut_inside", (3, 2), [gru("a", 2, 2)], wide, **fast)
+    yield Case("lstm_cut_inside_shared", (3, 2), [lstm("a", 2, 2)], wide, reuse_factor=2, **fast)
     yield Case("rnn_clipped", (3, 2), [rnn("a", 2, 2, clip=1.0)], multipliers="dsp")
     yield Case("rnn_one_step", (1, 2), [rnn("a", 2, 2, **BACKWARDS)], clock_period_ns=2.5, part="xcvu13p")
 

@@ -28,6 +28,7 @@ ROUND = DelayModel(
             carry_out_ns=0.25,
             dsp_multiply_ns=4.0,
             dsp_cascade_ns=2.0,
+            dsp_to_flip_flop_ns=0.3,
             dsp_to_product_register_ns=2.0,
             dsp_from_product_register_ns=2.0,
             bram_clock_to_out_ns=2.0,

@@ -7,6 +7,7 @@ import random
 from contextlib import suppress
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -14,19 +15,33 @@ from hypothesis import strategies as st
 from loopwire.datapath.dsp_adders import with_dsp_adders
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
 from loopwire.datapath.merge_addends import merge_addends
-from loopwire.datapath.ops import Constant, Datapath, Feedback, Operation, Products, ShiftAdd, Signal
+from loopwire.datapath.ops import (
+    Constant,
+    Datapath,
+    Feedback,
+    Multiply,
+    MultiplyAdd,
+    Operation,
+    Products,
+    ShiftAdd,
+    Signal,
+    TableLookup,
+)
 from loopwire.datapath.rotate_states import rotations
 from loopwire.devices import find_part
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
-from loopwire.ir.types import FixedType
+from loopwire.ir.types import FixedType, Overflow, Rounding
+from loopwire.layers.model import chain
+from loopwire.layers.roles import LayerTypes, Role
 from loopwire.passes.lower import lower
 from loopwire.timing import routing_delays
-from loopwire.timing.operation_delays import operation_delay_ns
+from loopwire.timing.operation_delays import cut_delays_ns, operation_delay_ns, to_flip_flop_ns
 from loopwire.timing.pipeline import Pipeline
 from loopwire.timing.routing_delays import RoutingDelays
 from loopwire.timing.scheduler import schedule
 from test_expand import SOLVERS, only_datapath, random_model, random_types
+from test_passes import gru
 
 DELAYS = DelayModel(find_part("xcku115-flvb2104-2-i"))
 EPSILON_NS = 1e-9
@@ -53,11 +68,15 @@ def assert_in_time(pipeline: Pipeline, budget_ns: float, input_ns: float) -> Non
         if isinstance(operation.kind, ShiftAdd):
             assert placement.staged is not None
             assert placement.time[0] == placement.first_stage + placement.staged.latency_stages
+        elif placement.time[0] > placement.first_stage:
+            cut_ns = cut_delays_ns(operation, DELAYS)
+            assert cut_ns is not None
+            assert start_ns + cut_ns[0] <= budget_ns + EPSILON_NS
+            assert placement.time == (placement.first_stage + 1, cut_ns[1])
         else:
             end_ns = start_ns + operation_delay_ns(operation, DELAYS)
-            assert placement.time[0] == placement.first_stage
             assert end_ns <= placement.time[1] + EPSILON_NS, f"{operation.result.name} is there sooner than it can be"
-        assert placement.time[1] <= budget_ns + EPSILON_NS
+        assert placement.time[1] + to_flip_flop_ns(operation, DELAYS) <= budget_ns + EPSILON_NS
         there[operation.result] = placement.time
     for feedback in pipeline.datapath.feedbacks:
         stage, _ = there[feedback.following]
@@ -188,6 +207,19 @@ def test_a_state_is_registered_on_its_way_to_the_rows_of_a_matrix(monkeypatch: p
         assert pipeline.loop_latency <= in_front
         shorter += pipeline.loop_latency < in_front
     assert shorter
+
+
+def test_products_and_tables_of_two_roms_are_cut_inside_where_a_stage_is_short() -> None:
+    types = dict.fromkeys(Role, FixedType(16, 6, rounding=Rounding.RND, overflow=Overflow.SAT))
+    model = chain("m", (3, 2), (gru(np.random.default_rng(1), 2),), "test")
+    datapath = with_dsp_adders(only_datapath(lower(model, FixedType(16, 6), lambda layer: LayerTypes(types))), DELAYS)
+    inside = {}
+    for period_ns in (2.3, 30.0):
+        assert_schedule_holds(datapath, period_ns, 1)
+        placements = schedule(datapath, DELAYS, period_ns, (0, 0.0)).placements
+        several = {op for op, placement in placements.items() if placement.first_stage < placement.time[0]}
+        inside[period_ns] = {type(op.kind) for op in several}
+    assert inside == {2.3: {Products, Multiply, MultiplyAdd, TableLookup}, 30.0: set()}
 
 
 def test_a_clock_too_fast_for_an_operation_is_refused() -> None:

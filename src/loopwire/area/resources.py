@@ -76,6 +76,7 @@ class _Estimator:
         """Yield all that the engine is made of."""
         for operation in self._datapath.operations:
             yield from (Part(operation.result.layer, *counted) for counted in self._operation(operation))
+            yield Part(operation.result.layer, LutKind.MEMORY, Resources(ffs=self._bits_inside(operation)))
         for feedback in self._datapath.feedbacks:
             yield from (Part(feedback.read.layer, *counted) for counted in self._state(feedback))
         yield from self._registers()
@@ -194,6 +195,23 @@ class _Estimator:
                 yield LutKind.TABLE, Resources(luts=result.count * self._table_luts(kind.form))
             case _:
                 assert_never(kind)
+
+    def _bits_inside(self, operation: Operation) -> int:
+        """Return the bits of the registers inside a product or a table."""
+        placement, result = self._pipeline.placements[operation], operation.result
+        if placement.first_stage == placement.time[0]:
+            return 0
+        match operation.kind:
+            case dp.Products() | dp.Multiply():
+                return self._bits[result]
+            case dp.MultiplyAdd():
+                return self._bits[result] + self._bits[operation.operands[2]]
+            case dp.TableLookup(form=form):
+                return result.count * (form.base_bits + form.offset_bits)
+            case dp.ShiftAdd() | dp.Wire() | dp.Timed() | dp.Logic():
+                return 0
+            case _:
+                assert_never(operation.kind)
 
     def _limited(self, operation: Operation, low: int, high: int) -> Iterable[Counted]:
         """Yield what brings numbers between limits."""

@@ -8,7 +8,7 @@ operation; they begin as numbers of which it makes the initial state.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import assert_never
 
@@ -19,6 +19,7 @@ from loopwire.datapath.loops import looped
 from loopwire.datapath.ops import Datapath, Feedback, Operation, Signal
 from loopwire.datapath.rewrite import in_order, without_unused
 from loopwire.ir.fixed_point import Integers, overflow
+from loopwire.ir.types import Rounding
 
 
 def rotations(datapath: Datapath) -> Iterator[Datapath]:
@@ -26,38 +27,41 @@ def rotations(datapath: Datapath) -> Iterator[Datapath]:
 
     Only those that matrices multiply: in what follows is all the time of a loop. Other states wait in registers anyway.
     """
-    read = {feedback.read for feedback in datapath.feedbacks}
-    while (rotated := _rotated(datapath, read)) is not datapath:
+    moving = {feedback.read for feedback in datapath.feedbacks if _is_multiplied(datapath, feedback.read)}
+    begun = {feedback.read for feedback in datapath.feedbacks}
+    while (rotated := _rotated(datapath, moving, begun)) is not datapath:
         yield rotated
         datapath = rotated
-        read |= {feedback.read for feedback in datapath.feedbacks}
 
 
-def _rotated(datapath: Datapath, read: Set[Signal]) -> Datapath:
-    """Return the datapath with each state one operation earlier; `read` are all that were states: what makes one of
-    them begins a step already. A constant operand is no state.
+def _rotated(datapath: Datapath, moving: set[Signal], begun: set[Signal]) -> Datapath:
+    """Return the datapath with each state of `moving` one operation earlier; those that take its place move next.
+
+    What makes one of `begun`, of all that were states, begins a step already. A constant operand is no state.
     """
     last_of = {op.result: op for op in looped(datapath)}
     constants = {op.result for op in datapath.operations if isinstance(op.kind, dp.Constant)}
     for feedback in datapath.feedbacks:
         last = last_of.get(feedback.following)
-        initial = _operands_of(last, feedback.initial) if last and constants.isdisjoint(last.operands) else None
-        if last and initial and last.result not in read and _is_multiplied(datapath, feedback.read):
+        if last is None or feedback.read not in moving or last.result in begun:
+            continue
+        initial = _operands_of(last, feedback.initial) if constants.isdisjoint(last.operands) else None
+        if initial:
             stored = [_stored(operand, begin, feedback) for operand, begin in zip(last.operands, initial, strict=True)]
+            moving.update(each.read for each in stored)
             datapath = _with_stored(datapath, feedback, last, stored)
+    begun.update(feedback.read for feedback in datapath.feedbacks)
     return datapath
 
 
 def _is_multiplied(datapath: Datapath, state: Signal) -> bool:
-    """Say whether a matrix multiplies a state as it is, or what the operation that begins a step makes of it."""
-    for reader in datapath.readers.get(state, []):
-        match reader and reader.kind:
-            case dp.ShiftAdd() | dp.Products():
-                return True
-            case dp.Join() | dp.View() | dp.Select() | dp.Bound() | dp.Round() | dp.AddSub() | dp.TableEnds():
-                if reader and _is_multiplied(datapath, reader.result):
-                    return True
-    return False
+    """Say whether a matrix multiplies a state, alone or joined to others."""
+    readers = [reader for reader in datapath.readers.get(state, []) if reader is not None]
+    return any(
+        isinstance(reader.kind, dp.ShiftAdd | dp.Products)
+        or (isinstance(reader.kind, dp.Join | dp.View | dp.Select) and _is_multiplied(datapath, reader.result))
+        for reader in readers
+    )
 
 
 def _with_stored(datapath: Datapath, feedback: Feedback, last: Operation, stored: list[Feedback]) -> Datapath:
@@ -89,7 +93,15 @@ def _operands_of(last: Operation, result: Integers) -> list[Integers] | None:
         case dp.Bound():
             return [result] if (overflow(result, kind.to) == result).all() else None
         case dp.Round():
-            return [result.astype(object) << kind.dropped] if kind.dropped >= 0 else None
+            # A truncation's half is what a product before it adds to round.
+            half = 1 << (kind.dropped - 1) if kind.dropped > 0 and kind.mode is Rounding.TRN else 0
+            return [(result.astype(object) << kind.dropped) + half] if kind.dropped >= 0 else None
+        case dp.Multiply():
+            nothing = np.zeros_like(result)
+            return [nothing, nothing] if (result == kind.added).all() else None
+        case dp.MultiplyAdd():
+            nothing, divides = np.zeros_like(result), not (result % (1 << kind.shift)).any()
+            return [nothing, nothing, result >> kind.shift] if divides else None
         case dp.AddSub():
             divides = not (result % (1 << kind.left_shift)).any()
             return [result >> kind.left_shift, np.zeros_like(result)] if divides else None

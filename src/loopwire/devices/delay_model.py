@@ -141,6 +141,17 @@ class DelayModel:
         delays = self._delays
         return delays.net_ns + delays.dsp_multiply_ns + (self.dsp_blocks(width_a, width_b) - 1) * delays.dsp_cascade_ns
 
+    def cut_dsp_multiplier(self, width_a: int, width_b: int) -> tuple[float, float] | None:
+        """Such a product up to the registers behind the blocks' multipliers, and from these on; None without them.
+
+        Synthesis of AMD parts takes a register behind a product into its block (UG901, MREG of UG579).
+        """
+        delays = self._delays
+        if not self.device.dsp_has_adder:
+            return None
+        cascades_ns = (self.dsp_blocks(width_a, width_b) - 1) * delays.dsp_cascade_ns
+        return delays.net_ns + delays.dsp_to_product_register_ns, delays.dsp_from_product_register_ns + cascades_ns
+
     def dsp_blocks(self, width_a: int, width_b: int) -> int:
         """DSP blocks of one product; wider factors are cut into digits, all but the first without a sign."""
         wide, narrow = self.device.dsp_a_bits, self.device.dsp_b_bits

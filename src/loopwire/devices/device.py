@@ -64,6 +64,8 @@ class Delays:
     """A DSP block from a multiplier input through its adder, if it has one, to its output, without registers."""
     dsp_cascade_ns: float
     """What each further DSP block adds to a product summed over several."""
+    dsp_to_flip_flop_ns: float
+    """From the output of a DSP block to a flip-flop in a slice, beyond what `dsp_multiply_ns` has of it."""
     dsp_to_product_register_ns: float
     """Setup of the register behind a DSP block's multiplier, from the multiplier's input."""
     dsp_from_product_register_ns: float

@@ -44,15 +44,16 @@ class Planner:
             datapath = replace(datapath, channels=self.knobs.channels)
         # A step comes from registers of the feeder; of shared hardware, a sequencer chooses the word.
         input_time = (self._input_stage(), 0.0) if sharing.is_parallel else (0, self.delays.gate())
-        choices = alternatives(datapath, self.delays)
 
-        def quickest(some: Sequence[Datapath]) -> list[Pipeline]:
-            made = [schedule(choice, self.delays, self.clock_period_ns, input_time) for choice in some]
-            return sorted(made, key=lambda pipeline: (pipeline.loop_latency, pipeline.depth))[:1]
+        def scheduled(choices: Sequence[Datapath]) -> list[Pipeline]:
+            made = [schedule(choice, self.delays, self.clock_period_ns, input_time) for choice in choices]
+            return sorted(made, key=lambda pipeline: (pipeline.loop_latency, pipeline.depth))
 
+        straight = scheduled(alternatives(datapath, self.delays))
+        best = straight[0]
         # States are stored earlier for a shorter loop alone.
-        candidates = quickest(choices) + quickest(stored_earlier(choices))
-        return min(candidates, key=lambda pipeline: pipeline.loop_latency)
+        near = [pipeline.datapath for pipeline in straight if pipeline.loop_latency == best.loop_latency > 1]
+        return min([best, *scheduled(stored_earlier(near))], key=lambda pipeline: pipeline.loop_latency)
 
     def _input_stage(self) -> int:
         """Return in which stage a step's vector is there: in a second one where to choose and to read it takes long."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from loopwire.datapath import ops as dp
+from loopwire.datapath.lut_products import dsp_blocks
 from loopwire.datapath.ops import Operation, Signal
 from loopwire.devices.delay_model import DelayModel
+from loopwire.ir.table_form import TableForm
 from loopwire.ir.types import Overflow, Rounding
 
 
@@ -50,14 +54,12 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
         case dp.TableEnds() | dp.Select():
             return delays.mux2(result.width)
         case dp.TableIndex():
-            subtracter_bits, covered = kind.form.subtracter_bits, kind.form.index_bits
-            subtract_ns = delays.adder(subtracter_bits) if subtracter_bits > delays.device.lut_inputs else 0.0
-            return subtract_ns + delays.saturate(max(widths[0], covered + 1), covered)
+            return _index_ns(operation, kind.form, delays)
         case dp.TableLookup():
             form = kind.form
             if not form.offset:
                 return delays.rom(len(form.base), form.base_bits)
-            larger, smaller = sorted(((len(form.base), form.base_bits), (len(form.offset), form.offset_bits)))[::-1]
+            larger, smaller = _roms(form)
             if delays.device.lut_inputs >= 6:
                 # The larger ROM's last multiplexer shares the adder's look-up tables: two data, a select, the addend.
                 larger = (-(-larger[0] // 2), larger[1])
@@ -76,6 +78,52 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
             raise AssertionError("what multiplies a matrix is chosen by now")
         case dp.ShiftAdd():
             raise AssertionError("a shift-add tree is staged, not timed as one")
+
+
+def cut_delays_ns(operation: Operation, delays: DelayModel) -> tuple[float, float] | None:
+    """Return the time up to a register inside an operation and the time from there, or None where there can be none.
+
+    It is behind the multipliers of DSP blocks, and before the adder of a table of two ROMs.
+    """
+    kind = operation.kind
+    match kind:
+        case dp.Products() | dp.Multiply() | dp.MultiplyAdd():
+            whole = isinstance(kind, dp.Products) and kind.lut_rows > 0
+            if whole or not dsp_blocks(operation, delays):
+                return None
+            return delays.cut_dsp_multiplier(*(_factor_bits(factor) for factor in operation.operands[:2]))
+        case dp.TableLookup(form=form) if form.offset:
+            return max(delays.rom(*rom) for rom in _roms(form)), delays.adder(form.base_bits)
+        case dp.ShiftAdd() | dp.Wire() | dp.Timed() | dp.Logic():
+            return None
+        case _:
+            assert_never(kind)
+
+
+def _roms(form: TableForm) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the entries and the bits of the larger of two ROMs, and those of the other."""
+    smaller, larger = sorted(((len(form.base), form.base_bits), (len(form.offset), form.offset_bits)))
+    return larger, smaller
+
+
+def to_flip_flop_ns(operation: Operation, delays: DelayModel) -> float:
+    """Return what the wire from a result to its register takes: of a DSP block, none is in the same slice."""
+    return delays.device.delays.dsp_to_flip_flop_ns if dsp_blocks(operation, delays) else 0.0
+
+
+def _index_ns(operation: Operation, form: TableForm, delays: DelayModel) -> float:
+    """Return the time of a clamped index: its difference and its clamp's tests side by side, then the choice.
+
+    Whether a number is beyond a table that holds all numbers of a type is told by its upper bits, else by comparators.
+    """
+    (a,) = operation.operands
+    bits = form.index_bits
+    subtract_ns = delays.adder(form.subtracter_bits) if form.subtracter_bits > delays.device.lut_inputs else 0.0
+    if a.low >= form.clamp_low and a.high <= form.clamp_high:
+        return subtract_ns
+    if form.covered:
+        return subtract_ns + delays.saturate(max(a.width, bits + 1), bits)
+    return max(subtract_ns, delays.adder(a.width)) + delays.mux2(bits)
 
 
 def _selection_ns(choices: int, delays: DelayModel) -> float:

@@ -27,7 +27,8 @@ Time = tuple[int, float]
 class Placement:
     """Where an operation works: operands are read in `first_stage`, the result is there in `time`.
 
-    Only a shift-add tree spans several stages; `staged` holds its registers.
+    A shift-add tree spans several stages, and `staged` holds its registers; a product and a table of two ROMs may span
+    two, with registers inside.
     """
 
     first_stage: int

@@ -19,7 +19,7 @@ from loopwire.datapath.ops import Datapath, Feedback, Operation, Signal
 from loopwire.datapath.sharing import Sharing
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
-from loopwire.timing.operation_delays import operation_delay_ns
+from loopwire.timing.operation_delays import cut_delays_ns, operation_delay_ns, to_flip_flop_ns
 from loopwire.timing.pipeline import Cut, Pipeline, Placement, Time
 from loopwire.timing.routing_delays import RoutingDelays, routing_delays
 
@@ -71,16 +71,11 @@ class _Scheduler:
         self._depends = datapath.dependences
         self._groups = feedback_groups(datapath)
         self._group_of = looped(datapath)
-        self._critical: tuple[Group, ...] = ()
 
     def pipeline(self, least_loop_latency: int) -> Pipeline:
         self._require_time()
         least_loop_latency = max(least_loop_latency, self._sharing.cycles)
-        latencies = {group: self._group_latency(group) for group in self._groups}
-        loop_latency = max([least_loop_latency, *latencies.values()])
-        longest = max(latencies.values(), default=1)
-        if not self._datapath.in_memories:
-            self._critical = tuple(group for group, latency in latencies.items() if latency == longest > 1)
+        loop_latency = max([least_loop_latency, *map(self._group_latency, self._groups)])
         while True:
             for patience in range(loop_latency + 1):
                 pipeline = self._attempt(loop_latency, patience)
@@ -196,7 +191,8 @@ class _Scheduler:
                     ends_ns[feedback.following] += self._routing.travelled_ns[feedback]
             # In a loop of one cycle the state's register keeps what it has: its clock enable does that, no gate.
             hold_ns = self._hold_ns if loop_latency > 1 else 0.0
-            late = any(ns + hold_ns > self._budget_ns for ns in ends_ns.values())
+            select_ns = self._delays.fanout(sum(signal.bits for signal in crossing)) + hold_ns
+            late = select_ns > self._budget_ns or any(ns + hold_ns > self._budget_ns for ns in ends_ns.values())
             if possible and not late:
                 cuts.append(Cut(place, tuple(crossing)))
         return min(cuts, key=lambda cut: sum(v.bits for v in cut.signals), default=None)
@@ -234,7 +230,7 @@ class _Scheduler:
                 continue
             # A step's number is there when its input is.
             reads = (self._datapath.x,) if isinstance(operation.kind, dp.StepRom | dp.WordRom) else operation.operands
-            given = self._given(operation, {v: times[v] for v in reads if v in times})
+            given = max((times[v] for v in reads if v in times), default=BEFORE_ALL)
             if given == BEFORE_ALL:
                 placements[operation] = Placement(BEFORE_ALL[0], BEFORE_ALL)
                 continue
@@ -244,15 +240,6 @@ class _Scheduler:
             times[operation.result] = placements[operation].time
         return placements
 
-    def _given(self, operation: Operation, times: Mapping[Signal, Time]) -> Time:
-        """Return when an operation has its operands; in the longest loop, what comes in last comes off a register."""
-        given = max(times.values(), default=BEFORE_ALL)
-        group = self._group_of.get(operation)
-        if group not in self._critical:
-            return given
-        inside = [time for v, time in times.items() if not self._depends.get(v, frozenset()).isdisjoint(group)]
-        return given if given in inside or given[1] == 0 else (given[0] + 1, 0.0)
-
     def _placement(self, operation: Operation, given: Time, tight: int | None = None) -> Placement:
         """Return where an operation works; in stage `tight`, what it leaves of the time is enough to hold a loop."""
         place, ns = given
@@ -261,8 +248,12 @@ class _Scheduler:
             return Placement(place, (place + staged.latency_stages, staged.end_ns), staged)
         delay_ns = operation_delay_ns(operation, self._delays)
         # A wire that is too long for the clock anyway keeps nothing from being placed.
-        delay_ns = min(delay_ns + self._routing.left_ns[operation], self._budget_ns)
-        while ns + delay_ns > self._budget_ns - (self._hold_ns if place == tight and delay_ns else 0.0):
+        delay_ns = max(delay_ns, min(delay_ns + self._routing.left_ns[operation], self._budget_ns))
+        register_ns = to_flip_flop_ns(operation, self._delays)
+        cut_ns = cut_delays_ns(operation, self._delays)
+        while ns + delay_ns > self._budget_ns - max(register_ns, self._hold_ns if place == tight and delay_ns else 0.0):
+            if cut_ns and self._may_cut(ns, operation, cut_ns, place, tight):
+                return Placement(place, (place + 1, cut_ns[1]))
             place, ns = place + 1, 0.0
         match operation.kind:
             case dp.WordRom():
@@ -277,6 +268,16 @@ class _Scheduler:
                 return Placement(place, (place, ns + delay_ns))
             case _:
                 assert_never(operation.kind)
+
+    def _may_cut(
+        self, ns: float, operation: Operation, cut_ns: tuple[float, float], place: int, tight: int | None
+    ) -> bool:
+        """Say whether an operation fits with a register inside it; none is where a loop holds."""
+        before_ns, after_ns = cut_ns
+        hold_ns = self._hold_ns if place + 1 == tight else 0.0
+        register_ns = to_flip_flop_ns(operation, self._delays)
+        fits_before = ns + self._routing.left_ns[operation] + before_ns <= self._budget_ns
+        return place != tight and fits_before and after_ns + max(register_ns, hold_ns) <= self._budget_ns
 
     def _stage(self, operation: Operation, start_ns: float) -> StagedTree:
         assert isinstance(operation.kind, dp.ShiftAdd)
@@ -304,9 +305,12 @@ class _Scheduler:
             )
 
     def _uncut_ns(self, operation: Operation) -> float:
-        """Return what an operation takes of a stage at least: a tree is cut between its adders, all else is whole."""
+        """Return what an operation takes of a stage at least: a tree is cut between its adders."""
         if not isinstance(operation.kind, dp.ShiftAdd):
-            return operation_delay_ns(operation, self._delays)
+            register_ns = to_flip_flop_ns(operation, self._delays)
+            whole_ns = operation_delay_ns(operation, self._delays) + register_ns
+            cut_ns = cut_delays_ns(operation, self._delays)
+            return min(whole_ns, max(cut_ns[0], cut_ns[1] + register_ns)) if cut_ns else whole_ns
         widths = [node.adder_width for node in operation.kind.tree.nodes]
         return self._delays.adders(max(widths), 1) if widths else 0.0
 

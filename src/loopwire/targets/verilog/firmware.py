@@ -140,7 +140,7 @@ class _Writer:
     device: Device
     wanted_name: str
     files: dict[str, str] = field(default_factory=dict)
-    _tables: dict[TableForm, Identifier] = field(default_factory=dict)
+    _tables: dict[tuple[TableForm, bool], Identifier] = field(default_factory=dict)
     _layers: dict[Identifier, str] = field(default_factory=dict)
     _layer_names: LayerNames = field(default_factory=LayerNames)
 
@@ -214,12 +214,13 @@ class _Writer:
             self.files[f"{names[module.layer]}.sv"] = text
         self.files[f"{name}.sv"] = engine_module(name, pipeline, timing, modules, names, ports, fresh)
 
-    def table(self, form: TableForm) -> Identifier:
+    def table(self, form: TableForm, registered: bool) -> Identifier:
         """Return the name of a table's module, writing it at first use."""
-        if form not in self._tables:
-            self._tables[form] = self._names.unique(f"{self.name}_{form.function}", "_base", "_offset")
-            self.files.update(table_module(self._tables[form], form))
-        return self._tables[form]
+        key = form, registered
+        if key not in self._tables:
+            self._tables[key] = self._names.unique(f"{self.name}_{form.function}", "_base", "_offset")
+            self.files.update(table_module(self._tables[key], form, registered))
+        return self._tables[key]
 
 
 @dataclass
@@ -229,8 +230,8 @@ class _LayerLibrary:
     design: _Writer
     layer: Identifier
 
-    def table(self, form: TableForm) -> Identifier:
-        return self.design.table(form)
+    def table(self, form: TableForm, registered: bool) -> Identifier:
+        return self.design.table(form, registered)
 
     def tree(self, name: str, staged: StagedTree, about: str, apart: bool) -> Identifier:
         module = self.design._names.unique(f"{self.layer}_{name}")

@@ -15,7 +15,7 @@ from loopwire.datapath.sharing import Sharing
 from loopwire.hdl.expressions import as_signed, concatenation, literal, resized
 from loopwire.hdl.layout import element_of, loop, nested, wrapped
 from loopwire.targets.verilog.numbers import beyond_table, bit, bounded, rounded, shifted, table_cell
-from loopwire.targets.verilog.parts import Library, Text, each_element, packed
+from loopwire.targets.verilog.parts import Library, Text, each_element, each_registered, packed
 from loopwire.targets.verilog.products import lut_product, matrix_statements, signed_factor, tree_statements
 from loopwire.targets.verilog.table_module import cell_bits, result_type
 from loopwire.targets.verilog.turns import accumulate, chunk, columns, gather, tile, word_rom
@@ -42,6 +42,8 @@ def statements(
     """
     kind, out = operation.kind, operation.result
     width, place = out.width, placement.first_stage
+    registered = placement.time[0] > place
+    """Whether the operation is cut inside, where it is one that can be."""
 
     def element(operand: Signal, index: str, to_width: int) -> str:
         single = "0" if operand.count == 1 else index
@@ -116,7 +118,7 @@ def statements(
         case dp.ShiftAdd():
             return tree_statements(kind.tree, operation, placement, result, text, library)
         case dp.Products():
-            return matrix_statements(kind, operation, result, text)
+            return matrix_statements(kind, operation, result, text, registered)
         case dp.Multiply(in_luts=True):
             indices = ("0" if v.count == 1 else "k" for v in operation.operands)
             factors = [f"{text(v)}[{index}]" for v, index in zip(operation.operands, indices, strict=True)]
@@ -131,11 +133,22 @@ def statements(
                     before_loop.append(f"wire [{v.width - 1}:0] {result}_factor = {factor};")
                     factor = f"{result}_factor"
                 factors.append(signed_factor(v, factor, width))
+            product, added = f"{factors[0]} * {factors[1]}", ""
             if isinstance(kind, dp.MultiplyAdd):
-                added = f" + {shifted(element(operation.operands[2], 'k', width), kind.shift)}"
-            else:
-                added = f" + {literal(kind.added, width)}" if kind.added else ""
-            return [*before_loop, *each(f"{factors[0]} * {factors[1]}{added}")]
+                added = shifted(element(operation.operands[2], "k", width), kind.shift)
+            elif kind.added:
+                added = literal(kind.added, width)
+            if registered and not added:
+                return [*before_loop, *each_registered(out, result, product)]
+            if registered:
+                before_loop.append(f"logic [{out.count - 1}:0][{width - 1}:0] {result}_product;")
+                before_loop += each_registered(out, f"{result}_product", product)
+                product = f"{result}_product[k]"
+                if isinstance(kind, dp.MultiplyAdd):
+                    before_loop.append(f"logic [{out.count - 1}:0][{width - 1}:0] {result}_added;")
+                    before_loop += each_registered(out, f"{result}_added", added)
+                    added = f"{result}_added[k]"
+            return [*before_loop, *each(f"{product} + {added}" if added else product)]
         case dp.AddSub():
             left, right = (
                 shifted(element(v, "k", width), shift)
@@ -167,14 +180,15 @@ def statements(
             return each(f"{ends} : {kept}")
         case dp.TableLookup():
             (cell,) = operation.operands
-            module, y = library.table(kind.form), result_type(kind.form)
+            module, y = library.table(kind.form, registered), result_type(kind.form)
+            clock = ".aclk, " if registered else ""
             index = resized(f"{text(cell)}[k]", cell.width, False, cell_bits(kind.form))
             # A table holds results for all of its operand's type, whose ends the operand may never reach.
             unused = [f"  wire unused = &{{1'b0, y[{y.width - 1}:{width}]}};"] if y.width > width else []
             return [
                 f"for (genvar k = 0; k < {out.count}; k++) begin : gen_{result}",
                 f"  logic [{y.width - 1}:0] y;",
-                f"  {module} lookup (.cell_index({index}), .y(y));",
+                f"  {module} lookup ({clock}.cell_index({index}), .y(y));",
                 *unused,
                 f"  assign {result}[k] = {resized('y', y.width, y.signed, width)};",
                 "end",

@@ -17,8 +17,8 @@ from loopwire.text.names import FileName
 class Library(Protocol):
     """Modules and files that operations instantiate, each written once."""
 
-    def table(self, form: TableForm) -> Identifier:
-        """Return the name of a table's module."""
+    def table(self, form: TableForm, registered: bool) -> Identifier:
+        """Return the name of a table's module, with registers behind its ROMs or without any."""
         ...
 
     def tree(self, name: str, staged: StagedTree, about: str, apart: bool) -> Identifier:
@@ -30,14 +30,23 @@ class Library(Protocol):
         ...
 
 
+CHOICE_OF_ELEMENT = r"\bk\b"
 Text = Callable[[Signal], str]
 """The expression of an operand, as an array, in the operation's stage."""
+
+
+def each_registered(out: Signal, result: str, expression: str) -> list[str]:
+    """Drive every element, of index k, by a register."""
+    if out.count == 1:
+        return [f"always_ff @(posedge aclk) {result}[0] <= {re.sub(CHOICE_OF_ELEMENT, '0', expression)};"]
+    head = f"for (int k = 0; k < {out.count}; k++)"
+    return ["always_ff @(posedge aclk)", *nested([head], f"{result}[k] <= {expression};")]
 
 
 def each_element(out: Signal, result: str, expression: str) -> list[str]:
     """Drive every element, of index k."""
     if out.count == 1:
-        only = re.sub(r"\bk\b", "0", expression)
+        only = re.sub(CHOICE_OF_ELEMENT, "0", expression)
         first, *further = wrapped(f"assign {result}[0] = {only};")
         return [first, *(f"    {part}" for part in further)]
     head = f"for (int k = 0; k < {out.count}; k++)"

@@ -45,8 +45,11 @@ def tree_statements(
     return lines
 
 
-def matrix_statements(kind: Products, operation: Operation, result: str, text: Text) -> list[str]:
-    """Multiply all elements of a matrix with those of a vector: the last rows in look-up tables."""
+def matrix_statements(kind: Products, operation: Operation, result: str, text: Text, registered: bool) -> list[str]:
+    """Multiply all elements of a matrix with those of a vector: the last rows in look-up tables.
+
+    With `registered` registers are behind the products, all of which DSP blocks make.
+    """
     (matrix, x), out = operation.operands, operation.result
     n = x.count
     rows, (col, cols) = matrix.count // n, loop("col", n)
@@ -65,7 +68,8 @@ def matrix_statements(kind: Products, operation: Operation, result: str, text: T
         place = element_of(row, n, col)
         weight = signed_factor(matrix, f"{text(matrix)}[{place}]", out.width)
         factor = signed_factor(x, f"{text(x)}[{col}]", out.width)
-        lines += ["always_comb", *nested([*outer, *cols], f"{part}[{place}] = {weight} * {factor};")]
+        process, becomes = ("always_ff @(posedge aclk)", "<=") if registered else ("always_comb", "=")
+        lines += [process, *nested([*outer, *cols], f"{part}[{place}] {becomes} {weight} * {factor};")]
         parts.append((part, in_dsps))
     if len(parts) == 1:
         return lines

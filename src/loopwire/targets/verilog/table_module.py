@@ -27,9 +27,10 @@ def result_type(form: TableForm) -> FixedType:
     return FixedType.holding(low, high, form.out.fraction)
 
 
-def table_module(name: Identifier, form: TableForm) -> Mapping[str, str]:
-    """Return the module's file and those of its ROMs, by name."""
+def table_module(name: Identifier, form: TableForm, registered: bool) -> Mapping[str, str]:
+    """Return the module's file and those of its ROMs, by name; with `registered`, y is there a cycle later."""
     assert form.symmetry is None, "folded tables are not written yet"
+    assert form.offset or not registered, "a register is between two ROMs and their adder"
     bits, y = cell_bits(form), result_type(form)
     base = FixedType.holding(min(form.base), max(form.base), 0)
     total = FixedType.holding(min(form.base), max(form.base) + max(form.offset, default=0), 0)
@@ -39,6 +40,7 @@ def table_module(name: Identifier, form: TableForm) -> Mapping[str, str]:
         f"// within {form.max_error_steps:.3f} steps of {step_out:g}: {form.entries} entries, {form.rom_bits} bits.",
         KEPT,
         f"module {name} (",
+        *(["    input  logic aclk,"] if registered else []),
         f"    input  logic [{bits - 1}:0] cell_index,   // in steps of {step_in * 2**form.dropped_bits:g}",
         f"    output logic [{y.width - 1}:0] y",
         ");",
@@ -59,8 +61,17 @@ def table_module(name: Identifier, form: TableForm) -> Mapping[str, str]:
             f"  logic [{width - 1}:0] offset [0:{len(form.offset) - 1}];",
             f'  initial $readmemh("{name}_offset.hex", offset);',
             f"  logic [{total.width - 1}:0] total;",
-            f"  assign total = {base_value} + {resized(f'offset[{index}]', width, False, total.width)};",
         ]
+        terms = base_value, resized(f"offset[{index}]", width, False, total.width)
+        if registered:
+            lines += [
+                f"  logic [{total.width - 1}:0] base_q, offset_q;",
+                "  always_ff @(posedge aclk) begin",
+                *(f"    {q} <= {term};" for q, term in zip(("base_q", "offset_q"), terms, strict=True)),
+                "  end",
+            ]
+            terms = "base_q", "offset_q"
+        lines.append(f"  assign total = {' + '.join(terms)};")
     else:
         lines += [f"  logic [{total.width - 1}:0] total;", f"  assign total = {base_value};"]
     shifted = f"$signed(total) >>> {form.guard_bits}" if total.signed else f"total >> {form.guard_bits}"

@@ -1,0 +1,226 @@
+"""The least loop latency and depth of a datapath, by an exact solver: register placement as difference constraints.
+
+An operation works in a stage σ, and its result is there e nanoseconds after the stage's clock edge. With a stage's time
+B, an operation of delay d behind another one (σ', e') needs B σ + e - d ≥ B σ' + e', e - d ≥ 0 and e ≤ B: in another
+stage it then begins with a register. A state that is read in stage E is there again by the end of stage E + L - 1. A
+loop that waits holds what crosses from one stage to the next, behind a gate: in stage Q - 1 nothing of the loop ends
+later than B less that gate. The solver (HiGHS, by scipy.optimize.milp) minimises L, then the depth.
+
+Wires longer than an average one are left out: it is for parts without `net_reach_ns`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import coo_array
+
+from loopwire.cmvm.staging import stage
+from loopwire.datapath import ops as dp
+from loopwire.datapath.loops import Group, feedback_groups, leading_to
+from loopwire.datapath.ops import Datapath, Operation, Signal
+from loopwire.devices.delay_model import DelayModel
+from loopwire.timing.operation_delays import cut_delays_ns, operation_delay_ns, to_flip_flop_ns
+
+HORIZON = 60
+"""Stages that no schedule here needs."""
+SLACK_NS = 1e-7
+"""What the solver's tolerance may be wrong by, of a stage."""
+Terms = Mapping[int, float]
+
+
+@dataclass
+class _Program:
+    """A mixed-integer program: variables by number, and rows a · v ≥ least."""
+
+    lows: list[float] = field(default_factory=list)
+    highs: list[float] = field(default_factory=list)
+    whole: list[int] = field(default_factory=list)
+    rows: list[tuple[Terms, float]] = field(default_factory=list)
+
+    def variable(self, low: float, high: float, whole: bool = False) -> int:
+        """Return a new variable."""
+        self.lows.append(low)
+        self.highs.append(high)
+        self.whole.append(whole)
+        return len(self.lows) - 1
+
+    def require(self, terms: Terms, least: float) -> None:
+        """Require Σ terms ≥ least."""
+        self.rows.append((terms, least))
+
+    def minimum(self, objective: Terms) -> Any:
+        """Return the variables that minimise the objective."""
+        entries = [(row, v, a) for row, (terms, _) in enumerate(self.rows) for v, a in terms.items()]
+        row, column, value = zip(*entries, strict=True)
+        matrix = coo_array((value, (row, column)), shape=(len(self.rows), len(self.lows)))
+        costs = np.zeros(len(self.lows))
+        costs[list(objective)] = list(objective.values())
+        least = np.array([least for _, least in self.rows])
+        found = milp(
+            costs,
+            integrality=np.array(self.whole, int),
+            bounds=Bounds(self.lows, self.highs),
+            constraints=LinearConstraint(matrix, least, np.inf),
+            options={"mip_rel_gap": 0.0},
+        )
+        assert found.status == 0, found.message
+        return np.round(found.x, 6)
+
+
+@dataclass(frozen=True)
+class Least:
+    """What no schedule goes below."""
+
+    loop_latency: int
+    depth: int
+
+
+def least(datapath: Datapath, delays: DelayModel, clock_period_ns: float, input_ns: float, free: bool = False) -> Least:
+    """Return the least loop latency of a parallel datapath, and with it the least depth.
+
+    With `free`, the registers of the states may be anywhere in their loops, and none holds: a bound of all retimings.
+    """
+    return _Oracle(datapath, delays, clock_period_ns, input_ns, free).least()
+
+
+class _Oracle:
+    def __init__(
+        self, datapath: Datapath, delays: DelayModel, clock_period_ns: float, input_ns: float, free: bool
+    ) -> None:
+        self._datapath = datapath
+        self._delays = delays
+        self._budget_ns = delays.stage_budget_ns(clock_period_ns) + SLACK_NS
+        self._free = free
+        self._program = _Program()
+        self._loop_latency = self._program.variable(1, HORIZON, whole=True)
+        self._ends: dict[Signal, tuple[int, int]] = {}
+        """The stage and the nanoseconds of each signal, as variables."""
+        self._firsts: dict[Operation, int] = {}
+        self._ends[datapath.x] = self._program.variable(0, 0), self._program.variable(input_ns, input_ns)
+
+    def least(self) -> Least:
+        program, budget_ns = self._program, self._budget_ns
+        for feedback in self._datapath.feedbacks:
+            low, high = (-HORIZON, HORIZON) if self._free else (0, HORIZON)
+            ns = budget_ns if self._free else 0.0
+            self._ends[feedback.read] = program.variable(low, high, whole=True), program.variable(0.0, ns)
+        for operation in self._datapath.operations:
+            self._place(operation)
+        for group in feedback_groups(self._datapath):
+            self._close(group)
+            if not self._free:
+                self._hold(group)
+        depth = self._ends[self._datapath.output][0]
+        found = program.minimum({self._loop_latency: 10.0 * HORIZON, depth: 1.0})
+        return Least(int(found[self._loop_latency]), int(found[depth]))
+
+    def _place(self, operation: Operation) -> None:
+        reads = (self._datapath.x,) if isinstance(operation.kind, dp.StepRom) else operation.operands
+        operands = [self._ends[v] for v in reads if v in self._ends]
+        if not operands:
+            return
+        program, budget_ns = self._program, self._budget_ns
+        latest_ns = budget_ns - to_flip_flop_ns(operation, self._delays)
+        first, ns = program.variable(-HORIZON, HORIZON, whole=True), program.variable(0.0, latest_ns)
+        self._firsts[operation] = first
+        cut_ns = cut_delays_ns(operation, self._delays)
+        if isinstance(operation.kind, dp.ShiftAdd) or cut_ns:
+            start, last = program.variable(0.0, budget_ns), program.variable(-HORIZON, HORIZON, whole=True)
+            if cut_ns:
+                self._cut(operation, cut_ns, first, start, last, ns)
+            else:
+                self._tree(operation, first, start, last, ns)
+            started: Terms = {start: 1.0}
+            delay_ns = 0.0
+        else:
+            last, started = first, {ns: 1.0}
+            delay_ns = operation_delay_ns(operation, self._delays)
+            program.require(started, delay_ns)
+        for stage_before, ns_before in operands:
+            program.require({first: budget_ns, **started, stage_before: -budget_ns, ns_before: -1.0}, delay_ns)
+        self._ends[operation.result] = last, ns
+
+    def _cut(
+        self, operation: Operation, cut_ns: tuple[float, float], first: int, start: int, last: int, ns: int
+    ) -> None:
+        """Choose between an operation in one stage and in two, with registers inside."""
+        program, budget_ns = self._program, self._budget_ns
+        before_ns, after_ns = cut_ns
+        delay_ns, big = operation_delay_ns(operation, self._delays), 3.0 * budget_ns
+        within = program.variable(0, 1, whole=True)
+        for sign in (1.0, -1.0):
+            program.require({last: sign, first: -sign, within: -sign}, 0.0)
+        program.require({ns: 1.0, start: -1.0, within: big}, delay_ns)
+        program.require({ns: 1.0, within: -big}, after_ns - big)
+        program.require({start: -1.0, within: -big}, before_ns - budget_ns - big)
+
+    def _tree(self, operation: Operation, first: int, start: int, last: int, ns: int) -> None:
+        """Choose between all that a tree can be, by when it starts: the latest start of each."""
+        assert isinstance(operation.kind, dp.ShiftAdd)
+        program, budget_ns, tree = self._program, self._budget_ns, operation.kind.tree
+        widths = {node.adder_width for node in tree.nodes}
+        chains = {
+            self._delays.adders(w, n)
+            for w in widths
+            for n in range(1, max((o.depth for o in tree.nodes), default=0) + 1)
+        }
+        starts = sorted({0.0, budget_ns, *(budget_ns - chain - SLACK_NS for chain in chains if chain < budget_ns)})
+        shapes: dict[tuple[int, bool, float], float] = {}
+        """Stages, whether the end moves with the start, and the end (since the start, then), by the latest start."""
+        for begin in starts:
+            staged = stage(tree, begin, budget_ns, self._delays.adders)
+            moves = staged.latency_stages == 0 and any(output.source is not None for output in tree.outputs)
+            shapes[staged.latency_stages, moves, staged.end_ns - moves * begin] = begin - 1e4 * SLACK_NS * (not moves)
+        chosen = {shape: program.variable(0, 1, whole=True) for shape in shapes}
+        program.require(dict.fromkeys(chosen.values(), 1.0), 1.0)
+        program.require(dict.fromkeys(chosen.values(), -1.0), -1.0)
+        program.require({start: -1.0, **{chosen[shape]: begin for shape, begin in shapes.items()}}, 0.0)
+        for sign in (1.0, -1.0):
+            latencies = {chosen[shape]: -sign * shape[0] for shape in shapes if shape[0]}
+            program.require({last: sign, first: -sign, **latencies}, 0.0)
+        for (_, moves, end_ns), choice in chosen.items():
+            big = 3.0 * budget_ns
+            program.require({ns: 1.0, start: -1.0 * moves, choice: -big}, end_ns - big)
+
+    def _close(self, group: Group) -> None:
+        """Require that the following states of a loop are there in time, all read in one stage."""
+        program, budget_ns = self._program, self._budget_ns
+        for feedback in group:
+            read_stage, read_ns = self._ends[feedback.read]
+            stage_there, ns = self._ends[feedback.following]
+            if self._free:
+                terms = {read_stage: budget_ns, read_ns: 1.0, self._loop_latency: budget_ns}
+                program.require({**terms, stage_there: -budget_ns, ns: -1.0}, 0.0)
+                continue
+            terms = {read_stage: budget_ns, self._loop_latency: budget_ns, stage_there: -budget_ns, ns: -1.0}
+            program.require(terms, 0.0)
+            entry = self._ends[group[0].read][0]
+            if entry != read_stage:
+                for sign in (1.0, -1.0):
+                    program.require({entry: sign, read_stage: -sign}, 0.0)
+
+    def _hold(self, group: Group) -> None:
+        """Require a stage of a loop behind which it can hold; in a loop of one stage a clock enable does that."""
+        program, budget_ns, gate_ns = self._program, self._budget_ns, self._delays.gate()
+        entry, layer = self._ends[group[0].read][0], group[0].read.layer
+        single = program.variable(0, 1, whole=True)
+        program.require({self._loop_latency: 1.0, single: HORIZON}, 2.0)
+        program.require({self._loop_latency: -1.0, single: -float(HORIZON)}, -1.0 - HORIZON)
+        cut = program.variable(0, 2 * HORIZON, whole=True)
+        program.require({cut: 1.0, entry: -1.0}, 1.0)
+        program.require({entry: 1.0, self._loop_latency: 1.0, cut: -1.0}, 0.0)
+        big = 3.0 * HORIZON
+        for operation in leading_to(self._datapath, group):
+            if operation not in self._firsts:
+                continue
+            last, ns = self._ends[operation.result]
+            may_enter = operation.result.layer == layer and not isinstance(operation.kind, dp.StepRom)
+            behind = program.variable(0, int(may_enter), whole=True)
+            before = {cut: budget_ns, last: -budget_ns, ns: -1.0, behind: big * budget_ns, single: gate_ns}
+            program.require(before, gate_ns)
+            program.require({self._firsts[operation]: 1.0, cut: -1.0, behind: -big}, -big)
