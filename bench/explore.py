@@ -23,10 +23,10 @@ from loopwire.config import CompileConfig
 from loopwire.design_targets import DesignTargets
 from loopwire.optimise.criterion import Criterion
 from loopwire.optimise.events import Events
+from loopwire.system.workers import workers
 from loopwire.tradeoff.exploration import explore
 from loopwire.tradeoff.space import Space
 from loopwire.tradeoff.trial import Outcome, Task, evaluate
-from loopwire.tradeoff.workers import workers
 
 PART = "xcvu13p-flga2577-2-e"
 EVENTS = 4000

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+import resource
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from loopwire.errors import ConfigError, LoopwireError, OutputError, ToolError
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model, chain
-from loopwire.tradeoff import search, workers
+from loopwire.system import workers
+from loopwire.tradeoff import search
 from loopwire.tradeoff.exploration import Exploration, explore
 from loopwire.tradeoff.page import page
 from loopwire.tradeoff.proofs import spread
@@ -150,20 +152,28 @@ def test_a_scheduler_that_does_not_answer_is_refused(monkeypatch: pytest.MonkeyP
         explored(scheduler="tcp://127.0.0.1:9")
 
 
-def test_a_full_disk_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from optuna.storages.journal import JournalFileBackend
+@pytest.mark.parametrize("most_bytes", [2_000, 30_001])
+def test_a_full_disk_is_one_error_and_the_search_goes_on_later(
+    front: Exploration, tmp_path: Path, most_bytes: int
+) -> None:
+    journal = tmp_path / "journal.log"
+    message = r"journal.log: it cannot be written \(File too large\). Make room, or choose another place"
+    most, never = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, never))
+    try:
+        with pytest.raises(OutputError, match=message):
+            explored(journal=journal)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, never))
+    assert journal.read_bytes().endswith(b"\n")
+    assert numbers(explored(journal=journal)) == numbers(front)
 
-    appended: Callable[..., None] = JournalFileBackend.append_logs
-    count = iter(range(1000))
 
-    def full(backend: Any, logs: Any) -> None:
-        if next(count) > 30:
-            raise OSError(28, "No space left on device")
-        appended(backend, logs)
-
-    monkeypatch.setattr(JournalFileBackend, "append_logs", full)
-    with pytest.raises(OutputError, match=r"journal.log: it cannot be written \(No space left on device\). Make room"):
-        explored(journal=tmp_path / "journal.log")
+def test_a_line_cut_off_by_a_power_cut_is_no_loss(front: Exploration, tmp_path: Path) -> None:
+    journal = tmp_path / "journal.log"
+    explored(20, journal=journal)
+    journal.write_bytes(journal.read_bytes()[:-7])
+    assert numbers(explored(journal=journal)) == numbers(front)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -24,6 +25,7 @@ from loopwire.optimise.integer_bits import bits_from_data, bits_from_proof
 from loopwire.optimise.precision import Precision, Progress, find_precision
 from loopwire.optimise.precision_file import to_toml
 from loopwire.optimise.search import descend
+from loopwire.system.workers import workers
 
 STEPS, FEATURES = 5, 3
 RANDOM = np.random.default_rng(5)
@@ -206,6 +208,12 @@ def test_proven_integer_bits_are_searched_too(model: Model, data: Events) -> Non
     assert [row.tensor for row in wild.clipping(np.clip(x, -4, 4))] == []
 
 
+def test_workers_find_the_same_types(model: Model, data: Events, found: Precision) -> None:
+    pytest.importorskip("distributed", reason="workers need Dask (pip install loopwire[explore])")
+    with workers(2) as several:
+        assert find_precision(model, data, KEEP, workers=several) == found
+
+
 def test_a_search_among_three_groups() -> None:
     """A made-up loss, 2**-bits weighted, and a made-up cost: the search ends where no single bit can go."""
     weights, prices = (1.0, 4.0, 0.25), (3.0, 1.0, 2.0)
@@ -215,7 +223,10 @@ def test_a_search_among_three_groups() -> None:
         measure = Measure("made up", 1 - loss, 0.0)
         return Judgement((measure,), 0.1 - loss, 0.1 - loss, 1 - loss), sum(map(np.multiply, prices, choice))
 
-    path = descend(evaluate, (12, 12, 12), (0, 0, 0), ("a", "b", "c"), lambda *told: None)
+    def evaluate_all(choices: Sequence[tuple[int, ...]]) -> list[tuple[Judgement, float]]:
+        return [evaluate(choice) for choice in choices]
+
+    path = descend(evaluate_all, (12, 12, 12), (0, 0, 0), lambda *told: None)
     costs = [evaluate(choice)[1] for choice in path]
     assert costs == sorted(costs, reverse=True) and all(evaluate(choice)[0].is_safe for choice in path)
     last = path[-1]

@@ -124,10 +124,7 @@ def compile_silently(model: Model, config: CompileConfig | None = None) -> Desig
         )
     config = _as_the_model_asks(config, model)
     device = find_part(config.part).slowed(config.delay_factor)
-    folded = fold_batch_normalization(model)
-    types = TypeChoice(config, folded)
-    graph = verify(lower(folded, types.input_type(), types.layer_types))
-    types.refuse_unread(graph)
+    folded, graph = lowered(model, config)
     _refuse_tables(graph)
     if config.stateful:
         graph = carry_states(graph, {layer.name for layer in folded.layers if isinstance(layer, Cell)})
@@ -135,6 +132,19 @@ def compile_silently(model: Model, config: CompileConfig | None = None) -> Desig
         check_window(graph)
     config = find_target(config.target).check(QuantisedModel(folded, config, graph), device)
     return Design(folded, config, graph, device)
+
+
+def lowered(model: Model, config: CompileConfig) -> tuple[Model, Graph]:
+    """Return a model, what can be folded into its weights folded, and its operations with the types chosen.
+
+    Raises:
+        ConfigError: the configuration does not fit the model.
+    """
+    folded = fold_batch_normalization(model)
+    types = TypeChoice(config, folded)
+    graph = verify(lower(folded, types.input_type(), types.layer_types))
+    types.refuse_unread(graph)
+    return folded, graph
 
 
 def _as_the_model_asks(config: CompileConfig, model: Model) -> CompileConfig:

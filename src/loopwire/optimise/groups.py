@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from loopwire.compiler import compile_silently
+from loopwire.compiler import compile_silently, lowered
 from loopwire.config import CompileConfig, PrecisionConfig
 from loopwire.ir import ops
 from loopwire.ir.graph import Graph, Value
@@ -78,7 +78,7 @@ class Probe:
     def _lower(self, groups: list[Group]) -> None:
         types = {group: fixed(2 * PROBE_INTEGER_BITS + index, PROBE_INTEGER_BITS) for index, group in enumerate(groups)}
         self._group_of = {(group.layer, role): group for group in groups for role in group.roles}
-        self.graph: Graph = compile_silently(self.model, configuration(types)).graph
+        _, self.graph = lowered(self.model, configuration(types))
         found = {group for _, _, group in self.typed()}
         self.groups = [group for group in groups if group in found]
 

@@ -55,6 +55,9 @@ class Journal:
         """Return what is known of a choice."""
         return self._known.get(choice)
 
+    def __getitem__(self, choice: Choice) -> tuple[Judgement, float]:
+        return self._known[choice]
+
     def add(self, choice: Choice, judgement: Judgement, cost: float) -> None:
         """Keep what was found out."""
         self._known[choice] = judgement, cost

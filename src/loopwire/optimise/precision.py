@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from loopwire.optimise.journal import Choice, Journal
 from loopwire.optimise.search import descend
 from loopwire.optimise.search_curve import Step, search_curve
 from loopwire.report.picture import Picture
+from loopwire.system.workers import Here, Workers
 from loopwire.text.table import Table
 
 Array = npt.NDArray[np.generic]
@@ -111,6 +112,7 @@ def find_precision(
     seed: int = 1,
     state: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
+    workers: Workers | None = None,
 ) -> Precision:
     """Search the cheapest types that keep a criterion.
 
@@ -124,6 +126,7 @@ def find_precision(
         seed: chooses the quarter.
         state: file by which a search that was stopped goes on.
         progress: called with the progress.
+        workers: of `system.workers`, which judge choices side by side; None: this process. They find the same types.
 
     Raises:
         ConfigError: `keep` or `integers` is unknown.
@@ -150,31 +153,27 @@ def find_precision(
     journal = Journal(
         None if state is None else arguments.path("state", state), _digest(probe, looked_at, criterion, bits)
     )
-    trial = _Trial(probe, bits, looked_at.inputs, judge, journal)
     baseline_cost = estimate(baseline.graph).total
+    question = _Question(probe.model, probe.groups, bits, looked_at.inputs, judge)
+    trial = _Trial(question, journal, workers or Here(), progress, baseline_cost)
     finished = False
     try:
-
-        def tell(trying: str, choice: Choice) -> None:
-            if progress is not None:
-                progress(Progress(trying, len(journal), trial.evaluate(choice)[1], baseline_cost))
-
         names = [str(group) for group in probe.groups]
-        path = descend(trial.evaluate, _wide(trial, criterion, tell), trial.floor, names, tell)
+        path = descend(trial.evaluate, _wide(trial, criterion), question.floor, trial.tell)
         back = 0
-        checked = check_judge.judge(trial.design(path[-1]).emulate(check.inputs))
+        checked = check_judge.judge(question.design(path[-1]).emulate(check.inputs))
         while not checked.holds and back + 1 < len(path):
             back += 1
-            checked = check_judge.judge(trial.design(path[-1 - back]).emulate(check.inputs))
+            checked = check_judge.judge(question.design(path[-1 - back]).emulate(check.inputs))
         if not checked.holds:
             raise _unreachable(criterion, checked, check.where)
         choice = path[-1 - back]
-        judgement, cost = trial.evaluate(choice)
+        judgement, cost = trial.evaluate([choice])[0]
         steps = _steps(trial, path[: len(path) - back], names)
         finished = True
     finally:
         journal.close(finished)
-    types = trial.types(choice)
+    types = question.types(choice)
     weights, activations = _mean_widths(probe, types)
     return Precision(
         criterion, types, judgement, checked, back, cost, baseline_cost, weights, activations, len(journal), steps
@@ -186,7 +185,7 @@ def _steps(trial: _Trial, path: Sequence[Choice], names: Sequence[str]) -> tuple
     steps = []
     before: Choice | None = None
     for choice in path:
-        judgement, cost = trial.evaluate(choice)
+        judgement, cost = trial.evaluate([choice])[0]
         changes = (
             [] if before is None else [p for p, pair in enumerate(zip(before, choice, strict=True)) if len({*pair}) > 1]
         )
@@ -201,36 +200,75 @@ def _steps(trial: _Trial, path: Sequence[Choice], names: Sequence[str]) -> tuple
     return tuple(steps)
 
 
-class _Trial:
-    """Designs, judgements and costs of choices of fraction bits."""
+@dataclass(frozen=True, eq=False)
+class _Question:
+    """What is asked of each choice of fraction bits."""
 
-    def __init__(self, probe: Probe, bits: Mapping[Group, int], x: Array, judge: Judge, journal: Journal) -> None:
-        self._probe, self._bits, self._x, self._judge, self._journal = probe, bits, x, judge, journal
-        self.floor: Choice = tuple(max(LEAST_WIDTH - bits[group], 0) for group in probe.groups)
+    model: Model
+    groups: Sequence[Group]
+    integer_bits: Mapping[Group, int]
+    x: Array
+    judge: Judge
+
+    @property
+    def floor(self) -> Choice:
+        """The fewest fraction bits of each group."""
+        return tuple(max(LEAST_WIDTH - self.integer_bits[group], 0) for group in self.groups)
 
     def types(self, choice: Choice) -> Types:
-        pairs = zip(self._probe.groups, choice, strict=True)
-        return {group: fixed(self._bits[group] + fraction, self._bits[group]) for group, fraction in pairs}
+        pairs = zip(self.groups, choice, strict=True)
+        return {g: fixed(self.integer_bits[g] + fraction, self.integer_bits[g]) for g, fraction in pairs}
 
     def design(self, choice: Choice) -> Design:
-        return compile_silently(self._probe.model, configuration(self.types(choice)))
+        return compile_silently(self.model, configuration(self.types(choice)))
 
-    def evaluate(self, choice: Choice) -> tuple[Judgement, float]:
+
+def _answer(question: _Question, choice: Choice) -> tuple[Judgement, float]:
+    """Judge a choice, and estimate its cost: what runs on a worker."""
+    design = question.design(choice)
+    return question.judge.judge(design.emulate(question.x)), estimate(design.graph).total
+
+
+class _Trial:
+    """Judgements and costs of choices, each found once."""
+
+    def __init__(
+        self,
+        question: _Question,
+        journal: Journal,
+        workers: Workers,
+        progress: Callable[[Progress], None] | None,
+        baseline_cost: float,
+    ) -> None:
+        self.question = question
+        self._journal, self._workers, self._progress = journal, workers, progress
+        self._at = Progress("", 0, baseline_cost, baseline_cost)
+
+    def tell(self, trying: str, choice: Choice) -> None:
+        """Tell what is tried now, and the best choice so far."""
         known = self._journal.get(choice)
-        if known is None:
-            design = self.design(choice)
-            known = self._judge.judge(design.emulate(self._x)), estimate(design.graph).total
-            self._journal.add(choice, *known)
-        return known
+        self._at = replace(self._at, trying=trying, cost=self._at.cost if known is None else known[1])
+        self._tell()
+
+    def evaluate(self, choices: Sequence[Choice]) -> list[tuple[Judgement, float]]:
+        unknown = [choice for choice in dict.fromkeys(choices) if self._journal.get(choice) is None]
+        for place, answer in self._workers.run(_answer, self.question, unknown):
+            self._journal.add(unknown[place], *answer)
+            self._tell()
+        return [self._journal[choice] for choice in choices]
+
+    def _tell(self) -> None:
+        if self._progress is not None:
+            self._progress(replace(self._at, judged=len(self._journal)))
 
 
-def _wide(trial: _Trial, criterion: Criterion, tell: Callable[[str, Choice], None]) -> Choice:
+def _wide(trial: _Trial, criterion: Criterion) -> Choice:
     """Return a choice from which a search can start."""
     judgement = None
     for fraction in START_FRACTION_BITS:
-        choice = tuple(max(fraction, least) for least in trial.floor)
-        tell(f"{fraction} fraction bits everywhere", choice)
-        judgement, _ = trial.evaluate(choice)
+        choice = tuple(max(fraction, least) for least in trial.question.floor)
+        trial.tell(f"{fraction} fraction bits everywhere", choice)
+        ((judgement, _),) = trial.evaluate([choice])
         if judgement.is_safe:
             return choice
     assert judgement is not None

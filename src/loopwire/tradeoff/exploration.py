@@ -24,12 +24,13 @@ from loopwire.optimise.criterion import EXAMPLE, Criterion
 from loopwire.optimise.events import checked_events
 from loopwire.report.picture import Picture
 from loopwire.system.progress import Progress, silent
+from loopwire.system.workers import workers
+from loopwire.targets.registry import find_target
 from loopwire.text.table import Table, data_frame
 from loopwire.tradeoff.front_figure import front_figure
 from loopwire.tradeoff.search import OBJECTIVES, OUTCOME, Search
 from loopwire.tradeoff.space import Space, check_parts
 from loopwire.tradeoff.trial import Outcome, Task, check_task
-from loopwire.tradeoff.workers import workers
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,9 @@ def explore(
     check_parts(parts)
     criterion = Criterion.parse(keep) if isinstance(keep, str) else keep
     events = checked_events(model, data)
+    if not find_target(config.target).PREDICTS:
+        problem = f"the cycles and the area of {config.target} are known to its tool only"
+        raise ConfigError("target", problem, "Explore for 'verilog': all its numbers are the same")
     model = compile_silently(model).model
     task = Task(model, events, criterion)
     check_task(task)

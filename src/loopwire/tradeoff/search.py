@@ -11,22 +11,23 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loopwire.errors import OutputError, ToolError
 from loopwire.system.progress import Progress
+from loopwire.system.workers import Workers
 from loopwire.tradeoff.seeds import seeds
 from loopwire.tradeoff.space import Space
 from loopwire.tradeoff.trial import Outcome, Refused, Task, evaluate
-from loopwire.tradeoff.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from optuna import Study, Trial
     from optuna.trial import FrozenTrial
+
+    from loopwire.tradeoff.journal import Journal
 
 OBJECTIVES = {"latency": "latency_ns", "interval": "interval_ns", "share": "share", "loss": "loss"}
 """What can be made small, and which number of an outcome it is."""
@@ -76,10 +77,11 @@ class Search:
         """
         self._task, self._space, self._objectives, self._bounds, self._seed = task, space, objectives, bounds, seed
         self._variables = space.distributions()
-        self._writes = partial(_failures_reported, journal)
+        self._path = journal
         with self._writes():
+            self._journal = _journal(journal)
             try:
-                self._study = _study(len(objectives), journal)
+                self._study = _study(len(objectives), self._journal)
                 known = self._study.user_attrs.get(SEARCH)
             except (ValueError, LookupError) as error:
                 problem = f"it is no journal of a search ({error})"
@@ -112,7 +114,7 @@ class Search:
             OutputError: the journal cannot be written.
         """
         if not self._study.get_trials(deepcopy=False):
-            first = seeds(self._task, self._space, self._bounds, self._seed)
+            first = seeds(self._task, self._space, self._bounds, self._seed, workers)
             with self._writes():
                 for values in first:
                     self._study.enqueue_trial(dict(values))
@@ -132,6 +134,22 @@ class Search:
             with self._writes():
                 for trial in generation:
                     self._tell(trial)
+
+    @contextmanager
+    def _writes(self) -> Iterator[None]:
+        """Write to the journal, all or nothing; what was written is on the disk afterwards.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        try:
+            yield
+            if self._journal is not None:
+                self._journal.flush()
+        except OSError as error:
+            problem = f"it cannot be written ({error.strerror or error})"
+            remedy = "Make room, or choose another place; the search goes on there"
+            raise OutputError(str(self._path), problem, remedy) from None
 
     def finished(self) -> list[FrozenTrial]:
         """Return all trials that were made, or refused."""
@@ -186,29 +204,24 @@ def _beats(theirs: Sequence[float], ours: Sequence[float]) -> bool:
     return list(theirs) != list(ours) and all(a <= b for a, b in zip(theirs, ours, strict=True))
 
 
-def _study(objectives: int, journal: Path | None) -> Study:
+def _journal(path: Path | None) -> Journal | None:
     try:
         import optuna
-        from optuna.storages import InMemoryStorage, JournalStorage
-        from optuna.storages.journal import JournalFileBackend
+
+        from loopwire.tradeoff.journal import Journal
     except ImportError:
         raise ToolError(
             "explore", "the Python package optuna is missing", "Install it: pip install 'loopwire[explore]'"
         ) from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage: Any = InMemoryStorage() if journal is None else JournalStorage(JournalFileBackend(str(journal)))
-    return optuna.create_study(
+    return None if path is None else Journal(path)
+
+
+def _study(objectives: int, journal: Journal | None) -> Study:
+    from optuna import create_study
+    from optuna.storages import InMemoryStorage, JournalStorage
+
+    storage: Any = InMemoryStorage() if journal is None else JournalStorage(journal)
+    return create_study(
         storage=storage, study_name="loopwire", directions=["minimize"] * objectives, load_if_exists=True
     )
-
-
-@contextmanager
-def _failures_reported(journal: Path | None) -> Iterator[None]:
-    """Raise an `OutputError` where the journal cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        problem = f"it cannot be written ({error.strerror or error})"
-        raise OutputError(
-            str(journal), problem, "Make room, or choose another place; the search goes on there"
-        ) from None

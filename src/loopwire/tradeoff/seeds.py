@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
-from loopwire.design import Design
 from loopwire.design_targets import DesignTargets
-from loopwire.errors import LoopwireError
+from loopwire.errors import LoopwireError, ToolError
+from loopwire.layers.model import Model
 from loopwire.optimise.chooser import choose
 from loopwire.optimise.precision import find_precision
+from loopwire.system.workers import Workers, in_order
 from loopwire.tradeoff.space import MOST_FRACTION_BITS, Space, Values
 from loopwire.tradeoff.trial import Task
 
@@ -23,7 +24,14 @@ PARALLEL: Mapping[str, Any] = {"reuse_factor": 1, "layer_reuse_factor": {}, "int
 TYPES = ("model", "kind", "layer")
 
 
-def seeds(task: Task, space: Space, bounds: Mapping[str, float], seed: int) -> list[Values]:
+@dataclass(frozen=True, eq=False)
+class _Shared:
+    model: Model
+    space: Space
+    bounds: Mapping[str, float]
+
+
+def seeds(task: Task, space: Space, bounds: Mapping[str, float], seed: int, workers: Workers) -> list[Values]:
     """Return choices: of the chooser's designs, each with plain types and with types that keep the criterion.
 
     Args:
@@ -31,30 +39,33 @@ def seeds(task: Task, space: Space, bounds: Mapping[str, float], seed: int) -> l
         space: of the choices.
         bounds: of `DesignTargets`, on what a design reaches.
         seed: of the search for types.
+        workers: where all this is tried.
     """
     typed = [space.base]
     try:
-        found = find_precision(task.model, task.events, task.criterion, seed=seed)
+        found = find_precision(task.model, task.events, task.criterion, seed=seed, workers=workers)
         kept = {field.name: getattr(space.base, field.name) for field in fields(CompileConfig)}
         typed.append(replace(found.config, **{name: kept[name] for name in kept if name not in TYPES}))
+    except ToolError:
+        raise
     except LoopwireError:  # too few events, or too strict: the search has to find types by itself
         pass
+    bases = [replace(config, part=part) for config in typed for part in space.parts]
     choices: list[Values] = []
-    for config in typed:
-        for part in space.parts:
-            for chosen in _chosen(compile_silently(task.model, replace(config, part=part)), space, bounds):
-                values = space.values(chosen, PLAIN_FRACTION_BITS)
-                choices += [values] if values not in choices else []
+    for chosen in in_order(workers, _chosen, _Shared(task.model, space, bounds), bases):
+        for config in chosen:
+            values = space.values(config, PLAIN_FRACTION_BITS)
+            choices += [values] if values not in choices else []
     return choices
 
 
-def _chosen(design: Design, space: Space, bounds: Mapping[str, float]) -> list[CompileConfig]:
+def _chosen(shared: _Shared, config: CompileConfig) -> list[CompileConfig]:
     """Return the configurations of a design's fastest hardware, and of its smallest for some latencies."""
-    plain = replace(design, config=replace(design.config, **PARALLEL))
+    plain = compile_silently(shared.model, replace(config, **PARALLEL))
     found = [plain.config]
     try:
-        within = DesignTargets(max_share=bounds.get("max_share", 1.0), min_clock_ns=space.least_clock_ns)
-        fastest = choose(plain, within).design
+        share, least_clock_ns = shared.bounds.get("max_share", 1.0), shared.space.least_clock_ns
+        fastest = choose(plain, DesignTargets(max_share=share, min_clock_ns=least_clock_ns)).design
         found.append(fastest.config)
         least_ns = fastest.predicted_cycles.latency_cycles * fastest.config.clock_period_ns
         found += [choose(plain, max_latency_ns=least_ns * times).design.config for times in TIMES_THE_LEAST]

@@ -6,12 +6,15 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
+from loopwire.area.engine_area import areas
 from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
 from loopwire.errors import ConfigError, UnsupportedError
 from loopwire.layers.model import Model
 from loopwire.optimise.criterion import Criterion, Judge
 from loopwire.optimise.events import Events
+from loopwire.report.area import estimated_use
+from loopwire.schedule.plan import plan
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,23 +61,23 @@ class Refused:
 
 
 def evaluate(task: Task, config: CompileConfig) -> Outcome | Refused:
-    """Plan, estimate and emulate a design."""
+    """Plan, estimate and emulate a design; none of its text is written."""
     try:
         design = compile_silently(task.model, config)
-        report = design.report()
+        found = plan(design.graph, design.device, config.clock_period_ns, design.config)
+        used = estimated_use(areas(found, design.device), design.device)
+        latency_cycles, interval_cycles = found.latency_cycles, found.steady.initiation_interval_cycles
     except (ConfigError, UnsupportedError) as error:
         return Refused(str(error))
-    assert report.predicted is not None
     judgement = _judge(task).judge(design.emulate(task.events.inputs))
     bound, at_least = task.criterion.bound, task.criterion.at_least
-    cycles = report.predicted
     return Outcome(
-        latency_cycles=cycles.latency_cycles,
-        latency_ns=cycles.latency_cycles * config.clock_period_ns,
-        interval_cycles=cycles.initiation_interval_cycles,
-        interval_ns=cycles.initiation_interval_cycles * config.clock_period_ns,
-        share=max((use.used / (use.available or 1e-9) for use in report.estimated), default=0.0),
-        resources={use.name: use.used for use in report.estimated},
+        latency_cycles=latency_cycles,
+        latency_ns=latency_cycles * config.clock_period_ns,
+        interval_cycles=interval_cycles,
+        interval_ns=interval_cycles * config.clock_period_ns,
+        share=max((use.used / (use.available or 1e-9) for use in used), default=0.0),
+        resources={use.name: use.used for use in used},
         loss=1.0 - (judgement.margin + bound) if at_least else bound - judgement.margin,
         margin=judgement.margin,
     )

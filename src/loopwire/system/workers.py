@@ -1,4 +1,4 @@
-"""Where trials run: in this process, on workers of this machine, or on a cluster of Dask."""
+"""Where independent tasks run: in this process, on workers of this machine, or on a cluster of Dask."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 CONNECT_TIMEOUT_S = 20.0
 RETRIES = 2
-"""So often a trial begins anew, whose worker was lost."""
+"""So often a task begins anew, whose worker was lost."""
 
 
 class Workers(Protocol):
-    """Runs the same function on many items."""
+    """Runs the same function on many items, each result as if it ran alone."""
 
     def run(
         self, function: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item]
@@ -32,7 +32,9 @@ class Workers(Protocol):
         ...
 
 
-class _Here:
+class Here:
+    """This process."""
+
     def run(
         self, function: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item]
     ) -> Iterator[tuple[int, Result]]:
@@ -66,10 +68,18 @@ class _Cluster:
         try:
             return task.result()
         except KilledWorker:
-            problem = f"{RETRIES + 1} workers were lost, one after the other, with the same trial"
+            problem = f"{RETRIES + 1} workers were lost, one after the other, with the same task"
         except (CancelledError, OSError):
             problem = "the scheduler is lost"
-        raise ToolError("workers", problem, "The same command goes on from the journal")
+        raise ToolError("workers", problem, "Start them again; a search with a journal goes on from there")
+
+
+def in_order(
+    workers: Workers, function: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item]
+) -> list[Result]:
+    """Return the results of all items, in their order."""
+    found = dict(workers.run(function, shared, items))
+    return [found[place] for place in range(len(items))]
 
 
 @contextmanager
@@ -77,14 +87,14 @@ def workers(count: int | None = None, scheduler: str | None = None) -> Iterator[
     """Give workers.
 
     Args:
-        count: processes of this machine; None: none, trials run in this process.
+        count: processes of this machine; None: none, tasks run in this process.
         scheduler: instead: the address of a Dask scheduler that runs, such as 'tcp://host:8786'.
 
     Raises:
         ToolError: Dask is missing, the scheduler cannot be reached, has no workers, or has some of another version.
     """
     if count is None and scheduler is None:
-        yield _Here()
+        yield Here()
         return
     try:
         from distributed import Client, LocalCluster
