@@ -22,6 +22,7 @@ from loopwire.layers.dense import Dense  # noqa: E402
 from loopwire.layers.gru import Gru  # noqa: E402
 from loopwire.layers.lstm import Lstm  # noqa: E402
 from loopwire.layers.model import Layer, Model, ModelBuilder, chain  # noqa: E402
+from loopwire.layers.shape import Flatten  # noqa: E402
 from loopwire.layers.simple_rnn import SimpleRnn  # noqa: E402
 from loopwire.training.finetune import Schedule, Tuned, arrays_of, finetune  # noqa: E402
 from loopwire.training.links import constants, followed, links  # noqa: E402
@@ -37,8 +38,8 @@ def array(*shape: int, seed: int = 1) -> np.ndarray:
     return np.random.default_rng([seed, *shape]).normal(size=shape) * 0.6
 
 
-def lstm() -> Lstm:
-    return Lstm("lstm", array(16, 3), array(16, 4), array(16))
+def lstm(sequences: bool = False) -> Lstm:
+    return Lstm("lstm", array(16, 3), array(16, 4), array(16), return_sequences=sequences)
 
 
 def gru(after: bool = True) -> Gru:
@@ -90,6 +91,13 @@ def test_a_price_of_bits_makes_weights_cheap_and_the_model_carries_them() -> Non
     assert bits[1] < bits[0] - 1
     weights = [np.asarray(w) for w in arrays_of(priced.model).values() if w.ndim > 1]
     assert any((w == 0).any() for w in weights)
+
+
+def test_a_price_leaves_out_what_multiplies_a_flattened_sequence() -> None:
+    flat = model_of(lstm(sequences=True), Flatten("flat"), dense(20), SOFTMAX)
+    tuned = finetune(flat, COARSE, X, schedule=replace(SHORT, epochs=6, bit_price=0.3))
+    left = {name: np.array(found).mean() for name, found in _weights_left(tuned).items()}
+    assert left["lstm.U"] < 2 and left["dense.W"] > 15
 
 
 def test_pruning_leaves_as_many_weights_in_each_row_and_the_best_epoch_that_has_no_more() -> None:

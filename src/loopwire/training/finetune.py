@@ -27,7 +27,7 @@ from loopwire.training.activation_widths import ActivationWidths
 from loopwire.training.links import Arrays, constants, followed, links
 from loopwire.training.losses import End, Loss, Scored, loss_of, scored
 from loopwire.training.pruning import Pruning
-from loopwire.training.widths import Widths
+from loopwire.training.widths import Widths, by_step
 
 Reals = npt.NDArray[np.float64]
 Labels = npt.ArrayLike | Mapping[str, npt.ArrayLike]
@@ -48,7 +48,8 @@ class Schedule:
         held_out: share of the events, chosen by `seed`, that only judge.
         patience: epochs without a smaller held-out loss after which the training ends.
         seed: of all random choices.
-        bit_price: what a mean bit of a matrix's weight adds to the loss. Above 0, each weight's grid is trained too.
+        bit_price: what a mean bit of a matrix's weight adds to the loss. Above 0, each weight's grid is trained too;
+            but matrices that multiply a flattened sequence, whose bits gain little, are left out.
         narrow: whether the activations' types lose fraction bits too, each mean bit at the same price.
         pruned: share of the weights that become 0 in each row of a matrix, by its layer and role, such as
             `{"lstm.recurrent_weight": 0.75}`: ever more in the first half of the epochs, which are not kept.
@@ -234,7 +235,10 @@ class _Trainer:
         self._machine = _machine(graph, sorted(trained))
         if not self._machine.weights:
             raise TrainingError("finetune", "the model has no weights to train", "Give a model with weights")
-        self._widths = Widths(self._machine.weights) if schedule.bit_price else None
+        self._widths = None
+        if schedule.bit_price:
+            left_out = by_step(graph)
+            self._widths = Widths({value: w for value, w in self._machine.weights.items() if value not in left_out})
         self._activations = None
         if schedule.narrow:
             self._activations = ActivationWidths(design.model, graph, [score.value for score in scores])

@@ -66,6 +66,22 @@ class Widths:
                 fractions.clamp_(element.fraction - element.width - 1, element.fraction + START_BITS)
 
 
+def by_step(graph: Graph) -> set[Value]:
+    """Return the matrices that multiply a flattened sequence.
+
+    Hardware multiplies by another part of them in each step, so that their weights are constants to no multiplier, and
+    bits of theirs gain little.
+    """
+    producers = graph.producers()
+
+    def is_flattened(vector: Value) -> bool:
+        maker = producers.get(vector)
+        return maker is not None and isinstance(maker.op, ops.Reshape) and len(maker.operands[0].type.shape) == 2
+
+    products = (node for node in graph.nodes if isinstance(node.op, ops.MatVec))
+    return {node.operands[0] for node in products if is_flattened(node.operands[1])}
+
+
 def mean_weight_bits(graph: Graph) -> float:
     """Return the mean bits of a matrix's weight, from its highest to its lowest 1; 0 for a weight of 0."""
     matrices = [
