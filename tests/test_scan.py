@@ -18,6 +18,7 @@ from loopwire.errors import ConfigError
 from loopwire.layers.model import Model
 from loopwire.optimise.events import Events
 from loopwire.optimise.scan import numbers, scan
+from loopwire.system.workers import workers
 
 X = np.random.default_rng(2).normal(0.0, 1.0, (900, 4, 3))
 
@@ -42,6 +43,13 @@ def test_every_tensor_has_the_scanned_type(model: Model) -> None:
     expected = np.abs(design.predict(X) - design.predict_float(X)).mean()
     assert found.points[3].measures[0].value == pytest.approx(expected)
     assert found.points[1].measures[0].value < found.points[0].measures[0].value
+
+
+def test_workers_find_the_same_points(model: Model) -> None:
+    pytest.importorskip("distributed", reason="workers need Dask (pip install loopwire[explore])")
+    alone = scan(model, Events(X), [3, 2], [5, 1], "mae")
+    with workers(2) as several:
+        assert scan(model, Events(X), [3, 2], [5, 1], "mae", workers=several) == alone
 
 
 def test_a_curve_for_each_class(model: Model) -> None:

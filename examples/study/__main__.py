@@ -54,6 +54,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of events; without it, $LOOPWIRE_DATA or events made here")
     parser.add_argument("--synth", action="store_true", help="synthesise the goals' designs for both AMD parts")
     parser.add_argument("--route", action="store_true", help="place and route the goals' designs on an ECP5")
+    parser.add_argument("--workers", type=int, help="processes of this machine that try types")
+    parser.add_argument("--scheduler", help="address of a Dask scheduler whose workers try types instead")
     parser.add_argument("--out", type=Path, default=Path("build/study"), help="[default: build/study]")
     chosen = parser.parse_args()
     named = os.environ.get("LOOPWIRE_DATA")
@@ -65,7 +67,7 @@ def main() -> None:
             "ant.ndjson, bee.ndjson and so on (of the data set Quick, Draw!), or leave --data out: events are then "
             "made here"
         )
-    settings = Settings(quick=not chosen.full, synthesise=chosen.synth, route=chosen.route)
+    settings = Settings(not chosen.full, chosen.synth, chosen.route, chosen.workers, chosen.scheduler)
     start = time.perf_counter()
     try:
         studies = {name: study(name, NETWORKS[name], folder, chosen.out, settings) for name in chosen.networks}

@@ -29,6 +29,7 @@ from loopwire.optimise.precision_file import write_toml
 from loopwire.optimise.scan import scan, scan_figure
 from loopwire.report.figures import save as save_figure
 from loopwire.report.roc import class_rocs, roc_figure
+from loopwire.system.workers import workers
 
 AS_USERS_SET_IT = {"model": {"precision": "ap_fixed<16,6>"}}
 """hls4ml's usual type, which truncates and wraps; Loopwire's default rounds and saturates."""
@@ -45,11 +46,14 @@ class Settings:
         quick: the quick effort of each task, else the full one.
         synthesise: the designs of the goals, with Yosys, for both AMD parts.
         route: those on an ECP5, with nextpnr.
+        processes, scheduler: where types are tried, as `loopwire precision --workers` and `--scheduler` say.
     """
 
     quick: bool
     synthesise: bool = False
     route: bool = False
+    processes: int | None = None
+    scheduler: str | None = None
 
 
 class Stages:
@@ -89,6 +93,7 @@ class NumbersStudy:
         self.folder = folder
         self.stages = Stages(name, folder)
         self._make = network.make
+        self._workers = partial(workers, settings.processes, settings.scheduler)
         self._effort: Effort = self.task.quick if settings.quick else self.task.full
 
     @property
@@ -138,7 +143,8 @@ class NumbersStudy:
         model, data = loopwire.load(self.model_path), _explored(self.data.searched, "events")
         if self.task.keep.startswith("top1"):  # against the float network's own answers
             data = replace(data, labels=None)
-        found = find_precision(model, data, self.task.keep, state=state)
+        with self._workers() as several:
+            found = find_precision(model, data, self.task.keep, state=state, workers=several)
         write_toml(found, self.types_path)
         return {
             "keep": self.task.keep,
@@ -151,7 +157,8 @@ class NumbersStudy:
     def _scan_bits(self) -> Facts:
         model = loopwire.load(self.model_path)
         events = _explored(self.data.test.first(SCANNED_EVENTS), "test events")
-        points = scan(model, events, INTEGER_BITS, FRACTION_BITS)
+        with self._workers() as several:
+            points = scan(model, events, INTEGER_BITS, FRACTION_BITS, workers=several)
         with scan_figure(points) as drawn:
             save_figure(drawn, self.folder / "bits.png")
         return {"points": [asdict(point) for point in points.points]}

@@ -9,7 +9,7 @@ import click
 
 from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_json, progress_bars, step
 from loopwire.cli.failures import errors_reported, report_kept
-from loopwire.cli.settings import LABELS, LEAST_CLOCK_NS, MODEL, bounds, how_to_read, read_settings
+from loopwire.cli.settings import LABELS, LEAST_CLOCK_NS, MODEL, bounds, how_to_read, read_settings, where_to_run
 
 
 @click.command("explore")
@@ -43,8 +43,7 @@ from loopwire.cli.settings import LABELS, LEAST_CLOCK_NS, MODEL, bounds, how_to_
 @click.option("--trials", type=int, help="Number of designs to try, including those in the journal. [default: 500]")
 @click.option("--minutes", type=float, help="Stop after this time, instead of or in addition to --trials.")
 @click.option("--seed", default=1, help="Random seed. [default: 1]")
-@click.option("--workers", "processes", type=click.IntRange(min=1), help="Worker processes on this machine.")
-@click.option("--scheduler", help="Address of a Dask scheduler whose workers are used instead.")
+@where_to_run
 @click.option(
     "--verify", "verified", type=click.IntRange(min=0), default=0, help="Number of designs of the front to simulate."
 )

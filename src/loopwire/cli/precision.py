@@ -10,7 +10,7 @@ import click
 
 from loopwire.cli.console import JSON, OPEN, next_step, open_page, progress_bars, step
 from loopwire.cli.failures import errors_reported, report_kept
-from loopwire.cli.settings import LABELS, MODEL, how_to_read
+from loopwire.cli.settings import LABELS, MODEL, how_to_read, where_to_run
 
 
 @click.command("precision")
@@ -29,6 +29,7 @@ from loopwire.cli.settings import LABELS, MODEL, how_to_read
 )
 @click.option("--seed", default=1, help="Random seed, which selects the quarter for the check. [default: 1]")
 @click.option("--out", type=click.Path(path_type=Path), help="TOML file to write. [default: <name of MODEL>.toml]")
+@where_to_run
 @JSON
 @OPEN
 def precision_command(model_path: Path, **options: Any) -> None:
@@ -52,6 +53,8 @@ def _precision(
     weights: Path | None,
     steps: int | None,
     trust: bool,
+    processes: int | None,
+    scheduler: str | None,
     as_json: bool,
     opens: bool,
 ) -> None:
@@ -66,6 +69,7 @@ def _precision(
     from loopwire.optimise.precision_page import precision_page
     from loopwire.project.folder import reserved
     from loopwire.system.outputs import check_file, write_file
+    from loopwire.system.workers import workers
 
     out = out or Path(f"{model_path.stem}.toml")
     check_file(out)
@@ -85,9 +89,18 @@ def _precision(
                 update(search.judged, doing=f"{search.judged:4} tried, {share}: {search.trying}")
 
             report_kept(f"what was tried, in {state}: the same command goes on from there")
-            found = find_precision(
-                model, events, criterion, check=checked, integers=integers, seed=seed, state=state, progress=tell
-            )
+            with workers(processes, scheduler) as several:
+                found = find_precision(
+                    model,
+                    events,
+                    criterion,
+                    check=checked,
+                    integers=integers,
+                    seed=seed,
+                    state=state,
+                    progress=tell,
+                    workers=several,
+                )
     write_toml(found, out)
     page = out.with_suffix(".html")
     write_file(page, precision_page(found, model).encode())

@@ -9,7 +9,7 @@ import click
 
 from loopwire.cli.console import JSON, next_step, print_table, progress_bars, step
 from loopwire.cli.failures import errors_reported
-from loopwire.cli.settings import LABELS, MODEL, how_to_read
+from loopwire.cli.settings import LABELS, MODEL, how_to_read, where_to_run
 
 
 @click.command("scan")
@@ -25,6 +25,7 @@ from loopwire.cli.settings import LABELS, MODEL, how_to_read
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Figure to write, as .png and .pdf. [default: <name of MODEL>-scan]"
 )
+@where_to_run
 @JSON
 def scan_command(model_path: Path, **options: Any) -> None:
     """Plot a metric of MODEL against fraction bits, for several numbers of integer bits."""
@@ -43,6 +44,8 @@ def _scan(
     weights: Path | None,
     steps: int | None,
     trust: bool,
+    processes: int | None,
+    scheduler: str | None,
     as_json: bool,
 ) -> None:
     from rich.console import Console
@@ -52,6 +55,7 @@ def _scan(
     from loopwire.optimise.scan import numbers, scan, scan_figure
     from loopwire.report.figures import save
     from loopwire.system.outputs import check_file, write_file
+    from loopwire.system.workers import workers
 
     widths, fraction_bits = numbers("--integer", integers), numbers("--fraction", fractions)
     out = out or Path(f"{model_path.stem}-scan")
@@ -60,8 +64,8 @@ def _scan(
         with step(progress, "Reading"):
             model = load(model_path, trust, weights=weights, steps=steps)
             events = read_events(model, data, labels)
-        with step(progress, "Emulating") as update:
-            found = scan(model, events, widths, fraction_bits, metric, update)
+        with step(progress, "Emulating") as update, workers(processes, scheduler) as several:
+            found = scan(model, events, widths, fraction_bits, metric, update, several)
         with step(progress, "Drawing"), scan_figure(found) as drawn:
             written = save(drawn, out)
     table = out.with_suffix(".json")

@@ -55,6 +55,10 @@ LABELS = click.option(
 
 
 HLS4ML_SUFFIXES = (".yml", ".yaml")
+WORKERS = (
+    click.option("--workers", "processes", type=click.IntRange(min=1), help="Worker processes on this machine."),
+    click.option("--scheduler", help="Address of a Dask scheduler whose workers are used instead."),
+)
 AUTO, LEAST_CLOCK_NS = "auto", 2.0
 
 
@@ -66,6 +70,11 @@ def how_to_read(command: Callable[..., None]) -> Callable[..., None]:
 def bounds(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of what a design shall not exceed."""
     return _with(BOUNDS, command)
+
+
+def where_to_run(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of where independent tasks run."""
+    return _with(WORKERS, command)
 
 
 def _with(options: Sequence[Callable[..., Any]], command: Callable[..., None]) -> Callable[..., None]:

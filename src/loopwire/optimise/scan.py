@@ -13,16 +13,20 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from loopwire.arguments import instance
 from loopwire.compiler import compile_silently
 from loopwire.errors import ConfigError, nearest
 from loopwire.layers.model import Model
 from loopwire.optimise.criterion import METRICS, Criterion, Judge, Measure
 from loopwire.optimise.events import checked_events
-from loopwire.optimise.groups import Probe, configuration, fixed
+from loopwire.optimise.groups import Group, Probe, configuration, fixed
 from loopwire.report.figures import figure
 from loopwire.report.picture import Picture
 from loopwire.system.progress import Progress
+from loopwire.system.workers import Here, Workers
 from loopwire.text.table import Table
 
 if TYPE_CHECKING:
@@ -107,6 +111,7 @@ def scan(
     fractions: Iterable[int] = FRACTIONS,
     metric: str = "auc",
     progress: Progress | None = None,
+    workers: Workers | None = None,
 ) -> Scan:
     """Evaluate a model with every tensor, pre-activations too, in each of the types.
 
@@ -117,6 +122,7 @@ def scan(
         fractions: fraction bits.
         metric: a name in `criterion.METRICS`.
         progress: called with how many types are done, of how many.
+        workers: of `system.workers`, which evaluate types side by side; None: this process.
 
     Raises:
         ConfigError: the metric is unknown, or a type impossible.
@@ -136,14 +142,29 @@ def scan(
     for i, f in pairs:
         if i + f < 1:
             raise ConfigError("scan", f"{i} integer and {f} fraction bits are no type", "Give 1 bit in all or more")
-    points = []
-    for done, (integer, fraction) in enumerate(pairs, start=1):
-        types = dict.fromkeys(probe.groups, fixed(integer + fraction, integer))
-        outputs = compile_silently(probe.model, configuration(types)).emulate(data.inputs)
-        points.append(ScanPoint(integer, fraction, judge.judge(outputs).measures))
+    shared = _Scanned(probe.model, probe.groups, data.inputs, judge)
+    found: dict[int, ScanPoint] = {}
+    for place, point in (workers or Here()).run(_point, shared, pairs):
+        found[place] = point
         if progress is not None:
-            progress(done, len(pairs))
-    return Scan(metric, tuple(points))
+            progress(len(found), len(pairs))
+    return Scan(metric, tuple(found[place] for place in range(len(pairs))))
+
+
+@dataclass(frozen=True, eq=False)
+class _Scanned:
+    model: Model
+    groups: Sequence[Group]
+    x: NDArray[np.generic]
+    judge: Judge
+
+
+def _point(scanned: _Scanned, widths: tuple[int, int]) -> ScanPoint:
+    """Evaluate a model with every tensor in one type: what runs on a worker."""
+    integer, fraction = widths
+    types = dict.fromkeys(scanned.groups, fixed(integer + fraction, integer))
+    outputs = compile_silently(scanned.model, configuration(types)).emulate(scanned.x)
+    return ScanPoint(integer, fraction, scanned.judge.judge(outputs).measures)
 
 
 @contextmanager
