@@ -22,6 +22,7 @@ from loopwire.layers.cell import Cell
 from loopwire.layers.model import Model
 from loopwire.passes.carry_states import carry_states
 from loopwire.passes.fold_batch_normalization import fold_batch_normalization
+from loopwire.passes.leave_out_activations import without_final_activations
 from loopwire.passes.lower import lower
 from loopwire.quantised_model import QuantisedModel
 from loopwire.report.foreseen import foreseen
@@ -96,7 +97,14 @@ def compile(
             express a knob.
     """
     chosen = _settings(config, settings)
-    design = compile_silently(model if isinstance(model, Model) else load(model, steps=chosen.steps), chosen)
+    loaded = model if isinstance(model, Model) else load(model, steps=chosen.steps)
+    if chosen.logits and without_final_activations(loaded) is loaded:
+        raise ConfigError(
+            "logits",
+            f"no output of model {loaded.name!r} comes from a softmax or a sigmoid that nothing else needs",
+            "Leave 'logits' out",
+        )
+    design = compile_silently(loaded, chosen)
     for text in foreseen(design.graph):
         warnings.warn(text, LoopwireWarning, stacklevel=2)
     return design
@@ -140,7 +148,7 @@ def lowered(model: Model, config: CompileConfig) -> tuple[Model, Graph]:
     Raises:
         ConfigError: the configuration does not fit the model.
     """
-    folded = fold_batch_normalization(model)
+    folded = fold_batch_normalization(without_final_activations(model) if config.logits else model)
     types = TypeChoice(config, folded)
     graph = verify(lower(folded, types.input_type(), types.layer_types))
     types.refuse_unread(graph)

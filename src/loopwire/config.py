@@ -17,6 +17,7 @@ from loopwire import arguments
 from loopwire.arguments import (
     Check,
     check_fields,
+    flag,
     instance,
     number,
     positive,
@@ -91,6 +92,7 @@ class CompileConfig(Knobs):
         clock_period_ns: what every stage must fit in.
         delay_factor: by how much the part's delays are taken to be longer than the delay model says, as a route taught.
         name: of the top module; None: the model's.
+        logits: leave out a softmax or a sigmoid at the model's end; outputs are what it is computed of.
         steps: of a sequence, for a model that leaves their number open; None: the model's.
         simulate_sequences: how many sequences `Design.verify` simulates at most, if not told otherwise.
         targets: bounds to which `optimise.chooser.choose` finds reuse factors, interleave, copies and the clock.
@@ -107,6 +109,7 @@ class CompileConfig(Knobs):
     clock_period_ns: float = 5.0
     delay_factor: float = 1.0
     name: str | None = None
+    logits: bool = False
     steps: int | None = None
     simulate_sequences: int = SIMULATED_SEQUENCES
     targets: DesignTargets | None = None
@@ -373,6 +376,7 @@ _PLAIN: dict[str, Check] = {
     "clock_period_ns": number,
     "delay_factor": number,
     "name": text,
+    "logits": flag,
     "steps": whole,
     "simulate_sequences": whole,
 }

@@ -47,6 +47,12 @@ FITTING_SHARE = "80%"
     "--clock-ns", "clock_period_ns", type=ClockPeriod(), help="Clock period in ns, or auto to choose it. [default: 5]"
 )
 @click.option("--delay-factor", type=float, help="Multiply the delays of the delay model by this. [default: 1]")
+@click.option(
+    "--logits",
+    is_flag=True,
+    default=None,
+    help="Leave out the softmax or sigmoid at the end: outputs are its operands.",
+)
 @click.option("--precision", help="Type of all tensors. [default: fixed<16,6,RND,SAT>]")
 @click.option("--reuse-factor", type=int, help="Products that share a multiplier in each step. [default: 1]")
 @click.option(
