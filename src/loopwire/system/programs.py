@@ -112,9 +112,11 @@ def started(
         try:
             yield process
         finally:
+            interrupted = process.poll() is None
             _kill(process)
-            process.wait()
-            _wait_for_group(process.pid)
+            if interrupted:
+                process.wait()
+                _wait_for_group(process.pid)
 
 
 def stop_all() -> None:
@@ -166,8 +168,11 @@ def _kill(process: Process) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _wait_for_group(group: int, longest_s: float = 1.0) -> None:
-    """Wait until all of a killed process group have ended: before, one may still make a file in a folder that goes."""
+def _wait_for_group(group: int, longest_s: float = 0.5) -> None:
+    """Wait until all of a killed process group have ended: before, one may still make a file in a folder that goes.
+
+    Not for ever: where nobody waits for what has ended, it stays in its group.
+    """
     deadline_s = time.monotonic() + longest_s
     with contextlib.suppress(ProcessLookupError, PermissionError):  # PermissionError: its number is another's now
         while time.monotonic() < deadline_s:
