@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loopwire.data import check_inputs, check_lengths, read_batch, read_data
+from loopwire.data import Data, check_inputs, check_lengths, given_data, read_batch, read_data, with_labels
 from loopwire.errors import DataError
 from loopwire.layers.model import Tensor
 
@@ -43,14 +43,62 @@ def test_labels_of_a_single_output(tmp_path: Path) -> None:
 def test_labels_beside_several_inputs(tmp_path: Path) -> None:
     ports = (Tensor("x", (4, 2)), Tensor("v", (1,)))
     arrays: dict[str, Any] = {"x": X, "v": X[:, 0, :1], "classes": np.array(["b", "c", "l"])}
-    data = read_batch(saved(tmp_path, **arrays, y=np.eye(3)[Y]), ports, 3)
+    result = (Tensor("out", (3,)),)
+    data = read_batch(saved(tmp_path, **arrays, y=np.eye(3)[Y]), ports, result)
     assert data.labels is not None and data.labels.tolist() == Y.tolist()
     assert data.class_names == ("b", "c", "l") and len(data.inputs.arrays) == 2
-    assert read_batch(saved(tmp_path, **arrays), ports, None).labels is None
-    with pytest.raises(DataError, match="it has labels 'y', and the model has several results that they may belong to"):
-        read_batch(saved(tmp_path, **arrays, y=Y), ports, None)
+    assert read_batch(saved(tmp_path, **arrays), ports, result).labels is None
     called_y = (Tensor("x", (4, 2)), Tensor("y", (1,)))
-    assert read_batch(saved(tmp_path, x=X, y=X[:, 0, :1]), called_y, 3).labels is None
+    assert read_batch(saved(tmp_path, x=X, y=X[:, 0, :1]), called_y, result).labels is None
+
+
+HEADS = (Tensor("kind", (3,)), Tensor("prompt", (1,)), Tensor("mass", (2,)))
+X_ALONE = (Tensor("x", (4, 2)),)
+
+
+def test_labels_of_several_outputs(tmp_path: Path) -> None:
+    labels: dict[str, Any] = {"y.kind": np.eye(3)[Y], "y.prompt": Y > 0, "classes.kind": np.array(["b", "c", "l"])}
+    both = (*X_ALONE, Tensor("v", (1,)))
+    path = saved(tmp_path, x=X, v=X[:, 0, :1], **labels)
+    np.savez(tmp_path / "alone.npz", X=X, **labels)
+    given = {"kind": Y, "prompt": Y > 0}
+    for data in (
+        read_batch(path, both, HEADS),
+        given_data("data", tmp_path / "alone.npz", X_ALONE, HEADS),
+        given_data("data", np.load(tmp_path / "alone.npz"), X_ALONE, HEADS),
+        given_data("data", {"X": X, "y": given, "classes": {"kind": ["b", "c", "l"]}}, X_ALONE, HEADS),
+        with_labels(Data(X), path, HEADS),
+    ):
+        kind, prompt = data.labels_of("kind"), data.labels_of("prompt")
+        assert kind is not None and kind.classes.tolist() == Y.tolist() and kind.names == ("b", "c", "l")
+        assert prompt is not None and prompt.classes.tolist() == [0, 1, 1, 1, 0] and prompt.names is None
+        assert data.labels_of("mass") is None and data.labels is None
+    pair = given_data("data", (X, given), X_ALONE, HEADS)
+    assert pair.by_output.keys() == given.keys() and isinstance(pair.inputs, np.ndarray)
+
+
+NAMED = "Name them after the outputs that they belong to: y.kind, y.prompt, y.mass"
+BAD_LABELS_OF_SEVERAL = [
+    ({"y": Y}, f"it has labels 'y', and the model has several results that they may belong to. {NAMED}"),
+    ({"y.charge": Y}, f"it has labels of 'charge', and the model has no such output. {NAMED}"),
+    ({"y.kind": Y + 1}, "'y.kind': its labels are 1 to 3. The model tells 3 classes: 0 to 2"),
+    ({"y.mass": Y + 0.5}, "'y.mass': its labels, of dtype float64, are no whole numbers. Give classes from 0 on"),
+]
+
+
+@pytest.mark.parametrize(("labels", "message"), BAD_LABELS_OF_SEVERAL)
+def test_labels_that_belong_to_no_output(labels: dict[str, Any], message: str, tmp_path: Path) -> None:
+    path = saved(tmp_path, x=X, **labels)
+    with pytest.raises(DataError) as caught:
+        read_batch(path, X_ALONE, HEADS)
+    assert message in str(caught.value)
+
+
+def test_labels_in_python_that_belong_to_no_output() -> None:
+    with pytest.raises(DataError, match=r"Give a dictionary of them: \{'kind': …, 'prompt': …, 'mass': …\}"):
+        given_data("data", (X, {"kind": Y}["kind"]), X_ALONE, HEADS)
+    with pytest.raises(DataError, match="data: it has labels of 'charge', and the model has no such output"):
+        given_data("data", (X, {"charge": Y}), X_ALONE, HEADS)
 
 
 def test_npy(tmp_path: Path) -> None:

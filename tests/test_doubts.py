@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +13,19 @@ from keras_files import dense, input_layer, lstm, write_h5
 from loopwire.cli import main
 from loopwire.report.agreement import Agreement, ClassAuc
 from loopwire.report.doubts import doubts
+from loopwire.report.judged import JudgedOutput
 
 
 def test_an_auc_that_falls_and_classes_that_change() -> None:
     aucs = (ClassAuc("b", 0.93, 0.5), ClassAuc("c", 0.8, 0.795), ClassAuc("l", None, None))
-    told = doubts(Agreement(100, 0.42, 1.0, 0.5), aucs, ())
+    output = JudgedOutput("", Agreement(100, 0.42, 1.0, 0.5), aucs)
+    told = doubts([output], ())
     assert told == (
         "The AUC of class b falls from 0.9300 in float to 0.5000 in fixed point",
         "Float and fixed point tell the same class of 42.0% of the sequences only",
     )
-    assert doubts(Agreement(100, 0.999, 1.0, 0.5), aucs[1:], ()) == doubts(None, (), ()) == ()
+    assert doubts([JudgedOutput("", Agreement(100, 0.999, 1.0, 0.5), aucs[1:])], ()) == doubts([], ()) == ()
+    assert doubts([replace(output, name="kind")], ()) == tuple(f"kind: {doubt}" for doubt in told)
 
 
 def test_types_too_coarse_are_told_everywhere(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -62,15 +62,29 @@ Inputs = npt.ArrayLike | Mapping[str, npt.ArrayLike] | Batch
 
 
 @dataclass(frozen=True)
+class Labels:
+    """Classes (N,) from 0 that an output should tell, and their names where they are known."""
+
+    classes: npt.NDArray[np.int64]
+    names: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Data:
     """Inputs (N, *input shape), and labels (N,) from 0 with the classes' names where the file has them.
 
-    Of a model with several inputs they are a `Batch`.
+    Of a model with several inputs they are a `Batch`. Of one with several outputs, `by_output` holds the labels of
+    those that have some.
     """
 
     inputs: Any
     labels: npt.NDArray[np.int64] | None = None
     class_names: tuple[str, ...] | None = None
+    by_output: Mapping[str, Labels] = field(default_factory=dict)
+
+    def labels_of(self, output: str) -> Labels | None:
+        """Return the labels of an output, the only one or one of several; None where it has none."""
+        return Labels(self.labels, self.class_names) if self.labels is not None else self.by_output.get(output)
 
 
 def read_data(path: str | Path, input_shape: tuple[int, ...], outputs: int) -> Data:
@@ -94,39 +108,85 @@ def read_data(path: str | Path, input_shape: tuple[int, ...], outputs: int) -> D
     return Data(inputs, *_labels(where, file, len(inputs), outputs))
 
 
-def read_batch(path: str | Path, ports: Sequence[Port], outputs: int | None) -> Data:
-    """Read a .npz file with each input of a model under its name, and its labels, as `read_data` does.
+def read_batch(path: str | Path, ports: Sequence[Port], outputs: Sequence[Port]) -> Data:
+    """Read a .npz file with each input of a model under its name, and its labels.
 
     Args:
-        path: the file; what else it holds is left.
-        ports: the inputs. One that is called y is no labels.
-        outputs: numbers in the model's result; None where it has several results.
+        path: the file; what else it holds is left. An only input may be `X`, and its labels are as of `read_data`; of
+            several outputs they are y.<output>, with their classes' names in classes.<output>.
+        ports: the inputs. One that is called y, or y.<output>, is no labels.
+        outputs: of the model; none where labels are not asked for.
 
     Raises:
-        DataError: the file cannot be read, does not fit the model, or has labels for one of several results.
+        DataError: the file cannot be read, does not fit the model, or has labels for one of several outputs.
     """
     where, file = str(path), ArrayFile.of(path)
     if None in file.headers:
-        return Data(check_batch(where, file.load(None), ports))
-    arrays = {port.name: file.load(port.name) for port in ports if port.name in file.headers}
-    inputs = check_batch(where, arrays, ports)
-    if "y" in arrays:
-        return Data(inputs)
-    if outputs is None and "y" in file.headers:
-        problem = "it has labels 'y', and the model has several results that they may belong to"
-        raise DataError(where, problem, "Leave them out, or save a model with one of the results")
-    return Data(inputs, *_labels(where, file, len(inputs), outputs or 0))
+        return Data(_only(check_batch(where, file.load(None), ports)))
+    if len(ports) == 1:
+        key = _inputs_key(where, file, ports[0].shape) if ports[0].name not in file.headers else ports[0].name
+        arrays = {ports[0].name: file.load(key)}
+    else:
+        arrays = {port.name: file.load(port.name) for port in ports if port.name in file.headers}
+    batch = check_batch(where, arrays, ports)
+    if "y" in arrays or not outputs:
+        return Data(_only(batch))
+    if len(outputs) == 1:
+        return Data(_only(batch), *_labels(where, file, len(batch), outputs[0].shape[-1]))
+    return Data(_only(batch), by_output=_labels_by_output(where, file, arrays, len(batch), outputs))
 
 
-def given_data(where: str, given: Any, ports: Sequence[Port], outputs: int | None) -> Data:
+def with_labels(data: Data, path: str | Path, outputs: Sequence[Port]) -> Data:
+    """Return data with the labels of another file: as of `read_labels`, or of several outputs as of `read_batch`.
+
+    Raises:
+        DataError: the file cannot be read, or its labels do not fit the data and the model.
+    """
+    count = len(data.inputs)
+    if len(outputs) == 1:
+        return replace(data, labels=read_labels(path, count, outputs[0].shape[-1]))
+    return replace(data, by_output=_labels_by_output(str(path), ArrayFile.of(path), (), count, outputs))
+
+
+def _labels_by_output(
+    where: str, file: ArrayFile, inputs: Collection[str], count: int, outputs: Sequence[Port]
+) -> dict[str, Labels]:
+    """Return the labels of those of several outputs of which a file has some, beside arrays that are inputs."""
+    _require_outputs(where, [key for key in file.headers if key is not None and key not in inputs], outputs)
+    found = {o.name: _labels(where, file, count, o.shape[-1], f".{o.name}") for o in outputs}
+    return {name: Labels(labels, names) for name, (labels, names) in found.items() if labels is not None}
+
+
+def _only(batch: Batch) -> Any:
+    """Return the array of an only input, which needs no batch around it."""
+    return batch.only if len(batch.arrays) == 1 else batch
+
+
+def _require_outputs(where: str, keys: Sequence[str], outputs: Sequence[Port]) -> None:
+    """Refuse labels that belong to none of several outputs.
+
+    Raises:
+        DataError: there are such.
+    """
+    names = [output.name for output in outputs]
+    remedy = f"Name them after the outputs that they belong to: {', '.join(f'y.{name}' for name in names)}"
+    if "y" in keys:
+        raise DataError(where, "it has labels 'y', and the model has several results that they may belong to", remedy)
+    for name in (key.removeprefix("y.") for key in keys if key.startswith("y.")):
+        if name not in names:
+            raise DataError(where, f"it has labels of {name!r}, and the model has no such output", remedy)
+
+
+def given_data(where: str, given: Any, ports: Sequence[Port], outputs: Sequence[Port]) -> Data:
     """Return the data that a caller in Python gives.
 
     Args:
         where: they are given, for messages.
         given: the path of a file; inputs; a pair of inputs and labels; or a dictionary, such as an open .npz file: `X`,
-            or each of several inputs by its name, with `y` and `classes` where they are known.
+            or each of several inputs by its name, with `y` and `classes` where they are known: of several outputs
+            dictionaries by the outputs' names, or keys y.<output> and classes.<output> as in a file.
         ports: the model's inputs.
-        outputs: numbers in the model's result; None where it has several results.
+        outputs: its outputs.
 
     Raises:
         DataError: they cannot be read, or do not fit the model.
@@ -135,31 +195,45 @@ def given_data(where: str, given: Any, ports: Sequence[Port], outputs: int | Non
         return given
     if isinstance(given, str | os.PathLike):
         path = os.fspath(given)
-        return (
-            read_data(path, ports[0].shape, outputs)
-            if len(ports) == 1 and outputs
-            else read_batch(path, ports, outputs)
-        )
+        if len(ports) == len(outputs) == 1:
+            return read_data(path, ports[0].shape, outputs[0].shape[-1])
+        return read_batch(path, ports, outputs)
     labels = names = None
-    if isinstance(given, tuple) and len(given) == 2 and len(ports) == 1:
+    if isinstance(given, tuple) and len(given) == 2 and (len(ports) == 1 or isinstance(given[1], Mapping)):
         given, labels = given
     elif isinstance(given, Mapping):
         labels = given.get("y") if all(port.name != "y" for port in ports) else None
         names = given.get("classes", given.get("class_names"))
+        if len(outputs) > 1 and labels is None:
+            inputs = [port.name for port in ports]
+            labels = {key[2:]: given[key] for key in given if key.startswith("y.") and key not in inputs} or None
+            names = {key[8:]: given[key] for key in given if key.startswith("classes.")}
         given = (
             given["X"]
             if "X" in given and len(ports) == 1
             else {p.name: given[p.name] for p in ports if p.name in given}
         )
     batch = check_batch(where, given, ports)
-    inputs = batch.only if len(ports) == 1 else batch
     if labels is None:
-        return Data(inputs)
-    if outputs is None:
+        return Data(_only(batch))
+    if len(outputs) == 1:
+        return Data(_only(batch), *_checked_labels(where, labels, names, len(batch), outputs[0].shape[-1]))
+    if not isinstance(labels, Mapping):
         raise DataError(
-            where, "it has labels, and the model has several results that they may belong to", "Leave them out"
+            where,
+            "it has labels, and the model has several results that they may belong to",
+            f"Give a dictionary of them: {{{', '.join(f'{output.name!r}: …' for output in outputs)}}}",
         )
-    return Data(inputs, *_checked_labels(where, labels, names, len(batch), outputs))
+    _require_outputs(where, [f"y.{name}" for name in labels], outputs)
+    names = names or {}
+    found = {
+        o.name: Labels(
+            *_checked_labels(f"{where}, {o.name!r}", labels[o.name], names.get(o.name), len(batch), o.shape[-1])
+        )
+        for o in outputs
+        if labels.get(o.name) is not None
+    }
+    return Data(_only(batch), by_output=found)
 
 
 def _checked_labels(
@@ -176,16 +250,20 @@ def _checked_labels(
 
 
 def _labels(
-    where: str, file: ArrayFile, count: int, outputs: int
+    where: str, file: ArrayFile, count: int, outputs: int, of: str = ""
 ) -> tuple[npt.NDArray[np.int64] | None, tuple[str, ...] | None]:
-    """Return the labels of a file, if it has any, and the names of their classes, if it tells them."""
-    if "y" not in file.headers:
+    """Return the labels of a file, if it has any, and the names of their classes, if it tells them.
+
+    Their keys end in `of`.
+    """
+    key = f"y{of}"
+    if key not in file.headers:
         return None, None
-    labels = check_labels(f"{where}, 'y'", file.load("y"), count, outputs)
-    names = file.headers.get("classes", file.headers.get("class_names"))
+    labels = check_labels(f"{where}, {key!r}", file.load(key), count, outputs)
+    key = f"classes{of}" if f"classes{of}" in file.headers else f"class_names{of}"
+    names = file.headers.get(key)
     if names is None or names.shape != (max(outputs, 2),) or names.dtype.kind != "U":
         return labels, None
-    key = "classes" if "classes" in file.headers else "class_names"
     classes = tuple(take_in(str(name), where, "a class", DataError) for name in file.load(key))
     twice = next((name for name in classes if classes.count(name) > 1), None)
     if twice is not None:

@@ -10,11 +10,11 @@ from typing import Any
 
 from loopwire import arguments
 from loopwire.data import Data, Inputs, given_data
-from loopwire.errors import ConfigError, DataError, UnsupportedError
-from loopwire.judgement import Judgement, judge, outputs
+from loopwire.errors import ConfigError, DataError, UnsupportedError, nearest
+from loopwire.judgement import NOT_JUDGED, judge, outputs
 from loopwire.quantised_model import QuantisedModel
 from loopwire.report.bits_picture import bits_picture
-from loopwire.report.drawings import Evidence, draw
+from loopwire.report.drawings import draw
 from loopwire.report.html import page
 from loopwire.report.layers import input_facts, layer_facts, layer_table
 from loopwire.report.model_picture import model_picture
@@ -90,20 +90,33 @@ class ShownDesign(QuantisedModel, ABC):
             raise ConfigError(where, f"there is no engine {place - 1}", f"Give 0 to {len(found) - 2}")
         return Picture(found[place])
 
-    def plot_roc(self, data: Any) -> Picture:
+    def plot_roc(self, data: Any, output: str | None = None) -> Picture:
         """Return the ROC curve of each class, float against fixed.
+
+        Args:
+            data: with labels.
+            output: whose classes; may be left out where only one output has labels.
 
         Raises:
             DataError: the data do not fit the model, or have no labels.
             ToolError: the extra `plots` is not installed.
         """
         given = self._given(data)
-        if given.labels is None:
+        names = [tensor.name for tensor in self.model.outputs]
+        if output is not None and output not in names:
+            remedy = f"{nearest(output, names)}It has {', '.join(map(repr, names))}"
+            raise DataError("plot_roc", f"the model has no output {output!r}", remedy)
+        labelled = [name for name in names if given.labels_of(name) is not None and output in (None, name)]
+        if not labelled:
             raise DataError("data", "they have no labels", "Give (x, y), or a file that holds y")
-        found = outputs(self, given)
-        if found.real.ndim != 2:
-            raise DataError("data", f"outputs of shape {found.real.shape[1:]} are no classes", "Use predict")
-        return Picture.drawn(partial(roc_figure, class_rocs(given.labels, found.real, found.fixed, given.class_names)))
+        if len(labelled) > 1:
+            several = ", ".join(map(repr, labelled))
+            raise DataError("plot_roc", f"the outputs {several} have labels", "Name one of them: output='…'")
+        found, place, labels = outputs(self, given), names.index(labelled[0]), given.labels_of(labelled[0])
+        real, fixed = found.real[place], found.fixed[place]
+        if labels is None or real.ndim != 2:
+            raise DataError("data", f"outputs of shape {real.shape[1:]} are no classes", "Use predict")
+        return Picture.drawn(partial(roc_figure, class_rocs(labels.classes, real, fixed, labels.names)))
 
     def plot_profile(self, x: Inputs) -> Picture:
         """Return the distribution of |value| of every tensor on these inputs, in float and in fixed point.
@@ -127,7 +140,7 @@ class ShownDesign(QuantisedModel, ABC):
             OutputError: the file cannot be written.
         """
         file = arguments.path("path", path)
-        judged = Judgement({}, Evidence())
+        judged = NOT_JUDGED
         if data is not None:
             given = self._given(data)
             judged = judge(self, given, outputs(self, given))
@@ -136,8 +149,7 @@ class ShownDesign(QuantisedModel, ABC):
         return file
 
     def _given(self, data: Any) -> Data:
-        last = self.model.output_shape()[-1] if len(self.model.outputs) == 1 else None
-        return given_data("data", data, self.ports, last)
+        return given_data("data", data, self.ports, self.model.outputs)
 
     def __repr__(self) -> str:
         clock = f"{self.config.part} at {self.config.clock_period_ns:g} ns"

@@ -151,8 +151,8 @@ def _compile(
     if as_json:
         click.echo(report.to_json(), nl=False)
         return
-    if report.aucs:
-        print_table(console, "Area under the ROC curve", AUCS, report.auc_rows())
+    if aucs := report.auc_rows():
+        print_table(console, "Area under the ROC curve", AUCS, aucs)
     print_report(console, report)
     click.echo(f"Project: {out}")
     click.echo(f"Report: {out / 'report.html'}")
@@ -206,12 +206,9 @@ def _read(
 
 def _given(design: Design, path: Path) -> Data:
     """Read the inputs and their labels."""
-    from loopwire.data import read_batch, read_data
+    from loopwire.data import given_data
 
-    outputs = design.model.output_shape()[-1] if len(design.model.outputs) == 1 else None
-    if len(design.ports) == 1 and outputs is not None:
-        return read_data(path, design.input_shape, outputs)
-    return read_batch(path, design.ports, outputs)
+    return given_data(str(path), path, design.ports, design.model.outputs)
 
 
 def _chosen(progress: Progress, design: Design, config: CompileConfig) -> tuple[Design, dict[str, Any]]:
@@ -227,17 +224,16 @@ def _chosen(progress: Progress, design: Design, config: CompileConfig) -> tuple[
 
 def _report(
     progress: Progress, design: Design, data: Data | None, sequences: int, is_asked: bool
-) -> tuple[Report, Evidence]:
+) -> tuple[Report, tuple[Evidence, ...]]:
     """Judge the design with the data, plan its hardware, and simulate it; one that does not fit only if asked for."""
     from dataclasses import replace
 
     from loopwire.errors import ConfigError, LoopwireWarning
-    from loopwire.judgement import Judgement
-    from loopwire.report.drawings import Evidence
+    from loopwire.judgement import NOT_JUDGED
     from loopwire.tools.fit import shortage
     from loopwire.verification import verify
 
-    judged = Judgement({}, Evidence()) if data is None else _judge(progress, design, data)
+    judged = NOT_JUDGED if data is None else _judge(progress, design, data)
     evidence = judged.evidence
     with step(progress, "Solving"):
         report = replace(design.report(), **judged.facts)
@@ -270,10 +266,9 @@ def _judge(progress: Progress, design: Design, data: Data) -> Judgement:
         print_table(progress.console, title, CLIPPING, clipping_rows(found.clipping))
     with step(progress, "Profiling"):
         judged = judge(design, data, found)
-    facts = judged.facts
     # Of weights a warning has told, as it needs no data.
-    rows = [row for row in facts["profile"] if not row.is_weights]
-    for doubt in doubts(facts["agreement"], facts.get("aucs", ()), rows):
+    rows = [row for row in judged.facts["profile"] if not row.is_weights]
+    for doubt in doubts(judged.outputs, rows):
         click.secho(f"warning: {printable(doubt)}", fg="red", err=True)
     return judged
 

@@ -43,16 +43,18 @@ def _figures(
     trust: bool,
     as_json: bool,
 ) -> None:
+    import numpy as np
     from rich.console import Console
 
     from loopwire.compiler import compile, load
-    from loopwire.optimise.events import read_events
-    from loopwire.report.agreement import class_aucs
+    from loopwire.data import given_data, with_labels
+    from loopwire.judgement import judged_outputs, outputs
     from loopwire.report.figures import save
     from loopwire.report.plain import plain
     from loopwire.report.profile import profile_figure
-    from loopwire.report.roc import class_rocs, confusion, confusion_figure, roc_figure
+    from loopwire.report.roc import confusion_figure, roc_figure
     from loopwire.system.outputs import check_file
+    from loopwire.text.identifiers import word
 
     config = read_settings(model_path, config_path, precision=precision, steps=steps, weights=weights, trust=trust)
     out = out or Path("build") / f"{model_path.stem}-figures"
@@ -60,32 +62,44 @@ def _figures(
     written: list[Path] = []
     with progress_bars(Console()) as progress:
         with step(progress, "Reading"):
-            model = load(model_path, trust, weights=weights, steps=config.steps)
-            events = read_events(model, data, labels)
-            design = compile(model, config)
-        if events.labels is not None:
+            design = compile(load(model_path, trust, weights=weights, steps=config.steps), config)
+            given = given_data(str(data), data, design.ports, design.model.outputs)
+            if labels is not None:
+                given = with_labels(given, labels, design.model.outputs)
+        judged = []
+        if given.labels is not None or given.by_output:
             with step(progress, "Emulating"):
-                real, fixed = design.predict_float(events.inputs), design.emulate(events.inputs)
-            names = events.class_names or [str(k) for k in range(max(real.shape[-1], 2))]
-            with step(progress, "Drawing"):
-                with roc_figure(class_rocs(events.labels, real, fixed, names)) as drawn:
-                    written += save(drawn, out / "roc")
-                with confusion_figure(confusion(events.labels, fixed), names) as drawn:
-                    written += save(drawn, out / "confusion")
+                judged = judged_outputs(design, given, outputs(design, given))
+        with step(progress, "Drawing"):
+            for output, evidence in judged:
+                of = f"-{word(output.name)}" if output.name else ""
+                if output.aucs:
+                    with roc_figure(evidence.rocs) as drawn:
+                        written += save(drawn, out / f"roc{of}")
+                if output.confusion:
+                    names = evidence.class_names or [str(k) for k in range(len(output.confusion))]
+                    with confusion_figure(np.array(output.confusion), names) as drawn:
+                        written += save(drawn, out / f"confusion{of}")
         with step(progress, "Profiling"):
-            profile = design.profile(events.inputs)
+            profile = design.profile(given.inputs)
             with profile_figure(profile) as drawn:
                 written += save(drawn, out / "profile")
-    found = () if events.labels is None else class_aucs(events.labels, real, fixed, names)
     if as_json:
-        facts = {"aucs": plain(found), "profile": plain(tuple(profile))}
+        by_output = {output.name: plain(output.aucs) for output, _ in judged}
+        aucs = by_output if len(design.model.outputs) > 1 else by_output.get("", [])
+        facts = {"aucs": aucs, "profile": plain(tuple(profile))}
         print_json({**facts, "figures": list(map(str, written))})
         return
-    if found:
-        rows = [(auc.name, *("-" if v is None else f"{v:.4f}" for v in (auc.real, auc.fixed))) for auc in found]
+    rows = [
+        (output.named(auc.name), *("-" if value is None else f"{value:.4f}" for value in (auc.real, auc.fixed)))
+        for output, _ in judged
+        for auc in output.aucs
+    ]
+    if rows:
         print_table(Console(), "Area under the ROC curve", ("Class", "Float", "Fixed"), rows)
     shown = profile.table()
     print_table(Console(), shown.title, shown.head, shown.rows)
     for path in written:
         click.echo(f"Figure: {path}")
-    next_step("loopwire", "precision", model_path, "--data", data)
+    command = "precision" if len(design.ports) == len(design.model.outputs) == 1 else "compile"
+    next_step("loopwire", command, model_path, "--data", data)

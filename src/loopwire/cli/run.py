@@ -141,7 +141,7 @@ def _run_several(
     from loopwire.boards.session import classify_several, require_equal_several
     from loopwire.data import read_batch
 
-    batch = read_batch(data_path, inputs, None).inputs
+    batch = read_batch(data_path, inputs, ()).inputs
     with step(progress, "Classifying") as update:
         outcome = classify_several(client, project, batch.arrays, update)
     if check:

@@ -44,7 +44,7 @@ def checked_events(model: Model, given: Any) -> Events:
     """
     shape, outputs = model.input_shape, model.output_shape()[-1]
     if not isinstance(given, Events):
-        data = given_data("data", given, model.inputs, outputs)
+        data = given_data("data", given, model.inputs, model.outputs)
         return Events(data.inputs, data.labels, data.class_names)
     inputs = check_inputs(given.where, given.inputs, shape)
     labels = given.labels

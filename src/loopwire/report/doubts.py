@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from loopwire.ir.types import FixedType
-from loopwire.report.agreement import Agreement, ClassAuc
+from loopwire.report.judged import JudgedOutput
 from loopwire.report.profile import TensorProfile
 
 AUC_LOSS = 0.01
@@ -16,20 +16,29 @@ SHOWN = 5
 """Tensors that are named."""
 
 
-def doubts(agreement: Agreement | None, aucs: Sequence[ClassAuc], profile: Sequence[TensorProfile]) -> tuple[str, ...]:
+def doubts(judged: Sequence[JudgedOutput], profile: Sequence[TensorProfile]) -> tuple[str, ...]:
     """Return a sentence for each loss that no user would want: of AUC, of agreement, and by types too coarse."""
-    found = [
-        f"The AUC of class {auc.name} falls from {auc.real:.4f} in float to {auc.fixed:.4f} in fixed point"
-        for auc in aucs
-        if auc.real is not None and auc.fixed is not None and auc.fixed < auc.real - AUC_LOSS
-    ]
-    if agreement is not None and agreement.top1 is not None and agreement.top1 < LEAST_TOP1:
-        found.append(f"Float and fixed point tell the same class of {agreement.top1:.1%} of the sequences only")
+    found = [doubt for output in judged for doubt in output_doubts(output)]
     coarse = [row for row in profile if _share_lost(row) > UNDERFLOW_SHARE]
     if coarse:
         names = [f"{row.layer}: {row.tensor}" if row.layer else row.tensor for row in coarse]
         found.append(too_coarse(names, coarse[0].type))
     return tuple(found)
+
+
+def output_doubts(output: JudgedOutput) -> list[str]:
+    """Return the sentences about one output's AUC and agreement."""
+    found = [
+        output.named(
+            f"The AUC of class {auc.name} falls from {auc.real:.4f} in float to {auc.fixed:.4f} in fixed point"
+        )
+        for auc in output.aucs
+        if auc.real is not None and auc.fixed is not None and auc.fixed < auc.real - AUC_LOSS
+    ]
+    top1 = output.agreement.top1
+    if top1 is not None and top1 < LEAST_TOP1:
+        found.append(output.named(f"Float and fixed point tell the same class of {top1:.1%} of the sequences only"))
+    return found
 
 
 def too_coarse(names: Sequence[str], first: FixedType) -> str:

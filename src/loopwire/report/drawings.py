@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What plots are drawn from, beside the report's facts: ROC curves, and the classes' names."""
+    """What plots of an output are drawn from, beside the report's facts: ROC curves, and the classes' names."""
 
     rocs: tuple[ClassRoc, ...] = ()
     class_names: tuple[str, ...] = ()
@@ -59,35 +59,36 @@ class Drawings:
 NO_DRAWINGS = Drawings()
 
 
-def draw(report: Report, pictures: Sequence[str] = (), evidence: Evidence | None = None) -> Drawings:
+def draw(report: Report, pictures: Sequence[str] = (), evidence: Sequence[Evidence] = ()) -> Drawings:
     """Draw what a report's page shows; no plots where the extra `plots` is not installed.
 
     Args:
         report: all facts.
         pictures: of the schedule, as SVG.
-        evidence: for the ROC curves.
+        evidence: for the ROC curves, of each output that was judged.
     """
     try:
-        physics = _physics(report, evidence or Evidence())
+        physics = _physics(report, evidence or [Evidence()] * len(report.judged))
         return Drawings(tuple(pictures), physics, _profiles(report))
     except ToolError as error:
         return Drawings(tuple(pictures), missing=f"Without figures: {error}")
 
 
-def _physics(report: Report, evidence: Evidence) -> tuple[Plot, ...]:
+def _physics(report: Report, evidence: Sequence[Evidence]) -> tuple[Plot, ...]:
     import numpy as np
 
     plots = []
-    if evidence.rocs:
-        caption = (
-            "Background against signal efficiency of each class against all others; solid: float, dash-dot: fixed."
-        )
-        plots.append(_drawn(roc_figure(evidence.rocs), caption))
-    if report.confusion:
-        names = evidence.class_names or tuple(str(k) for k in range(len(report.confusion)))
-        counts: np.ndarray[tuple[int, ...], np.dtype[np.int64]] = np.array(report.confusion)
-        caption = "Confusion matrix in fixed point: share of each true class by the predicted class."
-        plots.append(_drawn(confusion_figure(counts, names), caption))
+    for output, shown in zip(report.judged, evidence, strict=True):
+        if shown.rocs:
+            caption = (
+                "Background against signal efficiency of each class against all others; solid: float, dash-dot: fixed."
+            )
+            plots.append(_drawn(roc_figure(shown.rocs), output.named(caption)))
+        if output.confusion:
+            names = shown.class_names or tuple(str(k) for k in range(len(output.confusion)))
+            counts: np.ndarray[tuple[int, ...], np.dtype[np.int64]] = np.array(output.confusion)
+            caption = "Confusion matrix in fixed point: share of each true class by the predicted class."
+            plots.append(_drawn(confusion_figure(counts, names), output.named(caption)))
     return tuple(plots)
 
 

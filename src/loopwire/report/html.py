@@ -106,11 +106,12 @@ def _key_figures(report: Report) -> list[tuple[str, str]]:
             (f"{latency * clock_period_ns / 1e3:.3g} µs", f"latency{which}, {report.predicted.latency_range}"),
             (f"{grouped(interval)} cycles", f"initiation interval, {rate:.3g} million sequences a second{which}"),
         ]
-    if report.agreement is not None and report.agreement.top1 is not None:
-        key.append((f"{report.agreement.top1:.2%}", "same class, float and fixed"))
-    ratios = [auc.fixed / auc.real for auc in report.aucs if auc.real and auc.fixed is not None]
-    if ratios:
-        key.append((f"{min(ratios):.4f}", "AUC fixed / float, worst class"))
+    for output in report.judged:
+        if output.agreement.top1 is not None:
+            key.append((f"{output.agreement.top1:.2%}", output.named("same class, float and fixed")))
+        ratios = [auc.fixed / auc.real for auc in output.aucs if auc.real and auc.fixed is not None]
+        if ratios:
+            key.append((f"{min(ratios):.4f}", output.named("AUC fixed / float, worst class")))
     if report.verification is not None:
         key.append((grouped(report.verification.sequences), "sequences simulated, 0 bits differ"))
     return key
@@ -120,20 +121,23 @@ def _agreement(report: Report) -> list[tuple[str, str]]:
     if report.agreement is None:
         return []
     rows = [("Sequences", grouped(report.agreement.sequences))]
-    if report.agreement.top1 is not None:
-        rows.append(("Same class, float and fixed", f"{report.agreement.top1:.2%}"))
-    rows.append(("Largest difference of outputs", f"{report.agreement.max_difference:.4g}"))
-    rows.append(("Mean difference of outputs", f"{report.agreement.mean_difference:.4g}"))
+    for output in report.judged:
+        found = output.agreement
+        if found.top1 is not None:
+            rows.append((output.named("Same class, float and fixed"), f"{found.top1:.2%}"))
+        rows.append((output.named("Largest difference of outputs"), f"{found.max_difference:.4g}"))
+        rows.append((output.named("Mean difference of outputs"), f"{found.mean_difference:.4g}"))
     return rows
 
 
 def _working_points(report: Report) -> list[tuple[str, str, str, str]]:
     return [
         (
-            point.name,
+            output.named(point.name),
             f"{point.background_efficiency:.0%}",
             f"{point.real_signal_efficiency:.4f}",
             f"{point.fixed_signal_efficiency:.4f}",
         )
-        for point in report.working_points
+        for output in report.judged
+        for point in output.working_points
     ]

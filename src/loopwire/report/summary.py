@@ -15,6 +15,7 @@ from loopwire.report.area import ENGINES, area_rows, engine_rows
 from loopwire.report.built import Built, ResourceUse
 from loopwire.report.chosen import ChosenKnob, Target
 from loopwire.report.clipping import Clipping
+from loopwire.report.judged import JudgedOutput
 from loopwire.report.layers import InputFacts, LayerFacts, LayerStages
 from loopwire.report.plain import plain
 from loopwire.report.profile import TensorProfile
@@ -125,6 +126,8 @@ class Report:
     `command` leads to the same design.
     `doubts` are sentences about what the data show to be lost in fixed point.
     `built` is what tools reported, added when they have run.
+    `agreement` is of all outputs; `aucs`, `working_points` and `confusion` are of the only one, `outputs` holds them of
+    each where there are several.
     `confusion` counts fixed-point outputs: rows are true classes, columns those told. `profile` and `trace` are of the
     first `profiled_sequences` of the data.
     """
@@ -138,6 +141,7 @@ class Report:
     verification: Verification | None = None
     agreement: Agreement | None = None
     aucs: tuple[ClassAuc, ...] = ()
+    outputs: tuple[JudgedOutput, ...] = ()
     clipping: tuple[Clipping, ...] = ()
     doubts: tuple[str, ...] = ()
     loopwire_version: str = ""
@@ -171,14 +175,22 @@ class Report:
             if built.stage == "routed" and built.clock_period_ns is not None and self.predicted is not None:
                 latency_ns = self.predicted.latency_cycles * built.clock_period_ns
                 rows.append(("Latency at the routed clock", f"{latency_ns:.4g} ns", built.origin))
-        if self.agreement is not None:
-            stage = f"emulated, {self.agreement.sequences} sequences"
-            if self.agreement.top1 is not None:
-                rows.append(("Same class, float and fixed", f"{self.agreement.top1:.2%}", stage))
-            rows.append(("Largest difference, float to fixed", f"{self.agreement.max_difference:.4g}", stage))
+        for output in self.judged:
+            found, stage = output.agreement, f"emulated, {output.agreement.sequences} sequences"
+            if found.top1 is not None:
+                rows.append((output.named("Same class, float and fixed"), f"{found.top1:.2%}", stage))
+            largest = output.named("Largest difference, float to fixed")
+            rows.append((largest, f"{found.max_difference:.4g}", stage))
         verified = "not verified" if self.verification is None else str(self.verification)
         rows.append(("Verification", verified, "" if self.verification is None else "simulated"))
         return rows
+
+    @property
+    def judged(self) -> tuple[JudgedOutput, ...]:
+        """What the data show of each output; nothing without data."""
+        if self.agreement is None or self.outputs:
+            return self.outputs
+        return (JudgedOutput("", self.agreement, self.aucs, self.working_points, self.confusion),)
 
     @property
     def routed_clock_period_ns(self) -> float | None:
@@ -231,11 +243,12 @@ class Report:
         """Return (class, float AUC, fixed AUC, fixed / float)."""
         return [
             (
-                auc.name,
+                output.named(auc.name),
                 *("-" if value is None else f"{value:.4f}" for value in (auc.real, auc.fixed)),
                 "-" if not auc.real or auc.fixed is None else f"{auc.fixed / auc.real:.4f}",
             )
-            for auc in self.aucs
+            for output in self.judged
+            for auc in output.aucs
         ]
 
     @property
@@ -279,8 +292,8 @@ class Report:
             parts += [_table(ENGINES, engine_rows(self.engines))]
         if self.doubts:
             parts += ["## What is lost in fixed point", "\n".join(f"* {markdown(doubt)}." for doubt in self.doubts)]
-        if self.aucs:
-            parts += ["## Area under the ROC curve", _table(AUCS, self.auc_rows())]
+        if aucs := self.auc_rows():
+            parts += ["## Area under the ROC curve", _table(AUCS, aucs)]
         if self.clipping:
             parts += ["## Tensors that clip", _table(CLIPPING, clipping_rows(self.clipping))]
         for table in resource_tables(self.built):

@@ -6,10 +6,11 @@ the terminal, `report.md`, `report.json` and notebooks all show these words.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from loopwire.report.doubts import AUC_LOSS, LEAST_TOP1
+from loopwire.report.judged import JudgedOutput
 from loopwire.text.table import grouped
 
 if TYPE_CHECKING:
@@ -42,18 +43,25 @@ class Verdict:
 
 def verdicts(report: Report) -> tuple[Verdict, ...]:
     """Return the answers, in the order in which a user asks."""
-    return _physics(report), _clock(report), _fit(report), _verified(report)
+    physics = [_physics(report, output) for output in report.judged]
+    if not physics:
+        physics = [Verdict("Physics", "Physics not judged", "doubtful", "no data were given")]
+    return *physics, _clock(report), _fit(report), _verified(report)
 
 
-def _physics(report: Report) -> Verdict:
+def _physics(report: Report, output: JudgedOutput) -> Verdict:
+    """Answer for one output; what is doubtful of others, or of the tensors that lead to any, is told of each."""
+    verdict = _physics_kept(report, output)
+    return replace(verdict, name=output.named(verdict.name), answer=output.named(verdict.answer))
+
+
+def _physics_kept(report: Report, output: JudgedOutput) -> Verdict:
     name = "Physics"
-    if report.agreement is None:
-        return Verdict(name, "Physics not judged", "doubtful", "no data were given")
-    falls = [auc.real - auc.fixed for auc in report.aucs if auc.real is not None and auc.fixed is not None]
-    top1 = report.agreement.top1
+    falls = [auc.real - auc.fixed for auc in output.aucs if auc.real is not None and auc.fixed is not None]
+    top1 = output.agreement.top1
     same = [] if top1 is None else [f"same class as in float: {top1:.2%}"]
     lost = [f"largest loss of AUC: {max(max(falls), 0.0):.4f}"] if falls else []
-    largest = [] if lost or same else [f"largest difference to float: {report.agreement.max_difference:.3g}"]
+    largest = [] if lost or same else [f"largest difference to float: {output.agreement.max_difference:.3g}"]
     why = "; ".join([*lost, *same, *largest])
     if (falls and max(falls) > AUC_LOSS) or (top1 is not None and top1 < LEAST_TOP1):
         return Verdict(name, "Physics lost", "bad", why)
