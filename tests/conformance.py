@@ -153,7 +153,7 @@ def vectors_of(
 
 
 def _at_port(port: StreamPort, array: Integers, lengths: Counts) -> Sequences:
-    counts = lengths if port.short else np.full(len(lengths), port.steps)
+    counts = np.minimum(lengths, port.steps) if port.short else np.full(len(lengths), port.steps)
     vectors = array.reshape(len(array), port.steps, -1)
     return Sequences(vectors[np.arange(port.steps) < counts[:, np.newaxis]], counts)
 

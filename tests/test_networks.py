@@ -336,6 +336,29 @@ def test_graphs_that_only_turn_or_cut_and_that_end_so(tmp_path: Path) -> None:
     )
 
 
+def test_a_vector_tells_its_reader_that_a_sequence_starts_afresh(tmp_path: Path) -> None:
+    """What leaves with the last step, or is the last of several vectors, knows what came with the first."""
+    w = Weights(3)
+    encoder, again, decoder = (
+        SimpleRnn("encoder", w(2, 2), w(2, 2), w(2)),
+        RepeatVector("again", 3),
+        SimpleRnn("decoder", w(2, 2), w(2, 2), w(2), return_sequences=True),
+    )
+    b = ModelBuilder()
+    steps, last = b.call(replace(encoder, return_sequences=True, return_state=True), b.input("x", (4, 2)))
+    (repeated,) = b.call(again, last)
+    (decoded,) = b.call(decoder, repeated)
+    both = b.model("both", (steps, decoded), "test")
+    prove_all(
+        [
+            Case("vector", (4, 2), [encoder, again, decoder], stateful=True, channels=2),
+            Case("vector_shared", (4, 2), [encoder, again, decoder], stateful=True, reuse_factor=2, bus_bits=16),
+            Case("last_of_several", network=both, stateful=True, channels=3),
+        ],
+        tmp_path,
+    )
+
+
 def test_graphs_that_require_tlast_drop_what_is_beyond_a_sequence() -> None:
     made = design(form("conditioned"), require_tlast=True)
     assert verify(made, made.random_inputs(24), 24).sequences == 24

@@ -82,10 +82,14 @@ class _Controls:
 
 @dataclass(frozen=True)
 class Fresh:
-    """Whether an engine takes, and whether it hands on, a bit with each sequence that says if it starts afresh."""
+    """Whether an engine takes, and whether it hands on, a bit with each sequence that says if it starts afresh.
+
+    It comes with the first step; with `kept` it leaves with all of them, since what is handed on may be the last.
+    """
 
     taken: bool
     handed_on: bool
+    kept: bool
 
 
 def control_bits(timing: EngineTiming, sharing: Sharing) -> dict[str, int]:
@@ -121,6 +125,8 @@ def engine_module(
     needed = step_controls.of_pipeline(pipeline, timing)
     if fresh.handed_on:
         needed.setdefault("step_fresh", set()).add(depth)
+    if fresh.kept:
+        needed.setdefault("step_first", set()).add(depth)
     controls = _Controls(needed, starts, bits)
     registers = [line for control in controls for line in control.registers()]
     issued = "" if sharing.is_parallel else "issued_"
@@ -163,7 +169,11 @@ def engine_module(
     beat = controls.in_stage("step_index", depth) if timing.per_step else "1'b0"
     given, taken = str(ports[y]), "m_data"
     if fresh.handed_on:
-        given, taken = f"{{{controls.in_stage('step_fresh', depth)}, {given}}}", "{m_fresh, m_data}"
+        begins = controls.in_stage("step_fresh", depth)
+        if fresh.kept:
+            lines += _kept_fresh(controls, depth, timing)
+            begins = "step_starts_fresh"
+        given, taken = f"{{{begins}, {given}}}", "{m_fresh, m_data}"
     lines += [
         "  loopwire_collector #(",
         f"      .TICKETS({timing.tickets}), .BEATS({timing.steps if timing.per_step else 1}),",
@@ -177,6 +187,19 @@ def engine_module(
         "",
     ]
     return "\n".join(lines)
+
+
+def _kept_fresh(controls: _Controls, depth: int, timing: EngineTiming) -> list[str]:
+    """Write what tells of each step whether its sequence starts afresh, of which the first step alone is told."""
+    valid, first, fresh, ticket = (
+        controls.in_stage(control, depth) for control in ("step_valid", "step_first", "step_fresh", "ticket")
+    )
+    return [
+        f"  logic [{timing.tickets - 1}:0] step_started_fresh;",
+        f"  wire step_starts_fresh = {first} ? {fresh} : step_started_fresh[{ticket}];",
+        f"  always_ff @(posedge aclk) if ({valid}) step_started_fresh[{ticket}] <= step_starts_fresh;",
+        "",
+    ]
 
 
 def _feeder(

@@ -159,7 +159,7 @@ class _Writer:
         pairs = zip(plan.engines, plan.pipelines, plan.timing.engines, strict=True)
         for index, (engine, pipeline, timing) in enumerate(pairs):
             modules.append(self._names.unique(f"{self.name}_{engine.name}", INSTANCE))
-            fresh = Fresh(plan.takes_fresh(index), plan.hands_on_fresh(index))
+            fresh = Fresh(plan.takes_fresh(index), plan.hands_on_fresh(index), plan.keeps_fresh(index))
             self._write_engine(modules[-1], pipeline, timing, fresh)
         copy = self._names.unique(f"{self.name}_copy")
         if plan.copies > 1:
