@@ -122,7 +122,7 @@ def test_run_without_what_it_needs(data: Path, tmp_path: Path) -> None:
     missing = run_command("run", data, "--port", tmp_path / "ttyUSB9")
     assert_refused(missing, "ttyUSB9: there is no such port. Connect the board")
     regular = run_command("run", data, "--port", data)
-    assert_refused(regular, f"{data}: it is a file, and no serial port. Give the board's. Ports now: ")
+    assert_refused(regular, f"{data}: it is a file, and no serial port. Give the port of the board. Ports found: ")
     assert_refused(run_command("run", data, "--port", tmp_path), f"{tmp_path}: it is a folder, and no serial port")
 
 

@@ -85,7 +85,7 @@ def test_modules_are_free_of_warnings(module: str) -> None:
 def test_the_top_module_is_free_of_warnings(program: Path) -> None:
     sources = sorted(program.parents[1].glob("*.sv"))
     warnings = verilator.lint("pass_through_ulx3s", sources)
-    # The PLL's stand-in is no module of ours; its ports that the top leaves open are outputs.
+    # The PLL's stand-in is not a module of ours; its ports that the top leaves open are outputs.
     assert [line for line in warnings.splitlines() if "%Warning" in line and "bench.sv" not in line] == []
 
 
@@ -221,7 +221,7 @@ def test_a_slow_line_is_given_time() -> None:
 
 
 def test_no_such_port(tmp_path: Path) -> None:
-    text = r"ttyUSB7: there is no such port. Connect the board. Ports now: "
+    text = r"ttyUSB7: there is no such port. Connect the board. Ports found: "
     with pytest.raises(BoardError, match=text), open_port(str(tmp_path / "ttyUSB7"), 115_200):
         pass
 
@@ -246,9 +246,9 @@ def test_a_line_that_breaks(port: Port) -> None:
 
 
 IDENTITIES = [
-    (b"\x00\x01", "what identifies the design cannot be read. Build the bitstream with this version of Loopwire"),
+    (b"\x00\x01", "the identity of the design cannot be read. Build the bitstream with this version of Loopwire"),
     (b'{"protocol":2}', "it speaks version 2 of the protocol, not 1. Build the bitstream with this version"),
-    (b'{"protocol":1,"name":"x"}', "what identifies the design cannot be read"),
+    (b'{"protocol":1,"name":"x"}', "the identity of the design cannot be read"),
 ]
 
 

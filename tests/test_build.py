@@ -148,7 +148,7 @@ def test_without_a_tool_the_message_says_what_to_run(project: Path, monkeypatch:
     ("script", "message"),
     [
         ("#!/bin/sh\necho ERROR: no licence; exit 1", "Vitis HLS: it failed: ERROR: no licence. Read its log, "),
-        ("#!/bin/sh\ntrue", "Vitis HLS: it left no report of its synthesis. Read its log, "),
+        ("#!/bin/sh\ntrue", "Vitis HLS: it wrote no synthesis report. Read its log, "),
     ],
 )
 def test_a_tool_that_fails_changes_no_report(
@@ -233,5 +233,5 @@ def test_what_a_tool_leaves_undefined_is_left_out(tmp_path: Path) -> None:
 
 def test_a_damaged_report(tmp_path: Path) -> None:
     (tmp_path / "x.xml").write_text("<profile>")
-    with pytest.raises(ToolError, match=re.escape(f"{tmp_path / 'x.xml'}: it is no report of HLS synthesis")):
+    with pytest.raises(ToolError, match=re.escape(f"{tmp_path / 'x.xml'}: it is not a report of HLS synthesis")):
         hls_tool.read_report(tmp_path / "x.xml", "Vitis HLS")

@@ -150,11 +150,11 @@ SHARE = r"largest share of the part [\d.]+%"
             {"max_latency_ns": 10},
             r"targets: no reuse factors, interleave and copies give at most latency 10 ns on xcku115-flvb2104-2-i at "
             rf"5 ns\. Nearest are ({OFFER}{SHARE}; ){{2}}{OFFER}{SHARE}\. "
-            rf"What can be had at all: (latency \d+ ns, {SHARE}; ){{5}}latency \d+ ns, {SHARE}$",
+            rf"What is possible: (latency \d+ ns, {SHARE}; ){{5}}latency \d+ ns, {SHARE}$",
         ),
         (
             {"max_latency_ns": 200, "max_dsps": 20},
-            rf"at most latency 200 ns, DSPs 20 on .* Nearest are {OFFER}DSPs \d+, .*What can be had at all: "
+            rf"at most latency 200 ns, DSPs 20 on .* Nearest are {OFFER}DSPs \d+, .*What is possible: "
             r"(latency \d+ ns, DSPs \d+; )+latency \d+ ns, DSPs \d+$",
         ),
         (
@@ -220,7 +220,7 @@ def test_offers_are_nearest_and_a_curve_falls(seed: int, designs: int) -> None:
             {"targets": {"max_share": 60}},
             "6000% is more than the part. Give at most 100%. Did you mean 60%?",
         ),
-        ({"targets": {"max_share": "half"}}, "'half' is no share. Give a number up to 1, or percents such as '60%'"),
+        ({"targets": {"max_share": "half"}}, "'half' is not a share. Give a number up to 1, or percents such as '60%'"),
         (
             {"targets": {"max_dsps": 5}, "reuse_factor": 4},
             "reuse_factor: it is given, and 'targets' that decide it too. Leave one of the two out of the settings",

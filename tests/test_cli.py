@@ -135,7 +135,7 @@ def test_what_does_not_fit_is_simulated_only_where_asked_for(model: Path, tmp_pa
     result = loopwire("compile", model, *options, "--out", out)
     assert_refused(result, "part LFE5U-12F-8BG381C: it is too small, by the estimate: ", out)
     _, remedy, fitting = result.stderr.partition(
-        "To have it all the same, add --simulate 1000. To make it fit: loopwire"
+        "To compile it all the same, add --simulate 1000. To make it fit: loopwire"
     )
     assert remedy and "--clock-ns 15.0 --multipliers dsp" in fitting and "--reuse-factor" not in fitting
     assert fitting.endswith("--max-share 80%\n")
@@ -298,8 +298,8 @@ def test_bad_data(inputs: Any, text: str, model: Path, tmp_path: Path) -> None:
 BAD_OPTIONS = [
     (("--precision", "ap_fixed<0,3>"), "a width of 0 bits is impossible. Give a width from 1 to 1024"),
     (("--precision", "float16"), "type 'float16': this is not a fixed-point type. Write it as 'fixed<16,6>'"),
-    (("--part", "xcku1155"), "part 'xcku1155': there are no data for this part. Did you mean 'xcku115'"),
-    (("--clock-ns", "0"), "clock_period_ns: 0.0 is no period. Give nanoseconds above 0"),
+    (("--part", "xcku1155"), "part 'xcku1155': this part is not known. Did you mean 'xcku115'"),
+    (("--clock-ns", "0"), "clock_period_ns: 0.0 is not a period. Give nanoseconds above 0"),
     (("--multipliers", "lut"), "multipliers: 'lut' is unknown. Choose from auto, shift_add, dsp"),
     (("--config", "none.toml"), "none.toml: it cannot be read (No such file or directory)"),
 ]

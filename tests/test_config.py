@@ -129,8 +129,8 @@ BAD_VALUES = [
     ({"clok": 5}, "configuration: 'clok' is not a setting. Choose from 'target', 'part'"),
     ({"multiplier": "dsp"}, " Did you mean 'multipliers'? Choose from "),
     ({"clock_period_ns": "5"}, "configuration, clock_period_ns: '5' is not a number. Give a number, such as 5.0"),
-    ({"clock_period_ns": -1}, "clock_period_ns: -1.0 is no period. Give nanoseconds above 0, such as 5"),
-    ({"clock_period_ns": float("nan")}, "clock_period_ns: nan is no period"),
+    ({"clock_period_ns": -1}, "clock_period_ns: -1.0 is not a period. Give nanoseconds above 0, such as 5"),
+    ({"clock_period_ns": float("nan")}, "clock_period_ns: nan is not a period"),
     ({"interleave": 2.5}, "configuration, interleave: 2.5 is not a whole number. Give a whole number, such as 8"),
     ({"interleave": True}, "configuration, interleave: True is not a whole number"),
     ({"interleave": 0}, "interleave: 0 sequences are impossible. Give 1 or more"),
@@ -213,7 +213,7 @@ MISFITS: list[tuple[dict[str, object], str]] = [
         {"model": {"recurrent_weight": "fixed<8,2>"}, "kind": {"LSTM": {"precision": "fixed<8,2>"}}},
         "configuration, [model]: 'recurrent_weight' has no effect",
     ),
-    ({"part": "xcku1155"}, "part 'xcku1155': there are no data for this part. Did you mean 'xcku115' "),
+    ({"part": "xcku1155"}, "part 'xcku1155': this part is not known. Did you mean 'xcku115' "),
 ]
 
 

@@ -123,7 +123,7 @@ def test_small_values_keep_their_figures() -> None:
         ("auc<=0.9", "auc is to be kept large. Write it as"),
         ("mae>=0.9", "mae is to be kept small. Write it as"),
         ("auc>=1.01", "1.01 cannot be kept. Write it as"),
-        ("top1>=1", "it allows no loss at all, which no number of events can tell. Write it as"),
+        ("top1>=1", "it allows no loss at all, which no number of events can measure. Write it as"),
         ("mae<=0", "0 cannot be kept. Write it as"),
     ],
 )
@@ -138,13 +138,15 @@ def test_too_few_events() -> None:
     with pytest.raises(DataError) as error:
         Judge(Criterion.parse("auc>=0.995"), REAL[rows], LABELS[rows], ["b", "c", "l"], "few.npz")
     told = str(error.value)
-    assert told.startswith("few.npz: 10 events of b and 20 of others are too few to tell a loss of 0.005: one of them")
+    assert told.startswith(
+        "few.npz: 10 events of b and 20 of others are too few to measure a loss of 0.005: one of them"
+    )
     assert "the statistical error is 0." in told and told.endswith(
-        "Give more events, at least 216 of each, or keep 'auc>=0.8907', the least loss that they can tell"
+        "Give more events, at least 216 of each, or keep 'auc>=0.8907', the smallest loss that they can measure"
     )
     Judge(Criterion.parse("auc>=0.8907"), REAL[rows], LABELS[rows], ["b", "c", "l"], "few.npz")
     with pytest.raises(
-        DataError, match=r"30 events are too few to tell a loss of 0.01: .* more events, at least 100, or"
+        DataError, match=r"30 events are too few to measure a loss of 0.01: .* more events, at least 100, or"
     ):
         Judge(Criterion.parse("top1>=0.99"), REAL[rows], None, None, "few.npz")
 
@@ -155,5 +157,5 @@ def test_events_of_one_class() -> None:
 
 
 def test_outputs_that_are_no_classes() -> None:
-    with pytest.raises(DataError, match=r"outputs of shape \(4, 3\) are no classes. Keep 'mae' or 'top1'"):
+    with pytest.raises(DataError, match=r"outputs of shape \(4, 3\) are not classes. Keep 'mae' or 'top1'"):
         Judge(Criterion.parse("auc>=0.9"), np.zeros((5, 4, 3)), np.zeros(5, np.int64), None, "data")

@@ -122,8 +122,8 @@ BAD_ARRAYS = [
     ),
     ({"X": np.where(X == 39, -np.inf, X)}, "'X': element (4, 3, 1) is -inf"),
     ({"X": X, "y": Y[:4]}, "'y': it has shape (4,). Give one label for each of the 5 inputs"),
-    ({"X": X, "y": Y + 1}, "'y': its labels are 1 to 3. The model tells 3 classes: 0 to 2"),
-    ({"X": X, "y": Y - 0.5}, "'y': its labels, of dtype float64, are no whole numbers. Give classes from 0 on"),
+    ({"X": X, "y": Y + 1}, "'y': its labels are 1 to 3. The model has 3 classes: 0 to 2"),
+    ({"X": X, "y": Y - 0.5}, "'y': its labels, of dtype float64, are not whole numbers. Give classes from 0 on"),
     (
         {"X": X, "y": np.where(np.arange(5) == 2, np.nan, Y)},
         "'y': label 2 is nan. Remove the events without a label, or leave out 'y'",
@@ -157,7 +157,7 @@ def test_files_that_are_no_arrays(tmp_path: Path) -> None:
 
 def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
     path = saved(tmp_path, X=np.array([print, None], dtype=object))
-    with pytest.raises(DataError, match=r"it cannot be read as arrays \(it is no array, or a pickle\)"):
+    with pytest.raises(DataError, match=r"it cannot be read as arrays \(it is not an array, or a pickle\)"):
         read_data(path, (4, 2), 3)
 
 

@@ -83,7 +83,7 @@ def test_unknown_part_names_the_nearest() -> None:
     ],
 )
 def test_what_is_missing_of_a_part_is_told(name: str, missing: str) -> None:
-    with pytest.raises(ConfigError, match=f"^part '{name}': it.*{missing}.* There are data of artix 7 "):
+    with pytest.raises(ConfigError, match=f"^part '{name}': it.*{missing}.* Known families: artix 7 "):
         find_part(name)
 
 
@@ -95,7 +95,7 @@ def test_a_family_with_the_cells_of_another() -> None:
 
 @pytest.mark.parametrize("name", ["", "fpga", "xcku115-", "xcku115-flvb2104-2-i-extra", "xczu9eh"])
 def test_what_is_no_part_name(name: str) -> None:
-    with pytest.raises(ConfigError, match="there are no data for this part"):
+    with pytest.raises(ConfigError, match="this part is not known"):
         find_part(name)
 
 
@@ -153,13 +153,13 @@ FAMILY = (resources.files("loopwire.devices") / "ecp5.toml").read_text()
         ('synthesis = "ecp5"', "", "'synthesis' is None, and no text"),
         ("[memories]", "[memory]", "it has no table [memories]"),
         ("(?P<speed>", "(?P<pace>", "'name_pattern' lacks a group 'part' or 'speed'"),
-        ("(?P<speed>", "((?P<speed>", "'name_pattern' is no regular expression: missing ), unterminated subpattern"),
+        ("(?P<speed>", "((?P<speed>", "'name_pattern' is not a regular expression: missing ), unterminated subpattern"),
         ('speed_grade = "6"', 'speed_grade = "5"', "it lacks [delays.5], the default speed grade's"),
         ("tree = 1.1", "", "[lut_factors] lacks 'tree'"),
         ("tree = 1.1", "tree = 1.1\nhedge = 1", "[lut_factors] has an unknown 'hedge'"),
         ("carry_bits = 2", "carry_bits = -2", "[fabric] carry_bits is -2, and no number from 0 on"),
         ("luts = 12000, ", "", "[parts.lfe5u-12] lacks 'luts'"),
-        ("[16384, 1]", "[16384]", "'bram18_shapes' is no list of [depth, width]"),
+        ("[16384, 1]", "[16384]", "'bram18_shapes' is not a list of [depth, width]"),
         ("[fabric]", "[fabric", "it is not TOML: "),
     ],
 )

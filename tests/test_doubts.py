@@ -45,7 +45,7 @@ def test_types_too_coarse_are_told_everywhere(tmp_path: Path) -> None:
         assert len(set(result.stderr.splitlines())) == len(result.stderr.splitlines())
         assert ('<p class="bad"><b>The steps of ' in page) == lost
         assert ("## What is lost in fixed point" in text) == lost
-        assert ('<p class="good">No tensor met' in page) == (not lost)
+        assert ('<p class="good">No value on the data' in page) == (not lost)
 
 
 def test_weights_too_coarse_are_told_once(tmp_path: Path) -> None:

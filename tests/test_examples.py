@@ -134,7 +134,7 @@ def test_a_file_of_sketch_rnn_runs_no_code(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize("line", ['{"word": "ant", "draw', "[]", '{"word": "ant", "drawing": [[[1]]]}', "[" * 100_000])
 def test_a_truncated_line_is_refused(tmp_path: Path, line: str) -> None:
     (tmp_path / "ant.ndjson").write_text(line)
-    with pytest.raises(SystemExit, match=r"ant\.ndjson, line 1: this is no drawing .* Was the download cut off\?"):
+    with pytest.raises(SystemExit, match=r"ant\.ndjson, line 1: this is not a drawing .* Was the download cut off\?"):
         list(read_ndjson(tmp_path / "ant.ndjson"))
 
 

@@ -180,12 +180,12 @@ def test_a_line_cut_off_by_a_power_cut_is_no_loss(front: Exploration, tmp_path: 
     ("options", "message"),
     [
         ({"objectives": ("latency", "shares")}, "'shares' is unknown. Did you mean 'share'"),
-        ({"objectives": ("latency",)}, "latency are no trade-off. Give two or more"),
+        ({"objectives": ("latency",)}, "latency are not a trade-off. Give two or more"),
         ({"trials": None}, "neither trials nor minutes are given"),
         ({"trials": 0}, "trials: 0 is impossible"),
         ({"parts": ("xcvu13", "xcvu13p-flga2577-2-e")}, "xcvu13"),
         ({"parts": ("xcvu13p-flga2577-2-e",) * 2}, "is given twice"),
-        ({"keep": "top1>=0.9999"}, "are too few to tell a loss of 0.0001"),
+        ({"keep": "top1>=0.9999"}, "are too few to measure a loss of 0.0001"),
     ],
 )
 def test_wrong_options(options: dict[str, Any], message: str) -> None:

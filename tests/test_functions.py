@@ -111,7 +111,7 @@ def test_a_function_of_ones_own_is_an_activation(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("name", "real", "text"),
     [
-        ("two words", np.cos, "function: 'two words' is no plain word"),
+        ("two words", np.cos, "function: 'two words' is not a plain word"),
         ("tanh", np.tanh, "function: 'tanh' is there already. Give it another name"),
         ("own_log", np.log, "function: 'own_log' gives no finite number for each of an array of 257. Write it with"),
         ("own_sum", np.sum, "function: 'own_sum' gives no finite number for each of an array of 257. Write it with"),

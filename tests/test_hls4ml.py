@@ -320,7 +320,7 @@ def test_remarks_are_warnings_at_the_users_line() -> None:
         (
             {"Modell": {}},
             "hls4ml configuration, HLSConfig: 'Modell' is not a key of hls4ml. "
-            "Did you mean 'Model'? Known are Model, LayerType, LayerName, Flows, Optimizers, SkipOptimizers",
+            "Did you mean 'Model'? Choose from Model, LayerType, LayerName, Flows, Optimizers, SkipOptimizers",
         ),
         ({"LayerName": {"lstm": {"ReuseFaktor": 2}}}, "'ReuseFaktor' is not a key of hls4ml"),
         ({"LayerName": {"lstm": {"Precision": {"weigth": "fixed<8,2>"}}}}, "Did you mean 'weight'?"),
@@ -335,7 +335,7 @@ def test_remarks_are_warnings_at_the_users_line() -> None:
         (
             {"Model": {"Strategy": "Latancy"}},
             "hls4ml configuration, Model.Strategy: 'Latancy' is not a strategy of hls4ml. "
-            "Did you mean 'latency' or 'legacy'? Known are latency, stable, legacy, argmax, "
+            "Did you mean 'latency' or 'legacy'? Choose from latency, stable, legacy, argmax, "
             "distributed_arithmetic, resource, unrolled, resource_unrolled, compressed",
         ),
         (

@@ -100,7 +100,7 @@ def test_a_knob_of_other_targets_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
         ),
         (
             "xcku115-2-i",
-            "part 'xcku115-2-i': HLS tools want the package and the speed grade as well. "
+            "part 'xcku115-2-i': HLS tools need the package and the speed grade as well. "
             "Give the whole name, such as 'xcku115-flvb2104-2-i'",
         ),
     ],

@@ -184,7 +184,7 @@ def test_what_identifies_a_hostile_board_is_not_believed(told: Any) -> None:
     ],
 )
 def test_texts_that_identify_nothing(content: bytes) -> None:
-    with pytest.raises(BoardError, match="what identifies the design cannot be read"):
+    with pytest.raises(BoardError, match="the identity of the design cannot be read"):
         Identity.from_bytes(content, "hostile")
 
 

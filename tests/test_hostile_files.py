@@ -56,9 +56,9 @@ def test_hostile_data(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_files_that_are_none(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.h5")
-    with pytest.raises(ModelFileError, match=r"pipe.h5: it is no regular file. Give the path of a file"):
+    with pytest.raises(ModelFileError, match=r"pipe.h5: it is not a regular file. Give the path of a file"):
         loopwire.load(tmp_path / "pipe.h5")
-    with pytest.raises(DataError, match=r"pipe.h5: it cannot be read as arrays \(it is no regular file\)"):
+    with pytest.raises(DataError, match=r"pipe.h5: it cannot be read as arrays \(it is not a regular file\)"):
         read_data(tmp_path / "pipe.h5", (5, 3), 2)
     with pytest.raises(ModelFileError, match=r"there is no such file|it cannot be read"):
         loopwire.load("nul\0l.h5")
@@ -73,13 +73,13 @@ def test_arrays_beside_the_inputs_are_not_read(tmp_path: Path) -> None:
 def test_a_float_result_beyond_double_precision() -> None:
     layers = tuple(Dense(f"dense{k}", np.full((3, 3), 3e38), np.zeros(3), LINEAR) for k in range(9))
     design = loopwire.compile(chain("deep", (3,), layers, "live"))
-    with pytest.raises(DataError, match=r"the float result of sequence 1 is beyond double precision, or no number"):
+    with pytest.raises(DataError, match=r"the float result of sequence 1 is beyond double precision, or not a number"):
         design.predict_float([[0.0, 0.0, 0.0], [1.0, -2.0, 3.0]])
 
 
 @pytest.mark.parametrize("x", [[[[1.0]], [[1.0, 2.0]]], [[10**400]], [[1.0], [None]], [["a"]]])
 def test_inputs_that_are_no_array(x: Any) -> None:
-    with pytest.raises(DataError, match=r"x: (it is no array|its elements are of dtype)"):
+    with pytest.raises(DataError, match=r"x: (it is not an array|its elements are of dtype)"):
         check_inputs("x", x, (1,))
 
 

@@ -92,7 +92,7 @@ def test_facts_that_are_none(text: str, tmp_path: Path) -> None:
     (tmp_path / "design.json").write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(OutputError) as refused:
         read_facts(tmp_path)
-    told = f"{tmp_path}/design.json: it does not tell what Loopwire wrote here ({BROKEN[text]}"
+    told = f"{tmp_path}/design.json: it does not list what Loopwire wrote here ({BROKEN[text]}"
     assert str(refused.value).startswith(told)
 
 
@@ -113,7 +113,7 @@ def test_a_file_larger_than_any_is_not_read(tmp_path: Path) -> None:
 
 def test_a_report_that_is_a_pipe_or_endless_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "report.json")
-    with pytest.raises(OutputError, match="it is no regular file"):
+    with pytest.raises(OutputError, match="it is not a regular file"):
         read_report(tmp_path)
     (tmp_path / "report.json").unlink()
     with (tmp_path / "report.json").open("wb") as big:

@@ -347,10 +347,10 @@ def test_any_damage_to_the_configuration_is_read_or_refused(seed: int, tmp_path:
     [
         ("time_major", True, "(batch, steps, features)"),
         ("activation", "glu", "It halves the features: give it as a layer of its own"),
-        ("activation", "sparsely", "Supported are linear, relu, relu6"),
+        ("activation", "sparsely", "Supported: linear, relu, relu6"),
         ("activation", "hard_sigmoi", "Did you mean 'hard_sigmoid'"),
         ("recurrent_activation", {"module": "builtins", "class_name": "function", "config": "relu"}, "Supported"),
-        ("activation", {"code": "4wEAAA", "defaults": None, "closure": None}, "Supported are linear"),
+        ("activation", {"code": "4wEAAA", "defaults": None, "closure": None}, "Supported: linear"),
         ("peephole", True, "Loopwire does not know this option; build the layer without it"),
         ("dtype", "bfloat16", "Use one of float32"),
         ("dtype", {"class_name": "QuantizedDTypePolicy", "config": {"name": "int8_from_float32"}}, "float32"),

@@ -192,7 +192,7 @@ def test_steps_left_open_are_the_users_choice(tmp_path: Path) -> None:
 def test_what_is_no_onnx_file(tmp_path: Path) -> None:
     for content, problem in (
         (b"", "it is damaged|it holds no graph"),
-        (b"hello", "it is damaged: its bytes are no messages of ONNX"),
+        (b"hello", "it is damaged: its bytes are not messages of ONNX"),
         (b"\x08\x08\x12\x07pytorch", "it holds no graph"),
     ):
         (tmp_path / "m.onnx").write_bytes(content)

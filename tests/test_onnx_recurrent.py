@@ -273,7 +273,7 @@ def test_every_opset(op: str, opset: int, tmp_path: Path) -> None:
         (
             "RNN",
             {"activations": ("ScaledTanh",)},
-            "its activation 'scaledtanh' is not supported. Supported are Affine,",
+            "its activation 'scaledtanh' is not supported. Supported: Affine,",
         ),
         ("GRU", {"activations": ("ThresholdedRelu", "Tanh")}, "its activation 'thresholdedrelu' is not supported"),
         (

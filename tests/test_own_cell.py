@@ -73,7 +73,7 @@ def test_models_in_python_are_checked() -> None:
 
 
 def test_readers_are_registered_by_class_names() -> None:
-    with pytest.raises(ConfigError, match="class_name: 3 is no name of a class"):
+    with pytest.raises(ConfigError, match="class_name: 3 is not a name of a class"):
         loopwire.register_reader(3, print)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="reader: None cannot be called"):
         loopwire.register_reader("Mine", None)  # type: ignore[arg-type]

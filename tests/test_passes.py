@@ -274,7 +274,7 @@ def test_layers_that_do_not_fit_are_refused_by_name() -> None:
         lowered(Reshape("cut", (3, -1)), dense(rng, 2))
     assert str(caught.value) == (
         "layer 'cut': an input of shape (4, 2) cannot become (3, -1). "
-        "Give a shape of one to three lengths with as many elements"
+        "Give a shape of one to three lengths with the same number of elements"
     )
 
 

@@ -168,7 +168,7 @@ def test_steps_are_taken_back_until_the_check_holds(model: Model, data: Events) 
 def test_bad_events(model: Model, data: Events) -> None:
     with pytest.raises(DataError, match=r"events.npz, labels: it has shape .* Give one label for each of the 3000"):
         find_precision(model, Events(X, data.labels[:-1], None, "events.npz"), KEEP)  # type: ignore[index]
-    with pytest.raises(DataError, match=r"its labels are 1 to 3. The model tells 3 classes: 0 to 2"):
+    with pytest.raises(DataError, match=r"its labels are 1 to 3. The model has 3 classes: 0 to 2"):
         find_precision(model, Events(X, data.labels + 1, None, "events.npz"), KEEP)  # type: ignore[operator]
     with pytest.raises(DataError, match=r"data, 3 events for the|3 events leave none for the final check"):
         find_precision(model, Events(X[:3]), "mae<=0.1")

@@ -32,7 +32,7 @@ def test_a_failing_tool_shows_its_first_error(tmp_path: Path) -> None:
         shell("exit 3", log)
     with pytest.raises(ToolError, match="absent-tool cannot be started"):
         run_tool("absent", ["absent-tool"], log)
-    with pytest.raises(ToolError, match=f"sh: it was not done after 0.05 s. .*-minutes, or read its log, {log}"):
+    with pytest.raises(ToolError, match=f"sh: it did not finish within 0.05 s. .*-minutes, or read its log, {log}"):
         run_tool("sh", ["sleep", "60"], log, timeout_s=0.05)
     assert run_tool("sh", ["sh", "-c", "echo $GREETING"], log, tmp_path, {"GREETING": "hi"}) == "hi\n"
 
@@ -91,7 +91,7 @@ def require_dead(children: Path) -> None:
 
 
 def test_a_timeout_ends_the_whole_group(tmp_path: Path) -> None:
-    with pytest.raises(ToolError, match=r"it was not done after 0\.5 s"):
+    with pytest.raises(ToolError, match=r"it did not finish within 0\.5 s"):
         run_tool("sh", ["sh", "-c", CHILDREN], tmp_path / "log", tmp_path, timeout_s=0.5)
     require_dead(tmp_path / "children")
 
@@ -137,7 +137,7 @@ def fake_compiler(folder: Path, script: str, patch: pytest.MonkeyPatch) -> tuple
 
 def test_a_compiler_that_hangs_on_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cxx, "VERSION_S", 0.1)
-    with pytest.raises(ToolError, match=r"C\+\+ compiler: it was not done after 0.1 s"):
+    with pytest.raises(ToolError, match=r"C\+\+ compiler: it did not finish within 0.1 s"):
         compiler_version(fake_compiler(tmp_path, "sleep 600", monkeypatch))
 
 

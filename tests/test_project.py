@@ -78,7 +78,7 @@ def test_a_changed_file_is_the_users(tmp_path: Path) -> None:
 def test_a_new_file_that_would_lie_on_the_users(tmp_path: Path) -> None:
     write_project(tmp_path, FILES)
     (tmp_path / "report.md").write_text("mine")
-    with pytest.raises(OutputError, match=r"Loopwire would write 'report.md', which is there already. Move it away"):
+    with pytest.raises(OutputError, match=r"Loopwire would write 'report.md', which exists already. Move it away"):
         write_project(tmp_path, {**FILES, "report.md": "new"})
     assert (tmp_path / "report.md").read_text() == "mine"
 

@@ -162,7 +162,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
 
     assert "kernel_quantizer=None is not supported" in said(_dense(kernel=None))
     assert "Train it with alpha='auto_po2' for weights" in said(_dense(kernel="quantized_bits(4, alpha='auto')"))
-    assert "Supported are quantized_bits, quantized_po2 and binary" in said(_dense(kernel="stochastic_ternary()"))
+    assert "Supported: quantized_bits, quantized_po2 and binary" in said(_dense(kernel="stochastic_ternary()"))
     assert "nothing quantises the results of tanh" in said(_dense("tanh"))
     assert "negative_slope=0.25" in said(_dense("quantized_relu(6,2,negative_slope=0.25)"))
     assert "Loopwire does not know this argument" in said(_dense("quantized_bits(6,2,strange=1)"))

@@ -84,7 +84,7 @@ def test_a_project_that_no_command_wrote(compilation: Compilation) -> None:
     before = (compilation.project / "report.json").read_text()
     after = json.dumps({**json.loads(before), "command": ""})
     replace_files(compilation.project, {"report.json": after})
-    with pytest.raises(ConfigError, match="does not tell how it was compiled"):
+    with pytest.raises(ConfigError, match="does not record how it was compiled"):
         commands_of(compilation.project)
     replace_files(compilation.project, {"report.json": before})
 
@@ -98,7 +98,7 @@ def test_a_slower_part_has_longer_delays() -> None:
 def test_an_impossible_factor() -> None:
     result = CliRunner().invoke(main, ["compile", str(MODEL), "--delay-factor", "0"])
     assert result.exit_code == 1
-    assert "delay_factor: 0.0 is no factor. Give a number above 0, such as 1.2" in result.output
+    assert "delay_factor: 0.0 is not a factor. Give a number above 0, such as 1.2" in result.output
 
 
 @pytest.mark.parametrize(("missed_ns", "status"), [(0.1, 3), (0.0, 0)])

@@ -59,13 +59,13 @@ def test_a_curve_for_each_class(model: Model) -> None:
 
 def test_numbers() -> None:
     assert numbers("--integer", "4, 6,8") == [4, 6, 8] and numbers("--fraction", "2-4,9") == [2, 3, 4, 9]
-    with pytest.raises(ConfigError, match=r"--fraction: '2:4' is no list of numbers. Write it as '4,6,8' or '2-12'"):
+    with pytest.raises(ConfigError, match=r"--fraction: '2:4' is not a list of numbers. Write it as '4,6,8' or '2-12'"):
         numbers("--fraction", "2:4")
 
 
 def test_no_type(model: Model) -> None:
     with pytest.raises(
-        ConfigError, match=r"scan: 0 integer and 0 fraction bits are no type. Give 1 bit in all or more"
+        ConfigError, match=r"scan: 0 integer and 0 fraction bits are not a type. Give 1 bit in all or more"
     ):
         scan(model, Events(X), [0], [0, 1], "mae")
     with pytest.raises(ConfigError, match=r"metric: 'aucs' is not known. Did you mean 'auc'.* Choose from "):

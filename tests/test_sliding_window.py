@@ -121,7 +121,7 @@ def refusals() -> dict[str, tuple[Any, type[LoopwireError], str]]:
         "no sequence": (
             lambda: loopwire.compile(chain("net", (2,), (Dense("d", w(2, 2), w(2)),), "net.keras"), sliding()),
             UnsupportedError,
-            "sliding_window: the model's input, of shape (2,), is no sequence of several steps. Leave "
+            "sliding_window: the model's input, of shape (2,), is not a sequence of several steps. Leave "
             "'sliding_window' out",
         ),
         "a result a step": (

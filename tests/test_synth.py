@@ -189,7 +189,7 @@ def test_a_design_that_fits() -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("--part", "LFE5U-85X"), "part 'LFE5U-85X': there are no data for this part. Did you mean 'lfe5u-85'"),
+        (("--part", "LFE5U-85X"), "part 'LFE5U-85X': this part is not known. Did you mean 'lfe5u-85'"),
         (
             ("--family", "ecp6"),
             "--family: 'ecp6' is unknown. Did you mean 'ecp5'? Choose from xc7, xcu, xcup, ecp5, nexus, cyclonev",
@@ -249,4 +249,6 @@ def test_yosys_takes_too_long(project: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(yosys.PACKAGES, yosys.find_yosys().package, ("", "import time; time.sleep(60)"))
     result = command("synth", project, "--timeout-minutes", "0.005")
     assert result.exit_code == 1
-    assert "error: Yosys: it was not done after 0.3 s. Allow it more with --timeout-minutes, or read" in result.output
+    assert (
+        "error: Yosys: it did not finish within 0.3 s. Allow it more with --timeout-minutes, or read" in result.output
+    )

@@ -480,7 +480,9 @@ def test_modules_in_training_are_refused_where_that_differs() -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_state_dicts_and_scripts_in_memory_are_refused() -> None:
-    with pytest.raises(UnsupportedError, match=f"it is no module: a state dict has no graph. {EXPORT[:20]}|{EXPORT}"):
+    with pytest.raises(
+        UnsupportedError, match=f"it is not a module: a state dict has no graph. {EXPORT[:20]}|{EXPORT}"
+    ):
         loopwire.load(Tagger().state_dict())
     with pytest.raises(UnsupportedError, match=f"it is TorchScript, of which no graph can be exported.*{EXPORT}"):
         loopwire.load(torch.jit.script(nn.Linear(3, 2)), example_inputs=(X,))

@@ -230,7 +230,7 @@ def test_without_vivado_the_scripts_are_written(project: Path, monkeypatch: pyte
     assert_refused(
         result,
         "Vivado: vivado is not on PATH. The scripts are written. "
-        f"Where it is: cd {project}/vivado && vivado -mode batch -nojournal -nolog -source build.tcl",
+        f"On a machine that has it, run: cd {project}/vivado && vivado -mode batch -nojournal -nolog -source build.tcl",
     )
     assert (project / "report.json").read_text() == report
     rtl = RtlFiles.read(project, read_verilog_facts(project))
@@ -343,7 +343,7 @@ def test_without_quartus_the_project_is_written(project: Path, monkeypatch: pyte
     assert_refused(
         result,
         "Quartus: quartus_sh is not on PATH. The project is written. "
-        f"Where it is: cd {project}/quartus && quartus_sh --flow compile tagger",
+        f"On a machine that has it, run: cd {project}/quartus && quartus_sh --flow compile tagger",
     )
     rtl = RtlFiles.read(project, read_verilog_facts(project))
     settings = tool_commands(project / "quartus" / "tagger.qsf")
@@ -375,15 +375,13 @@ def test_what_a_person_changed_is_left_alone(project: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("part", ["xcku115", "LFE5U-85F-6BG381C", "10AX115N2F45E1SG"])
 def test_parts_that_vivado_does_not_know(part: str, compiled: Path) -> None:
-    text = (
-        f"part '{part}': Vivado does not know it by this name. Name a part of AMD's with package and speed grade, such"
-    )
+    text = f"part '{part}': Vivado does not know it by this name. Give an AMD part with package and speed grade, such"
     with pytest.raises(ConfigError, match=text):
         vivado.project_files(RtlFiles.read(compiled, read_verilog_facts(compiled)), part, 5.0)
 
 
 def test_parts_that_quartus_does_not_know(compiled: Path) -> None:
-    text = "part 'xcku115': it is of no family that Quartus builds here. Known are Arria 10, Cyclone 10 GX"
+    text = "part 'xcku115': it is of no family that Quartus builds here. Choose from Arria 10, Cyclone 10 GX"
     with pytest.raises(ConfigError, match=text):
         quartus.project_files(RtlFiles.read(compiled, read_verilog_facts(compiled)), "xcku115", 5.0)
 
@@ -452,13 +450,13 @@ def test_reports_of_quartus(tmp_path: Path) -> None:
 
 
 def test_reports_that_are_missing(tmp_path: Path) -> None:
-    with pytest.raises(ToolError, match=r"Vivado: it left no report of utilization. Run it again in "):
+    with pytest.raises(ToolError, match=r"Vivado: it wrote no utilization report. Run it again in "):
         vivado_reports.read_reports(tmp_path, {})
     put_reports(tmp_path, {vivado_reports.UTILIZATION: UTILIZATION})
-    with pytest.raises(ToolError, match=r"Vivado: it left no report of timing for aclk. Run it again in "):
+    with pytest.raises(ToolError, match=r"Vivado: it wrote no timing report for aclk. Run it again in "):
         vivado_reports.read_reports(tmp_path, {})
-    with pytest.raises(ToolError, match=r"Quartus: it left no summary of the fitter. Read its log, "):
+    with pytest.raises(ToolError, match=r"Quartus: it wrote no fitter summary. Read its log, "):
         quartus.read_reports(tmp_path, "tagger")
     put_reports(tmp_path, {"output_files/tagger.fit.summary": FITTER})
-    with pytest.raises(ToolError, match=r"Quartus: it left no Fmax of aclk. Read its log, "):
+    with pytest.raises(ToolError, match=r"Quartus: it reported no Fmax of aclk. Read its log, "):
         quartus.read_reports(tmp_path, "tagger")

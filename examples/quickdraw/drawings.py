@@ -51,7 +51,7 @@ def read_ndjson(path: Path) -> Iterator[tuple[str, Strokes]]:
     """Yield word and strokes of each drawing.
 
     Raises:
-        SystemExit: a line is no drawing, as where a download was cut off.
+        SystemExit: a line is not a drawing, as where a download was cut off.
     """
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
@@ -60,7 +60,7 @@ def read_ndjson(path: Path) -> Iterator[tuple[str, Strokes]]:
                 yield str(entry["word"]), _from_absolute(entry["drawing"])
             except (ValueError, KeyError, TypeError, RecursionError):
                 raise SystemExit(
-                    f"{path}, line {number}: this is no drawing of Quick, Draw!. Was the download cut off?"
+                    f"{path}, line {number}: this is not a drawing of Quick, Draw!. Was the download cut off?"
                 ) from None
 
 

@@ -103,7 +103,7 @@ def path(where: str, value: Any) -> Path:
         ConfigError: it is neither.
     """
     if not isinstance(value, str | os.PathLike):
-        raise ConfigError(where, f"{shown(value)} is no path", "Give a path in quotes, or a pathlib.Path")
+        raise ConfigError(where, f"{shown(value)} is not a path", "Give a path in quotes, or a pathlib.Path")
     return Path(value)
 
 
@@ -146,7 +146,7 @@ def function(where: str, value: Any) -> Any:
         ConfigError: it cannot.
     """
     if not callable(value):
-        raise ConfigError(where, f"{shown(value)} is no function", "Give a function, or None")
+        raise ConfigError(where, f"{shown(value)} is not a function", "Give a function, or None")
     return value
 
 

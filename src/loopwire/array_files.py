@@ -82,13 +82,13 @@ class ArrayFile:
         path = Path(path)
         with _damage_reported(path):
             if path.exists() and not (path.is_file() or path.is_dir()):
-                raise ValueError("it is no regular file")
+                raise ValueError("it is not a regular file")
             with path.open("rb") as file:
                 if file.read(len(MAGIC)) == MAGIC:
                     file.seek(0)
                     return cls(path, {None: _header(file)})
             if not zipfile.is_zipfile(path):
-                raise ValueError("it is no array, or a pickle")
+                raise ValueError("it is not an array, or a pickle")
             with zipfile.ZipFile(path) as archive:
                 members = archive.infolist()
                 if len(members) > MAX_MEMBERS:
@@ -109,7 +109,7 @@ class ArrayFile:
         header = self.headers[name]
         with _damage_reported(self.path):
             if header.dtype.kind not in "biufcU":
-                pickled = "it is no array, or a pickle"
+                pickled = "it is not an array, or a pickle"
                 raise ValueError(pickled if header.dtype.hasobject else f"it holds {header.dtype}")
             size = self.path.stat().st_size
             if header.size_bytes > max(MAX_EXPANDED_BYTES, MAX_EXPANSION * size):
@@ -133,7 +133,7 @@ def _header(file: IO[bytes]) -> Header:
     start = file.read(len(MAGIC) + 2)
     version = tuple(start[len(MAGIC) :])
     if start[: len(MAGIC)] != MAGIC or version not in ((1, 0), (2, 0)):
-        raise ValueError("a member is no array of plain numbers")
+        raise ValueError("a member is not an array of plain numbers")
     length = file.read(2 if version == (1, 0) else 4)
     length_bytes = int.from_bytes(length, "little")
     if length_bytes > MAX_HEADER_BYTES:

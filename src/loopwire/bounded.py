@@ -28,10 +28,10 @@ def read_bounded(path: Path, most_bytes: int = MAX_TEXT_BYTES) -> bytes:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no regular file, or a larger one.
+        ValueError: it is not a regular file, or a larger one.
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise ValueError("it is no regular file")  # a pipe that nobody writes to would be waited for
+        raise ValueError("it is not a regular file")  # a pipe that nobody writes to would be waited for
     with path.open("rb") as file:
         content = file.read(most_bytes + 1)
     if len(content) > most_bytes:
@@ -43,12 +43,12 @@ def read_project_text(path: Path) -> str:
     """Return the text of a file of a written project.
 
     Raises:
-        OutputError: it cannot be read, or is no text.
+        OutputError: it cannot be read, or is not a text.
     """
     try:
         return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        problem = f"it is no text that Loopwire wrote ({error})"
+        problem = f"it is not text that Loopwire wrote ({error})"
         raise OutputError(str(path), problem, "Compile the model again") from None
 
 

@@ -74,7 +74,7 @@ class PrecisionConfig:
         check_fields(self, {**checks, "types": lambda where, types: table(where, types, fixed_type)})
         for name in self.types:
             if name not in known_roles():
-                raise ConfigError("types", f"{name!r} is no role", f"Choose from {', '.join(known_roles())}")
+                raise ConfigError("types", f"{name!r} is not a role", f"Choose from {', '.join(known_roles())}")
 
     def given(self) -> list[str]:
         """Return the keys of all settings made."""
@@ -94,7 +94,7 @@ class CompileConfig(Knobs):
         name: of the top module; None: the model's.
         logits: leave out a softmax or a sigmoid at the model's end; outputs are what it is computed of.
         steps: of a sequence, for a model that leaves their number open; None: the model's.
-        simulate_sequences: how many sequences `Design.verify` simulates at most, if not told otherwise.
+        simulate_sequences: how many sequences `Design.verify` simulates at most, unless another number is given.
         targets: bounds to which `optimise.chooser.choose` finds reuse factors, interleave, copies and the clock.
         model: types of all tensors.
         kind: types in every layer of one kind, such as 'LSTM'.
@@ -126,11 +126,13 @@ class CompileConfig(Knobs):
         if not 0 < self.clock_period_ns <= LONGEST_PERIOD_NS:
             raise ConfigError(
                 "clock_period_ns",
-                f"{self.clock_period_ns} is no period",
+                f"{self.clock_period_ns} is not a period",
                 f"Give nanoseconds above 0, such as 5, up to {LONGEST_PERIOD_NS:g}",
             )
         if not (math.isfinite(self.delay_factor) and self.delay_factor > 0):
-            raise ConfigError("delay_factor", f"{self.delay_factor} is no factor", "Give a number above 0, such as 1.2")
+            raise ConfigError(
+                "delay_factor", f"{self.delay_factor} is not a factor", "Give a number above 0, such as 1.2"
+            )
         if self.steps is not None and self.steps < 1:
             raise ConfigError("steps", f"{self.steps} steps are impossible", "Give 1 or more")
         if self.simulate_sequences < 0:

@@ -314,7 +314,7 @@ def check_batch(where: str, x: Inputs, ports: Sequence[Port]) -> Batch:
     arrays = [check_inputs(f"{where}, {p.name!r}", array, p.shape) for p, array in zip(ports, given, strict=True)]
     counts = {port.name: len(array) for port, array in zip(ports, arrays, strict=True)}
     if len(set(counts.values())) > 1:
-        raise DataError(where, f"its inputs have {counts} sequences", "Give as many of each")
+        raise DataError(where, f"its inputs have {counts} sequences", "Give the same number for each input")
     return Batch(tuple(arrays))
 
 
@@ -365,7 +365,7 @@ def check_results(where: str, results: npt.NDArray[np.float64]) -> npt.NDArray[n
     if len(lost):
         raise DataError(
             where,
-            f"the float result of sequence {lost[0]} is beyond double precision, or no number",
+            f"the float result of sequence {lost[0]} is beyond double precision, or not a number",
             "Check the scale of these inputs and of the weights; firmware saturates where this overflows",
         )
     return results
@@ -424,7 +424,9 @@ def _array(where: str, values: npt.ArrayLike) -> Array:
         return np.asarray(values)
     except (ValueError, TypeError, RuntimeError, OverflowError) as error:
         reason = " ".join(str(error).split())
-        raise DataError(where, f"it is no array ({reason})", "Give lists of equal lengths, or a numpy array") from None
+        raise DataError(
+            where, f"it is not an array ({reason})", "Give lists of equal lengths, or a numpy array"
+        ) from None
 
 
 def check_labels(where: str, y: Array, count: int, outputs: int) -> npt.NDArray[np.int64]:
@@ -451,11 +453,11 @@ def check_labels(where: str, y: Array, count: int, outputs: int) -> npt.NDArray[
     if not whole:
         raise DataError(
             where,
-            f"its labels, of dtype {y.dtype}, are no whole numbers",
+            f"its labels, of dtype {y.dtype}, are not whole numbers",
             "Give classes from 0 on (numpy.unique(y, return_inverse=True) numbers them), or leave out 'y'",
         )
     if y.min() < 0 or y.max() >= classes:
         raise DataError(
-            where, f"its labels are {y.min()} to {y.max()}", f"The model tells {classes} classes: 0 to {classes - 1}"
+            where, f"its labels are {y.min()} to {y.max()}", f"The model has {classes} classes: 0 to {classes - 1}"
         )
     return y.astype(np.int64)

@@ -73,4 +73,4 @@ def read_share(where: str, value: Any) -> float:
             return float(value)
     except ValueError:
         pass
-    raise ConfigError(where, f"{value!r} is no share", "Give a number up to 1, or percents such as '60%'")
+    raise ConfigError(where, f"{value!r} is not a share", "Give a number up to 1, or percents such as '60%'")

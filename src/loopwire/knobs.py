@@ -57,7 +57,7 @@ class Knobs:
         layer_reuse_factor: the same for single layers, by name.
         multipliers: how products with constants are made: 'shift_add', 'dsp', or 'auto', whichever takes the smaller
             share of the device.
-        lut_product_bits: a product that is no constant's, one of whose factors has at most so many bits, is made of
+        lut_product_bits: a product that is no constant's, one of whose factors has at most this many bits, is made of
             look-up tables instead of a DSP block; None: as suits the family.
         copies: of the recurrent layers, each for other sequences, U.
         io: a time step a beat, or a whole sequence in one.

@@ -78,7 +78,7 @@ class Plugins:
         except Exception as error:  # whatever a module from elsewhere does when it is imported
             package = "" if entry.dist is None else f" of the package {entry.dist.name}"
             where = f"{self.member} {name!r}{package}"
-            raise ToolError(where, f"it cannot be imported ({error})", "Mend the package, or uninstall it") from error
+            raise ToolError(where, f"it cannot be imported ({error})", "Repair the package, or uninstall it") from error
 
     def _entries(self) -> tuple[metadata.EntryPoint, ...]:
         return tuple(metadata.entry_points(group=self.package))
@@ -108,7 +108,7 @@ def data_files(package: str, suffix: str) -> Iterator[tuple[str, str]]:
             yield from _texts(entry.module, suffix)
         except (ImportError, OSError, ValueError) as error:
             where = f"{package}, {entry.name!r}"
-            raise ToolError(where, f"{entry.module} cannot be read ({error})", "Mend it, or uninstall it") from error
+            raise ToolError(where, f"{entry.module} cannot be read ({error})", "Repair it, or uninstall it") from error
 
 
 def _texts(package: str, suffix: str) -> Iterator[tuple[str, str]]:

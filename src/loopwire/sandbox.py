@@ -96,7 +96,7 @@ def read_apart(reader: Reader, path: Path) -> Description:
         except EOFError:
             raise _ended(str(path), process) from None
         except (ValueError, TypeError, LookupError, OverflowError):  # no answer that `serve` gives
-            raise ModelFileError(str(path), "the process that reads it gives no sound answer", TRUST) from None
+            raise ModelFileError(str(path), "the process that reads it gave an invalid answer", TRUST) from None
 
 
 def serve(reader: str, path: str) -> NoReturn:
@@ -193,7 +193,7 @@ class _Answer:
     deadline_s: float
 
     def read(self, size: int) -> bytearray:
-        """Return so many bytes.
+        """Return a given number of bytes.
 
         Raises:
             EOFError: the child has ended before.

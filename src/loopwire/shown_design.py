@@ -115,7 +115,7 @@ class ShownDesign(QuantisedModel, ABC):
         found, place, labels = outputs(self, given), names.index(labelled[0]), given.labels_of(labelled[0])
         real, fixed = found.real[place], found.fixed[place]
         if labels is None or real.ndim != 2:
-            raise DataError("data", f"outputs of shape {real.shape[1:]} are no classes", "Use predict")
+            raise DataError("data", f"outputs of shape {real.shape[1:]} are not classes", "Use predict")
         return Picture.drawn(partial(roc_figure, class_rocs(labels.classes, real, fixed, labels.names)))
 
     def plot_profile(self, x: Inputs) -> Picture:

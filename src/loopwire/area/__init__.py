@@ -1,1 +1,1 @@
-"""What a design takes of a part, estimated without synthesis."""
+"""What a design uses of a part, estimated without synthesis."""

@@ -65,7 +65,7 @@ class Cells:
         return -(-words // (1 << self.device.lut_inputs)) * bits if words > 1 else 0
 
     def selection_luts(self, ways: int, bits: int) -> int:
-        """Return the look-up tables of a choice between so many words: one chooses between four, or between two."""
+        """Return the look-up tables that choose between a number of words: one chooses between four, or between two."""
         choices = 4 if self.device.lut_inputs >= 6 else 2
         return -(-(ways - 1) // (choices - 1)) * bits
 
@@ -96,11 +96,11 @@ class Cells:
         return self.product_luts(rows - upper, columns) + self.product_luts(upper, columns) + chain
 
     def delay(self, bits: int, stages: int) -> Resources:
-        """Return what delays so many bits by so many stages."""
+        """Return what delays a given number of bits by a given number of stages."""
         if stages >= LEAST_SRL_STAGES and self.device.srl_stages:
             return Resources(luts=bits * -(-stages // self.device.srl_stages))
         return Resources(ffs=bits * max(stages, 0))
 
     def block_rams(self, words: int, bits: int) -> int:
-        """Return the fewest 18-kbit block RAMs of one shape that hold so many words of so many bits."""
+        """Return the fewest 18-kbit block RAMs of one shape that hold these words of this many bits."""
         return min(-(-words // depth) * -(-bits // width) for depth, width in self.device.bram18_shapes)

@@ -89,13 +89,13 @@ def _channel(plan: Plan, channel: Channel, cells: Cells) -> Resources:
 
 
 def _fill(steps: int, bits: int) -> Resources:
-    """Return what gives every sequence so many words."""
+    """Return what gives every sequence a given number of words."""
     counted = (steps - 1).bit_length()
     return Resources(luts=bits + counted + 2, ffs=counted + 1)
 
 
 def _merger(copies: int, bits: int, cells: Cells) -> Resources:
-    """Return what deals sequences to copies and takes so many bits of their results."""
+    """Return what deals sequences to copies and takes a given number of bits of their results."""
     if copies == 1:
         return Resources()
     return Resources(luts=2 * copies + cells.selection_luts(copies, bits), ffs=2 * copies)
@@ -144,7 +144,7 @@ def _join(parts: int, bits: int) -> Resources:
 
 
 def _queue(depth: int, parts: int, bits: int, cells: Cells) -> Resources:
-    """Return what keeps words of so many vectors; one that finds it empty passes."""
+    """Return what keeps words of a given number of vectors; one that finds it empty passes."""
     if depth == 0:
         return Resources()
     word = parts * bits + 1 + parts.bit_length()

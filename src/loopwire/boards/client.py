@@ -170,7 +170,7 @@ class _Exchange:
             raise BoardError(
                 self._link.where,
                 f"the board gave {len(frame.content)} bytes where {lacking} were due of result {current}",
-                "Build the bitstream anew",
+                "Build the bitstream again",
             )
         self.results += frame.content
 

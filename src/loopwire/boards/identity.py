@@ -80,7 +80,7 @@ class Identity:
             identity = cls(**{key: _READERS[key](value) for key, value in facts.items()})
             identity._check()
         except (ValueError, LookupError, TypeError, AttributeError, FixedTypeError):
-            raise BoardError(where, "what identifies the design cannot be read", remedy) from None
+            raise BoardError(where, "the identity of the design cannot be read", remedy) from None
         return identity
 
     def _check(self) -> None:

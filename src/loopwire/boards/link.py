@@ -161,12 +161,14 @@ def open_port(name: str, baud: int) -> Iterator[Port]:
     ports = ", ".join(sorted(found.device for found in list_ports.comports())) or "none"
     if Path(name).is_dir() or Path(name).is_file():
         kind = "folder" if Path(name).is_dir() else "file"
-        raise BoardError(name, f"it is a {kind}, and no serial port", f"Give the board's. Ports now: {ports}")
+        raise BoardError(
+            name, f"it is a {kind}, and no serial port", f"Give the port of the board. Ports found: {ports}"
+        )
     try:
         port = serial.Serial(name, baud, timeout=READ_S, exclusive=True)
     except (OSError, ValueError) as error:  # serial.SerialException is an OSError
         if isinstance(error, OSError) and error.errno == 2:
-            raise BoardError(name, "there is no such port", f"Connect the board. Ports now: {ports}") from None
+            raise BoardError(name, "there is no such port", f"Connect the board. Ports found: {ports}") from None
         reason = " ".join(str(error).split())
         remedy = "Close what else uses it; on Linux, its users belong to the group that owns it, often 'dialout'"
         raise BoardError(name, f"it cannot be opened ({reason})", remedy) from None
@@ -180,4 +182,4 @@ def _line_failures(where: str) -> Iterator[None]:
         yield
     except OSError as error:
         reason = " ".join(str(error).split())
-        raise BoardError(where, f"the line broke ({reason})", "Connect the board again") from None
+        raise BoardError(where, f"the connection broke ({reason})", "Connect the board again") from None

@@ -163,7 +163,7 @@ def _compile(
 
 
 def _next_tool(out: Path, config: CompileConfig) -> None:
-    """Name the command that tells what a written project takes of its part."""
+    """Name the command that reports what a written project uses of its part."""
     from loopwire.devices import find_part
 
     if config.target != "verilog":
@@ -175,7 +175,7 @@ def _next_tool(out: Path, config: CompileConfig) -> None:
 
 
 def _check_early(out: Path, sequences: int) -> None:
-    """Meet what would stop the command after minutes in its first second."""
+    """Fail in the first second rather than after minutes."""
     from loopwire.project.folder import check_project
     from loopwire.system.cxx import cxx_compiler
 
@@ -241,7 +241,7 @@ def _report(
     if found is not None:  # printed now: who sees it may want to stop
         problem, remedy = found
         if not is_asked:
-            remedy = f"To have it all the same, add --simulate {sequences}. To make it fit: {_fitting_command()}"
+            remedy = f"To compile it all the same, add --simulate {sequences}. To make it fit: {_fitting_command()}"
             raise ConfigError(f"part {report.part}", f"it is too small, by the estimate: {problem}", remedy)
         warnings.warn(f"{report.part} is too small, by the estimate: {problem}. {remedy}", LoopwireWarning, 1)
     if not sequences:
@@ -266,7 +266,7 @@ def _judge(progress: Progress, design: Design, data: Data) -> Judgement:
         print_table(progress.console, title, CLIPPING, clipping_rows(found.clipping))
     with step(progress, "Profiling"):
         judged = judge(design, data, found)
-    # Of weights a warning has told, as it needs no data.
+    # A warning has already named the weights, for which no data are needed.
     rows = [row for row in judged.facts["profile"] if not row.is_weights]
     for doubt in doubts(judged.outputs, rows):
         click.secho(f"warning: {printable(doubt)}", fg="red", err=True)

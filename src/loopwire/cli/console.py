@@ -27,7 +27,7 @@ _began_s = time.monotonic()
 
 
 class Update:
-    """Tells of a step how far it is."""
+    """Shows the progress of a step."""
 
     def __init__(self, progress: Progress, name: str) -> None:
         self._progress, self._name = progress, name

@@ -28,7 +28,7 @@ class Failure(click.ClickException):
 
 
 def report_kept(what: str) -> None:
-    """Say what of this command's work is kept where a signal ends it from now on."""
+    """Note what is kept of this command's work if a signal ends it from now on."""
     click.get_current_context().meta.setdefault(KEPT, []).append(what)
 
 

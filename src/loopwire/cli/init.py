@@ -36,7 +36,7 @@ def init_command(
 
         file = out or Path(f"{model_path.stem}.toml")
         if file.exists():
-            raise OutputError(str(file), "it is there already", "Remove it, or name another with --out")
+            raise OutputError(str(file), "it exists already", "Remove it, or name another with --out")
         model = load(model_path, trust, weights=weights, steps=steps)
         text = starting_file(model, CompileConfig() if part is None else CompileConfig(part=part))
         write_file(file, text.encode())

@@ -53,7 +53,7 @@ def commands_of(project: Path) -> Compilation:
     if not words:
         raise ConfigError(
             "--retime",
-            f"{project} does not tell how it was compiled",
+            f"{project} does not record how it was compiled",
             "Write it with loopwire compile, on a command line",
         )
     return Compilation(project, tuple(words[2:]), report.clock_period_ns, report.delay_factor)

@@ -153,7 +153,7 @@ def read_settings(
 
 
 def _read_file(path: Path, model_path: Path, reading: Reading) -> CompileConfig:
-    """Read TOML, or an hls4ml file, and tell what of it has no effect."""
+    """Read TOML, or an hls4ml file, and report what in it has no effect."""
     from loopwire.config import CompileConfig
 
     if path.suffix not in HLS4ML_SUFFIXES:

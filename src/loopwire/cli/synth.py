@@ -1,4 +1,4 @@
-"""`loopwire synth`: what a written project takes of a part, by open synthesis."""
+"""`loopwire synth`: what a written project uses of a part, by open synthesis."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def with_lut_products(datapath: Datapath, delays: DelayModel, copies: int, narro
         datapath: of an engine.
         delays: of the part.
         copies: of the engine.
-        narrow_bits: makes any product with a factor of at most so many bits of tables; None: as above.
+        narrow_bits: makes any product with a factor of at most this many bits of tables; None: as above.
     """
     constants = {op.result for op in datapath.operations if isinstance(op.kind, dp.Constant)}
     loops, device = looped(datapath), delays.device

@@ -18,7 +18,7 @@ def sharing_of(engine: Engine, reuse_factor: int) -> Sharing:
     multiplies no matrix stays parallel.
 
     Raises:
-        ConfigError: no sharing of the layer takes so many cycles without an idle one.
+        ConfigError: no sharing of the layer takes this many cycles without an idle one.
         UnsupportedError: the engine has a state or a matrix that is not made of units.
     """
     shapes = matrix_shapes(engine)

@@ -52,7 +52,7 @@ class DelayModel:
         return self._delays.net_fanout_ns * math.log2(max(loads, FREE_LOADS) / FREE_LOADS)
 
     def reach(self, luts: int) -> float:
-        """What a net takes beyond an average one whose readers are spread over so many look-up tables."""
+        """What a net takes beyond an average one whose readers are spread over this many look-up tables."""
         return self._delays.net_reach_ns * math.sqrt(luts)
 
     def gate(self) -> float:

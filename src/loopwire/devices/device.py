@@ -199,7 +199,7 @@ def _unknown(where: str, text: str) -> ConfigError:
     for pattern, missing in MISSING.items():
         if re.match(pattern, text):
             return ConfigError(
-                where, missing, f"There are data of {', '.join(map(_spelled, _families()))}; loopwire parts lists them"
+                where, missing, f"Known families: {', '.join(map(_spelled, _families()))}; loopwire parts lists them"
             )
     relatives = [family for family in _families() if re.fullmatch(family["name_pattern"], text)]
     known = [part for family in relatives or _families() for part in family["parts"]]
@@ -208,9 +208,7 @@ def _unknown(where: str, text: str) -> ConfigError:
         problem = f"the data of {_spelled(relatives[0])} lack this part: how much logic and memory it has"
         return ConfigError(where, problem, f"{hint}It has {', '.join(known)}")
     families = ", ".join(map(_spelled, _families()))
-    return ConfigError(
-        where, "there are no data for this part", f"{hint}There are data of {families}; loopwire parts lists them"
-    )
+    return ConfigError(where, "this part is not known", f"{hint}Known families: {families}; loopwire parts lists them")
 
 
 def _spelled(family: dict[str, Any]) -> str:
@@ -277,11 +275,11 @@ def _check(where: str, family: Mapping[str, Any]) -> None:
     try:
         groups = re.compile(family["name_pattern"]).groupindex.keys()
     except re.error as error:
-        raise ConfigError(where, f"'name_pattern' is no regular expression: {error}", MEND) from None
+        raise ConfigError(where, f"'name_pattern' is not a regular expression: {error}", MEND) from None
     if not {"part", "speed"} <= groups:
         raise ConfigError(where, "'name_pattern' lacks a group 'part' or 'speed'", MEND)
     if not (family.get("bram18_shapes") and all(map(_is_shape, family["bram18_shapes"]))):
-        raise ConfigError(where, "'bram18_shapes' is no list of [depth, width]", MEND)
+        raise ConfigError(where, "'bram18_shapes' is not a list of [depth, width]", MEND)
     if family["default_speed_grade"] not in family["delays"]:
         raise ConfigError(where, f"it lacks [delays.{family['default_speed_grade']}], the default speed grade's", MEND)
     _check_numbers(where, "fabric", family["fabric"], FABRIC)

@@ -21,7 +21,7 @@ class UnsuitableError(Exception):
 
 
 def fits(value_range: Range, bits: int) -> bool:
-    """Say whether words of so many bits hold a range."""
+    """Say whether words of a given number of bits hold a range."""
     return -(1 << (bits - 1)) <= value_range.low and value_range.high < 1 << (bits - 1)
 
 

@@ -28,7 +28,7 @@ def check_window(graph: Graph) -> None:
     if wrong or all(len(shape) == 1 for shape in shapes):
         raise UnsupportedError(
             "sliding_window",
-            f"the model's input, of shape {(wrong or shapes)[0]}, is no sequence of several steps",
+            f"the model's input, of shape {(wrong or shapes)[0]}, is not a sequence of several steps",
             "Leave 'sliding_window' out",
         )
     for y in graph.outputs:

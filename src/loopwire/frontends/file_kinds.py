@@ -20,7 +20,7 @@ def require_path(path: Path) -> None:
         if not path.exists():
             raise ModelFileError(str(path), "there is no such file", "Check the path")
         if not path.is_dir() and not path.is_file():
-            raise ModelFileError(str(path), "it is no regular file", "Give the path of a file")
+            raise ModelFileError(str(path), "it is not a regular file", "Give the path of a file")
 
 
 def is_folder(path: Path) -> bool:

@@ -27,7 +27,7 @@ def register_reader(class_name: str, reader: OwnReader) -> None:
         ConfigError: the class name is none, or the reader cannot be called.
     """
     if not isinstance(class_name, str) or not class_name:
-        raise ConfigError("class_name", f"{class_name!r} is no name of a class", "Give a text such as 'MinGRU'")
+        raise ConfigError("class_name", f"{class_name!r} is not a name of a class", "Give a text such as 'MinGRU'")
     if not callable(reader):
         raise ConfigError("reader", f"{reader!r} cannot be called", "Give a function of the saved layer")
     _READERS[class_name] = reader

@@ -62,7 +62,7 @@ def read(source: Path | str | Any, reading: Reading) -> Model:
     if not isinstance(source, Path):
         raise UnsupportedError(
             f"a {type(source).__module__}.{type(source).__qualname__}",
-            "it is no model",
+            "it is not a model",
             f"Give a keras.Model, a torch.nn.Module with example_inputs, or the path of a file: {READS}",
         )
     if is_folder(source):

@@ -138,7 +138,7 @@ class BeatFormat:
         return -(-self.keep_bits // 8)
 
     def beat_counts(self, lengths: npt.ArrayLike) -> Counts:
-        """Return the beats that sequences of so many vectors take."""
+        """Return the beats that sequences of a given number of vectors take."""
         return -(-np.asarray(lengths, np.int64) // self.vectors_per_beat) * self.beats_per_vector
 
     def beats(self, vectors: Integers, lengths: Counts) -> Beats:

@@ -92,7 +92,7 @@ def break_framing(
 
 
 def _surplus(format: BeatFormat, beats: Beats, most: int, random: np.random.Generator, sideband: Sideband) -> Framed:
-    """Send what is dropped: sequences of other channels before some, beats beyond the longest of so many after some."""
+    """Send what is dropped: sequences of other channels before some, beats beyond the longest sequence after some."""
     count = len(beats.lengths)
     before, after = np.zeros((2, count), np.int64)
     if sideband.channels > 1:

@@ -10,7 +10,7 @@ Direction = Literal["input", "output"]
 
 @dataclass(frozen=True)
 class ModulePort:
-    """A port; `bits` is 0 where it is no vector. `about` tells readers of the header what it is."""
+    """A port; `bits` is 0 where it is not a vector. `about` tells readers of the header what it is."""
 
     direction: Direction
     name: str

@@ -81,7 +81,7 @@ def convert_from_keras_model(
             raise ConfigError(
                 "convert_from_keras_model",
                 f"{option!r} is not an option of hls4ml",
-                f"{nearest(option, OPTIONS)}Known are {', '.join(OPTIONS)}",
+                f"{nearest(option, OPTIONS)}Choose from {', '.join(OPTIONS)}",
             )
         values[OPTIONS[option]] = value
     conversion = read_conversion(values, model)

@@ -154,7 +154,7 @@ def read_table(
     """Return the keys that are used and given; None is not given.
 
     Raises:
-        ConfigError: it is no table, or a key is unknown.
+        ConfigError: it is not a table, or a key is unknown.
     """
     where = f"{WHERE}, {place}" if place else WHERE
     if not isinstance(values, Mapping):
@@ -169,7 +169,7 @@ def read_table(
         elif key not in used:
             known = [*used, *no_effect]
             raise ConfigError(
-                where, f"{given!r} is not a key of hls4ml", f"{nearest(given, known)}Known are {', '.join(known)}"
+                where, f"{given!r} is not a key of hls4ml", f"{nearest(given, known)}Choose from {', '.join(known)}"
             )
         elif value is not None:
             result[key] = value
@@ -198,7 +198,7 @@ def read_strategy(place: str, value: object) -> str:
         raise ConfigError(
             f"{WHERE}, {place}",
             f"{value!r} is not a strategy of hls4ml",
-            f"{nearest(name, keys.STRATEGIES)}Known are {', '.join(keys.STRATEGIES)}",
+            f"{nearest(name, keys.STRATEGIES)}Choose from {', '.join(keys.STRATEGIES)}",
         )
     return name
 

@@ -279,7 +279,7 @@ class Builder:
         return self.add_node(ops.Reshape(shape), (a,), name, note)
 
     def transpose(self, a: Value, rows: int, name: str = "transpose", note: str = "") -> Value:
-        """The transpose of a matrix of so many rows, both as vectors in row-major order."""
+        """The transpose of a matrix of a given number of rows, both as vectors in row-major order."""
         return self.add_node(ops.Transpose(rows), (a,), name, note)
 
     def reverse(self, sequence: Value, name: str = "reverse", note: str = "") -> Value:

@@ -331,7 +331,7 @@ def register(
         ConfigError: the name is none or taken, or `real` does not return as many finite numbers as it is given.
     """
     if not name.isidentifier():
-        raise ConfigError("function", f"{name!r} is no plain word", "Give a name such as 'cosine'")
+        raise ConfigError("function", f"{name!r} is not a plain word", "Give a name such as 'cosine'")
     if name in TABULATED:
         raise ConfigError("function", f"{name!r} is there already", "Give it another name")
     sample = np.linspace(max(defined_above, -8.0) + 1 / 64, max(defined_above, -8.0) + 16, 257)

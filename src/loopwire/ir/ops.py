@@ -120,7 +120,7 @@ class Table:
     """(a) → function(a) in type `to`, element by element, as `tables.design_table` approximates it.
 
     The table covers the whole range of the operand's type; its error stays below `max_error_steps` steps of `to`, or,
-    if `max_entries` bounds its size, is the least that so many entries allow.
+    if `max_entries` bounds its size, is the least that this many entries allow.
     """
 
     function: str
@@ -151,7 +151,7 @@ class Reshape(Movement):
 
 @dataclass(frozen=True, slots=True)
 class Transpose(Movement):
-    """(a (rows · n,)) → (n · rows,): a matrix of so many rows, in row-major order, turned into its transpose."""
+    """(a (rows · n,)) → (n · rows,): a matrix with this number of rows, in row-major order, is transposed."""
 
     rows: int
 

@@ -16,7 +16,7 @@ from loopwire.ir.types import FixedType
 LARGEST_LOOKUP = 1 << 20
 """Inputs beyond which `TableForm.lookup_array` is refused."""
 LUT_ENTRIES = 64
-"""One bit of so many ROM entries fits one six-input LUT (AMD UG574, "LUT as memory")."""
+"""One bit of this many ROM entries fits one six-input LUT (AMD UG574, "LUT as memory")."""
 
 Int64s = npt.NDArray[np.int64]
 

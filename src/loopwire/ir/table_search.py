@@ -24,7 +24,7 @@ LARGEST_INDEX = 1 << 20
 SPARE_INDEX_BITS = 1
 """How many more index bits than a plain table needs a bipartite table may take, which leaves it room for its error."""
 ROUND_BITS = 4
-"""Ends of a clamp are tried that are round in all but so many top bits: a short subtracter, a short comparison."""
+"""Clamp ends are tried with zeros below this many top bits: a short subtracter, a short comparison."""
 GUARD_BITS = (1, 2, 3)
 ANYTHING = 1 << 56
 """Bound of a result that no input asks for."""

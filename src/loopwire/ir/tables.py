@@ -55,7 +55,7 @@ def design_table(
         fraction_in: fraction bits of the inputs.
         out: type of the results; the function is clipped to its range.
         max_error_steps: the error of every result stays below this many steps of `out`.
-        max_entries: if given, the error is instead the least that a table of at most so many entries allows.
+        max_entries: if given, the error is instead the least that a table of at most this many entries allows.
         fold: whether the function's symmetry may be used to tabulate one side only.
 
     Raises:

@@ -47,7 +47,7 @@ class Attention(Callable):
         require_masks(self.name, given, masks)
         if query.shape[1] != key.shape[1]:
             problem = f"its query has {query.shape[1]} features, its keys {key.shape[1]}"
-            raise UnsupportedError(f"layer {self.name!r}", problem, "Give both as many features")
+            raise UnsupportedError(f"layer {self.name!r}", problem, "Give both the same number of features")
         return {"": (query.shape[0], value.shape[1])}
 
     def call(self, e: Emitter, inputs: Sequence[Value]) -> Sequence[Value]:

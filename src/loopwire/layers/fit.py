@@ -1,4 +1,4 @@
-"""Arrays that do not fit a layer's inputs, or one another: a mistake of who made the layer, told with all shapes."""
+"""Arrays that do not fit a layer's inputs, or one another: a mistake in making the layer, reported with all shapes."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from loopwire.ir.types import FixedType, Overflow, Rounding
 FEWEST_FRACTION_BITS = 16
 """Of operand and result, from which on a table alone takes more than an interpolation."""
 FINEST_FRACTION_BITS = 24
-"""A finer result is interpolated to so many fraction bits."""
+"""A finer result is interpolated to this many fraction bits."""
 STEEPEST_BITS = 1
 """No function that is interpolated is steeper than 2**STEEPEST_BITS."""
 

@@ -79,7 +79,7 @@ class Merge(Callable, ABC):
         raise UnsupportedError(
             f"layer {self.name!r}",
             f"{self.kind} cannot merge {met}",
-            "Give it two inputs or more, all vectors or all sequences of as many steps, of sizes that fit",
+            "Give it two inputs or more, all vectors or all sequences with the same number of steps, of sizes that fit",
         )
 
     @abstractmethod

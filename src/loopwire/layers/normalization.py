@@ -88,7 +88,7 @@ class LayerNormalization(OneToOne):
         return e.b.mul(x, self._factor(e, spread, root_bits), "normal", "(x - μ) / √(v + ε)")
 
     def _share(self, e: Emitter, count: int, bits: int) -> Value:
-        """Return 1 / n to so many bits."""
+        """Return 1 / n to a given number of bits."""
         return e.b.const(1 / count, FixedType(bits + count.bit_length() + 1, 1, signed=False), "share")
 
     def _factor(self, e: Emitter, spread: Value, root_bits: int) -> Value:

@@ -39,10 +39,10 @@ def own_role(name: str) -> str:
     """Declare a role beside those of `Role`, for a layer that has one, so that settings may name it; return its name.
 
     Raises:
-        ConfigError: the name is no plain word.
+        ConfigError: the name is not a plain word.
     """
     if not name.isidentifier():
-        raise ConfigError("role", f"{name!r} is no plain word", "Give a name such as 'angle'")
+        raise ConfigError("role", f"{name!r} is not a plain word", "Give a name such as 'angle'")
     if name not in known_roles():
         _OWN_ROLES.append(name)
     return name

@@ -49,7 +49,7 @@ class Reshape(OneToOne):
             raise UnsupportedError(
                 f"layer {self.name!r}",
                 f"an input of shape {input_shape} cannot become {self.shape}",
-                "Give a shape of one to three lengths with as many elements",
+                "Give a shape of one to three lengths with the same number of elements",
             )
         return shape
 

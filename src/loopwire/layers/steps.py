@@ -54,7 +54,7 @@ def steps_of(e: Emitter, x: Value, order: Sequence[int], name: str) -> Value:
 
 
 def resized(e: Emitter, x: Value, start: int, count: int, name: str) -> Value:
-    """Return so many steps of `x` (T, n), from one on, and zeros where it has no more: (count, n)."""
+    """Return a given number of steps of `x` (T, n), from one on, and zeros where it has no more: (count, n)."""
     steps, features = x.type.shape
     stop = min(start + count, steps)
     if (start, stop) != (0, steps):
@@ -78,7 +78,7 @@ def _every(e: Emitter, x: Value, numbers: range, name: str) -> Value:
 
 
 def _delayed(e: Emitter, x: Value, count: int, name: str) -> Value:
-    """Return `x` (T, n) so many steps later: zeros before it, and without its last ones."""
+    """Return `x` (T, n) a given number of steps later: zeros before it, and without its last ones."""
     if not count:
         return x
     features = x.type.shape[1]
@@ -95,7 +95,7 @@ def require_sequence(name: str, kind: str, shape: Shape) -> int:
     """Return the steps of a shape.
 
     Raises:
-        UnsupportedError: it is no sequence's.
+        UnsupportedError: it is not a sequence's.
     """
     if len(shape) != 2:
         problem = f"a {kind} layer got an input of shape {shape}"
@@ -139,7 +139,9 @@ class JoinedSteps(Callable):
         """Return the shape of the result."""
         if len(inputs) < 2 or any(len(x.shape) != 2 for x in inputs) or len({x.shape[1] for x in inputs}) > 1:
             problem = f"{self.kind} cannot join {', '.join(map(repr, inputs))}"
-            raise UnsupportedError(f"layer {self.name!r}", problem, "Give it sequences of as many features")
+            raise UnsupportedError(
+                f"layer {self.name!r}", problem, "Give it sequences with the same number of features"
+            )
         return {"": (sum(x.shape[0] for x in inputs), inputs[0].shape[1])}
 
     def call(self, e: Emitter, inputs: Sequence[Value]) -> Sequence[Value]:

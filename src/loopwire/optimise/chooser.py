@@ -210,7 +210,7 @@ class _Search:
         points = [told(pair, self._row(self._exact(shapes[place]))) for place in along]
         remedy = f"Nearest {'are' if len(offers) > 1 else 'is'} {'; '.join(offers)}"
         if len(points) > 1:
-            remedy += f". What can be had at all: {'; '.join(points)}"
+            remedy += f". What is possible: {'; '.join(points)}"
         return ConfigError("targets", problem, remedy)
 
     def _reached(self, limits: Limits) -> tuple[list[Shape], Reached]:

@@ -65,7 +65,7 @@ class Criterion:
         if not math.isfinite(bound) or bound <= 0 or (name != "mae" and bound > 1):
             raise ConfigError(where, f"{bound:g} cannot be kept", EXAMPLE)
         if name != "mae" and bound == 1:
-            raise ConfigError(where, "it allows no loss at all, which no number of events can tell", EXAMPLE)
+            raise ConfigError(where, "it allows no loss at all, which no number of events can measure", EXAMPLE)
         return cls(name, bound, name != "mae")
 
     @property
@@ -205,7 +205,7 @@ class Judge:
     def _set_classes(self, labels: Labels, names: Sequence[str] | None) -> None:
         if self._real.ndim != 2:
             raise DataError(
-                self._where, f"outputs of shape {self._real.shape[1:]} are no classes", "Keep 'mae' or 'top1' instead"
+                self._where, f"outputs of shape {self._real.shape[1:]} are not classes", "Keep 'mae' or 'top1' instead"
             )
         single = self._real.shape[1] == 1
         for column in range(self._real.shape[1]):
@@ -243,7 +243,7 @@ class Judge:
     def _too_few(self, events: str, error: float, tolerance: float, needed: str, least_loss: float) -> None:
         raise DataError(
             self._where,
-            f"{events} are too few to tell a loss of {tolerance:.3g}: one of them alone can make it, and the "
+            f"{events} are too few to measure a loss of {tolerance:.3g}: a single one of them can cause it, and the "
             f"statistical error is {error:.2g}",
             f"Give more events, {needed}, or {_instead(self.criterion.name, 1 - least_loss)}, the least loss that they "
             "can tell",

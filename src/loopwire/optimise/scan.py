@@ -99,7 +99,7 @@ def numbers(where: str, text: str) -> list[int]:
     for part in text.split(","):
         match = _NUMBERS.fullmatch(part.strip())
         if match is None:
-            raise ConfigError(where, f"{text!r} is no list of numbers", "Write it as '4,6,8' or '2-12'")
+            raise ConfigError(where, f"{text!r} is not a list of numbers", "Write it as '4,6,8' or '2-12'")
         found += range(int(match[1]), int(match[2] or match[1]) + 1)
     return found
 
@@ -141,7 +141,7 @@ def scan(
     pairs = [(i, f) for i in sorted(set(integers)) for f in sorted(set(fractions))]
     for i, f in pairs:
         if i + f < 1:
-            raise ConfigError("scan", f"{i} integer and {f} fraction bits are no type", "Give 1 bit in all or more")
+            raise ConfigError("scan", f"{i} integer and {f} fraction bits are not a type", "Give 1 bit in all or more")
     shared = _Scanned(probe.model, probe.groups, data.inputs, judge)
     found: dict[int, ScanPoint] = {}
     for place, point in (workers or Here()).run(_point, shared, pairs):

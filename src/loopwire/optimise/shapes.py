@@ -167,7 +167,7 @@ class Shapes:
         return replace(self._knobs, layer_reuse_factor=factors, interleave=shape.interleave, copies=shape.copies)
 
     def _plan_if_possible(self, knobs: Knobs) -> Plan | None:
-        """Return the plan, or None where so many sequences do not fit in a loop, or the clock is too fast."""
+        """Return the plan, or None where the sequences do not fit in a loop, or the clock is too fast."""
         try:
             return self._plan(knobs)
         except ConfigError:
@@ -348,7 +348,7 @@ class Shapes:
         for reuse_factor, pipeline in pipelines:
             try:
                 timing = planner.timing(engine, pipeline)
-            except ConfigError:  # the loop is too short for so many sequences
+            except ConfigError:  # the loop is too short for the sequences
                 continue
             key = (engine.name, reuse_factor, timing)
             if key not in self._estimates:

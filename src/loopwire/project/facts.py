@@ -33,4 +33,4 @@ def check_facts(where: str, facts: Mapping[str, Any]) -> None:
 
 
 def _wrong(where: str, name: str, value: Any) -> OutputError:
-    return OutputError(where, f"{MARKER} tells that {name!r} is {value!r:.80}", "Compile the model again")
+    return OutputError(where, f"{MARKER} says that {name!r} is {value!r:.80}", "Compile the model again")

@@ -31,7 +31,7 @@ def parse_facts(path: Path) -> dict[str, Any]:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no table in JSON, or beyond all bounds.
+        ValueError: it is not a table in JSON, or beyond all bounds.
     """
     try:
         facts = parse_json(read_bounded(path))
@@ -114,7 +114,7 @@ def write_project(path: Path, files: Mapping[str, str]) -> Path:
         foreign = [name for name in _files_in(path) if name not in own]
     clash = next((name for name in foreign if name in files), None)
     if clash is not None:
-        raise OutputError(str(path), f"Loopwire would write {clash!r}, which is there already", "Move it away")
+        raise OutputError(str(path), f"Loopwire would write {clash!r}, which exists already", "Move it away")
     texts = {file_name(name, str(path), OutputError): text for name, text in _with_list(files).items()}
     _write(path, {name: text.encode() for name, text in texts.items()}, foreign)
     return path
@@ -209,7 +209,7 @@ def _own_files(path: Path) -> Mapping[str, str]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise OutputError(
-            str(path / MARKER), f"it does not tell what Loopwire wrote here ({reason})", ELSEWHERE
+            str(path / MARKER), f"it does not list what Loopwire wrote here ({reason})", ELSEWHERE
         ) from None
     for name, digest in own.items():
         file = path / file_name(name, str(path), OutputError)

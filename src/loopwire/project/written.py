@@ -62,7 +62,7 @@ def read_graph(project: Path) -> Graph:
     try:
         return verify(parse_graph(read_bounded(path, MAX_GRAPH_BYTES).decode()))
     except (OSError, ValueError, AssertionError, LookupError) as error:
-        raise OutputError(str(path), f"it is no graph of a model ({error})", "Compile the model again") from None
+        raise OutputError(str(path), f"it is not a graph of a model ({error})", "Compile the model again") from None
 
 
 def read_verilog_facts(project: Path) -> Mapping[str, Any]:

@@ -55,7 +55,7 @@ def ratio_influence(is_signal: Flags, real: Placements, fixed: Placements) -> Re
 
 
 def area_error(area: float, signal: int, background: int) -> float:
-    """Return the standard error of an area found with so many events (Hanley and McNeil 1982, eq. 1 and 2)."""
+    """Return the standard error of an area from this many events (Hanley and McNeil 1982, eq. 1 and 2)."""
     q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
     variance = area * (1 - area) + (signal - 1) * (q1 - area**2) + (background - 1) * (q2 - area**2)
     return math.sqrt(max(variance, 0.0) / (signal * background))

@@ -123,12 +123,12 @@ def check_finite(value: Value, low: float, high: float) -> None:
     """Check the least and the greatest value of a tensor in the float evaluation.
 
     Raises:
-        DataError: they are beyond double precision, or no numbers.
+        DataError: they are beyond double precision, or not numbers.
     """
     if not (math.isfinite(low) and math.isfinite(high)):
         raise DataError(
             "x",
-            f"float values of {named(value.layer, tensor_name(value))} are beyond double precision, or no numbers",
+            f"float values of {named(value.layer, tensor_name(value))} are beyond double precision, or not numbers",
             "Check the scale of these inputs and of the weights; firmware saturates where this overflows",
         )
 

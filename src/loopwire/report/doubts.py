@@ -1,4 +1,4 @@
-"""What the data show to be lost on the way to fixed point: told in words, besides the tables that hold it."""
+"""What the data show to be lost on the way to fixed point: in sentences, beside the tables with the numbers."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from loopwire.report.drawings import NO_DRAWINGS, Drawings
 from loopwire.report.layers import layer_table
 from loopwire.report.model_picture import model_picture
 from loopwire.report.resources import resource_tables, stage_table
-from loopwire.report.summary import AUCS, CLIPPING, FACTS, Report, clipping_rows
+from loopwire.report.summary import AUCS, CLIPPING, FACTS, Report, Rows, clipping_rows
 from loopwire.report.tensor_rows import TensorRows
 from loopwire.report.trace import DRIFT
 from loopwire.text.table import grouped, unbroken
@@ -34,7 +34,7 @@ def page(report: Report, drawings: Drawings = NO_DRAWINGS) -> str:
         verdicts=report.verdicts,
         contents=_contents(report, drawings.schedule),
         stages=stages,
-        facts=[row for row in report.rows() if row[0] not in {name for name, *_ in stages.rows}],
+        facts=_facts(report),
         layers=layer_table("", report.layers, report.range_proofs, report.engines, report.stages),
         weights=grouped(sum({row.name: row.weights for row in report.layers}.values())),
         model_picture=Markup(
@@ -59,6 +59,13 @@ def page(report: Report, drawings: Drawings = NO_DRAWINGS) -> str:
         drift=DRIFT,
         missing_figures=drawings.missing,
     )
+
+
+def _facts(report: Report) -> Rows:
+    """Return all facts but those that the page shows elsewhere: the verification, and the resources."""
+    uses = [*report.estimated, *(use for built in report.built for use in built.resources)]
+    elsewhere = {"Verification", *(use.name for use in uses)}
+    return [row for row in report.rows() if row[0] not in elsewhere]
 
 
 def rendered(template: str, package: str = "loopwire.report", **values: Any) -> str:

@@ -40,7 +40,7 @@ def visit_pairs(graph: Graph, inputs: Sequence[npt.NDArray[Any]], visit: Visit) 
     Constants are visited once.
 
     Raises:
-        DataError: a float value on the way is beyond double precision, or no number.
+        DataError: a float value on the way is beyond double precision, or not a number.
     """
     constants: set[Value] = set()
     for start in range(0, len(inputs[0]), BATCH):

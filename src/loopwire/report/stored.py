@@ -28,7 +28,7 @@ def from_json(text: str) -> Report:
         facts.pop("verdicts", None)  # they follow from the facts
     report = _read(Report, facts)
     if not isinstance(report, Report):
-        raise ValueError("it is no report")
+        raise ValueError("it is not a report")
     return report
 
 
@@ -59,12 +59,12 @@ def _read(hint: Any, value: Any) -> Any:
         return value
     if get_origin(hint) is Mapping:
         if not isinstance(value, dict):
-            raise ValueError(f"{value!r:.80} is no table")
+            raise ValueError(f"{value!r:.80} is not a table")
         return {key: _read(get_args(hint)[1], item) for key, item in value.items()}
     if get_origin(hint) is tuple:
         (element, _) = get_args(hint)
         if not isinstance(value, list):
-            raise ValueError(f"{value!r:.80} is no list")
+            raise ValueError(f"{value!r:.80} is not a list")
         return tuple(_read(element, item) for item in value)
     if is_dataclass(hint) and isinstance(hint, type):
         _require_fields(hint, value)

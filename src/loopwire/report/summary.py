@@ -128,7 +128,7 @@ class Report:
     `built` is what tools reported, added when they have run.
     `agreement` is of all outputs; `aucs`, `working_points` and `confusion` are of the only one, `outputs` holds them of
     each where there are several.
-    `confusion` counts fixed-point outputs: rows are true classes, columns those told. `profile` and `trace` are of the
+    `confusion` counts fixed-point outputs: rows are true classes, columns predicted. `profile` and `trace` are of the
     first `profiled_sequences` of the data.
     """
 
@@ -194,7 +194,7 @@ class Report:
 
     @property
     def routed_clock_period_ns(self) -> float | None:
-        """The clock period that the part reaches when placed and routed, by the last tool that told; else None."""
+        """The clock period of the last route; None where no tool has routed the design."""
         told = (built.clock_period_ns for built in reversed(self.built) if built.stage == "routed")
         return next((period for period in told if period is not None), None)
 

@@ -31,7 +31,7 @@ def line(x1: float, y1: float, x2: float, y2: float, opacity: float = 0.4) -> st
 
 
 def cut(content: str, characters: int) -> str:
-    """Return a text no longer than so many characters."""
+    """Return a text no longer than a given number of characters."""
     return content if len(content) <= characters else f"{content[: characters - 1]}…"
 
 

@@ -50,7 +50,7 @@ def steady_state(timing: NetworkTiming) -> SteadyState:
 
 
 def _after(flow: Flow, sequences: int) -> int:
-    """Return when the sequence after so many begins."""
+    """Return when the sequence after this many others begins."""
     for _ in range(sequences):
         flow.sequence()
     return flow.now

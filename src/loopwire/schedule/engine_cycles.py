@@ -75,7 +75,7 @@ class SequenceCycles:
 
 @dataclass(frozen=True)
 class Pace:
-    """How vectors pass a port: so many in a beat, or each in so many beats; one of the two is 1."""
+    """How vectors pass a port: several in a beat, or each in several beats; one of the two is 1."""
 
     vectors_per_beat: int = 1
     beats_per_vector: int = 1
@@ -148,7 +148,7 @@ def follow(
     """Let an engine take a sequence, offered in these cycles; return those in which it accepts the beats, and the first
     ones in which its results are there.
 
-    Where `wait` is not None each step is issued so many cycles after the first one in which it could be.
+    Where `wait` is not None each step is issued this many cycles after the first one in which it could be.
     """
     number = len(state.accepted)
     slot = number % engine.slots

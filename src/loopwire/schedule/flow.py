@@ -36,7 +36,7 @@ class Waits:
         spread, issuing = offered[-1] - offered[0], (engine.steps - 1) * engine.round_cycles
         inside = spread + issuing if engine.reverse else max(spread, issuing)
         alone = engine.slots == 1 and not engine.reverse and spread <= issuing
-        # The turns stop at the next slot so many cycles after the last step, which its own turn may have made late.
+        # The turns stop at the next slot this many cycles after the last step, which its own turn may have made late.
         between = max(engine.spacing, engine.round_cycles - (engine.slots - 1) * engine.spacing)
         late = -spread % engine.round_cycles if engine.reverse else (engine.round_cycles - 1) * (spread > issuing)
         if engine.waits or alone or self._apart_cycles >= inside + max(engine.round_cycles, late + 1 + between):

@@ -58,7 +58,7 @@ def port_wrapper(
 
 
 def header(name: str, inputs: int, outputs: int, in_bits: int, out_bits: int) -> list[str]:
-    """Return the lines that begin such a module of so many ports, with so many bits of data on either side."""
+    """Return the lines that begin such a module: its number of ports, and the bits of data on either side."""
     return [
         f"module {name} (",
         "    input  logic aclk, aresetn,",

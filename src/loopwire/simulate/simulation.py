@@ -39,7 +39,7 @@ class Stimulus:
         ready_probability: that an output is ready in a cycle (1: no stalls).
         last_probability: that TLAST ends a sequence of as many beats as there can be, which ends without it too.
         still_cycles: eight times in a run, on average, one side, or one of its ports, stops until no other port has
-            moved a beat for so many cycles: an output until every place in the module is taken, an input until the
+            moved a beat for this many cycles: an output until every place in the module is taken, an input until the
             module is empty. 0: never.
         resets: cycles from the end of each reset to the next one. After each the run starts again from the first
             sequence; after the last it goes on to its end.
@@ -386,7 +386,7 @@ class Simulator:
 
 
 def _bytes_of(values: Counts, bits: int) -> npt.NDArray[np.uint8]:
-    """Return integers of so many bits as bytes, lowest first [n, bytes]."""
+    """Return integers of a given number of bits as bytes, lowest first [n, bytes]."""
     return values.astype("<i8").view(np.uint8).reshape(-1, 8)[:, : -(-bits // 8)]
 
 

@@ -69,7 +69,7 @@ def run_tool(
                 status = process.wait(timeout_s)
             except subprocess.TimeoutExpired:
                 remedy = f"Allow it more with --timeout-minutes, or read its log, {keep(log)}"
-                raise ToolError(name, f"it was not done after {timeout_s:g} s", remedy) from None
+                raise ToolError(name, f"it did not finish within {timeout_s:g} s", remedy) from None
         if process in _stopped:
             raise KeyboardInterrupt
     _log.info("%.1f s, status %d: %s", time.monotonic() - began_s, status, shlex.join(map(str, command)))
@@ -96,7 +96,7 @@ def started(
     """
     program, *arguments = map(str, command)
     if shutil.which(program) is None:
-        raise ToolError(name, f"{program} cannot be started (it is not there, or no program)", "Install it again")
+        raise ToolError(name, f"{program} cannot be started (it is missing, or not a program)", "Install it again")
     process = subprocess.Popen(
         ["/bin/sh", "-c", LAUNCH, "sh", program, *arguments],
         cwd=directory,

@@ -39,7 +39,7 @@ def comment(text: str) -> Comment:
 
 
 def comments(text: str, width: int) -> list[Comment]:
-    """Return a text as comments in lines of so many columns."""
+    """Return a text as comments in lines of a given number of columns."""
     return [comment(line) for line in textwrap.wrap(printable(text), width - len("// "))]
 
 

@@ -37,10 +37,10 @@ def take_in(name: object, where: str, what: str, error: type[LoopwireError]) -> 
         error: to raise.
 
     Raises:
-        LoopwireError: of the class `error`: it is no text, empty, too long, or cannot be printed.
+        LoopwireError: of the class `error`: it is not a text, empty, too long, or cannot be printed.
     """
     if not isinstance(name, str):
-        problem = "is no text"
+        problem = "is not a text"
     elif not name.strip():
         problem = "is empty"
     elif len(name) > MOST_CHARACTERS:
@@ -85,5 +85,7 @@ def file_name(name: object, where: str, error: type[LoopwireError]) -> FileName:
         or not {".", ".."}.isdisjoint(name.split("/"))
         or not _KIND.search(name)
     ):
-        raise error(where, f"{shown(name)} is no name of a project's file", "Move it away, or compile the model again")
+        raise error(
+            where, f"{shown(name)} is not a name of a project's file", "Move it away, or compile the model again"
+        )
     return FileName(name)

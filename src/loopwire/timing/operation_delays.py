@@ -127,7 +127,7 @@ def _index_ns(operation: Operation, form: TableForm, delays: DelayModel) -> floa
 
 
 def _selection_ns(choices: int, delays: DelayModel) -> float:
-    """Return the time of a multiplexer of so many words."""
+    """Return the time of a multiplexer of a given number of words."""
     return delays.gate() * -(-(choices - 1).bit_length() // 2)
 
 

@@ -149,7 +149,7 @@ _INTEL = (
 )
 _XILINX_STEPS = {"prepare": KEEP_TABLE_REGISTERS, "coarse": ADDERS_ONE_BY_ONE}
 _LAYERS_APART = "Each layer is synthesised by itself: nothing is shared or simplified across layers"
-UNROUTED = (_LAYERS_APART, "No clock: only the vendor's tool tells what this part reaches")
+UNROUTED = (_LAYERS_APART, "No clock: only the vendor's tool shows what this part reaches")
 _ULTRASCALE_LIMITS = (
     "Yosys packs no registers and no adders into DSP48E2 and uses CARRY4, not CARRY8: more LUTs and FFs than Vivado's",
     *UNROUTED,
@@ -177,7 +177,7 @@ FABRICS = {
                 "map_gates": BARE_CHAINS,
             },
             _LATTICE,
-            (_LAYERS_APART, "No clock: loopwire route tells it"),
+            (_LAYERS_APART, "No clock: run loopwire route to get it"),
             ("ecp5_product",),
         ),
         Fabric("nexus", "synth_nexus -noiopad", {"coarse": KEEP_TABLE_REGISTERS}, _LATTICE, UNROUTED),

@@ -57,13 +57,14 @@ def run(project: Path, top: str) -> Built:
         raise ToolError(
             "HLS synthesis",
             f"none of {', '.join(tool.program for tool in TOOLS)} is on PATH",
-            f"Where one is: cd {where} && vitis_hls -f {SCRIPT} (from 2024.2: vitis-run --mode hls --tcl {SCRIPT})",
+            f"On a machine that has one, run: cd {where} && vitis_hls -f {SCRIPT} "
+            f"(from 2024.2: vitis-run --mode hls --tcl {SCRIPT})",
         )
     report = project / f"{top}_prj" / "solution1" / "syn" / "report" / f"{top}_csynth.xml"
     report.unlink(missing_ok=True)
     run_tool(tool.name, (tool.program, *tool.arguments), project / LOG, directory=project)
     if not report.exists():
-        raise ToolError(tool.name, "it left no report of its synthesis", f"Read its log, {project / LOG}")
+        raise ToolError(tool.name, "it wrote no synthesis report", f"Read its log, {project / LOG}")
     return read_report(report, tool.name)
 
 
@@ -76,7 +77,9 @@ def read_report(report: Path, tool: str) -> Built:
     try:
         root = ElementTree.parse(report).getroot()
     except (OSError, ElementTree.ParseError) as error:
-        raise ToolError(str(report), f"it is no report of HLS synthesis ({error})", "Run the synthesis again") from None
+        raise ToolError(
+            str(report), f"it is not a report of HLS synthesis ({error})", "Run the synthesis again"
+        ) from None
     period = root.findtext(f"{PERFORMANCE}/EstimatedClockPeriod", "")
     resources = []
     for name, ours in RESOURCES.items():

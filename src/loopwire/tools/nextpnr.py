@@ -91,7 +91,7 @@ def part_options(device: Device) -> tuple[str, ...]:
         raise ConfigError(
             f"part {device.name!r}",
             "no open tool routes it",
-            "Choose an ECP5 such as LFE5U-85F-8BG381C, or run loopwire synth, which tells its resources but no clock",
+            "Choose an ECP5 such as LFE5U-85F-8BG381C, or run loopwire synth, which reports its resources but no clock",
         )
     text = device.name.lower()
     match = re.match(r"lfe5(u|um|um5g)-(\d+)", text)

@@ -63,7 +63,7 @@ def project_files(files: RtlFiles, part: str, clock_period_ns: float) -> dict[st
     prefixes = [prefix for prefix in FAMILIES if re.fullmatch(rf"{prefix}[a-z0-9]*", part, re.I | re.ASCII)]
     if not prefixes:
         known = ", ".join(dict.fromkeys(FAMILIES.values()))
-        raise ConfigError(f"part {part!r}", "it is of no family that Quartus builds here", f"Known are {known}")
+        raise ConfigError(f"part {part!r}", "it is of no family that Quartus builds here", f"Choose from {known}")
     source = "set_global_assignment -name SYSTEMVERILOG_FILE ../rtl/{}"
     pin = "set_instance_assignment -name VIRTUAL_PIN ON -to {}"
     settings = template("project.template.qsf").substitute(
@@ -92,7 +92,7 @@ def run(folder: Path, top: str) -> Built:
         raise ToolError(
             "Quartus",
             f"{PROGRAM} is not on PATH. The project is written",
-            f"Where it is: cd {folder} && {' '.join(command)}",
+            f"On a machine that has it, run: cd {folder} && {' '.join(command)}",
         )
     for report in (folder / OUTPUT).glob(f"{top}.*"):
         report.unlink()
@@ -110,11 +110,11 @@ def read_reports(folder: Path, top: str) -> Built:
     version = re.search(r"^Quartus Prime Version : (\S+)", fit, re.M)
     part = re.search(r"^Device : (\S+)", fit, re.M)
     if version is None or part is None:
-        raise ToolError("Quartus", "it left no summary of the fitter", f"Read its log, {folder / LOG}")
+        raise ToolError("Quartus", "it wrote no fitter summary", f"Read its log, {folder / LOG}")
     # One row a corner: the slowest counts. "Restricted" is what the clock network allows as well.
     rows = re.findall(r"^; [\d.]+ MHz\s*; ([\d.]+) MHz\s*; aclk\s*;", timing, re.M)
     if not rows:
-        raise ToolError("Quartus", "it left no Fmax of aclk", f"Read its log, {folder / LOG}")
+        raise ToolError("Quartus", "it reported no Fmax of aclk", f"Read its log, {folder / LOG}")
     return Built(
         f"Quartus Prime {version[1]}",
         "routed",

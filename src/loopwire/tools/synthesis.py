@@ -1,4 +1,4 @@
-"""What a written project takes of a part, by Yosys, layer by layer.
+"""What a written project uses of a part, by Yosys, layer by layer.
 
 Each layer's module is synthesised by itself, and what connects them (feeders, collectors, control) once more with the
 layers as black boxes. So the counts add up, two layers keep two cores busy, and a layer that has not changed is not

@@ -52,7 +52,7 @@ def project_files(files: RtlFiles, part: str, clock_period_ns: float) -> dict[st
         raise ConfigError(
             f"part {part!r}",
             "Vivado does not know it by this name",
-            "Name a part of AMD's with package and speed grade, such as --part xcku115-flvb2104-2-i",
+            "Give an AMD part with package and speed grade, such as --part xcku115-flvb2104-2-i",
         )
     names = {
         "top": files.top,
@@ -86,7 +86,9 @@ def run(folder: Path, layers: Mapping[str, str]) -> Built:
     """
     if shutil.which(PROGRAM) is None:
         raise ToolError(
-            "Vivado", f"{PROGRAM} is not on PATH. The scripts are written", f"Where it is: cd {folder} && {COMMAND}"
+            "Vivado",
+            f"{PROGRAM} is not on PATH. The scripts are written",
+            f"On a machine that has it, run: cd {folder} && {COMMAND}",
         )
     for report in REPORTS:
         (folder / report).unlink(missing_ok=True)

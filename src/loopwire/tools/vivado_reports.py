@@ -59,7 +59,7 @@ def read_reports(folder: Path, layers: Mapping[str, str]) -> Built:
     version = re.search(r"^\| Tool Version\s*: Vivado v\.(\S+)", utilization, re.M)
     part = re.search(r"^\| Device\s*: (\S+)", utilization, re.M)
     if version is None or part is None:
-        raise ToolError("Vivado", "it left no report of utilization", f"Run it again in {folder}")
+        raise ToolError("Vivado", "it wrote no utilization report", f"Run it again in {folder}")
     return Built(
         f"Vivado {version[1]}",
         "routed",
@@ -142,5 +142,5 @@ def _clock_period_ns(report: str, folder: Path) -> float:
     slack = re.search(r"^\s*WNS\(ns\).*\n[\s-]+\n\s*(-?[\d.]+)\s", report, re.M)
     period = re.search(r"^aclk\s+\{[^}]*\}\s+([\d.]+)", report, re.M)
     if slack is None or period is None:
-        raise ToolError("Vivado", "it left no report of timing for aclk", f"Run it again in {folder}")
+        raise ToolError("Vivado", "it wrote no timing report for aclk", f"Run it again in {folder}")
     return round(float(period[1]) - float(slack[1]), 3)

@@ -199,7 +199,7 @@ def _check(objectives: Sequence[str], trials: int | None, minutes: float | None)
             remedy = f"{nearest(name, OBJECTIVES)}Choose from {', '.join(OBJECTIVES)}"
             raise ConfigError("objectives", f"{name!r} is unknown", remedy)
     if len(set(objectives)) < max(len(objectives), 2):
-        raise ConfigError("objectives", f"{', '.join(objectives)} are no trade-off", "Give two or more, each once")
+        raise ConfigError("objectives", f"{', '.join(objectives)} are not a trade-off", "Give two or more, each once")
     if trials is None and minutes is None:
         raise ConfigError(
             "explore", "neither trials nor minutes are given", "Give how many designs to try, or how long"

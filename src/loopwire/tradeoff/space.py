@@ -109,7 +109,7 @@ class Space:
         return replace(configuration(types, self.base), **changed)
 
     def values(self, config: CompileConfig, fraction_bits: int) -> dict[str, Any]:
-        """Return the choice nearest to a configuration, with so many fraction bits where it gives a group no type."""
+        """Return the choice nearest to a configuration, with this many fraction bits where it gives a group no type."""
         found: dict[str, Any] = {}
         for group, integer in self.integer_bits.items():
             known = config.layer.get(group.layer) if group.layer else config.model

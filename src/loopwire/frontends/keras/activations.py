@@ -116,7 +116,7 @@ def _named(saved: SavedLayer, key: str, name: Any) -> Function:
     if not isinstance(name, str) or name not in FUNCTIONS:
         known = [*FUNCTIONS, "hard_sigmoid"]
         hint = nearest(name, known) if isinstance(name, str) else ""
-        saved.refuse(key, name, f"{hint}Supported are {', '.join(known)}")
+        saved.refuse(key, name, f"{hint}Supported: {', '.join(known)}")
     return FUNCTIONS[name]
 
 

@@ -57,7 +57,7 @@ def names_in(item: h5py.HLObject, name: str, source: str) -> list[str]:
     """Return an attribute that lists names; one too long for HDF5 is split over `name`0, `name`1, …
 
     Raises:
-        ModelFileError: it is no list, or too long.
+        ModelFileError: it is not a list, or too long.
     """
     chunks: Iterator[Any] = iter([attribute(item, name, source)])
     if name not in item.attrs:

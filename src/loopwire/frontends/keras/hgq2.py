@@ -72,7 +72,7 @@ def _einsum_dense(saved: SavedLayer) -> QuantisedDense:
     is_dense = len(kernel) == 2 and operand[-1:] == kernel[0] and operand[:-1] + kernel[1] == right
     bias_axes = saved.option("bias_axes", None)
     if not is_dense or kernel[0] in right or bias_axes not in (None, right[-1]):
-        saved.refuse("equation", equation, "Supported are those over the last axis alone: '...x,xy->...y'")
+        saved.refuse("equation", equation, "Sum over the last axis alone: '...x,xy->...y'")
     saved.ignore("output_shape", "lora_rank", "quantization_config")
     kernels = [array for array in saved.arrays if array.ndim == 2]
     if len(kernels) != 1:
@@ -321,7 +321,7 @@ def _quantiser(saved: SavedLayer, name: str, raw: Any) -> tuple[Quantiser, bool]
         return None
     if (kind, False) not in VARIABLES or rounding not in ROUNDINGS or overflow not in OVERFLOWS:
         problem = f"its quantiser {name} is {kind} {rounding} {overflow}"
-        remedy = f"Supported are kif and kbi, {', '.join(ROUNDINGS)}, {', '.join(OVERFLOWS)}"
+        remedy = f"Supported: kif and kbi, {', '.join(ROUNDINGS)}, {', '.join(OVERFLOWS)}"
         raise UnsupportedError(saved.where, problem, remedy)
     if config.get("bw_mapper") is not None:
         saved.refuse(f"{name}_conf, bw_mapper", config["bw_mapper"], "Say which elements share types by axes")
@@ -347,7 +347,7 @@ def _factors(saved: SavedLayer, name: str, config: Mapping[str, Any]) -> tuple[f
     scaler, affine = config.get("scaler"), config.get("affine")
     numbers = [1.0 if scaler is None else scaler, *([1.0, 0.0] if affine is None else affine)]
     if len(numbers) != 3 or not all(isinstance(n, int | float) and np.isfinite(n) for n in numbers) or numbers[0] <= 0:
-        saved.damaged(f"the scaler or affine of its quantiser {name} is no number")
+        saved.damaged(f"the scaler or affine of its quantiser {name} is not a number")
     return float(numbers[0]), (float(numbers[1]), float(numbers[2]))
 
 

@@ -143,7 +143,7 @@ class SavedLayer:
             if (largest := float(np.abs(array).max(initial=0))) > LARGEST_WEIGHT:
                 raise ModelFileError(
                     self.where,
-                    f"its {tensor} holds {largest:.3g}, which float32 cannot",
+                    f"its {tensor} holds {largest:.3g}, which float32 cannot hold",
                     "Train the model again; sums of such weights are beyond real numbers of any computer",
                 )
         return [array.astype(np.float64) for array in self.arrays]

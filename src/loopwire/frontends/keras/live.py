@@ -30,7 +30,7 @@ def read_live(model: LiveModel) -> SavedModel:
     """Return a live model's configuration and arrays.
 
     Raises:
-        UnsupportedError: it is no model of Keras, or one of a kind that Loopwire does not read.
+        UnsupportedError: it is not a model of Keras, or one of a kind that Loopwire does not read.
     """
     packages = {base.__module__.split(".")[0] for base in type(model).__mro__}
     package = next((name for name in KERAS_PACKAGES if name in packages), None)

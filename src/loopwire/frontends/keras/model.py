@@ -52,7 +52,7 @@ def read_keras(source: Path | str | LiveModel, reading: Reading = AS_IT_IS) -> M
 
 
 def model_of_saved(saved: SavedModel, steps: int | None) -> Model:
-    """Return the model that a file holds, with so many steps where it leaves their number open.
+    """Return the model that a file holds, with a given number of steps where it leaves their number open.
 
     Raises:
         ConfigError, ModelFileError, UnsupportedError: as `read_keras`.

@@ -142,7 +142,7 @@ def data_quantiser(saved: SavedLayer, key: str, arguments: Arguments) -> Activat
             quantiser = _sign(read, read.boolean("use_01", False))
         case _:
             names = "quantized_bits, quantized_relu, quantized_tanh, quantized_sigmoid and binary"
-            saved.refuse(key, read.name, f"Supported are {names}")
+            saved.refuse(key, read.name, f"Supported: {names}")
     read.finish()
     return Activated(function, quantiser)
 
@@ -171,7 +171,7 @@ def quantised_weights(saved: SavedLayer, key: str, option: Any, latent: Weights)
         case "quantized_po2":
             result = _po2(read, latent)
         case _:
-            saved.refuse(key, read.name, "Supported are quantized_bits, quantized_po2 and binary")
+            saved.refuse(key, read.name, "Supported: quantized_bits, quantized_po2 and binary")
     read.finish()
     return result
 

@@ -55,7 +55,7 @@ def describe(path: Path) -> Description:
     try:
         model = onnx.load_model_from_string(content)
     except DecodeError:
-        raise ModelFileError(source, "it is damaged: its bytes are no messages of ONNX", SAVE_AGAIN) from None
+        raise ModelFileError(source, "it is damaged: its bytes are not messages of ONNX", SAVE_AGAIN) from None
     del content
     if not model.graph.node and not model.graph.output:
         raise ModelFileError(source, "it holds no graph", SAVE_AGAIN)

@@ -76,7 +76,7 @@ def read_onnx(path: Path, reading: Reading) -> Model:
         graph = graph_of(description.facts["graph"], description.arrays, producer)
         opset = max(int(opsets[domain]) for domain in STANDARD if domain in opsets)
     except (LookupError, TypeError, ValueError, AttributeError):
-        raise damaged(source, "the process that reads it gives no sound answer") from None
+        raise damaged(source, "the process that reads it gave an invalid answer") from None
     if not OLDEST <= opset <= NEWEST:
         problem = f"it is of opset {opset}; those from {OLDEST} to {NEWEST} are read"
         raise UnsupportedError(source, problem, "Export it with another opset_version, or see onnx.version_converter")

@@ -272,7 +272,7 @@ def constant(op: Operation) -> Sequence[Value]:
         return [np.array(numbers, np.int64)]
     value = op.attribute("value")
     if not isinstance(value, np.ndarray):
-        raise op.refused("it is no tensor of numbers")
+        raise op.refused("it is not a tensor of numbers")
     return [value]
 
 

@@ -37,7 +37,7 @@ def plain(name: str) -> Operator:
 def _selu(op: Operation) -> Function:
     given = op.attribute("alpha", SELU_ALPHA), op.attribute("gamma", SELU_SCALE)
     if not np.allclose(given, (SELU_ALPHA, SELU_SCALE), rtol=CLOSE):
-        raise op.refused(f"its alpha and gamma are {given}", "Supported are those of the definition")
+        raise op.refused(f"its alpha and gamma are {given}", "Use those of the definition")
     return Function("selu")
 
 

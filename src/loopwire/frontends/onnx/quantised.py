@@ -184,7 +184,7 @@ def _levels(op: Operation, bits: int, signed: int, narrow: int) -> tuple[int, in
 
 def _rounding(op: Operation, mode: Any) -> tuple[Rounding, Callable[[Array], Array]]:
     if str(mode).upper() not in ROUNDINGS:
-        raise op.refused(f"its rounding mode is {mode!r}", f"Supported are {', '.join(ROUNDINGS)}")
+        raise op.refused(f"its rounding mode is {mode!r}", f"Supported: {', '.join(ROUNDINGS)}")
     return ROUNDINGS[str(mode).upper()]
 
 
@@ -220,7 +220,7 @@ def _zero_points(op: Operation) -> Array:
 
 
 def _along(op: Operation, values: Array, axis: int, rank: int) -> Array:
-    """Return numbers for an axis of a tensor of so many axes, as they broadcast to it."""
+    """Return numbers for an axis of a tensor of a given number of axes, as they broadcast to it."""
     if values.size == 1:
         return values.reshape(())
     if rank == 0:

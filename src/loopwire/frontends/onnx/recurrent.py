@@ -154,14 +154,14 @@ def _functions(op: Operation, kind: Kind, count: int) -> Iterator[list[Function]
         parameters = FUNCTIONS.get(name)
         if parameters is None:
             known = ", ".join(sorted(name.capitalize() for name in FUNCTIONS))
-            raise op.refused(f"its activation {name!r} is not supported", f"Supported are {known}")
+            raise op.refused(f"its activation {name!r} is not supported", f"Supported: {known}")
         alpha_default, beta_default, make = parameters
         alpha = alphas.pop(0) if alpha_default is not None and alphas else alpha_default
         beta = betas.pop(0) if beta_default is not None and betas else beta_default
         functions.append(make(alpha, beta))
         if functions[-1] is None:
             problem = f"its activation {name!r} with alpha {alpha} and beta {beta} is not supported"
-            raise op.refused(problem, "Supported of Affine is alpha 1 and beta 0")
+            raise op.refused(problem, "Use Affine with alpha 1 and beta 0")
     per_direction = len(kind.functions)
     for k in range(count):
         yield functions[k * per_direction : (k + 1) * per_direction]

@@ -74,7 +74,7 @@ def state_view(trace: Trace, constant: Array) -> View:
             axes[along[-1]] = Axis.BATCH
         values = constant.reshape(-1, constant.shape[-1] if constant.ndim else 1)
         if any(kind is Axis.ONE and length > 1 for kind, length in zip(axes, constant.shape, strict=False)):
-            raise trace.refused(f"a constant of shape {constant.shape} is no vector of a sequence", "Give one")
+            raise trace.refused(f"a constant of shape {constant.shape} is not a vector of a sequence", "Give one")
         if not (values == values[0]).all():
             problem = f"a constant of shape {constant.shape} is not the same for all sequences"
             raise trace.refused(problem, "Give the same numbers for all sequences")

@@ -58,7 +58,7 @@ def initial_states(
         sizes: their features.
 
     Raises:
-        UnsupportedError: a constant differs from sequence to sequence, or a state is no vector.
+        UnsupportedError: a constant differs from sequence to sequence, or a state is not a vector.
     """
     vectors = [
         state if isinstance(state, View) else _vector(trace, state, size)

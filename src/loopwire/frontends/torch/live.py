@@ -34,7 +34,7 @@ def export(module: Any, example_inputs: tuple[Any, ...] | None) -> tuple[str, st
     if isinstance(module, torch.jit.ScriptModule):
         raise UnsupportedError(f"live {kind}", "it is TorchScript, of which no graph can be exported", EXPORT)
     if not isinstance(module, torch.nn.Module):
-        raise UnsupportedError(f"a {kind} of PyTorch's", "it is no module: a state dict has no graph", EXPORT)
+        raise UnsupportedError(f"a {kind} of PyTorch's", "it is not a module: a state dict has no graph", EXPORT)
     where = f"live module {kind}"
     if example_inputs is None:
         raise ConfigError(where, "it cannot be exported without example inputs", EXAMPLES)
@@ -46,7 +46,7 @@ def export(module: Any, example_inputs: tuple[Any, ...] | None) -> tuple[str, st
     except Exception as error:  # of any kind: it runs the user's code
         reason = " ".join(str(error).split("\n\n")[0].split())[:MESSAGE_CHARACTERS]
         problem = f"PyTorch cannot export it: {type(error).__name__}: {reason}"
-        raise UnsupportedError(where, problem, "Make it one way through, without control flow on data") from error
+        raise UnsupportedError(where, problem, "Remove control flow that depends on data") from error
     return kind, where, _saved(torch, program, where)
 
 

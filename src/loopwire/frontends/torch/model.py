@@ -129,7 +129,7 @@ class _Reader:
 
 
 def _place_changed(node: Node) -> str | None:
-    """Return the tensor that a node changes in place, as `relu_` does; '' where it is no tensor's name."""
+    """Return the tensor that a node changes in place, as `relu_` does; '' where it is not a tensor's name."""
     base = node.target.removeprefix("aten.").partition(".")[0]
     if not node.target.startswith("aten.") or not base.endswith("_") or base.startswith("_"):
         return None
@@ -221,5 +221,5 @@ def _sound(program: Program, name: str) -> Array:
         problem = f"it holds NaN or infinity ({bad} of {array.size} numbers)"
         raise ModelFileError(where, problem, "Train the model again; no firmware can carry these")
     if largest > LARGEST_WEIGHT:
-        raise ModelFileError(where, f"it holds {largest:.3g}, which float32 cannot", "Train the model again")
+        raise ModelFileError(where, f"it holds {largest:.3g}, which float32 cannot hold", "Train the model again")
     return array.astype(np.float64)

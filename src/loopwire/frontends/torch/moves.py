@@ -264,7 +264,7 @@ def _same(a: Arguments) -> Operand:
 
 def _dropout(a: Arguments) -> Operand:
     if a.boolean("train", False) and a.number("p"):
-        raise a.trace.refused("it is in training", "Export the module in evaluation: module.eval()")
+        raise a.trace.refused("it is in training mode", "Export the module in evaluation mode: module.eval()")
     a.ignore("p")
     return a.tensor("input")
 

@@ -87,7 +87,7 @@ def program_of(source: str, description: Description) -> Program:
 
     Raises:
         ModelFileError: it is not as PyTorch writes it.
-        UnsupportedError: it takes or gives what is no tensor, or changes its own buffers.
+        UnsupportedError: it takes or gives what is not a tensor, or changes its own buffers.
     """
     with structure_checked(source):
         facts = description.facts
@@ -127,7 +127,7 @@ def _output(source: str, spec: Mapping[str, Any]) -> str:
         return str(value["arg"]["as_tensor"]["name"])
     if kind == "buffer_mutation":
         problem = f"it changes its buffer {str(value['buffer_name'])[:60]!r} as it runs"
-        raise UnsupportedError(source, problem, "Export it in evaluation: module.eval()")
+        raise UnsupportedError(source, problem, "Export it in evaluation mode: module.eval()")
     raise UnsupportedError(
         source, f"it gives a result of kind {str(kind)[:40]!r} that is no tensor", "Return tensors alone"
     )

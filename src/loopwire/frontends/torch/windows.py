@@ -77,7 +77,7 @@ def _batch_norm(a: Arguments) -> Operand:
     scale, offset = a.optional_array("weight"), a.optional_array("bias")
     epsilon = a.number("eps")
     if a.boolean("training", False):
-        raise a.trace.refused("it is in training", "Export the module in evaluation: module.eval()")
+        raise a.trace.refused("it is in training mode", "Export the module in evaluation mode: module.eval()")
     a.ignore("momentum", "cudnn_enabled")
     x = with_features(x)
     if len(x.axes) < 2 or x.axes[1] is not Axis.FEATURES:

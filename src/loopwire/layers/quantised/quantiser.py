@@ -177,7 +177,7 @@ class Quantiser:
         """Refuse a function that this quantiser cannot round exactly.
 
         Raises:
-            UnsupportedError: it is no such function, or this is no rounding to nearest to so many bits.
+            UnsupportedError: it is no such function, or this does not round to nearest to this many bits.
         """
         if is_exact(function):
             return

@@ -111,7 +111,7 @@ class Firmware:
 
     @property
     def timeout_cycles(self) -> int:
-        """After so many cycles without a beat a simulation hangs: at least four times what a lone sequence takes."""
+        """A simulation hangs after this many cycles without a beat: at least four times what a lone sequence takes."""
         return max(LEAST_TIMEOUT_CYCLES, 4 * self.latency_cycles)
 
 

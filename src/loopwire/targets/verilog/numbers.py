@@ -11,7 +11,7 @@ from loopwire.ir.types import FixedType, Overflow, Rounding
 
 
 def rounded(kind: Round, a: Signal, expression: str, width: int) -> str:
-    """Return a number with fewer fraction bits, of so many bits in all."""
+    """Return a number with fewer fraction bits, of a given number of bits in all."""
     dropped = kind.dropped
     if dropped < 0:
         return shifted(resized(expression, a.width, a.signed, width), -dropped)
@@ -73,7 +73,7 @@ def _lowest(to: FixedType) -> int:
 
 
 def _fits(a: Signal, expression: str, width: int, signed: bool) -> str:
-    """Say whether a number is one of so many bits: by its upper bits, which are cheaper than a comparison."""
+    """Say whether a number has at most this many bits: by its upper bits, which are cheaper than a comparison."""
     lowest = width - signed
     if a.width <= lowest:  # Only its sign can be too much.
         return f"!({_negative(a, expression)})"

@@ -12,7 +12,7 @@ from loopwire.schedule.plan import Plan
 from loopwire.text.identifiers import Names
 
 Signals = Sequence[tuple[str, int]]
-"""Names without the port's, and their bits, 0 where a signal is no vector; TVALID and TREADY left out."""
+"""Names without the port's, and their bits, 0 where a signal is not a vector; TVALID and TREADY left out."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def ports(plan: Plan, inputs: Sequence[str], outputs: Sequence[str]) -> Ports:
 
 
 def _input(format: BeatFormat, sideband: Sideband) -> Signals:
-    # Where fresh is all of TUSER it is no vector.
+    # Where fresh is all of TUSER it is not a vector.
     user_bits = sideband.tuser_bits if sideband.user_bits else 0
     return [
         ("tdata", format.bits),
@@ -120,7 +120,7 @@ def signals_of(port: Port) -> tuple[ModulePort, ...]:
 
 
 def bus(bits: int) -> str:
-    """Return the dimension of a signal, with a space behind it, or nothing where it is no vector."""
+    """Return the dimension of a signal, with a space behind it, or nothing where it is not a vector."""
     return f"[{bits - 1}:0] " if bits else ""
 
 

@@ -54,7 +54,7 @@ def declared(name: str, count: int, width: int, signed: bool, part_bits: int = 0
 
 
 def part_bits(parts: int) -> int:
-    """Return the bits that count up to so many parts."""
+    """Return the bits that count up to a given number of parts."""
     return parts.bit_length()
 
 
@@ -100,7 +100,7 @@ def fresh_of_first(source: Stream, result: Stream, parts: int, name: str) -> tup
 
 
 def queue(source: Stream, depth: int, parts: int, name: str) -> tuple[Stream, list[str]]:
-    """Keep up to `depth` transfers of up to so many parts."""
+    """Keep up to `depth` transfers of up to a given number of parts."""
     result, lines = declared(name, source.count, source.width, source.signed, part_bits(parts))
     result, more = _with_fresh(source, result, name)
     lines += more

@@ -42,7 +42,7 @@ def chunk(a: Signal, out: Signal, result: str, text: Text, place: int, sharing: 
 
 
 def _taking_turns(a: Signal, out: Signal, result: str, text: Text, parts: str, count: int, turn: str) -> list[str]:
-    """Return one of so many equal parts of a vector, which zeros fill up."""
+    """Return one of a given number of equal parts of a vector, which zeros fill up."""
     missing = (count * out.count - a.count) * a.width
     filled = f"{{{missing}'b0, {text(a)}}}" if missing else text(a)
     return [

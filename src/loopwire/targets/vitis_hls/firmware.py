@@ -119,7 +119,7 @@ def check(graph: Graph, device: Device, knobs: Knobs) -> HlsKnobs:
     if not PACKAGE.search(device.name.lower(), FAMILY_LETTERS):
         raise ConfigError(
             f"part {device.name!r}",
-            "HLS tools want the package and the speed grade as well",
+            "HLS tools need the package and the speed grade as well",
             "Give the whole name, such as 'xcku115-flvb2104-2-i'",
         )
     for value in (*graph.inputs, *graph.outputs):

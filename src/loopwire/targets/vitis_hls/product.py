@@ -46,7 +46,7 @@ class Passes:
 
 @dataclass(frozen=True)
 class Weights:
-    """A matrix (rows, columns) of integers of so many bits.
+    """A matrix (rows, columns) of integers of a given number of bits.
 
     `text` reads the weight of `column` and of the row that replaces $row; a constant's array is `name`, with `integers`
     of shape (rows, columns) or (steps, rows, columns).

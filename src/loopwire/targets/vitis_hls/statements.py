@@ -275,7 +275,7 @@ class Step:
             case ops.Transpose():
                 return self._transposed(node, node.op.rows)
             case ops.Const() | ops.Scan() | ops.Reverse() | ops.Slice() | ops.Reshape():
-                raise AssertionError(f"{node.op} is no statement")
+                raise AssertionError(f"{node.op} is not a statement")
             case ops.Add() | ops.Sub() | ops.Mul() | ops.Max() | ops.Min() | ops.Greater() | ops.Where():
                 raise AssertionError(f"{node.op} is element-wise")
             case ops.Cast() | ops.Table():
