@@ -50,12 +50,12 @@ USES: dict[str, Use] = {
     "name: 7 is not a text": lambda d, p: CompileConfig(name=7),
     "steps: -1 steps are impossible": lambda d, p: CompileConfig(steps=-1),
     "simulate_sequences: None is not a whole number": lambda d, p: CompileConfig(simulate_sequences=None),
-    "targets: {'max_luts': 1} is no DesignTargets": lambda d, p: CompileConfig(targets={"max_luts": 1}),
-    "model: 'fixed<16,6>' is no PrecisionConfig. Give a PrecisionConfig": lambda d, p: CompileConfig(
+    "targets: {'max_luts': 1} is not a DesignTargets": lambda d, p: CompileConfig(targets={"max_luts": 1}),
+    "model: 'fixed<16,6>' is not a PrecisionConfig. Give a PrecisionConfig": lambda d, p: CompileConfig(
         model="fixed<16,6>"
     ),
-    "layer.lstm: {} is no PrecisionConfig": lambda d, p: CompileConfig(layer={"lstm": {}}),
-    "precision: 'fixed<16,6>' is no FixedType": lambda d, p: PrecisionConfig("fixed<16,6>"),
+    "layer.lstm: {} is not a PrecisionConfig": lambda d, p: CompileConfig(layer={"lstm": {}}),
+    "precision: 'fixed<16,6>' is not a FixedType": lambda d, p: PrecisionConfig("fixed<16,6>"),
     "types: 'heavy' is not a role. Choose from input, weight": lambda d, p: PrecisionConfig(
         None, {"heavy": FixedType(8, 1)}
     ),
@@ -77,7 +77,7 @@ USES: dict[str, Use] = {
     "a loopwire.design.Design: it is not a model. Give a keras.Model": lambda d, p: loopwire.compile(d),
     "a builtins.dict: it is not a model": lambda d, p: loopwire.compile({"layers": []}),
     "no_such.keras: there is no such file": lambda d, p: loopwire.compile("no_such.keras"),
-    "config: 5 is no CompileConfig. Give a dictionary of settings": lambda d, p: loopwire.compile(d.model, 5),
+    "config: 5 is not a CompileConfig. Give a dictionary of settings": lambda d, p: loopwire.compile(d.model, 5),
     "types.toml: it cannot be read": lambda d, p: loopwire.compile(d.model, "types.toml"),
     "configuration: 'reuse_factors' is not a setting. Did you mean 'reuse_factor' or": lambda d, p: loopwire.compile(
         d.model, {"reuse_factors": 4}
@@ -90,18 +90,18 @@ USES: dict[str, Use] = {
     "part 'xcku999': the data of kintex ultrascale (xcku025 …) lack this part": lambda d, p: loopwire.compile(
         d.model, part="xcku999"
     ),
-    "design: 'tiny.h5' is no Design. Give what loopwire.compile returns": lambda d, p: loopwire.choose("tiny.h5"),
+    "design: 'tiny.h5' is not a Design. Give what loopwire.compile returns": lambda d, p: loopwire.choose("tiny.h5"),
     "choose, targets: 'max_lut' is not a setting. Did you mean 'max_luts'?": lambda d, p: loopwire.choose(d, max_lut=4),
     "targets, max_share: 6000% is more than the part. Give at most 100%. Did you mean 60%?": lambda d, p: (
         loopwire.choose(d, max_share="60")
     ),
-    "model: a Design is no Model. Give what loopwire.load returns": lambda d, p: loopwire.find_precision(
+    "model: a Design is not a Model. Give what loopwire.load returns": lambda d, p: loopwire.find_precision(
         d, X, "auc>=1"
     ),
-    "keep: 0.99 is no str or Criterion. Write it as 'auc>=0.995'": lambda d, p: loopwire.find_precision(
+    "keep: 0.99 is not a str or Criterion. Write it as 'auc>=0.995'": lambda d, p: loopwire.find_precision(
         d.model, X, 0.99
     ),
-    "model: 'tiny.h5' is no Model": lambda d, p: loopwire.scan("tiny.h5", X),
+    "model: 'tiny.h5' is not a Model": lambda d, p: loopwire.scan("tiny.h5", X),
     "data: it has shape (2, 4). The model takes": lambda d, p: loopwire.scan(d.model, X[..., 0]),
     "data, labels: it has shape (3,)": lambda d, p: d.plot_roc((X, [0, 1, 1])),
     "data: they have no labels. Give (x, y)": lambda d, p: d.plot_roc(X),
@@ -121,15 +121,15 @@ USES: dict[str, Use] = {
     "x: the model has no input 'y'": lambda d, p: d.predict({"y": X}),
     "lengths: its shape is (2,), its dtype float64": lambda d, p: d.predict(X, [1.0, 2.0]),
     "lengths: it holds -1 to 2 steps": lambda d, p: d.predict(X, [-1, 2]),
-    "meter: True is no ClippingMeter": lambda d, p: d.predict_float(X, meter=True),
-    "stimulus: [] is no Stimulus": lambda d, p: d.simulate(X, stimulus=[]),
+    "meter: True is not a ClippingMeter": lambda d, p: d.predict_float(X, meter=True),
+    "stimulus: [] is not a Stimulus": lambda d, p: d.simulate(X, stimulus=[]),
     "path: 1 is not a path": lambda d, p: d.write(1),
     "more: 'report' is not a table": lambda d, p: d.write(p.parent / "out", X, "report"),
     "more.a: 1 is not a text": lambda d, p: d.write(p.parent / "out", X, {"a": 1}),
-    "verification: 'PASS' is no Verification": lambda d, p: d.report("PASS"),
+    "verification: 'PASS' is not a Verification": lambda d, p: d.report("PASS"),
     "count: -1 is impossible. Give 0 or more": lambda d, p: d.random_inputs(-1),
     "seed: None is not a whole number": lambda d, p: d.random_inputs(2, None),
-    "design: a Model is no Design. Give what loopwire.compile returns": lambda d, p: loopwire.verify(d.model, X),
+    "design: a Model is not a Design. Give what loopwire.compile returns": lambda d, p: loopwire.verify(d.model, X),
     "sequences: '9' is not a whole number": lambda d, p: loopwire.verify(d, X, "9"),
     "verification: 0 sequences prove nothing": lambda d, p: loopwire.verify(d, X, 0),
     "seed: -1 is impossible": lambda d, p: loopwire.verify(d, X, 1, seed=-1),

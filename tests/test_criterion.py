@@ -117,8 +117,8 @@ def test_small_values_keep_their_figures() -> None:
 @pytest.mark.parametrize(
     ("keep", "text"),
     [
-        ("auc", "keep 'auc': this is not a metric and its bound. Write it as 'auc>=0.995', "),
-        ("auc>=1e", "this is not a metric and its bound"),
+        ("auc", "keep 'auc': it is not a metric with a bound. Write it as 'auc>=0.995', "),
+        ("auc>=1e", "it is not a metric with a bound"),
         ("acu>=0.9", "'acu' is not a known metric. Did you mean 'auc'? Choose from auc, mean_auc, top1, mae"),
         ("auc<=0.9", "auc is to be kept large. Write it as"),
         ("mae>=0.9", "mae is to be kept small. Write it as"),
@@ -139,7 +139,7 @@ def test_too_few_events() -> None:
         Judge(Criterion.parse("auc>=0.995"), REAL[rows], LABELS[rows], ["b", "c", "l"], "few.npz")
     told = str(error.value)
     assert told.startswith(
-        "few.npz: 10 events of b and 20 of others are too few to measure a loss of 0.005: one of them"
+        "few.npz: 10 events of b and 20 of others are too few to measure a loss of 0.005: a single one of them"
     )
     assert "the statistical error is 0." in told and told.endswith(
         "Give more events, at least 216 of each, or keep 'auc>=0.8907', the smallest loss that they can measure"

@@ -219,7 +219,7 @@ def refusals() -> dict[str, tuple[Any, type[LoopwireError], str]]:
         "channels alone": (
             lambda: Knobs(channels=4),
             ConfigError,
-            "channels: nothing is kept from sequence to sequence that 4 channels could have of their own. Set "
+            "channels: 4 channels need states or a window, of which each has its own. Set "
             "'stateful' or 'sliding_window', or leave 'channels' out: sequences of any origin may follow one another",
         ),
         "no channel": (

@@ -185,10 +185,10 @@ def tagger() -> Model:
         ({"layer_reuse_factor": {"head": 0}}, "layer_reuse_factor.head: 0 is impossible"),
         (
             {"reuse_factor": 5},
-            "layer 'cell': a reuse factor of 5 does not share its products evenly, 16 being the most. "
+            "layer 'cell': a reuse factor of 5 does not share its products evenly; the largest that does is 16. "
             "Nearest are 4 and 8. [layer_reuse_factor] sets that of one layer",
         ),
-        ({"layer_reuse_factor": {"head": 12}}, "8 being the most. Nearest is 8."),
+        ({"layer_reuse_factor": {"head": 12}}, "the largest that does is 8. Nearest is 8."),
         ({"layer_reuse_factor": 3}, "3 is not a table. Give a value for each name"),
     ],
 )

@@ -80,7 +80,7 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         return import_module("importlib.metadata").version("loopwire")
     if name not in _HOMES:
-        raise AttributeError(f"module 'loopwire' has no attribute {name!r}")
+        raise AttributeError(f"module 'loopwire' has no attribute {name!r}", name=name, obj=import_module("loopwire"))
     return getattr(import_module(_HOMES[name]), name)
 
 

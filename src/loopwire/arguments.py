@@ -133,7 +133,7 @@ def instance(kinds: type | tuple[type, ...], remedy: str) -> Check:
 
     def check(where: str, value: Any) -> Any:
         if not isinstance(value, kinds):
-            raise ConfigError(where, f"{shown(value)} is no {names}", remedy)
+            raise ConfigError(where, f"{shown(value)} is not {_with_article(names)}", remedy)
         return value
 
     return check
@@ -160,6 +160,10 @@ def check_fields(made: Any, checks: Mapping[str, Check]) -> None:
         value = getattr(made, field.name)
         if field.name in checks and not (value is None and field.default is None):
             object.__setattr__(made, field.name, checks[field.name](field.name, value))  # it may be frozen
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'AEIOUaeiou' else 'a'} {noun}"
 
 
 def shown(value: object) -> str:

@@ -327,10 +327,12 @@ def _read(where: str, values: Any, readers: Mapping[str, Check]) -> dict[str, An
     result = {}
     for key, value in values.items():
         if key not in readers:
+            is_bound = "targets" in readers and key in _TARGETS_READERS
+            bounds = f"It bounds a design: loopwire.choose(design, {key}=...), or in [targets]. " if is_bound else ""
             raise ConfigError(
                 where,
                 f"{key!r} is not a setting",
-                f"{nearest(str(key), readers)}Choose from {_list(readers)}",
+                f"{bounds or nearest(str(key), readers)}Choose from {_list(readers)}",
             )
         result[key] = readers[key](f"{where}, {key}", value)
     return result

@@ -114,7 +114,7 @@ class Knobs:
         if self.channels > 1 and not self.remembers:
             raise ConfigError(
                 "channels",
-                f"nothing is kept from sequence to sequence that {self.channels} channels could have of their own",
+                f"{self.channels} channels need states or a window, of which each has its own",
                 "Set 'stateful' or 'sliding_window', or leave 'channels' out: sequences of any origin may follow one "
                 "another",
             )

@@ -109,7 +109,12 @@ class ClockPeriod(click.ParamType[float | str]):
 
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float | str:
         """Return the number, or 'auto'."""
-        return AUTO if value == AUTO else float(click.FLOAT.convert(value, param, context))
+        if value == AUTO:
+            return AUTO
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is no period. Give nanoseconds, such as 5, or auto", param, context)
 
 
 def read_settings(

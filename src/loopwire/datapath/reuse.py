@@ -77,7 +77,7 @@ def _impossible(engine: Engine, asked: int, possible: Collection[int]) -> Config
     nearest = " and ".join(str(factor) for factor in (below, above) if factor is not None)
     return ConfigError(
         f"layer {layer_of(engine)!r}",
-        f"a reuse factor of {asked} does not share its products evenly, {max(possible)} being the most",
+        f"a reuse factor of {asked} does not share its products evenly; the largest that does is {max(possible)}",
         f"Nearest {'are' if ' ' in nearest else 'is'} {nearest}. [layer_reuse_factor] sets that of one layer",
     )
 

@@ -52,12 +52,12 @@ class Criterion:
         except ValueError:
             match = None
         if match is None:
-            raise ConfigError(where, "this is not a metric and its bound", EXAMPLE)
+            raise ConfigError(where, "it is not a metric with a bound", EXAMPLE)
         if name not in METRICS:
             raise ConfigError(
                 where,
                 f"{name!r} is not a known metric",
-                f"{nearest(name, METRICS)}Choose from {', '.join(METRICS)} "
+                f"{nearest(name, METRICS)}Choose from {', '.join(METRICS)}. "
                 "From Python, any function metric(y_true, y_fixed) will do",
             )
         if (sign == ">=") != (name != "mae"):
@@ -245,8 +245,8 @@ class Judge:
             self._where,
             f"{events} are too few to measure a loss of {tolerance:.3g}: a single one of them can cause it, and the "
             f"statistical error is {error:.2g}",
-            f"Give more events, {needed}, or {_instead(self.criterion.name, 1 - least_loss)}, the least loss that they "
-            "can tell",
+            f"Give more events, {needed}, or {_instead(self.criterion.name, 1 - least_loss)}, the smallest loss "
+            "that they can measure",
         )
 
 
