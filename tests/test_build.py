@@ -139,7 +139,7 @@ def test_without_a_tool_the_message_says_what_to_run(project: Path, monkeypatch:
     result = command("build", project)
     assert result.exit_code == 1 and state(project) == before
     assert result.stderr == (
-        "error: HLS synthesis: none of vitis_hls, vitis-run, vivado_hls is on PATH. Where one is: "
+        "error: HLS synthesis: none of vitis_hls, vitis-run, vivado_hls is on PATH. On a machine that has one, run: "
         f"cd {project} && vitis_hls -f build_prj.tcl (from 2024.2: vitis-run --mode hls --tcl build_prj.tcl)\n"
     )
 

@@ -123,7 +123,7 @@ def test_a_report_that_is_a_pipe_or_endless_is_not_read(tmp_path: Path) -> None:
 
 
 GRAPHS = {
-    "graph { input %x: fixed<16,6>[2] %y: fixed<16,6>[3] = add %x, %x output %y }": "no graph of a model",
+    "graph { input %x: fixed<16,6>[2] %y: fixed<16,6>[3] = add %x, %x output %y }": "not a graph of a model",
     "graph { input %x: fixed<16,6>[60000000, 60000000] output %x }": "a shape of at most 67108864 elements",
     "graph { %y: fixed<16,6>[9999999999999] = const 0.0 output %y }": "a whole number from 1 up",
     "graph { input %x: fixed<16,100000>[2] output %x }": "fraction bits are impossible",

@@ -40,7 +40,11 @@ def bits_picture(proofs: Sequence[RangeProof]) -> str:
             first, last = _ends(type)
             parts += [box(x(e + 1) + 0.5, y + 3, CELL - 1, ROW - 5, colour, opacity) for e in range(first, last)]
         built, asked = proof.built.width, proof.type.width
-        parts.append(text(x(low) + 8, y + 12, f"{built} of {asked} bits" if built != asked else f"{asked} bits"))
+        parts.append(
+            text(
+                x(low) + 8, y + 12, f"{built} of {asked} bits" if built != asked else f"{asked} bit{'s' * (asked > 1)}"
+            )
+        )
     return picture(x(low) + NUMBERS, height, parts, "Bits of every tensor: asked for, and built")
 
 

@@ -108,10 +108,11 @@ def _key_figures(report: Report) -> list[tuple[str, str]]:
         clock_period_ns, which = report.clock_period_ns, ""
         if (routed := report.routed_clock_period_ns) is not None:
             clock_period_ns, which = routed, f" at the routed clock of {routed:.4g} ns"
-        rate = 1e3 / (interval * clock_period_ns)
+        rate = 1e9 / (interval * clock_period_ns)
+        rate_text = f"{rate / 1e6:.3g} million" if rate >= 1e6 else grouped(float(f"{rate:.3g}"))
         key += [
             (f"{latency * clock_period_ns / 1e3:.3g} µs", f"latency{which}, {report.predicted.latency_range}"),
-            (f"{grouped(interval)} cycles", f"initiation interval, {rate:.3g} million sequences a second{which}"),
+            (f"{grouped(interval)} cycles", f"initiation interval, {rate_text} sequences a second{which}"),
         ]
     for output in report.judged:
         if output.agreement.top1 is not None:
