@@ -241,7 +241,7 @@ def test_a_line_that_breaks(port: Port) -> None:
     line = Faulty(port)
     client = BoardClient(line, TIMEOUT_S)
     line.receiving = broken
-    with pytest.raises(BoardError, match=r"the line broke \(.*Input/output error\). Connect the board again"):
+    with pytest.raises(BoardError, match=r"the connection broke \(.*Input/output error\). Connect the board again"):
         run_some(client)
 
 

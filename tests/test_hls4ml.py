@@ -605,7 +605,7 @@ def test_names_that_stand_for_something_else(small: Path, tmp_path: Path) -> Non
         (hls4ml.utils.fetch_example_model, "Use loopwire.load('examples/jets/jet_lstm20.keras')"),
         (hls4ml.report.read_quartus_report, "Use hls4ml.report.read_vivado_report(folder)"),
         (lambda _: hls4ml.model.profiling.numerical(small), "hls_model: none is given. Convert the model first"),
-        (lambda _: hls4ml.utils.plot_model(small), "model: a PosixPath is no HlsModel. Give what hls4ml.converters"),
+        (lambda _: hls4ml.utils.plot_model(small), "model: a PosixPath is not a HlsModel. Give what hls4ml.converters"),
         (
             lambda _: hls4ml.utils.plot_model(converted(in_all(), small), "m.png"),
             "m.png: it ends in '.png'. Let it end in .svg",

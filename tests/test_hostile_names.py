@@ -149,7 +149,7 @@ def test_a_project_holds_only_files_that_no_tool_can_misread(name: str, tmp_path
     facts = json.loads((project / MARKER).read_text())
     facts["loopwire"]["files"][name] = "0" * 64
     (project / MARKER).write_text(json.dumps(facts))
-    with pytest.raises(OutputError, match=r"is not a name of a project's file|it does not tell what") as refused:
+    with pytest.raises(OutputError, match=r"is not a name of a project's file|it does not list what") as refused:
         read_facts(project)
     assert str(refused.value).isprintable()
 

@@ -503,7 +503,7 @@ def test_two_inputs_of_a_layer_that_takes_one(tmp_path: Path) -> None:
 def test_sequence_and_vector_cannot_be_merged(tmp_path: Path) -> None:
     edges = {"lstm1": ["input_1"], "add": ["lstm1", "input_1"]}
     met = "Add cannot merge 'lstm1' of shape (2,), 'input_1' of shape (5, 3)"
-    with refused(UnsupportedError, "layer 'add'", met, "all vectors or all sequences of as many steps"):
+    with refused(UnsupportedError, "layer 'add'", met, "all vectors or all sequences with the same number of steps"):
         read_graph(tmp_path, edges, lstm(), ADD)
 
 
@@ -518,7 +518,10 @@ def test_sequences_of_other_lengths_cannot_be_merged(tmp_path: Path) -> None:
     joined = SavedAs("Concatenate", {"name": "join", "axis": -1})
     edges = {"lstm1": ["input_1"], "again": ["lstm1"], "join": ["again", "input_1"]}
     with refused(
-        UnsupportedError, "layer 'join'", "'again' of shape (4, 2), 'input_1' of shape (5, 3)", "as many steps"
+        UnsupportedError,
+        "layer 'join'",
+        "'again' of shape (4, 2), 'input_1' of shape (5, 3)",
+        "the same number of steps",
     ):
         read_graph(tmp_path, edges, lstm(), vectors, joined)
 

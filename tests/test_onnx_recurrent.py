@@ -279,7 +279,7 @@ def test_every_opset(op: str, opset: int, tmp_path: Path) -> None:
         (
             "RNN",
             {"activations": ("Affine",), "activation_alpha": [2.0]},
-            "its activation 'affine' with alpha 2.0 and beta 0.0 is not supported. Supported of Affine is alpha 1",
+            "its activation 'affine' with alpha 2.0 and beta 0.0 is not supported. Use Affine with alpha 1",
         ),
     ],
 )

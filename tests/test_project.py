@@ -60,7 +60,7 @@ def test_a_folder_that_holds_something_else(held: dict[str, str], tmp_path: Path
     for name, text in held.items():
         (tmp_path / name).write_text(text)
     (name,) = held
-    told = rf"holds something else \('{name}'\)" if name == "notes.txt" else r"does not tell what .+ wrote here \(.+\)"
+    told = rf"holds something else \('{name}'\)" if name == "notes.txt" else r"does not list what .+ wrote here \(.+\)"
     message = rf"it {told}. Choose another folder, or move this one away"
     with pytest.raises(OutputError, match=message):
         write_project(tmp_path, FILES)

@@ -460,7 +460,9 @@ def test_loops_that_are_no_layer(tmp_path: Path) -> None:
 
 def test_control_flow_on_data_is_refused_with_pytorchs_reason() -> None:
     module = Tagger(lambda _, y: y * 2 if y.sum() > 0 else y).eval()
-    problem = r"live module Tagger: PyTorch cannot export it: .*data-dependent.*without control flow on data"
+    problem = (
+        r"live module Tagger: PyTorch cannot export it: .*data-dependent.*Remove control flow that depends on data"
+    )
     with pytest.raises(UnsupportedError, match=problem):
         loopwire.load(module, example_inputs=(X,))
 
