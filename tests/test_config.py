@@ -127,7 +127,8 @@ def test_types_reach_the_graph() -> None:
 
 BAD_VALUES = [
     ({"clok": 5}, "configuration: 'clok' is not a setting. Choose from 'target', 'part'"),
-    ({"multiplier": "dsp"}, " Did you mean 'multipliers'? Choose from "),
+    ({"max_luts": 5}, "'max_luts' is not a setting. It bounds a design: loopwire.choose(design, max_luts=...), or in"),
+    ({"multiplier": "dsp"}, "Did you mean 'multipliers'?"),
     ({"clock_period_ns": "5"}, "configuration, clock_period_ns: '5' is not a number. Give a number, such as 5.0"),
     ({"clock_period_ns": -1}, "clock_period_ns: -1.0 is not a period. Give nanoseconds above 0, such as 5"),
     ({"clock_period_ns": float("nan")}, "clock_period_ns: nan is not a period"),
@@ -147,7 +148,7 @@ BAD_VALUES = [
     ({"kind": ["LSTM"]}, "configuration, kind: ['LSTM'] is not a table. Give one table a name, such as [kind.LSTM]"),
     (
         {"layer": {"last": {"wieght": "fixed<8,2>"}}},
-        "configuration, layer.last: 'wieght' is not a setting. Did you mean 'weight'? Choose from 'precision', ",
+        "configuration, layer.last: 'wieght' is not a setting. Did you mean 'weight'?",
     ),
     (
         {"model": {"max_error_steps": 0}},

@@ -81,8 +81,8 @@ NAMED = "Name them after the outputs that they belong to: y.kind, y.prompt, y.ma
 BAD_LABELS_OF_SEVERAL = [
     ({"y": Y}, f"it has labels 'y', and the model has several results that they may belong to. {NAMED}"),
     ({"y.charge": Y}, f"it has labels of 'charge', and the model has no such output. {NAMED}"),
-    ({"y.kind": Y + 1}, "'y.kind': its labels are 1 to 3. The model tells 3 classes: 0 to 2"),
-    ({"y.mass": Y + 0.5}, "'y.mass': its labels, of dtype float64, are no whole numbers. Give classes from 0 on"),
+    ({"y.kind": Y + 1}, "'y.kind': its labels are 1 to 3. The model has 3 classes: 0 to 2"),
+    ({"y.mass": Y + 0.5}, "'y.mass': its labels, of dtype float64, are not whole numbers. Give classes from 0 on"),
 ]
 
 

@@ -328,11 +328,12 @@ def _read(where: str, values: Any, readers: Mapping[str, Check]) -> dict[str, An
     for key, value in values.items():
         if key not in readers:
             is_bound = "targets" in readers and key in _TARGETS_READERS
-            bounds = f"It bounds a design: loopwire.choose(design, {key}=...), or in [targets]. " if is_bound else ""
+            bounds = f"It bounds a design: loopwire.choose(design, {key}=...), or in [targets]" if is_bound else ""
+            likely = bounds or nearest(str(key), readers).strip()
             raise ConfigError(
                 where,
                 f"{key!r} is not a setting",
-                f"{bounds or nearest(str(key), readers)}Choose from {_list(readers)}",
+                likely or f"Choose from {_list(readers)}",
             )
         result[key] = readers[key](f"{where}, {key}", value)
     return result
