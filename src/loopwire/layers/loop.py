@@ -10,7 +10,7 @@ from loopwire.ir.graph import Value
 from loopwire.layers.cell import Cell, State
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.model import Call, Model
-from loopwire.layers.roles import Role
+from loopwire.layers.roles import OF_CELLS, Role
 from loopwire.layers.shape import Reshape
 
 
@@ -25,16 +25,7 @@ class Loop(Cell):
     body: Model
 
     kind: ClassVar[str] = "Loop"
-    roles: ClassVar[tuple[str, ...]] = (
-        Role.WEIGHT,
-        Role.RECURRENT_WEIGHT,
-        Role.BIAS,
-        Role.PREACTIVATION,
-        Role.GATE,
-        Role.CELL,
-        Role.STATE,
-        Role.RESULT,
-    )
+    roles: ClassVar[tuple[str, ...]] = OF_CELLS
 
     @property
     def units(self) -> int:

@@ -25,7 +25,7 @@ from loopwire.layers.activation import SIGMOID, Function, activate
 from loopwire.layers.cell import State
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.recurrent import Recurrent
-from loopwire.layers.roles import Role
+from loopwire.layers.roles import OF_CELLS, Role
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,16 +44,7 @@ class Lstm(Recurrent):
     projection: npt.NDArray[np.float64] | None = field(default=None, kw_only=True)
 
     kind: ClassVar[str] = "LSTM"
-    roles: ClassVar[tuple[str, ...]] = (
-        Role.WEIGHT,
-        Role.RECURRENT_WEIGHT,
-        Role.BIAS,
-        Role.PREACTIVATION,
-        Role.GATE,
-        Role.CELL,
-        Role.STATE,
-        Role.RESULT,
-    )
+    roles: ClassVar[tuple[str, ...]] = OF_CELLS
 
     @property
     def units(self) -> int:

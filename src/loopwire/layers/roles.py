@@ -32,6 +32,8 @@ class Role(StrEnum):
     """What the layer hands on."""
 
 
+OF_CELLS: tuple[str, ...] = tuple(role for role in Role if role is not Role.INPUT)
+"""Those of a recurrent layer that has all of them."""
 _OWN_ROLES: list[str] = []
 
 

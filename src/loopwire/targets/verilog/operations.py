@@ -55,6 +55,12 @@ def statements(
     def only(operand: Signal) -> str:
         return f"{text(operand)}[{'0' if operand.count == 1 else 'k'}]"
 
+    def before_loop(name: str, operand: Signal, expression: str, dimension: str = "") -> tuple[list[str], str]:
+        """Return what goes before a loop that reads an operand: Icarus takes no constant select inside."""
+        if not operand.count == 1 < out.count:
+            return [], expression
+        return [f"wire {dimension}{name} = {expression};"], name
+
     def comparable(*shifts: int) -> list[str]:
         """Return the operands as signed numbers of one width, which holds them all."""
         terms = tuple(zip(operation.operands, shifts, strict=True))
@@ -94,13 +100,9 @@ def statements(
             return [f"assign {result} = {{{', '.join(text(part) for part in reversed(operation.operands))}}};"]
         case dp.Select():
             choice, before, entering = operation.operands
-            # Icarus takes neither [k][0] nor a constant select in a loop.
-            first = f"{only(choice)}[0]" if choice.count == 1 else only(choice)
-            if choice.count == 1 < out.count:
-                chosen = f"{result}_is_entering"
-                statements = each(f"{chosen} ? {element(entering, 'k', width)} : {element(before, 'k', width)}")
-                return [f"wire {chosen} = {first};", *statements]
-            return each(f"{first} ? {element(entering, 'k', width)} : {element(before, 'k', width)}")
+            first = f"{only(choice)}[0]" if choice.count == 1 else only(choice)  # Icarus takes no [k][0]
+            lines, first = before_loop(f"{result}_is_entering", choice, first)
+            return [*lines, *each(f"{first} ? {element(entering, 'k', width)} : {element(before, 'k', width)}")]
         case dp.Compare():
             left, right = comparable(kind.left_shift, kind.right_shift)
             return each(f"{width}'({left} > {right})")
@@ -125,13 +127,13 @@ def statements(
             instance = lut_product(operation, factors, result, kind.added)
             return [f"for (genvar k = 0; k < {out.count}; k++) begin : gen_{result}", *instance, "end"]
         case dp.Multiply() | dp.MultiplyAdd():
-            before_loop = []
+            declared: list[str] = []
             factors = []
             for v in operation.operands[:2]:
                 factor = only(v)
-                if v.count == 1 < out.count and not v.signed:  # a constant select, which Icarus does not take in a loop
-                    before_loop.append(f"wire [{v.width - 1}:0] {result}_factor = {factor};")
-                    factor = f"{result}_factor"
+                if not v.signed:
+                    lines, factor = before_loop(f"{result}_factor", v, factor, f"[{v.width - 1}:0] ")
+                    declared += lines
                 factors.append(signed_factor(v, factor, width))
             product, added = f"{factors[0]} * {factors[1]}", ""
             if isinstance(kind, dp.MultiplyAdd):
@@ -139,16 +141,16 @@ def statements(
             elif kind.added:
                 added = literal(kind.added, width)
             if registered and not added:
-                return [*before_loop, *each_registered(out, result, product)]
+                return [*declared, *each_registered(out, result, product)]
             if registered:
-                before_loop.append(f"logic [{out.count - 1}:0][{width - 1}:0] {result}_product;")
-                before_loop += each_registered(out, f"{result}_product", product)
+                declared.append(f"logic [{out.count - 1}:0][{width - 1}:0] {result}_product;")
+                declared += each_registered(out, f"{result}_product", product)
                 product = f"{result}_product[k]"
                 if isinstance(kind, dp.MultiplyAdd):
-                    before_loop.append(f"logic [{out.count - 1}:0][{width - 1}:0] {result}_added;")
-                    before_loop += each_registered(out, f"{result}_added", added)
+                    declared.append(f"logic [{out.count - 1}:0][{width - 1}:0] {result}_added;")
+                    declared += each_registered(out, f"{result}_added", added)
                     added = f"{result}_added[k]"
-            return [*before_loop, *each(f"{product} + {added}" if added else product)]
+            return [*declared, *each(f"{product} + {added}" if added else product)]
         case dp.AddSub():
             left, right = (
                 shifted(element(v, "k", width), shift)
