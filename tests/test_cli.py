@@ -83,7 +83,7 @@ def test_the_clock_is_chosen(model: Path, tmp_path: Path) -> None:
     assert report["chosen"] == [{"name": "clock_period_ns", "value": f"{report['clock_period_ns']:g}"}]
     assert f"clock_period_ns = {report['clock_period_ns']}" in (tmp_path / "auto" / "chosen.toml").read_text()
     refused = loopwire("compile", model, "--clock-ns", "fast", "--out", tmp_path / "no")
-    assert refused.exit_code == 2 and "'fast' is not a valid float" in refused.output
+    assert refused.exit_code == 2 and "'fast' is not a period. Give nanoseconds, such as 5, or auto" in refused.output
 
 
 def test_from_a_model_file_to_verified_firmware(model: Path, data: Path, tmp_path: Path) -> None:
@@ -315,7 +315,7 @@ WRONG_USAGE = [
     (("compile",), "Missing argument 'MODEL'"),
     (("compile", "m.h5", "--clock", "5"), "No such option '--clock'"),
     (("compile", "m.h5", "--simulate", "-1"), "-1 is not in the range x>=0"),
-    (("compile", "m.h5", "--clock-ns", "fast"), "'fast' is not a valid float"),
+    (("compile", "m.h5", "--clock-ns", "fast"), "'fast' is not a period. Give nanoseconds, such as 5, or auto"),
     (("compil",), "No such command 'compil'"),
 ]
 

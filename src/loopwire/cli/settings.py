@@ -114,7 +114,7 @@ class ClockPeriod(click.ParamType[float | str]):
         try:
             return float(value)
         except ValueError:
-            self.fail(f"{value!r} is no period. Give nanoseconds, such as 5, or auto", param, context)
+            self.fail(f"{value!r} is not a period. Give nanoseconds, such as 5, or auto", param, context)
 
 
 def read_settings(
