@@ -110,6 +110,15 @@ def test_crashers_are_kept_and_read_again(tmp_path: Path, monkeypatch: pytest.Mo
     assert print_graph(kept["designs"].design().graph()) == print_graph(case.graph())
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("group", range(34))
+def test_two_thousand_random_graphs(group: int) -> None:
+    """Each group is one simulation; some of its graphs go through the slower machines, too."""
+    numbers = range(group * designs.GROUP, (group + 1) * designs.GROUP)
+    tally = designs.prove_group(designs.GRAPHS, 15, numbers)
+    assert not tally.failures and tally.designs["RTL"] == designs.GROUP
+
+
 def test_random_graphs_conform() -> None:
     tally = designs.prove_group(designs.GRAPHS, 3, range(2))
     assert not tally.failures

@@ -36,7 +36,9 @@ def steady_state(timing: NetworkTiming) -> SteadyState:
 
     Its buffers may let it begin earlier than others: it has settled when it is the last to begin each sequence.
     """
-    found = [settled(Flow(timing, part)) for part in timing.parts]
+    found = _settled_parts(timing)
+    if len(found) == 1:
+        return found[0]
     slowest = max(found, key=lambda steady: steady.initiation_interval_cycles)
     interval, count = slowest.initiation_interval_cycles, max(steady.settled_sequences for steady in found)
     ends = [_after(Flow(timing, part), count) for part in timing.parts]
@@ -47,6 +49,15 @@ def steady_state(timing: NetworkTiming) -> SteadyState:
         if steady.initiation_interval_cycles < interval
     ]
     return replace(slowest, settled_sequences=count + max(ceil(max(lags, default=0)), 0))
+
+
+def interval_of(timing: NetworkTiming) -> float:
+    """Return the initiation interval, in cycles, of sequences at full rate."""
+    return max(steady.initiation_interval_cycles for steady in _settled_parts(timing))
+
+
+def _settled_parts(timing: NetworkTiming) -> list[SteadyState]:
+    return [settled(Flow(timing, part)) for part in timing.parts]
 
 
 def _after(flow: Flow, sequences: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from loopwire.schedule.cycles import steady_state
+from loopwire.schedule.cycles import interval_of
 from loopwire.schedule.network_timing import NetworkTiming
 
 MOST_SEQUENCES = 8
@@ -17,15 +17,11 @@ def sized(smallest: NetworkTiming) -> NetworkTiming:
     if smallest.is_chain:
         return smallest
     one = replace(smallest, copies=1, copied=len(smallest.engines))
-    best = _interval(_scaled(one, MOST_SEQUENCES, MOST_SEQUENCES))
+    best = interval_of(_scaled(one, MOST_SEQUENCES, MOST_SEQUENCES))
     choices = sorted(((tickets, queues) for tickets in (1, 2, 4, 8) for queues in SIZES), key=lambda c: c[0] * c[1])
-    enough = next(timing for timing in (_scaled(one, *choice) for choice in choices) if _interval(timing) <= best)
+    enough = next(timing for timing in (_scaled(one, *choice) for choice in choices) if interval_of(timing) <= best)
     found = _trimmed(enough, one, best)
     return replace(smallest, engines=found.engines, channels=found.channels)
-
-
-def _interval(timing: NetworkTiming) -> float:
-    return steady_state(timing).initiation_interval_cycles
 
 
 def _scaled(timing: NetworkTiming, tickets: int, queues: int) -> NetworkTiming:
@@ -41,11 +37,11 @@ def _trimmed(timing: NetworkTiming, smallest: NetworkTiming, best: float) -> Net
     for index, channel in enumerate(smallest.channels):
         channels = (*timing.channels[:index], channel, *timing.channels[index + 1 :])
         changed = replace(timing, channels=channels)
-        if _interval(changed) <= best:
+        if interval_of(changed) <= best:
             timing = changed
     for index, engine in enumerate(smallest.engines):
         engines = (*timing.engines[:index], engine, *timing.engines[index + 1 :])
         changed = replace(timing, engines=engines)
-        if _interval(changed) <= best:
+        if interval_of(changed) <= best:
             timing = changed
     return timing
