@@ -129,6 +129,7 @@ def at_ports(
 
     A sequence of `fresh` starts from the initial states, or a sample of `fresh` begins its channel anew.
     """
+    shortened = lengths if may_be_short(graph) else None
     given = [_at_port(port, array, lengths) for port, array in zip(design.inputs, x, strict=True)]
     steps = [_whole(port, one).reshape(array.shape) for port, one, array in zip(design.inputs, given, x, strict=True)]
     if knobs.sliding_window:
@@ -136,9 +137,9 @@ def at_ports(
         expected = evaluate(graph, seen_of(graph, x, fresh, knobs.channels), None)
     elif knobs.stateful:
         assert fresh is not None
-        expected = evaluate_calls(evaluate, graph, steps, fresh, knobs.channels, lengths)
+        expected = evaluate_calls(evaluate, graph, steps, fresh, knobs.channels, shortened)
     else:
-        expected = evaluate(graph, tuple(steps), lengths)
+        expected = evaluate(graph, tuple(steps), shortened)
     due = [_at_port(port, array, lengths) for port, array in zip(design.outputs, expected, strict=True)]
     return [replace(one, fresh=fresh) for one in given], due
 
