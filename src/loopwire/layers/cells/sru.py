@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from loopwire.ir.graph import Value
 from loopwire.layers.activation import SIGMOID
 from loopwire.layers.emitter import Emitter
@@ -51,8 +53,8 @@ class Sru(InputCell):
 
     def _gate(self, e: Emitter, from_x: Value, index: int, c: Value) -> Value:
         name = "fr"[index]
-        a = e.b.add(from_x, e.weights(self.bias.reshape(2, -1)[index], Role.BIAS, f"b_{name}"), f"sum_{name}")
+        a = e.b.add(from_x, e.weights(np.split(self.bias, 2)[index], Role.BIAS, f"b_{name}"), f"sum_{name}")
         if self.recurrent_weights is not None:
-            own = e.weights(self.recurrent_weights.reshape(2, -1)[index], Role.RECURRENT_WEIGHT, f"v_{name}")
+            own = e.weights(np.split(self.recurrent_weights, 2)[index], Role.RECURRENT_WEIGHT, f"v_{name}")
             a = e.b.add(a, e.b.mul(own, c, f"v_{name}_c"), f"sum_{name}_c")
         return gate(e, SIGMOID, a, name)
