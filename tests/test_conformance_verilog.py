@@ -39,6 +39,7 @@ from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.cell import Cell
 from loopwire.layers.cells.cfc import Cfc
 from loopwire.layers.dense import Dense
+from loopwire.layers.division import Reciprocal
 from loopwire.layers.embedding import Embedding
 from loopwire.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling, GlobalSum
 from loopwire.layers.glu import Glu
@@ -157,6 +158,8 @@ def normalization_cases() -> Iterator[Case]:
     yield Case("unit_normalization", (2, 3), [unit("a", 3)], given, "fixed<7,3>", clock_period_ns=10)
     yield Case("prelu", (3, 2), [PRelu("a", w(2)), PRelu("b", w(3, 2))], given)
     yield Case("sparsemax", (5,), [Activation("a", Function("sparsemax"))], given)
+    positive = [Activation("a", Function("sigmoid")), BatchNormalization("b", np.ones(2), np.full(2, 0.75))]
+    yield Case("reciprocal", (2, 2), [*positive, Reciprocal("c")], given)
     yield Case("glu", (3, 4), [Glu("a")], given)
     yield Case("relu_threshold", (3,), [Activation("a", Function("relu", 0.25, -0.75, 2.0))], given)
     yield Case("own_threshold", (3,), [Activation("a", Function("threshold", slope=0.3, offset=1.5))], given)

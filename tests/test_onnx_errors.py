@@ -72,10 +72,6 @@ UNSUPPORTED: dict[str, tuple[Callable[[], Written], str]] = {
         lambda: Written([node("Transpose", ["x"], ["t"], perm=[1, 0, 2]), node("MatMul", ["x", "t"], ["y"])]),
         "(MatMul): it multiplies tensors of shapes",
     ),
-    "division by a tensor": (
-        lambda: Written([node("Div", ["c", "x"], ["y"])], {"c": w(F)}),
-        "(Div): it divides by what the network computes. Divide by constants alone",
-    ),
     "softmax over the batch": (
         lambda: Written(
             [

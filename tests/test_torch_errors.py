@@ -374,7 +374,6 @@ def changed_part(_: Any, y: Any) -> Any:
             lambda _, y: torch.softmax(y, 0),
             r"its softmax runs over the axis of the batch. Run it over the features or the steps",
         ),
-        (lambda _, y: y / y, r"aten.div.Tensor .*it divides by a tensor. Divide by constants alone"),
         (
             lambda _, y: y.unsqueeze(1) @ y.transpose(1, 2),
             r"aten.matmul.default .*it multiplies tensors of shapes .*. Multiply sequences, ",

@@ -147,7 +147,7 @@ def reciprocal(x: Reals) -> Reals:
 
 
 def reciprocal_between(low: float, high: float) -> Callable[[Reals], Reals]:
-    """Return 1 / x with x clipped to low…high: a part of the reciprocal of a softmax's sum."""
+    """Return 1 / x with x clipped to low…high: a part of a reciprocal, whose last one has no upper end."""
     return lambda x: 1.0 / np.clip(x, low, high)
 
 
@@ -211,6 +211,10 @@ FUNCTIONS: dict[str, RealFunction] = {
             curvature=2.0 / low**3,
             bends=(low, low * RECIPROCAL_RATIO),
         )
+        for low in RECIPROCAL_LOWS
+    },
+    **{
+        f"reciprocal_from_{low}": RealFunction(reciprocal_between(low, np.inf), curvature=2.0 / low**3, bends=(low,))
         for low in RECIPROCAL_LOWS
     },
     **{

@@ -27,6 +27,7 @@ from loopwire.layers.cells.qrnn import Qrnn
 from loopwire.layers.cells.sru import Sru
 from loopwire.layers.constant import Constant
 from loopwire.layers.dense import Dense
+from loopwire.layers.division import Divide, Reciprocal
 from loopwire.layers.embedding import Embedding
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.equations import GATED, affine, blend, gate, parts, recurrent, state
@@ -77,6 +78,7 @@ __all__ = [
     "Convolution",
     "Cropping",
     "Dense",
+    "Divide",
     "Dot",
     "EchoState",
     "EitherMask",
@@ -116,6 +118,7 @@ __all__ = [
     "PRelu",
     "Projection",
     "Qrnn",
+    "Reciprocal",
     "Recurrent",
     "RepeatVector",
     "Reshape",

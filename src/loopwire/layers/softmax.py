@@ -31,7 +31,7 @@ def softmax(e: Emitter, x: Value, role: str, name: str) -> Value:
     unit = _unit(fraction + _exponential_guard_bits(x.type.size))
     exponential = e.table("exp_nonpositive", below, unit, f"{name}_exp", "p = exp(d)")
     total = b.reduce_sum(exponential, f"{name}_total", "s = sum p")
-    inverse = _reciprocal(e, total, x.type.size, fraction + RECIPROCAL_GUARD_BITS, name)
+    inverse = reciprocal(e, total, x.type.size, fraction + RECIPROCAL_GUARD_BITS, name)
     return b.cast(b.mul(exponential, inverse, f"{name}_scaled"), to, name, "y = p v", role=role)
 
 
@@ -68,17 +68,19 @@ def _unit(fraction: int, low: int = 1) -> FixedType:
     return FixedType(fraction + integer, integer, signed=False, rounding=Rounding.RND, overflow=Overflow.SAT)
 
 
-def _reciprocal(e: Emitter, total: Value, n: int, fraction: int, name: str) -> Value:
-    """Add v = 1 / s for a sum s of n exponentials."""
-    lows = [low for low in RECIPROCAL_LOWS if low < max(n, 2)]
-    assert n <= lows[-1] * RECIPROCAL_RATIO, f"softmax over {n} elements"
+def reciprocal(e: Emitter, total: Value, most: float, fraction: int, name: str, *, is_sum: bool = True) -> Value:
+    """Add v = 1 / s for numbers s from 1 to `most`: the sum of so many exponentials, or others, which may be larger in
+    real numbers.
+    """
+    lows = [low for low in RECIPROCAL_LOWS if low < max(most, 2)]
+    assert most <= lows[-1] * RECIPROCAL_RATIO, f"the reciprocal of {most}"
     # Where s is outside its part, a table gives the power of 4 that is taken off again: this must be exact.
     fraction = max(fraction, lows[-1].bit_length() - 1)
     inverse: Value | None = None
     for low in lows:
         high = low * RECIPROCAL_RATIO
         part = e.table(
-            f"reciprocal_{low}_to_{high}",
+            f"reciprocal_{low}_to_{high}" if is_sum or low < lows[-1] else f"reciprocal_from_{low}",
             total,
             _unit(fraction, low),
             f"{name}_inverse_{low}",

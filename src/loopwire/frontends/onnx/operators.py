@@ -203,12 +203,12 @@ def _finite(op: Operation, index: int) -> Operand:
 
 
 def divide(op: Operation) -> Sequence[Value]:
-    """Div, by a constant."""
+    """Div, by a constant or by what is never 0."""
     op.only("axis", 0)
     op.only("broadcast", 0)
     divisor = op.tensor(1)
     if isinstance(divisor, View):
-        raise op.refused("it divides by what the network computes", "Divide by constants alone")
+        return [arithmetic.divide(op.trace, _finite(op, 0), divisor)]
     if not op.weights(1).all():
         raise op.damaged("it divides by 0")
     return [arithmetic.divide(op.trace, _finite(op, 0), op.weights(1))]
@@ -311,6 +311,7 @@ OPERATORS: dict[str, Operator] = {
     "Min": merged("minimum"),
     "Mean": average,
     "Div": divide,
+    "Reciprocal": lambda op: [arithmetic.divide(op.trace, np.array(1.0), op.view(0))],
     "Neg": negate,
     "BatchNormalization": batch_normalization,
     "ReduceMean": reduced(arithmetic.mean),

@@ -29,18 +29,20 @@ from loopwire.frontends.tensors.wires import features_of
 from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
+from loopwire.layers.division import Divide, Reciprocal
 from loopwire.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling, GlobalSum
 from loopwire.layers.merge import Add, Average, Maximum, Merge, Minimum, Multiply, Subtract
 from loopwire.layers.model import Layer
 from loopwire.layers.over_steps import OverSteps
 from loopwire.layers.prelu import PRelu
 
-MERGES: dict[str, type[Merge]] = {
+MERGES: dict[str, type[Merge] | type[Divide]] = {
     "add": Add,
     "subtract": Subtract,
     "multiply": Multiply,
     "maximum": Maximum,
     "minimum": Minimum,
+    "divide": Divide,
 }
 """Operations of two tensors, by numpy's names."""
 POOLINGS: dict[type[Merge], Callable[[str], Layer]] = {
@@ -178,9 +180,12 @@ def _folded(trace: Trace, kind: str, a: Array, b: Array) -> Array:
 
 
 def divide(trace: Trace, a: Operand, b: Operand) -> Operand:
-    """Return a / b for a constant b."""
+    """Return a / b."""
     if isinstance(b, View):
-        raise trace.refused("it divides by a tensor", "Divide by constants alone")
+        if isinstance(a, View):
+            return combine(trace, "divide", a, b)
+        layer = Reciprocal(trace.place.name)
+        return combine(trace, "multiply", a, b.each(lambda wire: trace.call(layer, wire)))
     with folding(trace):
         inverse = 1 / np.asarray(b, np.float64)
     return combine(trace, "multiply", a, inverse)

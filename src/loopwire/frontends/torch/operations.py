@@ -174,6 +174,7 @@ OPERATIONS: Mapping[str, Operation] = {
     **dict.fromkeys(("aten.sub.Tensor", "aten.sub.Scalar"), partial(_combined, kind="subtract")),
     **dict.fromkeys(("aten.rsub.Tensor", "aten.rsub.Scalar"), partial(_combined, kind="subtract", swapped=True)),
     **dict.fromkeys(("aten.mul.Tensor", "aten.mul.Scalar"), partial(_combined, kind="multiply")),
+    "aten.reciprocal.default": lambda a: arithmetic.divide(a.trace, np.asarray(1.0), a.tensor("self")),
     **dict.fromkeys(("aten.div.Tensor", "aten.div.Scalar", "aten.div.Tensor_mode"), _divided),
     **dict.fromkeys(("aten.maximum.default", "aten.max.other"), partial(_combined, kind="maximum")),
     **dict.fromkeys(("aten.minimum.default", "aten.min.other"), partial(_combined, kind="minimum")),
