@@ -1,6 +1,6 @@
 """Compares `loopwire explore` with as many random designs of the same space, by the volume that the fronts dominate.
 
-    python bench/explore.py MODEL --data FILE.npz --out FOLDER [--minutes 30] [--trials 2000] [--workers 2] [--verify 2]
+    python bench/explore.py MODEL --data FILE.npz --out FOLDER [--trials 2000] [--random 2000] [--workers 2]
 
 prints both normalised hypervolumes of latency, share and loss, with latency and share as they are and as logarithms,
 and how many random designs, and how many of the chooser's and of `precision`, with which the search began, a design of
@@ -84,8 +84,8 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--trials", type=int, default=2000)
+    parser.add_argument("--random", type=int, default=2000)
     parser.add_argument("--minutes", type=float, help="explore for so long instead of as many trials")
-    parser.add_argument("--verify", type=int, default=2)
     parser.add_argument("--workers", type=int)
     parser.add_argument("--keep", default="auc>=0.97")
     chosen = parser.parse_args()
@@ -110,8 +110,8 @@ def main() -> None:
     write(found, chosen.out, Path(chosen.model))
     front = np.array([(p.outcome.latency_ns, p.outcome.share, p.outcome.loss) for p in found.front])
     start = time.perf_counter()
-    others = random_points(Task(model, events, Criterion.parse(chosen.keep)), chosen.trials, chosen.workers)
-    print(f"{len(others)} of {chosen.trials} random designs are possible, in {time.perf_counter() - start:.0f} s")
+    others = random_points(Task(model, events, Criterion.parse(chosen.keep)), chosen.random, chosen.workers)
+    print(f"{len(others)} of {chosen.random} random designs are possible, in {time.perf_counter() - start:.0f} s")
     fronts = {"explored": front, "random": others}
     print("hypervolume, as they are")
     volumes(fronts)
@@ -120,7 +120,7 @@ def main() -> None:
     for name, points in (("random designs", others), ("designs it began with", first_points(journal))):
         beaten = sum(bool((front <= point).all(1).any()) for point in points)
         print(f"{name} that a design of the front is at least as good as: {beaten} of {len(points)}")
-    for proof in prove(found, events.inputs, chosen.out / "designs", chosen.verify, 0, SEQUENCES, silent):
+    for proof in prove(found, events.inputs, chosen.out / "designs", 2, 0, SEQUENCES, silent):
         print(f"{proof.folder}: {proof.verification}", flush=True)
 
 

@@ -110,6 +110,14 @@ class QuantisedModel:
         """Return what `predict` does, without warnings: for those who report of clipping themselves."""
         return self._reals(self.output_integers(x, lengths, fresh))
 
+    def emulate_integers(self, integers: Batch) -> Any:
+        """Return what `emulate` does, of whole sequences that `input_integers` gave."""
+        anew = check_fresh("fresh", None, len(integers), self.config.remembers)
+        size = len(integers) if self.config.stateful else self._batch_size
+        parts = [slice(start, start + size) for start in range(0, len(integers), size)]
+        results = [self._evaluate(self._sequences(integers, anew, part), None, anew[part]) for part in parts]
+        return self._reals(self._as_model(Batch.joined(results)))
+
     def predict_integers(
         self, x: Inputs, lengths: npt.ArrayLike | None = None, fresh: npt.ArrayLike | None = None
     ) -> Any:
@@ -120,8 +128,7 @@ class QuantisedModel:
         self, x: Inputs, lengths: npt.ArrayLike | None = None, fresh: npt.ArrayLike | None = None
     ) -> Batch:
         """Return all outputs, in order, counted in steps of their types."""
-        size = DEFINITION_BATCH if self._fast_emulator is None else FAST_BATCH
-        batches = self._batches(x, lengths, fresh, size)
+        batches = self._batches(x, lengths, fresh, self._batch_size)
         results = [self._evaluate(self._quantised(part), n, anew) for part, n, anew in batches]
         return self._as_model(Batch.joined(results))
 
@@ -267,6 +274,10 @@ class QuantisedModel:
             return Batch(evaluate_calls(call, self.graph, integers.arrays, fresh, self.config.channels, lengths))
         evaluate = self._fast_emulator or evaluate_integers
         return Batch(evaluate(self.graph, integers.arrays, lengths))
+
+    @property
+    def _batch_size(self) -> int:
+        return DEFINITION_BATCH if self._fast_emulator is None else FAST_BATCH
 
     @property
     def _lengths(self) -> set[int]:

@@ -286,7 +286,8 @@ class _Split:
     def _blocks(self, values: npt.NDArray[Any], fill: float) -> npt.NDArray[Any]:
         """Return the cells' values by (x0, x1, x2)."""
         width = 1 << (self.low_bits + self.mid_bits)
-        padded = np.pad(values, (0, -values.size % width), constant_values=fill)
+        padded = np.full(values.size + -values.size % width, fill, values.dtype)
+        padded[: values.size] = values
         return padded.reshape(-1, 1 << self.mid_bits, 1 << self.low_bits)
 
     def _bipartite(self, guard_bits: int) -> TableForm | None:

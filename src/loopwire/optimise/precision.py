@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from loopwire import arguments
 from loopwire.arguments import instance
 from loopwire.compiler import compile_silently
 from loopwire.config import DEFAULT_TYPE, CompileConfig, PrecisionConfig
+from loopwire.data import Batch
 from loopwire.design import Design
 from loopwire.errors import ConfigError, DataError, PrecisionError, nearest
+from loopwire.ir.types import FixedType
 from loopwire.layers.model import Model
 from loopwire.optimise.cost import estimate
 from loopwire.optimise.criterion import EXAMPLE, Criterion, Judge, Judgement, reached
@@ -209,6 +211,7 @@ class _Question:
     integer_bits: Mapping[Group, int]
     x: Array
     judge: Judge
+    kept: dict[FixedType, Batch] = field(default_factory=dict)
 
     @property
     def floor(self) -> Choice:
@@ -222,11 +225,20 @@ class _Question:
     def design(self, choice: Choice) -> Design:
         return compile_silently(self.model, configuration(self.types(choice)))
 
+    def inputs(self, design: Design) -> Batch:
+        """Return the inputs in steps of the design's input type, kept until another type is asked for."""
+        type = design.graph.inputs[0].type.element
+        if type not in self.kept:
+            self.kept.clear()
+            self.kept[type] = design.input_integers(self.x, None)[0]
+        return self.kept[type]
+
 
 def _answer(question: _Question, choice: Choice) -> tuple[Judgement, float]:
     """Judge a choice, and estimate its cost: what runs on a worker."""
     design = question.design(choice)
-    return question.judge.judge(design.emulate(question.x)), estimate(design.graph).total
+    judgement = question.judge.judge(design.emulate_integers(question.inputs(design)))
+    return judgement, estimate(design.graph).total
 
 
 class _Trial:

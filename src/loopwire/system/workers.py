@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -96,18 +98,36 @@ def workers(count: int | None = None, scheduler: str | None = None) -> Iterator[
     if count is None and scheduler is None:
         yield Here()
         return
-    try:
-        from distributed import Client, LocalCluster
-    except ImportError:
+    if importlib.util.find_spec("distributed") is None:
         raise ToolError(
             "workers", "the Python package distributed is missing", "Install it: pip install 'loopwire[explore]'"
-        ) from None
+        )
+    with _quiet(), _client(count, scheduler) as client:
+        yield _Cluster(client)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let Dask log nothing: what it cannot do is an error of ours."""
+    log = logging.getLogger("distributed")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+@contextmanager
+def _client(count: int | None, scheduler: str | None) -> Iterator[Client]:
+    from distributed import Client, LocalCluster
+
     if scheduler is None:
         with (
             LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None, silence_logs=40) as cluster,
             Client(cluster) as client,
         ):
-            yield _Cluster(client)
+            yield client
         return
     try:
         connected = Client(scheduler, timeout=CONNECT_TIMEOUT_S)
@@ -117,7 +137,7 @@ def workers(count: int | None = None, scheduler: str | None = None) -> Iterator[
         raise ToolError(f"scheduler {scheduler}", problem, remedy) from None
     with connected as client:
         _check_versions(client, scheduler)
-        yield _Cluster(client)
+        yield client
 
 
 def _check_versions(client: Client, scheduler: str) -> None:
