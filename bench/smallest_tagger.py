@@ -1,7 +1,8 @@
-"""Trains a small jet LSTM for xcvu13p: `python bench/smallest_tagger.py TRAIN.npz OUT [EPOCHS]`.
+"""Trains a small jet tagger for xcvu13p: `python bench/smallest_tagger.py lstm|gru TRAIN.npz OUT`.
 
-The model and test jets are in the folder $LOOPWIRE_DATA; TRAIN.npz holds inputs X of other jets. The two units go whose
-loss changes the outputs least; what is left imitates the whole model, its types those of types/jet_lstm_small.toml.
+The models and test jets are in the folder $LOOPWIRE_DATA; TRAIN.npz holds inputs X of other jets. Of the LSTM the units
+go whose loss changes the outputs least; what is left imitates the whole model, with the types of a recipe. The test
+jets are looked at once, at the end.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,22 +27,59 @@ from loopwire.training.finetune import Schedule, finetune
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("LOOPWIRE_DATA", HERE.parents[1] / "shared" / "data"))
-UNITS_LEFT = 18
 LOOKED_AT = 1500
 """Jets by which units are chosen."""
-PRUNED = {"lstm1.recurrent_weight": 0.6, "lstm1.weight": 0.34}
 Reals = npt.NDArray[np.float64]
 
 
-def main(train: Path, out: Path, epochs: int) -> None:
+@dataclass(frozen=True)
+class Recipe:
+    """How a tagger becomes small.
+
+    Attributes:
+        model: its file, without the suffix.
+        types: settings, in the folder `types`.
+        units_left: of its LSTM; None: all.
+        schedule: of its training.
+    """
+
+    model: str
+    types: str
+    units_left: int | None
+    schedule: Schedule
+
+
+RECIPES = {
+    "lstm": Recipe(
+        "jet_lstm20_flat",
+        "jet_lstm_small.toml",
+        18,
+        Schedule(epochs=6, batch=512, learning_rate=3e-3, pruned={"lstm1.recurrent_weight": 0.6, "lstm1.weight": 0.34}),
+    ),
+    "gru": Recipe(
+        "jet_gru20_flat",
+        "jet_gru_small.toml",
+        None,
+        Schedule(
+            epochs=16,
+            batch=1024,
+            learning_rate=3e-3,
+            held_out=0.05,
+            patience=16,
+            pruned={"gru1.recurrent_weight": 0.5, "gru1.weight": 0.17},
+        ),
+    ),
+}
+
+
+def main(recipe: Recipe, train: Path, out: Path) -> None:
     """Train, write the project, and print its figures."""
-    whole = compile_silently(loopwire.load(DATA / "models" / "jet_lstm20_flat.keras"))
+    whole = compile_silently(loopwire.load(DATA / "models" / f"{recipe.model}.keras"))
     x = np.load(train)["X"]
-    config = CompileConfig.from_toml(HERE / "types" / "jet_lstm_small.toml")
-    schedule = Schedule(epochs=epochs, batch=512, learning_rate=3e-3, patience=epochs, pruned=PRUNED)
-    small = without_least_units(whole, x[:LOOKED_AT])
+    config = CompileConfig.from_toml(HERE / "types" / recipe.types)
+    small = whole.model if recipe.units_left is None else without_least_units(whole, x[:LOOKED_AT], recipe.units_left)
     tuned = finetune(
-        small, config, x, schedule=schedule, teacher=whole.model, progress=lambda *of: print(*of, flush=True)
+        small, config, x, schedule=recipe.schedule, teacher=whole.model, progress=lambda *of: print(*of, flush=True)
     )
     with np.load(DATA / "jets_test20k.npz") as test:
         print("AUC over that of the float model, by class:", ratios(tuned.design, whole, test["X"], test["y"]))
@@ -59,7 +97,7 @@ def ratios(design: Design, whole: Design, x: Reals, labels: npt.NDArray[np.int64
     return [float(roc_auc_score(labels == c, scores[:, c]) / roc_auc_score(labels == c, real[:, c])) for c in classes]
 
 
-def without_least_units(whole: Design, x: Reals) -> Model:
+def without_least_units(whole: Design, x: Reals, units_left: int) -> Model:
     """Return the model without the units that matter least, chosen one after another."""
     real = whole.predict_float(x)
     (units,) = {layer.units for layer in whole.model.layers if isinstance(layer, Lstm)}
@@ -69,7 +107,7 @@ def without_least_units(whole: Design, x: Reals) -> Model:
         scores = compile_silently(model).predict_float(x)
         return float((real * np.log(np.maximum(real, 1e-9) / np.maximum(scores, 1e-9))).sum())
 
-    while len(left) > UNITS_LEFT:
+    while len(left) > units_left:
         fewer = [[unit for unit in left if unit != gone] for gone in left]
         left = min(fewer, key=lambda units: divergence(with_units(whole.model, units)))
     return with_units(whole.model, left)
@@ -93,4 +131,4 @@ def with_units(model: Model, units: Sequence[int]) -> Model:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 14)
+    main(RECIPES[sys.argv[1]], Path(sys.argv[2]), Path(sys.argv[3]))
