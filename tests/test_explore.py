@@ -131,6 +131,20 @@ def test_a_killed_worker_costs_its_trial_only(tmp_path: Path) -> None:
     assert results == {k: k * k for k in range(8)} and (tmp_path / "flag").exists()
 
 
+def _dies(code: int, item: int) -> int:
+    os._exit(code)
+
+
+def test_a_task_that_kills_all_its_workers_is_one_error() -> None:
+    dask = pytest.importorskip("dask", reason="workers need Dask (pip install loopwire[explore])")
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        pytest.raises(ToolError, match=r"workers: 2 workers were lost, one after the other, with the same task. Start"),
+        workers.workers(1) as found,
+    ):
+        list(found.run(_dies, 1, [0]))
+
+
 def test_workers_of_another_version_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     distributed = pytest.importorskip("distributed", reason="workers need Dask (pip install loopwire[explore])")
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import logging
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -20,8 +21,6 @@ Shared = TypeVar("Shared")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 CONNECT_TIMEOUT_S = 20.0
-RETRIES = 2
-"""So often a task begins anew, whose worker was lost."""
 
 
 class Workers(Protocol):
@@ -44,6 +43,10 @@ class Here:
             yield place, function(shared, item)
 
 
+def _itself(shared: Shared) -> Shared:
+    return shared
+
+
 class _Cluster:
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -55,8 +58,8 @@ class _Cluster:
         from distributed import as_completed
 
         if self._sent[0] is not shared:
-            self._sent = shared, self._client.scatter(shared, broadcast=True, hash=False)
-        tasks = [self._client.submit(function, self._sent[1], item, pure=False, retries=RETRIES) for item in items]
+            self._sent = shared, self._hand_out(shared)
+        tasks = [self._client.submit(function, self._sent[1], item, pure=False) for item in items]
         places = {task.key: place for place, task in enumerate(tasks)}
         try:
             for task in as_completed(tasks):
@@ -64,13 +67,19 @@ class _Cluster:
         finally:
             self._client.cancel(tasks)
 
+    def _hand_out(self, shared: Shared) -> Any:
+        """Return what all tasks share, as a task: scattered data are gone with the workers that hold them."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Sending large graph")
+            return self._client.submit(_itself, shared, pure=False)
+
     def _result(self, task: Any) -> Any:
         from distributed import KilledWorker
 
         try:
             return task.result()
-        except KilledWorker:
-            problem = f"{RETRIES + 1} workers were lost, one after the other, with the same task"
+        except KilledWorker as error:
+            problem = f"{error.allowed_failures + 1} workers were lost, one after the other, with the same task"
         except (CancelledError, OSError):
             problem = "the scheduler is lost"
         raise ToolError("workers", problem, "Start them again; a search with a journal goes on from there")
@@ -124,7 +133,9 @@ def _client(count: int | None, scheduler: str | None) -> Iterator[Client]:
 
     if scheduler is None:
         with (
-            LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None, silence_logs=40) as cluster,
+            LocalCluster(
+                n_workers=count, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=40
+            ) as cluster,
             Client(cluster) as client,
         ):
             yield client
