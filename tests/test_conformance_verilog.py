@@ -566,8 +566,8 @@ def test_every_layer_has_a_case() -> None:
     ("changes", "problem"),
     [
         (
-            {"clock_period_ns": 2.5},
-            r"clock period 2.5 ns: Multiply of \d+ by \d+ bits in %a\.\w+ needs \d\.\d\d ns between",
+            {"clock_period_ns": 1.4},
+            r"clock period 1.4 ns: TableIndex of \d+ bits in %a\.\w+ needs \d\.\d\d ns between",
         ),
         ({"interleave": 99}, "interleave: 99 sequences do not fit in a loop of"),
         ({"copies": 31}, "copies: 31 copies are more than the 30 steps of a sequence. Give from 1 to 30"),
