@@ -221,8 +221,9 @@ def counted(place: Path, top: str, fabric: Fabric) -> dict[str, int]:
     """Return what the sources of a folder take, flattened: both are made of modules, one of many more."""
     sources = " ".join(path.name for path in sorted(place.glob("*.*v")))
     flatten = (f"read_verilog -sv -defer {sources}", f"hierarchy -top {top}", "proc", "flatten")
-    find_yosys().run((*flatten, *fabric.commands(top), "tee -o counts.json stat -json"), place)
-    cells = json.loads((place / "counts.json").read_text())["design"]["num_cells_by_type"]
+    commands = (*flatten, *fabric.commands(top), "tee -o counts.json stat -json")
+    written = find_yosys().run(commands, place, ["counts.json"])
+    cells = json.loads(written["counts.json"])["design"]["num_cells_by_type"]
     return fabric.resources(cells)
 
 
