@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from loopwire.errors import ModelFileError, UnsupportedError
 from loopwire.frontends.containers import Array
 from loopwire.frontends.keras.saved import LayerEntry
+from loopwire.layers.model import Layer
 
 Weights = npt.NDArray[np.float64]
 
@@ -157,3 +158,7 @@ class SavedLayer:
     def damaged(self, problem: str) -> NoReturn:
         """Raise ModelFileError for what a sound file cannot hold."""
         raise ModelFileError(self.where, problem, "Save the model again")
+
+
+Reader = Callable[[SavedLayer], Layer | None]
+"""Reads one layer; None where it is the identity at inference."""

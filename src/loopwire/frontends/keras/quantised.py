@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from loopwire.frontends.keras import hgq2, qkeras
-from loopwire.frontends.keras.layer import SavedLayer
+from loopwire.frontends.keras.layer import Reader, SavedLayer
 from loopwire.layers.model import Layer
-
-Reader = Callable[[SavedLayer], Layer | None]
 
 
 def _reader(name: str) -> Reader:

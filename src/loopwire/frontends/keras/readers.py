@@ -6,39 +6,30 @@ z r h (GRU), which is the order of `Lstm` and `Gru`. docs/keras.md lists what is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypedDict
 
 import numpy as np
 
 from loopwire.errors import UnsupportedError, nearest
-from loopwire.frontends.keras import attention, windows
+from loopwire.frontends.keras import attention, normalization, recurrent, windows
 from loopwire.frontends.keras.activations import ACTIVATION_LAYERS, activation, activation_layer, is_glu
 from loopwire.frontends.keras.bidirectional import WRAPPED
-from loopwire.frontends.keras.layer import SavedLayer, Weights
+from loopwire.frontends.keras.layer import Reader, SavedLayer
 from loopwire.frontends.keras.quantised import QUANTISED
 from loopwire.frontends.keras.saved import LayerEntry, layer_entry
-from loopwire.frontends.keras.spatial import CONV_LSTM, conv_lstm
+from loopwire.frontends.keras.spatial import CONV_LSTM
 from loopwire.frontends.own import own_reader
-from loopwire.layers.activation import Activation, Function
-from loopwire.layers.batch_normalization import BatchNormalization
+from loopwire.layers.activation import Activation
 from loopwire.layers.dense import Dense
 from loopwire.layers.embedding import Embedding
 from loopwire.layers.glu import Glu
-from loopwire.layers.gru import Gru
-from loopwire.layers.lstm import Lstm
 from loopwire.layers.masking import Masking
 from loopwire.layers.merge import Add, Average, Concatenate, Dot, Maximum, Merge, Minimum, Multiply, Subtract
 from loopwire.layers.model import Layer
-from loopwire.layers.normalization import LayerNormalization, root_mean_square, unit
 from loopwire.layers.over_steps import OverSteps
 from loopwire.layers.prelu import PRelu
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape
-from loopwire.layers.simple_rnn import SimpleRnn
-
-Reader = Callable[[SavedLayer], Layer | None]
-"""Reads one layer; None where it is the identity at inference."""
 
 
 def read_layer(saved: SavedLayer, readers: Mapping[str, Reader]) -> Layer | None:
@@ -77,61 +68,6 @@ def refuse_by_name(source: str, entry: LayerEntry) -> None:
         raise UnsupportedError(where, f"{entry.class_name} layers are not supported", REFUSED[entry.class_name])
 
 
-def _lstm(saved: SavedLayer) -> Lstm:
-    kernel, recurrent_kernel, bias = _recurrent_weights(saved, gates=4)
-    saved.ignore("unit_forget_bias")
-    return Lstm(
-        saved.name,
-        kernel,
-        recurrent_kernel,
-        bias,
-        recurrent_activation=activation(saved, "recurrent_activation"),
-        **_recurrent_options(saved),
-    )
-
-
-def _conv_lstm(saved: SavedLayer) -> Lstm:
-    recurrent_activation = activation(saved, "recurrent_activation")
-    return conv_lstm(saved, recurrent_activation, **_recurrent_options(saved))
-
-
-def _gru(saved: SavedLayer) -> Gru:
-    reset_after = saved.boolean("reset_after", False)
-    kernel, recurrent_kernel, bias = _recurrent_weights(saved, gates=3, biases=2 if reset_after else 1)
-    input_bias, recurrent_bias = bias if reset_after else (bias, np.zeros_like(bias))
-    return Gru(
-        saved.name,
-        kernel,
-        recurrent_kernel,
-        input_bias,
-        recurrent_bias,
-        reset_after,
-        recurrent_activation=activation(saved, "recurrent_activation"),
-        **_recurrent_options(saved),
-    )
-
-
-def _simple_rnn(saved: SavedLayer) -> SimpleRnn:
-    kernel, recurrent_kernel, bias = _recurrent_weights(saved, gates=1)
-    return SimpleRnn(saved.name, kernel, recurrent_kernel, bias, **_recurrent_options(saved))
-
-
-def _rnn(saved: SavedLayer) -> Layer | None:
-    """Read an RNN of one cell: what the layer of that cell is."""
-    entry = layer_entry(saved.where, saved.option("cell"))
-    if entry.class_name not in CELLS or entry.custom:
-        saved.refuse("cell", entry.class_name, f"Choose from {', '.join(CELLS)}")
-    switches = ("return_sequences", "return_state", "go_backwards", "stateful")
-    options = {key: saved.boolean(key, False) for key in switches}
-    options["zero_output_for_mask"] = saved.boolean("zero_output_for_mask", False)
-    saved.ignore("unroll")
-    inner = replace(saved.entry, class_name=entry.class_name, config={**entry.config, **options})
-    part = SavedLayer(inner, saved.context, saved.arrays)
-    layer = CELLS[entry.class_name](part)
-    part.finish()
-    return layer
-
-
 def _prelu(saved: SavedLayer) -> PRelu:
     shape = saved.context.input_shape
     shared = saved.option("shared_axes", None) or []
@@ -140,43 +76,6 @@ def _prelu(saved: SavedLayer) -> PRelu:
         saved.refuse("shared_axes", shared, "Share slopes over the steps, shared_axes=[1], or not at all")
     (slopes,) = saved.weights(alpha=(1, shape[1]) if shared else shape)
     return PRelu(saved.name, slopes[0] if shared else slopes)
-
-
-def _recurrent_weights(saved: SavedLayer, gates: int, biases: int = 1) -> tuple[Weights, Weights, Weights]:
-    """Return kernel (gates·U, F), recurrent kernel (gates·U, U) and bias (gates·U,), or (2, gates·U) for two biases."""
-    units, features = saved.count("units"), saved.context.input_shape[-1]
-    rows = gates * units
-    shapes = {"kernel": (features, rows), "recurrent_kernel": (units, rows)}
-    bias_shape = (rows,) if biases == 1 else (biases, rows)
-    if saved.boolean("use_bias", True):
-        kernel, recurrent_kernel, bias = saved.weights(**shapes, bias=bias_shape)
-    else:
-        kernel, recurrent_kernel = saved.weights(**shapes)
-        bias = np.zeros(bias_shape)
-    return kernel.T, recurrent_kernel.T, bias
-
-
-class _RecurrentOptions(TypedDict):
-    activation: Function
-    return_sequences: bool
-    go_backwards: bool
-    stateful: bool
-    return_state: bool
-    zero_masked: bool
-
-
-def _recurrent_options(saved: SavedLayer) -> _RecurrentOptions:
-    """Return what all recurrent layers choose; refuse what none of Loopwire's does."""
-    saved.only("time_major", False, remedy="Give sequences as (batch, steps, features)")
-    saved.ignore("dropout", "recurrent_dropout", "seed", "unroll", "implementation")
-    return {
-        "activation": activation(saved, "activation"),
-        "return_sequences": saved.boolean("return_sequences", False),
-        "go_backwards": saved.boolean("go_backwards", False),
-        "stateful": saved.boolean("stateful", False),
-        "return_state": saved.boolean("return_state", False),
-        "zero_masked": saved.boolean("zero_output_for_mask", False),
-    }
 
 
 def _dense(saved: SavedLayer) -> Dense:
@@ -188,103 +87,6 @@ def _dense(saved: SavedLayer) -> Dense:
         (kernel,) = saved.weights(kernel=(features, units))
         bias = np.zeros(units)
     return Dense(saved.name, kernel.T, bias, activation(saved, "activation"))
-
-
-def _batch_normalization(saved: SavedLayer) -> BatchNormalization:
-    last = len(saved.context.input_shape)
-    saved.only("axis", -1, last, [-1], [last], remedy="Normalise the last axis: axis=-1")
-    saved.only("renorm", False, remedy="Train with renorm=False")
-    saved.only("virtual_batch_size", None, remedy="Train without virtual_batch_size")
-    saved.ignore("momentum", "fused", "synchronized", "renorm_clipping", "renorm_momentum")
-    scaled, centred = saved.boolean("scale", True), saved.boolean("center", True)
-    epsilon, shape = saved.number("epsilon"), (saved.context.input_shape[-1],)
-    names = ["gamma"] * scaled + ["beta"] * centred + ["moving_mean", "moving_variance"]
-    tensors = dict(zip(names, saved.weights(**dict.fromkeys(names, shape)), strict=True))
-    if (tensors["moving_variance"] + epsilon <= 0).any():
-        saved.damaged("its moving_variance is negative")
-    with np.errstate(over="ignore", invalid="ignore"):
-        scale = tensors.get("gamma", np.ones(shape)) / np.sqrt(tensors["moving_variance"] + epsilon)
-        offset = tensors.get("beta", np.zeros(shape)) - tensors["moving_mean"] * scale
-    if not (np.isfinite(scale) & np.isfinite(offset)).all():
-        saved.damaged("its moving_variance is too small for its gamma")
-    return BatchNormalization(saved.name, scale, offset)
-
-
-def _normalized_axes(saved: SavedLayer) -> tuple[int, float]:
-    """Return the features and ε of a normalisation of the last axis."""
-    last = len(saved.context.input_shape)
-    saved.only("axis", -1, last, [-1], [last], remedy="Normalise the last axis: axis=-1")
-    return saved.context.input_shape[-1], saved.number("epsilon", 1e-3)
-
-
-def _layer_normalization(saved: SavedLayer) -> LayerNormalization:
-    features, epsilon = _normalized_axes(saved)
-    saved.only("rms_scaling", False, remedy="Use RMSNormalization")
-    saved.ignore("dtype")
-    return LayerNormalization(saved.name, *_scale_and_offset(saved, features), epsilon)
-
-
-def _group_normalization(saved: SavedLayer) -> LayerNormalization:
-    if len(saved.context.input_shape) > 1:
-        saved.refuse(
-            "groups", saved.option("groups"), "Over steps too it would need the whole sequence: give it a vector"
-        )
-    features, epsilon = _normalized_axes(saved)
-    groups = saved.count("groups")
-    return LayerNormalization(saved.name, *_scale_and_offset(saved, features), epsilon, groups)
-
-
-def _rms_normalization(saved: SavedLayer) -> LayerNormalization:
-    features, epsilon = _normalized_axes(saved)
-    (scale,) = saved.weights(scale=(features,))
-    return root_mean_square(saved.name, scale, epsilon)
-
-
-def _unit_normalization(saved: SavedLayer) -> LayerNormalization:
-    last = len(saved.context.input_shape)
-    saved.only("axis", -1, last, [-1], [last], remedy="Normalise the last axis: axis=-1")
-    return unit(saved.name, saved.context.input_shape[-1])
-
-
-def _scale_and_offset(saved: SavedLayer, features: int) -> tuple[Weights, Weights]:
-    names = ["gamma"] * saved.boolean("scale", True) + ["beta"] * saved.boolean("center", True)
-    tensors = dict(zip(names, saved.weights(**dict.fromkeys(names, (features,))), strict=True))
-    return tensors.get("gamma", np.ones(features)), tensors.get("beta", np.zeros(features))
-
-
-def _rescaling(saved: SavedLayer) -> BatchNormalization:
-    features = saved.context.input_shape[-1]
-    scale, offset = (saved.option(key, default) for key, default in (("scale", 1.0), ("offset", 0.0)))
-    return BatchNormalization(saved.name, *(_of_each(saved, value, features) for value in (scale, offset)))
-
-
-def _normalization(saved: SavedLayer) -> BatchNormalization:
-    last, features = len(saved.context.input_shape), saved.context.input_shape[-1]
-    saved.only("axis", -1, last, [-1], [last], remedy="Normalise the last axis: axis=-1")
-    saved.only("invert", False, remedy="Give the layer that is not inverted")
-    mean, variance = saved.option("mean", None), saved.option("variance", None)
-    if mean is None:
-        if len(saved.arrays) == 3:
-            saved.arrays = saved.arrays[:2]
-        mean, variance = saved.weights(mean=(features,), variance=(features,))
-    mean, variance = _of_each(saved, mean, features), _of_each(saved, variance, features)
-    scale = 1.0 / np.maximum(np.sqrt(variance), KERAS_EPSILON)
-    return BatchNormalization(saved.name, scale, -mean * scale)
-
-
-KERAS_EPSILON = 1e-7
-"""The least standard deviation that a Normalization divides by."""
-
-
-def _of_each(saved: SavedLayer, value: Any, features: int) -> Weights:
-    """Return one number for each feature, from one for all or a list, nested as Keras saves it."""
-    try:
-        numbers = np.asarray(value, np.float64).reshape(-1)
-    except (TypeError, ValueError):
-        saved.damaged(f"{value!r} is not a number for each feature")
-    if numbers.size not in (1, features) or not np.isfinite(numbers).all():
-        saved.damaged(f"it has {numbers.size} numbers for {features} features")
-    return np.broadcast_to(numbers, (features,)).astype(np.float64)
 
 
 def _flatten(saved: SavedLayer) -> Flatten:
@@ -375,13 +177,13 @@ def _time_distributed(saved: SavedLayer) -> Layer | None:
 
 STEPWISE: dict[str, Reader] = {
     "Dense": _dense,
-    "BatchNormalization": _batch_normalization,
-    "LayerNormalization": _layer_normalization,
-    "GroupNormalization": _group_normalization,
-    "RMSNormalization": _rms_normalization,
-    "UnitNormalization": _unit_normalization,
-    "Rescaling": _rescaling,
-    "Normalization": _normalization,
+    "BatchNormalization": normalization.batch_normalization,
+    "LayerNormalization": normalization.layer_normalization,
+    "GroupNormalization": normalization.group_normalization,
+    "RMSNormalization": normalization.rms_normalization,
+    "UnitNormalization": normalization.unit_normalization,
+    "Rescaling": normalization.rescaling,
+    "Normalization": normalization.normalization,
     **dict.fromkeys(ACTIVATION_LAYERS, _activation),
     "Softmax": _softmax,
     **dict.fromkeys(
@@ -401,24 +203,19 @@ STEPWISE: dict[str, Reader] = {
 OF_STEPS: dict[str, Reader] = {**STEPWISE, "PReLU": _prelu, "Flatten": _flat_step}
 """What may stand in a TimeDistributed, in whose place a layer of the whole sequence may do something else."""
 
-RECURRENT: dict[str, Reader] = {"LSTM": _lstm, "GRU": _gru, "SimpleRNN": _simple_rnn}
-
-CELLS: dict[str, Reader] = {f"{name}Cell": reader for name, reader in RECURRENT.items()}
-"""What an RNN may be of."""
-
-DIRECTIONS: dict[str, Reader] = {**RECURRENT, **{name: QUANTISED[name] for name in WRAPPED["QBidirectional"]}}
+DIRECTIONS: dict[str, Reader] = {**recurrent.RECURRENT, **{name: QUANTISED[name] for name in WRAPPED["QBidirectional"]}}
 """What a layer of two directions may be of."""
 
 READERS: dict[str, Reader] = {
-    **RECURRENT,
+    **recurrent.RECURRENT,
     **{layer.__name__: _merge(layer) for layer in (Add, Subtract, Multiply, Average, Maximum, Minimum)},
     "Concatenate": _concatenate,
     "Dot": _dot,
     "RepeatVector": _repeat_vector,
     "Flatten": _flatten,
     "Reshape": _reshape,
-    "RNN": _rnn,
-    CONV_LSTM: _conv_lstm,
+    "RNN": recurrent.rnn_of_a_cell,
+    CONV_LSTM: recurrent.convolutional_lstm,
     "PReLU": _prelu,
     "Masking": _masking,
     "Embedding": _embedding,

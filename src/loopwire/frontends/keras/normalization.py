@@ -1,0 +1,115 @@
+"""Readers of Keras's normalisations, and of what scales and shifts each feature."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from loopwire.frontends.keras.layer import SavedLayer, Weights
+from loopwire.layers.batch_normalization import BatchNormalization
+from loopwire.layers.normalization import LayerNormalization, root_mean_square, unit
+
+
+def batch_normalization(saved: SavedLayer) -> BatchNormalization:
+    """Read a BatchNormalization: the scale and offset that its statistics make."""
+    last = len(saved.context.input_shape)
+    saved.only("axis", -1, last, [-1], [last], remedy="Normalise the last axis: axis=-1")
+    saved.only("renorm", False, remedy="Train with renorm=False")
+    saved.only("virtual_batch_size", None, remedy="Train without virtual_batch_size")
+    saved.ignore("momentum", "fused", "synchronized", "renorm_clipping", "renorm_momentum")
+    scaled, centred = saved.boolean("scale", True), saved.boolean("center", True)
+    epsilon, shape = saved.number("epsilon"), (saved.context.input_shape[-1],)
+    names = ["gamma"] * scaled + ["beta"] * centred + ["moving_mean", "moving_variance"]
+    tensors = dict(zip(names, saved.weights(**dict.fromkeys(names, shape)), strict=True))
+    if (tensors["moving_variance"] + epsilon <= 0).any():
+        saved.damaged("its moving_variance is negative")
+    with np.errstate(over="ignore", invalid="ignore"):
+        scale = tensors.get("gamma", np.ones(shape)) / np.sqrt(tensors["moving_variance"] + epsilon)
+        offset = tensors.get("beta", np.zeros(shape)) - tensors["moving_mean"] * scale
+    if not (np.isfinite(scale) & np.isfinite(offset)).all():
+        saved.damaged("its moving_variance is too small for its gamma")
+    return BatchNormalization(saved.name, scale, offset)
+
+
+def _normalized_axes(saved: SavedLayer) -> tuple[int, float]:
+    """Return the features and ε of a normalisation of the last axis."""
+    last = len(saved.context.input_shape)
+    saved.only("axis", -1, last, [-1], [last], remedy="Normalise the last axis: axis=-1")
+    return saved.context.input_shape[-1], saved.number("epsilon", 1e-3)
+
+
+def layer_normalization(saved: SavedLayer) -> LayerNormalization:
+    """Read a LayerNormalization."""
+    features, epsilon = _normalized_axes(saved)
+    saved.only("rms_scaling", False, remedy="Use RMSNormalization")
+    saved.ignore("dtype")
+    return LayerNormalization(saved.name, *_scale_and_offset(saved, features), epsilon)
+
+
+def group_normalization(saved: SavedLayer) -> LayerNormalization:
+    """Read a GroupNormalization."""
+    if len(saved.context.input_shape) > 1:
+        saved.refuse(
+            "groups", saved.option("groups"), "Over steps too it would need the whole sequence: give it a vector"
+        )
+    features, epsilon = _normalized_axes(saved)
+    groups = saved.count("groups")
+    return LayerNormalization(saved.name, *_scale_and_offset(saved, features), epsilon, groups)
+
+
+def rms_normalization(saved: SavedLayer) -> LayerNormalization:
+    """Read an RMSNormalization."""
+    features, epsilon = _normalized_axes(saved)
+    (scale,) = saved.weights(scale=(features,))
+    return root_mean_square(saved.name, scale, epsilon)
+
+
+def unit_normalization(saved: SavedLayer) -> LayerNormalization:
+    """Read a UnitNormalization."""
+    last = len(saved.context.input_shape)
+    saved.only("axis", -1, last, [-1], [last], remedy="Normalise the last axis: axis=-1")
+    return unit(saved.name, saved.context.input_shape[-1])
+
+
+def _scale_and_offset(saved: SavedLayer, features: int) -> tuple[Weights, Weights]:
+    names = ["gamma"] * saved.boolean("scale", True) + ["beta"] * saved.boolean("center", True)
+    tensors = dict(zip(names, saved.weights(**dict.fromkeys(names, (features,))), strict=True))
+    return tensors.get("gamma", np.ones(features)), tensors.get("beta", np.zeros(features))
+
+
+def rescaling(saved: SavedLayer) -> BatchNormalization:
+    """Read a Rescaling."""
+    features = saved.context.input_shape[-1]
+    scale, offset = (saved.option(key, default) for key, default in (("scale", 1.0), ("offset", 0.0)))
+    return BatchNormalization(saved.name, *(_of_each(saved, value, features) for value in (scale, offset)))
+
+
+def normalization(saved: SavedLayer) -> BatchNormalization:
+    """Read a Normalization: its numbers are options, or arrays where it was adapted."""
+    last, features = len(saved.context.input_shape), saved.context.input_shape[-1]
+    saved.only("axis", -1, last, [-1], [last], remedy="Normalise the last axis: axis=-1")
+    saved.only("invert", False, remedy="Give the layer that is not inverted")
+    mean, variance = saved.option("mean", None), saved.option("variance", None)
+    if mean is None:
+        if len(saved.arrays) == 3:
+            saved.arrays = saved.arrays[:2]
+        mean, variance = saved.weights(mean=(features,), variance=(features,))
+    mean, variance = _of_each(saved, mean, features), _of_each(saved, variance, features)
+    scale = 1.0 / np.maximum(np.sqrt(variance), KERAS_EPSILON)
+    return BatchNormalization(saved.name, scale, -mean * scale)
+
+
+KERAS_EPSILON = 1e-7
+"""The least standard deviation that a Normalization divides by."""
+
+
+def _of_each(saved: SavedLayer, value: Any, features: int) -> Weights:
+    """Return one number for each feature, from one for all or a list, nested as Keras saves it."""
+    try:
+        numbers = np.asarray(value, np.float64).reshape(-1)
+    except (TypeError, ValueError):
+        saved.damaged(f"{value!r} is not a number for each feature")
+    if numbers.size not in (1, features) or not np.isfinite(numbers).all():
+        saved.damaged(f"it has {numbers.size} numbers for {features} features")
+    return np.broadcast_to(numbers, (features,)).astype(np.float64)
