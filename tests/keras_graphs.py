@@ -166,6 +166,29 @@ def repeated() -> Any:
     return keras.Model(v, L.RepeatVector(4)(v))
 
 
+def sequential_of_steps() -> Any:
+    x = sequence()
+    inner = [L.Dense(4, activation="relu"), L.Dropout(0.1), L.BatchNormalization(), L.LayerNormalization(), L.Dense(2)]
+    return keras.Model(x, L.GRU(3)(L.TimeDistributed(keras.Sequential([keras.Input((FEATURES,)), *inner]))(x)))
+
+
+def functional_of_steps() -> Any:
+    """A residual in which a model is, beside another one with layers of the same names."""
+    v = vector("v", FEATURES)
+    branch = keras.Sequential([vector("u", FEATURES), L.Dense(FEATURES, name="one"), L.PReLU(), L.Softmax()])
+    y = L.Concatenate()([L.Add()([v, branch(v)]), L.Flatten()(L.Dense(2, name="two")(v))])
+    inner, x = keras.Model(v, L.Dense(3, name="three")(y)), sequence()
+    other = keras.Sequential([keras.Input((FEATURES,)), L.Dense(3, name="one"), L.LayerNormalization()])
+    steps, others = L.TimeDistributed(inner)(x), L.TimeDistributed(other)(x)
+    return keras.Model(x, L.TimeDistributed(L.Dense(2, name="two"))(L.Multiply()([steps, others])))
+
+
+def masked_model_of_steps() -> Any:
+    x = sequence()
+    inner = keras.Sequential([keras.Input((FEATURES,)), L.Dense(3), L.Flatten(), L.LayerNormalization()])
+    return keras.Model(x, L.GRU(3)(L.TimeDistributed(inner)(L.Masking()(L.ReLU(threshold=3.0)(x)))))
+
+
 GRAPHS: dict[str, Callable[[], Any]] = {
     **{f"vectors_{c.__name__.lower()}": (lambda c=c: merged(c())) for c in (L.Add, L.Multiply, L.Average, L.Maximum)},
     "vectors_subtract": lambda: merged(L.Subtract()),
@@ -203,4 +226,7 @@ GRAPHS: dict[str, Callable[[], Any]] = {
     "attention_concat_unscaled": lambda: attention(L.Attention(score_mode="concat", dropout=0.5)),
     "attention_additive": lambda: attention(L.AdditiveAttention()),
     "attention_additive_unscaled": lambda: attention(L.AdditiveAttention(use_scale=False)),
+    "sequential_of_steps": sequential_of_steps,
+    "functional_of_steps": functional_of_steps,
+    "masked_model_of_steps": masked_model_of_steps,
 }

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 import pytest
 
-from keras_files import SavedAs, dense, functional_config, input_layer, lstm, random_arrays, write_h5
+from keras_files import SavedAs, dense, functional_config, input_layer, lstm, random_arrays, sequential_config, write_h5
 from loopwire.errors import LoopwireError, ModelFileError, UnsupportedError
 from loopwire.frontends.keras.model import read_keras
 from loopwire.frontends.reading import Reading
@@ -26,8 +26,8 @@ def refused(error: type[LoopwireError], where: str, problem: str, remedy: str) -
     return pytest.raises(error, match=f"{re.escape(where)}: .*{re.escape(problem)}.*{re.escape(remedy)}")
 
 
-def read(tmp_path: Path, *layers: SavedAs, **options: Any) -> Any:
-    return read_keras(write_h5(tmp_path / "model.h5", [input_layer((5, 3)), *layers], **options), Reading(trust=True))
+def read(tmp_path: Path, *layers: SavedAs, shape: tuple[int, ...] = (5, 3), **options: Any) -> Any:
+    return read_keras(write_h5(tmp_path / "model.h5", [input_layer(shape), *layers], **options), Reading(trust=True))
 
 
 # Files that are not Keras models.
@@ -427,6 +427,38 @@ def test_time_distributed_needs_a_sequence(tmp_path: Path) -> None:
     config = {"name": "x", "layer": {"class_name": "Dense", "config": dense().config}}
     with refused(UnsupportedError, "layer 'x' (TimeDistributed)", "its input has shape (2,)", "It needs a sequence"):
         read(tmp_path, lstm(), SavedAs("TimeDistributed", config))
+
+
+def time_distributed(*layers: SavedAs) -> SavedAs:
+    return SavedAs("TimeDistributed", {"name": "each", "layer": sequential_config(layers)})
+
+
+def test_window_layers_of_steps_that_are_sequences(tmp_path: Path) -> None:
+    inner = {"class_name": "Conv1D", "config": {"name": "c", "filters": 2, "kernel_size": [3]}}
+    problem = "its input has shape (5, 4, 3), so each step of its Conv1D is a sequence"
+    with refused(UnsupportedError, "layer 'x' (TimeDistributed)", problem, "by TimeDistributed(Flatten())"):
+        read(tmp_path, SavedAs("TimeDistributed", {"name": "x", "layer": inner}), shape=(5, 4, 3))
+
+
+def test_models_of_steps_that_are_sequences(tmp_path: Path) -> None:
+    problem = "its input has shape (5, 4, 3), so each step of its Sequential is a sequence"
+    with refused(UnsupportedError, "layer 'each' (TimeDistributed)", problem, "or a ConvLSTM1D"):
+        read(tmp_path, time_distributed(input_layer((4, 3)), dense()), shape=(5, 4, 3))
+
+
+def test_models_of_steps_take_only_stepwise_layers(tmp_path: Path) -> None:
+    layers = (input_layer((3,)), SavedAs("Reshape", {"name": "r", "target_shape": [3, 1, 1]}))
+    with refused(UnsupportedError, "layer 'r'", "Reshape layers are not supported here", "docs/keras.md lists those"):
+        read(tmp_path, time_distributed(*layers))
+
+
+def test_options_of_a_time_distributed_model_are_read(tmp_path: Path) -> None:
+    wrapper = time_distributed(input_layer((3,)), dense())
+    wrapper.config["steps_apart"] = 2
+    with refused(
+        UnsupportedError, "layer 'each' (TimeDistributed)", "option steps_apart=2", "Loopwire does not know this option"
+    ):
+        read(tmp_path, wrapper)
 
 
 def test_model_that_computes_nothing(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from loopwire.errors import UnsupportedError
 from loopwire.frontends.containers import Array
-from loopwire.frontends.keras.saved import KERAS_PACKAGES, SavedModel, json_of, model_of
+from loopwire.frontends.keras.saved import KERAS_PACKAGES, TIME_DISTRIBUTED, SavedModel, json_of, model_of
 
 
 class LiveModel(Protocol):
@@ -52,8 +52,9 @@ def read_live(model: LiveModel) -> SavedModel:
 def _live_arrays(model: LiveModel, path: str = "") -> Iterator[tuple[str, list[Array]]]:
     """Yield each layer's arrays, those of nested models under `model/layer`."""
     for layer in model.layers:
-        if type(layer).__name__ in ("Sequential", "Functional") and layer is not model:
-            yield from _live_arrays(layer, f"{path}{layer.name}/")
+        held = layer.layer if type(layer).__name__ == TIME_DISTRIBUTED else layer
+        if type(held).__name__ in ("Sequential", "Functional") and held is not model:
+            yield from _live_arrays(held, f"{path}{layer.name}/")
         else:
             yield f"{path}{layer.name}", [np.asarray(array) for array in layer.get_weights()]
 

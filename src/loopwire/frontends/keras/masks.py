@@ -151,14 +151,14 @@ class Masks:
         Raises:
             UnsupportedError: Keras would drop the mask of a sequence here.
         """
-        masks = [self.of(inputs[0], given), *map(self.of, inputs[1:])]
+        kind, masks = saved.entry.class_name, [self.of(inputs[0], given), *map(self.of, inputs[1:])]
         if not any(masks) or len(results[0].shape) < 2:
             return
         if isinstance(layer, Merge):
             self._require_alike(saved, masks)
             if all(masks):
                 self._of[results[0]] = frozenset().union(*(mask for mask in masks if mask))
-        elif isinstance(layer, Cell | Attention | MultiHeadAttention) or saved.entry.class_name in PASS:
+        elif layer is None or isinstance(layer, Cell | Attention | MultiHeadAttention) or kind in PASS:
             if masks[0]:
                 self._of[results[0]] = masks[0]
         else:

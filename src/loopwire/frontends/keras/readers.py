@@ -15,9 +15,9 @@ from loopwire.errors import UnsupportedError, nearest
 from loopwire.frontends.keras import attention, normalization, recurrent, windows
 from loopwire.frontends.keras.activations import ACTIVATION_LAYERS, activation, activation_layer, is_glu
 from loopwire.frontends.keras.bidirectional import WRAPPED
-from loopwire.frontends.keras.layer import Reader, SavedLayer
+from loopwire.frontends.keras.layer import Context, Reader, SavedLayer
 from loopwire.frontends.keras.quantised import QUANTISED
-from loopwire.frontends.keras.saved import LayerEntry, layer_entry
+from loopwire.frontends.keras.saved import TIME_DISTRIBUTED, LayerEntry, layer_entry
 from loopwire.frontends.keras.spatial import CONV_LSTM
 from loopwire.frontends.own import own_reader
 from loopwire.layers.activation import Activation
@@ -164,15 +164,27 @@ def _identity(saved: SavedLayer) -> None:
 
 def _time_distributed(saved: SavedLayer) -> Layer | None:
     """The inner layer, under the outer one's name: Loopwire's layers act on each step of a sequence."""
-    entry = layer_entry(saved.where, saved.option("layer"))
+    inner, context = steps_of(saved)
+    return read_layer(SavedLayer(inner, context, saved.arrays), OF_STEPS)
+
+
+def steps_of(saved: SavedLayer) -> tuple[LayerEntry, Context]:
+    """Return what a TimeDistributed is of, under its name, and where that is: it takes one step.
+
+    Raises:
+        UnsupportedError: its input is no sequence of vectors, or it is of a layer that cannot be read.
+    """
+    inner = replace(layer_entry(saved.where, saved.option("layer")), name=saved.name)
     shape = saved.context.input_shape
+    if len(shape) == 3:
+        problem = f"its input has shape {shape}, so each step of its {inner.class_name} is a sequence"
+        remedy = "Make each step a vector in front of it, by TimeDistributed(Flatten()), and take a Dense or an LSTM"
+        raise UnsupportedError(saved.where, problem, f"{remedy}, or a ConvLSTM1D, which takes such steps")
     if len(shape) != 2:
-        raise UnsupportedError(
-            saved.where, f"its input has shape {shape}", "It needs a sequence, of shape (steps, features)"
-        )
-    inner = replace(entry, name=saved.name)
+        remedy = "It needs a sequence, of shape (steps, features)"
+        raise UnsupportedError(saved.where, f"its input has shape {shape}", remedy)
     refuse_by_name(saved.context.source, inner)
-    return read_layer(SavedLayer(inner, replace(saved.context, input_shape=shape[1:]), saved.arrays), OF_STEPS)
+    return inner, replace(saved.context, input_shape=shape[1:])
 
 
 STEPWISE: dict[str, Reader] = {
@@ -203,13 +215,20 @@ STEPWISE: dict[str, Reader] = {
 OF_STEPS: dict[str, Reader] = {**STEPWISE, "PReLU": _prelu, "Flatten": _flat_step}
 """What may stand in a TimeDistributed, in whose place a layer of the whole sequence may do something else."""
 
+MERGES: dict[str, Reader] = {
+    **{layer.__name__: _merge(layer) for layer in (Add, Subtract, Multiply, Average, Maximum, Minimum)},
+    "Concatenate": _concatenate,
+}
+
+MODEL_OF_STEPS: dict[str, Reader] = {**OF_STEPS, **MERGES}
+"""What a model in a TimeDistributed may be of."""
+
 DIRECTIONS: dict[str, Reader] = {**recurrent.RECURRENT, **{name: QUANTISED[name] for name in WRAPPED["QBidirectional"]}}
 """What a layer of two directions may be of."""
 
 READERS: dict[str, Reader] = {
     **recurrent.RECURRENT,
-    **{layer.__name__: _merge(layer) for layer in (Add, Subtract, Multiply, Average, Maximum, Minimum)},
-    "Concatenate": _concatenate,
+    **MERGES,
     "Dot": _dot,
     "RepeatVector": _repeat_vector,
     "Flatten": _flatten,
@@ -234,7 +253,7 @@ READERS: dict[str, Reader] = {
     "AdditiveAttention": attention.additive_attention,
     "MultiHeadAttention": attention.multi_head_attention,
     "SpatialDropout1D": _identity,
-    "TimeDistributed": _time_distributed,
+    TIME_DISTRIBUTED: _time_distributed,
     **STEPWISE,
     **QUANTISED,
 }

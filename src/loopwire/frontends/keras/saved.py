@@ -14,6 +14,7 @@ from loopwire.frontends.containers import Array, damaged
 
 MODELS = ("Functional", "Sequential", "Model")
 """Classes of models, which may be in others."""
+TIME_DISTRIBUTED = "TimeDistributed"
 
 HGQ2_PREFIX = "hgq>"
 """Of its classes' names in `.h5` files."""
@@ -75,6 +76,16 @@ def is_stacked(entry: LayerEntry) -> bool:
     """Say whether a layer is an RNN of several cells."""
     cell = entry.config.get("cell")
     return entry.class_name == "RNN" and isinstance(cell, Mapping) and cell.get("class_name") == "StackedRNNCells"
+
+
+def model_in(entry: LayerEntry) -> LayerEntry | None:
+    """Return the model that a layer is or, by the layer's name, that a TimeDistributed gives one step at a time."""
+    if entry.class_name in MODELS:
+        return entry
+    inner = entry.config.get("layer")
+    if entry.class_name != TIME_DISTRIBUTED or not isinstance(inner, Mapping) or inner.get("class_name") not in MODELS:
+        return None
+    return replace(layer_entry(entry.name, inner), name=entry.name)
 
 
 def model_of(source: str, version: str, class_name: str, raw: Any) -> SavedModel:

@@ -14,7 +14,7 @@ import h5py
 from loopwire.errors import ModelFileError
 from loopwire.frontends.containers import Array, damaged
 from loopwire.frontends.keras.hdf5 import attribute, dataset_in, group_in, load, names_in, text_of
-from loopwire.frontends.keras.saved import MODELS, LayerEntry, SavedModel, is_stacked, layer_entry, nested_model
+from loopwire.frontends.keras.saved import LayerEntry, SavedModel, is_stacked, layer_entry, model_in, nested_model
 from loopwire.sandbox import MAX_ARRAYS
 
 MAX_VARIABLES = 64
@@ -84,7 +84,8 @@ def weights_in(file: h5py.File, source: str) -> SavedWeights:
 
 
 def _members(layers: h5py.Group, source: str, path: str = "") -> Iterator[tuple[str, h5py.Group]]:
-    """Yield the groups of layers by name, those of nested models as `model/layer`."""
+    """Yield the groups of layers by name, those of nested models as `model/layer`, of a TimeDistributed's as
+    `wrapper/layer/layer`."""
     if path.count("/") > MAX_NESTED:
         raise damaged(source, "models are nested in it without end")
     for name in layers:
@@ -92,6 +93,8 @@ def _members(layers: h5py.Group, source: str, path: str = "") -> Iterator[tuple[
         yield f"{path}{name}", member
         if "layers" in member:
             yield from _members(group_in(member, "layers", source), source, f"{path}{name}/")
+        elif "layers" in (held := group_in(member, "layer", source) if "layer" in member else {}):
+            yield from _members(group_in(held, "layers", source), source, f"{path}{name}/layer/")
 
 
 def by_layer(model: SavedModel, weights: SavedWeights, source: str) -> Iterator[tuple[str, Sequence[Any]]]:
@@ -117,9 +120,10 @@ def by_layer(model: SavedModel, weights: SavedWeights, source: str) -> Iterator[
 
 
 def _paths(entry: LayerEntry, prefix: str = "") -> list[str]:
-    """Return the layers of a nested model as `model/layer`, of an ordinary layer none."""
-    layers = entry.config.get("layers")
-    if entry.class_name not in MODELS or not isinstance(layers, list):
+    """Return the layers of the model in a layer as `model/layer`, of an ordinary layer none."""
+    model = model_in(entry)
+    layers = None if model is None else model.config.get("layers")
+    if not isinstance(layers, list):
         return []
     own = f"{prefix}{entry.name}/"
     inner = [layer_entry(entry.name, layer) for layer in layers]
@@ -140,9 +144,9 @@ def _by_class(
         owner = weights.owners.get(f"{place}{group}", entry.name)
         if owner != entry.name:
             raise damaged(source, f"the weights of layer {owner!r} are where {entry.name!r} belongs")
-        if entry.class_name in MODELS:
-            inner = nested_model(model, entry)
-            yield from _by_class(inner, weights, source, f"{place}{group}/", f"{path}{entry.name}/")
+        if (held := model_in(entry)) is not None:
+            inside = f"{place}{group}/" if held is entry else f"{place}{group}/layer/"
+            yield from _by_class(nested_model(model, held), weights, source, inside, f"{path}{entry.name}/")
         else:
             inside = f"{place}{group}/"
             cells = [f"{inside}{cell}" for cell in _stacked_cells(entry)]
