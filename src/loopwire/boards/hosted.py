@@ -6,21 +6,15 @@ from importlib import resources
 from string import Template
 
 from loopwire.boards.identity import Identity
+from loopwire.hdl.library import library_files
 
 BUFFER_BYTES = 4096
 """Of frames on their way to the board: what comes in while an answer waits 13 ms in a USB bridge, at 3 MBd."""
-MODULES = (
-    "loopwire_crc32.sv",
-    "loopwire_frame_buffer.sv",
-    "loopwire_hdlc_receiver.sv",
-    "loopwire_hdlc_sender.sv",
-    "loopwire_host.sv",
-)
 
 
 def hosted_files(identity: Identity) -> dict[str, str]:
     """Return the files that are beside those of the design; the top module is `hosted_module(identity)`."""
-    files = {name: static_text(name) for name in MODULES}
+    files = library_files(["loopwire_host"])
     identity_file, content = f"{identity.name}_identity.hex", identity.to_bytes()
     files[identity_file] = "".join(f"{byte:02x}\n" for byte in content)
     files[f"{hosted_module(identity)}.sv"] = _text(identity, identity_file, len(content))
@@ -30,11 +24,6 @@ def hosted_files(identity: Identity) -> dict[str, str]:
 def hosted_module(identity: Identity) -> str:
     """Return the name of the module that holds design and host."""
     return f"{identity.name}_hosted"
-
-
-def static_text(name: str) -> str:
-    """Return one of the files that are the same in every design."""
-    return resources.files("loopwire.hdl").joinpath(name).read_text()
 
 
 def _text(identity: Identity, identity_file: str, identity_bytes: int) -> str:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loopwire.boards.hosted import BUFFER_BYTES, hosted_files, static_text
+from loopwire.boards.hosted import BUFFER_BYTES, hosted_files
 from loopwire.boards.identity import Identity, identity_of
 from loopwire.boards.registry import find_board
 from loopwire.boards.several_ports import TURNS, Side, one_stream_module
 from loopwire.bounded import read_project_text
+from loopwire.hdl.library import library_files
 from loopwire.knobs import Knobs
 from loopwire.project.folder import MARKER, write_project
 from loopwire.project.written import read_verilog_facts
@@ -73,5 +74,5 @@ def _hosted(project: Path, facts: Mapping[str, Any]) -> tuple[Identity, dict[str
         sides = Side.of(facts["inputs"]), Side.of(facts["outputs"])
         remembers = Knobs(**facts["knobs"]).remembers
         sources[f"{identity.name}.sv"] = one_stream_module(identity.name, facts["top"], *sides, remembers)
-        sources[TURNS] = static_text(TURNS)
+        sources |= library_files([TURNS])
     return identity, sources

@@ -18,7 +18,7 @@ from loopwire.hdl.layout import LINE_LENGTH
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.types import FixedType
 
-TURNS = "loopwire_turns.sv"
+TURNS = "loopwire_turns"
 BYTE = FixedType.parse("ufixed<8,8>")
 
 
@@ -182,7 +182,7 @@ def _turns(name: str, side: Side, moves: str) -> list[str]:
     bits = max(port.beats for port in side.ports).bit_length()
     beats = ", ".join(f"{bits}'d{port.beats}" for port in reversed(side.ports))
     return [
-        f"  loopwire_turns #(.PORTS({len(side.ports)}), .BITS({bits}), .BEATS({{{beats}}})) {name}_turns (",
+        f"  {TURNS} #(.PORTS({len(side.ports)}), .BITS({bits}), .BEATS({{{beats}}})) {name}_turns (",
         f"      .aclk, .aresetn, .moves({moves}), .turn({name}_turn), .last({name}_last)",
         "  );",
     ]

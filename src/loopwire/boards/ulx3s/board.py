@@ -8,11 +8,12 @@ from __future__ import annotations
 from importlib import resources
 from string import Template
 
-from loopwire.boards.hosted import hosted_module, static_text
+from loopwire.boards.hosted import hosted_module
 from loopwire.boards.identity import Identity
 from loopwire.boards.pll import find_pll
 from loopwire.boards.registry import BoardSources
 from loopwire.errors import ConfigError
+from loopwire.hdl.library import library_files
 
 PARTS = {f"ulx3s-{size}f": f"LFE5U-{size}F-6BG381C" for size in (12, 25, 45, 85)}
 OSCILLATOR_MHZ = 25.0
@@ -53,6 +54,6 @@ def sources(identity: Identity, clock_mhz: float, baud: int) -> BoardSources:
     files = {
         f"{top}.sv": text,
         f"{top}.lpf": resources.files(__package__).joinpath("ulx3s.lpf").read_text(),
-        **{name: static_text(name) for name in ("loopwire_uart_rx.sv", "loopwire_uart_tx.sv")},
+        **library_files(["loopwire_uart_rx", "loopwire_uart_tx"]),
     }
     return BoardSources(top, files, pll.output_mhz)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from loopwire.hdl.library import LibraryModules
 from loopwire.schedule.plan import Plan
 from loopwire.targets.verilog.port_signals import Ports
 from loopwire.targets.verilog.streams import Stream, declared, join, part_bits, queue, split
@@ -17,9 +18,10 @@ MOST_SIGNALS = 6
 class Copies:
     """Writes the engines that are in each copy, with what hands them the steps of beats and gathers their results."""
 
-    def __init__(self, plan: Plan, ports: Ports) -> None:
+    def __init__(self, plan: Plan, ports: Ports, library: LibraryModules) -> None:
         self._plan = plan
         self._ports = ports
+        self._library = library
         timing = plan.timing
         self._at_once = [pace.vectors_per_beat for pace in timing.inputs]
         self._crossing = next((channel for channel in timing.channels if timing.crosses(channel)), None)
@@ -30,10 +32,10 @@ class Copies:
         steps = []
         for port, stream, at_once in zip(self._ports.inputs, taken, self._at_once, strict=True):
             if depth := timing.input_queue(port.index):
-                stream, more = queue(stream, depth, at_once, port.inside("kept"))
+                stream, more = queue(stream, depth, at_once, port.inside("kept"), self._library)
                 lines += more
             if at_once > 1:
-                stream, more = split(stream, at_once, port.inside("step"))
+                stream, more = split(stream, at_once, port.inside("step"), self._library)
                 lines += more
             steps.append(stream)
         wiring.inputs(steps)
@@ -44,10 +46,10 @@ class Copies:
                 continue
             stream, at_once = wiring.streams[timing.to_output(port.index)], port.format.vectors_per_beat
             if at_once > 1:
-                stream, more = join(stream, at_once, port.inside("results"))
+                stream, more = join(stream, at_once, port.inside("results"), self._library)
                 lines += more
             if depth := timing.output_queue(port.index):
-                stream, more = queue(stream, depth, at_once, port.inside("waiting"))
+                stream, more = queue(stream, depth, at_once, port.inside("waiting"), self._library)
                 lines += more
             given[port.index] = stream
         return given
@@ -61,7 +63,7 @@ class Copies:
             name: of the module.
             modules: names of the engines' modules.
         """
-        plan, wiring = self._plan, Wiring(self._plan, modules)
+        plan, wiring = self._plan, Wiring(self._plan, modules, self._library)
         sources, results = self._sources(), self._results()
         given = self.core(wiring, sources)
         made = [wiring.streams[self._crossing]] if self._crossing is not None else list(given.values())
@@ -125,7 +127,7 @@ class Copies:
         ends = ["copy"] if len(results) == 1 else [f"copy_{port.name}" for port in self._ports.outputs]
         merges = ["merged"] if len(results) == 1 else [port.inside("merged") for port in self._ports.outputs]
         made: list[Stream] = []
-        lines = wiring.lines
+        lines, library = wiring.lines, self._library
         for (result, at_once, _), merge in zip(results, merges, strict=True):
             bits = part_bits(at_once) if result.parts else 0
             stream, more = declared(merge, result.count, result.width, result.signed, bits)
@@ -142,7 +144,7 @@ class Copies:
             lines.append(f"  logic [COPIES-1:0][{width - 1}:0] {name}_result;")
         for port, name, stream in zip(inputs, dealt, taken, strict=True):
             lines += [
-                f"  loopwire_distributor #(.COPIES(COPIES)) {port.inside('distributor')} (",
+                f"  {library.module('loopwire_distributor')} #(.COPIES(COPIES)) {port.inside('distributor')} (",
                 f"      .aclk, .aresetn, .s_valid({stream.valid}), .s_ready({stream.ready}), .s_last({stream.last}),",
                 f"      .m_valid({name}_valid), .m_ready({name}_ready)",
                 "  );",
@@ -152,8 +154,9 @@ class Copies:
         lines += ["    );", "  end"]
         for (result, _, _), stream, name, merge, width in zip(results, made, ends, merges, widths, strict=True):
             joined = f"{{{stream.parts}, {stream.data}}}" if result.parts else stream.data
+            merger, instance = library.module("loopwire_merger"), f"{merge.removesuffix('merged')}merger"
             lines += [
-                f"  loopwire_merger #(.COPIES(COPIES), .BITS({width})) {merge.removesuffix('merged')}merger (",
+                f"  {merger} #(.COPIES(COPIES), .BITS({width})) {instance} (",
                 f"      .aclk, .aresetn, .s_data({name}_result), .s_valid({name}_valid), .s_ready({name}_ready), "
                 f".s_last({name}_last),",
                 f"      {stream.ports('m', joined)}",

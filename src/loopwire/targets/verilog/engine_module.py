@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from loopwire.datapath.ops import Signal
 from loopwire.datapath.sharing import Sharing
+from loopwire.hdl.library import LibraryModules
 from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.targets.verilog.layer_module import INSTANCE, LayerModule, array
 from loopwire.text.identifiers import Identifier
@@ -105,6 +106,7 @@ def engine_module(
     names: Mapping[str, Identifier],
     ports: Mapping[Signal, Identifier],
     fresh: Fresh,
+    library: LibraryModules,
 ) -> str:
     """Return the module's text.
 
@@ -116,6 +118,7 @@ def engine_module(
         names: name of each layer's module.
         ports: name of each signal between them.
         fresh: where the bit comes from and goes to that starts a sequence afresh.
+        library: where modules come from that are the same in every design.
     """
     x, y, sharing = pipeline.datapath.x, pipeline.datapath.output, pipeline.datapath.sharing
     depth = pipeline.depth
@@ -154,8 +157,8 @@ def engine_module(
         *(f"  logic {array(signal)} {ports[signal]};" for module in modules for signal in module.outputs),
         "  logic ticket_returned;",
         "",
-        *_feeder(timing, controls.stretches[0], bits, x, ports[x], pipeline.input_stage, issued, fresh),
-        *([] if sharing.is_parallel else _sequencers(sharing, controls, bits)),
+        *_feeder(timing, controls.stretches[0], bits, x, ports[x], pipeline.input_stage, issued, fresh, library),
+        *([] if sharing.is_parallel else _sequencers(sharing, controls, bits, library)),
         *(["  always_ff @(posedge aclk) begin", *registers, "  end", ""] if registers else []),
     ]
     for module in modules:
@@ -175,7 +178,7 @@ def engine_module(
             begins = "step_starts_fresh"
         given, taken = f"{{{begins}, {given}}}", "{m_fresh, m_data}"
     lines += [
-        "  loopwire_collector #(",
+        f"  {library.module('loopwire_collector')} #(",
         f"      .TICKETS({timing.tickets}), .BEATS({timing.steps if timing.per_step else 1}),",
         f"      .Y_BITS({y.bits + fresh.handed_on}), .BLOCK_RAM(1'b{int(timing.results_in_block_ram)})",
         "  ) collector (",
@@ -211,6 +214,7 @@ def _feeder(
     x_stage: int,
     prefix: str,
     fresh: Fresh,
+    library: LibraryModules,
 ) -> list[str]:
     """Write the feeder, whose controls are those of stage 0, or get `prefix` and go to the sequencer."""
     loose = [control for control in FROM_FEEDER if prefix or control not in controls]
@@ -220,7 +224,7 @@ def _feeder(
     return [
         *(f"  logic {_bus(bits[control])}{prefix}{control};" for control in loose),
         *([f"  wire unused_steps = &{{1'b0, {', '.join(unread)}}};"] if unread else []),
-        "  loopwire_feeder #(",
+        f"  {library.module('loopwire_feeder')} #(",
         f"      .STEPS({timing.steps}), .RING({timing.round_cycles}), "
         f".SLOTS({timing.slots}), .SPACING({timing.spacing}),",
         f"      .TICKETS({timing.tickets}), .REVERSE(1'b{int(timing.reverse)}), .WAITS(1'b{int(timing.waits)}),",
@@ -240,18 +244,18 @@ def _feeder_port(control: str) -> str:
     return control if control.startswith("step_") else f"step_{control}"
 
 
-def _sequencers(sharing: Sharing, controls: _Controls, bits: Mapping[str, int]) -> list[str]:
+def _sequencers(sharing: Sharing, controls: _Controls, bits: Mapping[str, int], library: LibraryModules) -> list[str]:
     """Write the sequencers, the first of which the feeder starts, each other one the one before it."""
     first = controls.stretches[0]
     given = {control: f"issued_{control}" for control in first}
-    lines = _sequencer("sequencer", sharing, first, bits, "issued_step_valid", given)
+    lines = _sequencer("sequencer", sharing, first, bits, "issued_step_valid", given, library)
     for before, stretch in pairwise(controls.stretches):
         valid, word = before["step_valid"], before["word"]
         start = stretch["step_valid"].first
         count = f"{word.bits}'d{start - word.first}"
         names = {control: before[control].name for control in stretch if control in before}
         begins = f"{valid.name} && {word.name} == {count}"
-        lines += _sequencer(f"sequencer_{start}", sharing, stretch, bits, begins, names)
+        lines += _sequencer(f"sequencer_{start}", sharing, stretch, bits, begins, names, library)
     return lines
 
 
@@ -262,6 +266,7 @@ def _sequencer(
     bits: Mapping[str, int],
     start: str,
     given: Mapping[str, str],
+    library: LibraryModules,
 ) -> list[str]:
     """Write one sequencer, which drives the first stage of `controls` and repeats what is `given` of a step."""
     carried = [control for control in FROM_FEEDER if control in controls and control != "step_valid"]
@@ -270,7 +275,7 @@ def _sequencer(
     return [
         *(f"  logic {_bus(bits[control])}{wire};" for control, wire in unread.items()),
         *([f"  wire unused_{name} = &{{1'b0, {', '.join(unread.values())}}};"] if unread else []),
-        "  loopwire_sequencer #(",
+        f"  {library.module('loopwire_sequencer')} #(",
         f"      .CHUNKS({sharing.chunks}), .PASSES({sharing.passes}), .BITS({sum(bits[c] for c in carried)})",
         f"  ) {name} (",
         f"      .aclk, .aresetn, .start({start}),",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 
 from loopwire.area.engine_area import EngineArea, areas
 from loopwire.cmvm import tree_text as shift_add_text
@@ -13,6 +11,7 @@ from loopwire.cmvm.adder_tree import StagedTree
 from loopwire.devices import Device
 from loopwire.hdl.axi_stream import BeatFormat, Sideband, StreamPort
 from loopwire.hdl.expressions import hex_file
+from loopwire.hdl.library import LibraryModules
 from loopwire.hdl.module_port import ModulePort
 from loopwire.hdl.names import reserved_words
 from loopwire.ir.graph import Graph
@@ -32,9 +31,6 @@ from loopwire.targets.verilog.top_module import top_module
 from loopwire.text.identifiers import Identifier, LayerNames, Names, words_of
 from loopwire.text.names import FileName
 from loopwire.timing.pipeline import Pipeline
-
-LIBRARY_MODULE = re.compile(r"^ *(loopwire_[a-z]+) #\(", re.MULTILINE)
-"""An instance of one of the modules that are the same in every design."""
 
 LEAST_TIMEOUT_CYCLES = 100_000
 AROUND = (
@@ -140,6 +136,7 @@ class _Writer:
     device: Device
     wanted_name: str
     files: dict[str, str] = field(default_factory=dict)
+    _library: LibraryModules = field(default_factory=LibraryModules)
     _tables: dict[tuple[TableForm, bool], Identifier] = field(default_factory=dict)
     _layers: dict[Identifier, str] = field(default_factory=dict)
     _layer_names: LayerNames = field(default_factory=LayerNames)
@@ -154,7 +151,8 @@ class _Writer:
     def write(self, plan: Plan, names: PortNames) -> Firmware:
         any_name = Identifier("loopwire_")
         sides = ports(plan, names.inputs, names.outputs)
-        self._begin(top_module(any_name, [any_name] * len(plan.engines), any_name, plan, sides), sides)
+        engines = [any_name] * len(plan.engines)
+        self._begin(top_module(any_name, engines, any_name, plan, sides, LibraryModules()), sides)
         modules = []
         pairs = zip(plan.engines, plan.pipelines, plan.timing.engines, strict=True)
         for index, (engine, pipeline, timing) in enumerate(pairs):
@@ -163,9 +161,9 @@ class _Writer:
             self._write_engine(modules[-1], pipeline, timing, fresh)
         copy = self._names.unique(f"{self.name}_copy")
         if plan.copies > 1:
-            self.files[f"{copy}.sv"] = Copies(plan, sides).module(copy, modules)
-        self.files[f"{self.name}.sv"] = top_module(self.name, modules, copy, plan, sides)
-        self._add_library()
+            self.files[f"{copy}.sv"] = Copies(plan, sides, self._library).module(copy, modules)
+        self.files[f"{self.name}.sv"] = top_module(self.name, modules, copy, plan, sides, self._library)
+        self.files.update(self._library.files())
         short = short_values(plan.graph)
         inputs, outputs = (
             tuple(StreamPort(p.axis, p.format, p.steps, p.steps > 1 and v in short) for p, v in pairs)
@@ -196,11 +194,6 @@ class _Writer:
             ports=module_ports(sides),
         )
 
-    def _add_library(self) -> None:
-        """Add the modules that are the same in every design."""
-        for name in sorted(set(LIBRARY_MODULE.findall("".join(self.files.values())))):
-            self.files[f"{name}.sv"] = resources.files("loopwire.hdl").joinpath(f"{name}.sv").read_text()
-
     def _write_engine(self, name: Identifier, pipeline: Pipeline, timing: EngineTiming, fresh: Fresh) -> None:
         modules = layer_modules(pipeline, timing.slots)
         layers = self._layer_names
@@ -212,7 +205,8 @@ class _Writer:
             bits = control_bits(timing, pipeline.datapath.sharing)
             text = layer_module(names[module.layer], module, ports, pipeline, library, bits, timing.slots)
             self.files[f"{names[module.layer]}.sv"] = text
-        self.files[f"{name}.sv"] = engine_module(name, pipeline, timing, modules, names, ports, fresh)
+        text = engine_module(name, pipeline, timing, modules, names, ports, fresh, self._library)
+        self.files[f"{name}.sv"] = text
 
     def table(self, form: TableForm, registered: bool) -> Identifier:
         """Return the name of a table's module, writing it at first use."""
@@ -229,6 +223,9 @@ class _LayerLibrary:
 
     design: _Writer
     layer: Identifier
+
+    def module(self, name: str) -> str:
+        return self.design._library.module(name)
 
     def table(self, form: TableForm, registered: bool) -> Identifier:
         return self.design.table(form, registered)

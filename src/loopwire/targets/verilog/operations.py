@@ -120,11 +120,11 @@ def statements(
         case dp.ShiftAdd():
             return tree_statements(kind.tree, operation, placement, result, text, library)
         case dp.Products():
-            return matrix_statements(kind, operation, result, text, registered)
+            return matrix_statements(kind, operation, result, text, registered, library)
         case dp.Multiply(in_luts=True):
             indices = ("0" if v.count == 1 else "k" for v in operation.operands)
             factors = [f"{text(v)}[{index}]" for v, index in zip(operation.operands, indices, strict=True)]
-            instance = lut_product(operation, factors, result, kind.added)
+            instance = lut_product(operation, factors, result, kind.added, library)
             return [f"for (genvar k = 0; k < {out.count}; k++) begin : gen_{result}", *instance, "end"]
         case dp.Multiply() | dp.MultiplyAdd():
             declared: list[str] = []

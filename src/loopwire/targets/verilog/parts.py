@@ -17,6 +17,10 @@ from loopwire.text.names import FileName
 class Library(Protocol):
     """Modules and files that operations instantiate, each written once."""
 
+    def module(self, name: str) -> str:
+        """Return the name of a module that is the same in every design."""
+        ...
+
     def table(self, form: TableForm, registered: bool) -> Identifier:
         """Return the name of a table's module, with registers behind its ROMs or without any."""
         ...

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loopwire.hdl.axi_stream import BeatFormat, Sideband
+from loopwire.hdl.library import LibraryModules
 from loopwire.hdl.module_port import CLOCK, RESET, STATUS, Direction, ModulePort
 from loopwire.hdl.names import KEYWORDS, library_words
 from loopwire.schedule.plan import Plan
@@ -124,11 +125,11 @@ def bus(bits: int) -> str:
     return f"[{bits - 1}:0] " if bits else ""
 
 
-def slice_lines(name: str, signals: Signals, source: str, target: str) -> list[str]:
+def slice_lines(name: str, signals: Signals, source: str, target: str, library: LibraryModules) -> list[str]:
     """Write a register slice from the signals `<source>_...` to the signals `<target>_...`."""
     given, taken = (", ".join(f"{side}_{signal}" for signal, _ in signals) for side in (source, target))
     return [
-        f"  loopwire_slice #(.BITS({sum(max(bits, 1) for _, bits in signals)})) {name}_slice (",
+        f"  {library.module('loopwire_slice')} #(.BITS({sum(max(bits, 1) for _, bits in signals)})) {name}_slice (",
         f"      .aclk, .aresetn, .s_data({{{given}}}),",
         f"      .s_valid({source}_tvalid), .s_ready({source}_tready),",
         f"      .m_data({{{taken}}}), .m_valid({target}_tvalid), .m_ready({target}_tready)",
@@ -152,7 +153,7 @@ def depth(plan: Plan) -> int:
     return 1 << (plan.timing.most_sequences - 1).bit_length()
 
 
-def label_lines(plan: Plan, source: Port, target: Port) -> list[str]:
+def label_lines(plan: Plan, source: Port, target: Port, library: LibraryModules) -> list[str]:
     """Write what hands on TUSER and TID of the first input with a result."""
     sideband, given_by, taken_by = plan.sideband, source.side, target.side
     if not sideband.label_bits:
@@ -165,9 +166,9 @@ def label_lines(plan: Plan, source: Port, target: Port) -> list[str]:
     if sideband.id_bits:
         given.append(f"{given_by}_tid")
         taken.append(f"{taken_by}_tid")
-    begins = source.inside("sequence_begins")
+    begins, labels = source.inside("sequence_begins"), library.module("loopwire_labels")
     return [
-        f"  loopwire_labels #(.DEPTH({depth(plan)}), .BITS({sideband.label_bits})) {target.inside('labels')} (",
+        f"  {labels} #(.DEPTH({depth(plan)}), .BITS({sideband.label_bits})) {target.inside('labels')} (",
         f"      .aclk, .aresetn, .begins({begins}), .s_label({{{', '.join(given)}}}),",
         f"      .ends({taken_by}_tvalid && {taken_by}_tready && {taken_by}_tlast), .m_label({{{', '.join(taken)}}})",
         "  );",
@@ -175,13 +176,13 @@ def label_lines(plan: Plan, source: Port, target: Port) -> list[str]:
     ]
 
 
-def hold_lines(plan: Plan, valid: str, ready: str, last: str, target: str) -> list[str]:
+def hold_lines(plan: Plan, valid: str, ready: str, last: str, target: str, library: LibraryModules) -> list[str]:
     """Write what hands on a result: at once, or as late as the slowest."""
     held_cycles = plan.timing.held_cycles
     if not held_cycles:
         return [f"  assign {target}_tvalid = {valid};", f"  assign {ready} = {target}_tready;"]
     return [
-        f"  loopwire_hold #(.LATENCY({held_cycles}), .DEPTH({depth(plan)})) hold (",
+        f"  {library.module('loopwire_hold')} #(.LATENCY({held_cycles}), .DEPTH({depth(plan)})) hold (",
         "      .aclk, .aresetn, .begins(sequence_begins),",
         f"      .s_valid({valid}), .s_ready({ready}), .s_last({last}),",
         f"      .m_valid({target}_tvalid), .m_ready({target}_tready)",

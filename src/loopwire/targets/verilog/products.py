@@ -45,7 +45,9 @@ def tree_statements(
     return lines
 
 
-def matrix_statements(kind: Products, operation: Operation, result: str, text: Text, registered: bool) -> list[str]:
+def matrix_statements(
+    kind: Products, operation: Operation, result: str, text: Text, registered: bool, library: Library
+) -> list[str]:
     """Multiply all elements of a matrix with those of a vector: the last rows in look-up tables.
 
     With `registered` registers are behind the products, all of which DSP blocks make.
@@ -59,7 +61,7 @@ def matrix_statements(kind: Products, operation: Operation, result: str, text: T
         part = f"{result}_in_luts" if in_dsps else result
         weight = f"{text(matrix)}[{f'k + {in_dsps}' if in_dsps else 'k'}]"
         factors = (weight, f"{text(x)}[{'0' if n == 1 else f'k % {n}'}]")
-        instance = lut_product(operation, factors, part, 0)
+        instance = lut_product(operation, factors, part, 0, library)
         lines += [f"for (genvar k = 0; k < {in_luts}; k++) begin : gen_{part}", *instance, "end"]
         parts.append((part, in_luts))
     if in_dsps:
@@ -77,12 +79,12 @@ def matrix_statements(kind: Products, operation: Operation, result: str, text: T
     return [*declared, *lines, f"assign {result} = {{{', '.join(part for part, _ in parts)}}};"]
 
 
-def lut_product(operation: Operation, factors: Sequence[str], result: str, added: int) -> list[str]:
+def lut_product(operation: Operation, factors: Sequence[str], result: str, added: int, library: Library) -> list[str]:
     """Instantiate a product of look-up tables, element k of a result."""
     (a, b), width = operation.operands, operation.result.width
     widths = f".A_WIDTH({a.width}), .B_WIDTH({b.width}), .A_SIGNED({int(a.signed)}), .B_SIGNED({int(b.signed)})"
     return [
-        f"  loopwire_product #({widths}, .Y_WIDTH({width}), .ADDED({added})) {result}_product (",
+        f"  {library.module('loopwire_product')} #({widths}, .Y_WIDTH({width}), .ADDED({added})) {result}_product (",
         f"      .a({factors[0]}), .b({factors[1]}), .y({result}[k]));",
     ]
 

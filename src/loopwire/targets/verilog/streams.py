@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from loopwire.hdl.expressions import resized
 from loopwire.hdl.layout import LINE_LENGTH
+from loopwire.hdl.library import LibraryModules
 from loopwire.targets.verilog.layer_module import INSTANCE
 from loopwire.text.identifiers import Identifier
 
@@ -58,13 +59,13 @@ def part_bits(parts: int) -> int:
     return parts.bit_length()
 
 
-def split(source: Stream, parts: int, name: str) -> tuple[Stream, list[str]]:
+def split(source: Stream, parts: int, name: str, library: LibraryModules) -> tuple[Stream, list[str]]:
     """Hand on the parts of each transfer one after another."""
     result, lines = declared(name, source.count // parts, source.width, source.signed)
     held = source.parts or f"{part_bits(parts)}'d{parts}"
     return replace(result, fresh=source.fresh), [
         *lines,
-        f"  loopwire_split #(.PARTS({parts}), .BITS({result.bits})) {name}_split (",
+        f"  {library.module('loopwire_split')} #(.PARTS({parts}), .BITS({result.bits})) {name}_split (",
         f"      .aclk, .aresetn, .s_parts({held}),",
         f"      {source.ports('s')},",
         f"      {result.ports('m')}",
@@ -73,12 +74,12 @@ def split(source: Stream, parts: int, name: str) -> tuple[Stream, list[str]]:
     ]
 
 
-def join(source: Stream, parts: int, name: str) -> tuple[Stream, list[str]]:
+def join(source: Stream, parts: int, name: str, library: LibraryModules) -> tuple[Stream, list[str]]:
     """Gather transfers to wider ones of so many."""
     result, lines = declared(name, source.count * parts, source.width, source.signed, part_bits(parts))
     return result, [
         *lines,
-        f"  loopwire_join #(.PARTS({parts}), .BITS({source.bits})) {name}_join (",
+        f"  {library.module('loopwire_join')} #(.PARTS({parts}), .BITS({source.bits})) {name}_join (",
         f"      .aclk, .aresetn, .m_parts({result.parts}),",
         f"      {source.ports('s')},",
         f"      {result.ports('m')}",
@@ -99,7 +100,7 @@ def fresh_of_first(source: Stream, result: Stream, parts: int, name: str) -> tup
     ]
 
 
-def queue(source: Stream, depth: int, parts: int, name: str) -> tuple[Stream, list[str]]:
+def queue(source: Stream, depth: int, parts: int, name: str, library: LibraryModules) -> tuple[Stream, list[str]]:
     """Keep up to `depth` transfers of up to a given number of parts."""
     result, lines = declared(name, source.count, source.width, source.signed, part_bits(parts))
     result, more = _with_fresh(source, result, name)
@@ -112,7 +113,7 @@ def queue(source: Stream, depth: int, parts: int, name: str) -> tuple[Stream, li
     )
     return result, [
         *lines,
-        f"  loopwire_queue #(.DEPTH({depth}), .BITS({bits})) {name}_queue (",
+        f"  {library.module('loopwire_queue')} #(.DEPTH({depth}), .BITS({bits})) {name}_queue (",
         f"      .aclk, .aresetn, .s_data({given}),",
         f"      .s_valid({source.valid}), .s_ready({source.ready}),",
         f"      .m_data({taken}), .m_valid({result.valid}), .m_ready({result.ready})",
@@ -129,7 +130,7 @@ def _with_fresh(source: Stream, result: Stream, name: str) -> tuple[Stream, list
     return result, [f"  logic {result.fresh};"]
 
 
-def register_slice(source: Stream, name: str) -> tuple[Stream, list[str]]:
+def register_slice(source: Stream, name: str, library: LibraryModules) -> tuple[Stream, list[str]]:
     """Register all signals of a stream between two engines."""
     result, lines = declared(name, source.count, source.width, source.signed)
     result, more = _with_fresh(source, result, name)
@@ -139,7 +140,7 @@ def register_slice(source: Stream, name: str) -> tuple[Stream, list[str]]:
     given, taken = (", ".join(pair[end] for pair in pairs) for end in (0, 1))
     return result, [
         *lines,
-        f"  loopwire_slice #(.BITS({source.bits + len(pairs) - 1})) {name}_slice (",
+        f"  {library.module('loopwire_slice')} #(.BITS({source.bits + len(pairs) - 1})) {name}_slice (",
         f"      .aclk, .aresetn, .s_data({{{given}}}),",
         f"      .s_valid({source.valid}), .s_ready({source.ready}),",
         f"      .m_data({{{taken}}}), .m_valid({result.valid}), .m_ready({result.ready})",

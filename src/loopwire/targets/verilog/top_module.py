@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from loopwire.hdl.axi_stream import BeatFormat
 from loopwire.hdl.expressions import resized
+from loopwire.hdl.library import LibraryModules
 from loopwire.hdl.module_port import CLOCK, RESET, STATUS
 from loopwire.hdl.module_port import declarations as port_lines
 from loopwire.schedule.plan import Plan
@@ -34,7 +35,14 @@ WINDOW = (
 )
 
 
-def top_module(name: Identifier, modules: Sequence[Identifier], copy: Identifier, plan: Plan, ports: Ports) -> str:
+def top_module(
+    name: Identifier,
+    modules: Sequence[Identifier],
+    copy: Identifier,
+    plan: Plan,
+    ports: Ports,
+    library: LibraryModules,
+) -> str:
     """Return the module's text.
 
     Args:
@@ -43,11 +51,12 @@ def top_module(name: Identifier, modules: Sequence[Identifier], copy: Identifier
         copy: name of a copy's module; not used where there is a single one.
         plan: the engines.
         ports: inputs and outputs.
+        library: where modules come from that are the same in every design.
     """
-    wiring, copies = Wiring(plan, modules), Copies(plan, ports)
+    wiring, copies = Wiring(plan, modules, library), Copies(plan, ports, library)
     taken = []
     for port in ports.inputs:
-        stream, lines = _input(plan, port)
+        stream, lines = _input(plan, port, library)
         wiring.lines += lines
         taken.append(stream)
     if len(ports.inputs) > 1:
@@ -57,7 +66,8 @@ def top_module(name: Identifier, modules: Sequence[Identifier], copy: Identifier
     given = copies.core(wiring, taken) if plan.copies == 1 else copies.instances(wiring, copy, taken)
     wiring.engines(range(plan.copied, len(modules)))
     for port in ports.outputs:
-        wiring.lines += _output(plan, ports.inputs[0], port, given.get(port.index) or _end(plan, wiring, port))
+        end = given.get(port.index) or _end(plan, wiring, port)
+        wiring.lines += _output(plan, ports.inputs[0], port, end, library)
     return "\n".join([*_header(name, plan, ports), *wiring.lines, f"endmodule : {name}", ""])
 
 
@@ -129,27 +139,30 @@ def _window(plan: Plan, port: Port) -> list[str]:
     return [line.format(steps=plan.input_steps[port.index], channels=plan.window_channels) for line in WINDOW]
 
 
-def _input(plan: Plan, port: Port) -> tuple[Stream, list[str]]:
+def _input(plan: Plan, port: Port, library: LibraryModules) -> tuple[Stream, list[str]]:
     """Write what turns an input's beats into steps, or, where a beat holds several, into beats without padding."""
     lines = []
     if port.registered:
-        lines = [*declarations(port), *slice_lines(port.inside("input"), port.signals, port.axis, port.side)]
-    stream, more = _framed(plan, port)
+        lines = declarations(port)
+        lines += slice_lines(port.inside("input"), port.signals, port.axis, port.side, library)
+    stream, more = _framed(plan, port, library)
     lines += more
     if port.format.beats_per_vector > 1:
-        stream, more = _joined(port, stream)
+        stream, more = _joined(port, stream, library)
         lines += more
     if plan.slides(port.index):
         assert plan.window_channels is not None
-        stream, more = _windowed(port, plan.input_steps[port.index], plan.window_channels, stream)
+        stream, more = _windowed(port, plan.input_steps[port.index], plan.window_channels, stream, library)
         lines += more
     return stream, lines
 
 
-def _windowed(port: Port, steps: int, channels: int, sample: Stream) -> tuple[Stream, list[str]]:
+def _windowed(
+    port: Port, steps: int, channels: int, sample: Stream, library: LibraryModules
+) -> tuple[Stream, list[str]]:
     """Write what makes of each sample the window that it ends."""
     window, lines = declared(port.inside("window"), steps * sample.count, sample.width, sample.signed)
-    head = f"loopwire_window #(.STEPS({steps}), .CHANNELS({channels}), .BITS({sample.bits}))"
+    head = f"{library.module('loopwire_window')} #(.STEPS({steps}), .CHANNELS({channels}), .BITS({sample.bits}))"
     return replace(window, parts=f"{part_bits(steps)}'d{steps}"), [
         *lines,
         f"  {head} {port.inside('sliding_window')} (",
@@ -161,7 +174,7 @@ def _windowed(port: Port, steps: int, channels: int, sample: Stream) -> tuple[St
     ]
 
 
-def _framed(plan: Plan, port: Port) -> tuple[Stream, list[str]]:
+def _framed(plan: Plan, port: Port, library: LibraryModules) -> tuple[Stream, list[str]]:
     """Write what finds the end of a sequence and how many steps each beat holds, and tells of broken framing."""
     beats, side = port.format, port.side
     per_beat, parts, bits = beats.vectors_per_beat, beats.beats_per_vector, part_bits(beats.vectors_per_beat)
@@ -190,7 +203,8 @@ def _framed(plan: Plan, port: Port) -> tuple[Stream, list[str]]:
     checked = f", .CHANNELS({sideband.channels}), .ID_BITS({sideband.id_bits})" if sideband.channels > 1 else ""
     number = f"{side}_tid" if sideband.channels > 1 else "1'b0"
     strict = ", .STRICT(1'b1)" * sideband.strict
-    head = f"loopwire_framer #(.STEPS({port.steps}), .PER_BEAT({per_beat}), .PARTS({parts}){strict}{checked})"
+    framer = library.module("loopwire_framer")
+    head = f"{framer} #(.STEPS({port.steps}), .PER_BEAT({per_beat}), .PARTS({parts}){strict}{checked})"
     return replace(stream, parts=stream.parts if per_beat > 1 else ""), [
         *lines,
         f"  {head} {port.inside('framer')} (",
@@ -203,11 +217,11 @@ def _framed(plan: Plan, port: Port) -> tuple[Stream, list[str]]:
     ]
 
 
-def _joined(port: Port, beat: Stream) -> tuple[Stream, list[str]]:
+def _joined(port: Port, beat: Stream, library: LibraryModules) -> tuple[Stream, list[str]]:
     """Write what gathers the beats of a step."""
     count, parts, name = port.format.count, port.format.beats_per_vector, port.inside("step")
     part = replace(beat, last=port.inside("beat_padding"))
-    step, lines = join(part, parts, name)
+    step, lines = join(part, parts, name, library)
     surplus = [f"{step.data}[{step.count - 1}:{count}]"] if step.count > count else []
     lines += _unused(name, [step.parts, step.last, *surplus])
     step, more = fresh_of_first(part, step, parts, port.inside(""))
@@ -218,7 +232,7 @@ def _unused(name: str, signals: Sequence[str]) -> list[str]:
     return [*([f"  wire unused_{name} = &{{1'b0, {', '.join(signals)}}};"] if signals else []), ""]
 
 
-def _output(plan: Plan, labelled: Port, port: Port, stream: Stream) -> list[str]:
+def _output(plan: Plan, labelled: Port, port: Port, stream: Stream, library: LibraryModules) -> list[str]:
     """Write what lays results into the lanes of an output; labels come with `labelled`."""
     beats, side = port.format, port.side
     lines = declarations(port) if port.registered else []
@@ -232,7 +246,7 @@ def _output(plan: Plan, labelled: Port, port: Port, stream: Stream) -> list[str]
             f"  assign {stream.ready} = {padded.ready};",
             f"  assign {padded.last} = {stream.last};",
         ]
-        stream, more = split(padded, beats.beats_per_vector, port.inside("part"))
+        stream, more = split(padded, beats.beats_per_vector, port.inside("part"), library)
         lines += more
     lane = resized(f"{stream.data}[k]", stream.width, stream.signed, beats.lane_bits)
     target = f"{side}_tdata[k * {beats.lane_bits} +: {beats.lane_bits}]"
@@ -245,9 +259,9 @@ def _output(plan: Plan, labelled: Port, port: Port, stream: Stream) -> list[str]
     return [
         *lines,
         f"  assign {side}_tlast = {stream.last};",
-        *hold_lines(plan, stream.valid, stream.ready, stream.last, side),
-        *label_lines(plan, labelled, port),
-        *(slice_lines(port.inside("output"), port.signals, side, port.axis) if port.registered else []),
+        *hold_lines(plan, stream.valid, stream.ready, stream.last, side, library),
+        *label_lines(plan, labelled, port, library),
+        *(slice_lines(port.inside("output"), port.signals, side, port.axis, library) if port.registered else []),
     ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from loopwire.hdl.expressions import resized
+from loopwire.hdl.library import LibraryModules
 from loopwire.schedule.network import Source
 from loopwire.schedule.network_timing import Channel
 from loopwire.schedule.plan import Plan
@@ -17,11 +18,12 @@ from loopwire.text.identifiers import Identifier
 class Wiring:
     """Writes engines and what joins them, into `lines`; `streams` are what each channel brings its reader."""
 
-    def __init__(self, plan: Plan, modules: Sequence[Identifier]) -> None:
+    def __init__(self, plan: Plan, modules: Sequence[Identifier], library: LibraryModules) -> None:
         self.lines: list[str] = []
         self.streams: dict[Channel, Stream] = {}
         self._plan = plan
         self._modules = modules
+        self._library = library
         self._numbers = {channel: number for number, channel in enumerate(plan.timing.channels)}
 
     def inputs(self, streams: Iterable[Stream]) -> None:
@@ -53,6 +55,7 @@ class Wiring:
     def _channel(self, channel: Channel, source: Stream, valid: str, ready: str) -> Stream:
         """Write one channel up to its reader; `ready` is to be driven."""
         name, feed, (given, taken) = self._name(channel), channel.feed, self._plan.wires(channel)
+        library = self._library
         source = replace(source, fresh=source.fresh if self._plan.carries_fresh(channel) else "")
         if self._plan.is_direct(channel):
             return source
@@ -85,16 +88,17 @@ class Wiring:
                 f"  assign {result.last} = {source.last};",
             ]
         if channel.registered:
-            result, more = register_slice(result, f"{name}_in")
+            result, more = register_slice(result, f"{name}_in", library)
             lines += more
         if feed.reshaping is not None:
-            result, more = reshaped(result, feed.reshaping, name)
+            result, more = reshaped(result, feed.reshaping, name, library)
             lines += more
         if feed.reverse:
             turned, more = declared(f"{name}_turned", result.count, result.width, result.signed)
+            reverse = library.module("loopwire_reverse")
             lines += [
                 *more,
-                f"  loopwire_reverse #(.STEPS({channel.beats}), .BITS({result.bits})) {name}_reverse (",
+                f"  {reverse} #(.STEPS({channel.beats}), .BITS({result.bits})) {name}_reverse (",
                 "      .aclk, .aresetn,",
                 f"      {result.ports('s')},",
                 f"      {turned.ports('m')}",
@@ -102,7 +106,7 @@ class Wiring:
             ]
             result = turned
         if channel.depth:
-            kept, more = queue(replace(result, parts="1'b1"), channel.depth, 1, f"{name}_kept")
+            kept, more = queue(replace(result, parts="1'b1"), channel.depth, 1, f"{name}_kept", library)
             lines += [*more[:-1], f"  wire unused_{name} = &{{1'b0, {kept.parts}}};", ""]
             result = replace(kept, parts="")
         self.lines += [*lines, ""]
@@ -117,7 +121,7 @@ class Wiring:
         if plan.timing.meets(index):
             source = self._meeting(index, channels)
         elif channels[0].registered and plan.is_direct(channels[0]):
-            source, more = register_slice(source, f"{module}_in")
+            source, more = register_slice(source, f"{module}_in", self._library)
             self.lines += more
         given, taken = (x.count, x.width), (y.count, y.width, y.signed)
         result, lines = engine(module, source, given, taken, plan.hands_on_fresh(index))
@@ -128,6 +132,7 @@ class Wiring:
         module, streams, count = self._modules[index], [self.streams[c] for c in channels], len(channels)
         x, length = self._plan.pipelines[index].datapath.x, self._plan.engines[index].length
         met, lines = declared(f"{module}_met", x.count, x.width, x.signed)
+        meet = self._library.module("loopwire_meet")
         held = "".join("1" if channel.feed.held else "0" for channel in reversed(channels))
 
         def joined(what: Sequence[str]) -> str:
@@ -136,7 +141,7 @@ class Wiring:
         self.lines += [
             *lines,
             f"  assign {met.data} = {joined([stream.data for stream in streams])};",
-            f"  loopwire_meet #(.STREAMS({count}), .HELD({count}'b{held}), .STEPS({length})) {module}_meet (",
+            f"  {meet} #(.STREAMS({count}), .HELD({count}'b{held}), .STEPS({length})) {module}_meet (",
             f"      .aclk, .aresetn, .s_valid({joined([stream.valid for stream in streams])}),",
             f"      .s_ready({joined([stream.ready for stream in streams])}),",
             f"      .s_last({joined([stream.last for stream in streams])}),",
