@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from loopwire.cli import main
-from loopwire.cli.retime import ROUNDS, Compilation, commands_of, retimed
+from loopwire.cli.retime import ROUNDS, Compilation, compilation_of, retimed
+from loopwire.cli.route import route_command
 from loopwire.devices import find_part
 from loopwire.errors import ConfigError
 from loopwire.implementation import Routed
@@ -20,12 +23,19 @@ MODEL = Path(__file__).parents[1] / "examples" / "jets" / "jet_lstm20.keras"
 ARGUMENTS = (MODEL, "--simulate", 0, "--part", "xcvu13p", "--multipliers", "dsp")
 
 
+@pytest.fixture(autouse=True)
+def _in_route() -> Iterator[None]:
+    """Be within the command, which notes what an interrupt would leave."""
+    with click.Context(route_command):
+        yield
+
+
 @pytest.fixture(scope="module")
 def compilation(tmp_path_factory: pytest.TempPathFactory) -> Compilation:
     folder = tmp_path_factory.mktemp("retime") / "jets"
     result = CliRunner().invoke(main, [*map(str, ("compile", *ARGUMENTS)), "--out", str(folder)])
     assert result.exit_code == 0, result.output
-    return commands_of(folder)
+    return compilation_of(folder)
 
 
 def missed_by(excess_ns: float) -> Routed:
@@ -40,7 +50,9 @@ def facts(folder: Path) -> dict[str, object]:
 
 
 def test_a_report_tells_how_its_project_was_compiled(compilation: Compilation) -> None:
-    assert sorted(compilation.arguments) == sorted((*map(str, ARGUMENTS), "--out", str(compilation.project)))
+    given = {name: value for name, value in compilation.options.items() if value is not None and value is not False}
+    model = {"model_path": MODEL, "sequences": 0, "part": "xcvu13p", "multipliers": "dsp", "out": compilation.project}
+    assert given == model
     assert (compilation.clock_period_ns, compilation.delay_factor) == (5.0, 1.0)
 
 
@@ -80,12 +92,22 @@ def test_delays_too_long_for_an_operation_end_it(compilation: Compilation, capsy
     assert told.endswith(f"The clock is missed after 1 rounds. The fastest is in {compilation.project}\n")
 
 
-def test_a_project_that_no_command_wrote(compilation: Compilation) -> None:
+@pytest.mark.parametrize(
+    ("command", "problem"),
+    [
+        ("", "does not record how it was compiled"),
+        *(
+            (f"loopwire compile model {options}", f"a command that this version does not take: .* model {options}")
+            for options in ("--speed 3", "--copies two", "'")
+        ),
+    ],
+)
+def test_a_project_that_no_command_of_this_version_wrote(command: str, problem: str, compilation: Compilation) -> None:
     before = (compilation.project / "report.json").read_text()
-    after = json.dumps({**json.loads(before), "command": ""})
+    after = json.dumps({**json.loads(before), "command": command})
     replace_files(compilation.project, {"report.json": after})
-    with pytest.raises(ConfigError, match="does not record how it was compiled"):
-        commands_of(compilation.project)
+    with pytest.raises(ConfigError, match=problem):
+        compilation_of(compilation.project)
     replace_files(compilation.project, {"report.json": before})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,13 +104,25 @@ FITTING_SHARE = "80%"
 )
 @JSON
 @OPEN
-def compile_command(model_path: Path | None, data: Path | None, out: Path | None, **options: Any) -> None:
+def compile_command(**options: Any) -> None:
     """Compile MODEL (Keras, PyTorch .pt2 or ONNX) to verified SystemVerilog or HLS C++."""
     with errors_reported():
-        _compile(model_path, data, out, **options)
+        compile_as(options)
+
+
+def compile_as(options: Mapping[str, Any]) -> None:
+    """Compile a model, write its project and print the report.
+
+    Args:
+        options: what `loopwire compile` was given, by the names of its parameters; None, or False, is not given.
+    """
+    rest = dict(options)
+    files = (rest.pop(name) for name in ("model_path", "data", "out"))
+    _compile(_command(options), *files, **rest)
 
 
 def _compile(
+    command: Sequence[str],
     given_model: Path | None,
     given_data: Path | None,
     given_out: Path | None,
@@ -137,8 +150,8 @@ def _compile(
     with reserved(out), progress_bars(console) as progress:
         design, data = _read(progress, model_path, data_path, config, options["trust"], options["weights"])
         design, chosen = _chosen(progress, design, config)
-        report, evidence = _report(progress, design, data, sequences, is_asked)
-        report = replace(report, command=printable(shlex.join(_command())), **chosen)
+        report, evidence = _report(progress, design, data, sequences, is_asked, command)
+        report = replace(report, command=printable(shlex.join(command)), **chosen)
         with step(progress, "Writing"):
             inputs = None if data is None else data.inputs
             reports = report_files(report, draw(report, design.pictures(), evidence))
@@ -223,7 +236,12 @@ def _chosen(progress: Progress, design: Design, config: CompileConfig) -> tuple[
 
 
 def _report(
-    progress: Progress, design: Design, data: Data | None, sequences: int, is_asked: bool
+    progress: Progress,
+    design: Design,
+    data: Data | None,
+    sequences: int,
+    is_asked: bool,
+    command: Sequence[str],
 ) -> tuple[Report, tuple[Evidence, ...]]:
     """Judge the design with the data, plan its hardware, and simulate it; one that does not fit only if asked for."""
     from dataclasses import replace
@@ -241,7 +259,7 @@ def _report(
     if found is not None:  # printed now: who sees it may want to stop
         problem, remedy = found
         if not is_asked:
-            remedy = f"To compile it all the same, add --simulate {sequences}. To make it fit: {_fitting_command()}"
+            remedy = f"To compile it all the same, add --simulate {sequences}. To make it fit: {_fitting(command)}"
             raise ConfigError(f"part {report.part}", f"it is too small, by the estimate: {problem}", remedy)
         warnings.warn(f"{report.part} is too small, by the estimate: {problem}. {remedy}", LoopwireWarning, 1)
     if not sequences:
@@ -273,21 +291,20 @@ def _judge(progress: Progress, design: Design, data: Data) -> Judgement:
     return judged
 
 
-def _fitting_command() -> str:
-    """Return this command with knobs chosen for the part, in place of those that were given."""
-    words = _command()
+def _fitting(command: Sequence[str]) -> str:
+    """Return a command with knobs chosen for the part, in place of those that were given."""
+    words = [*command]
     for knob in ("--reuse-factor", "--copies", "--interleave"):
         if knob in words:
             del words[words.index(knob) : words.index(knob) + 2]
     return shlex.join([*words, "--max-share", FITTING_SHARE])
 
 
-def _command() -> list[str]:
-    """Return the command line as it was given."""
-    context = click.get_current_context()
-    parameters = {parameter.name: parameter for parameter in context.command.params}
-    words = ["loopwire", str(context.info_name)]
-    for name, value in context.params.items():
+def _command(options: Mapping[str, Any]) -> list[str]:
+    """Return the command line that gives these options."""
+    parameters = {parameter.name: parameter for parameter in compile_command.params}
+    words = ["loopwire", str(compile_command.name)]
+    for name, value in options.items():
         if value is None or value is False:
             continue
         if not isinstance(parameters[name], click.Argument):

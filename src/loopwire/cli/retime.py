@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from loopwire.cli.console import is_quiet
 from loopwire.text.names import printable
 
 if TYPE_CHECKING:
@@ -25,38 +24,44 @@ class Compilation:
 
     Attributes:
         project: its folder.
-        arguments: of `loopwire compile`.
+        options: of `loopwire compile`, by the names of its parameters.
         clock_period_ns: what it was asked to reach.
         delay_factor: what the delay model was multiplied by.
     """
 
     project: Path
-    arguments: tuple[str, ...]
+    options: Mapping[str, Any]
     clock_period_ns: float
     delay_factor: float
 
 
-def commands_of(project: Path) -> Compilation:
+def compilation_of(project: Path) -> Compilation:
     """Return how a project was made.
 
     Raises:
         OutputError: there is no project.
-        ConfigError: it is not one that `loopwire compile` has written.
+        ConfigError: it is not one that this version's `loopwire compile` has written.
     """
+    from loopwire.cli.compile import compile_command
     from loopwire.errors import ConfigError
     from loopwire.project.written import read_report, read_verilog_facts
 
     if "board" in read_verilog_facts(project):
         raise ConfigError("--retime", f"{project} is a board's project", "Retime the project that it was made from")
     report = read_report(project)
-    words = shlex.split(report.command)
-    if not words:
+    if not report.command:
         raise ConfigError(
             "--retime",
             f"{project} does not record how it was compiled",
             "Write it with loopwire compile, on a command line",
         )
-    return Compilation(project, tuple(words[2:]), report.clock_period_ns, report.delay_factor)
+    try:
+        with compile_command.make_context("compile", shlex.split(report.command)[2:]) as context:
+            options = context.params
+    except (click.UsageError, ValueError):
+        problem = f"{project} was compiled by a command that this version does not take: {printable(report.command)}"
+        raise ConfigError("--retime", problem, "Compile the model again") from None
+    return Compilation(project, options, report.clock_period_ns, report.delay_factor)
 
 
 def retimed(compilation: Compilation, routed: Routed, route: Callable[[Path], Routed]) -> Routed:
@@ -69,8 +74,8 @@ def retimed(compilation: Compilation, routed: Routed, route: Callable[[Path], Ro
         routed: this design.
         route: routes a project.
     """
-    from loopwire.cli.compile import compile_command
-    from loopwire.cli.failures import Failure
+    from loopwire.cli.compile import compile_as
+    from loopwire.errors import LoopwireError
 
     project, factor = compilation.project, compilation.delay_factor
     designs = {project: routed}
@@ -78,11 +83,11 @@ def retimed(compilation: Compilation, routed: Routed, route: Callable[[Path], Ro
         factor *= (compilation.clock_period_ns - routed.slack_ns) / compilation.clock_period_ns
         folder = project.with_name(f"{project.name}_retimed_{number}")
         click.echo(f"\nCompiling for delays {factor:.3g} times as long, in {folder}")
-        changed = ("--delay-factor", f"{factor:.4g}", "--out", str(folder), *(("--quiet",) if is_quiet() else ()))
+        changed = {"delay_factor": float(f"{factor:.4g}"), "out": folder, "as_json": False, "opens": False}
         try:
-            compile_command.main([*compilation.arguments, *changed], prog_name="compile", standalone_mode=False)
-        except Failure as failure:
-            click.echo(f"No such design: {printable(failure.message)}")
+            compile_as({**compilation.options, **changed})
+        except LoopwireError as error:
+            click.echo(f"No such design: {printable(str(error))}")
             break
         routed = designs[folder] = route(folder)
         if routed.slack_ns >= 0:

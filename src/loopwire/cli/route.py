@@ -54,14 +54,14 @@ def route_command(
     opens: bool,
 ) -> None:
     """Place and route PROJECT, a folder written by `loopwire compile` or `loopwire board`, and make a bitstream."""
-    from loopwire.cli.retime import commands_of, retimed
+    from loopwire.cli.retime import compilation_of, retimed
     from loopwire.project.folder import reserved
 
     def route(folder: Path) -> Routed:
         return _route(folder, part, seed, timeout_minutes)
 
     with errors_reported(), reserved(project):
-        compilation = commands_of(project) if retime else None
+        compilation = compilation_of(project) if retime else None
         report_kept("finished steps, in the cache")
         # Standard output is for the JSON alone.
         with redirect_stdout(sys.stderr) if as_json else nullcontext():
