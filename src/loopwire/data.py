@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from loopwire.array_files import Array, ArrayFile
 from loopwire.errors import DataError, nearest
+from loopwire.labels import Labels, check_labels, labels_by_output, labels_in, read_labels, require_outputs
 from loopwire.text.names import take_in
 
 ROWS_CHECKED_AT_ONCE = 4096
@@ -62,14 +63,6 @@ Inputs = npt.ArrayLike | Mapping[str, npt.ArrayLike] | Batch
 
 
 @dataclass(frozen=True)
-class Labels:
-    """Classes (N,) from 0 that an output should tell, and their names where they are known."""
-
-    classes: npt.NDArray[np.int64]
-    names: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True)
 class Data:
     """Inputs (N, *input shape), and labels (N,) from 0 with the classes' names where the file has them.
 
@@ -105,7 +98,7 @@ def read_data(path: str | Path, input_shape: tuple[int, ...], outputs: int) -> D
         return Data(check_inputs(where, file.load(None), input_shape))
     key = _inputs_key(where, file, input_shape)
     inputs = check_inputs(f"{where}, {key!r}", file.load(key), input_shape)
-    return Data(inputs, *_labels(where, file, len(inputs), outputs))
+    return Data(inputs, *labels_in(where, file, len(inputs), outputs))
 
 
 def read_batch(path: str | Path, ports: Sequence[Port], outputs: Sequence[Port]) -> Data:
@@ -132,8 +125,8 @@ def read_batch(path: str | Path, ports: Sequence[Port], outputs: Sequence[Port])
     if "y" in arrays or not outputs:
         return Data(_only(batch))
     if len(outputs) == 1:
-        return Data(_only(batch), *_labels(where, file, len(batch), outputs[0].shape[-1]))
-    return Data(_only(batch), by_output=_labels_by_output(where, file, arrays, len(batch), outputs))
+        return Data(_only(batch), *labels_in(where, file, len(batch), outputs[0].shape[-1]))
+    return Data(_only(batch), by_output=labels_by_output(where, file, arrays, len(batch), _sizes(outputs)))
 
 
 def with_labels(data: Data, path: str | Path, outputs: Sequence[Port]) -> Data:
@@ -145,36 +138,17 @@ def with_labels(data: Data, path: str | Path, outputs: Sequence[Port]) -> Data:
     count = len(data.inputs)
     if len(outputs) == 1:
         return replace(data, labels=read_labels(path, count, outputs[0].shape[-1]))
-    return replace(data, by_output=_labels_by_output(str(path), ArrayFile.of(path), (), count, outputs))
+    return replace(data, by_output=labels_by_output(str(path), ArrayFile.of(path), (), count, _sizes(outputs)))
 
 
-def _labels_by_output(
-    where: str, file: ArrayFile, inputs: Collection[str], count: int, outputs: Sequence[Port]
-) -> dict[str, Labels]:
-    """Return the labels of those of several outputs of which a file has some, beside arrays that are inputs."""
-    _require_outputs(where, [key for key in file.headers if key is not None and key not in inputs], outputs)
-    found = {o.name: _labels(where, file, count, o.shape[-1], f".{o.name}") for o in outputs}
-    return {name: Labels(labels, names) for name, (labels, names) in found.items() if labels is not None}
+def _sizes(outputs: Sequence[Port]) -> dict[str, int]:
+    """Return how many numbers each output has, by its name."""
+    return {output.name: output.shape[-1] for output in outputs}
 
 
 def _only(batch: Batch) -> Any:
     """Return the array of an only input, which needs no batch around it."""
     return batch.only if len(batch.arrays) == 1 else batch
-
-
-def _require_outputs(where: str, keys: Sequence[str], outputs: Sequence[Port]) -> None:
-    """Refuse labels that belong to none of several outputs.
-
-    Raises:
-        DataError: there are such.
-    """
-    names = [output.name for output in outputs]
-    remedy = f"Name them after the outputs that they belong to: {', '.join(f'y.{name}' for name in names)}"
-    if "y" in keys:
-        raise DataError(where, "it has labels 'y', and the model has several results that they may belong to", remedy)
-    for name in (key.removeprefix("y.") for key in keys if key.startswith("y.")):
-        if name not in names:
-            raise DataError(where, f"it has labels of {name!r}, and the model has no such output", remedy)
 
 
 def given_data(where: str, given: Any, ports: Sequence[Port], outputs: Sequence[Port]) -> Data:
@@ -224,7 +198,7 @@ def given_data(where: str, given: Any, ports: Sequence[Port], outputs: Sequence[
             "it has labels, and the model has several results that they may belong to",
             f"Give a dictionary of them: {{{', '.join(f'{output.name!r}: …' for output in outputs)}}}",
         )
-    _require_outputs(where, [f"y.{name}" for name in labels], outputs)
+    require_outputs(where, [f"y.{name}" for name in labels], [output.name for output in outputs])
     names = names or {}
     found = {
         o.name: Labels(
@@ -247,43 +221,6 @@ def _checked_labels(
     if len(classes) != max(outputs, 2):
         raise DataError(f"{where}, classes", f"there are {len(classes)} names", f"Give {max(outputs, 2)}")
     return checked, classes
-
-
-def _labels(
-    where: str, file: ArrayFile, count: int, outputs: int, of: str = ""
-) -> tuple[npt.NDArray[np.int64] | None, tuple[str, ...] | None]:
-    """Return the labels of a file, if it has any, and the names of their classes, if it tells them.
-
-    Their keys end in `of`.
-    """
-    key = f"y{of}"
-    if key not in file.headers:
-        return None, None
-    labels = check_labels(f"{where}, {key!r}", file.load(key), count, outputs)
-    key = f"classes{of}" if f"classes{of}" in file.headers else f"class_names{of}"
-    names = file.headers.get(key)
-    if names is None or names.shape != (max(outputs, 2),) or names.dtype.kind != "U":
-        return labels, None
-    classes = tuple(take_in(str(name), where, "a class", DataError) for name in file.load(key))
-    twice = next((name for name in classes if classes.count(name) > 1), None)
-    if twice is not None:
-        raise DataError(f"{where}, {key!r}", f"two classes are called {twice!r}", "Give each a name of its own")
-    return labels, classes
-
-
-def read_labels(path: str | Path, count: int, outputs: int) -> npt.NDArray[np.int64]:
-    """Read labels (N,) from 0, whole numbers or one-hot: a .npy file of nothing else, or `y` of a .npz file.
-
-    Raises:
-        DataError: the file cannot be read, or its labels do not fit `count` inputs and the model.
-    """
-    file = ArrayFile.of(path)
-    if None in file.headers:
-        return check_labels(str(path), file.load(None), count, outputs)
-    if "y" not in file.headers:
-        held = ", ".join(map(str, file.headers)) or "nothing"
-        raise DataError(str(path), f"it has no 'y' (it holds {held})", "Name the labels 'y'")
-    return check_labels(str(path), file.load("y"), count, outputs)
 
 
 def check_batch(where: str, x: Inputs, ports: Sequence[Port]) -> Batch:
@@ -427,37 +364,3 @@ def _array(where: str, values: npt.ArrayLike) -> Array:
         raise DataError(
             where, f"it is not an array ({reason})", "Give lists of equal lengths, or a numpy array"
         ) from None
-
-
-def check_labels(where: str, y: Array, count: int, outputs: int) -> npt.NDArray[np.int64]:
-    """Return whole numbers from 0 or one-hot rows as classes (N,).
-
-    Raises:
-        DataError: they are not, or there are not `count` of them.
-    """
-    classes = max(outputs, 2)
-    if y.dtype.kind not in "iufb":
-        raise DataError(where, f"its elements are of dtype {y.dtype}", "Give whole numbers or one-hot rows")
-    if len(y.shape) not in (1, 2) or len(y) != count:
-        raise DataError(where, f"it has shape {y.shape}", f"Give one label for each of the {count} inputs")
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim == 2:
-        if y.shape[1] != classes or not (np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()):
-            raise DataError(where, f"its rows, of {y.shape[1]} numbers, are not one-hot", f"Give {classes} classes")
-        return np.asarray(y.argmax(axis=1), np.int64)
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        index = int(np.flatnonzero(~np.isfinite(y))[0])
-        raise DataError(where, f"label {index} is {y[index]}", "Remove the events without a label, or leave out 'y'")
-    whole = y.dtype.kind in "iub" or (y.dtype.kind == "f" and bool((y == np.floor(y)).all()))
-    if not whole:
-        raise DataError(
-            where,
-            f"its labels, of dtype {y.dtype}, are not whole numbers",
-            "Give classes from 0 on (numpy.unique(y, return_inverse=True) numbers them), or leave out 'y'",
-        )
-    if y.min() < 0 or y.max() >= classes:
-        raise DataError(
-            where, f"its labels are {y.min()} to {y.max()}", f"The model has {classes} classes: 0 to {classes - 1}"
-        )
-    return y.astype(np.int64)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from loopwire.data import Data, Labels
+from loopwire.data import Data
+from loopwire.labels import Labels
 from loopwire.quantised_model import QuantisedModel
 from loopwire.report.agreement import agreement, class_aucs
 from loopwire.report.clipping import Clipping, ClippingMeter

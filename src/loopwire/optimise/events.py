@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from loopwire.data import check_inputs, check_labels, given_data, read_data, read_labels
+from loopwire.data import check_inputs, given_data, read_data
+from loopwire.labels import check_labels, read_labels
 from loopwire.layers.model import Model
 
 Array = npt.NDArray[np.generic]
