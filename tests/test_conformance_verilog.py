@@ -49,7 +49,7 @@ from loopwire.layers.lstm import Lstm
 from loopwire.layers.masking import Masking, StepMask
 from loopwire.layers.model import Input, Layer, Model, OneToOne
 from loopwire.layers.normalization import LayerNormalization, unit
-from loopwire.layers.over_steps import OverSteps
+from loopwire.layers.over_steps import NormalizationOverSteps, OverSteps
 from loopwire.layers.prelu import PRelu
 from loopwire.layers.select import Slice, Step
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape, Reversed
@@ -556,7 +556,7 @@ def test_every_layer_has_a_case() -> None:
     found = {v for m in modules for v in vars(m).values() if isinstance(v, type) and issubclass(v, OneToOne | Cell)}
     # In tests/test_networks.py, as all that take several tensors, and tests/test_window_layers.py.
     in_graphs = {RepeatVector, Reversed, AttentionPooling, AveragePooling, OverSteps, MaxPooling, SeparableConvolution}
-    in_graphs |= {Cropping, Selection, Transpose, UpSampling, ZeroPadding}
+    in_graphs |= {Cropping, NormalizationOverSteps, Selection, Transpose, UpSampling, ZeroPadding}
     in_graphs |= {Loop}  # what a frontend finds in a loop: tests/test_onnx_loops.py, tests/test_torch_loops.py
     quantised = {layer for layer in found if "quantised" in layer.__module__}  # tests/test_quantised_*.py
     assert kinds & found == {layer for layer in found if not isabstract(layer)} - in_graphs - quantised

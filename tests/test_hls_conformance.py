@@ -24,7 +24,7 @@ from loopwire.layers.glu import Glu
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.normalization import LayerNormalization, unit
-from loopwire.layers.over_steps import OverSteps
+from loopwire.layers.over_steps import NormalizationOverSteps, OverSteps
 from loopwire.layers.prelu import PRelu
 from loopwire.layers.roles import Role
 from loopwire.layers.select import Slice, Step
@@ -186,6 +186,9 @@ def other_layer_graphs() -> dict[str, Graph]:
         "other_gated": lowered((4,), [Glu("a"), Activation("b", Function("relu", 0.25, 0.5, 1.5))]),
         "other_embedding": lowered(
             (STEPS, 1), [Embedding("a", table), gru(UNITS)], input_type=FixedType.parse("ufixed<3,3>")
+        ),
+        "other_norm_over_steps": lowered(
+            sequence, [NormalizationOverSteps("a", *weights(sequence, sequence), 0.05, FEATURES)]
         ),
     }
 

@@ -372,6 +372,9 @@ def test_long_values_are_cut(tmp_path: Path) -> None:
     [
         ("Softmax", {"axis": 0}, "axis=0", "Run it over the features, the steps, or both"),
         ("BatchNormalization", {"axis": 1, "epsilon": 0.1}, "axis=1", "axis=-1"),
+        ("LayerNormalization", {"axis": 1}, "axis=1", "axis=-1, or steps and features together, axis=[1, 2]"),
+        ("LayerNormalization", {"axis": [1, 3]}, "axis=[1, 3]", "axis=-1, or steps and features together"),
+        ("GroupNormalization", {"axis": 1, "groups": 2}, "axis=1", "Normalise the last axis: axis=-1"),
         ("BatchNormalization", {"renorm": True, "epsilon": 0.1}, "renorm=True", "renorm=False"),
         ("Flatten", {"data_format": "channels_first"}, "data_format='channels_first'", "channels_last"),
         ("Reshape", {"target_shape": [None, 3]}, "target_shape=[None, 3]", "Give positive whole numbers"),

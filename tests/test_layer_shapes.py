@@ -37,6 +37,7 @@ def layers_with_arrays() -> dict[str, tuple[Layer, tuple[int, ...]]]:
         layers.SeparableConvolution("s", layers.Window(3), w((4, 3, 1)), w((3, 4)), w(3)),
         (5, 2),
     )
+    found["NormalizationOverSteps"] = (layers.NormalizationOverSteps("n", w((5, 2)), w((5, 2)), 0.1, 2), (5, 2))
     found["AttentionPooling"] = (POOLING, (STEPS, 3))
     return found
 

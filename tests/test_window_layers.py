@@ -50,6 +50,10 @@ KERAS: dict[str, Callable[[], list[Any]]] = {
     "softmax_over_steps": lambda: [L.Dense(2), L.Softmax(axis=1)],
     "softmax_over_both": lambda: [L.Dense(2), L.Softmax(axis=[1, 2])],
     "permute": lambda: [L.Permute((2, 1))],
+    "normalization_of_all": lambda: [L.Dense(3), L.LayerNormalization(axis=[1, 2], epsilon=0.05)],
+    "group_normalization": lambda: [L.MaxPooling1D(2), L.GroupNormalization(2, epsilon=0.05)],
+    "group_normalization_of_each": lambda: [L.GroupNormalization(-1, epsilon=0.05), L.LSTM(2)],
+    "group_normalization_of_one": lambda: [L.Dense(1), L.GroupNormalization(1, epsilon=0.05)],
     "up_between": lambda: [L.LSTM(2, return_sequences=True), L.UpSampling1D(2), L.GRU(2)],
     "in_front": lambda: [L.Conv1D(4, 3, activation="relu"), L.MaxPooling1D(2), L.LSTM(3), L.Dense(2)],
 }
@@ -94,6 +98,7 @@ IN_HARDWARE = [
     "cropping",
     "permute",
     "softmax_over_steps",
+    "group_normalization",
     "in_front",
 ]
 
@@ -156,6 +161,10 @@ W = np.ones((2, 3, 4))
             layers.Convolution("c", layers.Window(3), W[:, :, :3], np.zeros(2)),
             "layer 'c': its kernel takes 3 features, its input has 4. Check the layer before it",
         ),
+        (
+            layers.NormalizationOverSteps("c", np.ones((10, 4)), np.zeros((10, 4)), 0.1, groups=3),
+            "layer 'c': it has scale (10, 4), offset (10, 4) and 3 groups, its input has (10, 4). Give both arrays the",
+        ),
         (layers.Cropping("c", 5, 5), "layer 'c': it takes 5 and 5 steps off a sequence of 10. Leave at least one step"),
     ],
 )
@@ -163,3 +172,10 @@ def test_what_does_not_fit_is_refused(layer: Any, text: str) -> None:
     with pytest.raises(UnsupportedError) as refused:
         lowered((STEPS, FEATURES), [layer])
     assert str(refused.value).startswith(text)
+
+
+def test_normalisation_of_too_many_elements_is_refused() -> None:
+    layer = layers.NormalizationOverSteps("c", np.ones((65, 4)), np.zeros((65, 4)), 0.1)
+    text = r"'c': its normalisation runs over the steps of an input of shape \(65, 4\)\. At most 256 elements are kept"
+    with pytest.raises(UnsupportedError, match=text):
+        lowered((65, 4), [layer])

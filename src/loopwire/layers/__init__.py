@@ -42,7 +42,7 @@ from loopwire.layers.merge import Add, Average, Concatenate, Dot, Maximum, Minim
 from loopwire.layers.model import Input, Layer, Model, OneToOne
 from loopwire.layers.multi_head_attention import MultiHeadAttention, Projection
 from loopwire.layers.normalization import LayerNormalization, root_mean_square, unit
-from loopwire.layers.over_steps import OverSteps
+from loopwire.layers.over_steps import NormalizationOverSteps, OverSteps
 from loopwire.layers.prelu import PRelu
 from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.roles import Role, own_role
@@ -113,6 +113,7 @@ __all__ = [
     "Model",
     "MultiHeadAttention",
     "Multiply",
+    "NormalizationOverSteps",
     "OneToOne",
     "OverSteps",
     "PRelu",

@@ -9,6 +9,7 @@ import numpy as np
 from loopwire.frontends.keras.layer import SavedLayer, Weights
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.normalization import LayerNormalization, root_mean_square, unit
+from loopwire.layers.over_steps import NormalizationOverSteps
 
 
 def batch_normalization(saved: SavedLayer) -> BatchNormalization:
@@ -39,23 +40,30 @@ def _normalized_axes(saved: SavedLayer) -> tuple[int, float]:
     return saved.context.input_shape[-1], saved.number("epsilon", 1e-3)
 
 
-def layer_normalization(saved: SavedLayer) -> LayerNormalization:
-    """Read a LayerNormalization."""
-    features, epsilon = _normalized_axes(saved)
+def layer_normalization(saved: SavedLayer) -> LayerNormalization | NormalizationOverSteps:
+    """Read a LayerNormalization of features, or of steps and features; Keras counts the batch as axis 0."""
+    shape, axis, epsilon = saved.context.input_shape, saved.option("axis", -1), saved.number("epsilon", 1e-3)
     saved.only("rms_scaling", False, remedy="Use RMSNormalization")
     saved.ignore("dtype")
-    return LayerNormalization(saved.name, *_scale_and_offset(saved, features), epsilon)
+    rank, given = len(shape), axis if isinstance(axis, list) else [axis]
+    axes = sorted(a + (rank + 1) * (a < 0) for a in given if type(a) is int)
+    if len(axes) != len(given) or (axes != [rank] and (rank, axes) != (2, [1, 2])):
+        saved.refuse("axis", axis, "Normalise the last axis, axis=-1, or steps and features together, axis=[1, 2]")
+    if axes == [rank]:
+        return LayerNormalization(saved.name, *_scale_and_offset(saved, shape[-1:]), epsilon)
+    return NormalizationOverSteps(saved.name, *_scale_and_offset(saved, shape), epsilon)
 
 
-def group_normalization(saved: SavedLayer) -> LayerNormalization:
-    """Read a GroupNormalization."""
-    if len(saved.context.input_shape) > 1:
-        saved.refuse(
-            "groups", saved.option("groups"), "Over steps too it would need the whole sequence: give it a vector"
-        )
+def group_normalization(saved: SavedLayer) -> LayerNormalization | NormalizationOverSteps:
+    """Read a GroupNormalization: of a sequence, Keras takes the mean over all steps and a group's features."""
     features, epsilon = _normalized_axes(saved)
     groups = saved.count("groups")
-    return LayerNormalization(saved.name, *_scale_and_offset(saved, features), epsilon, groups)
+    scale, offset = _scale_and_offset(saved, (features,))
+    *steps, _ = saved.context.input_shape
+    if not steps:
+        return LayerNormalization(saved.name, scale, offset, epsilon, groups)
+    scale, offset = (np.broadcast_to(each, (*steps, features)) for each in (scale, offset))
+    return NormalizationOverSteps(saved.name, scale, offset, epsilon, groups)
 
 
 def rms_normalization(saved: SavedLayer) -> LayerNormalization:
@@ -72,10 +80,10 @@ def unit_normalization(saved: SavedLayer) -> LayerNormalization:
     return unit(saved.name, saved.context.input_shape[-1])
 
 
-def _scale_and_offset(saved: SavedLayer, features: int) -> tuple[Weights, Weights]:
+def _scale_and_offset(saved: SavedLayer, shape: tuple[int, ...]) -> tuple[Weights, Weights]:
     names = ["gamma"] * saved.boolean("scale", True) + ["beta"] * saved.boolean("center", True)
-    tensors = dict(zip(names, saved.weights(**dict.fromkeys(names, (features,))), strict=True))
-    return tensors.get("gamma", np.ones(features)), tensors.get("beta", np.zeros(features))
+    tensors = dict(zip(names, saved.weights(**dict.fromkeys(names, shape)), strict=True))
+    return tensors.get("gamma", np.ones(shape)), tensors.get("beta", np.zeros(shape))
 
 
 def rescaling(saved: SavedLayer) -> BatchNormalization:
