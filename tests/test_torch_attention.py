@@ -71,6 +71,10 @@ MODULES: dict[str, tuple[nn.Module, tuple[Any, ...]]] = {
         (sequence(), sequence(6, 3), sequence(6, 2)),
     ),
     "written out": (Called(written_out, *(nn.Linear(3, SIZE) for _ in range(3))), (sequence(5, 3),)),
+    "no later steps": (
+        Called(lambda m, x: functional.scaled_dot_product_attention(m(x), x, x, is_causal=True), nn.Linear(SIZE, SIZE)),
+        (sequence(),),
+    ),
     "encoder": (
         Called(encoder, nn.GRU(3, SIZE, batch_first=True), nn.TransformerEncoderLayer(SIZE, 2, 6, batch_first=True)),
         (sequence(5, 3),),
@@ -120,7 +124,7 @@ def test_hardware_of_attention(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda x: functional.scaled_dot_product_attention(x, x, x, is_causal=True), "it leaves steps out"),
+        (lambda x: functional.scaled_dot_product_attention(x, x, x, dropout_p=0.1), "it drops steps"),
         (
             lambda x: torch.stack([x, x + 1], 1) @ x.unsqueeze(1),
             r"it multiplies tensors of shapes \(3, 2, 4, 4\) and \(3, 1, 4, 4\). Multiply sequences",

@@ -216,6 +216,5 @@ REFUSED = {
         ("InstanceNormalization", "GroupNormalization"),
         "These normalise over steps: use LayerNormalization, of the features",
     ),
-    "Attention": "Attention is not recurrent: train the model without it",
 }
 """Operators that users meet, and what to do instead."""

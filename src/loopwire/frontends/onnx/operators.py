@@ -11,6 +11,7 @@ from math import prod
 
 import numpy as np
 
+from loopwire.frontends.onnx.attention import attention
 from loopwire.frontends.onnx.graph import Array, Operation, Value
 from loopwire.frontends.tensors import arithmetic, views
 from loopwire.frontends.tensors.products import product
@@ -303,6 +304,7 @@ OPERATORS: dict[str, Operator] = {
     **dict.fromkeys(SOFTMAXES, softmax),
     "Gemm": gemm,
     "MatMul": matmul,
+    "Attention": attention,
     "Add": merged("add"),
     "Sum": merged("add"),
     "Sub": merged("subtract"),

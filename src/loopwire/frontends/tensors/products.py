@@ -25,14 +25,17 @@ def product(trace: Trace, a: View, b: View) -> View:
     return replace(a, parts=array_of(wires, a.parts.shape))
 
 
-def attention(trace: Trace, query: View, key: View, value: View, scale: float) -> View:
-    """Return the values summed by softmax(scale · query · keyᵀ), of tensors side by side each by itself."""
+def attention(trace: Trace, query: View, key: View, value: View, scale: float, causal: bool) -> View:
+    """Return the values summed by softmax(scale · query · keyᵀ), of tensors side by side each by itself.
+
+    With `causal` no query sees steps after its own.
+    """
     query, key, value = (with_features(view) for view in (query, key, value))
     views = (query, key, value)
     ends_well = all(view.axes[-2:] == (Axis.STEPS, Axis.FEATURES) for view in views)
     if not ends_well or len({(view.axes, view.parts.shape) for view in views}) > 1:
         shapes = ", ".join(str(view.shape) for view in views)
         raise trace.refused(f"it attends with query, key and value of shapes {shapes}", REMEDY)
-    layer = trace.shared(Attention(trace.place.name, scale))
+    layer = trace.shared(Attention(trace.place.name, scale, causal=causal))
     triples = zip(query.parts.flat, value.parts.flat, key.parts.flat, strict=True)
     return replace(query, parts=array_of([trace.call(layer, *triple) for triple in triples], query.parts.shape))

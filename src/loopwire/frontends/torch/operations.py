@@ -44,12 +44,11 @@ PRODUCT_REMEDY = "Multiply sequences and vectors by matrices of weights, from th
 
 def _attention(a: Arguments) -> Operand:
     query, key, value = a.view("query"), a.view("key"), a.view("value")
-    if a.number("dropout_p", 0) or a.boolean("is_causal", False) or a.boolean("enable_gqa", False):
-        raise a.trace.refused(
-            "it leaves steps out, or shares keys among heads", "Attend to all steps, with a key a head"
-        )
+    if a.number("dropout_p", 0) or a.boolean("enable_gqa", False):
+        raise a.trace.refused("it drops steps, or shares keys among heads", "Attend in evaluation, with a key a head")
     scale = a.optional_number("scale")
-    return products.attention(a.trace, query, key, value, 1 / sqrt(query.shape[-1]) if scale is None else scale)
+    scale = 1 / sqrt(query.shape[-1]) if scale is None else scale
+    return products.attention(a.trace, query, key, value, scale, a.boolean("is_causal", False))
 
 
 def _addmm(a: Arguments) -> Operand:
