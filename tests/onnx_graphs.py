@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -106,6 +106,38 @@ def tf2onnx_like() -> Written:
     constants = {**rnn_weights(), "n0": numbers(0), "n1": numbers(1), "n2": numbers(2), "nU": numbers(U)}
     constants |= {"minus1": numbers(-1), "most": numbers(2**31 - 1), "kernel": w(U, 3), "bias": w(3)}
     return Written(nodes, constants)
+
+
+def tf2onnx_gru() -> Written:
+    """Keras's GRU(reset_after=True) on all steps, then one of which the last state goes on, as tf2onnx writes them."""
+    nodes = [
+        node("Transpose", ["x"], ["xt"], perm=[1, 0, 2]),
+        node("Shape", ["x"], ["shape"]),
+        node("Slice", ["shape", "n0", "n1", "n0"], ["batch"]),
+        node("Concat", ["batch", "nU"], ["state_shape"], axis=0),
+        node("Expand", ["zero", "state_shape"], ["zeros"]),
+        node("Unsqueeze", ["zeros", "n0"], ["state"]),
+    ]
+    constants: dict[str, Array] = {"n0": numbers(0), "n1": numbers(1), "nU": numbers(U), "zero": np.array([[0.0]])}
+    for name, x, features in (("first", "xt", F), ("second", "again", U)):
+        operands = [x, *(f"{name}_{key}" for key in "WRB"), "", "state"]
+        options = {"activations": ["Sigmoid", "Tanh"], "hidden_size": U, "linear_before_reset": 1}
+        nodes.append(node("GRU", operands, [f"{name}_Y", f"{name}_h"], name=name, **options))
+        shapes = {"W": (1, 3 * U, features), "R": (1, 3 * U, U), "B": (1, 6 * U)}
+        constants |= {f"{name}_{key}": w(*shape) for key, shape in shapes.items()}
+        if name == "first":
+            nodes += [
+                node("Squeeze", ["first_Y", "n1"], ["steps"]),
+                node("Transpose", ["steps"], ["sequences"], perm=[1, 0, 2]),
+                node("Transpose", ["sequences"], ["again"], perm=[1, 0, 2]),
+            ]
+    nodes += [
+        node("Squeeze", ["second_h", "n0"], ["last"]),
+        node("MatMul", ["last", "kernel"], ["product"]),
+        node("Add", ["product", "bias"], ["logits"]),
+        node("Sigmoid", ["logits"], ["y"]),
+    ]
+    return Written(nodes, {**constants, "kernel": w(U, 2), "bias": w(2)})
 
 
 def skl2onnx_like() -> Written:
@@ -336,6 +368,8 @@ WRITTEN: dict[str, Callable[[], Written]] = {
     "constants folded": _constant_folding,
     "If of a constant": branches,
     "tf2onnx": tf2onnx_like,
+    **{f"tf2onnx, opset {opset}": lambda opset=opset: replace(tf2onnx_like(), opset=opset) for opset in (13, 15, 18)},
+    **{f"tf2onnx, GRU, opset {opset}": lambda opset=opset: replace(tf2onnx_gru(), opset=opset) for opset in (13, 18)},
     "bidirectional, all steps": lambda: bidirectional(last=False),
     "bidirectional, last states": lambda: bidirectional(last=True),
     "two heads": heads,
