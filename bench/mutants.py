@@ -106,6 +106,18 @@ def residual() -> Model:
     return b.model("residual", (head, states), "none")
 
 
+def uneven() -> Model:
+    """Return a network in which a sequence that may be short meets one that is always filled up."""
+    b = ModelBuilder()
+    x = b.input("x", (4, 2))
+    (states,) = b.call(rnn("a", 2, 2, **STEPS), x)
+    (padded,) = b.call(ZeroPadding("b", 1, 1), x)
+    (filled,) = b.call(Cropping("c", 1, 1), padded)
+    (total,) = b.call(Add("sum"), states, filled)
+    (last,) = b.call(rnn("d", 2, 2), total)
+    return b.model("uneven", (last,), "none")
+
+
 SUBJECTS = (
     chained("interleaved", (4, 2), [rnn("a", 2, 2)]),
     chained("turned", (3, 2), [rnn("a", 2, 2, **STEPS), rnn("b", 2, 2, **BACK), dense("c", 2, 2)]),
@@ -132,6 +144,9 @@ SUBJECTS = (
     chained("stored", (64, 1), [dense("a", 1, 64)], {"reuse_factor": 2}),
     chained("cropped", (7, 1), [rnn("a", 1, 2, **STEPS), Cropping("b", 2, 1), rnn("c", 2, 2, **BACK)]),
     chained("padded", (4, 2), [ZeroPadding("a", 1, 2), rnn("b", 2, 2)], {"bus_bits": 8}),
+    chained("one_beat", (3, 1), [rnn("a", 1, 2)], {"bus_bits": 24}),
+    chained("led", (4, 1), [rnn("a", 1, 2, **STEPS), Cropping("b", 0, 1), rnn("c", 2, 2)], {"user_bits": 2}),
+    Subject(uneven()),
     chained("fewer", (6, 2), [Reshape("a", (4, 3)), rnn("b", 3, 2)]),
     Subject(residual()),
     chained("one_slot", (3, 4), [rnn("a", 4, 4)], {"stateful": True, "reuse_factor": 4, "bus_bits": 8}),

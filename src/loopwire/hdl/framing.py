@@ -49,10 +49,10 @@ def break_framing(
 ) -> Framed:
     """Break the framing of some beats, all in one way, without a change of what a module must make of them.
 
-    Where a beat holds several vectors, TKEEP leaves out the lowest one, or one between, or the highest ones of a beat
-    before the last, or tells of more vectors than the longest sequence can have. Where a vector takes several beats,
-    a last vector that ends in beats of zeros loses those. Where a module drops them, sequences of other channels come
-    between, and more beats after the longest.
+    Where a beat holds several vectors, TKEEP leaves out the lowest one, even the only one, or one between, or the
+    highest ones of a beat before the last, or tells of more vectors than the longest sequence can have. Where a vector
+    takes several beats, a last vector that ends in beats of zeros loses those. Where a module drops them, sequences of
+    other channels come between, and more beats after the longest.
 
     Args:
         format: how vectors lie in the beats.
@@ -74,7 +74,7 @@ def break_framing(
     last[ends] = True
     full[ends] = np.add.reduceat(beats.kept, ends + 1 - beats.lengths) == most_vectors
     ways = (
-        told & ~((places == 0) & (kept > 1)),
+        told & (places != 0),
         told & ~((places == 1) & (kept > 2)),
         told & (last[:, np.newaxis] | (places == 0)),
         told | full[:, np.newaxis],

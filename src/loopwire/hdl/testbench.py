@@ -101,6 +101,10 @@ class Vectors:
         flags[(starts + dropped - 1)[dropped > 0]] += 1
         labels = np.repeat(self.labels, beats.lengths)
         labels[starts[dropped > 0]] ^= 1 << self.sideband.user_bits  # another TID
+        if self.breaks_framing:  # no module may look at a label but with a sequence's first beat
+            later = np.arange(len(labels)) % 2 == 1
+            later[starts] = later[starts + dropped] = False
+            labels[later] ^= (1 << self.sideband.label_bits) - 1
         flags += labels << 2
         digits = (self.beat_bits + 5) // 4
         lines = []
