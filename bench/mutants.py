@@ -122,6 +122,7 @@ SUBJECTS = (
     chained("interleaved", (4, 2), [rnn("a", 2, 2)]),
     chained("turned", (3, 2), [rnn("a", 2, 2, **STEPS), rnn("b", 2, 2, **BACK), dense("c", 2, 2)]),
     chained("copies", (10, 1), [rnn("a", 1, 2, **STEPS)], {"copies": 3, "bus_bits": 48}),
+    chained("dealt", (6, 1), [rnn("a", 1, 2)], {"copies": 3, "bus_bits": 24}),
     chained("narrow", (3, 3), [rnn("a", 3, 3), dense("b", 3, 3)], {"bus_bits": 8}),
     chained("window", (3, 2), [rnn("a", 2, 2)], {"sliding_window": True, "channels": 3}),
     chained("folded", (4, 2), [rnn("a", 2, 6), dense("b", 6, 4)], {"reuse_factor": 6, **ECP5}),

@@ -19,7 +19,7 @@ from fuzz.files import FileCampaign, Files
 from fuzz.mutations import Mutator, mutate_bytes, mutate_json, mutate_text
 from loopwire.boards.project import write_board
 from loopwire.boards.session import _emulated
-from loopwire.cli.retime import commands_of
+from loopwire.cli.retime import compilation_of
 from loopwire.config import CompileConfig
 from loopwire.implementation import _sources
 from loopwire.project.files import GRAPH
@@ -80,7 +80,7 @@ class Projects(FileCampaign):
 
 
 def _built(project: Path) -> None:
-    commands_of(project)
+    compilation_of(project)
     add_built(project, Built("a tool", "synthesised"))
 
 

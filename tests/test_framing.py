@@ -18,7 +18,7 @@ def test_tkeep_breaks_as_a_module_mends_it(per_beat: int, lengths: list[int], se
     beats = format.beats(np.zeros((sum(lengths), 1), np.int64), np.array(lengths))
     well, sent = framed_well(format, beats), break_framing(format, beats, LONGEST, np.random.default_rng(seed))
     assert sent.beats is beats
-    # Up to the highest 1, but for what lies beyond the longest sequence, is what the last beats hold; one step at least.
+    # Up to the highest 1, but for what lies beyond the longest sequence, is what the last beats hold: a step at least.
     bits = np.unpackbits(sent.keep, axis=1, bitorder="little")[:, :per_beat]
     kept = np.where(bits.any(axis=1), per_beat - np.argmax(bits[:, ::-1], axis=1), 1)
     ends = np.cumsum(beats.lengths) - 1

@@ -26,6 +26,14 @@ INSTANCE = "_i"
 BETWEEN_REGISTERS = '(* srl_style = "reg_srl_reg" *) '
 """Of delays that may become shift registers of look-up tables: Vivado leaves flip-flops at both ends (AMD UG901), since
 what writes and what reads them has the time that the delay model gives it with flip-flops."""
+ENDS = tuple(
+    f"_{what}"
+    for what in (
+        *("q", "held", "held_q", "initial", "memory", "read", "write", "earlier"),
+        *("added", "factor", "in_dsps", "in_luts", "is_entering", "multiplied", "rom", "tree", "y"),
+    )
+)
+"""What a signal's own registers and wires are called behind its name; no other signal has such a name."""
 PORTS = {"aclk", "cell_index", "y", "x", "k", "row", "col", "group", "pair"}
 
 
@@ -104,7 +112,7 @@ def port_names(
     words = (word for word in library_words() if len(word) > 1)  # words of one letter are ports only
     names = Names(KEYWORDS, (*words, *instances))
     signals = (x, *(signal for module in modules for signal in (*module.inputs, *module.outputs)))
-    return {signal: names.unique(layers.value(signal.name, signal.layer)) for signal in dict.fromkeys(signals)}
+    return {signal: names.unique(layers.value(signal.name, signal.layer), *ENDS) for signal in dict.fromkeys(signals)}
 
 
 def array(signal: Signal) -> str:
@@ -158,13 +166,14 @@ class _Writer:
         self._library = library
         self._stage_of = pipeline.stage_of()
         self._identifiers = {signal: ports[signal] for signal in (*module.inputs, *module.outputs)}
-        # What a signal's own registers and wires are called begins with its name.
+        wires = (f"{port}{end}" for port in self._identifiers.values() for end in ENDS)
+        # Nor does a signal's name begin that of a port.
         stems = (port[: end.start()] for port in self._identifiers.values() for end in re.finditer("_", port))
-        names = Names(KEYWORDS, {*PORTS, *self._identifiers.values(), *stems})
+        names = Names(KEYWORDS, {*PORTS, *self._identifiers.values(), *wires, *stems})
         own = [feedback.read for feedback in module.feedbacks] + [operation.result for operation in module.operations]
         for signal in own:
             if signal not in self._identifiers:
-                self._identifiers[signal] = names.unique(tensor_of(signal.name, module.layer))
+                self._identifiers[signal] = names.unique(tensor_of(signal.name, module.layer), *ENDS)
         self._unused = names.unique("unused")
         self._last_read: dict[Signal, int] = {}
         for operation in module.operations:

@@ -143,9 +143,9 @@ def statements(
             if registered and not added:
                 return [*declared, *each_registered(out, result, product)]
             if registered:
-                declared.append(f"logic [{out.count - 1}:0][{width - 1}:0] {result}_product;")
-                declared += each_registered(out, f"{result}_product", product)
-                product = f"{result}_product[k]"
+                declared.append(f"logic [{out.count - 1}:0][{width - 1}:0] {result}_multiplied;")
+                declared += each_registered(out, f"{result}_multiplied", product)
+                product = f"{result}_multiplied[k]"
                 if isinstance(kind, dp.MultiplyAdd):
                     declared.append(f"logic [{out.count - 1}:0][{width - 1}:0] {result}_added;")
                     declared += each_registered(out, f"{result}_added", added)
