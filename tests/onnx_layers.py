@@ -136,6 +136,8 @@ LAYERS: dict[str, Callable[[], Written]] = {
     "steps joined": joined_steps,
     "steps by Gather": gathered_steps,
     "largest of features": function("ReduceMax", numbers(2), keepdims=0),
+    "magnitudes of steps": function("ReduceL1", numbers(1), keepdims=0),
+    "squares of features": function("ReduceSumSquare", numbers(2), keepdims=1),
     "smallest of steps": function("ReduceMin", numbers(1), keepdims=0),
 }
 """By what they show."""

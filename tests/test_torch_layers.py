@@ -149,6 +149,7 @@ PLACES: dict[str, Forward] = {
     "sum of all": lambda s, x: x.sum((1, 2)),
     "differences": lambda s, x: x[:, 1:] - x[:, :-1],
     "first and last": lambda s, x: torch.cat((x[:, 0], x[:, -1]), -1),
+    "axes swapped": lambda s, x: x.swapaxes(1, 2).swapdims(2, 1),
     "squeezed": lambda s, x: x.unsqueeze(1).squeeze(1).unsqueeze(-1).squeeze(-1),
 }
 

@@ -15,12 +15,13 @@ from loopwire.frontends.onnx.attention import attention
 from loopwire.frontends.onnx.graph import Array, Operation, Value
 from loopwire.frontends.tensors import arithmetic, views
 from loopwire.frontends.tensors.products import product
-from loopwire.frontends.tensors.trace import Result
+from loopwire.frontends.tensors.trace import Result, Trace
 from loopwire.frontends.tensors.views import Operand, View
 from loopwire.ir.functions import SELU_ALPHA, SELU_SCALE
 from loopwire.layers.activation import Activation, Function
 
 Operator = Callable[[Operation], Sequence[Value]]
+MAGNITUDE = Function("relu", slope=-1.0)
 CLOSE = 1e-4
 """Relative, within which selu's constants must be those of its definition, of which files have about seven digits."""
 
@@ -276,6 +277,11 @@ def reduced(reduction: Callable[..., Operand]) -> Operator:
     return operator
 
 
+def summed(of_element: Callable[[Trace, View], Operand]) -> Operator:
+    """Return the operator of the sum, over axes, of what a function gives of each element."""
+    return reduced(lambda trace, x, axes, keep: arithmetic.total(trace, of_element(trace, x), axes, keep))
+
+
 def pooled(reduction: Callable[..., Operand]) -> Operator:
     """Return the operator that pools all places of a signal (batch, channels, places)."""
     return lambda op: [reduction(op.trace, op.view(0), list(range(2, len(op.view(0).shape))), True)]
@@ -294,7 +300,7 @@ OPERATORS: dict[str, Operator] = {
     "Mish": plain("mish"),
     "HardSwish": plain("hard_silu"),
     "Exp": plain("exponential"),
-    "Abs": function(lambda op: Function("relu", slope=-1.0)),
+    "Abs": function(lambda op: MAGNITUDE),
     "Shrink": function(_shrink),
     "ThresholdedRelu": function(lambda op: Function("threshold", slope=op.attribute("alpha", 1.0))),
     "Clip": clip,
@@ -318,6 +324,8 @@ OPERATORS: dict[str, Operator] = {
     "BatchNormalization": batch_normalization,
     "ReduceMean": reduced(arithmetic.mean),
     "ReduceSum": reduced(arithmetic.total),
+    "ReduceL1": summed(lambda trace, x: arithmetic.activation(trace, x, MAGNITUDE)),
+    "ReduceSumSquare": summed(lambda trace, x: arithmetic.combine(trace, "multiply", x, x)),
     "ReduceMax": reduced(arithmetic.largest),
     "ReduceMin": reduced(arithmetic.smallest),
     "GlobalAveragePool": pooled(arithmetic.mean),

@@ -14,9 +14,9 @@ from loopwire.frontends.tensors.views import Operand, View
 from loopwire.frontends.torch.arguments import Arguments, Operation
 
 
-def _transpose(a: Arguments) -> Operand:
+def _transpose(a: Arguments, named: Sequence[str] = ("dim0", "dim1")) -> Operand:
     x = a.tensor("self")
-    first, second = (views.axis_of(a.trace, x, a.integer(key)) for key in ("dim0", "dim1"))
+    first, second = (views.axis_of(a.trace, x, a.integer(key)) for key in named)
     order = list(range(len(x.shape)))
     order[first], order[second] = order[second], order[first]
     return views.permute(a.trace, x, order)
@@ -281,7 +281,8 @@ def _shape_operations() -> Mapping[str, Operation]:
 
 
 MOVES: Mapping[str, Operation] = {
-    "aten.transpose.int": _transpose,
+    **dict.fromkeys(("aten.transpose.int", "aten.swapdims.default"), _transpose),
+    "aten.swapaxes.default": partial(_transpose, named=("axis0", "axis1")),
     "aten.t.default": _t,
     "aten.numpy_T.default": _t,
     "aten.mT.default": _last_two,
