@@ -77,8 +77,8 @@ def _stored(following: Signal, initial: Integers, feedback: Feedback) -> Feedbac
     read = replace(
         following,
         name=f"{following.name}_stored",
-        low=min(following.low, *initial),
-        high=max(following.high, *initial),
+        low=min(following.low, *map(int, initial)),
+        high=max(following.high, *map(int, initial)),
         layer=feedback.read.layer,
     )
     return Feedback(read, following, initial, feedback.carried)
