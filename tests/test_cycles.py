@@ -535,7 +535,7 @@ def test_random_arrivals_meet_both_bounds(slots: int) -> None:
     assert (min(found), max(found)) == latency_range(design) and len(gaps) < 400
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(designs(), st.randoms(use_true_random=False))
 def test_no_arrival_takes_less_or_more_than_the_bounds(design: NetworkTiming, source: Random) -> None:
     # With room for all results, as the planner leaves it.
