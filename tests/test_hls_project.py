@@ -13,18 +13,20 @@ import numpy as np
 import pytest
 
 import conformance
+import loopwire
 from hls_designs import PART, Case, assert_equal_to_emulator, lowered, project_of, random_integers, write
+from loopwire.config import CompileConfig
 from loopwire.datapath.reuse import multipliers, sharings
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.errors import ConfigError, LoopwireError, ToolError, UnsupportedError
 from loopwire.ir.builder import Builder
 from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, TensorType
-from loopwire.layers.activation import Function
+from loopwire.layers.activation import LINEAR, Function
 from loopwire.layers.attention import Attention
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
-from loopwire.layers.model import ModelBuilder
+from loopwire.layers.model import ModelBuilder, chain
 from loopwire.layers.shape import Reshape
 from loopwire.simulate import hls_compile
 from loopwire.system.cxx import cxx_compiler
@@ -215,6 +217,9 @@ def test_passes_cover_the_matrix_and_are_not_too_many(rows: int, columns: int) -
 def test_a_reuse_factor_that_shares_nothing_evenly_is_refused_as_for_systemverilog() -> None:
     with pytest.raises(ConfigError, match=r"layer 'head': a reuse factor of 100 does not share its products evenly"):
         project_of(tagger(), layer_reuse_factor={"head": 100})
+    dense = Dense("head", np.ones((3, 4)), np.zeros(3), LINEAR)
+    with pytest.raises(ConfigError, match=r"layer 'head': a reuse factor of 7 does not share its products evenly"):
+        loopwire.compile(chain("m", (4,), [dense], "test"), CompileConfig(target="vitis_hls", reuse_factor=7))
 
 
 def test_vectors_that_no_step_changes_make_no_recurrence() -> None:

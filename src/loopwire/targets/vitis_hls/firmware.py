@@ -63,11 +63,8 @@ def generate(
         ConfigError: the part is not named as HLS tools want it, or a layer cannot have its reuse factor.
         UnsupportedError: HLS cannot express this graph or this combination of knobs; the message says which would do.
     """
-    carried = check(graph, device, knobs)
-    graph = run_passes(LOOPS, graph, knobs)
     scope = Scope()
-    processes = plan(graph, scope, knobs)
-    _check_plan(processes, carried)
+    carried, processes = planned(graph, device, knobs, scope)
     library = Library(scope)
     named = _named_ports(processes, ports)
     channels = Ports(library.types, carried)
@@ -103,13 +100,20 @@ def _top(name: str, around: Mapping[str, str]) -> Identifier:
     return Names(KEYWORDS.union(*map(words_of, texts))).unique(name)
 
 
-def check(graph: Graph, device: Device, knobs: Knobs) -> HlsKnobs:
-    """Return the knobs as HLS C++ carries them, where graph, part and knobs can become HLS C++.
+def planned(graph: Graph, device: Device, knobs: Knobs, scope: Scope) -> tuple[HlsKnobs, Plan]:
+    """Return the knobs as HLS C++ carries them, and its processes, where graph, part and knobs can become HLS C++.
 
     Raises:
-        ConfigError: the part is not named as HLS tools want it.
-        UnsupportedError: HLS cannot express a port, a knob or a combination of knobs.
+        ConfigError, UnsupportedError: as `generate`.
     """
+    _check_part_and_ports(graph, device)
+    carried = hls_knobs(graph, knobs)
+    processes = plan(run_passes(LOOPS, graph, knobs), scope, knobs)
+    _check_plan(processes, carried)
+    return carried, processes
+
+
+def _check_part_and_ports(graph: Graph, device: Device) -> None:
     if device.vendor != "amd":
         raise UnsupportedError(
             f"part {device.name!r}",
@@ -129,7 +133,6 @@ def check(graph: Graph, device: Device, knobs: Knobs) -> HlsKnobs:
                 f"its elements {value.type.element} are wider than the {PORT_BITS} bits of a test bench's numbers",
                 "Give the model's input and result narrower types",
             )
-    return hls_knobs(graph, knobs)
 
 
 def _check_plan(processes: Plan, knobs: HlsKnobs) -> None:

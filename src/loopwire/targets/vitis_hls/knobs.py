@@ -27,7 +27,7 @@ class HlsKnobs:
 
     Attributes:
         io: arrays of whole sequences, or streams of steps, at the design's ports.
-        reuse_factor: passes in which products are made, at most; 1: all at once.
+        reuse_factor: passes in which products are made; 1: all at once.
         layer_reuse_factor: the same for single layers, by name.
         interleave: sequences that go through every loop together.
         unrolled: each step has hardware of its own, instead of one cell for all steps.

@@ -10,7 +10,8 @@ from loopwire.devices import Device
 from loopwire.fact_kinds import Kinds, is_module, is_positive, is_text
 from loopwire.quantised_model import QuantisedModel
 from loopwire.report.summary import HardwareFacts
-from loopwire.targets.vitis_hls.firmware import check as check_graph
+from loopwire.targets.vitis_hls.cxx import Scope
+from loopwire.targets.vitis_hls.firmware import planned
 from loopwire.targets.vitis_hls.hardware import HlsHardware, flat
 from loopwire.targets.vitis_hls.project_text import vector_files
 from loopwire.targets.vitis_hls.proof import prove
@@ -25,9 +26,9 @@ def check(model: QuantisedModel, device: Device) -> CompileConfig:
     """Refuse what HLS C++ does not carry.
 
     Raises:
-        ConfigError, UnsupportedError: as `vitis_hls.firmware.check`.
+        ConfigError, UnsupportedError: as `vitis_hls.firmware.planned`.
     """
-    check_graph(model.graph, device, model.config)
+    planned(model.graph, device, model.config, Scope())
     return model.config
 
 
