@@ -12,7 +12,7 @@ import click
 
 from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_report, print_table, progress_bars, step
 from loopwire.cli.failures import errors_reported, report_kept
-from loopwire.cli.settings import ClockPeriod, bounds, how_to_read, named_files, read_settings
+from loopwire.cli.settings import PRECISION, ClockPeriod, bounds, how_to_read, named_files, read_settings
 from loopwire.text.names import printable
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ FITTING_SHARE = "80%"
     default=None,
     help="Leave out the softmax or sigmoid at the end: outputs are its operands.",
 )
-@click.option("--precision", help="Type of all tensors. [default: fixed<16,6,RND,SAT>]")
+@PRECISION
 @click.option("--reuse-factor", type=int, help="Products that share a multiplier in each step. [default: 1]")
 @click.option(
     "--interleave", type=int, help="Sequences processed in the loop at the same time. [default: as many as fit]"
@@ -208,20 +208,14 @@ def _read(
     from dataclasses import replace
 
     from loopwire.compiler import compile, load
+    from loopwire.data import given_data
 
     with step(progress, "Reading"):
         design = compile(load(model_path, trust, weights=weights, steps=config.steps), replace(config, targets=None))
         data = None
         if data_path is not None:
-            data = _given(design, data_path)
+            data = given_data(str(data_path), data_path, design.ports, design.model.outputs)
         return design, data
-
-
-def _given(design: Design, path: Path) -> Data:
-    """Read the inputs and their labels."""
-    from loopwire.data import given_data
-
-    return given_data(str(path), path, design.ports, design.model.outputs)
 
 
 def _chosen(progress: Progress, design: Design, config: CompileConfig) -> tuple[Design, dict[str, Any]]:

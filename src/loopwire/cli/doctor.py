@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from loopwire.cli.console import JSON, next_step, print_table
+from loopwire.cli.console import JSON, next_step, print_json, print_table
 from loopwire.cli.failures import errors_reported
 
 HEAD = ("", "Found", "For", "To install it")
@@ -23,7 +21,7 @@ def doctor_command(as_json: bool) -> None:
 
         found = installed()
         if as_json:
-            click.echo(json.dumps([vars(tool) for tool in found], indent=2))
+            print_json([vars(tool) for tool in found])
         else:
             rows = [(t.name, t.version or "-", t.purpose, "" if t.version else t.remedy) for t in found]
             print_table(Console(), "Tools and packages", HEAD, rows)

@@ -9,15 +9,13 @@ import click
 
 from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_json, progress_bars, step
 from loopwire.cli.failures import errors_reported, report_kept
-from loopwire.cli.settings import LABELS, LEAST_CLOCK_NS, MODEL, bounds, how_to_read, read_settings, where_to_run
+from loopwire.cli.settings import DATA, LABELS, LEAST_CLOCK_NS, MODEL, bounds, how_to_read, read_settings, where_to_run
 
 
 @click.command("explore")
 @MODEL
 @how_to_read
-@click.option(
-    "--data", required=True, type=click.Path(path_type=Path), help="Inputs: .npz (array X, labels y) or .npy."
-)
+@DATA
 @LABELS
 @click.option(
     "--config", "config_path", type=click.Path(path_type=Path), help="TOML file with settings that all designs share."

@@ -9,18 +9,16 @@ import click
 
 from loopwire.cli.console import JSON, next_step, print_json, print_table, progress_bars, step
 from loopwire.cli.failures import errors_reported
-from loopwire.cli.settings import LABELS, MODEL, how_to_read, read_settings
+from loopwire.cli.settings import DATA, LABELS, MODEL, PRECISION, how_to_read, read_settings
 
 
 @click.command("figures")
 @MODEL
 @how_to_read
-@click.option(
-    "--data", required=True, type=click.Path(path_type=Path), help="Inputs: .npz (array X, labels y) or .npy."
-)
+@DATA
 @LABELS
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file with settings.")
-@click.option("--precision", help="Type of all tensors. [default: fixed<16,6,RND,SAT>]")
+@PRECISION
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder to write. [default: build/<name of MODEL>-figures]"
 )
@@ -43,7 +41,6 @@ def _figures(
     trust: bool,
     as_json: bool,
 ) -> None:
-    import numpy as np
     from rich.console import Console
 
     from loopwire.compiler import compile, load
@@ -53,6 +50,7 @@ def _figures(
     from loopwire.report.plain import plain
     from loopwire.report.profile import profile_figure
     from loopwire.report.roc import confusion_figure, roc_figure
+    from loopwire.report.summary import AUCS
     from loopwire.system.outputs import check_file
     from loopwire.text.identifiers import word
 
@@ -77,8 +75,7 @@ def _figures(
                     with roc_figure(evidence.rocs) as drawn:
                         written += save(drawn, out / f"roc{of}")
                 if output.confusion:
-                    names = evidence.class_names or [str(k) for k in range(len(output.confusion))]
-                    with confusion_figure(np.array(output.confusion), names) as drawn:
+                    with confusion_figure(output.confusion, evidence.class_names) as drawn:
                         written += save(drawn, out / f"confusion{of}")
         with step(progress, "Profiling"):
             profile = design.profile(given.inputs)
@@ -90,13 +87,9 @@ def _figures(
         facts = {"aucs": aucs, "profile": plain(tuple(profile))}
         print_json({**facts, "figures": list(map(str, written))})
         return
-    rows = [
-        (output.named(auc.name), *("-" if value is None else f"{value:.4f}" for value in (auc.real, auc.fixed)))
-        for output, _ in judged
-        for auc in output.aucs
-    ]
-    if rows:
-        print_table(Console(), "Area under the ROC curve", ("Class", "Float", "Fixed"), rows)
+    without_ratio = slice(-1)
+    if rows := [row[without_ratio] for output, _ in judged for row in output.auc_rows()]:
+        print_table(Console(), "Area under the ROC curve", AUCS[without_ratio], rows)
     shown = profile.table()
     print_table(Console(), shown.title, shown.head, shown.rows)
     for path in written:

@@ -186,7 +186,7 @@ def _finetune(
 
 @dataclass(frozen=True)
 class Judged:
-    """A design's mean bits a weight, and its measures: of what, empty where their names tell."""
+    """A design's mean bits a weight, and its measures: of what, empty where their names say it."""
 
     weight_bits: float
     of: str

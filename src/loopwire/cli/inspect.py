@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from loopwire.cli.console import JSON, next_step, print_table
+from loopwire.cli.console import JSON, next_step, print_json, print_table
 from loopwire.cli.failures import errors_reported
 from loopwire.cli.settings import MODEL, how_to_read
 
@@ -33,7 +32,7 @@ def inspect_command(model_path: Path, as_json: bool, trust: bool, weights: Path 
         model = load(model_path, trust, weights=weights, steps=steps)
         inspection = inspect(model, {target: _refusal(model, target) for target in TARGETS})
         if as_json:
-            click.echo(json.dumps(inspection.to_dict(), indent=2))
+            print_json(inspection.to_dict())
             return
         console = Console()
         print_table(console, inspection.name, ("", ""), inspection.facts())

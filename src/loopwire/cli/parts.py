@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
-from loopwire.cli.console import JSON, next_step, print_table
+from loopwire.cli.console import JSON, next_step, print_json, print_table
 from loopwire.cli.failures import errors_reported
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def parts_command(pattern: str, as_json: bool) -> None:
             facts = ("name", "family", "vendor", "luts", "ffs", "dsps", "bram18s", "urams")
             known = [{fact: getattr(part, fact) for fact in facts} for part in found]
             more = [{"speed_grades": speed_grades(part), "open_tools": _open_tools(part)} for part in found]
-            click.echo(json.dumps([one | other for one, other in zip(known, more, strict=True)], indent=2))
+            print_json([one | other for one, other in zip(known, more, strict=True)])
             return
         rows = []
         for part in found:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from loopwire.cli.console import JSON, OPEN, next_step, open_page, progress_bars, step
+from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_json, progress_bars, step
 from loopwire.cli.failures import errors_reported, report_kept
-from loopwire.cli.settings import LABELS, MODEL, how_to_read, where_to_run
+from loopwire.cli.settings import DATA, LABELS, MODEL, how_to_read, where_to_run
 
 
 @click.command("precision")
 @MODEL
 @how_to_read
-@click.option(
-    "--data", required=True, type=click.Path(path_type=Path), help="Inputs: .npz (array X, labels y) or .npy."
-)
+@DATA
 @LABELS
 @click.option("--keep", help="Criterion to keep. [default: auc>=0.995 with labels, otherwise top1>=0.99]")
 @click.option(
@@ -107,7 +104,7 @@ def _precision(
     if opens:
         open_page(page)
     if as_json:
-        click.echo(json.dumps(facts(found), indent=2))
+        print_json(facts(found))
         return
     for line in summary(found):
         click.echo(line)

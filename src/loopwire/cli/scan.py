@@ -9,15 +9,13 @@ import click
 
 from loopwire.cli.console import JSON, next_step, print_table, progress_bars, step
 from loopwire.cli.failures import errors_reported
-from loopwire.cli.settings import LABELS, MODEL, how_to_read, where_to_run
+from loopwire.cli.settings import DATA, LABELS, MODEL, how_to_read, where_to_run
 
 
 @click.command("scan")
 @MODEL
 @how_to_read
-@click.option(
-    "--data", required=True, type=click.Path(path_type=Path), help="Inputs: .npz (array X, labels y) or .npy."
-)
+@DATA
 @LABELS
 @click.option("--metric", default="auc", help="Metric: auc, mean_auc, top1 or mae. [default: auc]")
 @click.option("--integer", "integers", default="4,6,8", help="Numbers of integer bits. [default: 4,6,8]")

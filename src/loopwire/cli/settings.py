@@ -49,11 +49,13 @@ BOUNDS = (
         help="Use at most this share of the part, such as 60%. Without a bound on time, choose the fastest design.",
     ),
 )
+DATA = click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="Inputs: .npz (array X, labels y) or .npy."
+)
 LABELS = click.option(
     "--labels", type=click.Path(path_type=Path), help="Labels, .npy or .npz (array y), if --data does not hold them."
 )
-
-
+PRECISION = click.option("--precision", help="Type of all tensors. [default: fixed<16,6,RND,SAT>]")
 HLS4ML_SUFFIXES = (".yml", ".yaml")
 WORKERS = (
     click.option("--workers", "processes", type=click.IntRange(min=1), help="Worker processes on this machine."),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_table, progress_bars, step
+from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_json, print_table, progress_bars, step
 from loopwire.cli.failures import errors_reported, report_kept
 
 
@@ -49,7 +48,7 @@ def _synth(project: Path, part: str | None, family: str | None, timeout_minutes:
         built = synthesise(project, part, family=family, timeout_minutes=timeout_minutes, progress=update)
         report_kept(f"the report, {project / 'report.html'}")
     if as_json:
-        click.echo(json.dumps(asdict(built), indent=2))
+        print_json(asdict(built))
         require_fit(built)
         return
     for table in resource_tables((built,)):

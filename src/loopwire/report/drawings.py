@@ -15,7 +15,6 @@ from loopwire.report.roc import ClassRoc, confusion_figure, roc_figure
 from loopwire.report.summary import Report
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.figure import Figure
 
 
@@ -75,8 +74,6 @@ def draw(report: Report, pictures: Sequence[str] = (), evidence: Sequence[Eviden
 
 
 def _physics(report: Report, evidence: Sequence[Evidence]) -> tuple[Plot, ...]:
-    import numpy as np
-
     plots = []
     for output, shown in zip(report.judged, evidence, strict=True):
         if shown.rocs:
@@ -85,10 +82,8 @@ def _physics(report: Report, evidence: Sequence[Evidence]) -> tuple[Plot, ...]:
             )
             plots.append(_drawn(roc_figure(shown.rocs), output.named(caption)))
         if output.confusion:
-            names = shown.class_names or tuple(str(k) for k in range(len(output.confusion)))
-            counts: np.ndarray[tuple[int, ...], np.dtype[np.int64]] = np.array(output.confusion)
             caption = "Confusion matrix in fixed point: share of each true class by the predicted class."
-            plots.append(_drawn(confusion_figure(counts, names), output.named(caption)))
+            plots.append(_drawn(confusion_figure(output.confusion, shown.class_names), output.named(caption)))
     return tuple(plots)
 
 

@@ -21,3 +21,14 @@ class JudgedOutput:
     def named(self, what: str) -> str:
         """Return the title of a fact, under the output's name where there are others."""
         return f"{self.name}: {what}" if self.name else what
+
+    def auc_rows(self) -> list[tuple[str, ...]]:
+        """Return (class, float AUC, fixed AUC, fixed / float)."""
+        return [
+            (
+                self.named(auc.name),
+                *("-" if value is None else f"{value:.4f}" for value in (auc.real, auc.fixed)),
+                "-" if not auc.real or auc.fixed is None else f"{auc.fixed / auc.real:.4f}",
+            )
+            for auc in self.aucs
+        ]

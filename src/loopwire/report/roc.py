@@ -120,8 +120,16 @@ def roc_figure(rocs: Sequence[ClassRoc], title: str = "") -> Iterator[Figure]:
 
 
 @contextmanager
-def confusion_figure(counts: npt.NDArray[np.int64], names: Sequence[str], title: str = "") -> Iterator[Figure]:
-    """Draw a confusion matrix: share of each true class (row) by the predicted class (column)."""
+def confusion_figure(counts: npt.ArrayLike, names: Sequence[str] = (), title: str = "") -> Iterator[Figure]:
+    """Draw a confusion matrix: share of each true class (row) by the predicted class (column).
+
+    Args:
+        counts: of sequences, for each true class and each predicted one.
+        names: of the classes; their numbers where there are none.
+        title: above it.
+    """
+    counts = np.asarray(counts)
+    names = names or [str(k) for k in range(len(counts))]
     with figure((4.6, 4.2)) as drawn:
         axes = drawn.add_subplot()
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

@@ -240,16 +240,8 @@ class Report:
         return [(f"Channels, each {kept}", str(self.knobs.channels), "scheduled")]
 
     def auc_rows(self) -> Rows:
-        """Return (class, float AUC, fixed AUC, fixed / float)."""
-        return [
-            (
-                output.named(auc.name),
-                *("-" if value is None else f"{value:.4f}" for value in (auc.real, auc.fixed)),
-                "-" if not auc.real or auc.fixed is None else f"{auc.fixed / auc.real:.4f}",
-            )
-            for output in self.judged
-            for auc in output.aucs
-        ]
+        """Return (class, float AUC, fixed AUC, fixed / float) of every output."""
+        return [row for output in self.judged for row in output.auc_rows()]
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:

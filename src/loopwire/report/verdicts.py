@@ -50,7 +50,7 @@ def verdicts(report: Report) -> tuple[Verdict, ...]:
 
 
 def _physics(report: Report, output: JudgedOutput) -> Verdict:
-    """Answer for one output; what is doubtful of others, or of the tensors that lead to any, is told of each."""
+    """Answer for one output; doubts about other outputs, or about any tensor, count for each."""
     verdict = _physics_kept(report, output)
     return replace(verdict, name=output.named(verdict.name), answer=output.named(verdict.answer))
 
