@@ -327,16 +327,16 @@ def _read(where: str, values: Any, readers: Mapping[str, Check]) -> dict[str, An
     result = {}
     for key, value in values.items():
         if key not in readers:
-            is_bound = "targets" in readers and key in _TARGETS_READERS
-            bounds = f"It bounds a design: loopwire.choose(design, {key}=...), or in [targets]" if is_bound else ""
-            likely = bounds or nearest(str(key), readers).strip()
-            raise ConfigError(
-                where,
-                f"{key!r} is not a setting",
-                likely or f"Choose from {_list(readers)}",
-            )
+            raise ConfigError(where, f"{key!r} is not a setting", _instead(str(key), readers))
         result[key] = readers[key](f"{where}, {key}", value)
     return result
+
+
+def _instead(key: str, readers: Mapping[str, Check]) -> str:
+    """Return what to set in place of a key that is no setting."""
+    if "targets" in readers and key in _TARGETS_READERS:
+        return f"It bounds a design: loopwire.choose(design, {key}=...), or in [targets]"
+    return nearest(key, readers).strip() or f"Choose from {_list(readers)}"
 
 
 def _type(where: str, value: Any) -> FixedType:

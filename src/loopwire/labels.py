@@ -1,4 +1,4 @@
-"""The labels of data: classes that an output should tell, checked, and read from files."""
+"""The labels of data: the true classes, checked, and read from files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from loopwire.text.names import take_in
 
 @dataclass(frozen=True)
 class Labels:
-    """Classes (N,) from 0 that an output should tell, and their names where they are known."""
+    """The true classes (N,) of an output, from 0, and their names where they are known."""
 
     classes: npt.NDArray[np.int64]
     names: tuple[str, ...] | None = None
@@ -59,7 +59,7 @@ def require_outputs(where: str, keys: Sequence[str], names: Collection[str]) -> 
 def labels_in(
     where: str, file: ArrayFile, count: int, outputs: int, of: str = ""
 ) -> tuple[npt.NDArray[np.int64] | None, tuple[str, ...] | None]:
-    """Return the labels of a file, if it has any, and the names of their classes, if it tells them.
+    """Return the labels of a file, if it has any, and the names of their classes, if it has those.
 
     Their keys end in `of`.
     """

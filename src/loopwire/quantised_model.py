@@ -113,8 +113,7 @@ class QuantisedModel:
     def emulate_integers(self, integers: Batch) -> Any:
         """Return what `emulate` does, of whole sequences that `input_integers` gave."""
         anew = check_fresh("fresh", None, len(integers), self.config.remembers)
-        size = len(integers) if self.config.stateful else self._batch_size
-        parts = [slice(start, start + size) for start in range(0, len(integers), size)]
+        parts = self._parts(len(integers), self._batch_size)
         results = [self._evaluate(self._sequences(integers, anew, part), None, anew[part]) for part in parts]
         return self._reals(self._as_model(Batch.joined(results)))
 
@@ -320,16 +319,19 @@ class QuantisedModel:
     def _batches(
         self, x: Inputs, lengths: npt.ArrayLike | None, fresh: npt.ArrayLike | None, size: int
     ) -> Iterator[tuple[Batch, Lengths | None, Fresh]]:
-        """Yield inputs, lengths and which are fresh, of `size` sequences at a time that need nothing of each other."""
+        """Yield inputs, lengths and which are fresh, of the sequences of each of `_parts`."""
         batch = self._as_read(self._checked(x))
         steps = None if lengths is None else self._checked_lengths(lengths, len(batch))
         anew = check_fresh("fresh", fresh, len(batch), self.config.remembers)
-        if self.config.stateful:
-            size = len(batch)
-        for start in range(0, len(batch), size):
-            part = slice(start, start + size)
+        for part in self._parts(len(batch), size):
             given = None if steps is None or self.config.sliding_window else steps[part]
             yield self._sequences(batch, anew, part).each(_as_reals), given, anew[part]
+
+    def _parts(self, count: int, size: int) -> list[slice]:
+        """Return which of `count` sequences to evaluate at a time, `size` of them, that need nothing of each other."""
+        if self.config.stateful:
+            size = count
+        return [slice(start, start + size) for start in range(0, count, size)]
 
     def _sequences(self, x: Batch, fresh: Fresh, rows: slice = slice(None)) -> Batch:
         """Return what the model sees of some inputs: themselves, or the window that ends with each."""

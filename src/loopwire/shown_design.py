@@ -106,15 +106,17 @@ class ShownDesign(QuantisedModel, ABC):
         if output is not None and output not in names:
             remedy = f"{nearest(output, names)}It has {', '.join(map(repr, names))}"
             raise DataError("plot_roc", f"the model has no output {output!r}", remedy)
-        labelled = [name for name in names if given.labels_of(name) is not None and output in (None, name)]
+        asked = names if output is None else [output]
+        labelled = {name: labels for name in asked if (labels := given.labels_of(name)) is not None}
         if not labelled:
             raise DataError("data", "they have no labels", "Give (x, y), or a file that holds y")
         if len(labelled) > 1:
             several = ", ".join(map(repr, labelled))
             raise DataError("plot_roc", f"the outputs {several} have labels", "Name one of them: output='…'")
-        found, place, labels = outputs(self, given), names.index(labelled[0]), given.labels_of(labelled[0])
+        ((name, labels),) = labelled.items()
+        found, place = outputs(self, given), names.index(name)
         real, fixed = found.real[place], found.fixed[place]
-        if labels is None or real.ndim != 2:
+        if real.ndim != 2:
             raise DataError("data", f"outputs of shape {real.shape[1:]} are not classes", "Use predict")
         return Picture.drawn(partial(roc_figure, class_rocs(labels.classes, real, fixed, labels.names)))
 
