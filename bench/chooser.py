@@ -50,7 +50,7 @@ REFUSED = [
 
 
 def refusal(case: Case) -> list[str]:
-    """Be refused; return the case's row."""
+    """Return the row of a case that is refused."""
     asked = ", ".join(f"{name} {bound:g}" for name, bound in case.targets.given().items())
     model = loopwire.load(DATA / "models" / case.model)
     compiled = loopwire.compile(model, loopwire.CompileConfig.from_dict(case.more))
@@ -59,7 +59,7 @@ def refusal(case: Case) -> list[str]:
         choose(compiled, case.targets)
     except ConfigError as error:
         return [f"`{case.model}`", asked, f"{time.process_time() - start:.1f}", error.remedy]
-    raise AssertionError(f"{asked} can be had")
+    raise AssertionError(f"{asked} is met")
 
 
 def row(case: Case) -> list[str]:
@@ -94,7 +94,7 @@ def main() -> None:
         print(f"No folder {DATA} (LOOPWIRE_DATA): choices are not measured.\n")
         return
     if sys.argv[1:] == ["refusals"]:
-        table(("model", "targets", "CPU, s", "what can be had"), [refusal(case) for case in REFUSED])
+        table(("model", "targets", "CPU, s", "what is possible"), [refusal(case) for case in REFUSED])
         return
     head = (
         "model",

@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--trials", type=int, default=2000)
     parser.add_argument("--random", type=int, default=2000)
-    parser.add_argument("--minutes", type=float, help="explore for so long instead of as many trials")
+    parser.add_argument("--minutes", type=float, help="how long to explore, instead of --trials")
     parser.add_argument("--workers", type=int)
     parser.add_argument("--keep", default="auc>=0.97")
     chosen = parser.parse_args()

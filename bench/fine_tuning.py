@@ -6,7 +6,6 @@ worst class's area under the ROC curve, fixed / float: rounded, and fine-tuned w
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,13 +13,12 @@ from pathlib import Path
 import numpy as np
 
 import loopwire
+from compile import DATA
 from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
 from loopwire.design import Design
 from loopwire.training.finetune import Schedule, finetune
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA = Path(os.environ.get("LOOPWIRE_DATA", ROOT.parent / "shared" / "data"))
 WIDTHS = (8, 7, 6, 5, 4)
 SCHEDULE = Schedule(epochs=6, learning_rate=4e-3)
 LAYERS = {

@@ -8,17 +8,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
 import loopwire
+from compile import DATA, ROOT
 from loopwire.optimise.events import Events
 from loopwire.optimise.precision import find_precision
 from loopwire.optimise.precision_file import write_toml
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA = Path(os.environ.get("LOOPWIRE_DATA", ROOT.parent / "shared" / "data"))
 OUT = ROOT / "build" / "precision"
 PROFILED_JETS = 20_000
 QUICKDRAW_STRIDE = 4

@@ -5,7 +5,6 @@ The models are in the folder $LOOPWIRE_DATA. One takes minutes to an hour; what 
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import tomllib
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from compile import DATA, ROOT
 from loopwire.cli import main as loopwire
 from loopwire.config import CompileConfig
 from loopwire.optimise.config_file import to_toml
@@ -21,8 +21,6 @@ from loopwire.report.built import Built
 from loopwire.report.stored import from_json
 from loopwire.report.summary import Report
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA = Path(os.environ.get("LOOPWIRE_DATA", ROOT.parent / "shared" / "data"))
 TYPES = Path(__file__).with_name("types")
 OUT = ROOT / "build" / "routed"
 PART = "LFE5U-85F-8BG381C"

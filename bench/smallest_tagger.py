@@ -7,7 +7,6 @@ jets are looked at once, at the end.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 import loopwire
+from compile import DATA
 from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
 from loopwire.design import Design
@@ -25,8 +25,7 @@ from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Layer, Model, chain
 from loopwire.training.finetune import Schedule, finetune
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("LOOPWIRE_DATA", HERE.parents[1] / "shared" / "data"))
+TYPES = Path(__file__).with_name("types")
 LOOKED_AT = 1500
 """Jets by which units are chosen."""
 Reals = npt.NDArray[np.float64]
@@ -76,7 +75,7 @@ def main(recipe: Recipe, train: Path, out: Path) -> None:
     """Train, write the project, and print its figures."""
     whole = compile_silently(loopwire.load(DATA / "models" / f"{recipe.model}.keras"))
     x = np.load(train)["X"]
-    config = CompileConfig.from_toml(HERE / "types" / recipe.types)
+    config = CompileConfig.from_toml(TYPES / recipe.types)
     small = whole.model if recipe.units_left is None else without_least_units(whole, x[:LOOKED_AT], recipe.units_left)
     tuned = finetune(
         small, config, x, schedule=recipe.schedule, teacher=whole.model, progress=lambda *of: print(*of, flush=True)

@@ -5,12 +5,12 @@ Weights are random but always the same.
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
 
 import loopwire
+from compile import table
 from loopwire.config import CompileConfig
 from loopwire.layers import (
     AttentionPooling,
@@ -73,8 +73,7 @@ def main() -> None:
     """Print the table."""
     cycles = ["latency, cycles, predicted / simulated", "latency, ns", "interval, cycles, predicted / simulated"]
     head = ["form", "bits that differ, on sequences", *cycles, "LUTs", "FFs", "DSPs"]
-    rows = [head, ["---"] * len(head), *(row(name, *form) for name, form in FORMS.items())]
-    sys.stdout.write("\n".join(f"| {' | '.join(cells)} |" for cells in rows) + "\n")
+    table(head, [row(name, *form) for name, form in FORMS.items()])
 
 
 if __name__ == "__main__":

@@ -194,9 +194,10 @@ def _compiled(ready: Sequence[_Ready], folder: Path, tally: Tally) -> Iterator[t
     folder.mkdir(exist_ok=True)
     try:
         ensemble = Ensemble([one.design for one in ready], folder, optimise=False)
-    except LoopwireError as error:
+    except LoopwireError:
         if len(ready) == 1:
-            tally.failures.append((ready[0].place, "RTL", str(error)[:2000]))
+            with _told(tally, ready[0].place, "RTL"):
+                raise
             return
         half = len(ready) // 2
         yield from _compiled(ready[:half], folder, tally)
