@@ -14,10 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
-from numpy.typing import NDArray
-
-from loopwire.area.cells import KINDS, Resources, capacities
+from loopwire.area.cells import Resources
 from loopwire.area.resources import estimate
 from loopwire.cmvm.shift_add import SOLVED_PRODUCTS
 from loopwire.datapath.reuse import layer_of, matrix_shapes, multipliers, reuse_factors, sharing_of
@@ -27,6 +24,7 @@ from loopwire.errors import ConfigError
 from loopwire.ir.graph import Graph, Value
 from loopwire.ir.interval import Range, ranges
 from loopwire.knobs import Knobs
+from loopwire.optimise.heads import Head, Later, Option, Size, heads, size_of
 from loopwire.schedule.engine import Engine
 from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.schedule.network import Network
@@ -34,9 +32,6 @@ from loopwire.schedule.plan import Plan, assemble, network_of
 from loopwire.schedule.planner import Planner
 from loopwire.system.progress import Progress
 from loopwire.timing.pipeline import Pipeline
-
-Size = tuple[float, float]
-"""The largest share of any resource of the part, and the sum of all shares: what is smaller is the better."""
 
 
 @dataclass(frozen=True)
@@ -66,22 +61,6 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class _Option:
-    """An engine with one reuse factor and interleave."""
-
-    layer: str
-    reuse_factor: int
-    timing: EngineTiming
-    resources: Resources
-    size: Size
-
-    @property
-    def interval_cycles(self) -> float:
-        """The least time from sequence to sequence."""
-        return self.timing.steps * self.timing.round_cycles / self.timing.slots
-
-
-@dataclass(frozen=True)
 class _Cut:
     """The engines that a graph is cut into, the range of its values, and the pipelines made so far."""
 
@@ -99,25 +78,6 @@ class _Cut:
     def in_a_row(self) -> bool:
         """Whether a vector passes the engines one after another."""
         return self.network.is_chain
-
-
-@dataclass(frozen=True)
-class _Later:
-    """Options of an engine that works once a sequence, and whether it is in each copy."""
-
-    options: list[_Option]
-    copied: bool
-
-
-@dataclass(frozen=True)
-class _Head:
-    """Options for the engines that work once a sequence, one each, with the size of all."""
-
-    options: tuple[_Option, ...]
-    depth: int
-    interval_cycles: float
-    resources: Resources
-    size: Size
 
 
 class Shapes:
@@ -147,10 +107,9 @@ class Shapes:
         self._progress = progress
         self._ratio = ratio
         self._cuts: dict[tuple[bool, bool], _Cut] = {}
-        self._capacities = capacities(device)
         self._estimates: dict[tuple[str, int, EngineTiming], Resources] = {}
         self._known_pipelines: dict[str, list[tuple[int, Pipeline]]] = {}
-        self._known_options: dict[int | None, dict[str, list[_Option]]] = {}
+        self._known_options: dict[int | None, dict[str, list[Option]]] = {}
 
     def all(self, limits: Limits) -> Iterator[Shape]:
         """Yield shapes worth looking at, in a fixed order; not all that exceed the limits are left out."""
@@ -197,7 +156,7 @@ class Shapes:
                 together = [r * copies if k < found.copied else r for k, r in enumerate(parts)]
                 resources = sum(together, Resources())
                 interval = max(slowest / copies, _port_cycles(found))
-                size = self._size(resources)
+                size = size_of(resources, self._device)
                 yield Shape((), interleave, copies, found.latency_cycles, interval, resources, size)
 
     def _shared(self, limits: Limits) -> Iterator[Shape]:
@@ -206,7 +165,7 @@ class Shapes:
         scans = [engine for engine in cut.engines if engine.nodes]
         tails = [engine for engine in cut.engines if not engine.nodes]
         copied = {engine.name for engine in cut.engines[: cut.network.copied]}
-        options: dict[str, list[_Option]] = {}
+        options: dict[str, list[Option]] = {}
         for interleave in self._interleaves():
             planner = self._planner(cut, replace(self._knobs, interleave=interleave))
             looked_at = options
@@ -215,7 +174,7 @@ class Shapes:
                 return
             if options == looked_at:  # a loop for one sequence only: as many as fit are one
                 continue
-            later = [_Later(options[engine.name], copied=engine.name in copied) for engine in tails]
+            later = [Later(options[engine.name], copied=engine.name in copied) for engine in tails]
             cells = []
             for pace in sorted({o.timing.round_cycles for engine in scans for o in options[engine.name]} or {1}):
                 fitting = [[o for o in options[engine.name] if o.timing.round_cycles <= pace] for engine in scans]
@@ -229,8 +188,8 @@ class Shapes:
         self,
         cut: _Cut,
         knobs: Knobs,
-        cell: list[_Option],
-        later: Sequence[_Later],
+        cell: list[Option],
+        later: Sequence[Later],
         limits: Limits,
     ) -> Iterator[Shape]:
         """Yield a choice for the recurrent layers with every choice for those after them that is worth it."""
@@ -240,10 +199,10 @@ class Shapes:
         left_cycles = limits.latency_cycles - steps_cycles if cut.in_a_row else math.inf
         for copies in self._copies(slowest, cell[0].timing.steps if cell else 1, limits):
             others = recurrent * copies
-            if self._size(others)[0] > limits.share:
+            if size_of(others, self._device)[0] > limits.share:
                 continue
             latency_cycles: int | None = None
-            for head in self._heads(later, replace(limits, latency_cycles=left_cycles), others, copies):
+            for head in heads(later, limits.interval_cycles, left_cycles, others, copies, self._device):
                 factors = _factors(cell, head)
                 if not factors:
                     continue
@@ -261,33 +220,6 @@ class Shapes:
                     head.resources,
                     head.size,
                 )
-
-    def _heads(self, later: Sequence[_Later], limits: Limits, others: Resources, copies: int) -> list[_Head]:
-        """Return choices of an option for each engine that works once a sequence, fastest first, none beaten.
-
-        Their resources and sizes are counted with those of `others`, whose scarcest resource is to be spared.
-        """
-        heads = [_Head((), 0, 0, others, self._size(others))]
-        for engine in later:
-            times = copies if engine.copied else 1
-            fitting = [option for option in engine.options if option.interval_cycles <= times * limits.interval_cycles]
-            depths = np.add.outer([head.depth for head in heads], [option.timing.depth for option in fitting])
-            depths = depths.reshape(len(heads), len(fitting))
-            counts = _counts(heads)[:, None] + times * _counts(fitting)[None]
-            chosen = _unbeaten(depths, counts / self._capacities, limits.latency_cycles)
-            heads = [self._longer(heads[head], fitting[option], times) for head, option in chosen]
-        return heads
-
-    def _longer(self, head: _Head, option: _Option, times: int) -> _Head:
-        resources = head.resources + option.resources * times
-        interval = max(head.interval_cycles, option.interval_cycles / times)
-        return _Head(
-            (*head.options, option), head.depth + option.timing.depth, interval, resources, self._size(resources)
-        )
-
-    def _size(self, resources: Resources) -> Size:
-        shares = resources.shares(self._device).values()
-        return max(shares, default=0.0), sum(shares)
 
     def _all_pipelines(self, cut: _Cut) -> dict[str, list[tuple[int, Pipeline]]]:
         """Return, of each engine by name, its pipelines, each with its reuse factor; made once."""
@@ -309,7 +241,7 @@ class Shapes:
         return found
 
     def _worthwhile(self, engine: Engine) -> list[int]:
-        """Return reuse factors of an engine: 1, and those with fewer multipliers than all smaller ones."""
+        """Return reuse factors of an engine, apart by the ratio: 1, and those that save multipliers."""
         shapes = matrix_shapes(engine)
         kept = [] if self._exceeds_part(engine) else [1]
         fewest = math.inf
@@ -335,7 +267,7 @@ class Shapes:
 
     def _all_options(
         self, cut: _Cut, planner: Planner, pipelines: Mapping[str, list[tuple[int, Pipeline]]]
-    ) -> dict[str, list[_Option]]:
+    ) -> dict[str, list[Option]]:
         """Return the options of each engine with one interleave, made once."""
         interleave = planner.knobs.interleave
         if interleave not in self._known_options:
@@ -343,7 +275,7 @@ class Shapes:
             self._known_options[interleave] = found
         return self._known_options[interleave]
 
-    def _options(self, planner: Planner, engine: Engine, pipelines: list[tuple[int, Pipeline]]) -> list[_Option]:
+    def _options(self, planner: Planner, engine: Engine, pipelines: list[tuple[int, Pipeline]]) -> list[Option]:
         options = []
         for reuse_factor, pipeline in pipelines:
             try:
@@ -354,7 +286,7 @@ class Shapes:
             if key not in self._estimates:
                 self._estimates[key] = estimate(pipeline, timing, self._device)
             resources = self._estimates[key]
-            options.append(_Option(layer_of(engine), reuse_factor, timing, resources, self._size(resources)))
+            options.append(Option(layer_of(engine), reuse_factor, timing, resources, size_of(resources, self._device)))
         return options
 
     def _cut(self, knobs: Knobs) -> _Cut:
@@ -393,38 +325,11 @@ class Shapes:
         return [needed] if needed <= steps else []
 
 
-def _smallest(options: Iterable[_Option]) -> _Option:
+def _smallest(options: Iterable[Option]) -> Option:
     return min(options, key=lambda option: (option.size, option.timing.round_cycles))
 
 
-def _counts(choices: Sequence[_Head] | Sequence[_Option]) -> NDArray[np.int64]:
-    """Return the cells that each choice takes, one kind a column."""
-    return np.array([choice.resources.counts() for choice in choices], np.int64).reshape(len(choices), len(KINDS))
-
-
-def _unbeaten(depths: NDArray[np.int64], shares: NDArray[np.float64], deepest: float) -> list[tuple[int, int]]:
-    """Return pairs of a head and an option, the least depth first, that are smaller than all of at most their depth.
-
-    Args:
-        depths: cycles, (heads, options).
-        shares: of each kind of cell, (heads, options, kinds).
-        deepest: depths above it do not count.
-    """
-    largest, together = shares.max(-1, initial=0.0), shares.sum(-1)
-    order = np.lexsort((together.ravel(), largest.ravel(), depths.ravel()))
-    order = order[depths.ravel()[order] <= deepest]
-    ordered = largest.ravel()[order]
-    chosen, smallest = [], (math.inf, math.inf)
-    for place in order[ordered <= np.minimum.accumulate(ordered)]:
-        head, option = divmod(int(place), depths.shape[1])
-        size = float(largest[head, option]), float(together[head, option])
-        if size < smallest:
-            smallest = size
-            chosen.append((head, option))
-    return chosen
-
-
-def _factors(cell: Sequence[_Option], head: _Head) -> tuple[tuple[str, int], ...]:
+def _factors(cell: Sequence[Option], head: Head) -> tuple[tuple[str, int], ...]:
     """Return the reuse factors of all layers, none where all are parallel."""
     factors = tuple((option.layer, option.reuse_factor) for option in (*cell, *head.options) if option.layer)
     return factors if any(factor > 1 for _, factor in factors) else ()
