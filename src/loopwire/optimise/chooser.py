@@ -16,7 +16,7 @@ from loopwire.design_targets import DesignTargets
 from loopwire.errors import ConfigError
 from loopwire.knobs import Knobs
 from loopwire.optimise.clock import clock_periods_ns, fastest
-from loopwire.optimise.refusal import ALWAYS_NAMED, NAMES, Reached, curve, excess, named, nearest, told
+from loopwire.optimise.refusal import ALWAYS_NAMED, NAMES, Reached, curve, excess, in_words, named, nearest
 from loopwire.optimise.shapes import Limits, Shape, Shapes
 from loopwire.report.chosen import ChosenKnob, Target
 from loopwire.system.progress import Progress, silent
@@ -194,20 +194,20 @@ class _Search:
         return min(zip(far.tolist(), share.tolist(), strict=True), default=(math.inf, math.inf))
 
     def refusal(self, asked: Bounds) -> ConfigError:
-        """Return the error for bounds that nothing meets, with the nearest designs and a curve of what can be had."""
+        """Return the error for bounds that nothing meets, with the nearest designs and a curve of what is possible."""
         shapes, reached = self._reached(Limits(all_copies="max_interval_cycles" in asked))
         bounds = THE_PART | asked
-        wanted = told(list(asked), [asked.get(name, 0) for name in NAMES])
         where = f"{self._device.name} at {self._clock_period_ns:g} ns"
-        problem = f"no reuse factors, interleave and copies give at most {wanted} on {where}"
+        problem = f"no reuse factors, interleave and copies give at most {in_words(asked, asked)} on {where}"
         places = nearest(reached, bounds)
         if not places:
-            least = told(ALWAYS_NAMED, min(reached.tolist(), key=lambda row: row[-1]))
-            return ConfigError("targets", problem, f"The part is too small: the smallest takes {least}")
-        exact = {place: self._row(self._exact(shapes[place])) for place in places}
-        offers = [told(named(asked), exact[place]) for place in places]
+            smallest = min(map(self._estimated, shapes), key=lambda estimated: estimated["max_share"])
+            takes = in_words(ALWAYS_NAMED, smallest)
+            return ConfigError("targets", problem, f"The part is too small: the smallest takes {takes}")
         pair, along = curve(reached, bounds, places[0])
-        points = [told(pair, self._row(self._exact(shapes[place]))) for place in along]
+        exact = {place: self._exact(shapes[place]) for place in {*places, *along}}
+        offers = [in_words(named(asked), exact[place]) for place in places]
+        points = [in_words(pair, exact[place]) for place in along]
         remedy = f"Nearest {'are' if len(offers) > 1 else 'is'} {'; '.join(offers)}"
         if len(points) > 1:
             remedy += f". What is possible: {'; '.join(points)}"
@@ -215,11 +215,9 @@ class _Search:
 
     def _reached(self, limits: Limits) -> tuple[list[Shape], Reached]:
         shapes = list(self._shapes.all(limits))
-        rows = [self._row(self._estimated(shape)) for shape in shapes]
+        estimated = [self._estimated(shape) for shape in shapes]
+        rows = [[reached[name] for name in NAMES] for reached in estimated]
         return shapes, np.array(rows, np.float64).reshape(len(rows), len(NAMES))
-
-    def _row(self, reached: Bounds) -> list[float]:
-        return [reached[name] for name in NAMES]
 
     def _estimated(self, shape: Shape) -> Bounds:
         return self._quantities(shape, shape.latency_cycles, shape.interval_cycles)

@@ -1,8 +1,8 @@
-"""What to offer where nothing meets the targets: the designs nearest to them, and a curve of what can be had."""
+"""What to offer where nothing meets the targets: the designs nearest to them, and a curve of what is possible."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,8 +52,7 @@ def curve(reached: Reached, bounds: Bounds, place: int) -> tuple[tuple[str, str]
         place: of the nearest design.
     """
     exceeded = [name for name in NAMES if name in bounds and reached[place, NAMES.index(name)] > bounds[name]]
-    pair = [*exceeded, "max_share", "max_latency_ns"]
-    first, second = sorted(dict.fromkeys(pair), key=pair.index)[:2]
+    first, second = list(dict.fromkeys([*exceeded, "max_share", "max_latency_ns"]))[:2]
     columns = [NAMES.index(first), NAMES.index(second)]
     fits = np.flatnonzero(_column(reached, "max_share") <= 1)
     order = fits[np.lexsort(reached[fits][:, columns[::-1]].T)]
@@ -67,18 +66,13 @@ def named(bounds: Bounds) -> list[str]:
     return [name for name in NAMES if name in bounds or name in ALWAYS_NAMED]
 
 
-def told(names: Sequence[str], reached: Sequence[float]) -> str:
-    """Return what a design reaches in words.
-
-    Args:
-        names: of quantities.
-        reached: of each quantity of `NAMES`.
-    """
+def in_words(names: Iterable[str], reached: Bounds) -> str:
+    """Return quantities in words, of all that a design reaches or that bounds it."""
     words = []
     for name in names:
         quantity, form, _ = QUANTITIES[name]
         quantity = quantity.lower() if quantity[1].islower() else quantity
-        words.append(f"{quantity} {form.format(reached[NAMES.index(name)])}")
+        words.append(f"{quantity} {form.format(reached[name])}")
     return ", ".join(words)
 
 
