@@ -15,9 +15,9 @@ from loopwire.frontends.keras.saved import LayerEntry, SavedModel
 
 SHAPE_REMEDY = "Rebuild the model with keras.Input((steps, features)), both numbers given, and save it again"
 CALL_ARGUMENTS = dict.fromkeys(("training", "return_attention_scores", "use_causal_mask"), (None, False))
+"""Arguments of a layer's call beside its inputs, and the values with which they change nothing."""
 CAUSAL = ("Attention", "AdditiveAttention", "MultiHeadAttention")
 """Classes that may be called with `use_causal_mask`."""
-"""Arguments of a layer's call beside its inputs, and the values with which they change nothing."""
 CONSTANTS = ("__numpy__", "__tensor__")
 """Classes under which Keras 3 saves arrays that a call was given."""
 INPUTS = ("inputs", "query", "value", "key")

@@ -18,6 +18,7 @@ from loopwire.errors import UnsupportedError
 from loopwire.frontends.containers import Array
 from loopwire.frontends.keras.activations import activation
 from loopwire.frontends.keras.layer import SavedLayer, Weights
+from loopwire.frontends.keras.normalization import last_axis
 from loopwire.ir.types import Overflow, Rounding
 from loopwire.layers.model import Layer
 from loopwire.layers.quantised.batch_normalization import QuantisedBatchNormalization
@@ -106,8 +107,7 @@ def _quantizer(saved: SavedLayer) -> QuantisedActivation:
 
 def _batch_normalization(saved: SavedLayer) -> QuantisedBatchNormalization:
     """Without `center` HGQ2's offset is 1 - mean·scale, where Keras's is the same less 1."""
-    last, shape = len(saved.context.input_shape), saved.context.input_shape[-1:]
-    saved.only("axis", -1, last, [-1], [last], remedy="Normalise the last axis: axis=-1")
+    shape = (last_axis(saved),)
     saved.only("renorm", False, remedy="Train with renorm=False")
     saved.ignore("momentum", "synchronized", "renorm_clipping", "renorm_momentum")
     names = ["gamma"] * saved.boolean("scale", True) + ["beta"] * saved.boolean("center", True)

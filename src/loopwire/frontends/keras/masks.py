@@ -118,16 +118,25 @@ class Masks:
                 return replace(layer, masked=True), (*inputs, self.tensor(mask, saved.name))
             case Multiply() | Extreme() if any(masks := [self.of(tensor) for tensor in inputs]):
                 self._require_alike(saved, masks)
-                known = [self.tensor(mask, saved.name) for mask in masks if mask]
-                return replace(layer, masked=tuple(map(bool, masks))), (*inputs, *known)
+                return self._with_masks(saved, layer, inputs, masks)
             case Attention() | MultiHeadAttention() if any(masks := [self.of(tensor) for tensor in inputs]):
                 if saved.context.keras_major == 2 and isinstance(layer, MultiHeadAttention):
                     problem = "it attends to steps with a mask, which versions of Keras 2 read differently"
                     raise UnsupportedError(saved.where, problem, "Save the model with Keras 3")
-                known = [self.tensor(mask, saved.name) for mask in masks if mask]
-                return replace(layer, masked=tuple(map(bool, masks))), (*inputs, *known)
+                return self._with_masks(saved, layer, inputs, masks)
             case _:
                 return layer, inputs
+
+    def _with_masks(
+        self,
+        saved: SavedLayer,
+        layer: Multiply | Extreme | Attention | MultiHeadAttention,
+        inputs: Sequence[Tensor],
+        masks: Sequence[Mask | None],
+    ) -> tuple[Layer, Sequence[Tensor]]:
+        """Return a layer that reads a mask of each input that has one, and its inputs with these masks."""
+        known = [self.tensor(mask, saved.name) for mask in masks if mask]
+        return replace(layer, masked=tuple(map(bool, masks))), (*inputs, *known)
 
     def read_mask(self, saved: SavedLayer, inputs: Sequence[Tensor], given: Mask | None) -> Mask | None:
         """Return the mask that a layer of one sequence reads.

@@ -11,16 +11,18 @@ from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.normalization import LayerNormalization, root_mean_square, unit
 from loopwire.layers.over_steps import NormalizationOverSteps
 
+KERAS_EPSILON = 1e-7
+"""The least standard deviation that a Normalization divides by."""
+
 
 def batch_normalization(saved: SavedLayer) -> BatchNormalization:
     """Read a BatchNormalization: the scale and offset that its statistics make."""
-    last = len(saved.context.input_shape)
-    saved.only("axis", -1, last, [-1], [last], remedy="Normalise the last axis: axis=-1")
+    shape = (last_axis(saved),)
     saved.only("renorm", False, remedy="Train with renorm=False")
     saved.only("virtual_batch_size", None, remedy="Train without virtual_batch_size")
     saved.ignore("momentum", "fused", "synchronized", "renorm_clipping", "renorm_momentum")
     scaled, centred = saved.boolean("scale", True), saved.boolean("center", True)
-    epsilon, shape = saved.number("epsilon"), (saved.context.input_shape[-1],)
+    epsilon = saved.number("epsilon")
     names = ["gamma"] * scaled + ["beta"] * centred + ["moving_mean", "moving_variance"]
     tensors = dict(zip(names, saved.weights(**dict.fromkeys(names, shape)), strict=True))
     if (tensors["moving_variance"] + epsilon <= 0).any():
@@ -33,11 +35,11 @@ def batch_normalization(saved: SavedLayer) -> BatchNormalization:
     return BatchNormalization(saved.name, scale, offset)
 
 
-def _normalized_axes(saved: SavedLayer) -> tuple[int, float]:
-    """Return the features and ε of a normalisation of the last axis."""
+def last_axis(saved: SavedLayer) -> int:
+    """Return the length of the last axis, which must be the one normalised; Keras counts the batch as axis 0."""
     last = len(saved.context.input_shape)
     saved.only("axis", -1, last, [-1], [last], remedy="Normalise the last axis: axis=-1")
-    return saved.context.input_shape[-1], saved.number("epsilon", 1e-3)
+    return saved.context.input_shape[-1]
 
 
 def layer_normalization(saved: SavedLayer) -> LayerNormalization | NormalizationOverSteps:
@@ -56,7 +58,7 @@ def layer_normalization(saved: SavedLayer) -> LayerNormalization | Normalization
 
 def group_normalization(saved: SavedLayer) -> LayerNormalization | NormalizationOverSteps:
     """Read a GroupNormalization: of a sequence, Keras takes the mean over all steps and a group's features."""
-    features, epsilon = _normalized_axes(saved)
+    features, epsilon = last_axis(saved), saved.number("epsilon", 1e-3)
     groups = saved.count("groups")
     scale, offset = _scale_and_offset(saved, (features,))
     *steps, _ = saved.context.input_shape
@@ -68,16 +70,14 @@ def group_normalization(saved: SavedLayer) -> LayerNormalization | Normalization
 
 def rms_normalization(saved: SavedLayer) -> LayerNormalization:
     """Read an RMSNormalization."""
-    features, epsilon = _normalized_axes(saved)
+    features, epsilon = last_axis(saved), saved.number("epsilon", 1e-3)
     (scale,) = saved.weights(scale=(features,))
     return root_mean_square(saved.name, scale, epsilon)
 
 
 def unit_normalization(saved: SavedLayer) -> LayerNormalization:
     """Read a UnitNormalization."""
-    last = len(saved.context.input_shape)
-    saved.only("axis", -1, last, [-1], [last], remedy="Normalise the last axis: axis=-1")
-    return unit(saved.name, saved.context.input_shape[-1])
+    return unit(saved.name, last_axis(saved))
 
 
 def _scale_and_offset(saved: SavedLayer, shape: tuple[int, ...]) -> tuple[Weights, Weights]:
@@ -95,8 +95,7 @@ def rescaling(saved: SavedLayer) -> BatchNormalization:
 
 def normalization(saved: SavedLayer) -> BatchNormalization:
     """Read a Normalization: its numbers are options, or arrays where it was adapted."""
-    last, features = len(saved.context.input_shape), saved.context.input_shape[-1]
-    saved.only("axis", -1, last, [-1], [last], remedy="Normalise the last axis: axis=-1")
+    features = last_axis(saved)
     saved.only("invert", False, remedy="Give the layer that is not inverted")
     mean, variance = saved.option("mean", None), saved.option("variance", None)
     if mean is None:
@@ -106,10 +105,6 @@ def normalization(saved: SavedLayer) -> BatchNormalization:
     mean, variance = _of_each(saved, mean, features), _of_each(saved, variance, features)
     scale = 1.0 / np.maximum(np.sqrt(variance), KERAS_EPSILON)
     return BatchNormalization(saved.name, scale, -mean * scale)
-
-
-KERAS_EPSILON = 1e-7
-"""The least standard deviation that a Normalization divides by."""
 
 
 def _of_each(saved: SavedLayer, value: Any, features: int) -> Weights:

@@ -213,7 +213,7 @@ STEPWISE: dict[str, Reader] = {
 """Layers that treat every step of a sequence alike, and so may be in a TimeDistributed."""
 
 OF_STEPS: dict[str, Reader] = {**STEPWISE, "PReLU": _prelu, "Flatten": _flat_step}
-"""What may stand in a TimeDistributed, in whose place a layer of the whole sequence may do something else."""
+"""What may be in a TimeDistributed, in whose place a layer of the whole sequence may do something else."""
 
 MERGES: dict[str, Reader] = {
     **{layer.__name__: _merge(layer) for layer in (Add, Subtract, Multiply, Average, Maximum, Minimum)},
