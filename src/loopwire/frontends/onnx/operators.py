@@ -21,7 +21,6 @@ from loopwire.ir.functions import SELU_ALPHA, SELU_SCALE
 from loopwire.layers.activation import Activation, Function
 
 Operator = Callable[[Operation], Sequence[Value]]
-MAGNITUDE = Function("relu", slope=-1.0)
 CLOSE = 1e-4
 """Relative, within which selu's constants must be those of its definition, of which files have about seven digits."""
 
@@ -300,7 +299,7 @@ OPERATORS: dict[str, Operator] = {
     "Mish": plain("mish"),
     "HardSwish": plain("hard_silu"),
     "Exp": plain("exponential"),
-    "Abs": function(lambda op: MAGNITUDE),
+    "Abs": function(lambda op: arithmetic.MAGNITUDE),
     "Shrink": function(_shrink),
     "ThresholdedRelu": function(lambda op: Function("threshold", slope=op.attribute("alpha", 1.0))),
     "Clip": clip,
@@ -324,7 +323,7 @@ OPERATORS: dict[str, Operator] = {
     "BatchNormalization": batch_normalization,
     "ReduceMean": reduced(arithmetic.mean),
     "ReduceSum": reduced(arithmetic.total),
-    "ReduceL1": summed(lambda trace, x: arithmetic.activation(trace, x, MAGNITUDE)),
+    "ReduceL1": summed(lambda trace, x: arithmetic.activation(trace, x, arithmetic.MAGNITUDE)),
     "ReduceSumSquare": summed(lambda trace, x: arithmetic.combine(trace, "multiply", x, x)),
     "ReduceMax": reduced(arithmetic.largest),
     "ReduceMin": reduced(arithmetic.smallest),

@@ -45,6 +45,8 @@ MERGES: dict[str, type[Merge] | type[Divide]] = {
     "divide": Divide,
 }
 """Operations of two tensors, by numpy's names."""
+MAGNITUDE = Function("relu", slope=-1.0)
+"""max(x, 0) - min(x, 0)"""
 POOLINGS: dict[type[Merge], Callable[[str], Layer]] = {
     Add: GlobalSum,
     Average: GlobalAveragePooling,

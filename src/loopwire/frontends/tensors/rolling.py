@@ -137,7 +137,7 @@ def _rolled(trace: Trace, wires: Sequence[Wire], at_least: bool = False) -> Wire
 
 
 def _called(trace: Trace, body: Template, ends: Sequence[Wire]) -> Wire:
-    """Call the loop's layer; return what its steps hand on, and let it stand for all that they made."""
+    """Call the loop's layer; return what its steps hand on, in place of all that they made."""
     name = _name(trace, body)
     states: list[State] = sorted(body.states, key=lambda state: state.node != body.root)
     if states[0].node != body.root:

@@ -210,6 +210,7 @@ class Arguments:
 
 Operation = Callable[[Arguments], Value | Sequence[Operand]]
 """Reads a node's arguments; returns its result, or several in the order of the node's outputs."""
+EVALUATE = "Export the module in evaluation mode: module.eval()"
 AGAIN = "Export the model again"
 LENGTHS_REMEDY = "Lengths are read by packing, and as the index of the last step: y[torch.arange(batch), lengths - 1]"
 

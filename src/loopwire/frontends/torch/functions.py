@@ -10,9 +10,6 @@ from loopwire.frontends.tensors.views import Axis, Operand, with_features
 from loopwire.frontends.torch.arguments import Arguments, Operation
 from loopwire.layers.activation import Function
 
-MAGNITUDE = Function("relu", slope=-1.0)
-"""max(x, 0) - min(x, 0)"""
-
 
 def _activation(a: Arguments, function: Function) -> Operand:
     return arithmetic.activation(a.trace, a.view("self"), function)
@@ -86,7 +83,7 @@ PLAIN = {
 """Functions without parameters: what Loopwire calls them."""
 FUNCTIONS: Mapping[str, Operation] = {
     **{f"aten.{name}.default": partial(_activation, function=Function(own)) for name, own in PLAIN.items()},
-    "aten.abs.default": partial(_activation, function=MAGNITUDE),
+    "aten.abs.default": partial(_activation, function=arithmetic.MAGNITUDE),
     "aten.hardsigmoid.default": partial(_activation, function=Function("hard_sigmoid", slope=1 / 6, offset=0.5)),
     "aten.leaky_relu.default": _leaky_relu,
     "aten.prelu.default": _prelu,

@@ -11,7 +11,7 @@ from loopwire.frontends.containers import Array
 from loopwire.frontends.tensors import joining, reshaping, slicing, views
 from loopwire.frontends.tensors.embedding import embed, is_whole
 from loopwire.frontends.tensors.views import Operand, View
-from loopwire.frontends.torch.arguments import Arguments, Operation
+from loopwire.frontends.torch.arguments import EVALUATE, Arguments, Operation
 
 
 def _transpose(a: Arguments, named: Sequence[str] = ("dim0", "dim1")) -> Operand:
@@ -264,7 +264,7 @@ def _same(a: Arguments) -> Operand:
 
 def _dropout(a: Arguments) -> Operand:
     if a.boolean("train", False) and a.number("p"):
-        raise a.trace.refused("it is in training mode", "Export the module in evaluation mode: module.eval()")
+        raise a.trace.refused("it is in training mode", EVALUATE)
     a.ignore("p")
     return a.tensor("input")
 

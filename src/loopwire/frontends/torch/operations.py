@@ -18,7 +18,7 @@ from loopwire.frontends.tensors.trace import Result, Step, Wire
 from loopwire.frontends.tensors.views import Operand, View
 from loopwire.frontends.torch import recurrent
 from loopwire.frontends.torch.arguments import Arguments, Operation
-from loopwire.frontends.torch.functions import FUNCTIONS, MAGNITUDE
+from loopwire.frontends.torch.functions import FUNCTIONS
 from loopwire.frontends.torch.moves import MOVES
 from loopwire.frontends.torch.windows import WINDOWS
 from loopwire.layers.activation import Activation, Function
@@ -99,7 +99,7 @@ def _is_wires_magnitude(wire: Wire, x: Wire) -> bool:
             layer=BatchNormalization(scale=scale, offset=offset),
             inputs=(Result(layer=Activation(function=function), inputs=(inner,)),),
         ):
-            return inner is x and function == MAGNITUDE and bool((scale == 1).all() and (offset == 1).all())
+            return inner is x and function == arithmetic.MAGNITUDE and bool((scale == 1).all() and (offset == 1).all())
         case _:
             return False
 

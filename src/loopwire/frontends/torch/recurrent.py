@@ -18,7 +18,7 @@ from loopwire.frontends.tensors import recurrent
 from loopwire.frontends.tensors.trace import Trace, Wire
 from loopwire.frontends.tensors.views import Axis, Operand, View, array_of, only_wire
 from loopwire.frontends.tensors.wires import joined
-from loopwire.frontends.torch.arguments import AGAIN, Arguments
+from loopwire.frontends.torch.arguments import AGAIN, EVALUATE, Arguments
 from loopwire.layers.activation import TANH, Function
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
@@ -73,7 +73,7 @@ def layers(kind: Kind, a: Arguments) -> tuple[View, ...]:
     arrays, biases = a.arrays("params"), a.boolean("has_biases")
     count, directions = a.integer("num_layers"), 1 + a.boolean("bidirectional")
     if a.boolean("train") and a.number("dropout"):
-        raise trace.refused("it is in training, with dropout", "Export the module in evaluation mode: module.eval()")
+        raise trace.refused("it is in training, with dropout", EVALUATE)
     a.ignore("dropout")
     x = recurrent.sequence_of(trace, a.tensor("input"), *((0, 1) if batch_first else (1, 0)))
     wire = only_wire(trace, x)

@@ -10,7 +10,7 @@ import numpy as np
 
 from loopwire.frontends.tensors import arithmetic, windows
 from loopwire.frontends.tensors.views import Axis, Operand, with_features
-from loopwire.frontends.torch.arguments import Arguments, Operation
+from loopwire.frontends.torch.arguments import EVALUATE, Arguments, Operation
 from loopwire.layers.windows import Window
 
 
@@ -77,7 +77,7 @@ def _batch_norm(a: Arguments) -> Operand:
     scale, offset = a.optional_array("weight"), a.optional_array("bias")
     epsilon = a.number("eps")
     if a.boolean("training", False):
-        raise a.trace.refused("it is in training mode", "Export the module in evaluation mode: module.eval()")
+        raise a.trace.refused("it is in training mode", EVALUATE)
     a.ignore("momentum", "cudnn_enabled")
     x = with_features(x)
     if len(x.axes) < 2 or x.axes[1] is not Axis.FEATURES:
