@@ -25,7 +25,7 @@ from loopwire.layers.model import Layer, Model
 from loopwire.layers.quantised.quantised import Quantised
 from loopwire.training.activation_widths import ActivationWidths
 from loopwire.training.links import Arrays, constants, followed, links
-from loopwire.training.losses import End, Loss, Scored, loss_of, scored
+from loopwire.training.losses import Loss, OutputLoss, scored
 from loopwire.training.pruning import Pruning
 from loopwire.training.widths import Widths, by_step
 
@@ -257,7 +257,7 @@ class _Trainer:
         names = [tensor.name for tensor in design.model.outputs]
         given = _by_output(names, aim)
         self._parts = tuple(
-            _Part(score, loss, given[name], count, order) for name, score in zip(names, scores, strict=True)
+            OutputLoss(score, loss, given[name], count, order) for name, score in zip(names, scores, strict=True)
         )
         self._schedule = schedule
         self.start_loss = self._held_out_loss()
@@ -273,9 +273,8 @@ class _Trainer:
         """Train; return all epochs, and the one whose weights are kept."""
         schedule, weights = self._schedule, list(self._machine.weights.values())
         groups: list[dict[str, Any]] = [{"params": weights}]
-        bits = [*self._widths.fractions.values()] if self._widths is not None else []
-        bits += [*self._activations.fractions.values()] if self._activations is not None else []
-        if bits:
+        narrowed = [each for each in (self._widths, self._activations) if each is not None]
+        if bits := [fractions for each in narrowed for fractions in each.fractions.values()]:
             groups.append({"params": bits, "lr": GRID_RATE * schedule.learning_rate})
             weights = [*weights, *bits]
         adam = torch.optim.Adam(groups, schedule.learning_rate)
@@ -298,10 +297,8 @@ class _Trainer:
                 rate.step()
                 pruning.step_()
                 self._machine.clamp_()
-                if self._widths is not None:
-                    self._widths.clamp_()
-                if self._activations is not None:
-                    self._activations.clamp_()
+                for each in narrowed:
+                    each.clamp_()
                 total += float(value.detach()) * len(rows)
             self._follow_types()
             history.append(Epoch(total / self._split, self._held_out_loss()))
@@ -365,26 +362,6 @@ def _machine(graph: Graph, trained: Iterable[str]) -> DifferentiableGraph:
     every = constants(graph)
     scores = tuple(scored(graph, output).value for output in graph.outputs)
     return DifferentiableGraph(Graph(graph.inputs, graph.nodes, scores), [every[name] for name in trained])
-
-
-class _Part:
-    """The loss of one output."""
-
-    def __init__(
-        self, score: Scored, loss: Loss, target: npt.ArrayLike, count: int, order: npt.NDArray[np.int64]
-    ) -> None:
-        classes = loss is Loss.LABELS and score.end is not End.NUMBERS
-        reals = np.asarray(target, np.float64)
-        if len(reals) != count or not np.isfinite(reals).all():
-            raise DataError(
-                "labels", f"they are not a finite number for each of the {count} events", "Check the labels"
-            )
-        self._target = torch.from_numpy(reals[order].astype(np.int64 if classes else np.float64))
-        self._loss = loss_of(score.end, loss, 1.0 if score.end is not End.NUMBERS else max(float(reals.std()), 1e-9))
-
-    def __call__(self, scores: Tensor, rows: Tensor) -> Tensor:
-        """Return the mean loss of some events."""
-        return self._loss(scores, self._target[rows])
 
 
 def _taught(teacher: Design, design: Design, x: Inputs) -> Labels:

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from loopwire.errors import DataError
 from loopwire.ir import ops
 from loopwire.ir.graph import Graph, Value
 
@@ -78,3 +81,28 @@ def loss_of(end: End, loss: Loss, scale: float) -> Callable[[Tensor, Tensor], Te
             )
         case End.NUMBERS:
             return lambda scores, target: ((scores - target.reshape(scores.shape)) / scale).square().mean()
+
+
+class OutputLoss:
+    """The loss of one output."""
+
+    def __init__(
+        self, score: Scored, loss: Loss, target: npt.ArrayLike, count: int, order: npt.NDArray[np.int64]
+    ) -> None:
+        """Take what the output should be, and the order of the events.
+
+        Raises:
+            DataError: the target is not a finite number for each of `count` events.
+        """
+        classes = loss is Loss.LABELS and score.end is not End.NUMBERS
+        reals = np.asarray(target, np.float64)
+        if len(reals) != count or not np.isfinite(reals).all():
+            raise DataError(
+                "labels", f"they are not a finite number for each of the {count} events", "Check the labels"
+            )
+        self._target = torch.from_numpy(reals[order].astype(np.int64 if classes else np.float64))
+        self._loss = loss_of(score.end, loss, 1.0 if score.end is not End.NUMBERS else max(float(reals.std()), 1e-9))
+
+    def __call__(self, scores: Tensor, rows: Tensor) -> Tensor:
+        """Return the mean loss of some events."""
+        return self._loss(scores, self._target[rows])
