@@ -70,8 +70,7 @@ def choose(
     """
     instance(Design, "Give what loopwire.compile returns")("design", design)
     if not isinstance(targets, DesignTargets):
-        targets = CompileConfig.from_dict({"targets": {**(targets or {}), **bounds}}, where="choose").targets
-        assert targets is not None
+        targets = read_targets("choose", {**(targets or {}), **bounds})
     replace(design.config, targets=targets)  # refuses what contradicts them
     if not design.target.PREDICTS:
         problem = f"the cycles and the area of {design.config.target} are known to its tool only"
@@ -79,6 +78,17 @@ def choose(
     if targets.min_clock_ns is None:
         return _choose(design, targets.bounds(), progress or silent)
     return _with_a_clock(design, targets.min_clock_ns, targets.bounds(), progress or silent)
+
+
+def read_targets(where: str, values: Mapping[str, Any]) -> DesignTargets:
+    """Read targets from a dictionary, as those of a configuration.
+
+    Raises:
+        ConfigError: a bound is unknown or impossible, or none is given.
+    """
+    targets = CompileConfig.from_dict({"targets": values}, where).targets
+    assert targets is not None
+    return targets
 
 
 def _with_a_clock(design: Design, least_ns: float, bounds: Bounds, progress: Progress) -> Choice:

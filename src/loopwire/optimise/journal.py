@@ -94,6 +94,6 @@ class Journal:
         return taken
 
     def _take(self, entry: dict[str, Any]) -> None:
-        told = entry["judgement"]
-        measures = tuple(Measure(**measure) for measure in told.pop("measures"))
-        self._known[tuple(entry["choice"])] = Judgement(measures, **told), float(entry["cost"])
+        judgement = entry["judgement"]
+        measures = tuple(Measure(**measure) for measure in judgement.pop("measures"))
+        self._known[tuple(entry["choice"])] = Judgement(measures, **judgement), float(entry["cost"])

@@ -66,8 +66,8 @@ class Scan:
         head = ("Type of all tensors", *(measure.name for measure in self.points[0].measures))
         rows = []
         for point in self.points:
-            told = (str(measure).removeprefix(f"{measure.name} ") for measure in point.measures)
-            rows.append((f"fixed<{point.integer + point.fraction},{point.integer}>", *told))
+            cells = (str(measure).removeprefix(f"{measure.name} ") for measure in point.measures)
+            rows.append((f"fixed<{point.integer + point.fraction},{point.integer}>", *cells))
         return Table(METRIC_NAMES[self.metric], head, tuple(rows))
 
     def plot(self) -> Picture:

@@ -20,6 +20,7 @@ from loopwire.design_targets import DesignTargets
 from loopwire.errors import ConfigError, nearest
 from loopwire.ir.text import print_graph
 from loopwire.layers.model import Model
+from loopwire.optimise.chooser import read_targets
 from loopwire.optimise.criterion import EXAMPLE, Criterion
 from loopwire.optimise.events import checked_events
 from loopwire.report.picture import Picture
@@ -40,6 +41,10 @@ class Point:
     trial: int
     config: CompileConfig
     outcome: Outcome
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return its trial, and what it reaches, as JSON holds it."""
+        return {"trial": self.trial, **self.outcome.to_dict()}
 
 
 @dataclass(frozen=True, repr=False)
@@ -90,11 +95,11 @@ class Exploration:
         Raises:
             ToolError: pandas is not installed.
         """
-        return data_frame([{"trial": point.trial, **point.outcome.to_dict()} for point in self.front])
+        return data_frame([point.to_dict() for point in self.front])
 
     def facts(self) -> dict[str, Any]:
         """Return the front, and how it was found, as JSON holds it."""
-        points = [{"trial": point.trial, **point.outcome.to_dict()} for point in self.front]
+        points = [point.to_dict() for point in self.front]
         facts = {"keep": str(self.criterion), "objectives": self.objectives, "tried": self.tried}
         return {**facts, "refused": self.refused, "front": points}
 
@@ -188,9 +193,7 @@ def _given(targets: DesignTargets | Mapping[str, Any] | None) -> DesignTargets:
         return targets
     if targets is None:
         return DesignTargets(max_share=1.0)
-    read = CompileConfig.from_dict({"targets": targets}, where="explore").targets
-    assert read is not None
-    return read
+    return read_targets("explore", targets)
 
 
 def _check(objectives: Sequence[str], trials: int | None, minutes: float | None) -> None:
