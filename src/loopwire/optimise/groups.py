@@ -16,6 +16,8 @@ from loopwire.layers.roles import Role
 WEIGHTS = (Role.WEIGHT, Role.RECURRENT_WEIGHT, Role.BIAS)
 PROBE_INTEGER_BITS = 64
 """Of the types in which tensors are looked for: no value is beyond them."""
+LEAST_WIDTH = 2
+"""Bits of the narrowest type that a search or a training tries."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from loopwire.layers.model import Model
 from loopwire.optimise.cost import estimate
 from loopwire.optimise.criterion import EXAMPLE, Criterion, Judge, Judgement, reached
 from loopwire.optimise.events import Events, checked_events
-from loopwire.optimise.groups import Group, Probe, Types, configuration, fixed
+from loopwire.optimise.groups import LEAST_WIDTH, Group, Probe, Types, configuration, fixed
 from loopwire.optimise.integer_bits import bits_from_data, bits_from_proof
 from loopwire.optimise.journal import Choice, Journal
 from loopwire.optimise.search import descend
@@ -37,7 +37,6 @@ Array = npt.NDArray[np.generic]
 INTEGERS = ("data", "proof")
 START_FRACTION_BITS = (12, 14)
 """Tried in turn for all groups: a search starts from what keeps the criterion with every group this fine."""
-LEAST_WIDTH = 2
 CHECK_SHARE = 0.25
 """Of the data, kept out of the search where no other data are given for the final check."""
 

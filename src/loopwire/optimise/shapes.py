@@ -97,8 +97,8 @@ class Shapes:
         Args:
             graph, device, clock_period_ns, knobs: of all shapes.
             progress: called with how many engines are planned, of how many.
-            ratio: of an engine's reuse factors that are tried, each but the last is at least so many times the one
-                before.
+            ratio: of an engine's reuse factors that are tried, each but the last is at least this many times the one
+                before it.
         """
         self._graph = graph
         self._device = device

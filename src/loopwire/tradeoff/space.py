@@ -14,7 +14,7 @@ from loopwire.errors import ConfigError
 from loopwire.knobs import IO, Knobs
 from loopwire.layers.model import Model
 from loopwire.optimise.events import Events
-from loopwire.optimise.groups import Group, Probe, Types, configuration, fixed
+from loopwire.optimise.groups import LEAST_WIDTH, Group, Probe, Types, configuration, fixed
 from loopwire.optimise.integer_bits import bits_from_data
 from loopwire.schedule.plan import network_of
 
@@ -26,7 +26,6 @@ Values = Mapping[str, Any]
 MOST_FRACTION_BITS = 12
 MOST_COPIES = 16
 MOST_LUT_PRODUCT_BITS = 8
-LEAST_WIDTH = 2
 INTERLEAVES = ("as many as fit", "1")
 CLOCK_STEP_NS, SLOWEST_NS = 0.05, 20.0
 

@@ -20,10 +20,8 @@ from loopwire.ir import ops
 from loopwire.ir.graph import Graph, Value
 from loopwire.ir.types import FixedType
 from loopwire.layers.model import Model
-from loopwire.optimise.groups import WEIGHTS
+from loopwire.optimise.groups import LEAST_WIDTH, WEIGHTS
 from loopwire.training.widths import START_BITS
-
-LEAST_WIDTH = 2
 
 Key = tuple[str, str]
 """A layer and a role of it."""
