@@ -85,10 +85,15 @@ class AdderTree:
         """Adders on the longest path from an input to an output."""
         return max((self.source_depth(o.source) for o in self.outputs if o.source is not None), default=0)
 
+    @cached_property
+    def adder_widths(self) -> tuple[int, ...]:
+        """Bits of each node's carry chain."""
+        return tuple(node.adder_width for node in self.nodes)
+
     @property
     def adder_bits(self) -> int:
         """Bits of all carry chains, about the LUTs of the tree."""
-        return sum(node.adder_width for node in self.nodes)
+        return sum(self.adder_widths)
 
     @cached_property
     def widths(self) -> tuple[int, ...]:

@@ -26,13 +26,13 @@ def stage(tree: AdderTree, start_ns: float, period_ns: float, adders_ns: Callabl
     def end_ns(place: int, width: int, level: int) -> float:
         return (start_ns if place == 0 else 0.0) + (adders_ns(width, level) if level else 0.0)
 
-    for node in tree.nodes:
+    for node, adder_width in zip(tree.nodes, tree.adder_widths, strict=True):
         place = max(places[operand] for operand in node.operands)
         chained = [operand for operand in node.operands if places[operand] == place]
         level = 1 + max(levels[operand] for operand in chained)
-        width = max(node.adder_width, *(widths[operand] for operand in chained))
+        width = max(adder_width, *(widths[operand] for operand in chained))
         if end_ns(place, width, level) > period_ns:
-            place, level, width = place + 1, 1, node.adder_width
+            place, level, width = place + 1, 1, adder_width
             assert end_ns(place, width, level) <= period_ns, f"an adder of {width} bits exceeds {period_ns} ns"
         places.append(place)
         levels.append(level)

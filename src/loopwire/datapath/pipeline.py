@@ -43,11 +43,6 @@ SIMPLIFICATIONS = (
 )
 """What makes any datapath smaller."""
 TABLES = Pass(covering_tables, "after the clamps that are merged into tables; late clamps need such tables")
-ATTEMPTS = (
-    Pass(merge_addends, "makes a loop shorter where a tree has room for a leaf more", shared=False),
-    Pass(late_clamps, "makes a loop shorter where a clamp takes longer than a choice after the lookup", shared=False),
-)
-"""What is an advantage in some loops: each is tried on all that came of those before it, `with_dsp_adders` last."""
 
 
 def simplified(datapath: Datapath, sharing: Sharing, solve: Solver) -> Datapath:
@@ -94,10 +89,17 @@ def prepared(
 
 
 def alternatives(datapath: Datapath, delays: DelayModel) -> list[Datapath]:
-    """Return the datapath and what `ATTEMPTS` make of it; scheduling tells which has the shortest loop."""
-    sums = Pass(lambda d: with_dsp_adders(d, delays), "makes a loop shorter where a sum is behind a product")
+    """Return the datapath and what is an advantage in some loops; scheduling finds out which loop is the shortest.
+
+    Each attempt is made on the datapath and on all that came of the attempts before it.
+    """
+    attempts = (
+        Pass(merge_addends, "makes a loop shorter where a tree has room for a leaf more", shared=False),
+        Pass(late_clamps, "makes one shorter where a clamp takes longer than a choice after the lookup", shared=False),
+        Pass(lambda d: with_dsp_adders(d, delays), "makes one shorter where a sum is behind a product"),
+    )
     choices = [datapath]
-    for attempt in (*ATTEMPTS, sums):
+    for attempt in attempts:
         if attempt.shared or datapath.sharing.is_parallel:
             choices += [changed for choice in choices if (changed := verify(attempt.run(choice))) is not choice]
     return choices

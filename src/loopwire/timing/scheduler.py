@@ -7,7 +7,7 @@ as possible is the least latency, since an operation can only start earlier for 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from math import ceil
 from typing import assert_never
 
@@ -311,7 +311,7 @@ class _Scheduler:
             whole_ns = operation_delay_ns(operation, self._delays) + register_ns
             cut_ns = cut_delays_ns(operation, self._delays)
             return min(whole_ns, max(cut_ns[0], cut_ns[1] + register_ns)) if cut_ns else whole_ns
-        widths = [node.adder_width for node in operation.kind.tree.nodes]
+        widths = operation.kind.tree.adder_widths
         return self._delays.adders(max(widths), 1) if widths else 0.0
 
     def _sink(
@@ -342,7 +342,7 @@ class _Scheduler:
     def _is_timed(self, signal: Signal) -> bool:
         return signal is self._datapath.x or bool(self._depends.get(signal)) or signal in self._timed_results
 
-    @property
+    @cached_property
     def _timed_results(self) -> set[Signal]:
         timed: set[Signal] = {self._datapath.x}
         for operation in self._datapath.operations:
