@@ -56,14 +56,6 @@ class Seen:
     causal: bool = False
     query_sees_none: bool = False
 
-    @property
-    def hides(self) -> bool:
-        """Whether any score may be hidden."""
-        return bool(self.keys) or self.causal or self.query_sees_none
-
-
-EVERYTHING = Seen()
-
 
 Given = TypeVar("Given")
 
@@ -113,7 +105,7 @@ def attend(
     score: Score,
     role: str,
     note: str,
-    seen: Seen = EVERYTHING,
+    seen: Seen,
 ) -> Value:
     """Add the sums of the values (T, H·n), by each query's shares of their steps, in the type of `role`.
 
@@ -122,8 +114,7 @@ def attend(
     steps, size = values.type.shape
     kept_masks = [_whole(e, mask, "keys_count") for mask in dict.fromkeys(seen.keys)]
     of_query = [] if seen.query is None else [seen.query]
-    causal = np.tri(query.type.shape[0], steps)
-    order = [e.b.const(causal, BIT, "not_later")] if seen.causal else []
+    order = [e.b.const(np.tri(query.type.shape[0], steps), BIT, "not_later")] if seen.causal else []
 
     def shared(e: Emitter, states: Sequence[Value], given: Sequence[Value]) -> BodyResult:
         kept, q, bits = states[0], given[0], [*states[1:], *given[1:]]

@@ -112,11 +112,11 @@ def _inverse(e: Emitter, d: Value, low: float, high: float) -> Value:
     """Return 1 / d, to a step of the result's type."""
     least, most = sorted((abs(low), abs(high)))
     shift = max(ceil(log2(LEAST / least)), 0)
-    sign = -1.0 if high < 0 else 1.0
-    scaled = e.b.mul(d, e.scalar(sign * 2.0**shift, "scale"), "d_scaled") if shift or sign < 0 else d
+    scale = 2.0**shift if high > 0 else -(2.0**shift)
+    scaled = e.b.mul(d, e.scalar(scale, "scale"), "d_scaled") if scale != 1 else d
     grid = scaled.type.element.fraction
     tight = FixedType.holding(0, ceil(most * 2.0 ** (shift + grid)), grid)
     scaled = e.b.cast(scaled, replace(tight, overflow=Overflow.SAT), "d_above_0")
     fraction = max(e.type_of(Role.RESULT).fraction, 1) + shift + RECIPROCAL_GUARD_BITS
     inverse = reciprocal(e, scaled, most * 2.0**shift, fraction, "d", is_sum=False)
-    return e.b.mul(inverse, e.scalar(sign * 2.0**shift, "scale"), "inverse", "1 / d") if shift or sign < 0 else inverse
+    return e.b.mul(inverse, e.scalar(scale, "scale"), "inverse", "1 / d") if scale != 1 else inverse

@@ -27,8 +27,8 @@ def require_fit(layer: Layer, inputs: Sequence[Tensor]) -> Iterator[None]:
         yield
     except (ShapeError, IndexError, ValueError) as error:
         shapes = ", ".join([*(f"input {x.shape}" for x in inputs), *(f"{n} {s}" for n, s in _shapes(layer))])
-        told = f" ({error})" if isinstance(error, ShapeError) else ""
-        problem = f"the shapes of its input and its arrays do not fit one another: {shapes}{told}"
+        detail = f" ({error})" if isinstance(error, ShapeError) else ""
+        problem = f"the shapes of its input and its arrays do not fit one another: {shapes}{detail}"
         remedy = f"Give them as loopwire.layers.{type(layer).__name__} documents"
         raise UnsupportedError(f"layer {layer.name!r}", problem, remedy) from error
 

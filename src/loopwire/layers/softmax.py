@@ -69,8 +69,9 @@ def _unit(fraction: int, low: int = 1) -> FixedType:
 
 
 def reciprocal(e: Emitter, total: Value, most: float, fraction: int, name: str, *, is_sum: bool = True) -> Value:
-    """Add v = 1 / s for numbers s from 1 to `most`: the sum of so many exponentials, or others, which may be larger in
-    real numbers.
+    """Add v = 1 / s for numbers s from 1 to `most`.
+
+    With `is_sum` these are sums of `most` exponentials; others may be larger in real numbers than `most`.
     """
     lows = [low for low in RECIPROCAL_LOWS if low < max(most, 2)]
     assert most <= lows[-1] * RECIPROCAL_RATIO, f"the reciprocal of {most}"

@@ -66,7 +66,7 @@ def resized(e: Emitter, x: Value, start: int, count: int, name: str) -> Value:
 
 
 def _every(e: Emitter, x: Value, numbers: range, name: str) -> Value:
-    """Return the steps of these numbers: those that end groups of so many, where there are enough before the first."""
+    """Return the steps of these numbers; each ends a group of steps if enough steps are before the first."""
     every, features = numbers.step, x.type.shape[1]
     if every == 1:
         return resized(e, x, numbers.start, len(numbers), name)

@@ -135,6 +135,8 @@ def over_windows(
     skipped, place = divmod(window.span - 1 - left, window.stride)
     history = max(window.span - 1 - place, 0)
     first = history + place - window.span + 1
+    # A window of steps of one group is there without a scan.
+    apart = apart and history > 0
     groups = skipped + count
     given = [resized(e, x, 0, groups * window.stride, "x")]
     if window.stride > 1:
@@ -145,20 +147,19 @@ def over_windows(
         given.append(e.b.const(flags, BIT, "first_and_steps"))
 
     def body(e: Emitter, states: Sequence[Value], given: Sequence[Value]) -> BodyResult:
-        parts = [*states, given[0]] if len(given) == 1 else _repeated(e, states, *given, begins=left > 0)
-        line = parts[0] if len(parts) == 1 else e.b.concat(parts, "line", "the steps before, and those that come")
+        known = [*states, given[0]] if len(given) == 1 else _repeated(e, states, *given, begins=left > 0)
+        line = known[0] if len(known) == 1 else e.b.concat(known, "line", "the steps before, and those that come")
         seen = _taps(e, line, first, window, features)
-        y = seen if apart and history else looked_at(e, seen)
+        y = seen if apart else looked_at(e, seen)
         if not states:
             return (), (y,)
         return (e.b.slice(line, line.type.size - states[0].type.size, line.type.size, "before_next"),), (y,)
 
     before = [e.b.const(np.zeros(history * features), x.type.element, "before")] if history else []
     name = "y_every" if skipped else "y"
-    every = e.scan(
-        before, given, body, names=[*["before_last"] * len(before), "windows" if apart and history else name]
-    )[-1]
-    if apart and history:
+    names = [*["before_last"] * len(before), "windows" if apart else name]
+    every = e.scan(before, given, body, names=names)[-1]
+    if apart:
         every = e.each_step(looked_at, every, name=name)
     return resized(e, every, skipped, count, "y")
 
@@ -176,12 +177,12 @@ def _taps(e: Emitter, line: Value, first: int, window: Window, features: int) ->
 def _repeated(e: Emitter, before: Sequence[Value], group: Value, flags: Value, *, begins: bool) -> list[Value]:
     """Return the steps before and a group's, where those that are none of the sequence are like the nearest that is.
 
-    Of the flags the first tells whether the group is the first, the others which of its steps are the sequence's. Steps
+    Of the flags the first says whether the group is the first, the others which of its steps are the sequence's. Steps
     before the sequence are looked at where one `begins` with them.
     """
     is_first, *are_steps = (e.b.reshape(e.b.slice(flags, k, k + 1), (), "flag") for k in range(flags.type.size))
     features = group.type.size // len(are_steps)
-    steps = [e.b.slice(group, k * features, (k + 1) * features, "step") for k in range(len(are_steps))]
+    steps = parts(e, group, ["step"] * len(are_steps))
 
     def chosen(flag: Value, a: Value, b: Value) -> Value:
         return e.b.cast(e.b.where(flag, a, b, "nearest"), group.type.element, "nearest")

@@ -114,7 +114,7 @@ def to_flip_flop_ns(operation: Operation, delays: DelayModel) -> float:
 def _index_ns(operation: Operation, form: TableForm, delays: DelayModel) -> float:
     """Return the time of a clamped index: its difference and its clamp's tests side by side, then the choice.
 
-    Whether a number is beyond a table that holds all numbers of a type is told by its upper bits, else by comparators.
+    Upper bits say whether a number is beyond a table that holds all numbers of a type; for another, comparators do.
     """
     (a,) = operation.operands
     bits = form.index_bits
