@@ -9,6 +9,7 @@ import numpy as np
 from loopwire.cmvm.adder_tree import evaluate
 from loopwire.datapath import ops as dp
 from loopwire.datapath.sharing import Sharing
+from loopwire.datapath.signals import Signal
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.table_form import TableForm
 from loopwire.ir.types import FixedType, Overflow, Rounding
@@ -17,13 +18,13 @@ Words = list[list[int]]
 """A signal's elements in each word of a step: in each of the cycles over which its products are spread."""
 
 
-def run_sequence(datapath: dp.Datapath, steps: Integers) -> list[dict[dp.Signal, Words]]:
+def run_sequence(datapath: dp.Datapath, steps: Integers) -> list[dict[Signal, Words]]:
     """Return every signal in each word of each step of one sequence; `steps` is (T, elements of x)."""
     sharing = datapath.sharing
     states = {feedback.read: [int(v) for v in feedback.initial] for feedback in datapath.feedbacks}
     history = []
     for t, x in enumerate(steps):
-        known: dict[dp.Signal, Words] = {datapath.x: [[int(v) for v in x]] * sharing.cycles}
+        known: dict[Signal, Words] = {datapath.x: [[int(v) for v in x]] * sharing.cycles}
         for feedback in datapath.feedbacks:
             known[feedback.read] = _state_words(feedback, states[feedback.read], sharing)
         for operation in datapath.operations:
@@ -103,7 +104,7 @@ def _all_chunks(words: Words, sharing: Sharing) -> list[int]:
     return [v for chunk in words[:: sharing.passes] for v in chunk]
 
 
-def _kept(signal: dp.Signal, words: Words, sharing: Sharing) -> Words:
+def _kept(signal: Signal, words: Words, sharing: Sharing) -> Words:
     """Return what a signal's bits keep: all, but of units that pad the last chunk, which nothing reads."""
     for word, values in enumerate(words):
         assert len(values) == signal.count, f"{signal.name} has {len(values)} elements"

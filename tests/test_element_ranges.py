@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from datapath_interpreter import run_sequence
 from loopwire.datapath.element_ranges import ElementRanges, element_ranges
-from loopwire.datapath.ops import Accumulate, Columns, Datapath, Gather, Operation, Pairs, Products, Signal, WordRom
+from loopwire.datapath.ops import Accumulate, Columns, Datapath, Gather, Operation, Pairs, Products, WordRom
 from loopwire.datapath.sharing import Sharing
+from loopwire.datapath.signals import Signal
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.types import FixedType
 from loopwire.passes.lower import lower

@@ -27,13 +27,13 @@ from loopwire.datapath.ops import (
     Multiply,
     MultiplyAdd,
     Round,
-    Signal,
     TableEnds,
     TableIndex,
 )
 from loopwire.datapath.pipeline import simplified
 from loopwire.datapath.rotate_states import rotations
 from loopwire.datapath.sharing import PARALLEL
+from loopwire.datapath.signals import Signal
 from loopwire.datapath.verify import verify
 from loopwire.devices import find_part
 from loopwire.devices.delay_model import DelayModel

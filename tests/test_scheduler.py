@@ -24,10 +24,10 @@ from loopwire.datapath.ops import (
     Operation,
     Products,
     ShiftAdd,
-    Signal,
     TableLookup,
 )
 from loopwire.datapath.rotate_states import rotations
+from loopwire.datapath.signals import Signal
 from loopwire.devices import find_part
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from loopwire.datapath import ops as dp
-from loopwire.datapath.ops import Datapath, Operation, Signal
+from loopwire.datapath.ops import Datapath, Operation
+from loopwire.datapath.signals import Signal
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from loopwire.area.surroundings import surroundings
 from loopwire.datapath import ops as dp
 from loopwire.datapath.element_ranges import element_ranges
 from loopwire.datapath.lut_products import dsp_blocks
-from loopwire.datapath.ops import Feedback, Operation, Signal
+from loopwire.datapath.ops import Feedback, Operation
+from loopwire.datapath.signals import Signal
 from loopwire.devices import Device
 from loopwire.devices.delay_model import DelayModel
 from loopwire.ir.fixed_point import Integers

@@ -9,8 +9,9 @@ from __future__ import annotations
 from loopwire.datapath import ops as dp
 from loopwire.datapath.loops import looped
 from loopwire.datapath.lut_products import dsp_blocks
-from loopwire.datapath.ops import Datapath, Operation, Signal
+from loopwire.datapath.ops import Datapath, Operation
 from loopwire.datapath.rewrite import replaced, without_unused
+from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel
 
 SUM_BITS = 48

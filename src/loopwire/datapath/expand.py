@@ -9,8 +9,9 @@ from typing import assert_never
 import numpy as np
 
 from loopwire.datapath import ops as dp
-from loopwire.datapath.ops import Datapath, Feedback, Kind, Operation, Signal
+from loopwire.datapath.ops import Datapath, Feedback, Kind, Operation
 from loopwire.datapath.pairs import reduction
+from loopwire.datapath.signals import Signal
 from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers, round_to
 from loopwire.ir.graph import Node, Value

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from loopwire.cmvm.adder_tree import AdderTree
-from loopwire.datapath.ops import Constant, Datapath, MatVec, Operation, Products, ShiftAdd, Signal
+from loopwire.datapath.ops import Constant, Datapath, MatVec, Operation, Products, ShiftAdd
 from loopwire.datapath.pairs import reduction
+from loopwire.datapath.signals import Signal
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.interval import Range
 

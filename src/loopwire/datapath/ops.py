@@ -1,7 +1,7 @@
 """What an engine is made of: operations on vectors of integers, each small enough to be placed between two registers.
 
 This is the level at which delays are known and registers are placed; `expand` makes it from a graph, `pipeline`
-schedules it and `targets.verilog` writes it. Every signal is exact and as narrow as its range allows.
+schedules it and `targets.verilog` writes it.
 """
 
 from __future__ import annotations
@@ -14,49 +14,13 @@ import numpy as np
 
 from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.datapath.sharing import PARALLEL, Sharing
+from loopwire.datapath.signals import Signal
 from loopwire.ir.fixed_point import Integers
-from loopwire.ir.interval import Range
 from loopwire.ir.tables import TableForm
 from loopwire.ir.types import FixedType, Rounding
 
 LUT_ROM_WORDS = 32
 """Words up to which a ROM with a register is made of look-up tables."""
-
-
-@dataclass(frozen=True, eq=False)
-class Signal:
-    """A vector of `count` integers low…high, counted in steps of 2**-fraction. Compared by identity.
-
-    `note` says what it is, for readers of the firmware; `layer` whose it is.
-    """
-
-    name: str
-    count: int
-    low: int
-    high: int
-    fraction: int
-    layer: str
-    note: str
-
-    @cached_property
-    def type(self) -> FixedType:
-        """The narrowest type that holds every element."""
-        return FixedType.holding(self.low, self.high, self.fraction)
-
-    @property
-    def width(self) -> int:
-        """Bits of an element."""
-        return self.type.width
-
-    @property
-    def signed(self) -> bool:
-        """Whether an element may be negative."""
-        return self.type.signed
-
-    @property
-    def bits(self) -> int:
-        """Bits of all elements."""
-        return self.count * self.width
 
 
 class Wire:
@@ -417,8 +381,3 @@ class Datapath:
         for operation in self.operations:
             found[operation.result] = frozenset().union(*(found.get(v, frozenset()) for v in operation.operands))
         return found
-
-
-def signal_like(name: str, count: int, given: Range, fraction: int, layer: str, note: str) -> Signal:
-    """Return a signal with the range `given`."""
-    return Signal(name, count, given.low, given.high, fraction, layer, note)

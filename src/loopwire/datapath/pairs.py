@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from loopwire.datapath.ops import Operation, Pairs, Signal
+from loopwire.datapath.ops import Operation, Pairs
+from loopwire.datapath.signals import Signal
 
 Namer = Callable[[int, int], str]
 """Given a level, from 1 on, and the elements that it leaves of a group: the name of its result."""

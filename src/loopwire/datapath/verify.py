@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from loopwire.datapath.ops import Datapath, Gather, Signal
+from loopwire.datapath.ops import Datapath, Gather
+from loopwire.datapath.signals import Signal
 
 
 def verify(datapath: Datapath) -> Datapath:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from loopwire.datapath.ops import Pack, Signal
+from loopwire.datapath.ops import Pack
 from loopwire.datapath.reuse import layer_of, sharing_of
+from loopwire.datapath.signals import Signal
 from loopwire.devices import Device
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError, UnsupportedError

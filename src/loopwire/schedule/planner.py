@@ -9,9 +9,10 @@ from functools import partial
 from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.cmvm.shift_add import SOLVED_PRODUCTS, SOLVER_BITS, minimal_depth, solve
 from loopwire.datapath.expand import expand
-from loopwire.datapath.ops import Datapath, Signal
+from loopwire.datapath.ops import Datapath
 from loopwire.datapath.pipeline import alternatives, prepared, stored_earlier
 from loopwire.datapath.reuse import layer_of, sharing_of
+from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
 from loopwire.ir.fixed_point import Integers

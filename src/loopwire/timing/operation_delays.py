@@ -6,7 +6,8 @@ from typing import assert_never
 
 from loopwire.datapath import ops as dp
 from loopwire.datapath.lut_products import dsp_blocks
-from loopwire.datapath.ops import Operation, Signal
+from loopwire.datapath.ops import Operation
+from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel
 from loopwire.ir.table_form import TableForm
 from loopwire.ir.types import Overflow, Rounding

@@ -16,8 +16,8 @@ from loopwire.datapath.ops import (
     Datapath,
     Feedback,
     Operation,
-    Signal,
 )
+from loopwire.datapath.signals import Signal
 
 Time = tuple[int, float]
 """A stage, and nanoseconds after the clock edge that begins it."""

@@ -15,8 +15,9 @@ from loopwire.cmvm.adder_tree import StagedTree
 from loopwire.cmvm.staging import stage
 from loopwire.datapath import ops as dp
 from loopwire.datapath.loops import Group, feedback_groups, leading_to, looped
-from loopwire.datapath.ops import Datapath, Feedback, Operation, Signal
+from loopwire.datapath.ops import Datapath, Feedback, Operation
 from loopwire.datapath.sharing import Sharing
+from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
 from loopwire.timing.operation_delays import cut_delays_ns, operation_delay_ns, to_flip_flop_ns

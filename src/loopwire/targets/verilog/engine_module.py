@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from loopwire.datapath.ops import Signal
 from loopwire.datapath.sharing import Sharing
+from loopwire.datapath.signals import Signal
 from loopwire.hdl.library import LibraryModules
 from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.targets.verilog.layer_module import INSTANCE, LayerModule, array

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from loopwire.datapath.ops import Bound, Round, Signal, TableIndex
+from loopwire.datapath.ops import Bound, Round, TableIndex
+from loopwire.datapath.signals import Signal
 from loopwire.hdl.expressions import literal, resized
 from loopwire.ir.tables import TableForm
 from loopwire.ir.types import FixedType, Overflow, Rounding

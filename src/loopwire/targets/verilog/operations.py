@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import assert_never
 
 from loopwire.datapath import ops as dp
-from loopwire.datapath.ops import Operation, Signal
+from loopwire.datapath.ops import Operation
 from loopwire.datapath.sharing import Sharing
+from loopwire.datapath.signals import Signal
 from loopwire.hdl.expressions import as_signed, concatenation, literal, resized
 from loopwire.hdl.layout import element_of, loop, nested, wrapped
 from loopwire.targets.verilog.numbers import beyond_table, bit, bounded, rounded, shifted, table_cell

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from loopwire.cmvm.adder_tree import StagedTree
-from loopwire.datapath.ops import Signal
+from loopwire.datapath.signals import Signal
 from loopwire.hdl.layout import nested, wrapped
 from loopwire.ir.tables import TableForm
 from loopwire.text.identifiers import Identifier

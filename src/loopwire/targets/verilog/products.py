@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.cmvm.tree_text import output_interval
-from loopwire.datapath.ops import Operation, Products, Signal
+from loopwire.datapath.ops import Operation, Products
+from loopwire.datapath.signals import Signal
 from loopwire.hdl.expressions import resized
 from loopwire.hdl.layout import element_of, loop, nested
 from loopwire.targets.verilog.parts import Library, Text, each_element

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from loopwire.datapath.ops import Signal, Tile, WordRom
+from loopwire.datapath.ops import Tile, WordRom
 from loopwire.datapath.sharing import Sharing
+from loopwire.datapath.signals import Signal
 from loopwire.hdl.expressions import resized
 from loopwire.targets.verilog.parts import Library, Text, packed
 
