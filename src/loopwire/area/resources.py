@@ -200,7 +200,7 @@ class _Estimator:
     def _bits_inside(self, operation: Operation) -> int:
         """Return the bits of the registers inside a product or a table."""
         placement, result = self._pipeline.placements[operation], operation.result
-        if placement.first_stage == placement.time[0]:
+        if not placement.registered:
             return 0
         match operation.kind:
             case dp.Products() | dp.Multiply():

@@ -35,6 +35,11 @@ class Placement:
     time: Time
     staged: StagedTree | None = None
 
+    @property
+    def registered(self) -> bool:
+        """Whether registers are inside."""
+        return self.first_stage < self.time[0]
+
 
 @dataclass(frozen=True)
 class Cut:

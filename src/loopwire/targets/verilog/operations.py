@@ -42,9 +42,7 @@ def statements(
         sharing: how the datapath's hardware takes turns.
     """
     kind, out = operation.kind, operation.result
-    width, place = out.width, placement.first_stage
-    registered = placement.time[0] > place
-    """Whether the operation is cut inside, where it is one that can be."""
+    width, place, registered = out.width, placement.first_stage, placement.registered
 
     def element(operand: Signal, index: str, to_width: int) -> str:
         single = "0" if operand.count == 1 else index
@@ -61,6 +59,12 @@ def statements(
         if not operand.count == 1 < out.count:
             return [], expression
         return [f"wire {dimension}{name} = {expression};"], name
+
+    def behind_register(end: str, expression: str) -> tuple[list[str], str]:
+        """Return what registers an expression of every element, and how to read them."""
+        name = f"{result}_{end}"
+        declared = f"logic [{out.count - 1}:0][{width - 1}:0] {name};"
+        return [declared, *each_registered(out, name, expression)], f"{name}[k]"
 
     def comparable(*shifts: int) -> list[str]:
         """Return the operands as signed numbers of one width, which holds them all."""
@@ -123,35 +127,30 @@ def statements(
         case dp.Products():
             return matrix_statements(kind, operation, result, text, registered, library)
         case dp.Multiply(in_luts=True):
-            indices = ("0" if v.count == 1 else "k" for v in operation.operands)
-            factors = [f"{text(v)}[{index}]" for v, index in zip(operation.operands, indices, strict=True)]
-            instance = lut_product(operation, factors, result, kind.added, library)
+            instance = lut_product(operation, [only(v) for v in operation.operands], result, kind.added, library)
             return [f"for (genvar k = 0; k < {out.count}; k++) begin : gen_{result}", *instance, "end"]
         case dp.Multiply() | dp.MultiplyAdd():
-            declared: list[str] = []
-            factors = []
+            lines, factors = list[str](), list[str]()
             for v in operation.operands[:2]:
                 factor = only(v)
                 if not v.signed:
-                    lines, factor = before_loop(f"{result}_factor", v, factor, f"[{v.width - 1}:0] ")
-                    declared += lines
+                    more, factor = before_loop(f"{result}_factor", v, factor, f"[{v.width - 1}:0] ")
+                    lines += more
                 factors.append(signed_factor(v, factor, width))
             product, added = f"{factors[0]} * {factors[1]}", ""
             if isinstance(kind, dp.MultiplyAdd):
                 added = shifted(element(operation.operands[2], "k", width), kind.shift)
             elif kind.added:
                 added = literal(kind.added, width)
-            if registered and not added:
-                return [*declared, *each_registered(out, result, product)]
+            if not added:
+                return [*lines, *(each_registered if registered else each_element)(out, result, product)]
             if registered:
-                declared.append(f"logic [{out.count - 1}:0][{width - 1}:0] {result}_multiplied;")
-                declared += each_registered(out, f"{result}_multiplied", product)
-                product = f"{result}_multiplied[k]"
+                more, product = behind_register("multiplied", product)
+                lines += more
                 if isinstance(kind, dp.MultiplyAdd):
-                    declared.append(f"logic [{out.count - 1}:0][{width - 1}:0] {result}_added;")
-                    declared += each_registered(out, f"{result}_added", added)
-                    added = f"{result}_added[k]"
-            return [*declared, *each(f"{product} + {added}" if added else product)]
+                    more, added = behind_register("added", added)
+                    lines += more
+            return [*lines, *each(f"{product} + {added}")]
         case dp.AddSub():
             left, right = (
                 shifted(element(v, "k", width), shift)
