@@ -18,12 +18,14 @@ from loopwire.hdl.names import KEYWORDS, library_words
 from loopwire.targets.verilog.operations import statements
 from loopwire.targets.verilog.parts import Library
 from loopwire.text.escapes import Comment, comment
-from loopwire.text.identifiers import Identifier, LayerNames, Names, tensor_of
+from loopwire.text.identifiers import Identifier, LayerNames, Names, tensor_of, word
 from loopwire.timing import step_controls
 from loopwire.timing.pipeline import Pipeline, Placement
 
 INSTANCE = "_i"
 """What the name of a module's only instance ends in."""
+BLOCK = "gen_"
+"""What the names of blocks begin with, each of which repeats statements for every element; no signal's does."""
 BETWEEN_REGISTERS = '(* srl_style = "reg_srl_reg" *) '
 """Of delays that may become shift registers of look-up tables: Vivado leaves flip-flops at both ends (AMD UG901), since
 what writes and what reads them has the time that the delay model gives it with flip-flops."""
@@ -32,9 +34,11 @@ ENDS = tuple(
     for what in (
         *("q", "held", "held_q", "initial", "memory", "read", "write", "earlier"),
         *("added", "factor", "in_dsps", "in_luts", "is_entering", "multiplied", "rom", "tree", "y"),
+        *("address", "chunks", "ordered", "partial", "passes", "total", "words"),
     )
 )
-"""What a signal's own registers and wires are called behind its name; no other signal has such a name."""
+"""What a signal's own registers and wires are called behind its name; no other signal has such a name. What is inside a
+block, such as the instance of a product, needs none."""
 PORTS = {"aclk", "cell_index", "y", "x", "k", "row", "col", "group", "pair"}
 
 
@@ -102,7 +106,7 @@ def _is_clocked(operation: Operation, pipeline: Pipeline) -> bool:
     """Return whether an operation reads anything of an earlier stage, or is a tree that spans several."""
     placement, places = pipeline.placements[operation], pipeline.stage_of()
     waits = any(places.get(v, placement.first_stage) < placement.first_stage for v in operation.operands)
-    return waits or placement.first_stage < placement.time[0]
+    return waits or placement.registered
 
 
 def port_names(
@@ -113,7 +117,12 @@ def port_names(
     words = (word for word in library_words() if len(word) > 1)  # words of one letter are ports only
     names = Names(KEYWORDS, (*words, *instances))
     signals = (x, *(signal for module in modules for signal in (*module.inputs, *module.outputs)))
-    return {signal: names.unique(layers.value(signal.name, signal.layer), *ENDS) for signal in dict.fromkeys(signals)}
+    return {signal: _signal_name(names, layers.value(signal.name, signal.layer)) for signal in dict.fromkeys(signals)}
+
+
+def _signal_name(names: Names, text: str) -> Identifier:
+    """Return a name for a signal and, with each of `ENDS`, for its own registers and wires."""
+    return names.unique(f"n_{text}" if word(text).startswith(BLOCK) else text, *ENDS)
 
 
 def array(signal: Signal) -> str:
@@ -174,7 +183,7 @@ class _Writer:
         own = [feedback.read for feedback in module.feedbacks] + [operation.result for operation in module.operations]
         for signal in own:
             if signal not in self._identifiers:
-                self._identifiers[signal] = names.unique(tensor_of(signal.name, module.layer), *ENDS)
+                self._identifiers[signal] = _signal_name(names, tensor_of(signal.name, module.layer))
         self._unused = names.unique("unused")
         self._last_read: dict[Signal, int] = {}
         for operation in module.operations:
