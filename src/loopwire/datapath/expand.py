@@ -63,9 +63,7 @@ class _Expansion:
 
     def _of(self, value: Value) -> Signal:
         """Return what a value has become, maybe under another name."""
-        while value in self._engine.aliases:
-            value = self._engine.aliases[value]
-        return self._signals[value]
+        return self._signals[self._engine.meant(value)]
 
     def _signal(
         self, value: Value, given: Range | None = None, suffix: str = "", fraction: int | None = None

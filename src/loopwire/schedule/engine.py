@@ -59,6 +59,12 @@ class Engine:
         """The layer that it begins with."""
         return next((node.results[0].layer for node in (*self.nodes, *self.tail)), "")
 
+    def meant(self, value: Value) -> Value:
+        """Return the value that one of `aliases` is, or any other itself."""
+        while value in self.aliases:
+            value = self.aliases[value]
+        return value
+
     @property
     def stateful(self) -> bool:
         """Whether any state lasts from sequence to sequence."""

@@ -50,10 +50,16 @@ class Origins:
         self._graph = graph
         self._apart = apart
         self._producers, self._users = graph.producers(), graph.users()
+        self._found: dict[Value, Origin] = {}
         self.constants = known_constants(graph.nodes)
 
     def of(self, value: Value) -> Origin:
         """Look through reversals, other steps, and what repeats a vector."""
+        if value not in self._found:
+            self._found[value] = self._look_through(value)
+        return self._found[value]
+
+    def _look_through(self, value: Value) -> Origin:
         producer = self._producers.get(value)
         if producer is None or value in self.constants:
             return Origin(value)

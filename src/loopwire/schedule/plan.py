@@ -178,9 +178,9 @@ class Plan:
 
     def keeps_fresh(self, engine: int) -> bool:
         """Whether it does so with a sequence's last step, too, since that is what another one takes."""
-        of_last = [c for c in self.smallest.of_source(Source(engine, 0)) if c.feed.last and self.carries_fresh(c)]
-        found = self.engines[engine]
-        return self.hands_on_fresh(engine) and found.length > 1 and (not found.per_step or bool(of_last))
+        found, channels = self.engines[engine], self.smallest.of_source(Source(engine, 0))
+        of_last = any(channel.feed.last and self.carries_fresh(channel) for channel in channels)
+        return self.hands_on_fresh(engine) and found.length > 1 and (not found.per_step or of_last)
 
     def carries_fresh(self, channel: Channel) -> bool:
         """Whether a channel tells its reader of that."""

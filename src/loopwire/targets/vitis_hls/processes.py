@@ -233,9 +233,7 @@ class _Planner:
         if layer and any(p.layer == layer for p in self._processes):
             name = self._scope.value(engine.outputs[-1])
 
-        def meant(value: Value) -> Value:
-            return meant(engine.aliases[value]) if value in engine.aliases else value
-
+        meant = engine.meant
         states = tuple(replace(state, following=meant(state.following)) for state in engine.states)
         changing = {state.read for state in states if state.changes}
         body = [Node(n.op, tuple(map(meant, n.operands)), n.results) for n in engine.nodes]
