@@ -193,7 +193,7 @@ def engine_module(
 
 
 def _kept_fresh(controls: _Controls, depth: int, timing: EngineTiming) -> list[str]:
-    """Write what tells of each step whether its sequence starts afresh, of which the first step alone is told."""
+    """Write the bit that says in each step whether its sequence starts afresh: it comes with the first step only."""
     valid, first, fresh, ticket = (
         controls.in_stage(control, depth) for control in ("step_valid", "step_first", "step_fresh", "ticket")
     )

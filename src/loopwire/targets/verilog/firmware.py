@@ -136,7 +136,7 @@ class _Writer:
     device: Device
     wanted_name: str
     files: dict[str, str] = field(default_factory=dict)
-    _library: LibraryModules = field(default_factory=LibraryModules)
+    library: LibraryModules = field(default_factory=LibraryModules)
     _tables: dict[tuple[TableForm, bool], Identifier] = field(default_factory=dict)
     _layers: dict[Identifier, str] = field(default_factory=dict)
     _layer_names: LayerNames = field(default_factory=LayerNames)
@@ -144,9 +144,9 @@ class _Writer:
     def _begin(self, around: str, sides: Ports) -> None:
         """Choose the top module's name, and keep the words of its text, and of its ports' vectors, from being names of
         others."""
-        self._names = Names(reserved_words().union(words_of(around)))
+        self.names = Names(reserved_words().union(words_of(around)))
         several = [f"_{port.axis}" for port in sides.all if len(sides.all) > 2]
-        self.name = self._names.unique(self.wanted_name, *AROUND, *several)
+        self.name = self.names.unique(self.wanted_name, *AROUND, *several)
 
     def write(self, plan: Plan, names: PortNames) -> Firmware:
         any_name = Identifier("loopwire_")
@@ -156,14 +156,14 @@ class _Writer:
         modules = []
         pairs = zip(plan.engines, plan.pipelines, plan.timing.engines, strict=True)
         for index, (engine, pipeline, timing) in enumerate(pairs):
-            modules.append(self._names.unique(f"{self.name}_{engine.name}", INSTANCE))
+            modules.append(self.names.unique(f"{self.name}_{engine.name}", INSTANCE))
             fresh = Fresh(plan.takes_fresh(index), plan.hands_on_fresh(index), plan.keeps_fresh(index))
             self._write_engine(modules[-1], pipeline, timing, fresh)
-        copy = self._names.unique(f"{self.name}_copy")
+        copy = self.names.unique(f"{self.name}_copy")
         if plan.copies > 1:
-            self.files[f"{copy}.sv"] = Copies(plan, sides, self._library).module(copy, modules)
-        self.files[f"{self.name}.sv"] = top_module(self.name, modules, copy, plan, sides, self._library)
-        self.files.update(self._library.files())
+            self.files[f"{copy}.sv"] = Copies(plan, sides, self.library).module(copy, modules)
+        self.files[f"{self.name}.sv"] = top_module(self.name, modules, copy, plan, sides, self.library)
+        self.files.update(self.library.files())
         short = short_values(plan.graph)
         inputs, outputs = (
             tuple(StreamPort(p.axis, p.format, p.steps, p.steps > 1 and v in short) for p, v in pairs)
@@ -197,7 +197,7 @@ class _Writer:
     def _write_engine(self, name: Identifier, pipeline: Pipeline, timing: EngineTiming, fresh: Fresh) -> None:
         modules = layer_modules(pipeline, timing.slots)
         layers = self._layer_names
-        names = {m.layer: self._names.unique(f"{self.name}_{layers.layer(m.layer)}", INSTANCE) for m in modules}
+        names = {m.layer: self.names.unique(f"{self.name}_{layers.layer(m.layer)}", INSTANCE) for m in modules}
         ports = port_names(pipeline.datapath.x, modules, names.values(), layers)
         for module in modules:
             self._layers[names[module.layer]] = module.layer or "model"
@@ -205,14 +205,14 @@ class _Writer:
             bits = control_bits(timing, pipeline.datapath.sharing)
             text = layer_module(names[module.layer], module, ports, pipeline, library, bits, timing.slots)
             self.files[f"{names[module.layer]}.sv"] = text
-        text = engine_module(name, pipeline, timing, modules, names, ports, fresh, self._library)
+        text = engine_module(name, pipeline, timing, modules, names, ports, fresh, self.library)
         self.files[f"{name}.sv"] = text
 
     def table(self, form: TableForm, registered: bool) -> Identifier:
         """Return the name of a table's module, writing it at first use."""
         key = form, registered
         if key not in self._tables:
-            self._tables[key] = self._names.unique(f"{self.name}_{form.function}", "_base", "_offset")
+            self._tables[key] = self.names.unique(f"{self.name}_{form.function}", "_base", "_offset")
             self.files.update(table_module(self._tables[key], form, registered))
         return self._tables[key]
 
@@ -225,17 +225,17 @@ class _LayerLibrary:
     layer: Identifier
 
     def module(self, name: str) -> str:
-        return self.design._library.module(name)
+        return self.design.library.module(name)
 
     def table(self, form: TableForm, registered: bool) -> Identifier:
         return self.design.table(form, registered)
 
     def tree(self, name: str, staged: StagedTree, about: str, apart: bool) -> Identifier:
-        module = self.design._names.unique(f"{self.layer}_{name}")
+        module = self.design.names.unique(f"{self.layer}_{name}")
         self.design.files[f"{module}.sv"] = shift_add_text.module_text(module, staged, about, apart)
         return module
 
     def rom(self, name: str, rows: Sequence[int], width: int) -> FileName:
-        file = FileName(f"{self.design._names.unique(f'{self.layer}_{name}')}.hex")
+        file = FileName(f"{self.design.names.unique(f'{self.layer}_{name}')}.hex")
         self.design.files[file] = hex_file(rows, width)
         return file

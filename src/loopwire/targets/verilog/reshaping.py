@@ -33,7 +33,7 @@ def reshaped(source: Stream, reshaping: Reshaping, name: str, library: LibraryMo
 
 
 def _filled(source: Stream, steps: int, name: str, instance: str, library: LibraryModules) -> tuple[Stream, list[str]]:
-    """Add vectors of zeros up to so many a sequence."""
+    """Add vectors of zeros until each sequence has `steps` vectors."""
     result, lines = declared(name, source.count, source.width, source.signed)
     return replace(result, fresh=source.fresh), [
         *lines,

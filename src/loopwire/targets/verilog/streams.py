@@ -75,7 +75,7 @@ def split(source: Stream, parts: int, name: str, library: LibraryModules) -> tup
 
 
 def join(source: Stream, parts: int, name: str, library: LibraryModules) -> tuple[Stream, list[str]]:
-    """Gather transfers to wider ones of so many."""
+    """Gather transfers to wider ones of `parts` each."""
     result, lines = declared(name, source.count * parts, source.width, source.signed, part_bits(parts))
     return result, [
         *lines,
