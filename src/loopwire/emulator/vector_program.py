@@ -15,6 +15,7 @@ from typing import Any, assert_never
 import numpy as np
 
 from loopwire.emulator.vector_assembler import Assembler, Constant, Opcode, Program, Rows, Stored, View
+from loopwire.emulator.vector_casts import cast_parameters
 from loopwire.emulator.vector_words import (
     UnsuitableError,
     fits,
@@ -29,11 +30,10 @@ from loopwire.ir import ops
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.ir.interval import Range, ranges, table_form
 from loopwire.ir.lengths import short_values
-from loopwire.ir.types import FixedType, Overflow, Rounding
+from loopwire.ir.types import FixedType
 
 FLOAT64_LIMIT = 1 << 51
 """Below it every number and sum of the float64 kernel is exact."""
-MOST_DROPPED_BITS = 62
 
 _BINARY: dict[type[ops.Op], Opcode] = {
     ops.Add: Opcode.ADD,
@@ -43,8 +43,6 @@ _BINARY: dict[type[ops.Op], Opcode] = {
     ops.Min: Opcode.MIN,
     ops.Greater: Opcode.GREATER,
 }
-_NO_OVERFLOW = 0
-_OVERFLOWS = {Overflow.WRAP: 1, Overflow.SAT: 2, Overflow.SAT_SYM: 2, Overflow.SAT_ZERO: 3}
 
 
 def build_program(graph: Graph) -> Program:
@@ -298,33 +296,7 @@ class _Translator:
 
     def _cast(self, node: Node, to: FixedType) -> None:
         (operand,) = node.operands
-        given = self._ranges[operand]
-        dropped = operand.type.element.fraction - to.fraction
-        if dropped > MOST_DROPPED_BITS:
-            raise UnsuitableError(f"a cast that drops {dropped} bits")
-        half = (1 << dropped) >> 1 if dropped > 0 else 0
-        # Numbers added before the bits are dropped: always, where negative, where the result would be odd.
-        added = {
-            Rounding.TRN: (0, 0, 0),
-            Rounding.TRN_ZERO: (0, 2 * half - 1, 0),
-            Rounding.RND: (half, 0, 0),
-            Rounding.RND_ZERO: (half - 1, 1, 0),
-            Rounding.RND_INF: (half, -1, 0),
-            Rounding.RND_MIN_INF: (half - 1, 0, 0),
-            Rounding.RND_CONV: (half - 1, 0, 1),
-        }[to.rounding]
-        if dropped > 0:
-            before = Range(given.low, given.high + 2 * half)
-            rounded = Range(given.low >> dropped, (given.high >> dropped) + 1)
-        else:
-            before = rounded = shifted(given, -dropped)
-        low, high, overflow = to.min_integer, to.max_integer, _OVERFLOWS[to.overflow]
-        if to.overflow is Overflow.SAT_SYM and to.width > 1:
-            low = max(low, -high)
-        if low <= rounded.low and rounded.high <= high:
-            low, high, overflow = 0, 0, _NO_OVERFLOW
-        wide = is_wide(given, before, Range(low, high))
-        parameters = [max(dropped, -largest_shift(wide)), *added, overflow, low, high, to.width]
+        wide, parameters = cast_parameters(self._ranges[operand], operand.type.element.fraction, to)
         self._emit(Opcode.CAST, self._define(node.result), self._read(operand, wide), wide=wide, parameters=parameters)
 
     def _table(self, node: Node, op: ops.Table) -> None:
