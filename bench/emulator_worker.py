@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emulator_cases import CASES, Case
-from loopwire.config import CompileConfig, TypeChoice
+from loopwire.config import CompileConfig
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.emulator.fast_emulator import try_build
 from loopwire.frontends.keras.model import read_keras
@@ -20,6 +20,7 @@ from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model, chain
 from loopwire.passes.lower import lower
+from loopwire.type_choice import TypeChoice
 from serve_runs import serve_runs
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import loopwire
-from loopwire.config import DEFAULT_TYPE, CompileConfig, PrecisionConfig, TypeChoice
+from loopwire.config import DEFAULT_TYPE, CompileConfig, PrecisionConfig
 from loopwire.errors import ConfigError, FixedTypeError, LoopwireError
 from loopwire.ir import ops
 from loopwire.ir.types import FixedType
@@ -18,6 +18,7 @@ from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Layer, Model, chain
 from loopwire.layers.roles import LayerTypes, Role
 from loopwire.layers.shape import Flatten
+from loopwire.type_choice import TypeChoice
 
 
 def dense(name: str, rows: int, columns: int, function: str = "linear") -> Dense:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from loopwire.config import CompileConfig, TypeChoice
+from loopwire.config import CompileConfig
 from loopwire.emulator import evaluate, native_library, vector_program, vector_words
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.emulator.fast_emulator import FastEmulator, try_build
@@ -37,6 +37,7 @@ from loopwire.layers.roles import LayerTypes, Role
 from loopwire.layers.shape import Flatten
 from loopwire.layers.simple_rnn import SimpleRnn
 from loopwire.passes.lower import lower
+from loopwire.type_choice import TypeChoice
 
 JETS = Path(__file__).parents[1] / "examples" / "jets"
 INPUT = FixedType.parse("fixed<12,4>")

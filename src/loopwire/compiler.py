@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from loopwire.arguments import instance, path
-from loopwire.config import CompileConfig, TypeChoice
+from loopwire.config import CompileConfig
 from loopwire.design import Design
 from loopwire.devices import find_part
 from loopwire.emulator.windows import check_window
@@ -27,6 +27,7 @@ from loopwire.passes.lower import lower
 from loopwire.quantised_model import QuantisedModel
 from loopwire.report.foreseen import foreseen
 from loopwire.targets.registry import find_target
+from loopwire.type_choice import TypeChoice
 
 STATEFUL = (
     "its layers are stateful, so it is compiled stateful: a sequence goes on from what its channel's last one left"

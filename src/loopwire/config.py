@@ -1,17 +1,16 @@
 """What a user can choose: part, clock, and the fixed-point type of every tensor.
 
 Types are given for the whole model, for every layer of one kind, or for one layer by name; in each group for all
-tensors (`precision`) or for one role. The most specific group that says anything about a tensor decides: layer, then
-kind, then model; within it the role, then the group's precision. docs/configuration.md lists every key.
+tensors (`precision`) or for one role. docs/configuration.md lists every key.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from loopwire import arguments
 from loopwire.arguments import (
@@ -28,17 +27,11 @@ from loopwire.arguments import (
 from loopwire.bounded import parse_toml, read_bounded
 from loopwire.design_targets import DesignTargets, read_share
 from loopwire.errors import ConfigError, FixedTypeError, nearest
-from loopwire.ir import ops
-from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.knobs import KNOBS, Knobs
-from loopwire.layers.quantised.quantised import Quantised, quantised_input_type
-from loopwire.layers.roles import LayerTypes, Role, known_roles
+from loopwire.layers.roles import known_roles
 from loopwire.plugins import TARGETS
 from loopwire.text.names import take_in
-
-if TYPE_CHECKING:
-    from loopwire.layers.model import Layer, Model
 
 DEFAULT_TYPE = FixedType(16, 6, rounding=Rounding.RND, overflow=Overflow.SAT)
 """The widths that hls4ml users start with, but rounded and saturated, so that no value is silently wrapped."""
@@ -198,122 +191,6 @@ class CompileConfig(Knobs):
         if "precision" in given:
             given["model"] = replace(given.get("model", self.model), precision=given.pop("precision"))
         return replace(self, **given)
-
-
-class TypeChoice:
-    """Which type each tensor of one model gets, and which settings nothing has read."""
-
-    def __init__(self, config: CompileConfig, model: Model) -> None:
-        """Check every group against the model.
-
-        Raises:
-            ConfigError: a group names a layer or kind that the model lacks, or a role that its layers lack.
-        """
-        self._model = model
-        self._read: set[tuple[str, str]] = set()
-        self._tables: dict[str, tuple[str, str]] = {}
-        by_kind: dict[str, Layer] = {layer.kind: layer for layer in model.layers}
-        by_name: dict[str, Layer] = {layer.name: layer for layer in model.layers}
-        _check_groups("kind", "kind", config.kind, by_kind)
-        _check_groups("layer", "name", config.layer, by_name)
-        for name in config.layer_reuse_factor:
-            layer = by_name.get(name)
-            if layer is None or not _multiplies(layer):
-                known = [name for name, layer in by_name.items() if _multiplies(layer)]
-                raise ConfigError(
-                    f"configuration, [layer_reuse_factor] {name}",
-                    "no layer of this name multiplies",
-                    f"{nearest(name, known)}Choose from {', '.join(known)}",
-                )
-        self._groups = {
-            "model": config.model,
-            **{f"kind.{name}": group for name, group in config.kind.items()},
-            **{f"layer.{name}": group for name, group in config.layer.items()},
-        }
-        for name, group in self._groups.items():
-            if group.table_size is not None and group.max_error_steps is not None:
-                raise ConfigError(
-                    f"configuration, [{name}]",
-                    "'table_size' and 'max_error_steps' contradict each other",
-                    "Bound the size or the error, not both",
-                )
-
-    def input_type(self) -> FixedType:
-        """Return the type of the model's input: the user's, or that of the model's own quantisers."""
-        is_given = Role.INPUT in self._groups["model"].types
-        own = None if is_given else quantised_input_type(self._model)
-        return own or self._decide(Role.INPUT, ["model"]) or DEFAULT_TYPE
-
-    def layer_types(self, layer: Layer) -> LayerTypes:
-        """Return the types of a layer's tensors; none of one that has its own."""
-        if isinstance(layer, Quantised):
-            return LayerTypes({})
-        groups = [name for name in (f"layer.{layer.name}", f"kind.{layer.kind}", "model") if name in self._groups]
-        decided = {role: self._decide(role, groups) for role in layer.roles}
-        types = {
-            role: given or DEFAULT_TYPE
-            for role, given in decided.items()
-            if given is not None or role != Role.PREACTIVATION
-        }
-        for name in groups:
-            group = self._groups[name]
-            if group.table_size is not None:
-                self._tables[layer.name] = (name, "table_size")
-                return LayerTypes(types, table_size=group.table_size)
-            if group.max_error_steps is not None:
-                self._tables[layer.name] = (name, "max_error_steps")
-                return LayerTypes(types, max_error_steps=group.max_error_steps)
-        return LayerTypes(types)
-
-    def refuse_unread(self, graph: Graph) -> None:
-        """Refuse settings that had no effect, once `graph` has been lowered with these types.
-
-        Raises:
-            ConfigError: a setting is overridden everywhere, or no layer needs it.
-        """
-        with_tables = {node.result.layer for node in graph.walk() if isinstance(node.op, ops.Table)}
-        read = self._read | {setting for layer, setting in self._tables.items() if layer in with_tables}
-        for name, group in self._groups.items():
-            for key in group.given():
-                if (name, key) not in read:
-                    raise ConfigError(
-                        f"configuration, [{name}]",
-                        f"{key!r} has no effect: no layer needs it, or more specific settings decide everywhere",
-                        "Remove it",
-                    )
-
-    def _decide(self, role: str, groups: Sequence[str]) -> FixedType | None:
-        for name in groups:
-            group = self._groups[name]
-            if role in group.types:
-                self._read.add((name, str(role)))
-                return group.types[role]
-            if group.precision is not None and role != Role.PREACTIVATION:
-                self._read.add((name, "precision"))
-                return group.precision
-        return None
-
-
-def _multiplies(layer: Layer) -> bool:
-    return layer.multiplies if isinstance(layer, Quantised) else Role.WEIGHT in layer.roles
-
-
-def _check_groups(key: str, what: str, groups: Mapping[str, PrecisionConfig], present: Mapping[str, Layer]) -> None:
-    """Refuse groups of layers that the model lacks, and roles that their layers lack."""
-    for name, group in groups.items():
-        where = f"configuration, [{key}.{name}]"
-        if name not in present:
-            hint = nearest(name, present)
-            raise ConfigError(where, f"the model has no layer of this {what}", f"{hint}It has {_list(present)}")
-        kind, roles = present[name].kind, [str(role) for role in present[name].roles]
-        for role in group.types:
-            if role == Role.INPUT:
-                raise ConfigError(where, "'input' is the type of the model's input", "Give it in [model]")
-            if role not in roles:
-                remedy = f"{nearest(role, roles)}It has {_list(roles)}" if roles else "It has no tensors of its own"
-                if isinstance(present[name], Quantised):
-                    remedy = "Its types are trained, and the model file's: leave them out"
-                raise ConfigError(where, f"a {kind} layer has no {str(role)!r}", remedy)
 
 
 def _list(names: Iterable[str]) -> str:
