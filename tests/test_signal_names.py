@@ -10,7 +10,7 @@ import pytest
 
 from golden_designs import designs
 from loopwire import CompileConfig, compile
-from loopwire.datapath.ops import Signal
+from loopwire.datapath.signals import Signal
 from loopwire.layers.dense import Dense
 from loopwire.layers.model import ModelBuilder
 from loopwire.targets.verilog import firmware, layer_module
