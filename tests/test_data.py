@@ -94,6 +94,16 @@ def test_labels_that_belong_to_no_output(labels: dict[str, Any], message: str, t
     assert message in str(caught.value)
 
 
+def test_a_file_of_labels_without_any(tmp_path: Path) -> None:
+    np.save(tmp_path / "y.npy", Y)
+    for path in (saved(tmp_path, x=X), tmp_path / "y.npy"):
+        with pytest.raises(DataError) as caught:
+            with_labels(Data(X), path, HEADS)
+        assert str(caught.value) == (
+            f"{path}: it has no labels of any output. Name them after the outputs: y.kind, y.prompt, y.mass"
+        )
+
+
 def test_labels_in_python_that_belong_to_no_output() -> None:
     with pytest.raises(DataError, match=r"Give a dictionary of them: \{'kind': …, 'prompt': …, 'mass': …\}"):
         given_data("data", (X, {"kind": Y}["kind"]), X_ALONE, HEADS)

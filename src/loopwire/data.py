@@ -138,7 +138,11 @@ def with_labels(data: Data, path: str | Path, outputs: Sequence[Port]) -> Data:
     count = len(data.inputs)
     if len(outputs) == 1:
         return replace(data, labels=read_labels(path, count, outputs[0].shape[-1]))
-    return replace(data, by_output=labels_by_output(str(path), ArrayFile.of(path), (), count, _sizes(outputs)))
+    found = labels_by_output(str(path), ArrayFile.of(path), (), count, _sizes(outputs))
+    if not found:
+        names = ", ".join(f"y.{output.name}" for output in outputs)
+        raise DataError(str(path), "it has no labels of any output", f"Name them after the outputs: {names}")
+    return replace(data, by_output=found)
 
 
 def _sizes(outputs: Sequence[Port]) -> dict[str, int]:
