@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from loopwire.report.bits_picture import bits_picture
 from loopwire.report.drawings import NO_DRAWINGS, Drawings
@@ -15,9 +15,6 @@ from loopwire.report.summary import AUCS, CLIPPING, FACTS, Report, Rows, clippin
 from loopwire.report.tensor_rows import TensorRows
 from loopwire.report.trace import DRIFT
 from loopwire.text.table import grouped, unbroken
-
-if TYPE_CHECKING:
-    pass
 
 INPUT = "(input)"
 
