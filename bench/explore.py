@@ -25,9 +25,9 @@ from optuna.storages.journal import JournalFileBackend
 import loopwire
 from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
+from loopwire.data import Data
 from loopwire.design_targets import DesignTargets
 from loopwire.optimise.criterion import Criterion
-from loopwire.optimise.events import Events
 from loopwire.system.progress import silent
 from loopwire.system.workers import workers
 from loopwire.tradeoff.exploration import explore
@@ -91,7 +91,7 @@ def main() -> None:
     chosen = parser.parse_args()
     model = compile_silently(loopwire.load(chosen.model)).model
     data = np.load(chosen.data)
-    events = Events(data["X"][:EVENTS], data["y"][:EVENTS])
+    events = Data(data["X"][:EVENTS], data["y"][:EVENTS])
     chosen.out.mkdir(parents=True, exist_ok=True)
     journal = chosen.out / "journal.log"
     start = time.perf_counter()

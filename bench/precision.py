@@ -13,7 +13,7 @@ import numpy as np
 
 import loopwire
 from compile import DATA, ROOT
-from loopwire.optimise.events import Events
+from loopwire.data import Data
 from loopwire.optimise.precision import find_precision
 from loopwire.optimise.precision_file import write_toml
 
@@ -23,23 +23,23 @@ QUICKDRAW_STRIDE = 4
 """The search looks at every fourth of the 8 600 drawings."""
 
 
-def labelled(name: str, classes: str) -> Events:
+def labelled(name: str, classes: str) -> Data:
     """Return the events of a file with inputs and labels."""
     with np.load(DATA / name) as arrays:
-        return Events(arrays["X"], arrays["y"], tuple(classes), name)
+        return Data(arrays["X"], arrays["y"], tuple(classes), name)
 
 
-def jets() -> tuple[Events, Events]:
+def jets() -> tuple[Data, Data]:
     """Training jets for the search, test jets for the check."""
     return labelled("jets_train20k_sample.npz", "gqwzt"), labelled("jets_test20k.npz", "gqwzt")
 
 
-def flavour() -> tuple[Events, Events]:
+def flavour() -> tuple[Data, Data]:
     """Training jets for the search, test jets for the check."""
     return labelled("flavour_train20k_sample.npz", "bcl"), labelled("flavour_test21k.npz", "bcl")
 
 
-def quickdraw() -> tuple[Events, Events]:
+def quickdraw() -> tuple[Data, Data]:
     """Unlabelled drawings of all categories for the search, the labelled ones of the five classes for the check."""
     with np.load(DATA / "quickdraw345_stroke3.npz") as arrays:
         strokes, offsets = arrays["stroke3"], arrays["offset"]
@@ -49,11 +49,11 @@ def quickdraw() -> tuple[Events, Events]:
         row[: len(part)] = part
     with np.load(DATA / "quickdraw_real.npz") as arrays:
         classes = tuple(map(str, arrays["classes"]))
-        check = Events(arrays["X_stroke3"], arrays["y"].astype(np.int64), classes, "quickdraw_real.npz")
-    return Events(drawings[::QUICKDRAW_STRIDE], where="quickdraw345_stroke3.npz"), check
+        check = Data(arrays["X_stroke3"], arrays["y"].astype(np.int64), classes, "quickdraw_real.npz")
+    return Data(drawings[::QUICKDRAW_STRIDE], where="quickdraw345_stroke3.npz"), check
 
 
-CASES: dict[str, tuple[str, str, Callable[[], tuple[Events, Events]]]] = {
+CASES: dict[str, tuple[str, str, Callable[[], tuple[Data, Data]]]] = {
     "jet_lstm": ("jet_lstm20_flat.keras", "auc>=0.995", jets),
     "jet_gru": ("jet_gru20_flat.keras", "auc>=0.995", jets),
     "quickdraw": ("paper/Quickdraw5ClassLSTMFinL.h5", "mean_auc>=0.99", quickdraw),

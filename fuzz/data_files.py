@@ -14,6 +14,7 @@ from fuzz.archives import mutate_archive, on_member
 from fuzz.files import FileCampaign, Files
 from fuzz.mutations import Mutator, mutate_bytes, mutate_text
 from loopwire.data import read_data, read_labels
+from loopwire.layers.model import Tensor
 
 INPUT_SHAPE, OUTPUTS, COUNT = (4, 3), 2, 6
 HEADER_BYTES = 128
@@ -49,7 +50,7 @@ class DataFiles(FileCampaign):
     def check(self, folder: Path) -> None:
         """Read them as inputs with labels."""
         (path,) = folder.iterdir()
-        data = read_data(path, INPUT_SHAPE, OUTPUTS)
+        data = read_data(path, [Tensor("x", INPUT_SHAPE)], [Tensor("y", (OUTPUTS,))])
         assert data.inputs.shape[1:] == INPUT_SHAPE and np.isfinite(data.inputs).all()
         if path.suffix == ".npz":
             labels = read_labels(path, len(data.inputs), OUTPUTS)

@@ -26,6 +26,7 @@ from loopwire.compiler import load
 from loopwire.config import CompileConfig
 from loopwire.data import read_data
 from loopwire.errors import LoopwireError, LoopwireWarning
+from loopwire.layers.model import Tensor
 from loopwire.optimise.journal import Journal
 from loopwire.project.folder import check_project, replace_files, write_project
 from loopwire.project.written import read_facts
@@ -95,7 +96,7 @@ def _cached(folder: Path) -> None:
 
 
 def _use_data(folder: Path) -> None:
-    data = read_data(folder / "data.npz", (2,), 2)
+    data = read_data(folder / "data.npz", [Tensor("x", (2,))], [Tensor("y", (2,))])
     assert data.inputs.tolist() == [[0.0, 1.0], [2.0, 3.0]] and data.labels is not None
 
 

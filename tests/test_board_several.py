@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,9 @@ def test_data_through_a_board_of_several_ports(settings: dict[str, Any], tmp_pat
         (folder / name).write_text(text)
     program = build_model(hosted_module(identity), sorted(folder.glob("*.sv")), folder / "simulation")
     x = design.random_inputs(SEQUENCES)
-    np.savez(tmp_path / "x.npz", **x)
+    due = design.predict(x)
+    kinds = due["head"].argmax(axis=1)
+    np.savez(tmp_path / "x.npz", **x, **{"y.head": kinds, "classes.head": np.array(["b", "c"])})
     with simulated_board(program, folder) as (_, port):
         arguments = [
             "run",
@@ -84,7 +87,8 @@ def test_data_through_a_board_of_several_ports(settings: dict[str, Any], tmp_pat
     assert "Bits that differ from the emulator's" in result.output
     assert alone.exit_code != 0
     assert "it holds stack, of several inputs or outputs, and only its project tells how these lie" in alone.output
-    found, due = np.load(tmp_path / "y.npz"), design.predict(x)
+    assert re.search(r"head: Right class +│ 100.00%", result.output) and "head: AUC of b" in result.output
+    found = np.load(tmp_path / "y.npz")
     assert sorted(found) == sorted(due)
     for name, outputs in due.items():
         np.testing.assert_array_equal(found[name], outputs)

@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from loopwire.data import Data
 from loopwire.errors import ConfigError, DataError
+from loopwire.labels import Labels
+from loopwire.layers.model import Tensor
 from loopwire.optimise.criterion import Criterion, Judge, Measure
+from loopwire.optimise.model_judge import ModelJudge, criteria_of, told, usual_criteria
 from loopwire.report.auc import area_error, placements, ratio_influence
 
 RANDOM = np.random.default_rng(3)
@@ -125,6 +129,7 @@ def test_small_values_keep_their_figures() -> None:
         ("auc>=1.01", "1.01 cannot be kept. Write it as"),
         ("top1>=1", "it allows no loss at all, which no number of events can measure. Write it as"),
         ("mae<=0", "0 cannot be kept. Write it as"),
+        ("a:b:acu>=0.9", "'acu' is not a known metric"),
     ],
 )
 def test_what_cannot_be_kept(keep: str, text: str) -> None:
@@ -159,3 +164,68 @@ def test_events_of_one_class() -> None:
 def test_outputs_that_are_no_classes() -> None:
     with pytest.raises(DataError, match=r"outputs of shape \(4, 3\) are not classes. Keep 'mae' or 'top1'"):
         Judge(Criterion.parse("auc>=0.9"), np.zeros((5, 4, 3)), np.zeros(5, np.int64), None, "data")
+
+
+def test_outputs_of_one_number_have_no_largest() -> None:
+    with pytest.raises(DataError, match=r"x.npz: an output of one number has no class that is largest. Keep 'mae'"):
+        Judge(Criterion.parse("top1>=0.9"), REAL[:, :1], None, None, "x.npz")
+
+
+HEADS = (Tensor("kind", (3,)), Tensor("a:mass", (1,)))
+MASS = RANDOM.normal(0.0, 3.0, (len(LABELS), 1))
+BOTH = Data(REAL, by_output={"kind": Labels(LABELS, ("b", "c", "l"))}, where="both.npz")
+
+
+def test_outputs_are_judged_as_one() -> None:
+    """Whatever is wrong with an output, the whole is as bad as its worst, in shares of what each may lose."""
+    criteria = criteria_of(["kind:auc>=0.99", "a:mass:mae<=0.2"], HEADS)
+    assert told(criteria) == "kind:auc>=0.99 and a:mass:mae<=0.2"
+    both = ModelJudge(criteria, {"kind": REAL, "a:mass": MASS}, BOTH)
+    apart = [Judge(criteria[0], REAL, LABELS, ["b", "c", "l"], "data"), Judge(criteria[1], MASS, None, None, "data")]
+    for bits, off in ((4, 0.1), (2, 0.1), (4, 0.3)):
+        fixed = {"kind": rounded(bits), "a:mass": MASS + off}
+        found, kind, mass = both.judge(fixed), apart[0].judge(rounded(bits)), apart[1].judge(MASS + off)
+        names = ["kind: b", "kind: c", "kind: l", "a:mass: mae"]
+        assert [measure.name for measure in found.measures] == names
+        assert [m.value for m in found.measures] == [m.value for m in (*kind.measures, *mass.measures)]
+        assert found.margin == pytest.approx(min(kind.margin, mass.margin * 0.01 / 0.2))
+        assert found.holds == (kind.holds and mass.holds) and found.is_safe == (kind.is_safe and mass.is_safe)
+        assert found.worst.name.startswith("kind" if kind.margin < mass.margin / 20 else "a:mass")
+    told_instead = both.reached(both.judge({"kind": rounded(2), "a:mass": MASS + 0.3}))
+    assert told_instead.startswith("Instead, keep 'kind:auc>=0.") and " and keep 'a:mass:mae<=0.3'" in told_instead
+
+
+def test_one_criterion_is_of_every_output() -> None:
+    heads = (HEADS[0], Tensor("tag", (2,)))
+    assert told(criteria_of("top1>=0.9", heads)) == "kind:top1>=0.9 and tag:top1>=0.9"
+    assert told(criteria_of(["top1>=0.9", "tag:mae<=0.1"], heads)) == "kind:top1>=0.9 and tag:mae<=0.1"
+    assert told(criteria_of("kind:top1>=0.9", heads[:1])) == "top1>=0.9"
+    alone = (Tensor("kind", (3,)),)
+    assert told(usual_criteria(alone, Data(REAL, LABELS))) == "auc>=0.995"
+    assert told(usual_criteria(heads, BOTH)) == "kind:auc>=0.995 and tag:top1>=0.99"
+
+
+@pytest.mark.parametrize(
+    ("keep", "text"),
+    [
+        (
+            "kin:auc>=0.9",
+            "keep 'kin:auc>=0.9': the model has no output 'kin'. Did you mean 'kind'? It has 'kind', 'a:m",
+        ),
+        ("kind:auc>=0.9", "keep: no criterion is of the output 'a:mass'. Add one of it, such as 'a:mass:auc>=0.995'"),
+        ([3], "keep: 3 is not a Criterion. Write it as"),
+    ],
+)
+def test_criteria_that_leave_out_an_output(keep: Any, text: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        criteria_of(keep, HEADS)
+    assert str(error.value).startswith(text)
+
+
+def test_nobody_tells_how_near_a_number_must_stay() -> None:
+    with pytest.raises(ConfigError) as error:
+        usual_criteria(HEADS, BOTH)
+    assert str(error.value) == (
+        "keep: the output 'a:mass' is one number and has no labels, so that it has no classes to keep. "
+        "Tell how near it must stay to the float model: 'a:mass:mae<=0.01'"
+    )

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loopwire.data import Data, check_inputs, check_lengths, given_data, read_batch, read_data, with_labels
+from loopwire.data import check_inputs, check_lengths, given_data, read_data
 from loopwire.errors import DataError
 from loopwire.layers.model import Tensor
 
 X = np.arange(5 * 4 * 2, dtype=np.float32).reshape(5, 4, 2)
 Y = np.array([0, 1, 2, 1, 0])
+X_ALONE = (Tensor("x", (4, 2)),)
+KIND = (Tensor("kind", (3,)),)
+HEADS = (*KIND, Tensor("prompt", (1,)), Tensor("mass", (2,)))
 
 
 def saved(folder: Path, **arrays: Any) -> Path:
@@ -23,20 +26,20 @@ def saved(folder: Path, **arrays: Any) -> Path:
 
 
 def test_inputs_and_labels(tmp_path: Path) -> None:
-    data = read_data(saved(tmp_path, X=X, y=Y, classes=np.array(["b", "c", "l"]), mu=np.ones(2)), (4, 2), 3)
+    data = read_data(saved(tmp_path, X=X, y=Y, classes=np.array(["b", "c", "l"]), mu=np.ones(2)), X_ALONE, KIND)
     np.testing.assert_array_equal(data.inputs, X)
     assert data.labels is not None and data.labels.tolist() == Y.tolist()
     assert data.class_names == ("b", "c", "l")
 
 
 def test_one_hot_labels_and_a_single_array(tmp_path: Path) -> None:
-    data = read_data(saved(tmp_path, X_jets=X, y=np.eye(3)[Y]), (4, 2), 3)
+    data = read_data(saved(tmp_path, X_jets=X, y=np.eye(3)[Y]), X_ALONE, KIND)
     assert data.labels is not None and data.labels.tolist() == Y.tolist()
     assert data.class_names is None
 
 
 def test_labels_of_a_single_output(tmp_path: Path) -> None:
-    data = read_data(saved(tmp_path, X=X, y=(Y > 0)[:, None]), (4, 2), 1)
+    data = read_data(saved(tmp_path, X=X, y=(Y > 0)[:, None]), X_ALONE, (Tensor("prompt", (1,)),))
     assert data.labels is not None and data.labels.tolist() == [0, 1, 1, 1, 0]
 
 
@@ -44,16 +47,12 @@ def test_labels_beside_several_inputs(tmp_path: Path) -> None:
     ports = (Tensor("x", (4, 2)), Tensor("v", (1,)))
     arrays: dict[str, Any] = {"x": X, "v": X[:, 0, :1], "classes": np.array(["b", "c", "l"])}
     result = (Tensor("out", (3,)),)
-    data = read_batch(saved(tmp_path, **arrays, y=np.eye(3)[Y]), ports, result)
+    data = read_data(saved(tmp_path, **arrays, y=np.eye(3)[Y]), ports, result)
     assert data.labels is not None and data.labels.tolist() == Y.tolist()
     assert data.class_names == ("b", "c", "l") and len(data.inputs.arrays) == 2
-    assert read_batch(saved(tmp_path, **arrays), ports, result).labels is None
+    assert read_data(saved(tmp_path, **arrays), ports, result).labels is None
     called_y = (Tensor("x", (4, 2)), Tensor("y", (1,)))
-    assert read_batch(saved(tmp_path, x=X, y=X[:, 0, :1]), called_y, result).labels is None
-
-
-HEADS = (Tensor("kind", (3,)), Tensor("prompt", (1,)), Tensor("mass", (2,)))
-X_ALONE = (Tensor("x", (4, 2)),)
+    assert read_data(saved(tmp_path, x=X, y=X[:, 0, :1]), called_y, result).labels is None
 
 
 def test_labels_of_several_outputs(tmp_path: Path) -> None:
@@ -61,13 +60,14 @@ def test_labels_of_several_outputs(tmp_path: Path) -> None:
     both = (*X_ALONE, Tensor("v", (1,)))
     path = saved(tmp_path, x=X, v=X[:, 0, :1], **labels)
     np.savez(tmp_path / "alone.npz", X=X, **labels)
+    np.save(tmp_path / "x.npy", X)
     given = {"kind": Y, "prompt": Y > 0}
     for data in (
-        read_batch(path, both, HEADS),
+        read_data(path, both, HEADS),
         given_data("data", tmp_path / "alone.npz", X_ALONE, HEADS),
         given_data("data", np.load(tmp_path / "alone.npz"), X_ALONE, HEADS),
         given_data("data", {"X": X, "y": given, "classes": {"kind": ["b", "c", "l"]}}, X_ALONE, HEADS),
-        with_labels(Data(X), path, HEADS),
+        read_data(tmp_path / "x.npy", X_ALONE, HEADS, path),
     ):
         kind, prompt = data.labels_of("kind"), data.labels_of("prompt")
         assert kind is not None and kind.classes.tolist() == Y.tolist() and kind.names == ("b", "c", "l")
@@ -90,15 +90,16 @@ BAD_LABELS_OF_SEVERAL = [
 def test_labels_that_belong_to_no_output(labels: dict[str, Any], message: str, tmp_path: Path) -> None:
     path = saved(tmp_path, x=X, **labels)
     with pytest.raises(DataError) as caught:
-        read_batch(path, X_ALONE, HEADS)
+        read_data(path, X_ALONE, HEADS)
     assert message in str(caught.value)
 
 
 def test_a_file_of_labels_without_any(tmp_path: Path) -> None:
     np.save(tmp_path / "y.npy", Y)
+    np.save(tmp_path / "x.npy", X)
     for path in (saved(tmp_path, x=X), tmp_path / "y.npy"):
         with pytest.raises(DataError) as caught:
-            with_labels(Data(X), path, HEADS)
+            read_data(tmp_path / "x.npy", X_ALONE, HEADS, path)
         assert str(caught.value) == (
             f"{path}: it has no labels of any output. Name them after the outputs: y.kind, y.prompt, y.mass"
         )
@@ -113,7 +114,7 @@ def test_labels_in_python_that_belong_to_no_output() -> None:
 
 def test_npy(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", X)
-    data = read_data(tmp_path / "x.npy", (4, 2), 3)
+    data = read_data(tmp_path / "x.npy", X_ALONE, KIND)
     np.testing.assert_array_equal(data.inputs, X)
     assert data.labels is None
 
@@ -151,24 +152,24 @@ BAD_ARRAYS = [
 def test_bad_arrays(arrays: dict[str, Any], text: str, tmp_path: Path) -> None:
     path = saved(tmp_path, **arrays)
     with pytest.raises(DataError) as error:
-        read_data(path, (4, 2), 3)
+        read_data(path, X_ALONE, KIND)
     assert str(error.value).startswith(str(path)) and text in str(error.value).replace("complex128", "complex64")
 
 
 def test_files_that_are_no_arrays(tmp_path: Path) -> None:
     path = saved(tmp_path, X=X)
     with pytest.raises(DataError, match=r"none.npz: there is no such file. Check the path"):
-        read_data(tmp_path / "none.npz", (4, 2), 3)
+        read_data(tmp_path / "none.npz", X_ALONE, KIND)
     for content in (b"", b"\x80\x04pickle", path.read_bytes()[:-30], b"X,y\n1,2\n"):
         path.write_bytes(content)
         with pytest.raises(DataError, match=r"data.npz: it cannot be read as arrays \(.+\). Give a .npz or .npy file"):
-            read_data(path, (4, 2), 3)
+            read_data(path, X_ALONE, KIND)
 
 
 def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
     path = saved(tmp_path, X=np.array([print, None], dtype=object))
     with pytest.raises(DataError, match=r"it cannot be read as arrays \(it is not an array, or a pickle\)"):
-        read_data(path, (4, 2), 3)
+        read_data(path, X_ALONE, KIND)
 
 
 def test_not_finite_far_into_large_data() -> None:

@@ -18,7 +18,7 @@ from loopwire.data import check_inputs, read_data
 from loopwire.errors import DataError, ModelFileError, UnsupportedError
 from loopwire.layers.activation import LINEAR
 from loopwire.layers.dense import Dense
-from loopwire.layers.model import chain
+from loopwire.layers.model import Tensor, chain
 
 CRASHERS = Path(__file__).parent / "crashers"
 LONGEST_S = 10
@@ -48,7 +48,7 @@ def test_hostile_data(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / name).write_bytes(HOSTILE_DATA[name])
     before, begin = peak_bytes(), time.monotonic()
     with pytest.raises(DataError) as caught:
-        read_data(tmp_path / name, (5, 3), 2)
+        read_data(tmp_path / name, [Tensor("x", (5, 3))], [Tensor("y", (2,))])
     assert str(caught.value).startswith(str(tmp_path / name)) and len(str(caught.value)) < 1000
     assert time.monotonic() - begin < LONGEST_S and peak_bytes() - before < MOST_BYTES
     assert [path.name for path in tmp_path.iterdir()] == [name]
@@ -59,7 +59,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"pipe.h5: it is not a regular file. Give the path of a file"):
         loopwire.load(tmp_path / "pipe.h5")
     with pytest.raises(DataError, match=r"pipe.h5: it cannot be read as arrays \(it is not a regular file\)"):
-        read_data(tmp_path / "pipe.h5", (5, 3), 2)
+        read_data(tmp_path / "pipe.h5", [Tensor("x", (5, 3))], [Tensor("y", (2,))])
     with pytest.raises(ModelFileError, match=r"there is no such file|it cannot be read"):
         loopwire.load("nul\0l.h5")
 
@@ -67,7 +67,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 def test_arrays_beside_the_inputs_are_not_read(tmp_path: Path) -> None:
     other = npy(header("(4,)", "'|O'"), b"cos\nsystem\n(S'touch pwned'\ntR.")
     (tmp_path / "data.npz").write_bytes(npz(X=plain(INPUTS), notes=other))
-    assert read_data(tmp_path / "data.npz", (5, 3), 2).inputs.shape == (4, 5, 3)
+    assert read_data(tmp_path / "data.npz", [Tensor("x", (5, 3))], [Tensor("y", (2,))]).inputs.shape == (4, 5, 3)
 
 
 def test_a_float_result_beyond_double_precision() -> None:

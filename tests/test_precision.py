@@ -15,11 +15,11 @@ import loopwire
 from keras_models import sequential
 from loopwire import CompileConfig
 from loopwire.cli import main
+from loopwire.data import Data
 from loopwire.errors import ConfigError, DataError, OutputError, PrecisionError
 from loopwire.layers.model import Model
 from loopwire.optimise.cost import estimate
 from loopwire.optimise.criterion import Criterion, Judgement, Measure
-from loopwire.optimise.events import Events
 from loopwire.optimise.groups import Probe
 from loopwire.optimise.integer_bits import bits_from_data, bits_from_proof
 from loopwire.optimise.precision import Precision, Progress, find_precision
@@ -59,12 +59,12 @@ def labels(model: Model) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def data(labels: np.ndarray) -> Events:
-    return Events(X, labels, ("u", "d", "s"), "events.npz")
+def data(labels: np.ndarray) -> Data:
+    return Data(X, labels, ("u", "d", "s"), "events.npz")
 
 
 @pytest.fixture(scope="module")
-def found(model: Model, data: Events) -> Precision:
+def found(model: Model, data: Data) -> Precision:
     return find_precision(model, data, KEEP)
 
 
@@ -84,7 +84,7 @@ def test_it_keeps_the_physics_at_a_fraction_of_the_cost(model: Model, found: Pre
     assert found.cost == estimate(loopwire.compile(model, found.config).graph).total
 
 
-def test_a_stricter_criterion_costs_more(model: Model, data: Events, found: Precision) -> None:
+def test_a_stricter_criterion_costs_more(model: Model, data: Data, found: Precision) -> None:
     stricter = Criterion.parse("mae<=0.001")
     assert find_precision(model, data, stricter).cost > found.cost
 
@@ -98,7 +98,7 @@ def test_the_file_is_read_by_compile(found: Precision, tmp_path: Path, model: Mo
 
 
 def test_it_is_deterministic_and_goes_on_where_it_was_stopped(
-    model: Model, data: Events, found: Precision, tmp_path: Path
+    model: Model, data: Data, found: Precision, tmp_path: Path
 ) -> None:
     state = tmp_path / "state"
 
@@ -118,7 +118,7 @@ def test_it_is_deterministic_and_goes_on_where_it_was_stopped(
     assert not state.exists()
 
 
-def test_a_state_of_another_search_is_refused(model: Model, data: Events, tmp_path: Path) -> None:
+def test_a_state_of_another_search_is_refused(model: Model, data: Data, tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.write_text(json.dumps({"search": "another"}) + "\n")
     with pytest.raises(OutputError) as error:
@@ -131,13 +131,13 @@ def test_a_state_of_another_search_is_refused(model: Model, data: Events, tmp_pa
 
 
 def test_without_labels_float_agreement_is_kept(model: Model) -> None:
-    kept = find_precision(model, Events(X), "top1>=0.97")
+    kept = find_precision(model, Data(X), "top1>=0.97")
     design = loopwire.compile(model, kept.config)
     assert np.mean(design.predict(X).argmax(1) == design.predict_float(X).argmax(1)) >= 0.97
-    assert find_precision(model, Events(X), "mae<=0.02").checked.measures[0].value <= 0.02
+    assert find_precision(model, Data(X), "mae<=0.02").checked.measures[0].value <= 0.02
 
 
-def test_any_python_function_is_kept(model: Model, data: Events) -> None:
+def test_any_python_function_is_kept(model: Model, data: Data) -> None:
     def accuracy(y_true: np.ndarray, y_fixed: np.ndarray) -> float:
         return float(np.mean(y_fixed.argmax(axis=1) == y_true))
 
@@ -146,32 +146,32 @@ def test_any_python_function_is_kept(model: Model, data: Events) -> None:
     assert kept.searched.measures[0].value >= bound <= kept.checked.measures[0].value
 
 
-def test_what_nothing_reaches(model: Model, data: Events) -> None:
+def test_what_nothing_reaches(model: Model, data: Data) -> None:
     never = Criterion("never", 2.0, metric=lambda y, fixed: 1.25)
     with pytest.raises(PrecisionError) as error:
         find_precision(model, data, never)
     assert str(error.value) == (
         "keep 'never>=2': nothing reaches it; the best found, on 14 fraction bits in every tensor, is never 1.2500. "
-        "Keep a bound that never 1.2500 is safely within"
+        "Instead, keep a bound that never 1.2500 is safely within"
     )
 
 
-def test_steps_are_taken_back_until_the_check_holds(model: Model, data: Events) -> None:
+def test_steps_are_taken_back_until_the_check_holds(model: Model, data: Data) -> None:
     """The check data are labelled by the float model, so that they ask for more than the data of the search."""
-    strict = Events(X[:600], loopwire.compile(model).predict_float(X[:600]).argmax(1), None, "strict.npz")
+    strict = Data(X[:600], loopwire.compile(model).predict_float(X[:600]).argmax(1), None, "strict.npz")
     kept = find_precision(model, data, Criterion.parse(KEEP), check=strict)
     loose = find_precision(model, data, Criterion.parse(KEEP), check=data)  # the same search
     assert kept.checked.holds
     assert (kept.cost > loose.cost) == (kept.steps_taken_back > 0)
 
 
-def test_bad_events(model: Model, data: Events) -> None:
+def test_bad_events(model: Model, data: Data) -> None:
     with pytest.raises(DataError, match=r"events.npz, labels: it has shape .* Give one label for each of the 3000"):
-        find_precision(model, Events(X, data.labels[:-1], None, "events.npz"), KEEP)  # type: ignore[index]
+        find_precision(model, Data(X, data.labels[:-1], None, "events.npz"), KEEP)  # type: ignore[index]
     with pytest.raises(DataError, match=r"its labels are 1 to 3. The model has 3 classes: 0 to 2"):
-        find_precision(model, Events(X, data.labels + 1, None, "events.npz"), KEEP)  # type: ignore[operator]
+        find_precision(model, Data(X, data.labels + 1, None, "events.npz"), KEEP)  # type: ignore[operator]
     with pytest.raises(DataError, match=r"data, 3 events for the|3 events leave none for the final check"):
-        find_precision(model, Events(X[:3]), "mae<=0.1")
+        find_precision(model, Data(X[:3]), "mae<=0.1")
     with pytest.raises(ConfigError, match=r"integers: 'dat' is unknown. Did you mean 'data'.* Choose from data, proof"):
         find_precision(model, data, KEEP, integers="dat")
 
@@ -200,7 +200,7 @@ def test_types_that_would_only_be_cast_into_one_another_are_one(model: Model) ->
     ]
 
 
-def test_proven_integer_bits_are_searched_too(model: Model, data: Events) -> None:
+def test_proven_integer_bits_are_searched_too(model: Model, data: Data) -> None:
     proven = find_precision(model, data, KEEP, integers="proof")
     assert proven.checked.holds
     wild = loopwire.compile(model, proven.config)
@@ -208,7 +208,7 @@ def test_proven_integer_bits_are_searched_too(model: Model, data: Events) -> Non
     assert [row.tensor for row in wild.clipping(np.clip(x, -4, 4))] == []
 
 
-def test_workers_find_the_same_types(model: Model, data: Events, found: Precision) -> None:
+def test_workers_find_the_same_types(model: Model, data: Data, found: Precision) -> None:
     pytest.importorskip("distributed", reason="workers need Dask (pip install loopwire[explore])")
     with workers(2) as several:
         assert find_precision(model, data, KEEP, workers=several) == found
@@ -221,7 +221,7 @@ def test_a_search_among_three_groups() -> None:
     def evaluate(choice: tuple[int, ...]) -> tuple[Judgement, float]:
         loss = sum(w * 2.0**-bits for w, bits in zip(weights, choice, strict=True))
         measure = Measure("made up", 1 - loss, 0.0)
-        return Judgement((measure,), 0.1 - loss, 0.1 - loss, 1 - loss), sum(map(np.multiply, prices, choice))
+        return Judgement((measure,), 0.1 - loss, 0.1 - loss, 1 - loss, measure), sum(map(np.multiply, prices, choice))
 
     def evaluate_all(choices: Sequence[tuple[int, ...]]) -> list[tuple[Judgement, float]]:
         return [evaluate(choice) for choice in choices]

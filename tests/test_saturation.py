@@ -18,12 +18,12 @@ from keras_models import sequential
 from loopwire.cli import main
 from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
+from loopwire.data import Data
 from loopwire.design import Design
 from loopwire.errors import LoopwireWarning
 from loopwire.layers.activation import LINEAR, Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.model import Model, chain
-from loopwire.optimise.events import Events
 from loopwire.optimise.scan import scan
 from loopwire.report.saturation import LOOKED_AT, MOST_LOOKED_AT, OVERFLOWS, SAMPLED
 from loopwire.targets.verilog import hardware
@@ -166,7 +166,7 @@ def test_what_reports_of_clipping_itself_is_silent(tmp_path: Path) -> None:
     with silence():
         assert np.array_equal(design.emulate(x), design.predict_integers(x) / 1024)
         assert design.clipping(x) and design.profile(x) and design.trace(x)
-        scan(doubling(), Events(x), [2], [2], "mae")
+        scan(doubling(), Data(x), [2], [2], "mae")
         verify(design, x[:4], 4)
     sequential((2,), [keras.layers.Dense(2, name="d")]).save(tmp_path / "m.keras")
     np.save(tmp_path / "x.npy", x)

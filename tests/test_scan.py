@@ -14,9 +14,9 @@ import loopwire
 from keras_models import sequential
 from loopwire.cli import main
 from loopwire.config import CompileConfig
+from loopwire.data import Data
 from loopwire.errors import ConfigError
 from loopwire.layers.model import Model
-from loopwire.optimise.events import Events
 from loopwire.optimise.scan import numbers, scan
 from loopwire.system.workers import workers
 
@@ -36,7 +36,7 @@ def model(path: Path) -> Model:
 
 
 def test_every_tensor_has_the_scanned_type(model: Model) -> None:
-    found = scan(model, Events(X), [3, 2], [5, 1], "mae")
+    found = scan(model, Data(X), [3, 2], [5, 1], "mae")
     assert [(point.integer, point.fraction) for point in found.points] == [(2, 1), (2, 5), (3, 1), (3, 5)]
     both = {"precision": "fixed<8,3,RND,SAT>", "preactivation": "fixed<8,3,RND,SAT>"}
     design = loopwire.compile(model, CompileConfig.from_dict({"model": both}))
@@ -47,13 +47,13 @@ def test_every_tensor_has_the_scanned_type(model: Model) -> None:
 
 def test_workers_find_the_same_points(model: Model) -> None:
     pytest.importorskip("distributed", reason="workers need Dask (pip install loopwire[explore])")
-    alone = scan(model, Events(X), [3, 2], [5, 1], "mae")
+    alone = scan(model, Data(X), [3, 2], [5, 1], "mae")
     with workers(2) as several:
-        assert scan(model, Events(X), [3, 2], [5, 1], "mae", workers=several) == alone
+        assert scan(model, Data(X), [3, 2], [5, 1], "mae", workers=several) == alone
 
 
 def test_a_curve_for_each_class(model: Model) -> None:
-    found = scan(model, Events(X, np.arange(900) % 3, ("u", "d", "s")), [4], [6])
+    found = scan(model, Data(X, np.arange(900) % 3, ("u", "d", "s")), [4], [6])
     assert [measure.name for measure in found.points[0].measures] == ["u", "d", "s"]
 
 
@@ -67,9 +67,9 @@ def test_no_type(model: Model) -> None:
     with pytest.raises(
         ConfigError, match=r"scan: 0 integer and 0 fraction bits are not a type. Give 1 bit in all or more"
     ):
-        scan(model, Events(X), [0], [0, 1], "mae")
+        scan(model, Data(X), [0], [0, 1], "mae")
     with pytest.raises(ConfigError, match=r"metric: 'aucs' is not known. Did you mean 'auc'.* Choose from "):
-        scan(model, Events(X), [4], [4], "aucs")
+        scan(model, Data(X), [4], [4], "aucs")
 
 
 def test_the_command(path: Path, tmp_path: Path) -> None:

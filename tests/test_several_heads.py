@@ -106,6 +106,15 @@ def test_commands_judge_both_heads(tmp_path: Path) -> None:
     kind, prompt = report["outputs"]
     assert [auc["name"] for auc in kind["aucs"]] == ["b", "c", "l"] and [a["name"] for a in prompt["aucs"]] == ["1"]
     assert report["aucs"] == [] and report["agreement"]["top1"] is None and kind["agreement"]["top1"] > 0.9
+    found = run("precision", "--keep", "kind:auc>=0.8", "--keep", "prompt:mae<=0.05")
+    assert [measure["name"] for measure in found["checked"]["measures"]] == [
+        "kind: b", "kind: c", "kind: l", "prompt: mae"
+    ]  # fmt: skip
+    assert {"kind.weight", "prompt.weight"} < found["types"].keys()
+    scanned = run("scan", "--fraction", "4", "--integer", "4")
+    assert len(scanned["points"][0]["measures"]) == 4
+    explored = run("explore", "--keep", "auc>=0.8", "--trials", "20")
+    assert explored["keep"] == "kind:auc>=0.8 and prompt:auc>=0.8" and explored["tried"] == 20
     figures = run("figures")
     assert figures["aucs"].keys() == {"kind", "prompt"}
     assert {path.name for path in (tmp_path / "figures").glob("*.png")} == {

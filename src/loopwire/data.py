@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -67,74 +68,79 @@ class Data:
     """Inputs (N, *input shape), and labels (N,) from 0 with the classes' names where the file has them.
 
     Of a model with several inputs they are a `Batch`. Of one with several outputs, `by_output` holds the labels of
-    those that have some.
+    those that have some. `where` names the data in messages.
     """
 
     inputs: Any
     labels: npt.NDArray[np.int64] | None = None
     class_names: tuple[str, ...] | None = None
+    where: str = "data"
     by_output: Mapping[str, Labels] = field(default_factory=dict)
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """The array of each input."""
+        return self.inputs.arrays if isinstance(self.inputs, Batch) else (self.inputs,)
 
     def labels_of(self, output: str) -> Labels | None:
         """Return the labels of an output, the only one or one of several; None where it has none."""
         return Labels(self.labels, self.class_names) if self.labels is not None else self.by_output.get(output)
 
+    def digest(self) -> bytes:
+        """Return a digest of all numbers."""
+        found = hashlib.sha256()
+        labels = {"": self.labels_of("")} | dict(self.by_output)
+        for array in (*self.arrays, *(given.classes for _, given in sorted(labels.items()) if given is not None)):
+            found.update(np.ascontiguousarray(array).tobytes())
+        return found.digest()
 
-def read_data(path: str | Path, input_shape: tuple[int, ...], outputs: int) -> Data:
+    def part(self, rows: npt.NDArray[np.int64], where: str) -> Data:
+        """Return some of the sequences."""
+        labels = None if self.labels is None else self.labels[rows]
+        by_output = {name: Labels(given.classes[rows], given.names) for name, given in self.by_output.items()}
+        return Data(self.inputs[rows], labels, self.class_names, where, by_output)
+
+
+def read_data(
+    path: str | Path, ports: Sequence[Port], outputs: Sequence[Port], labels: str | Path | None = None
+) -> Data:
     """Read a .npz or .npy file; no pickled object is ever loaded.
 
     Args:
-        path: a .npy file of inputs, or a .npz file with the inputs as `X`, or as its only array with one axis more than
-            `input_shape`, and if it has them the labels as `y`, whole numbers or one-hot, and their names as `classes`
-            or `class_names`.
-        input_shape: of the model, without the batch.
-        outputs: numbers in the model's result.
-
-    Raises:
-        DataError: the file cannot be read, or does not fit the model.
-    """
-    where, file = str(path), ArrayFile.of(path)
-    if None in file.headers:
-        return Data(check_inputs(where, file.load(None), input_shape))
-    key = _inputs_key(where, file, input_shape)
-    inputs = check_inputs(f"{where}, {key!r}", file.load(key), input_shape)
-    return Data(inputs, *labels_in(where, file, len(inputs), outputs))
-
-
-def read_batch(path: str | Path, ports: Sequence[Port], outputs: Sequence[Port]) -> Data:
-    """Read a .npz file with each input of a model under its name, and its labels.
-
-    Args:
-        path: the file; what else it holds is left. An only input may be `X`, and its labels are as of `read_data`; of
-            several outputs they are y.<output>, with their classes' names in classes.<output>.
+        path: a .npz file with each input under its name, or an only one as `X`, or as its only array with one axis more
+            than the input's shape; or a .npy file of an only input. Labels, whole numbers or one-hot, are `y`, and
+            their names `classes` or `class_names`; of several outputs y.<output> and classes.<output>. What else the
+            file holds is left.
         ports: the inputs. One that is called y, or y.<output>, is no labels.
         outputs: of the model; none where labels are not asked for.
+        labels: another file, of which they are taken, if given.
 
     Raises:
-        DataError: the file cannot be read, does not fit the model, or has labels for one of several outputs.
+        DataError: a file cannot be read, does not fit the model, or has labels for one of several outputs.
     """
+    data = _read_data(path, ports, outputs)
+    return data if labels is None else _with_labels(data, labels, outputs)
+
+
+def _read_data(path: str | Path, ports: Sequence[Port], outputs: Sequence[Port]) -> Data:
     where, file = str(path), ArrayFile.of(path)
     if None in file.headers:
-        return Data(_only(check_batch(where, file.load(None), ports)))
-    if len(ports) == 1:
-        key = _inputs_key(where, file, ports[0].shape) if ports[0].name not in file.headers else ports[0].name
-        arrays = {ports[0].name: file.load(key)}
+        return Data(_only(check_batch(where, file.load(None), ports)), where=where)
+    if len(ports) == 1 and ports[0].name not in file.headers:
+        key = _inputs_key(where, file, ports[0].shape)
+        batch, arrays = Batch((check_inputs(f"{where}, {key!r}", file.load(key), ports[0].shape),)), [key]
     else:
-        arrays = {port.name: file.load(port.name) for port in ports if port.name in file.headers}
-    batch = check_batch(where, arrays, ports)
+        found = {port.name: file.load(port.name) for port in ports if port.name in file.headers}
+        batch, arrays = check_batch(where, found, ports), list(found)
     if "y" in arrays or not outputs:
-        return Data(_only(batch))
+        return Data(_only(batch), where=where)
     if len(outputs) == 1:
-        return Data(_only(batch), *labels_in(where, file, len(batch), outputs[0].shape[-1]))
-    return Data(_only(batch), by_output=labels_by_output(where, file, arrays, len(batch), _sizes(outputs)))
+        return Data(_only(batch), *labels_in(where, file, len(batch), outputs[0].shape[-1]), where)
+    by_output = labels_by_output(where, file, arrays, len(batch), _sizes(outputs))
+    return Data(_only(batch), where=where, by_output=by_output)
 
 
-def with_labels(data: Data, path: str | Path, outputs: Sequence[Port]) -> Data:
-    """Return data with the labels of another file: as of `read_labels`, or of several outputs as of `read_batch`.
-
-    Raises:
-        DataError: the file cannot be read, or its labels do not fit the data and the model.
-    """
+def _with_labels(data: Data, path: str | Path, outputs: Sequence[Port]) -> Data:
     count = len(data.inputs)
     if len(outputs) == 1:
         return replace(data, labels=read_labels(path, count, outputs[0].shape[-1]))
@@ -160,24 +166,26 @@ def given_data(where: str, given: Any, ports: Sequence[Port], outputs: Sequence[
 
     Args:
         where: they are given, for messages.
-        given: the path of a file; inputs; a pair of inputs and labels; or a dictionary, such as an open .npz file: `X`,
-            or each of several inputs by its name, with `y` and `classes` where they are known: of several outputs
-            dictionaries by the outputs' names, or keys y.<output> and classes.<output> as in a file.
+        given: the path of a file; `Data`; inputs; a pair of inputs and labels; or a dictionary, such as an open .npz
+            file: `X`, or each of several inputs by its name, with `y` and `classes` where they are known: of several
+            outputs dictionaries by the outputs' names, or keys y.<output> and classes.<output> as in a file.
         ports: the model's inputs.
         outputs: its outputs.
 
     Raises:
         DataError: they cannot be read, or do not fit the model.
     """
-    if isinstance(given, Data):
-        return given
     if isinstance(given, str | os.PathLike):
-        path = os.fspath(given)
-        if len(ports) == len(outputs) == 1:
-            return read_data(path, ports[0].shape, outputs[0].shape[-1])
-        return read_batch(path, ports, outputs)
-    labels = names = None
-    if isinstance(given, tuple) and len(given) == 2 and (len(ports) == 1 or isinstance(given[1], Mapping)):
+        return read_data(os.fspath(given), ports, outputs)
+    labels: Any = None
+    names: Any = None
+    if isinstance(given, Data):
+        where, labels, names = given.where, given.labels, given.class_names
+        if len(outputs) > 1 and given.by_output:
+            labels = {name: known.classes for name, known in given.by_output.items()}
+            names = {name: known.names for name, known in given.by_output.items()}
+        given = given.inputs
+    elif isinstance(given, tuple) and len(given) == 2 and (len(ports) == 1 or isinstance(given[1], Mapping)):
         given, labels = given
     elif isinstance(given, Mapping):
         labels = given.get("y") if all(port.name != "y" for port in ports) else None
@@ -193,9 +201,9 @@ def given_data(where: str, given: Any, ports: Sequence[Port], outputs: Sequence[
         )
     batch = check_batch(where, given, ports)
     if labels is None:
-        return Data(_only(batch))
+        return Data(_only(batch), where=where)
     if len(outputs) == 1:
-        return Data(_only(batch), *_checked_labels(where, labels, names, len(batch), outputs[0].shape[-1]))
+        return Data(_only(batch), *_checked_labels(where, labels, names, len(batch), outputs[0].shape[-1]), where)
     if not isinstance(labels, Mapping):
         raise DataError(
             where,
@@ -211,7 +219,7 @@ def given_data(where: str, given: Any, ports: Sequence[Port], outputs: Sequence[
         for o in outputs
         if labels.get(o.name) is not None
     }
-    return Data(_only(batch), by_output=found)
+    return Data(_only(batch), where=where, by_output=found)
 
 
 def _checked_labels(

@@ -82,18 +82,19 @@ class SeveralOutcome:
     seconds: float
 
 
-def several_inputs(project: Path) -> list[Tensor]:
-    """Return the inputs of a written project's design that has several inputs or outputs; none where it has one each.
+def several_ports(project: Path) -> tuple[list[Tensor], list[Tensor]] | None:
+    """Return inputs and outputs of a written project's design that has several of either; None where it has one each.
 
     Raises:
         OutputError: there is no project, or a file of it was changed.
     """
     facts = read_facts(project)
     if "inputs" not in facts:
-        return []
-    knobs, inputs = Knobs(**facts["knobs"]), read_graph(project).inputs
-    shapes = [x.type.shape[-1:] if knobs.sliding_window else x.type.shape for x in inputs]
-    return [Tensor(name, shape) for name, shape in zip(facts["inputs"], shapes, strict=True)]
+        return None
+    knobs, graph = Knobs(**facts["knobs"]), read_graph(project)
+    shapes = [x.type.shape[-1:] if knobs.sliding_window else x.type.shape for x in graph.inputs]
+    inputs = [Tensor(name, shape) for name, shape in zip(facts["inputs"], shapes, strict=True)]
+    return inputs, [Tensor(name, y.type.shape) for name, y in zip(facts["outputs"], graph.outputs, strict=True)]
 
 
 def classify_several(

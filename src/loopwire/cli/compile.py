@@ -208,13 +208,13 @@ def _read(
     from dataclasses import replace
 
     from loopwire.compiler import compile, load
-    from loopwire.data import given_data
+    from loopwire.data import read_data
 
     with step(progress, "Reading"):
         design = compile(load(model_path, trust, weights=weights, steps=config.steps), replace(config, targets=None))
         data = None
         if data_path is not None:
-            data = given_data(str(data_path), data_path, design.ports, design.model.outputs)
+            data = read_data(data_path, design.ports, design.model.outputs)
         return design, data
 
 

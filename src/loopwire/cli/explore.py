@@ -20,7 +20,12 @@ from loopwire.cli.settings import DATA, LABELS, LEAST_CLOCK_NS, MODEL, bounds, h
 @click.option(
     "--config", "config_path", type=click.Path(path_type=Path), help="TOML file with settings that all designs share."
 )
-@click.option("--keep", default="auc>=0.99", help="Criterion that all designs keep. [default: auc>=0.99]")
+@click.option(
+    "--keep",
+    multiple=True,
+    default=("auc>=0.99",),
+    help="Criterion that all designs keep, 'output:auc>=0.99' of one output. Can be repeated. [default: auc>=0.99]",
+)
 @click.option(
     "--objective",
     "objectives",
@@ -89,7 +94,7 @@ def _explore(
     from rich.console import Console
 
     from loopwire.compiler import load
-    from loopwire.optimise.events import read_events
+    from loopwire.data import read_data
     from loopwire.project.folder import reserved
     from loopwire.report.plain import plain
     from loopwire.tradeoff.exploration import explore
@@ -110,7 +115,7 @@ def _explore(
         out.mkdir(parents=True, exist_ok=True)
         with step(progress, "Reading"):
             model = load(model_path, trust, weights=weights, steps=steps)
-            events = read_events(model, data, labels)
+            events = read_data(data, model.inputs, model.outputs, labels)
         journal = out / "journal.log"
         with step(progress, "Trying designs") as update:
             report_kept(f"what was tried, in {journal}: the same command goes on from there")

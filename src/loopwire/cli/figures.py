@@ -44,7 +44,7 @@ def _figures(
     from rich.console import Console
 
     from loopwire.compiler import compile, load
-    from loopwire.data import given_data, with_labels
+    from loopwire.data import read_data
     from loopwire.judgement import judged_outputs, outputs
     from loopwire.report.figures import save
     from loopwire.report.plain import plain
@@ -61,9 +61,7 @@ def _figures(
     with progress_bars(Console()) as progress:
         with step(progress, "Reading"):
             design = compile(load(model_path, trust, weights=weights, steps=config.steps), config)
-            given = given_data(str(data), data, design.ports, design.model.outputs)
-            if labels is not None:
-                given = with_labels(given, labels, design.model.outputs)
+            given = read_data(data, design.ports, design.model.outputs, labels)
         judged = []
         if given.labels is not None or given.by_output:
             with step(progress, "Emulating"):
@@ -94,5 +92,4 @@ def _figures(
     print_table(Console(), shown.title, shown.head, shown.rows)
     for path in written:
         click.echo(f"Figure: {path}")
-    command = "precision" if len(design.ports) == len(design.model.outputs) == 1 else "compile"
-    next_step("loopwire", command, model_path, "--data", data)
+    next_step("loopwire", "precision", model_path, "--data", data)

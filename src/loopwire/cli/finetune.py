@@ -14,9 +14,9 @@ from loopwire.cli.settings import LABELS, MODEL, how_to_read, read_settings
 from loopwire.text.names import printable
 
 if TYPE_CHECKING:
+    from loopwire.data import Data
     from loopwire.design import Design
     from loopwire.optimise.criterion import Measure
-    from loopwire.optimise.events import Events
 
 
 @click.command("finetune")
@@ -103,10 +103,10 @@ def _finetune(
     from rich.console import Console
 
     from loopwire.compiler import compile_silently
+    from loopwire.data import read_data
     from loopwire.frontends.reading import Reading
     from loopwire.frontends.registry import read
     from loopwire.optimise.config_file import to_toml
-    from loopwire.optimise.events import read_events
     from loopwire.project.folder import reserved
     from loopwire.report.plain import plain
     from loopwire.system.outputs import check_file, write_file
@@ -136,8 +136,9 @@ def _finetune(
     with reserved(out), progress_bars(Console()) as progress:
         with step(progress, "Reading"):
             model = read(model_path, reading)
-            events = read_events(model, data, labels)
-            judged = events if check is None else read_events(model, check)
+            events = read_data(data, model.inputs, model.outputs, labels)
+            judged = events if check is None else read_data(check, model.inputs, model.outputs)
+            of_outputs = {name: given.classes for name, given in events.by_output.items()}
             before = compile_silently(model, config)
         with step(progress, "Training") as update:
 
@@ -148,7 +149,7 @@ def _finetune(
                 model,
                 config,
                 events.inputs,
-                events.labels,
+                events.labels if len(model.outputs) == 1 else of_outputs or None,
                 loss=Loss(loss),
                 schedule=schedule,
                 teacher=None if teacher is None else read(teacher, Reading(None, steps, trust)),
@@ -209,13 +210,15 @@ def _share(text: str) -> tuple[str, float]:
         raise ConfigError("--prune", f"{printable(text)} gives no share of a matrix", remedy) from None
 
 
-def _measures(before: Design, design: Design, events: Events) -> tuple[str, tuple[Measure, ...]]:
+def _measures(before: Design, design: Design, events: Data) -> tuple[str, tuple[Measure, ...]]:
     """Return how near a design's outputs are to those of the float model before training, and what measures it."""
-    from loopwire.optimise.criterion import Criterion, Judge
+    from loopwire.optimise.model_judge import ModelJudge, criteria_of
 
-    real = before.predict_float(events.inputs)
-    own = "top1>=0.5" if real.shape[-1] > 1 else "mae<=1e9"
-    criterion = Criterion.parse(own if events.labels is None else "auc>=0.5")
-    judge = Judge(criterion, real, events.labels, events.class_names, events.where)
-    of = "" if events.labels is None else "AUC over that of the float model"
+    outputs, keep = design.model.outputs, []
+    for output in outputs:
+        unlabelled = "top1>=0.5" if output.shape[-1] > 1 else "mae<=1e9"
+        keep.append(f"{output.name}:{unlabelled if events.labels_of(output.name) is None else 'auc>=0.5'}")
+    judge = ModelJudge(criteria_of(keep, outputs), before.predict_float(events.inputs), events)
+    is_labelled = any(events.labels_of(output.name) is not None for output in outputs)
+    of = "AUC over that of the float model" if is_labelled else ""
     return of, judge.judge(design.emulate(events.inputs)).measures

@@ -17,7 +17,12 @@ from loopwire.cli.settings import DATA, LABELS, MODEL, how_to_read, where_to_run
 @how_to_read
 @DATA
 @LABELS
-@click.option("--keep", help="Criterion to keep. [default: auc>=0.995 with labels, otherwise top1>=0.99]")
+@click.option(
+    "--keep",
+    multiple=True,
+    help="Criterion to keep, 'output:auc>=0.99' of one output. Can be repeated. "
+    "[default: auc>=0.995 with labels, otherwise top1>=0.99]",
+)
 @click.option(
     "--check", type=click.Path(path_type=Path), help="Data for the final check. [default: a quarter of --data]"
 )
@@ -42,7 +47,7 @@ def _precision(
     model_path: Path,
     data: Path,
     labels: Path | None,
-    keep: str | None,
+    keep: tuple[str, ...],
     check: Path | None,
     integers: str,
     seed: int,
@@ -58,8 +63,8 @@ def _precision(
     from rich.console import Console
 
     from loopwire.compiler import load
-    from loopwire.optimise.criterion import Criterion
-    from loopwire.optimise.events import read_events
+    from loopwire.data import read_data
+    from loopwire.optimise.model_judge import usual_criteria
     from loopwire.optimise.precision import Progress as Search
     from loopwire.optimise.precision import find_precision
     from loopwire.optimise.precision_file import facts, summary, write_toml
@@ -71,14 +76,11 @@ def _precision(
     out = out or Path(f"{model_path.stem}.toml")
     check_file(out)
     state = out.with_name(f"{out.name}.state")
-    criterion = None if keep is None else Criterion.parse(keep)
     with reserved(out), progress_bars(Console()) as progress:
         with step(progress, "Reading"):
             model = load(model_path, trust, weights=weights, steps=steps)
-            events = read_events(model, data, labels)
-            checked = None if check is None else read_events(model, check)
-        if criterion is None:
-            criterion = Criterion.parse("top1>=0.99" if events.labels is None else "auc>=0.995")
+            events = read_data(data, model.inputs, model.outputs, labels)
+            checked = None if check is None else read_data(check, model.inputs, model.outputs)
         with step(progress, "Searching") as update:
 
             def tell(search: Search) -> None:
@@ -90,7 +92,7 @@ def _precision(
                 found = find_precision(
                     model,
                     events,
-                    criterion,
+                    keep or usual_criteria(model.outputs, events),
                     check=checked,
                     integers=integers,
                     seed=seed,

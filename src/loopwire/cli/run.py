@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from loopwire.boards.client import BoardClient
     from loopwire.boards.identity import Identity
-    from loopwire.boards.session import Outcome
     from loopwire.data import Data, Port
     from loopwire.report.agreement import ClassAuc
 
@@ -47,7 +46,8 @@ def run_command(
 ) -> None:
     """Send DATA, .npz (array X, labels y) or .npy, through a board.
 
-    A design with several inputs or outputs needs --project, and DATA with one array per input, named like it.
+    A design with several inputs or outputs needs --project, and DATA with one array per input, named like it, and its
+    labels as y.<output>.
     """
     from rich.console import Console
 
@@ -62,6 +62,27 @@ def run_command(
 
 
 @dataclass(frozen=True)
+class RightOutput:
+    """How right one output is by its labels; `name` is empty where there is no other."""
+
+    name: str
+    accuracy: float | None
+    aucs: tuple[ClassAuc, ...]
+
+    def facts(self) -> dict[str, Any]:
+        """Return the same as JSON holds it."""
+        return {"accuracy": self.accuracy, "aucs": {auc.name: auc.fixed for auc in self.aucs}}
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return (quantity, value)."""
+        of = self.name and f"{self.name}: "
+        return [
+            *([] if self.accuracy is None else [(f"{of}Right class", f"{self.accuracy:.2%}")]),
+            *((f"{of}AUC of {auc.name}", f"{auc.fixed:.4f}") for auc in self.aucs if auc.fixed is not None),
+        ]
+
+
+@dataclass(frozen=True)
 class Ran:
     """What a board did: how many sequences, in which time, whether each bit was compared, and how right it was."""
 
@@ -69,18 +90,17 @@ class Ran:
     sequences: int
     seconds: float
     is_checked: bool
-    accuracy: float | None = None
-    aucs: tuple[ClassAuc, ...] = ()
+    right: tuple[RightOutput, ...]
 
     def facts(self) -> dict[str, Any]:
         """Return the same as JSON holds it; `differing_bits` is null where nothing was compared."""
+        by_name = {output.name: output.facts() for output in self.right}
         return {
             "design": {"name": self.identity.name, "digest": self.identity.digest},
             "sequences": self.sequences,
             "seconds": self.seconds,
             "differing_bits": 0 if self.is_checked else None,
-            "accuracy": self.accuracy,
-            "aucs": {auc.name: auc.fixed for auc in self.aucs},
+            **({"outputs": by_name} if self.identity.several else by_name[""]),
         }
 
     def rows(self) -> list[tuple[str, str]]:
@@ -90,8 +110,7 @@ class Ran:
             ("Sequences", str(self.sequences)),
             ("Rate, with the serial line", f"{self.sequences / self.seconds:.0f} sequences/s"),
             *([("Bits that differ from the emulator's", "0")] if self.is_checked else []),
-            *([] if self.accuracy is None else [("Right class", f"{self.accuracy:.2%}")]),
-            *((f"AUC of {auc.name}", f"{auc.fixed:.4f}") for auc in self.aucs if auc.fixed is not None),
+            *(row for output in self.right for row in output.rows()),
         ]
 
 
@@ -100,9 +119,10 @@ def _run(data_path: Path, port_name: str, baud: int, project: Path | None, check
 
     from loopwire.boards.client import BoardClient, timeout_s
     from loopwire.boards.link import open_port
-    from loopwire.boards.session import classify, require_design, require_equal, require_one_stream, several_inputs
+    from loopwire.boards.session import classify, require_design, require_equal, require_one_stream, several_ports
     from loopwire.data import read_data
     from loopwire.errors import ConfigError
+    from loopwire.layers.model import Tensor
     from loopwire.system.outputs import check_file
 
     if check and project is None:
@@ -114,10 +134,11 @@ def _run(data_path: Path, port_name: str, baud: int, project: Path | None, check
             client = BoardClient(port, timeout_s(baud))
             if project is not None:
                 require_design(port_name, client.identity, project)
-                if inputs := several_inputs(project):
-                    return _run_several(progress, client, data_path, inputs, project, check, out)
+                if ports := several_ports(project):
+                    return _run_several(progress, client, data_path, ports, project, check, out)
             require_one_stream(port_name, client.identity)
-            data = read_data(data_path, client.identity.input_shape, client.identity.output.count)
+            ports = [Tensor("X", client.identity.input_shape)], [Tensor("y", (client.identity.output.count,))]
+            data = read_data(data_path, *ports)
             with step(progress, "Classifying") as update:
                 outcome = classify(client, data.inputs, update)
         if check and project is not None:
@@ -125,31 +146,31 @@ def _run(data_path: Path, port_name: str, baud: int, project: Path | None, check
                 require_equal(port_name, outcome, project)
     if out is not None:
         _write(out, {"outputs": outcome.outputs})
-    return _judged(outcome, data, check)
+    return Ran(outcome.identity, len(data.inputs), outcome.seconds, check, _right(data, {"": outcome.outputs}))
 
 
 def _run_several(
     progress: Progress,
     client: BoardClient,
     data_path: Path,
-    inputs: Sequence[Port],
+    ports: tuple[Sequence[Port], Sequence[Port]],
     project: Path,
     check: bool,
     out: Path | None,
 ) -> Ran:
     """Run data through a design of several inputs or outputs."""
     from loopwire.boards.session import classify_several, require_equal_several
-    from loopwire.data import read_batch
+    from loopwire.data import read_data
 
-    batch = read_batch(data_path, inputs, ()).inputs
+    data = read_data(data_path, *ports)
     with step(progress, "Classifying") as update:
-        outcome = classify_several(client, project, batch.arrays, update)
+        outcome = classify_several(client, project, data.arrays, update)
     if check:
         with step(progress, "Emulating"):
             require_equal_several(client.where, outcome, project)
     if out is not None:
         _write(out, outcome.outputs)
-    return Ran(outcome.identity, len(batch), outcome.seconds, check)
+    return Ran(outcome.identity, len(data.inputs), outcome.seconds, check, _right(data, outcome.outputs))
 
 
 def _write(out: Path, arrays: Mapping[str, Any]) -> None:
@@ -166,13 +187,16 @@ def _write(out: Path, arrays: Mapping[str, Any]) -> None:
     write_file(out, content.getvalue())
 
 
-def _judged(outcome: Outcome, data: Data, check: bool) -> Ran:
+def _right(data: Data, outputs: Mapping[str, Any]) -> tuple[RightOutput, ...]:
     """Compare results with labels, where there are some."""
     from loopwire.report.agreement import class_aucs
 
-    outputs = outcome.outputs
-    ran = Ran(outcome.identity, len(outputs), outcome.seconds, check)
-    if data.labels is None or outputs.ndim != 2:
-        return ran
-    accuracy = float((outputs.argmax(axis=1) == data.labels).mean()) if outputs.shape[1] > 1 else None
-    return replace(ran, accuracy=accuracy, aucs=class_aucs(data.labels, outputs, outputs, data.class_names))
+    found = []
+    for name, values in outputs.items():
+        labels = data.labels_of(name)
+        if labels is None or values.ndim != 2:
+            found.append(RightOutput(name, None, ()))
+            continue
+        accuracy = float((values.argmax(axis=1) == labels.classes).mean()) if values.shape[1] > 1 else None
+        found.append(RightOutput(name, accuracy, class_aucs(labels.classes, values, values, labels.names)))
+    return tuple(found)

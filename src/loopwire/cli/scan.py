@@ -49,7 +49,7 @@ def _scan(
     from rich.console import Console
 
     from loopwire.compiler import load
-    from loopwire.optimise.events import read_events
+    from loopwire.data import read_data
     from loopwire.optimise.scan import numbers, scan, scan_figure
     from loopwire.report.figures import save
     from loopwire.system.outputs import check_file, write_file
@@ -61,7 +61,7 @@ def _scan(
     with progress_bars(Console()) as progress:
         with step(progress, "Reading"):
             model = load(model_path, trust, weights=weights, steps=steps)
-            events = read_events(model, data, labels)
+            events = read_data(data, model.inputs, model.outputs, labels)
         with step(progress, "Emulating") as update, workers(processes, scheduler) as several:
             found = scan(model, events, widths, fraction_bits, metric, update, several)
         with step(progress, "Drawing"), scan_figure(found) as drawn:

@@ -182,7 +182,7 @@ class HlsModel:
         if self.input_data is None:
             return None
         model = self.design.model
-        inputs: npt.NDArray[Any] = read_data(self.input_data, model.input_shape, model.output_shape()[-1]).inputs
+        inputs: npt.NDArray[Any] = read_data(self.input_data, model.inputs, model.outputs).inputs
         return inputs
 
 

@@ -25,22 +25,23 @@ METRICS = {
     "top1": "share of events whose largest output is the same, fixed and float",
     "mae": "mean absolute difference of the outputs, fixed to float",
 }
-_KEEP = re.compile(r"^\s*(\w+)\s*(>=|<=)\s*([-+.\deE]+)\s*$")
+_KEEP = re.compile(r"^\s*(?:(.+?)\s*:)?\s*(\w+)\s*(>=|<=)\s*([-+.\deE]+)\s*$")
 EXAMPLE = "Write it as 'auc>=0.995', 'mean_auc>=0.99', 'top1>=0.99' or 'mae<=0.01'"
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """A metric and its bound: at least so much, or at most if not `at_least`."""
+    """A metric and its bound: at least so much, or at most if not `at_least`; of one output of several, or of each."""
 
     name: str
     bound: float
     at_least: bool = True
     metric: Metric | None = None
+    output: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> Criterion:
-        """Read 'auc>=0.995'.
+        """Read 'auc>=0.995', or 'kind:auc>=0.995' of the output 'kind'.
 
         Raises:
             ConfigError: it is not a metric with a bound, or the bound is none of that metric.
@@ -48,7 +49,7 @@ class Criterion:
         where = f"keep {text!r}"
         match = _KEEP.match(text)
         try:
-            name, sign, bound = (match[1], match[2], float(match[3])) if match else ("", "", 0.0)
+            name, sign, bound = (match[2], match[3], float(match[4])) if match else ("", "", 0.0)
         except ValueError:
             match = None
         if match is None:
@@ -66,15 +67,26 @@ class Criterion:
             raise ConfigError(where, f"{bound:g} cannot be kept", EXAMPLE)
         if name != "mae" and bound == 1:
             raise ConfigError(where, "it allows no loss at all, which no number of events can measure", EXAMPLE)
-        return cls(name, bound, name != "mae")
+        return cls(name, bound, name != "mae", output=match[1])
 
     @property
     def needs_classes(self) -> bool:
         """Whether it is judged with a class for every event."""
         return self.name in ("auc", "mean_auc") and self.metric is None
 
+    @property
+    def allowed_loss(self) -> float:
+        """How far from perfect it lets values be: by this, criteria of unlike metrics are compared."""
+        allowed = 1.0 - self.bound if self.at_least else self.bound
+        return allowed if allowed > 0 else 1.0
+
     def __str__(self) -> str:
-        return f"{self.name}{'>=' if self.at_least else '<='}{self.bound:g}"
+        return f"{self.of_output}{self.name}{'>=' if self.at_least else '<='}{self.bound:g}"
+
+    @property
+    def of_output(self) -> str:
+        """What its text begins with."""
+        return "" if self.output is None else f"{self.output}:"
 
 
 @dataclass(frozen=True)
@@ -98,12 +110,14 @@ class Judgement:
         margin: how far the worst of them is inside the bound; negative outside.
         safe_margin: the same, each value one standard error worse.
         score: mean of all values; larger is better.
+        worst: the measure that is nearest to its bound, or farthest beyond it.
     """
 
     measures: tuple[Measure, ...]
     margin: float
     safe_margin: float
     score: float
+    worst: Measure
 
     @property
     def holds(self) -> bool:
@@ -117,7 +131,7 @@ class Judgement:
 
 
 class Judge:
-    """Judges fixed-point outputs of the same N events again and again."""
+    """Judges fixed-point values of one output for the same N events again and again."""
 
     def __init__(
         self, criterion: Criterion, real: Reals, labels: Labels | None, names: Sequence[str] | None, where: str
@@ -141,8 +155,15 @@ class Judge:
         if criterion.needs_classes:
             given = own_classes(real) if labels is None else labels
             self._set_classes(given, names)
+        if criterion.name == "top1" and criterion.metric is None and real.shape[-1] == 1:
+            raise DataError(where, "an output of one number has no class that is largest", "Keep 'mae' instead")
         if criterion.needs_classes or (criterion.name == "top1" and criterion.metric is None):
             self._refuse_too_few()
+
+    @property
+    def count(self) -> int:
+        """Measures in each judgement."""
+        return len(self._classes) if self._classes and self.criterion.name == "auc" else 1
 
     def judge(self, fixed: Reals) -> Judgement:
         """Judge outputs of the shape of the float ones.
@@ -155,7 +176,8 @@ class Judge:
         margins = [sign * (m.value - self.criterion.bound) for m in measures]
         safe = [margin - (m.error or 0.0) for margin, m in zip(margins, measures, strict=True)]
         score = sign * sum(m.value for m in measures) / len(measures)
-        return Judgement(measures, min(margins), min(safe), score)
+        worst = measures[margins.index(min(margins))]
+        return Judgement(measures, min(margins), min(safe), score, worst)
 
     def _measures(self, fixed: Reals) -> tuple[Measure, ...]:
         if self.criterion.metric is not None:
@@ -215,7 +237,9 @@ class Judge:
                 name = names[label] if names is not None else f"class {label}"
                 self._classes.append((name, column, is_class, placements(is_class, self._real[:, column])))
         if not self._classes:
-            raise DataError(self._where, "all its events are of one class", "Give events of two classes at least")
+            other = ", or labels, or keep 'mae' of this output" if self._labels is None else ""
+            remedy = f"Give events of two classes at least{other}"
+            raise DataError(self._where, "all its events are of one class", remedy)
 
     def _refuse_too_few(self) -> None:
         """Refuse data of which a single event decides: an area moves by up to 1 / n when one of n events moves."""
@@ -245,31 +269,29 @@ class Judge:
             self._where,
             f"{events} are too few to measure a loss of {tolerance:.3g}: a single one of them can cause it, and the "
             f"statistical error is {error:.2g}",
-            f"Give more events, {needed}, or {_instead(self.criterion.name, 1 - least_loss)}, the smallest loss "
+            f"Give more events, {needed}, or {_instead(self.criterion, 1 - least_loss)}, the smallest loss "
             "that they can measure",
         )
 
 
-def reached(criterion: Criterion, best: Judgement) -> str:
-    """Return what to keep instead of a criterion that the best outputs found do not keep: what these do."""
+def reached(criterion: Criterion, measures: Sequence[Measure]) -> str:
+    """Return what to keep instead of a criterion that the best values found do not keep: what these do."""
     if criterion.metric is not None:
-        return f"Keep a bound that {', '.join(map(str, best.measures))} is safely within"
+        return f"keep a bound that {', '.join(map(str, measures))} is safely within"
     if criterion.at_least:
-        value = min(measure.value - (measure.error or 0.0) for measure in best.measures)
-    else:
-        value = max(measure.value + (measure.error or 0.0) for measure in best.measures)
-    other = "" if criterion.name in ("top1", "mae") else ", or another metric, such as 'top1>=0.95' or 'mae<=0.01'"
-    return f"Instead, {_instead(criterion.name, value)}, which these types do{other}"
+        return _instead(criterion, min(measure.value - (measure.error or 0.0) for measure in measures))
+    return _instead(criterion, max(measure.value + (measure.error or 0.0) for measure in measures))
 
 
-def _instead(name: str, value: float) -> str:
+def _instead(criterion: Criterion, value: float) -> str:
     """Return words that keep a metric at a value, rounded to what is easier to keep."""
-    if name == "mae":
+    of = criterion.of_output
+    if criterion.name == "mae":
         digits = 1 - math.floor(math.log10(value)) if value > 0 else 4
-        return f"keep 'mae<={math.ceil(value * 10**digits) / 10**digits:g}'"
+        return f"keep '{of}mae<={math.ceil(value * 10**digits) / 10**digits:g}'"
     if value < 1e-4:
-        return "keep another metric, such as 'mae<=0.01'"
-    return f"keep '{name}>={math.floor(value * 1e4) / 1e4:g}'"
+        return f"keep another metric, such as '{of}mae<=0.01'"
+    return f"keep '{of}{criterion.name}>={math.floor(value * 1e4) / 1e4:g}'"
 
 
 def _figures(number: float) -> str:

@@ -96,4 +96,5 @@ class Journal:
     def _take(self, entry: dict[str, Any]) -> None:
         judgement = entry["judgement"]
         measures = tuple(Measure(**measure) for measure in judgement.pop("measures"))
-        self._known[tuple(entry["choice"])] = Judgement(measures, **judgement), float(entry["cost"])
+        worst = Measure(**judgement.pop("worst"))
+        self._known[tuple(entry["choice"])] = Judgement(measures, worst=worst, **judgement), float(entry["cost"])

@@ -15,17 +15,17 @@ from loopwire import arguments
 from loopwire.arguments import instance
 from loopwire.compiler import compile_silently
 from loopwire.config import DEFAULT_TYPE, CompileConfig, PrecisionConfig
-from loopwire.data import Batch
+from loopwire.data import Batch, Data, Inputs, given_data
 from loopwire.design import Design
 from loopwire.errors import ConfigError, DataError, PrecisionError, nearest
 from loopwire.ir.types import FixedType
 from loopwire.layers.model import Model
 from loopwire.optimise.cost import estimate
-from loopwire.optimise.criterion import EXAMPLE, Criterion, Judge, Judgement, reached
-from loopwire.optimise.events import Events, checked_events
+from loopwire.optimise.criterion import Criterion, Judgement
 from loopwire.optimise.groups import LEAST_WIDTH, Group, Probe, Types, configuration, fixed
 from loopwire.optimise.integer_bits import bits_from_data, bits_from_proof
 from loopwire.optimise.journal import Choice, Journal
+from loopwire.optimise.model_judge import Keep, ModelJudge, criteria_of, told
 from loopwire.optimise.search import descend
 from loopwire.optimise.search_curve import Step, search_curve
 from loopwire.report.picture import Picture
@@ -56,10 +56,10 @@ class Precision:
     """What a search found.
 
     Attributes:
-        criterion: what is kept.
+        criteria: what is kept, of each output.
         types: of every group of tensors.
-        searched: the criterion on the data that the search looked at.
-        checked: the criterion on other data.
+        searched: the criteria on the data that the search looked at.
+        checked: the criteria on other data.
         steps_taken_back: the last steps of the search that were undone because the check failed; where it is not 0
             the check is no longer independent of the choice.
         cost, baseline_cost: in estimated LUTs (optimise/cost.py), of these types and of `baseline` for all.
@@ -68,7 +68,7 @@ class Precision:
         steps: of the search, those taken back left out.
     """
 
-    criterion: Criterion
+    criteria: tuple[Criterion, ...]
     types: Types
     searched: Judgement
     checked: Judgement
@@ -92,12 +92,12 @@ class Precision:
 
     def plot(self) -> Picture:
         """Return the course of the search: the worst measure against the estimated cost, step by step."""
-        return Picture(search_curve(self.criterion, self.steps))
+        return Picture(search_curve(self.criteria, self.steps))
 
     def __repr__(self) -> str:
         share = f"{self.cost / self.baseline_cost:.0%} of the LUTs of fixed<16,6>"
         found = ", ".join(map(str, self.checked.measures))
-        return f"<Precision that keeps {self.criterion} ({found}), with {share} by estimate>"
+        return f"<Precision that keeps {told(self.criteria)} ({found}), with {share} by estimate>"
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
@@ -106,7 +106,7 @@ class Precision:
 def find_precision(
     model: Model,
     data: Any,
-    keep: str | Criterion,
+    keep: Keep,
     *,
     check: Any = None,
     integers: str = "data",
@@ -115,13 +115,14 @@ def find_precision(
     progress: Callable[[Progress], None] | None = None,
     workers: Workers | None = None,
 ) -> Precision:
-    """Search the cheapest types that keep a criterion.
+    """Search the cheapest types that keep a criterion, or several.
 
     Args:
         model: as `loopwire.load` returns it.
         data: what the search looks at: ranges, and the criterion with the labels, or without any the float model's
-            own classes. Inputs x, a pair (x, y), the path of a file, an open .npz file, or `Events`.
-        keep: such as 'auc>=0.995', or a `Criterion` with any function.
+            own classes. Inputs x, a pair (x, y), the path of a file, an open .npz file, or `Data`.
+        keep: such as 'auc>=0.995', or a `Criterion` with any function; of several outputs each keeps it, or a list
+            tells what each keeps: ['kind:auc>=0.995', 'mass:mae<=0.01'].
         check: data for the final check; by default a quarter of `data`, kept out of the search.
         integers: integer bits that hold all values met ('data'), or all that any input can cause ('proof').
         seed: chooses the quarter.
@@ -130,29 +131,32 @@ def find_precision(
         workers: of `system.workers`, which judge choices side by side; None: this process. They find the same types.
 
     Raises:
-        ConfigError: `keep` or `integers` is unknown.
+        ConfigError: `keep` or `integers` is unknown, or an output has no criterion.
         DataError: the data do not fit the model, or are too few for the tolerance.
         OutputError: `state` cannot be written, or belongs to another search.
-        PrecisionError: no types keep the criterion.
+        PrecisionError: no types keep the criteria.
     """
     instance(Model, "Give what loopwire.load returns")("model", model)
-    instance((str, Criterion), EXAMPLE)("keep", keep)
-    criterion = Criterion.parse(keep) if isinstance(keep, str) else keep
+    criteria = criteria_of(keep, model.outputs)
     if integers not in INTEGERS:
         remedy = f"{nearest(integers, INTEGERS)}Choose from {', '.join(INTEGERS)}"
         raise ConfigError("integers", f"{integers!r} is unknown", remedy)
-    data = checked_events(model, data)
+    data = given_data("data", data, model.inputs, model.outputs)
     probe = Probe(model)
-    looked_at, check = _split(data, seed) if check is None else (data, checked_events(model, check))
+    looked_at, check = (
+        _split(data, seed) if check is None else (data, given_data("check", check, model.inputs, model.outputs))
+    )
     floating = compile_silently(probe.model)
     # The data of the check first: mostly the fewer ones, whose refusal names what both can tell.
-    check_judge, judge = (_judge(floating, criterion, events) for events in (check, looked_at))
-    bits = bits_from_data(probe, (data.inputs,))
+    check_judge, judge = (
+        ModelJudge(criteria, floating.predict_float(events.inputs), events) for events in (check, looked_at)
+    )
+    bits = bits_from_data(probe, data.arrays)
     if integers == "proof":
         bits = bits_from_proof(probe, bits[probe.groups[0]])
     baseline = compile_silently(probe.model, CompileConfig(model=PrecisionConfig(precision=DEFAULT_TYPE)))
     journal = Journal(
-        None if state is None else arguments.path("state", state), _digest(probe, looked_at, criterion, bits)
+        None if state is None else arguments.path("state", state), _digest(probe, looked_at, criteria, bits)
     )
     baseline_cost = estimate(baseline.graph).total
     question = _Question(probe.model, probe.groups, bits, looked_at.inputs, judge)
@@ -160,14 +164,14 @@ def find_precision(
     finished = False
     try:
         names = [str(group) for group in probe.groups]
-        path = descend(trial.evaluate, _wide(trial, criterion), question.floor, trial.tell)
+        path = descend(trial.evaluate, _wide(trial), question.floor, trial.tell)
         back = 0
         checked = check_judge.judge(question.design(path[-1]).emulate(check.inputs))
         while not checked.holds and back + 1 < len(path):
             back += 1
             checked = check_judge.judge(question.design(path[-1 - back]).emulate(check.inputs))
         if not checked.holds:
-            raise _unreachable(criterion, checked, check.where)
+            raise _unreachable(check_judge, checked, check.where)
         choice = path[-1 - back]
         judgement, cost = trial.evaluate([choice])[0]
         steps = _steps(trial, path[: len(path) - back], names)
@@ -177,7 +181,7 @@ def find_precision(
     types = question.types(choice)
     weights, activations = _mean_widths(probe, types)
     return Precision(
-        criterion, types, judgement, checked, back, cost, baseline_cost, weights, activations, len(journal), steps
+        criteria, types, judgement, checked, back, cost, baseline_cost, weights, activations, len(journal), steps
     )
 
 
@@ -208,9 +212,9 @@ class _Question:
     model: Model
     groups: Sequence[Group]
     integer_bits: Mapping[Group, int]
-    x: Array
-    judge: Judge
-    kept: dict[FixedType, Batch] = field(default_factory=dict)
+    x: Inputs
+    judge: ModelJudge
+    kept: dict[tuple[FixedType, ...], Batch] = field(default_factory=dict)
 
     @property
     def floor(self) -> Choice:
@@ -225,12 +229,12 @@ class _Question:
         return compile_silently(self.model, configuration(self.types(choice)))
 
     def inputs(self, design: Design) -> Batch:
-        """Return the inputs in steps of the design's input type, kept until another type is asked for."""
-        type = design.graph.inputs[0].type.element
-        if type not in self.kept:
+        """Return the inputs in steps of their types in the design, kept until other types are asked for."""
+        types = tuple(value.type.element for value in design.graph.inputs)
+        if types not in self.kept:
             self.kept.clear()
-            self.kept[type] = design.input_integers(self.x, None)[0]
-        return self.kept[type]
+            self.kept[types] = design.input_integers(self.x, None)[0]
+        return self.kept[types]
 
 
 def _answer(question: _Question, choice: Choice) -> tuple[Judgement, float]:
@@ -273,7 +277,7 @@ class _Trial:
             self._progress(replace(self._at, judged=len(self._journal)))
 
 
-def _wide(trial: _Trial, criterion: Criterion) -> Choice:
+def _wide(trial: _Trial) -> Choice:
     """Return a choice from which a search can start."""
     judgement = None
     for fraction in START_FRACTION_BITS:
@@ -283,16 +287,16 @@ def _wide(trial: _Trial, criterion: Criterion) -> Choice:
         if judgement.is_safe:
             return choice
     assert judgement is not None
-    raise _unreachable(criterion, judgement, f"{START_FRACTION_BITS[-1]} fraction bits in every tensor")
+    raise _unreachable(trial.question.judge, judgement, f"{START_FRACTION_BITS[-1]} fraction bits in every tensor")
 
 
-def _unreachable(criterion: Criterion, best: Judgement, where: str) -> PrecisionError:
+def _unreachable(judge: ModelJudge, best: Judgement, where: str) -> PrecisionError:
     found = ", ".join(map(str, best.measures))
     problem = f"nothing reaches it; the best found, on {where}, is {found}"
-    return PrecisionError(f"keep {str(criterion)!r}", problem, reached(criterion, best))
+    return PrecisionError(f"keep {told(judge.criteria)!r}", problem, judge.reached(best))
 
 
-def _split(data: Events, seed: int) -> tuple[Events, Events]:
+def _split(data: Data, seed: int) -> tuple[Data, Data]:
     """Return the events for the search, and those for the check."""
     rows = np.random.default_rng(seed).permutation(len(data.inputs))
     kept_out = int(len(rows) * CHECK_SHARE)
@@ -305,20 +309,14 @@ def _split(data: Events, seed: int) -> tuple[Events, Events]:
     )
 
 
-def _judge(floating: Design, criterion: Criterion, events: Events) -> Judge:
-    real = floating.predict_float(events.inputs)
-    return Judge(criterion, real, events.labels, events.class_names, events.where)
-
-
-def _digest(probe: Probe, events: Events, criterion: Criterion, bits: Mapping[Group, int]) -> str:
+def _digest(probe: Probe, events: Data, criteria: Sequence[Criterion], bits: Mapping[Group, int]) -> str:
     """Return what decides the course of a search."""
-    digest = hashlib.sha256(repr((str(criterion), [(str(group), bits[group]) for group in probe.groups])).encode())
+    digest = hashlib.sha256(repr((told(criteria), [(str(group), bits[group]) for group in probe.groups])).encode())
     for value, op, _ in probe.typed():
         digest.update(repr(value).encode())
         reals = getattr(op, "reals", None)
         digest.update(b"" if reals is None else np.ascontiguousarray(reals).tobytes())
-    digest.update(np.ascontiguousarray(events.inputs).tobytes())
-    digest.update(b"" if events.labels is None else events.labels.tobytes())
+    digest.update(events.digest())
     return digest.hexdigest()
 
 

@@ -13,16 +13,14 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from loopwire.arguments import instance
 from loopwire.compiler import compile_silently
+from loopwire.data import Inputs, given_data
 from loopwire.errors import ConfigError, nearest
 from loopwire.layers.model import Model
-from loopwire.optimise.criterion import METRICS, Criterion, Judge, Measure
-from loopwire.optimise.events import checked_events
+from loopwire.optimise.criterion import METRICS, Criterion, Measure
 from loopwire.optimise.groups import Group, Probe, configuration, fixed
+from loopwire.optimise.model_judge import ModelJudge, criteria_of
 from loopwire.report.figures import figure
 from loopwire.report.picture import Picture
 from loopwire.system.progress import Progress
@@ -132,12 +130,10 @@ def scan(
         remedy = f"{nearest(metric, METRICS)}Choose from {', '.join(METRICS)}"
         raise ConfigError("metric", f"{metric!r} is not known", remedy)
     instance(Model, "Give what loopwire.load returns")("model", model)
-    criterion = Criterion(metric, 0.0)
-    data = checked_events(model, data)
+    criteria = criteria_of(Criterion(metric, 0.0), model.outputs)
+    data = given_data("data", data, model.inputs, model.outputs)
     probe = Probe(model)
-    judge = Judge(
-        criterion, compile_silently(model).predict_float(data.inputs), data.labels, data.class_names, data.where
-    )
+    judge = ModelJudge(criteria, compile_silently(model).predict_float(data.inputs), data)
     pairs = [(i, f) for i in sorted(set(integers)) for f in sorted(set(fractions))]
     for i, f in pairs:
         if i + f < 1:
@@ -155,8 +151,8 @@ def scan(
 class _Scanned:
     model: Model
     groups: Sequence[Group]
-    x: NDArray[np.generic]
-    judge: Judge
+    x: Inputs
+    judge: ModelJudge
 
 
 def _point(scanned: _Scanned, widths: tuple[int, int]) -> ScanPoint:

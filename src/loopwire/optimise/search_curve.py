@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from loopwire.optimise.criterion import Criterion, Judgement, Measure
+from loopwire.optimise.criterion import Criterion, Judgement
+from loopwire.optimise.model_judge import told
 from loopwire.report.svg import COLOURS, INK, box, line, picture, text
 from loopwire.text.table import grouped
 
@@ -22,13 +23,12 @@ class Step:
     cost: float
 
 
-def worst(criterion: Criterion, judgement: Judgement) -> Measure:
-    """Return the measure that is nearest to the bound, or farthest beyond it."""
-    return (min if criterion.at_least else max)(judgement.measures, key=lambda measure: measure.value)
+def search_curve(criteria: Sequence[Criterion], steps: Sequence[Step]) -> str:
+    """Draw the worst measure, less its statistical error, against the cost, step by step.
 
-
-def search_curve(criterion: Criterion, steps: Sequence[Step]) -> str:
-    """Draw the worst measure, less its statistical error, against the cost, step by step."""
+    Criteria of several outputs are drawn in units of the first, as `ModelJudge` compares them.
+    """
+    criterion = criteria[0]
     sign = 1.0 if criterion.at_least else -1.0
     values = [criterion.bound + sign * step.judgement.safe_margin for step in steps]
     costs = [step.cost for step in steps]
@@ -50,7 +50,7 @@ def search_curve(criterion: Criterion, steps: Sequence[Step]) -> str:
     ]
     parts += [line(*one, *other, 0.6) for one, other in pairwise(points)]
     parts += [box(x - 2.5, y - 2.5, 5, 5, COLOURS[0]) for x, y in points]
-    parts.append(text(WIDTH - 20, bound - 4, str(criterion), "end", COLOURS[3]))
+    parts.append(text(WIDTH - 20, bound - 4, told(criteria), "end", COLOURS[3]))
     for share in range(5):
         cost, value = most * share / 4, low + (high - low) * share / 4
         (x, _), (_, y) = place(cost, low), place(0, value)

@@ -15,14 +15,15 @@ from loopwire import arguments
 from loopwire.arguments import instance
 from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
+from loopwire.data import given_data
 from loopwire.design import Design
 from loopwire.design_targets import DesignTargets
 from loopwire.errors import ConfigError, nearest
 from loopwire.ir.text import print_graph
 from loopwire.layers.model import Model
 from loopwire.optimise.chooser import read_targets
-from loopwire.optimise.criterion import EXAMPLE, Criterion
-from loopwire.optimise.events import checked_events
+from loopwire.optimise.criterion import Criterion
+from loopwire.optimise.model_judge import Keep, criteria_of, told
 from loopwire.report.picture import Picture
 from loopwire.system.progress import Progress, silent
 from loopwire.system.workers import workers
@@ -53,14 +54,14 @@ class Exploration:
 
     Attributes:
         model: of the designs.
-        criterion: what all of them keep.
+        criteria: what all of them keep, of each output.
         objectives: names, from `search.OBJECTIVES`.
         front: the designs.
         tried, refused: how many designs, and how many of them cannot be made.
     """
 
     model: Model
-    criterion: Criterion
+    criteria: tuple[Criterion, ...]
     objectives: tuple[str, ...]
     front: tuple[Point, ...]
     tried: int
@@ -100,7 +101,7 @@ class Exploration:
     def facts(self) -> dict[str, Any]:
         """Return the front, and how it was found, as JSON holds it."""
         points = [point.to_dict() for point in self.front]
-        facts = {"keep": str(self.criterion), "objectives": self.objectives, "tried": self.tried}
+        facts = {"keep": told(self.criteria), "objectives": self.objectives, "tried": self.tried}
         return {**facts, "refused": self.refused, "front": points}
 
     def to_json(self) -> str:
@@ -108,10 +109,8 @@ class Exploration:
         return json.dumps(self.facts(), indent=2) + "\n"
 
     def __repr__(self) -> str:
-        of = ", ".join(self.objectives)
-        return (
-            f"<Exploration of {of} with {self.criterion}: {len(self.front)} of {self.tried} designs are beaten by none>"
-        )
+        of = f"{', '.join(self.objectives)} with {told(self.criteria)}"
+        return f"<Exploration of {of}: {len(self.front)} of {self.tried} designs are beaten by none>"
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
@@ -122,7 +121,7 @@ def explore(
     data: Any,
     config: CompileConfig | None = None,
     *,
-    keep: str | Criterion = "auc>=0.99",
+    keep: Keep = "auc>=0.99",
     objectives: Sequence[str] = ("latency", "share", "loss"),
     targets: DesignTargets | Mapping[str, Any] | None = None,
     parts: Sequence[str] = (),
@@ -144,7 +143,7 @@ def explore(
         model: as `loopwire.load` returns it.
         data: inputs and labels, as for `find_precision`.
         config: settings that stay.
-        keep: what all designs of the front keep; `loss` is of its worst value.
+        keep: what all designs of the front keep, as for `find_precision`; `loss` is of its worst value.
         objectives: from latency (ns), interval (ns), share (largest of the part's resources) and loss.
         targets: bounds that all designs of the front keep, or a dictionary of them, such as {"max_luts": 20000}.
         parts: FPGAs to try; none: the configuration's.
@@ -163,17 +162,16 @@ def explore(
         ToolError: optuna or Dask is missing, or the scheduler cannot be used.
     """
     instance(Model, "Give what loopwire.load returns")("model", model)
-    instance((str, Criterion), EXAMPLE)("keep", keep)
+    criteria = criteria_of(keep, model.outputs)
     config, targets = config or CompileConfig(), _given(targets)
     _check(objectives, trials, minutes)
     check_parts(parts)
-    criterion = Criterion.parse(keep) if isinstance(keep, str) else keep
-    events = checked_events(model, data)
+    events = given_data("data", data, model.inputs, model.outputs)
     if not find_target(config.target).PREDICTS:
         problem = f"the cycles and the area of {config.target} are known to its tool only"
         raise ConfigError("target", problem, "Explore for 'verilog': all its numbers are the same")
     model = compile_silently(model).model
-    task = Task(model, events, criterion)
+    task = Task(model, events, criteria)
     check_task(task)
     space = Space.of(model, events, replace(config, targets=None), parts, targets.min_clock_ns)
     file = None if journal is None else arguments.path("journal", journal)
@@ -185,7 +183,7 @@ def explore(
     finished = search.finished()
     points = [Point(t.number, space.config(t.params), Outcome(**t.user_attrs[OUTCOME])) for t in search.front()]
     refused = sum(not trial.values for trial in finished)
-    return Exploration(model, criterion, tuple(objectives), tuple(points), len(finished), refused)
+    return Exploration(model, criteria, tuple(objectives), tuple(points), len(finished), refused)
 
 
 def _given(targets: DesignTargets | Mapping[str, Any] | None) -> DesignTargets:
@@ -214,8 +212,7 @@ def _check(objectives: Sequence[str], trials: int | None, minutes: float | None)
 
 def _digest(space: Space, task: Task, objectives: Sequence[str], targets: DesignTargets, seed: int) -> str:
     """Return what decides the course of a search."""
-    digest = hashlib.sha256(repr((space, str(task.criterion), tuple(objectives), targets, seed)).encode())
+    digest = hashlib.sha256(repr((space, told(task.criteria), tuple(objectives), targets, seed)).encode())
     digest.update(print_graph(compile_silently(task.model).graph).encode())
-    for array in (task.events.inputs, task.events.labels):
-        digest.update(b"" if array is None else array.tobytes())
+    digest.update(task.events.digest())
     return digest.hexdigest()

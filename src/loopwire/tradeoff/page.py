@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 from loopwire.optimise.config_file import to_toml
+from loopwire.optimise.model_judge import told
 from loopwire.report.html import rendered
 from loopwire.system.outputs import write_file
 from loopwire.tradeoff.exploration import Exploration
@@ -69,7 +70,7 @@ def page(found: Exploration, folder: Path, model: Path) -> str:
         "page.html.j2",
         "loopwire.tradeoff",
         model=found.model.name,
-        keep=str(found.criterion),
+        keep=told(found.criteria),
         tried=found.tried,
         refused=found.refused,
         columns=COLUMNS,

@@ -43,7 +43,7 @@ def seeds(task: Task, space: Space, bounds: Mapping[str, float], seed: int, work
     """
     typed = [space.base]
     try:
-        found = find_precision(task.model, task.events, task.criterion, seed=seed, workers=workers)
+        found = find_precision(task.model, task.events, task.criteria, seed=seed, workers=workers)
         kept = {field.name: getattr(space.base, field.name) for field in fields(CompileConfig)}
         typed.append(replace(found.config, **{name: kept[name] for name in kept if name not in TYPES}))
     except ToolError:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
+from loopwire.data import Data
 from loopwire.datapath.reuse import layer_of, reuse_factors
 from loopwire.errors import ConfigError
 from loopwire.knobs import IO, Knobs
 from loopwire.layers.model import Model
-from loopwire.optimise.events import Events
 from loopwire.optimise.groups import LEAST_WIDTH, Group, Probe, Types, configuration, fixed
 from loopwire.optimise.integer_bits import bits_from_data
 from loopwire.schedule.plan import network_of
@@ -52,14 +52,15 @@ class Space:
 
     @classmethod
     def of(
-        cls, model: Model, events: Events, base: CompileConfig, parts: Sequence[str], least_clock_ns: float | None
+        cls, model: Model, events: Data, base: CompileConfig, parts: Sequence[str], least_clock_ns: float | None
     ) -> Space:
         """Return the space of a model: integer bits hold all values that the events cause."""
         probe = Probe(model)
         _, network = network_of(compile_silently(model, base).graph, Knobs(reuse_factor=2))
         factors = {layer_of(engine): tuple(reuse_factors(engine)) for engine in network.engines}
-        copies = 1 if base.remembers else min(model.input_shape[0] if len(model.input_shape) > 1 else 1, MOST_COPIES)
-        integer_bits = bits_from_data(probe, (events.inputs,))
+        steps = max((x.shape[0] for x in model.inputs if len(x.shape) > 1), default=1)
+        copies = 1 if base.remembers else min(steps, MOST_COPIES)
+        integer_bits = bits_from_data(probe, events.arrays)
         varied = {layer: found for layer, found in factors.items() if len(found) > 1}
         return cls(base, integer_bits, varied, tuple(parts) or (base.part,), least_clock_ns, copies)
 
@@ -68,8 +69,7 @@ class Space:
         from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
         found: dict[str, BaseDistribution] = {
-            f"bits.{group}": IntDistribution(max(LEAST_WIDTH - integer, 0), MOST_FRACTION_BITS)
-            for group, integer in self.integer_bits.items()
+            f"bits.{group}": IntDistribution(*_fraction_bits(integer)) for group, integer in self.integer_bits.items()
         }
         found |= {
             f"reuse.{layer}": IntDistribution(0, len(factors) - 1) for layer, factors in self.reuse_factors.items()
@@ -114,7 +114,8 @@ class Space:
             known = config.layer.get(group.layer) if group.layer else config.model
             type = None if known is None else known.types.get(group.roles[0])
             bits = fraction_bits if type is None else type.fraction
-            found[f"bits.{group}"] = min(max(bits, LEAST_WIDTH - integer, 0), MOST_FRACTION_BITS)
+            fewest, most = _fraction_bits(integer)
+            found[f"bits.{group}"] = min(max(bits, fewest), most)
         for layer, factors in self.reuse_factors.items():
             wanted = config.reuse_factor_of(layer)
             found[f"reuse.{layer}"] = min(range(len(factors)), key=lambda k: abs(math.log(factors[k] / wanted)))
@@ -130,6 +131,12 @@ class Space:
             known_values["clock_period_ns"] = round(self.least_clock_ns + steps * CLOCK_STEP_NS, 4)
         names = self.distributions()
         return found | {name: value for name, value in known_values.items() if name in names}
+
+
+def _fraction_bits(integer_bits: int) -> tuple[int, int]:
+    """Return how few fraction bits a group may have, and how many: those of zeros have one width."""
+    fewest = max(LEAST_WIDTH - integer_bits, 0)
+    return fewest, max(fewest, MOST_FRACTION_BITS)
 
 
 def check_parts(parts: Sequence[str]) -> None:

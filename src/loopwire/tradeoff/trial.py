@@ -9,10 +9,11 @@ from typing import Any
 from loopwire.area.engine_area import areas
 from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
+from loopwire.data import Data
 from loopwire.errors import ConfigError, UnsupportedError
 from loopwire.layers.model import Model
-from loopwire.optimise.criterion import Criterion, Judge
-from loopwire.optimise.events import Events
+from loopwire.optimise.criterion import Criterion
+from loopwire.optimise.model_judge import ModelJudge
 from loopwire.report.area import estimated_use
 from loopwire.schedule.plan import plan
 
@@ -22,8 +23,8 @@ class Task:
     """What all trials share: the model, the events to judge by, and what is judged."""
 
     model: Model
-    events: Events
-    criterion: Criterion
+    events: Data
+    criteria: tuple[Criterion, ...]
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,9 @@ class Outcome:
         interval_cycles, interval_ns: from sequence to sequence at full rate.
         share: the largest of any resource of the part, by estimate.
         resources: how many of each, by estimate.
-        loss: 1 less the criterion's worst value; of a difference, the value.
-        margin: how far it is inside the criterion's bound; negative outside.
+        loss: 1 less the criterion's worst value; of a difference, the value. Of several criteria the worst loss, in
+            units of the first (`ModelJudge`).
+        margin: how far it is inside the criterion's bound, in the same units; negative outside.
     """
 
     latency_cycles: int
@@ -70,7 +72,7 @@ def evaluate(task: Task, config: CompileConfig) -> Outcome | Refused:
     except (ConfigError, UnsupportedError) as error:
         return Refused(str(error))
     judgement = _judge(task).judge(design.emulate(task.events.inputs))
-    bound, at_least = task.criterion.bound, task.criterion.at_least
+    bound, at_least = task.criteria[0].bound, task.criteria[0].at_least
     return Outcome(
         latency_cycles=latency_cycles,
         latency_ns=latency_cycles * config.clock_period_ns,
@@ -84,11 +86,10 @@ def evaluate(task: Task, config: CompileConfig) -> Outcome | Refused:
 
 
 @lru_cache(maxsize=2)
-def _judge(task: Task) -> Judge:
+def _judge(task: Task) -> ModelJudge:
     """Return the judge of a task, whose events are evaluated in floating point once on each worker."""
-    events = task.events
-    real = compile_silently(task.model).predict_float(events.inputs)
-    return Judge(task.criterion, real, events.labels, events.class_names, events.where)
+    real = compile_silently(task.model).predict_float(task.events.inputs)
+    return ModelJudge(task.criteria, real, task.events)
 
 
 def check_task(task: Task) -> None:
