@@ -47,7 +47,7 @@ KNOBS: tuple[dict[str, Any], ...] = (
 )
 """What a model may have beside the rest."""
 NO_HARDWARE = (
-    "only repeats a vector|no channel gives other steps|reads each sequence backwards|no sequence of several steps|"
+    "only repeats a vector|no channel gives other steps|reads each sequence backwards|not a sequence of several steps|"
     "for each window|may leave before its label|reuse_factor, layer"
 )
 MERGES = (Add, Average, Maximum, Minimum, Multiply, Subtract)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import ceil
+from itertools import compress
+from math import ceil, lcm
 from random import Random
 
 from loopwire.schedule.engine_cycles import SequenceCycles, SteadyState, settled
@@ -34,21 +35,26 @@ def run(timing: NetworkTiming, sequences: int, gaps_cycles: Sequence[int] = ()) 
 def steady_state(timing: NetworkTiming) -> SteadyState:
     """Return what sequences at full rate settle into, in the slowest of the parts that nothing connects.
 
-    Its buffers may let it begin earlier than others: it has settled when it is the last to begin each sequence.
+    Its buffers may let it begin earlier than others: it has settled when it is the last to begin each sequence. Where
+    several are the slowest, the pattern repeats with all of theirs.
     """
     found = _settled_parts(timing)
     if len(found) == 1:
         return found[0]
-    slowest = max(found, key=lambda steady: steady.initiation_interval_cycles)
-    interval, count = slowest.initiation_interval_cycles, max(steady.settled_sequences for steady in found)
+    interval, count = (
+        max(steady.initiation_interval_cycles for steady in found),
+        max(s.settled_sequences for s in found),
+    )
     ends = [_after(Flow(timing, part), count) for part in timing.parts]
-    end = ends[found.index(slowest)]
+    slowest = [steady.initiation_interval_cycles == interval for steady in found]
+    end = min(compress(ends, slowest))
+    period = lcm(*(steady.period_sequences for steady in compress(found, slowest)))
     lags = [
         (other - end + interval) / (interval - steady.initiation_interval_cycles)
         for other, steady in zip(ends, found, strict=True)
         if steady.initiation_interval_cycles < interval
     ]
-    return replace(slowest, settled_sequences=count + max(ceil(max(lags, default=0)), 0))
+    return SteadyState(count + max(ceil(max(lags, default=0)), 0), period, round(period * interval))
 
 
 def interval_of(timing: NetworkTiming) -> float:

@@ -144,10 +144,10 @@ class Flow:
         """Let a sequence come in; return the cycles in which its first beat is taken, and in which it is framed."""
         timing, inlet = self._timing, self._copies[self._turn].inlets[index]
         pace, channels, steps = timing.inputs[index], self._of_input[index], timing.input_steps[index]
-        arrives = self.next_input[index]
+        arrives = offered = self.next_input[index]
         if timing.registered:
             arrives = self._slices[index].takes(arrives)
-        offered = arrives + timing.registered
+            offered = self._slices[index].offers()
         beats: list[int] = []
         taken: list[int] = []
         rooms = [self._room(channel, steps) for channel in channels]

@@ -23,6 +23,10 @@ class Slice:
         self._taken = max(cycle, self._taken + 1, self._left[-2] + 1)
         return self._taken
 
+    def offers(self) -> int:
+        """Return the first cycle in which the word last taken can leave."""
+        return max(self._taken, self._left[-1]) + 1
+
     def left(self, cycle: int) -> None:
         """Say when the word last taken left."""
         self._left = [self._left[-1], cycle]
@@ -39,7 +43,7 @@ class Slice:
         leaving: list[int] = []
         for cycle in cycles:
             self.takes(cycle)
-            leaving.append(max(self._taken + 1, self._left[-1] + 1, room(leaving)))
+            leaving.append(max(self.offers(), room(leaving)))
             self.left(leaving[-1])
         return leaving
 
