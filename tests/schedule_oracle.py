@@ -174,7 +174,7 @@ class _Oracle:
         shapes: dict[tuple[int, bool, float], float] = {}
         """Stages, whether the end moves with the start, and the end (since the start, then), by the latest start."""
         for begin in starts:
-            staged = stage(tree, begin, budget_ns, self._delays.adders)
+            staged = stage(tree, begin, budget_ns, self._delays.adders, self._delays.ternary_levels)
             moves = staged.latency_stages == 0 and any(output.source is not None for output in tree.outputs)
             shapes[staged.latency_stages, moves, staged.end_ns - moves * begin] = begin - 1e4 * SLACK_NS * (not moves)
         chosen = {shape: program.variable(0, 1, whole=True) for shape in shapes}

@@ -40,6 +40,7 @@ from loopwire.timing.operation_delays import cut_delays_ns, operation_delay_ns, 
 from loopwire.timing.pipeline import Pipeline
 from loopwire.timing.routing_delays import RoutingDelays
 from loopwire.timing.scheduler import schedule
+from loopwire.timing.ternary_sums import with_ternary_sums
 from test_expand import SOLVERS, only_datapath, random_model, random_types
 from test_passes import gru
 
@@ -67,6 +68,8 @@ def assert_in_time(pipeline: Pipeline, budget_ns: float, input_ns: float) -> Non
                 start_ns = max(start_ns, ns if stage == placement.first_stage else 0.0)
         if isinstance(operation.kind, ShiftAdd):
             assert placement.staged is not None
+            assert start_ns <= placement.staged.start_ns + EPSILON_NS
+            assert placement.time[1] == placement.staged.end_ns
             assert placement.time[0] == placement.first_stage + placement.staged.latency_stages
         elif placement.time[0] > placement.first_stage:
             cut_ns = cut_delays_ns(operation, DELAYS)
@@ -134,8 +137,10 @@ def assert_schedule_holds(datapath: Datapath, period_ns: float, least_loop_laten
     input_ns = DELAYS.gate()
     pipeline = schedule(datapath, DELAYS, period_ns, (0, input_ns), least_loop_latency)
     assert pipeline.loop_latency >= least_loop_latency
-    assert_in_time(pipeline, DELAYS.stage_budget_ns(period_ns), input_ns)
-    assert_cuts_hold(pipeline)
+    for each in (pipeline, with_ternary_sums(pipeline, DELAYS, period_ns)):
+        assert (each.loop_latency, each.depth) == (pipeline.loop_latency, pipeline.depth)
+        assert_in_time(each, DELAYS.stage_budget_ns(period_ns), input_ns)
+        assert_cuts_hold(each)
 
 
 def fewest_stages(datapath: Datapath, feedback: Feedback, budget_ns: float, extra_ns: float) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +14,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from loopwire.cmvm import shift_add
-from loopwire.cmvm.adder_tree import AdderTree, Interval, StagedTree, evaluate
+from loopwire.cmvm import builder, shift_add
+from loopwire.cmvm.adder_tree import AdderTree, Interval, Output, StagedTree, Term, evaluate
 from loopwire.cmvm.shift_add import Addend, minimal_depth, solve, with_addends
 from loopwire.cmvm.staging import stage
-from loopwire.cmvm.tree_text import input_interval, module_text, output_interval
+from loopwire.cmvm.ternary import Clock, with_ternary_adders
+from loopwire.cmvm.tree_text import TERNARY, input_interval, module_text, output_interval
 from loopwire.simulate import verilator
 
 Matrix = npt.NDArray[np.int64]
+TERNARY_LEVELS = 1.5
 Product = tuple[Matrix, list[tuple[int, int]]]
 
 
@@ -39,6 +43,10 @@ def products(draw: st.DrawFn) -> Product:
     ends = st.one_of(st.integers(-(1 << 17), 1 << 17), st.integers(0, 1), st.just(0))
     ranges = [tuple(sorted((draw(ends), draw(ends)))) for _ in range(columns)]
     return matrix, ranges
+
+
+def placed(tree: AdderTree, start_ns: float, period_ns: float, adders_ns: Callable[[int, float], float]) -> StagedTree:
+    return stage(tree, start_ns, period_ns, adders_ns, TERNARY_LEVELS)
 
 
 def samples(ranges: list[tuple[int, int]], count: int) -> Matrix:
@@ -82,6 +90,38 @@ def test_addends_join_the_product(product: Product, data: st.DataObject) -> None
     assert whole.depth <= tree.depth + 1
 
 
+@settings(deadline=None, max_examples=60)
+@given(products(), st.integers(1, 3), st.floats(0, 4), st.floats(1, 9), st.floats(1, 2), st.floats(0, 2))
+@example((np.array([[-1, -1, -2, -1, -4]]), [(-8, 7)] * 5), 1, 0.0, 9.0, 1.5, 0.0)  # No term is positive.
+@example((np.array([[1] * 16]), [(-8, 7)] * 16), 1, 0.0, 9.0, 1.5, 0.0)  # In time as two sums of three times three.
+def test_ternary_adders_compute_the_product_in_time(
+    product: Product, apart: int, start: float, period: float, ternary: float, spare: float
+) -> None:
+    matrix, ranges = product
+    groups = [rows for k in range(apart) if (rows := range(k, len(matrix), apart))]
+    tree = solve(matrix, ranges, minimal_depth(matrix), groups)
+    start = min(start, period)
+    clock = Clock(start, period, min(ternary, period))
+    changed = with_ternary_adders(tree, clock, spare)
+    x = samples(ranges, 20)
+    assert np.array_equal(evaluate(changed, x), x @ matrix.T)
+    assert changed.groups == tree.groups and len(changed.nodes) <= len(tree.nodes)
+    nodes = [set(changed.needed(rows)) for rows in groups]
+    assert sum(map(len, nodes)) == len(set().union(*nodes)) == len(changed.nodes)
+    before, after = (
+        stage(each, start, period, lambda width, levels: levels, clock.ternary) for each in (tree, changed)
+    )
+    assert after.latency_stages <= before.latency_stages
+    if after.latency_stages == before.latency_stages:
+        assert after.end_ns <= before.end_ns + spare + 1e-6
+
+
+@pytest.mark.parametrize(("terms", "adders"), [(2, 1), (3, 1), (4, 3), (5, 2), (8, 4), (9, 4), (16, 9), (27, 13)])
+def test_a_sum_takes_few_ternary_adders_in_its_time(terms: int, adders: int) -> None:
+    tree = solve([[1] * terms], [(-8, 7)] * terms, (terms - 1).bit_length())
+    assert len(with_ternary_adders(tree, Clock(0.0, 99.0, 1.5)).nodes) == adders
+
+
 @settings(deadline=None, max_examples=40)
 @given(products(), st.integers(1, 3), st.floats(1, 4))
 def test_groups_share_no_adder_and_their_parts_are_the_product(product: Product, apart: int, period_ns: float) -> None:
@@ -92,7 +132,7 @@ def test_groups_share_no_adder_and_their_parts_are_the_product(product: Product,
     )
     nodes = [set(tree.needed(rows)) for rows in groups]
     assert sum(map(len, nodes)) == len(set().union(*nodes)) == len(tree.nodes)
-    staged = stage(tree, 0.5, period_ns, lambda width, levels: float(levels))
+    staged = placed(tree, 0.5, period_ns, lambda width, levels: levels)
     x = samples(ranges + [(-3, 5)] * len(matrix), 20)
     due = x[:, : len(ranges)] @ matrix.T + 2 * x[:, len(ranges) :]
     for rows in groups:
@@ -119,7 +159,7 @@ def test_an_addend_all_of_whose_bits_are_cut_off() -> None:
 
 
 def assert_declared(tree: AdderTree, period_ns: float = 9.0) -> None:
-    text = module_text("sums", stage(tree, period_ns, period_ns, lambda width, levels: float(levels)), "Sums.")
+    text = module_text("sums", placed(tree, period_ns, period_ns, lambda width, levels: levels), "Sums.")
     declarations = "".join(line for line in text.splitlines() if line.startswith("  logic "))
     assert set(re.findall("[xn][0-9]+(?:_q[0-9]+)?", text)) == set(re.findall("[xn][0-9]+(?:_q[0-9]+)?", declarations))
 
@@ -154,7 +194,7 @@ def test_a_large_matrix_is_solved_in_blocks_of_rows(monkeypatch: pytest.MonkeyPa
     assert len(tree.nodes) > len(whole.nodes)
 
 
-def additive(width: int, levels: int) -> float:
+def additive(width: int, levels: float) -> float:
     """Adders of 1 ns and 0.05 ns a bit, one after the other."""
     return levels * (1.0 + 0.05 * width)
 
@@ -165,7 +205,7 @@ def test_no_stage_exceeds_the_period(product: Product, start_ns: float, period_n
     matrix, ranges = product
     start_ns = min(start_ns, period_ns)
     tree = solve(matrix, ranges, minimal_depth(matrix))
-    staged = stage(tree, start_ns, period_ns, additive)
+    staged = placed(tree, start_ns, period_ns, additive)
     arrivals = [start_ns] * len(ranges)
     for source, node in enumerate(tree.nodes, len(ranges)):
         begins = [arrivals[o] if staged.stages[o] == staged.stages[source] else 0.0 for o in node.operands]
@@ -179,21 +219,22 @@ def test_no_stage_exceeds_the_period(product: Product, start_ns: float, period_n
 
 def test_stages_are_filled_before_another_is_begun() -> None:
     tree = solve([[1] * 8], [(0, 15)] * 8, max_depth=3)
-    latencies = {start: stage(tree, start, 3.0, lambda width, levels: float(levels)) for start in (0.0, 0.5, 2.5)}
+    latencies = {start: placed(tree, start, 3.0, lambda width, levels: levels) for start in (0.0, 0.5, 2.5)}
     assert [(s.latency_stages, s.end_ns) for s in latencies.values()] == [(0, 3.0), (1, 1.0), (1, 3.0)]
     assert [s.register_bits for s in latencies.values()] == [0, 2 * 6, 8 * 4]
 
 
 def test_each_group_registers_its_inputs_itself() -> None:
     tree = solve([[1] * 8] * 3, [(0, 15)] * 8, 3, [(0, 2), (1,)])
-    assert stage(tree, 2.5, 3.0, lambda width, levels: float(levels)).register_bits == 2 * 8 * 4
+    assert placed(tree, 2.5, 3.0, lambda width, levels: levels).register_bits == 2 * 8 * 4
 
 
 def test_an_adder_slower_than_the_period_is_refused() -> None:
     with pytest.raises(AssertionError, match="an adder of 5 bits exceeds"):
-        stage(solve([[1, 1]], [(0, 15)] * 2), 0.0, 1.0, additive)
+        placed(solve([[1, 1]], [(0, 15)] * 2), 0.0, 1.0, additive)
 
 
+SUM_OF_THREE = Path(str(resources.files("loopwire.hdl").joinpath(f"{TERNARY}.sv")))
 DESIGNS: dict[str, tuple[Matrix, list[tuple[int, int]], float]] = {
     "deep": (np.random.default_rng(2).integers(-2000, 2000, (5, 6)), [(-1024, 1024)] * 6, 2.5),
     "mixed": (
@@ -204,6 +245,8 @@ DESIGNS: dict[str, tuple[Matrix, list[tuple[int, int]], float]] = {
     "unsigned_sums": (np.array([[1, 2, 3], [7, 0, 1]]), [(0, 1), (0, 3), (2, 1000)], 3.0),
     "single": (np.array([[-5]]), [(-8, 7)], 99.0),
     "delayed_input": (np.array([[1, 0], [0, 171]]), [(-8, 7), (-1, 0)], 1.0),
+    "deep_ternary": (np.random.default_rng(2).integers(-2000, 2000, (5, 6)), [(-1024, 1024)] * 6, 2.5),
+    "mixed_ternary": (np.array([[3, -7, 11, 5], [-3, -7, -5, -1], [64, 3, 0, 5]]), [(-3, 90), (0, 255)] * 2, 9.0),
     "cancelling": (np.array([[1, 0], [0, 1], [1, 1], [1, -1]]), [(3, 4), (-7, -6)], 3.0),
 }
 
@@ -216,7 +259,11 @@ def vector_words(values: Matrix, width: int) -> str:
 
 def design_text(name: str) -> tuple[StagedTree, str]:
     matrix, ranges, period_ns = DESIGNS[name]
-    staged = stage(solve(matrix, ranges, minimal_depth(matrix)), 0.5, period_ns, lambda width, levels: float(levels))
+    tree = solve(matrix, ranges, minimal_depth(matrix))
+    if name.endswith("_ternary"):
+        tree = with_ternary_adders(tree, Clock(0.5, period_ns, TERNARY_LEVELS))
+        assert any(node.is_ternary and node.passed_bits for node in tree.nodes)
+    staged = placed(tree, 0.5, period_ns, lambda width, levels: levels)
     return staged, module_text(name, staged, f"The product {name}.")
 
 
@@ -262,20 +309,20 @@ endmodule
 """
     (tmp_path / "bench.sv").write_text(bench)
     assert max(latencies.values()) >= 2 and min(latencies.values()) == 0
-    printed = verilator.run_testbench("bench", [tmp_path / "bench.sv", *sources])
+    printed = verilator.run_testbench("bench", [tmp_path / "bench.sv", *sources, SUM_OF_THREE])
     assert f"good {count * len(DESIGNS)}\n" in printed, printed
 
 
 @pytest.mark.parametrize("name", DESIGNS)
 def test_the_module_is_lint_clean(name: str, tmp_path: Path) -> None:
     (tmp_path / f"{name}.sv").write_text(design_text(name)[1])
-    assert verilator.lint(name, [tmp_path / f"{name}.sv"]) == ""
+    assert verilator.lint(name, [tmp_path / f"{name}.sv", SUM_OF_THREE]) == ""
 
 
-class Plain(shift_add._Builder):
+class Plain(builder.Builder):
     """Weighs each sum anew, where the builder carries the weight along."""
 
-    def output(self, row: shift_add._Term | None, max_depth: int | None) -> shift_add.Output:
+    def output(self, row: Term | None, max_depth: int | None) -> Output:
         if row is None or max_depth is None or (not row.negative and self._depth(row.source) <= max_depth):
             return super().output(row, max_depth)
         factors = {row.source: -1 if row.negative else 1}
@@ -295,9 +342,8 @@ class Plain(shift_add._Builder):
         node = self.nodes[source - len(self.inputs)]
         expanded = Counter(factors)
         factor = expanded.pop(source)
-        if node.left is not None:
-            expanded[node.left] += factor << node.left_shift
-        expanded[node.right] += (-factor if node.subtract else factor) << node.right_shift
+        for term in node.terms:
+            expanded[term.source] += (-factor if term.negative else factor) << term.shift
         return {source: factor for source, factor in expanded.items() if factor}
 
 
@@ -308,5 +354,6 @@ def test_weights_carried_along_choose_the_same_terms(seed: int, rows: int, colum
     ranges = [(-128, 127)] * columns
     tree = solve(matrix, ranges, minimal_depth(matrix) + slack)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shift_add, "_Builder", Plain)
+        patch.setattr(shift_add, "Builder", Plain)
+        shift_add._solved.cache_clear()
         assert solve(matrix, ranges, minimal_depth(matrix) + slack) == tree

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -31,33 +31,53 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
-    """One adder: ``(left << left_shift) ± (right << right_shift)``, one of the shifts being 0.
+class Term:
+    """±(source << shift)."""
 
-    `left` and `right` are sources: numbers below the count of inputs are inputs, the ones above are nodes in order.
-    A `left` of None is zero: the node is a negation. `depth` counts the adders of the longest path to an input.
+    source: int
+    shift: int
+    negative: bool
+
+    def scaled(self, shift: int, negative: bool) -> Term:
+        return Term(self.source, self.shift + shift, self.negative ^ negative)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One adder: the sum of two or three terms, the first of them positive and the least shift 0.
+
+    Sources are numbers: those below the count of inputs are inputs, the ones above are nodes in order. A single term is
+    negative: the node is a negation. `depth` counts the adders of the longest path to an input.
     """
 
-    left: int | None
-    right: int
-    left_shift: int
-    right_shift: int
-    subtract: bool
+    terms: tuple[Term, ...]
     interval: Interval
     depth: int
 
     @property
     def operands(self) -> tuple[int, ...]:
         """Sources that are read."""
-        return (self.right,) if self.left is None else (self.left, self.right)
+        return tuple(term.source for term in self.terms)
+
+    def moved(self, number: Mapping[int | None, int]) -> Node:
+        """Return the same adder of sources that are numbered anew."""
+        return replace(self, terms=tuple(replace(term, source=number[term.source]) for term in self.terms))
+
+    @property
+    def is_ternary(self) -> bool:
+        """Whether it adds three terms in one carry chain."""
+        return len(self.terms) == 3
+
+    @property
+    def passed_bits(self) -> int:
+        """Low bits that are one term's, added to, where no other has any."""
+        lowest, *others = sorted(self.terms, key=lambda term: term.shift)
+        return 0 if lowest.negative else min(term.shift for term in others)
 
     @property
     def adder_width(self) -> int:
-        """Bits of the carry chain: low bits of one operand pass where the other, added to or taken off, has none."""
-        passed = self.right_shift if self.left is not None else 0
-        if not self.subtract:
-            passed = max(passed, self.left_shift)
-        return max(self.interval.width - passed, 1)
+        """Bits of the carry chain."""
+        return max(self.interval.width - self.passed_bits, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +126,8 @@ class AdderTree:
         for source in range(len(needed) - 1, -1, -1):
             needed[source] = min(needed[source], self.interval(source).width)
             if source >= n:
-                node = self.nodes[source - n]
-                needed[node.right] = max(needed[node.right], needed[source] - node.right_shift)
-                if node.left is not None:
-                    needed[node.left] = max(needed[node.left], needed[source] - node.left_shift)
+                for term in self.nodes[source - n].terms:
+                    needed[term.source] = max(needed[term.source], needed[source] - term.shift)
         return tuple(needed)
 
     def needed(self, rows: Iterable[int]) -> list[int]:
@@ -126,10 +144,9 @@ class AdderTree:
         n = len(self.inputs)
         kept = self.needed(rows)
         number: dict[int | None, int] = {source: k for k, source in enumerate([*range(n), *(n + k for k in kept)])}
-        nodes = (self.nodes[k] for k in kept)
         return AdderTree(
             self.inputs,
-            tuple(replace(node, left=number.get(node.left), right=number[node.right]) for node in nodes),
+            tuple(self.nodes[k].moved(number) for k in kept),
             tuple(replace(self.outputs[row], source=number.get(self.outputs[row].source)) for row in rows),
         )
 
@@ -161,22 +178,25 @@ def evaluate(tree: AdderTree, x: Integers) -> Integers:
     assert len(values) == len(tree.inputs), f"{len(values)} values for {len(tree.inputs)} inputs"
     zero = np.zeros(np.shape(x)[:-1], np.asarray(x).dtype)
     for node in tree.nodes:
-        left = zero if node.left is None else values[node.left] << node.left_shift
-        right = values[node.right] << node.right_shift
-        values.append(left - right if node.subtract else left + right)
+        total = zero
+        for term in node.terms:
+            value = values[term.source] << term.shift
+            total = total - value if term.negative else total + value
+        values.append(total)
     rows = [zero if output.source is None else values[output.source] << output.shift for output in tree.outputs]
     return np.stack(rows, axis=-1)
 
 
 @dataclass(frozen=True)
 class StagedTree:
-    """An adder tree cut into pipeline stages by registers; stage 0 sees the inputs.
+    """An adder tree cut into pipeline stages by registers; stage 0 sees the inputs, `start_ns` after its clock edge.
 
     `stages` gives, for each source, the stage that computes it. A source used in a later stage goes through one
     register a stage. The outputs leave together from stage `latency_stages`, `end_ns` after its clock edge.
     """
 
     tree: AdderTree
+    start_ns: float
     stages: tuple[int, ...]
     latency_stages: int
     end_ns: float

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from loopwire.cmvm.adder_tree import AdderTree, StagedTree
 
 
-def stage(tree: AdderTree, start_ns: float, period_ns: float, adders_ns: Callable[[int, int], float]) -> StagedTree:
+def stage(
+    tree: AdderTree, start_ns: float, period_ns: float, adders_ns: Callable[[int, float], float], ternary_levels: float
+) -> StagedTree:
     """Place each adder as soon as its operands are there, in the same stage as long as the period lasts.
 
     Args:
@@ -16,23 +18,25 @@ def stage(tree: AdderTree, start_ns: float, period_ns: float, adders_ns: Callabl
         period_ns: time for logic in a stage: the clock period less clock-to-output and setup times.
         adders_ns: delay of a chain of adders, its routing included, by the bits of its carry chains and the number
             of adders; one adder takes no longer than the period.
+        ternary_levels: as how many adders one of three terms counts.
     """
     assert 0 <= start_ns <= period_ns
     n = len(tree.inputs)
     places = [0] * n
-    levels = [0] * n
+    levels = [0.0] * n
     widths = [0] * n
 
-    def end_ns(place: int, width: int, level: int) -> float:
+    def end_ns(place: int, width: int, level: float) -> float:
         return (start_ns if place == 0 else 0.0) + (adders_ns(width, level) if level else 0.0)
 
     for node, adder_width in zip(tree.nodes, tree.adder_widths, strict=True):
         place = max(places[operand] for operand in node.operands)
         chained = [operand for operand in node.operands if places[operand] == place]
-        level = 1 + max(levels[operand] for operand in chained)
+        own = ternary_levels if node.is_ternary else 1.0
+        level = own + max(levels[operand] for operand in chained)
         width = max(adder_width, *(widths[operand] for operand in chained))
         if end_ns(place, width, level) > period_ns:
-            place, level, width = place + 1, 1, adder_width
+            place, level, width = place + 1, own, adder_width
             assert end_ns(place, width, level) <= period_ns, f"an adder of {width} bits exceeds {period_ns} ns"
         places.append(place)
         levels.append(level)
@@ -42,4 +46,4 @@ def stage(tree: AdderTree, start_ns: float, period_ns: float, adders_ns: Callabl
     ends = (
         end_ns(latency_stages, widths[source], levels[source]) for source in used if places[source] == latency_stages
     )
-    return StagedTree(tree, tuple(places), latency_stages, max(ends, default=0.0))
+    return StagedTree(tree, start_ns, tuple(places), latency_stages, max(ends, default=0.0))

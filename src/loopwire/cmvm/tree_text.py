@@ -23,6 +23,8 @@ def output_interval(tree: AdderTree) -> Interval:
     return _hull([tree.output_interval(row) for row in range(len(tree.outputs))])
 
 
+TERNARY = "loopwire_sum3"
+"""The module that adds three terms."""
 APART = '(* keep_hierarchy = "yes" *)'
 """Keeps synthesis from sharing adders across modules (AMD UG901; Yosys, `help flatten`)."""
 
@@ -46,7 +48,7 @@ def module_text(name: Identifier, staged: StagedTree, about: str, apart: bool = 
         here = (source for source in range(n, n + len(tree.nodes)) if staged.stages[source] == place)
         nodes = [source for source in here if tree.widths[source]]
         lines += [f"  // stage {place}"] if staged.latency_stages else []
-        lines += _packed(f"assign {_name(tree, source)} = {_sum(staged, source)};" for source in nodes)
+        lines += _packed(text for source in nodes for text in _adder(staged, source))
     lines += _registers(staged)
     lines += _packed(_outputs(staged, y_width))
     return "\n".join([*lines, f"endmodule : {name}", ""])
@@ -82,26 +84,51 @@ def _inputs(tree: AdderTree, x_width: int) -> list[str]:
     return lines + (["  logic unused;", *_wrapped(f"assign unused = &{{1'b0, {unused}}};")] if unused else [])
 
 
+def _adder(staged: StagedTree, source: int) -> Iterable[str]:
+    """Yield the statements that make a node."""
+    tree = staged.tree
+    node = tree.nodes[source - len(tree.inputs)]
+    if not node.is_ternary:
+        yield f"assign {_name(tree, source)} = {_sum(staged, source)};"
+        return
+    name, place, width = _name(tree, source), staged.stages[source], tree.widths[source]
+    passed = min(node.passed_bits, width - 1)
+    first, *others = sorted(node.terms, key=lambda term: (term.negative, term.shift))
+    operands = [_operand(staged, term.source, term.shift, place, width, passed) for term in (first, *others)]
+    signs = ", ".join(str(int(term.negative)) for term in others)
+    upper = f"{name}[{width - 1}:{passed}]" if passed else name
+    if passed:
+        yield f"assign {name}[{passed - 1}:0] = {_operand(staged, first.source, 0, place, passed)};"
+    yield f"{TERNARY} #({width - passed}, {signs}) {name}_sum ({', '.join(operands)}, {upper});"
+
+
 def _sum(staged: StagedTree, source: int) -> str:
     n = len(staged.tree.inputs)
     node: Node = staged.tree.nodes[source - n]
     place, width = staged.stages[source], staged.tree.widths[source]
-    right = _operand(staged, node.right, node.right_shift, place, width)
-    if node.left is None:
+    first, *others = node.terms
+    text = _operand(staged, first.source, first.shift, place, width)
+    if first.negative:
         # Yosys reads -8'(x) as a cast to -8 bits.
-        return f"-({right})"
-    left = _operand(staged, node.left, node.left_shift, place, width)
-    return f"{left} {'-' if node.subtract else '+'} {right}"
+        return f"-({text})"
+    for term in others:
+        text += f" {'-' if term.negative else '+'} {_operand(staged, term.source, term.shift, place, width)}"
+    return text
 
 
-def _operand(staged: StagedTree, source: int, shift: int, place: int, width: int) -> str:
-    """Return a source as seen in a stage, extended or cut to a width and shifted; all of it may be cut off."""
+def _operand(staged: StagedTree, source: int, shift: int, place: int, width: int, passed: int = 0) -> str:
+    """Return a source as seen in a stage, extended or cut to a width and shifted; all of it may be cut off.
+
+    The lowest `passed` bits are left out.
+    """
     if not staged.tree.widths[source]:
-        return f"{width}'d0"
+        return f"{width - passed}'d0"
     text = _name(staged.tree, source, place - staged.stages[source])
-    if staged.tree.widths[source] != width:
-        text = f"{width}'({text})"
-    return f"({text} << {shift})" if shift else text
+    if shift < passed:
+        return f"{width - passed}'({text} >>> {passed - shift})"
+    if staged.tree.widths[source] != width - passed:
+        text = f"{width - passed}'({text})"
+    return f"({text} << {shift - passed})" if shift > passed else text
 
 
 def _registers(staged: StagedTree) -> list[str]:

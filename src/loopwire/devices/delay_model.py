@@ -63,7 +63,13 @@ class DelayModel:
         """Sum or difference of `width` bits in a carry chain."""
         return self.adders(width, 1)
 
-    def adders(self, width: int, levels: int) -> float:
+    @property
+    def ternary_levels(self) -> float:
+        """As how many adders one of three terms counts: a look-up table of each bit is fed by that of the bit below."""
+        delays = self._delays
+        return 1 + self.gate() / (delays.net_ns + delays.carry_in_ns + delays.carry_out_ns)
+
+    def adders(self, width: int, levels: float) -> float:
         """`levels` adders of `width` bits, each fed by the one before, as in a tree.
 
         Low bits arrive early, so the carry runs the length of a chain only once.

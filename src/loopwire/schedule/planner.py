@@ -23,6 +23,7 @@ from loopwire.schedule.engine import Engine
 from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.timing.pipeline import Pipeline
 from loopwire.timing.scheduler import schedule
+from loopwire.timing.ternary_sums import with_ternary_sums
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class Planner:
         best = straight[0]
         # States are stored earlier for a shorter loop alone.
         near = [pipeline.datapath for pipeline in straight if pipeline.loop_latency == best.loop_latency > 1]
-        return min([best, *scheduled(stored_earlier(near))], key=lambda pipeline: pipeline.loop_latency)
+        best = min([best, *scheduled(stored_earlier(near))], key=lambda pipeline: pipeline.loop_latency)
+        return with_ternary_sums(best, self.delays, self.clock_period_ns)
 
     def _input_stage(self) -> int:
         """Return in which stage a step's vector is there: in a second one where to choose and to read it takes long."""

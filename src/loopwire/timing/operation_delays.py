@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.datapath import ops as dp
 from loopwire.datapath.lut_products import dsp_blocks
 from loopwire.datapath.ops import Operation
@@ -79,6 +80,12 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
             raise AssertionError("what multiplies a matrix is chosen by now")
         case dp.ShiftAdd():
             raise AssertionError("a shift-add tree is staged, not timed as one")
+
+
+def slowest_adder_ns(tree: AdderTree, delays: DelayModel) -> float:
+    """Return the time of the adder of a tree that takes longest."""
+    adders = ((node.adder_width, delays.ternary_levels if node.is_ternary else 1.0) for node in tree.nodes)
+    return max((delays.adders(*adder) for adder in adders), default=0.0)
 
 
 def cut_delays_ns(operation: Operation, delays: DelayModel) -> tuple[float, float] | None:

@@ -20,7 +20,7 @@ from loopwire.datapath.sharing import Sharing
 from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
-from loopwire.timing.operation_delays import cut_delays_ns, operation_delay_ns, to_flip_flop_ns
+from loopwire.timing.operation_delays import cut_delays_ns, operation_delay_ns, slowest_adder_ns, to_flip_flop_ns
 from loopwire.timing.pipeline import Cut, Pipeline, Placement, Time
 from loopwire.timing.routing_delays import RoutingDelays, routing_delays
 
@@ -282,7 +282,8 @@ class _Scheduler:
 
     def _stage(self, operation: Operation, start_ns: float) -> StagedTree:
         assert isinstance(operation.kind, dp.ShiftAdd)
-        return stage(operation.kind.tree, start_ns, self._budget_ns, self._delays.adders)
+        delays = self._delays
+        return stage(operation.kind.tree, start_ns, self._budget_ns, delays.adders, delays.ternary_levels)
 
     def _require_time(self) -> None:
         """Refuse a clock period that is too short for an operation; name the one that needs most."""
@@ -312,8 +313,7 @@ class _Scheduler:
             whole_ns = operation_delay_ns(operation, self._delays) + register_ns
             cut_ns = cut_delays_ns(operation, self._delays)
             return min(whole_ns, max(cut_ns[0], cut_ns[1] + register_ns)) if cut_ns else whole_ns
-        widths = operation.kind.tree.adder_widths
-        return self._delays.adders(max(widths), 1) if widths else 0.0
+        return slowest_adder_ns(operation.kind.tree, self._delays)
 
     def _sink(
         self, placements: dict[Operation, Placement], entry: Mapping[Feedback, int], loop_latency: int

@@ -123,7 +123,7 @@ def _narrow_products_in_luts(part: str) -> tuple[str, ...]:
 
 
 _XILINX = (
-    (r"LUT\d|INV|SRL16E|SRLC32E|RAM(32|64)X1S", LUTS, 1),
+    (r"LUT\d|LUT6_2|INV|SRL16E|SRLC32E|RAM(32|64)X1S", LUTS, 1),
     (r"RAM(32|64)X1D|RAM128X1S", LUTS, 2),
     (r"RAM128X1D|RAM256X1S|RAM(32|64)M", LUTS, 4),
     (r"RAM256X1D|RAM512X1S|RAM32M16|RAM64M8", LUTS, 8),
@@ -148,6 +148,7 @@ _INTEL = (
     (r"MISTRAL_M10K", BRAMS, 1),
 )
 _XILINX_STEPS = {"prepare": KEEP_TABLE_REGISTERS, "coarse": ADDERS_ONE_BY_ONE}
+_XILINX_MODULES = ("xilinx_sum3",)
 _LAYERS_APART = "Each layer is synthesised by itself: nothing is shared or simplified across layers"
 UNROUTED = (_LAYERS_APART, "No clock: only the vendor's tool shows what this part reaches")
 _ULTRASCALE_LIMITS = (
@@ -164,10 +165,23 @@ FABRICS = {
             {"prepare": KEEP_TABLE_REGISTERS, "map_dsp": SIGNS_ONCE, "coarse": ADDERS_ONE_BY_ONE},
             _XILINX,
             UNROUTED,
+            _XILINX_MODULES,
         ),
-        Fabric("xcu", "synth_xilinx -family xcu -noiopad -noclkbuf", _XILINX_STEPS, _XILINX, _ULTRASCALE_LIMITS),
         Fabric(
-            "xcup", "synth_xilinx -family xcup -uram -noiopad -noclkbuf", _XILINX_STEPS, _XILINX, _ULTRASCALE_LIMITS
+            "xcu",
+            "synth_xilinx -family xcu -noiopad -noclkbuf",
+            _XILINX_STEPS,
+            _XILINX,
+            _ULTRASCALE_LIMITS,
+            _XILINX_MODULES,
+        ),
+        Fabric(
+            "xcup",
+            "synth_xilinx -family xcup -uram -noiopad -noclkbuf",
+            _XILINX_STEPS,
+            _XILINX,
+            _ULTRASCALE_LIMITS,
+            _XILINX_MODULES,
         ),
         Fabric(
             "ecp5",

@@ -231,6 +231,8 @@ class _LayerLibrary:
         return self.design.table(form, registered)
 
     def tree(self, name: str, staged: StagedTree, about: str, apart: bool) -> Identifier:
+        if any(node.is_ternary for node in staged.tree.nodes):
+            self.module(shift_add_text.TERNARY)
         module = self.design.names.unique(f"{self.layer}_{name}")
         self.design.files[f"{module}.sv"] = shift_add_text.module_text(module, staged, about, apart)
         return module

@@ -1,0 +1,41 @@
+// loopwire_sum3 for parts whose slices have look-up tables of six inputs: Yosys would chain two adders.
+//
+// A table gives the sum of three bits and of the carry that the three bits below leave, and, for the table above, that
+// carry (its other output). The chain adds both: sum of its bit ^ carry in. Of two subtractions, each adds 1: one
+// as the lowest table's carry from below, one as the chain's (UG474, UG574; US patent 7 274 211).
+module loopwire_sum3 #(
+    parameter WIDTH = 8, SUBTRACT_B = 0, SUBTRACT_C = 0
+) (
+    input  [WIDTH-1:0] a, b, c,
+    output [WIDTH-1:0] y
+);
+  localparam BLOCKS = (WIDTH + 3) / 4;
+  wire [WIDTH-1:0] sums;
+  wire [WIDTH:0] majorities;
+  wire [4*BLOCKS:0] carries;
+  wire [4*BLOCKS-1:0] ones, chosen, added;
+  assign majorities[0] = SUBTRACT_B != 0;
+  assign carries[0] = SUBTRACT_C != 0;
+  assign chosen = sums;
+  assign ones = majorities[WIDTH-1:0];
+  assign y = added;
+  // Inputs 3, 2, 1, 0: the majority from below, c, b, a.
+  localparam [15:0] A = 16'haaaa, B = SUBTRACT_B ? 16'h3333 : 16'hcccc, C = SUBTRACT_C ? 16'h0f0f : 16'hf0f0;
+  localparam [15:0] PARITY = A ^ B ^ C ^ 16'hff00, MAJORITY = (A & B) | (A & C) | (B & C);
+  genvar k;
+  generate
+    for (k = 0; k < WIDTH; k = k + 1) begin : bits
+      LUT6_2 #(.INIT({PARITY, PARITY, MAJORITY, MAJORITY})) table_of_bit (
+          .I0(a[k]), .I1(b[k]), .I2(c[k]), .I3(majorities[k]), .I4(1'b0), .I5(1'b1),
+          .O6(sums[k]), .O5(majorities[k+1]));
+    end
+    for (k = 0; k < BLOCKS; k = k + 1) begin : blocks
+      if (k == 0) begin : first
+        CARRY4 chain (.CI(1'b0), .CYINIT(carries[0]), .DI(ones[3:0]), .S(chosen[3:0]), .O(added[3:0]), .CO(carries[4:1]));
+      end else begin : next
+        CARRY4 chain (.CI(carries[4*k]), .CYINIT(1'b0), .DI(ones[4*k+:4]), .S(chosen[4*k+:4]), .O(added[4*k+:4]),
+            .CO(carries[4*k+1+:4]));
+      end
+    end
+  endgenerate
+endmodule
