@@ -104,9 +104,7 @@ class TableForm:
         0 where clamp_low is a multiple of 2**(index_bits - 1): u is then (m ^ clamp_low) mod 2**index_bits, a slice of
         m but for a top bit that may be inverted.
         """
-        bits = self.index_bits
-        below = bits if self.clamp_low == 0 else (self.clamp_low & -self.clamp_low).bit_length() - 1
-        return 0 if below >= bits - 1 else bits - below
+        return subtracter_bits(self.clamp_low, self.index_bits)
 
     @property
     def base_bits(self) -> int:
@@ -178,3 +176,9 @@ def mirrored(y: npt.NDArray[Any], symmetry: Symmetry, out: FixedType) -> npt.NDA
         case _:
             assert_never(symmetry)
     return result
+
+
+def subtracter_bits(clamp_low: int, index_bits: int) -> int:
+    """Return `TableForm.subtracter_bits`."""
+    below = index_bits if clamp_low == 0 else (clamp_low & -clamp_low).bit_length() - 1
+    return 0 if below >= index_bits - 1 else index_bits - below

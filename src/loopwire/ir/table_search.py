@@ -7,16 +7,17 @@ if each cell's result is among those, which is tried on all cells of each split.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from loopwire.ir.functions import TABULATED, Reals, Symmetry
-from loopwire.ir.table_form import LUT_ENTRIES, Int64s, TableForm, mirrored
+from loopwire.ir.table_form import LUT_ENTRIES, Int64s, TableForm, mirrored, subtracter_bits
 from loopwire.ir.types import FixedType
 
 LARGEST_INDEX = 1 << 20
@@ -26,6 +27,8 @@ SPARE_INDEX_BITS = 1
 ROUND_BITS = 4
 """Clamp ends are tried with zeros below this many top bits: a short subtracter, a short comparison."""
 GUARD_BITS = (1, 2, 3)
+PROBES = 64
+"""Inputs that are looked at together where the end of a clamp is searched."""
 ANYTHING = 1 << 56
 """Bound of a result that no input asks for."""
 
@@ -79,19 +82,21 @@ class Target:
             for turning_point in TABULATED[self.function].turning_points:
                 nearest_below = int(np.floor(turning_point * 2.0**self.fraction_in))
                 points += [np.clip(point, begin, end) for point in (nearest_below, nearest_below + 1)]
-            for point in points:
-                y = self._value(-point if folded else point)
-                if folded and self.symmetry:
-                    y = mirrored(y, self.symmetry, self.out)
-                least = np.where(reached, np.minimum(least, y), least)
-                largest = np.where(reached, np.maximum(largest, y), largest)
+            looked_at = np.stack(points)
+            y = self._value(-looked_at if folded else looked_at)
+            if folded and self.symmetry:
+                y = mirrored(y, self.symmetry, self.out)
+            least = np.where(reached, np.minimum(least, y.min(axis=0)), least)
+            largest = np.where(reached, np.maximum(largest, y.max(axis=0)), largest)
         return least, largest
 
     def _value(self, x: Int64s) -> Reals:
         """The exact result for inputs x, in steps of `out`; inputs beyond low…high count as the nearest of these."""
-        reals = np.ldexp(np.clip(x, self.low, self.high).astype(np.float64), -self.fraction_in)
+        known = np.minimum(np.maximum(x, self.low), self.high)
+        reals = np.ldexp(known.astype(np.float64), -self.fraction_in)
         y = np.ldexp(TABULATED[self.function].real(reals), self.out.fraction)
-        return np.clip(y, self.out.min_integer, self.out.max_integer)
+        clipped: Reals = np.minimum(np.maximum(y, self.out.min_integer), self.out.max_integer)
+        return clipped
 
     def allowed(self, least: Reals, largest: Reals, error: float) -> tuple[Reals, Reals]:
         """Return the smallest and the largest whole result whose error stays below `error` between these values."""
@@ -102,22 +107,25 @@ class Target:
     def clamp(self, error: float) -> tuple[int, int]:
         """Return low and high ends of m beyond which one whole result is near enough to all values."""
 
-        def is_flat(begin: int, end: int) -> bool:
-            smallest, largest = self.allowed(*self.bounds(np.array([begin]), np.array([end])), error)
-            return bool(smallest[0] <= largest[0])
+        def are_flat(begin: Int64s, end: Int64s) -> npt.NDArray[np.bool_]:
+            smallest, largest = self.allowed(*self.bounds(begin, end), error)
+            return smallest <= largest
 
         first, last = self.m_low, self.m_high
-        clamp_low = _last_true(lambda m: is_flat(first, m), first, last)
+        clamp_low = _last_true(lambda m: are_flat(np.full_like(m, first), m), first, last)
         if clamp_low == last:
             return clamp_low, last
-        return clamp_low, -_last_true(lambda m: is_flat(-m, last), -last, -clamp_low - 1)
+        return clamp_low, -_last_true(lambda m: are_flat(-m, np.full_like(m, last)), -last, -clamp_low - 1)
 
 
-def _last_true(holds: Callable[[int], bool], first: int, last: int) -> int:
-    """Return the last integer in first…last up to which a condition holds, or `first`."""
+def _last_true(hold: Callable[[Int64s], npt.NDArray[np.bool_]], first: int, last: int) -> int:
+    """Return the last integer in first…last up to which a condition holds, or `first`; it is asked of many at once."""
     while first < last:
-        middle = (first + last + 1) // 2
-        first, last = (middle, last) if holds(middle) else (first, middle - 1)
+        step = -(-(last - first) // PROBES)
+        probes = np.arange(first + step, last + 1, step)
+        held = hold(probes)
+        count = len(probes) if held.all() else int(held.argmin())
+        first, last = first + count * step, min(first + (count + 1) * step - 1, last)
     return first
 
 
@@ -147,18 +155,19 @@ def cheapest(targets: list[Target], error: float, max_entries: int | None) -> Ta
     splits = [
         split
         for target in targets
-        for window in _windows(target, error)
-        for cells in _feasible_cells(target, *window, error)
+        for cells in _all_cells(target, error)
         for split in cells.splits()
-        if max_entries is None or sum(split.rom_lengths) <= max_entries
+        if max_entries is None or split.base_entries + split.offset_entries <= max_entries
     ]
-    best: TableForm | None = None
+    best, luts = None, math.inf
     for split in sorted(splits, key=lambda split: split.least_luts):
-        if best is not None and split.least_luts >= best.lut6_estimate:
+        if split.least_luts >= luts:
             break
+        if split.is_hopeless or split.closer_least_luts >= luts:
+            continue
         form = split.build()
-        if form is not None and (best is None or form.lut6_estimate < best.lut6_estimate):
-            best = form
+        if form is not None and form.lut6_estimate < luts:
+            best, luts = form, form.lut6_estimate
     return best
 
 
@@ -170,7 +179,6 @@ class _Cells:
     clamp_low: int
     clamp_high: int
     dropped_bits: int
-    is_coarsest: bool
     slack: float
     """How much less than the function, at most, a table may rise between two cells, in steps of the result."""
     least: Reals
@@ -179,6 +187,7 @@ class _Cells:
     smallest: Int64s
     """Smallest whole result near enough to all values of each cell; far below where there are no inputs."""
     greatest: Int64s
+    is_coarsest: bool = False
 
     @cached_property
     def middle(self) -> Reals:
@@ -190,14 +199,27 @@ class _Cells:
         middle[reached[[0, -1]]] = self.target.bounds(ends, ends)[0]
         return middle
 
+    @cached_property
+    def result_bits(self) -> int:
+        """Bits of the difference of the largest and the least result, at least."""
+        return int(np.ptp(self.middle)).bit_length()
+
+    @cached_property
+    def subtracter_bits(self) -> int:
+        """As the table's."""
+        return subtracter_bits(self.clamp_low, (self.clamp_high - self.clamp_low).bit_length())
+
     def splits(self) -> Iterator[_Split]:
         """Yield the plain table, if no coarser cells are possible, and all ways to split the index in three."""
+        count, result_bits = self.least.size, self.result_bits
+        index_bits = (count - 1).bit_length()
         if self.is_coarsest:
-            yield _Split(self, 0, 0)
-        bits = (self.least.size - 1).bit_length()
-        for low_bits in range(1, bits):
-            for mid_bits in range(1, bits - low_bits + 1):
-                yield _Split(self, low_bits, mid_bits)
+            yield _Split(_Groups(self, 0), 0, count, 0, _luts(count, result_bits))
+        for low_bits in range(1, index_bits):
+            groups, base = _Groups(self, low_bits), -(-count >> low_bits)
+            for mid_bits in range(1, index_bits - low_bits + 1):
+                offset = -(-count >> (low_bits + mid_bits)) << low_bits
+                yield _Split(groups, mid_bits, base, offset, _luts(base, result_bits, offset, groups.offset_bits))
 
     def error_of(self, results: Int64s) -> float:
         """Return the largest error, in steps, if each cell gives this result."""
@@ -205,111 +227,157 @@ class _Cells:
         return float(np.maximum(results - self.least, self.largest - results)[reached].max())
 
 
-def _feasible_cells(target: Target, clamp_low: int, clamp_high: int, error: float) -> Iterator[_Cells]:
-    """Yield the coarsest cells within which one result is near enough to all values, and somewhat finer ones."""
-    coarsest: int | None = None
-    for dropped_bits in range((clamp_high - clamp_low).bit_length(), -1, -1):
-        count = ((clamp_high - clamp_low) >> dropped_bits) + 1
-        if count > LARGEST_INDEX or (coarsest is not None and dropped_bits < coarsest - SPARE_INDEX_BITS):
-            return
-        first = clamp_low + (np.arange(count) << dropped_bits)
-        last = first + (1 << dropped_bits) - 1
-        first[0], last[-1] = min(clamp_low, target.m_low), max(clamp_high, target.m_high)
-        least, largest = target.bounds(first, last)
-        smallest, greatest = target.allowed(least, largest, error)
-        if (smallest > greatest).any():
+def _all_cells(target: Target, error: float) -> Iterator[_Cells]:
+    """Yield, of each window, the coarsest cells within which one result is near enough to all values, and finer ones.
+
+    The coarsest ones of a window are about as wide as those of the one before: there the search for them begins.
+    """
+    near: int | None = None
+    for low, high in _windows(target, error):
+        widest = (high - low).bit_length()
+        dropped_bits = widest if near is None else min(near, widest)
+        cells = _cells(target, low, high, dropped_bits, error)
+        if cells is None:
+            while cells is None and dropped_bits and (high - low) >> (dropped_bits - 1) < LARGEST_INDEX:
+                dropped_bits -= 1
+                cells = _cells(target, low, high, dropped_bits, error)
+        else:
+            while dropped_bits < widest and (wider := _cells(target, low, high, dropped_bits + 1, error)) is not None:
+                dropped_bits, cells = dropped_bits + 1, wider
+        if cells is None:
             continue
-        coarsest = dropped_bits if coarsest is None else coarsest
-        reached = np.isfinite(least)
-        yield _Cells(
-            target,
-            clamp_low,
-            clamp_high,
-            dropped_bits,
-            dropped_bits == coarsest,
-            2 * error + 1,
-            least,
-            largest,
-            np.where(reached, smallest, -ANYTHING).astype(np.int64),
-            np.where(reached, greatest, ANYTHING).astype(np.int64),
-        )
+        near = dropped_bits
+        yield replace(cells, is_coarsest=True)
+        for finer in range(dropped_bits - 1, max(dropped_bits - SPARE_INDEX_BITS, 0) - 1, -1):
+            cells = _cells(target, low, high, finer, error) if (high - low) >> finer < LARGEST_INDEX else None
+            if cells is not None:
+                yield cells
 
 
-@dataclass(frozen=True)
-class _Split:
-    """A table to be tried: cells, and where their index is split."""
+def _cells(target: Target, clamp_low: int, clamp_high: int, dropped_bits: int, error: float) -> _Cells | None:
+    """Return the cells of 2**dropped_bits inputs, or None where no one result is near enough to all values of one."""
+    count = ((clamp_high - clamp_low) >> dropped_bits) + 1
+    first = clamp_low + (np.arange(count) << dropped_bits)
+    last = first + (1 << dropped_bits) - 1
+    first[0], last[-1] = min(clamp_low, target.m_low), max(clamp_high, target.m_high)
+    least, largest = target.bounds(first, last)
+    smallest, greatest = target.allowed(least, largest, error)
+    if (smallest > greatest).any():
+        return None
+    reached = np.isfinite(least)
+    return _Cells(
+        target,
+        clamp_low,
+        clamp_high,
+        dropped_bits,
+        2 * error + 1,
+        least,
+        largest,
+        np.where(reached, smallest, -ANYTHING).astype(np.int64),
+        np.where(reached, greatest, ANYTHING).astype(np.int64),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Groups:
+    """Cells in groups of 2**low_bits that share an entry of the base: those of all x2."""
 
     cells: _Cells
     low_bits: int
-    mid_bits: int
-
-    @property
-    def rom_lengths(self) -> tuple[int, int]:
-        """Entries of the base and of the offset ROM."""
-        count = self.cells.least.size
-        blocks = -(-count >> (self.low_bits + self.mid_bits))
-        return -(-count >> self.low_bits), blocks << self.low_bits if self.low_bits else 0
 
     @cached_property
-    def least_luts(self) -> int:
-        """A bound from below of the table's `lut6_estimate`."""
-        middle, group = self.cells.middle, 1 << self.low_bits
-        result_bits = int(np.ptp(middle)).bit_length()
-        base, offset = (-(-length // LUT_ENTRIES) for length in self.rom_lengths)
-        if not offset:
-            return base * result_bits
-        ends = middle[: middle.size // group * group].reshape(-1, group)
-        span = float(np.abs(ends[:, -1] - ends[:, 0]).max(initial=0.0))
-        offset_bits = int(2 * max(span - self.cells.slack, 0.0)).bit_length()
-        return (base + 1) * result_bits + offset * offset_bits
+    def _ends(self) -> tuple[slice, slice]:
+        """The first and the last cells of the groups that are whole."""
+        group = 1 << self.low_bits
+        whole = self.cells.least.size // group * group
+        return slice(0, whole, group), slice(group - 1, whole, group)
 
+    @cached_property
+    def offset_bits(self) -> int:
+        """Bits of an offset, at least."""
+        first, last = self._ends
+        span = float(np.abs(self.cells.middle[last] - self.cells.middle[first]).max(initial=0.0))
+        return int(2 * max(span - self.cells.slack, 0.0)).bit_length()
+
+    @cached_property
+    def base_bits(self) -> int:
+        """Bits of an entry of the base, at least: each has a guard bit, and is the result where its offset is 0."""
+        whole = self._ends[1].stop
+        smallest = self.cells.smallest[:whole].reshape(-1, 1 << self.low_bits).min(axis=1)
+        greatest = self.cells.greatest[:whole].reshape(-1, 1 << self.low_bits).max(axis=1)
+        return max(int(2 * (smallest.max() - greatest.min() - 1)), 0).bit_length()
+
+    @cached_property
+    def most_mid_bits(self) -> int:
+        """The most bits of x1 for which, by the ends of the x2 alone, each x0 has a slope for all of its x1."""
+        first, last = self._ends
+        smallest, greatest = self.cells.smallest, self.cells.greatest
+        least_rise, largest_rise = smallest[last] - greatest[first] - 1, greatest[last] + 1 - smallest[first]
+        mid_bits = 0
+        while least_rise.size > 1:
+            pairs = np.arange(0, least_rise.size, 2)
+            least_rise, largest_rise = np.maximum.reduceat(least_rise, pairs), np.minimum.reduceat(largest_rise, pairs)
+            if (least_rise > largest_rise).any():
+                return mid_bits
+            mid_bits += 1
+        return (self.cells.least.size - 1).bit_length() - self.low_bits
+
+
+class _Split(NamedTuple):
+    """A table to be tried: cells in groups, and where the index of these is split; a plain one has one cell a group."""
+
+    groups: _Groups
+    mid_bits: int
+    base_entries: int
+    offset_entries: int
+    least_luts: int
+    """A bound from below of the table's `lut6_estimate`."""
+
+    @property
+    def closer_least_luts(self) -> int:
+        """A closer bound, which takes longer."""
+        groups, cells = self.groups, self.groups.cells
+        base_bits = max(cells.result_bits, groups.base_bits) if groups.low_bits else cells.result_bits
+        luts = _luts(self.base_entries, base_bits, self.offset_entries, groups.offset_bits)
+        return luts + cells.subtracter_bits
+
+    @property
     def is_hopeless(self) -> bool:
-        """Say whether, already by the ends of the x2 alone, no slope serves all x1 of some x0."""
-        lowest, highest = self._blocks(self.cells.smallest, -ANYTHING), self._blocks(self.cells.greatest, ANYTHING)
-        least_rise = (lowest[:, :, -1] - highest[:, :, 0] - 1).max(axis=1)
-        largest_rise = (highest[:, :, -1] + 1 - lowest[:, :, 0]).min(axis=1)
-        return bool((least_rise > largest_rise).any())
+        """Whether, already by the ends of the x2 alone, no slope serves all x1 of some x0."""
+        return self.groups.low_bits > 0 and self.mid_bits > self.groups.most_mid_bits
 
     def build(self) -> TableForm | None:
         """Return the table with the fewest guard bits, or None if the split cannot keep the error."""
-        if self.low_bits == 0:
-            base = np.clip(np.rint(self.cells.middle).astype(np.int64), self.cells.smallest, self.cells.greatest)
+        cells = self.groups.cells
+        if self.groups.low_bits == 0:
+            base = np.clip(np.rint(cells.middle).astype(np.int64), cells.smallest, cells.greatest)
             return self._form(0, base, np.empty(0, np.int64), base)
-        if self.is_hopeless():
-            return None
+        middle = self._blocks(cells.middle, cells.middle[-1])
+        lowest, highest = self._blocks(cells.smallest, -ANYTHING), self._blocks(cells.greatest, ANYTHING)
+        # A block's offsets are the middle way between the slopes of its x1.
+        slope = _middle_of(middle - _middle_of(middle, axis=2), axis=1)
         for guard_bits in GUARD_BITS:
-            form = self._bipartite(guard_bits)
-            if form is not None:
-                return form
+            scale = 1 << guard_bits
+            offset = np.rint(slope * scale).astype(np.int64)
+            offset -= offset.min(axis=2, keepdims=True)
+            base_low = (lowest * scale - offset).max(axis=2, keepdims=True)
+            base_high = (highest * scale + (scale - 1) - offset).min(axis=2, keepdims=True)
+            if (base_low > base_high).any():
+                continue
+            wanted = np.rint(_middle_of(middle * scale - offset, axis=2)).astype(np.int64) + scale // 2
+            base = np.clip(wanted, base_low, base_high)
+            results = (base + offset).reshape(-1)[: cells.least.size] >> guard_bits
+            return self._form(guard_bits, base.reshape(-1)[: self.base_entries], offset.reshape(-1), results)
         return None
 
     def _blocks(self, values: npt.NDArray[Any], fill: float) -> npt.NDArray[Any]:
         """Return the cells' values by (x0, x1, x2)."""
-        width = 1 << (self.low_bits + self.mid_bits)
-        padded = np.full(values.size + -values.size % width, fill, values.dtype)
-        padded[: values.size] = values
-        return padded.reshape(-1, 1 << self.mid_bits, 1 << self.low_bits)
-
-    def _bipartite(self, guard_bits: int) -> TableForm | None:
-        scale = 1 << guard_bits
-        middle = self._blocks(self.cells.middle, self.cells.middle[-1]) * scale
-        lowest = self._blocks(self.cells.smallest, -ANYTHING) * scale
-        highest = self._blocks(self.cells.greatest, ANYTHING) * scale + (scale - 1)
-
-        # A block's offsets are the middle way between the slopes of its x1.
-        offset = np.rint(_middle_of(middle - _middle_of(middle, axis=2), axis=1)).astype(np.int64)
-        offset -= offset.min(axis=2, keepdims=True)
-        base_low = (lowest - offset).max(axis=2, keepdims=True)
-        base_high = (highest - offset).min(axis=2, keepdims=True)
-        if (base_low > base_high).any():
-            return None
-        wanted = np.rint(_middle_of(middle - offset, axis=2)).astype(np.int64) + scale // 2
-        base = np.clip(wanted, base_low, base_high)
-        results = (base + offset).reshape(-1)[: self.cells.least.size] >> guard_bits
-        return self._form(guard_bits, base.reshape(-1)[: self.rom_lengths[0]], offset.reshape(-1), results)
+        missing = -values.size % (1 << (self.groups.low_bits + self.mid_bits))
+        padded = np.append(values, np.full(missing, fill, values.dtype)) if missing else values
+        return padded.reshape(-1, 1 << self.mid_bits, 1 << self.groups.low_bits)
 
     def _form(self, guard_bits: int, base: Int64s, offset: Int64s, results: Int64s) -> TableForm:
-        target = self.cells.target
+        cells, target = self.groups.cells, self.groups.cells.target
         return TableForm(
             target.function,
             target.low,
@@ -317,16 +385,22 @@ class _Split:
             target.fraction_in,
             target.out,
             target.symmetry,
-            self.cells.clamp_low,
-            self.cells.clamp_high,
-            self.cells.dropped_bits,
-            self.low_bits,
+            cells.clamp_low,
+            cells.clamp_high,
+            cells.dropped_bits,
+            self.groups.low_bits,
             self.mid_bits,
             guard_bits,
             tuple(base.tolist()),
             tuple(offset.tolist()),
-            self.cells.error_of(results),
+            cells.error_of(results),
         )
+
+
+def _luts(base_entries: int, base_bits: int, offset_entries: int = 0, offset_bits: int = 0) -> int:
+    """Return the LUTs of ROMs, and of what adds them where there are two."""
+    base, offset = -(-base_entries // LUT_ENTRIES), -(-offset_entries // LUT_ENTRIES)
+    return (base + (offset > 0)) * base_bits + offset * offset_bits
 
 
 def _middle_of(values: Reals, axis: int) -> Reals:
