@@ -16,9 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-import numpy as np
-
-from loopwire.cmvm.signed_digits import csd_digits
+from loopwire.cmvm.signed_digits import total_digits
 from loopwire.ir import ops
 from loopwire.ir.graph import Graph, Node, Value
 from loopwire.ir.interval import table_form
@@ -93,11 +91,5 @@ def _constant_product(node: Node, constants: dict[Value, ops.Const]) -> float | 
     for constant, other in (node.operands, node.operands[::-1]):
         if constant in constants:
             times = max(other.type.size // constant.type.size, 1)
-            return times * _digits(constants[constant]) * (DIGIT_BIT * other.type.element.width + DIGIT)
+            return times * total_digits(constants[constant].integers) * (DIGIT_BIT * other.type.element.width + DIGIT)
     return None
-
-
-def _digits(constant: ops.Const) -> int:
-    """Return the signed digits of all of a constant's numbers."""
-    values, counts = np.unique(constant.integers, return_counts=True)
-    return sum(csd_digits(int(value)) * int(count) for value, count in zip(values, counts, strict=True))
