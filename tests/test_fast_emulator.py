@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from loopwire.config import CompileConfig
-from loopwire.emulator import evaluate, native_library, vector_program, vector_words
+from loopwire.emulator import evaluate, fast_emulator, native_library, vector_program, vector_words
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.emulator.fast_emulator import FastEmulator, try_build
 from loopwire.emulator.vector_assembler import LANES, Opcode
@@ -475,6 +476,12 @@ def test_threads_give_the_same() -> None:
     graph = lstm_like()
     x = random_integers(graph.inputs[0], 10 * LANES + 7, 0)
     np.testing.assert_array_equal(built(graph).run(x, threads=5), built(graph).run(x, threads=1))
+
+
+@pytest.mark.parametrize(("wanted", "threads"), [("3", 3), ("2,4", 2), ("", None), ("many", None), ("0", None)])
+def test_as_many_threads_as_openmp_uses(monkeypatch: pytest.MonkeyPatch, wanted: str, threads: int | None) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", wanted)
+    assert fast_emulator.threads_to_use() == (threads or len(os.sched_getaffinity(0)))
 
 
 def test_an_empty_batch_is_allowed() -> None:

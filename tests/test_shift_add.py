@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from loopwire.cmvm import builder, shift_add
 from loopwire.cmvm.adder_tree import AdderTree, Interval, Output, StagedTree, Term, evaluate
 from loopwire.cmvm.shift_add import Addend, minimal_depth, solve, with_addends
+from loopwire.cmvm.signed_digits import csd, total_digits
 from loopwire.cmvm.staging import stage
 from loopwire.cmvm.ternary import Clock, with_ternary_adders
 from loopwire.cmvm.tree_text import TERNARY, input_interval, module_text, output_interval
@@ -357,3 +358,10 @@ def test_weights_carried_along_choose_the_same_terms(seed: int, rows: int, colum
         patch.setattr(shift_add, "Builder", Plain)
         shift_add._solved.cache_clear()
         assert solve(matrix, ranges, minimal_depth(matrix) + slack) == tree
+
+
+@given(st.lists(st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(-9, 9)))
+def test_the_digits_of_many_numbers(values: list[int]) -> None:
+    digits = sum(len(csd(value)) for value in values)
+    assert total_digits(np.array([values, values], np.int64).T) == 2 * digits
+    assert total_digits(np.array([value << 9 for value in values], object)) == digits

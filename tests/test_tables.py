@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from loopwire.errors import ConfigError
 from loopwire.ir.functions import FUNCTIONS, Reals, Symmetry
+from loopwire.ir.table_search import _last_true
 from loopwire.ir.tables import TableForm, design_table
 from loopwire.ir.types import FixedType
 
@@ -252,3 +253,9 @@ def test_what_cannot_be_repeated_covers_nothing() -> None:
     )
     across = TableForm("tanh", -8, 7, 3, FixedType(4, 1), None, -7, 6, 1, 0, 0, 0, tuple(range(7)), (), 1.0)
     assert two.covering(256) is None and across.covering(256) is None
+
+
+@given(st.integers(-(1 << 61), 1 << 61), st.integers(0, 1 << 61) | st.integers(0, 99), st.floats(0, 1))
+def test_the_end_of_a_condition_is_found(first: int, length: int, share: float) -> None:
+    end = first + int(length * share)
+    assert _last_true(lambda m: m <= end, first, first + length) == end

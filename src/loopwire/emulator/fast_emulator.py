@@ -96,7 +96,7 @@ class FastEmulator:
             ctypes.c_int64(result.shape[1]),
             None if lengths is None else _address(lengths),
             ctypes.c_int64(count),
-            ctypes.c_int64(threads or _threads()),
+            ctypes.c_int64(threads or threads_to_use()),
         )
         assert status == 0, f"an input lies outside {', '.join(str(value.type.element) for value in self._inputs)}"
         ends = np.cumsum(sizes)
@@ -128,14 +128,14 @@ def _joined(inputs: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.int64]:
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
-def _threads() -> int:
-    """Return how many threads to run on: as OpenMP does, which workers that share a machine are told so.
+def threads_to_use() -> int:
+    """Return how many threads to run on: as OpenMP does, as on workers that share a machine.
 
     Ref: OpenMP 5.2, OMP_NUM_THREADS; of a list for nested regions the first number counts.
     """
-    told = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return int(told) if told.isdigit() and int(told) > 0 else cores
+    return int(wanted) if wanted.isdigit() and int(wanted) > 0 else cores
 
 
 def _address(array: npt.NDArray[Any]) -> ctypes.c_void_p:
