@@ -247,6 +247,18 @@ def test_types_in_which_everything_saturates_have_no_gradient() -> None:
         finetune(model_of(dense(3), Activation("relu", Function("relu"))), tiny, X, schedule=SHORT)
 
 
+@pytest.mark.parametrize(
+    ("name", "rate", "sign"),
+    [
+        ("lstm", 30.0, "no weight has a gradient any more in epoch 2. Give a learning_rate below 30"),
+        ("numbers", 1.0, r"the held-out loss is [\d.]+ after 2 epochs, [\d.]+ before training. Give a learning_rate"),
+    ],
+)
+def test_a_training_that_diverges_is_refused(name: str, rate: float, sign: str) -> None:
+    with pytest.raises(TrainingError, match=f"finetune: the training diverged: {sign}"):
+        finetune(model_of(*MODELS[name]), COARSE, X, schedule=replace(SHORT, epochs=2, learning_rate=rate))
+
+
 def test_types_of_activations_become_narrower_the_dearer_their_bits_and_the_design_has_them() -> None:
     wide = CompileConfig.from_dict({"model": {"precision": "fixed<12,4,RND,SAT>"}})
     schedules = [replace(SHORT, epochs=8, bit_price=price, narrow=True) for price in (1e-4, 1e-2)]

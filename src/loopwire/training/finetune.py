@@ -35,6 +35,10 @@ Labels = npt.ArrayLike | Mapping[str, npt.ArrayLike]
 
 GRID_RATE = 10
 """Learning rate of grids, whose unit is a bit, by that of weights."""
+DIVERGED = 2.0
+"""A training diverged where no epoch was better than the start, and the last has so many times its held-out loss."""
+LEAST_DIVERGED = 0.1
+"""Held-out loss, in nats or in variances of the outputs, below which no training counts as diverged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +149,7 @@ def finetune(
     Raises:
         ConfigError: the configuration does not fit the model, or its states last from sequence to sequence.
         DataError: the data do not fit the model, or labels are missing.
-        TrainingError: no weight has a gradient.
+        TrainingError: no weight has a gradient, or the training diverged.
         UnsupportedError: the graph has numbers beyond floating point, or weights that no array of the model can carry,
             or a layer was trained with quantisers.
     """
@@ -292,7 +296,7 @@ class _Trainer:
                 adam.zero_grad()
                 value = self._loss_of(rows)
                 value.backward()
-                self._refuse_no_gradient()
+                self._refuse_no_gradient(history, is_first=rate.last_epoch == 0)
                 adam.step()
                 rate.step()
                 pruning.step_()
@@ -310,6 +314,8 @@ class _Trainer:
                 least, best, kept = history[-1].held_out_loss, [w.detach().clone() for w in weights], epoch
             elif epoch - max(kept, 0) >= schedule.patience:
                 break
+        if kept < 0:
+            self._refuse_divergence(history)
         with torch.no_grad():
             for w, state in zip(weights, best, strict=True):
                 w.copy_(state)
@@ -348,13 +354,26 @@ class _Trainer:
         with torch.no_grad():
             return float(self._loss_of(torch.arange(self._split, self._count)))
 
-    def _refuse_no_gradient(self) -> None:
-        if not any(w.grad is not None and w.grad.any() for w in self._machine.weights.values()):
-            raise TrainingError(
-                "finetune",
-                "no weight has a gradient: on these events every number that depends on one saturates",
-                "Give types with more integer bits: `loopwire precision` finds them, the report shows what clips",
-            )
+    def _refuse_no_gradient(self, history: Sequence[Epoch], is_first: bool) -> None:
+        if any(w.grad is not None and w.grad.any() for w in self._machine.weights.values()):
+            return
+        if not is_first:
+            raise self._diverged(f"no weight has a gradient any more in epoch {len(history) + 1}")
+        raise TrainingError(
+            "finetune",
+            "no weight has a gradient: on these events every number that depends on one saturates",
+            "Give types with more integer bits: `loopwire precision` finds them, the report shows what clips",
+        )
+
+    def _refuse_divergence(self, history: Sequence[Epoch]) -> None:
+        last = history[-1].held_out_loss
+        if not last <= max(DIVERGED * self.start_loss, LEAST_DIVERGED):
+            before = f"{self.start_loss:.4g} before training"
+            raise self._diverged(f"the held-out loss is {last:.4g} after {len(history)} epochs, {before}")
+
+    def _diverged(self, sign: str) -> TrainingError:
+        remedy = f"Give a learning_rate below {self._schedule.learning_rate:g}"
+        return TrainingError("finetune", f"the training diverged: {sign}", remedy)
 
 
 def _machine(graph: Graph, trained: Iterable[str]) -> DifferentiableGraph:
