@@ -163,6 +163,10 @@ def apply(operation: dp.Operation, operands: list[list[int]], t: int) -> list[in
             groups = [operands[0][k * size : (k + 1) * size] for k in range(kind.groups)]
             combine: Any = max if kind.largest else sum
             return [combine(group[k : k + 2]) for group in groups for k in range(0, size, 2)]
+        case dp.Triples():
+            size = len(operands[0]) // kind.groups
+            groups = [operands[0][k * size : (k + 1) * size] for k in range(kind.groups)]
+            return [sum(group[k : k + 3]) for group in groups for k in range(0, size, 3)]
         case dp.Round():
             return [rounded(v, kind.dropped, kind.mode) for v in operands[0]]
         case dp.Bound():

@@ -26,14 +26,17 @@ from loopwire.datapath.ops import (
     Datapath,
     Multiply,
     MultiplyAdd,
+    Pairs,
     Round,
     TableEnds,
     TableIndex,
+    Triples,
 )
 from loopwire.datapath.pipeline import simplified
 from loopwire.datapath.rotate_states import rotations
 from loopwire.datapath.sharing import PARALLEL
 from loopwire.datapath.signals import Signal
+from loopwire.datapath.triples import with_triples
 from loopwire.datapath.verify import verify
 from loopwire.devices import find_part
 from loopwire.devices.delay_model import DelayModel
@@ -45,6 +48,7 @@ from loopwire.ir.graph import Graph
 from loopwire.ir.interval import Range, ranges
 from loopwire.ir.types import FixedType, Overflow, Rounding, TensorType
 from loopwire.layers.activation import Activation, Function
+from loopwire.layers.dense import Dense
 from loopwire.layers.model import Layer, Model, chain
 from loopwire.layers.roles import LayerTypes, Role, known_roles
 from loopwire.layers.shape import Flatten
@@ -53,7 +57,7 @@ from loopwire.passes.fuse_scans import fuse_scans
 from loopwire.passes.lower import lower
 from loopwire.schedule.cutting import cut
 from random_graphs import random_inputs
-from test_passes import dense, gru, lstm, simple
+from test_passes import dense, gru, lowered, lstm, simple
 
 STEPS, FEATURES = 3, 2
 DELAYS = DelayModel(find_part("xcku115"))
@@ -193,6 +197,24 @@ def test_datapaths_with_sums_in_dsp_blocks_compute_their_graphs(seed: int) -> No
     source = random.Random(seed)
     graph = lower(random_model(source), FixedType(source.randint(1, 8), 3), random_types(source))
     assert_computes(graph, verify(with_dsp_adders(only_datapath(graph), DELAYS)), seed)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1 << 30))
+def test_datapaths_with_sums_of_three_compute_their_graphs(seed: int) -> None:
+    source = random.Random(seed)
+    graph = lower(random_model(source), FixedType(source.randint(1, 8), 3), random_types(source))
+    datapath = only_datapath(graph)
+    changed = verify(with_triples(datapath, DELAYS))
+    assert not any(isinstance(op.kind, Pairs) and not op.kind.largest for op in changed.operations)
+    assert_computes(graph, changed, seed)
+
+
+@pytest.mark.parametrize(("part", "levels"), [("xcku115", [7, 3, 1]), ("LFE5U-85F-8BG381C", [10, 5, 3, 2, 1])])
+def test_sums_of_twenty_in_levels(part: str, levels: list[int]) -> None:
+    graph = lowered(Dense("dense", np.ones((1, 20)), np.zeros(1)), shape=(1, 20))
+    changed = with_triples(only_datapath(graph), DelayModel(find_part(part)))
+    assert [op.result.count for op in changed.operations if isinstance(op.kind, Pairs | Triples)] == levels
 
 
 @pytest.mark.parametrize(("recurrent", "sums"), [(gru, ["gru.a_n", "gru.h_exact"]), (lstm, [])])

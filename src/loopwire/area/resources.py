@@ -173,6 +173,11 @@ class _Estimator:
                 yield self._sum(operation, kind)
             case dp.Pairs():
                 yield from self._pairs(operation, kind)
+            case dp.Triples():
+                widths = self._ranges[result].widths().reshape(kind.groups, -1)
+                members = operation.operands[0].count // kind.groups
+                added = widths[:, : (members + 1) // 3]  # where one is left over, it passes
+                yield LutKind.ADDER, Resources(luts=int(added.sum()))
             case dp.Extreme():
                 yield LutKind.ADDER, Resources(luts=bits)
                 yield LutKind.CHOICE, Resources(luts=bits)

@@ -128,6 +128,8 @@ def _result(operation: Operation, given: list[ElementRanges], datapath: Datapath
             return ElementRanges(better(a.low, b.low), better(a.high, b.high))
         case dp.Pairs():
             return ElementRanges(*(_pairs(limit, kind) for limit in (given[0].low, given[0].high)))
+        case dp.Triples():
+            return ElementRanges(*(_triples(limit, kind.groups) for limit in (given[0].low, given[0].high)))
         case dp.Round():
             ends = (round_to(limit, kind.dropped, 0, kind.mode) for limit in (given[0].low, given[0].high))
             return ElementRanges(*ends)
@@ -168,3 +170,11 @@ def _pairs(limit: Integers, kind: dp.Pairs) -> Integers:
     left, right = members[:, 0:even:2], members[:, 1:even:2]
     joined = np.maximum(left, right) if kind.largest else left + right
     return np.concatenate([joined, members[:, even:]], axis=1).reshape(-1)
+
+
+def _triples(limit: Integers, groups: int) -> Integers:
+    """Add three neighbours of each group; the last ones are fewer where no three are left."""
+    members = limit.reshape(groups, -1)
+    padded = np.pad(members, ((0, 0), (0, -members.shape[1] % 3)))
+    sums: Integers = padded.reshape(groups, -1, 3).sum(axis=2)
+    return sums.reshape(-1)

@@ -228,6 +228,13 @@ class Pairs(Logic):
 
 
 @dataclass(frozen=True)
+class Triples(Logic):
+    """(a of m groups of n) → m groups of ceil(n / 3): sums of three neighbours; a group's last one may pass."""
+
+    groups: int
+
+
+@dataclass(frozen=True)
 class Round(Logic):
     """(a) → a with `dropped` fraction bits fewer; a negative number appends zeros."""
 
@@ -310,6 +317,7 @@ Kind = (
     | AddSub
     | Extreme
     | Pairs
+    | Triples
     | Round
     | Bound
     | TableIndex

@@ -152,6 +152,11 @@ class Device:
     bram18_shapes: tuple[tuple[int, int], ...]
     delays: Delays
 
+    @property
+    def has_ternary_adders(self) -> bool:
+        """Whether a bit of a sum of three takes one look-up table (UG474, UG574); with fewer inputs it takes two."""
+        return self.lut_inputs >= 6
+
     def slowed(self, factor: float) -> Device:
         """Return the part with all delays longer by a factor."""
         return replace(self, delays=Delays(**{name: factor * delay for name, delay in asdict(self.delays).items()}))

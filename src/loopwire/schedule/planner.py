@@ -13,6 +13,7 @@ from loopwire.datapath.ops import Datapath
 from loopwire.datapath.pipeline import alternatives, prepared, stored_earlier
 from loopwire.datapath.reuse import layer_of, sharing_of
 from loopwire.datapath.signals import Signal
+from loopwire.datapath.triples import with_triples
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
 from loopwire.ir.fixed_point import Integers
@@ -56,6 +57,11 @@ class Planner:
         # States are stored earlier for a shorter loop alone.
         near = [pipeline.datapath for pipeline in straight if pipeline.loop_latency == best.loop_latency > 1]
         best = min([best, *scheduled(stored_earlier(near))], key=lambda pipeline: pipeline.loop_latency)
+        triples = with_triples(best.datapath, self.delays)
+        if triples is not best.datapath:
+            (fewer,) = scheduled([triples])
+            if fewer.loop_latency <= best.loop_latency and fewer.depth <= best.depth:
+                best = fewer
         return with_ternary_sums(best, self.delays, self.clock_period_ns)
 
     def _input_stage(self) -> int:

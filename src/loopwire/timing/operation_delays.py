@@ -44,6 +44,9 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
             return delays.rom(len(kind.rows), result.bits)
         case dp.Pairs():
             return delays.max(result.width) if kind.largest else delays.adder(result.width)
+        case dp.Triples():
+            of_three = operation.operands[0].count > 2 * kind.groups
+            return delays.adders(result.width, delays.ternary_levels if of_three else 1)
         case dp.Round():
             return 0.0 if kind.dropped <= 0 or kind.mode is Rounding.TRN else delays.round(result.width)
         case dp.Bound():

@@ -14,13 +14,10 @@ from loopwire.devices.delay_model import DelayModel
 from loopwire.timing.operation_delays import to_flip_flop_ns
 from loopwire.timing.pipeline import Pipeline, Placement
 
-LUT_INPUTS = 6
-"""Of a look-up table that makes a bit of a sum of three; with fewer it takes two."""
-
 
 def with_ternary_sums(pipeline: Pipeline, delays: DelayModel, clock_period_ns: float) -> Pipeline:
     """Return the pipeline with fewer adders in its trees, some of them ternary, and each operation in its stage."""
-    if delays.device.lut_inputs < LUT_INPUTS:
+    if not delays.device.has_ternary_adders:
         return pipeline
     for operation in pipeline.datapath.operations:
         if isinstance(operation.kind, ShiftAdd):

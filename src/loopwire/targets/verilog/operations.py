@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from loopwire.cmvm.tree_text import TERNARY
 from loopwire.datapath import ops as dp
 from loopwire.datapath.ops import Operation
 from loopwire.datapath.sharing import Sharing
@@ -163,6 +164,8 @@ def statements(
             return each(f"{width}'({left} {relation} {right} ? {left} : {right})")
         case dp.Pairs():
             return _pairs(kind, operation, result, text)
+        case dp.Triples():
+            return _triples(kind, operation, result, text, library)
         case dp.Round():
             (operand,) = operation.operands
             return each(rounded(kind, operand, only(operand), width))
@@ -252,6 +255,30 @@ def _pairs(kind: dp.Pairs, operation: Operation, result: str, text: Text) -> lis
     head = f"for (int last = {single}; last < {members}; last++) " if index == "last" else ""
     body = [*nested(inner, assignment), *(f"  {head}{statement}" for statement in left_over)]
     return [f"always_comb {' '.join([*groups, 'begin'])}", *body, "end"]
+
+
+def _triples(kind: dp.Triples, operation: Operation, result: str, text: Text, library: Library) -> list[str]:
+    (a,), out = operation.operands, operation.result
+    members, sums = a.count // kind.groups, out.count // kind.groups
+
+    def member(index: str) -> str:
+        return resized(f"{text(a)}[{element_of('group', members, index)}]", a.width, a.signed, out.width)
+
+    lines = [f"for (genvar group = 0; group < {kind.groups}; group++) begin : gen_{result}"]
+    if members >= 3:
+        terms = (member(f"3 * k + {place}" if place else "3 * k") for place in range(3))
+        lines += [
+            f"  for (genvar k = 0; k < {members // 3}; k++) begin : three",
+            f"    {library.module(TERNARY)} #({out.width}, 0, 0) sum (",
+            *(f"        {term}," for term in terms),
+            f"        {result}[{element_of('group', sums, 'k')}]);",
+            "  end",
+        ]
+    if members % 3:
+        left = " + ".join(member(str(place)) for place in range(members - members % 3, members))
+        last = f"assign {result}[{element_of('group', sums, str(sums - 1))}] = {left};"
+        lines += [f"  {line}" for line in _continued(last)]
+    return [*lines, "end"]
 
 
 def _continued(statement: str) -> list[str]:
