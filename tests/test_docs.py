@@ -18,6 +18,10 @@ PAGES = sorted({page.resolve() for folder in FOLDERS for page in ROOT.glob(f"{fo
 FENCED = re.compile(r"^```(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+DEFINITION = re.compile(r"\[[^\]]+\]: ")
+DIALECT = re.compile(
+    r"\b(?:is|are|was|were|be) (?:told|had)\b|\btaken of\b|\bnone besides\b|\bso many times as\b", re.I
+)
 COMMAND = re.compile(r"^(?:    )?(?:\$ )?(?:\.venv/bin/)?loopwire (?!-)(.+)$", re.MULTILINE)
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -47,6 +51,18 @@ def test_commands_in_documents_exist_with_their_options(page: Path) -> None:
         options |= {"-h", "--help"}
         missing = [word for word in words[1:] if re.match(r"-[-a-z]", word) and word.split("=")[0] not in options]
         assert not missing, f"loopwire {line}"
+
+
+@pages
+def test_lines_of_documents_are_at_most_100_columns(page: Path) -> None:
+    """Rows of tables, and words that no line break can shorten, may be longer."""
+    lines = [line for line in page.read_text().splitlines() if not line.startswith("|")]
+    assert not [line for line in lines if len(line) > 100 and len(line.split()) > 1 and not DEFINITION.match(line)]
+
+
+@pages
+def test_documents_are_in_plain_english(page: Path) -> None:
+    assert not DIALECT.findall(page.read_text())
 
 
 def test_all_pages_are_in_the_site() -> None:

@@ -322,7 +322,7 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     pytest.importorskip("mplhep", reason="the figures need matplotlib and mplhep (pip install loopwire[plots])")
     cells = json.loads((ROOT / "examples" / "own_model.ipynb").read_text())["cells"]
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    for whole, small in (("events.inputs, 100)", "events.inputs, 4)"), ("top1>=0.95", "top1>=0.5")):
+    for whole, small in (("verify(design, x, 100)", "verify(design, x, 4)"), ("top1>=0.95", "top1>=0.5")):
         assert whole in code
         code = code.replace(whole, small)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
