@@ -26,7 +26,7 @@ USES: dict[str, Use] = {
     "interleave: True is not a whole number": lambda d, p: CompileConfig(interleave=True),
     "reuse_factor: None is not a whole number": lambda d, p: CompileConfig(reuse_factor=None),
     "reuse_factor: 1.5 is not a whole number": lambda d, p: CompileConfig(reuse_factor=1.5),
-    "reuse_factor: -1 is impossible": lambda d, p: CompileConfig(reuse_factor=-1),
+    "reuse_factor: -1 is out of range": lambda d, p: CompileConfig(reuse_factor=-1),
     "layer_reuse_factor: 4 is not a table": lambda d, p: CompileConfig(layer_reuse_factor=4),
     "layer_reuse_factor.lstm: '4' is not a whole number": lambda d, p: CompileConfig(layer_reuse_factor={"lstm": "4"}),
     "layer_reuse_factor, a name: 0 is not a text": lambda d, p: CompileConfig(layer_reuse_factor={0: 4}),
@@ -48,7 +48,7 @@ USES: dict[str, Use] = {
     "clock_period_ns: 1000000": lambda d, p: CompileConfig(clock_period_ns=10**400),
     "delay_factor: None is not a number": lambda d, p: CompileConfig(delay_factor=None),
     "name: 7 is not a text": lambda d, p: CompileConfig(name=7),
-    "steps: -1 steps are impossible": lambda d, p: CompileConfig(steps=-1),
+    "steps: -1 steps are out of range": lambda d, p: CompileConfig(steps=-1),
     "simulate_sequences: None is not a whole number": lambda d, p: CompileConfig(simulate_sequences=None),
     "targets: {'max_luts': 1} is not a DesignTargets": lambda d, p: CompileConfig(targets={"max_luts": 1}),
     "model: 'fixed<16,6>' is not a PrecisionConfig. Give a PrecisionConfig": lambda d, p: CompileConfig(
@@ -92,7 +92,7 @@ USES: dict[str, Use] = {
     ),
     "design: 'tiny.h5' is not a Design. Give what loopwire.compile returns": lambda d, p: loopwire.choose("tiny.h5"),
     "choose, targets: 'max_lut' is not a setting. Did you mean 'max_luts'?": lambda d, p: loopwire.choose(d, max_lut=4),
-    "targets, max_share: 6000% is more than the part. Give at most 100%. Did you mean 60%?": lambda d, p: (
+    "targets, max_share: 6000% is more than the whole part. Give at most 100%. Did you mean 60%?": lambda d, p: (
         loopwire.choose(d, max_share="60")
     ),
     "model: a Design is not a Model. Give what loopwire.load returns": lambda d, p: loopwire.find_precision(
@@ -107,7 +107,7 @@ USES: dict[str, Use] = {
     "data: they have no labels. Give (x, y)": lambda d, p: d.plot_roc(X),
     "x: its elements are of dtype <U1": lambda d, p: d.plot_profile("x"),
     "data: it lacks the input": lambda d, p: d.to_html(p.parent / "r.html", {"inputs": X}),
-    "figure.gif: it ends in '.gif'. Let it end in .svg": lambda d, p: d.plot_bits().save("figure.gif"),
+    "figure.gif: it ends in '.gif'. Use a name that ends in .svg": lambda d, p: d.plot_bits().save("figure.gif"),
     "path: None is not a path. ": lambda d, p: d.plot_bits().save(None),
     "project: a Design is not a path": lambda d, p: loopwire.synthesise(d),
     "path: a Design is not a path": lambda d, p: loopwire.load_project(d),
@@ -127,12 +127,12 @@ USES: dict[str, Use] = {
     "more: 'report' is not a table": lambda d, p: d.write(p.parent / "out", X, "report"),
     "more.a: 1 is not a text": lambda d, p: d.write(p.parent / "out", X, {"a": 1}),
     "verification: 'PASS' is not a Verification": lambda d, p: d.report("PASS"),
-    "count: -1 is impossible. Give 0 or more": lambda d, p: d.random_inputs(-1),
+    "count: -1 is out of range. Give 0 or more": lambda d, p: d.random_inputs(-1),
     "seed: None is not a whole number": lambda d, p: d.random_inputs(2, None),
     "design: a Model is not a Design. Give what loopwire.compile returns": lambda d, p: loopwire.verify(d.model, X),
     "sequences: '9' is not a whole number": lambda d, p: loopwire.verify(d, X, "9"),
     "verification: 0 sequences prove nothing": lambda d, p: loopwire.verify(d, X, 0),
-    "seed: -1 is impossible": lambda d, p: loopwire.verify(d, X, 1, seed=-1),
+    "seed: -1 is out of range": lambda d, p: loopwire.verify(d, X, 1, seed=-1),
     "progress: 1 is not a function": lambda d, p: loopwire.verify(d, X, 1, progress=1),
 }
 

@@ -71,8 +71,8 @@ def test_a_tkeep_that_no_beat_has_shows(keep: int) -> None:
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"bus_bits": 20}, "bus_bits: 20 bits are not a number of whole bytes. Give 16 or 24"),
-        ({"bus_bits": 3}, "bus_bits: 3 bits are not a number of whole bytes. Give 8"),
+        ({"bus_bits": 20}, "bus_bits: 20 bits are not a whole number of bytes. Give 16 or 24"),
+        ({"bus_bits": 3}, "bus_bits: 3 bits are not a whole number of bytes. Give 8"),
         (
             {"bus_bits": 64, "io": "parallel"},
             "bus_bits: a beat of io = 'parallel' is as wide as a sequence. Leave one of the two out",
@@ -80,11 +80,11 @@ def test_a_tkeep_that_no_beat_has_shows(keep: int) -> None:
         ({"io": "wide"}, "io: 'wide' is unknown. Choose from stream, parallel"),
         (
             {"bus_bits": 16},
-            "bus_bits: 16 bits are impossible: an element takes 24. Give a multiple of 8 from 24 to 240",
+            "bus_bits: 16 bits are out of range: an element takes 24. Give a multiple of 8 from 24 to 240",
         ),
         (
             {"bus_bits": 248},
-            "bus_bits: 248 bits are impossible: a whole sequence takes 240. Give a multiple of 8 from 24 to 240",
+            "bus_bits: 248 bits are out of range: a whole sequence takes 240. Give a multiple of 8 from 24 to 240",
         ),
     ],
 )

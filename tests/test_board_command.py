@@ -122,8 +122,8 @@ def test_run_without_what_it_needs(data: Path, tmp_path: Path) -> None:
     missing = run_command("run", data, "--port", tmp_path / "ttyUSB9")
     assert_refused(missing, "ttyUSB9: there is no such port. Connect the board")
     regular = run_command("run", data, "--port", data)
-    assert_refused(regular, f"{data}: it is a file, and no serial port. Give the port of the board. Ports found: ")
-    assert_refused(run_command("run", data, "--port", tmp_path), f"{tmp_path}: it is a folder, and no serial port")
+    assert_refused(regular, f"{data}: it is a file, not a serial port. Give the port of the board. Ports found: ")
+    assert_refused(run_command("run", data, "--port", tmp_path), f"{tmp_path}: it is a folder, not a serial port")
 
 
 def test_a_result_file_that_cannot_be_written(program: Path, data: Path, tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def test_a_report_of_another_version(project: Path) -> None:
     replace_files(project, {"report.json": json.dumps({**facts, "colour": "blue"})})
     result = command("build", project)
     assert result.exit_code == 1
-    assert "it is not this version's report (it holds other facts than a Report). Compile the model again" in (
+    assert "it is not this version's report (its facts are not those of a Report). Compile the model again" in (
         result.stderr
     )
 

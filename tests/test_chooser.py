@@ -148,20 +148,24 @@ SHARE = r"largest share of the part [\d.]+%"
     [
         (
             {"max_latency_ns": 10},
-            r"targets: no reuse factors, interleave and copies give at most latency 10 ns on xcku115-flvb2104-2-i at "
-            rf"5 ns\. Nearest are ({OFFER}{SHARE}; ){{2}}{OFFER}{SHARE}\. "
-            rf"What is possible: (latency \d+ ns, {SHARE}; ){{5}}latency \d+ ns, {SHARE}$",
+            r"targets: no combination of reuse factors, interleave and copies has latency ≤ 10 ns on "
+            r"xcku115-flvb2104-2-i at "
+            rf"5 ns\. The nearest designs have ({OFFER}{SHARE}; ){{2}}{OFFER}{SHARE}\. "
+            rf"Possible are (latency \d+ ns, {SHARE}; ){{5}}latency \d+ ns, {SHARE}$",
         ),
         (
             {"max_latency_ns": 200, "max_dsps": 20},
-            rf"at most latency 200 ns, DSPs 20 on .* Nearest are {OFFER}DSPs \d+, .*What is possible: "
+            rf"has latency ≤ 200 ns, DSPs ≤ 20 on .* The nearest designs have {OFFER}DSPs \d+, .*Possible are "
             r"(latency \d+ ns, DSPs \d+; )+latency \d+ ns, DSPs \d+$",
         ),
         (
             {"max_interval_cycles": 1, "max_latency_ns": 1, "max_luts": 1},
-            rf"interval 1 cycles, LUTs 1 on .* Nearest are ({OFFER}LUTs \d+, {SHARE}(; )?)+$",
+            rf"interval ≤ 1 cycles, LUTs ≤ 1 on .* The nearest designs have ({OFFER}LUTs \d+, {SHARE}(; )?)+$",
         ),
-        ({"max_latency_ns": 10, "min_clock_ns": 2.0}, rf"on xcku115-flvb2104-2-i at [\d.]+ ns\. Nearest are {OFFER}"),
+        (
+            {"max_latency_ns": 10, "min_clock_ns": 2.0},
+            rf"on xcku115-flvb2104-2-i at [\d.]+ ns\. The nearest designs have {OFFER}",
+        ),
     ],
 )
 def test_targets_that_nothing_meets_are_refused_with_the_nearest_three(targets: dict[str, Any], text: str) -> None:
@@ -214,16 +218,16 @@ def test_offers_are_nearest_and_a_curve_falls(seed: int, designs: int) -> None:
     [
         ({"targets": {}}, "targets: none is given. Choose from max_latency_ns, max_interval_cycles, max_luts"),
         ({"targets": {"max_latency": 3}}, "'max_latency' is not a setting. Did you mean 'max_latency_ns'"),
-        ({"targets": {"max_luts": -1}}, "targets, max_luts: -1 is impossible. Give 0 or more"),
-        ({"targets": {"max_share": "120%"}}, "targets, max_share: 120% is more than the part. Give at most 100%"),
+        ({"targets": {"max_luts": -1}}, "targets, max_luts: -1 is out of range. Give 0 or more"),
+        ({"targets": {"max_share": "120%"}}, "targets, max_share: 120% is more than the whole part. Give at most 100%"),
         (
             {"targets": {"max_share": 60}},
-            "6000% is more than the part. Give at most 100%. Did you mean 60%?",
+            "6000% is more than the whole part. Give at most 100%. Did you mean 60%?",
         ),
         ({"targets": {"max_share": "half"}}, "'half' is not a share. Give a number up to 1, or percents such as '60%'"),
         (
             {"targets": {"max_dsps": 5}, "reuse_factor": 4},
-            "reuse_factor: it is given, and 'targets' that decide it too. Leave one of the two out of the settings",
+            "reuse_factor: it is set, and 'targets' decide it too. Leave one of the two out of the settings",
         ),
         ({"targets": {"max_dsps": 5}, "copies": 2}, "copies: it is given, and 'targets'"),
     ],
@@ -235,7 +239,7 @@ def test_impossible_targets_are_refused(settings: dict[str, Any], text: str) -> 
 
 
 def test_knobs_of_the_design_contradict_targets() -> None:
-    with pytest.raises(ConfigError, match="interleave: it is given, and 'targets' that decide it too"):
+    with pytest.raises(ConfigError, match="interleave: it is set, and 'targets' decide it too"):
         chosen({"max_dsps": 5}, interleave=1)
 
 

@@ -296,7 +296,7 @@ def test_bad_data(inputs: Any, text: str, model: Path, tmp_path: Path) -> None:
 
 
 BAD_OPTIONS = [
-    (("--precision", "ap_fixed<0,3>"), "a width of 0 bits is impossible. Give a width from 1 to 1024"),
+    (("--precision", "ap_fixed<0,3>"), "a width of 0 bits is out of range. Give a width from 1 to 1024"),
     (("--precision", "float16"), "type 'float16': this is not a fixed-point type. Write it as 'fixed<16,6>'"),
     (("--part", "xcku1155"), "part 'xcku1155': this part is not known. Did you mean 'xcku115'"),
     (("--clock-ns", "0"), "clock_period_ns: 0.0 is not a period. Give nanoseconds above 0"),

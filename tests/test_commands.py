@@ -49,7 +49,7 @@ def test_parts_are_listed_by_some_letters() -> None:
 def test_a_part_that_is_not_there() -> None:
     refused = run("parts", "xcku116")
     assert refused.exit_code == 1
-    assert refused.stderr.startswith("error: parts 'xcku116': no known part has such a name. Did you mean 'xcku11")
+    assert refused.stderr.startswith("error: parts 'xcku116': no known part matches. Did you mean 'xcku11")
     assert "Families are artix 7, ecp5" in refused.stderr
 
 
@@ -173,7 +173,7 @@ def test_a_project_in_place_of_a_model_and_a_model_in_place_of_a_project(folder:
         assert refused.exit_code == 1
         assert "tiny.h5: it is a file. Compile a model first: loopwire compile" in refused.stderr
     too_much = run("compile", folder / "tiny.h5", "--max-share", 60, "--out", folder / "no")
-    assert "max_share: 6000% is more than the part. Give at most 100%. Did you mean 60%?" in too_much.stderr
+    assert "max_share: 6000% is more than the whole part. Give at most 100%. Did you mean 60%?" in too_much.stderr
     unknown = run("compile", folder / "tiny.h5", "--part", "xc7foo", "--out", folder / "no")
     assert "this part is not known" in unknown.stderr and "loopwire parts lists them" in unknown.stderr
     assert not (folder / "no").exists()

@@ -135,8 +135,8 @@ BAD_VALUES = [
     ({"clock_period_ns": float("nan")}, "clock_period_ns: nan is not a period"),
     ({"interleave": 2.5}, "configuration, interleave: 2.5 is not a whole number. Give a whole number, such as 8"),
     ({"interleave": True}, "configuration, interleave: True is not a whole number"),
-    ({"interleave": 0}, "interleave: 0 sequences are impossible. Give 1 or more"),
-    ({"simulate_sequences": -3}, "simulate_sequences: -3 sequences are impossible. Give 0 or more"),
+    ({"interleave": 0}, "interleave: 0 sequences are out of range. Give 1 or more"),
+    ({"simulate_sequences": -3}, "simulate_sequences: -3 sequences are out of range. Give 0 or more"),
     (
         {"multipliers": "dsps"},
         "multipliers: 'dsps' is unknown. Did you mean 'dsp'? Choose from auto, shift_add, dsp",
@@ -169,7 +169,7 @@ def test_impossible_type_tells_where_it_stands() -> None:
     with pytest.raises(FixedTypeError) as error:
         parsed(kind={"LSTM": {"cell": "ap_fixed<0,3>"}})
     assert str(error.value) == (
-        "configuration, kind.LSTM, cell: type fixed<0,3>: a width of 0 bits is impossible. "
+        "configuration, kind.LSTM, cell: type fixed<0,3>: a width of 0 bits is out of range. "
         "Give a width from 1 to 1024, as in 'fixed<16,6>'"
     )
 

@@ -571,7 +571,10 @@ def test_every_layer_has_a_case() -> None:
         ),
         ({"interleave": 99}, "interleave: 99 sequences do not fit in a loop of"),
         ({"copies": 31}, "copies: 31 copies are more than the 30 steps of a sequence. Give from 1 to 30"),
-        ({"bus_bits": 488}, "bus_bits: 488 bits are impossible: a whole sequence takes 480. Give a multiple of 8 from"),
+        (
+            {"bus_bits": 488},
+            "bus_bits: 488 bits are out of range: a whole sequence takes 480. Give a multiple of 8 from",
+        ),
     ],
 )
 def test_impossible_knobs_are_refused(changes: dict[str, Any], problem: str) -> None:

@@ -79,8 +79,8 @@ def test_labels_of_several_outputs(tmp_path: Path) -> None:
 
 NAMED = "Name them after the outputs that they belong to: y.kind, y.prompt, y.mass"
 BAD_LABELS_OF_SEVERAL = [
-    ({"y": Y}, f"it has labels 'y', and the model has several results that they may belong to. {NAMED}"),
-    ({"y.charge": Y}, f"it has labels of 'charge', and the model has no such output. {NAMED}"),
+    ({"y": Y}, f"it has labels 'y', but the model has several outputs. {NAMED}"),
+    ({"y.charge": Y}, f"it has labels of 'charge', but the model has no such output. {NAMED}"),
     ({"y.kind": Y + 1}, "'y.kind': its labels are 1 to 3. The model has 3 classes: 0 to 2"),
     ({"y.mass": Y + 0.5}, "'y.mass': its labels, of dtype float64, are not whole numbers. Give classes from 0 on"),
 ]
@@ -108,7 +108,7 @@ def test_a_file_of_labels_without_any(tmp_path: Path) -> None:
 def test_labels_in_python_that_belong_to_no_output() -> None:
     with pytest.raises(DataError, match=r"Give a dictionary of them: \{'kind': …, 'prompt': …, 'mass': …\}"):
         given_data("data", (X, {"kind": Y}["kind"]), X_ALONE, HEADS)
-    with pytest.raises(DataError, match="data: it has labels of 'charge', and the model has no such output"):
+    with pytest.raises(DataError, match="data: it has labels of 'charge', but the model has no such output"):
         given_data("data", (X, {"charge": Y}), X_ALONE, HEADS)
 
 

@@ -173,7 +173,7 @@ def test_a_file_that_is_no_family(old: str, new: str, text: str, monkeypatch: py
     finally:
         families._families.cache_clear()
     assert str(refused.value).startswith(f"own/toy.toml: {text}")
-    assert str(refused.value).endswith("Mend the file: those of loopwire/devices are examples")
+    assert str(refused.value).endswith("Correct the file; those in loopwire/devices are examples")
 
 
 def test_import_reads_no_data() -> None:

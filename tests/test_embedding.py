@@ -106,7 +106,7 @@ def test_an_index_that_is_no_row_is_refused(index: float, said: str) -> None:
     design = compile_silently(loopwire.load(network("plain")))
     x = np.zeros((3, STEPS))
     x[1, 2] = index
-    text = f"x: element (1, 2) is {said}, which is no row of the embedding's table. Give whole numbers from 0 to 10"
+    text = f"x: element (1, 2) is {said}, which is not a row of the embedding's table. Give whole numbers from 0 to 10"
     for judged in (design.predict, design.predict_float, design.simulate):
         with pytest.raises(DataError) as refused:
             judged(x)
@@ -116,7 +116,9 @@ def test_an_index_that_is_no_row_is_refused(index: float, said: str) -> None:
 def test_features_are_no_indices() -> None:
     with pytest.raises(UnsupportedError) as refused:
         layers.Embedding("e", np.ones((4, 2)))(loopwire.Input((STEPS, 2)))
-    text = "layer 'e': it looks up one index a step, its input has shape (6, 2). Give it indices of shape (steps, 1)"
+    text = (
+        "layer 'e': it looks up one index per step, but its input has shape (6, 2). Give it indices of shape (steps, 1)"
+    )
     assert str(refused.value) == text
 
 

@@ -195,8 +195,8 @@ def test_a_line_cut_off_by_a_power_cut_is_no_loss(front: Exploration, tmp_path: 
     [
         ({"objectives": ("latency", "shares")}, "'shares' is unknown. Did you mean 'share'"),
         ({"objectives": ("latency",)}, "latency are not a trade-off. Give two or more"),
-        ({"trials": None}, "neither trials nor minutes are given"),
-        ({"trials": 0}, "trials: 0 is impossible"),
+        ({"trials": None}, "neither trials nor minutes are set"),
+        ({"trials": 0}, "trials: 0 is out of range"),
         ({"parts": ("xcvu13", "xcvu13p-flga2577-2-e")}, "xcvu13"),
         ({"parts": ("xcvu13p-flga2577-2-e",) * 2}, "is given twice"),
         ({"keep": "top1>=0.9999"}, "are too few to measure a loss of 0.0001"),
@@ -212,7 +212,7 @@ def test_a_journal_of_another_search_is_kept(tmp_path: Path) -> None:
     journal = tmp_path / "journal.log"
     explored(8, journal=journal)
     before = journal.read_bytes()
-    with pytest.raises(OutputError, match="it is of another search: model, data or options differ"):
+    with pytest.raises(OutputError, match="it belongs to another search: model, data or options differ"):
         explored(8, journal=journal, seed=2)
     assert journal.read_bytes().startswith(before)
 
@@ -220,7 +220,7 @@ def test_a_journal_of_another_search_is_kept(tmp_path: Path) -> None:
 def test_what_is_no_journal_is_refused(tmp_path: Path) -> None:
     journal = tmp_path / "journal.log"
     journal.write_text("no journal\n" * 3)
-    with pytest.raises(OutputError, match="it is no journal of a search"):
+    with pytest.raises(OutputError, match="it is not the journal of a search"):
         explored(8, journal=journal)
     assert journal.read_text() == "no journal\n" * 3
 

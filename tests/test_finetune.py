@@ -137,7 +137,7 @@ def _weights_left(tuned: Tuned) -> dict[str, list[int]]:
 
 def test_a_share_of_what_is_no_matrix_is_refused() -> None:
     schedule = replace(SHORT, pruned={"lstm.recurent_weight": 0.5})
-    text = "finetune, pruned: 'lstm.recurent_weight' is no matrix of trained weights. Did you mean"
+    text = "finetune, pruned: 'lstm.recurent_weight' is not a matrix of trained weights. Did you mean"
     with pytest.raises(ConfigError, match=re.escape(text)):
         finetune(model_of(*MODELS["lstm"]), COARSE, X, schedule=schedule)
 
@@ -228,9 +228,9 @@ def test_what_cannot_be_trained_is_refused() -> None:
         ({"epochs": 1.5}, "finetune, epochs: 1.5 is not a whole number. Give a whole number, such as 8"),
         ({"learning_rate": float("inf")}, "finetune, learning_rate: inf is not above 0. Give a number above 0"),
         ({"batch": "many"}, "finetune, batch: 'many' is not a whole number"),
-        ({"seed": -1}, "finetune, seed: -1 is impossible. Give 0 or more"),
-        ({"bit_price": -0.5}, "finetune, bit_price: -0.5 is impossible. Give 0 or more"),
-        ({"pruned": {"lstm.weight": 1}}, "finetune, pruned, lstm.weight: a share of 1 is impossible"),
+        ({"seed": -1}, "finetune, seed: -1 is out of range. Give 0 or more"),
+        ({"bit_price": -0.5}, "finetune, bit_price: -0.5 is out of range. Give 0 or more"),
+        ({"pruned": {"lstm.weight": 1}}, "finetune, pruned, lstm.weight: a share of 1 is out of range"),
         ({"held_out": 0.95}, "finetune, held_out: 0.95 leaves little to train on. Give less than 0.9"),
     ):
         with pytest.raises(ConfigError, match=re.escape(text)):
@@ -273,6 +273,6 @@ def test_types_of_activations_become_narrower_the_dearer_their_bits_and_the_desi
 
 
 def test_narrow_types_without_a_price_are_refused() -> None:
-    text = "finetune, narrow: types are to become narrower, and bits have no price. Give a bit_price above 0"
+    text = "finetune, narrow: it needs a bit_price, which is 0. Give a bit_price above 0"
     with pytest.raises(ConfigError, match=re.escape(text)):
         Schedule(narrow=True)

@@ -132,13 +132,13 @@ def test_weights_that_lie_apart_are_what_is_written(tmp_path: Path) -> None:
 def test_the_command_prunes(model: Path, data: Path, tmp_path: Path) -> None:
     options = ("--data", data, "--precision", "fixed<8,3,RND,SAT>", "--epochs", 1, "--out", tmp_path / "tuned.keras")
     result = loopwire("finetune", model, *options, "--prune", "gru.recurent_weight=0.4")
-    assert result.exit_code == 1 and "'gru.recurent_weight' is no matrix of trained weights" in result.stderr
+    assert result.exit_code == 1 and "'gru.recurent_weight' is not a matrix of trained weights" in result.stderr
     result = loopwire("finetune", model, *options, "--prune", "gru.recurrent_weight=0.4")
     assert result.exit_code == 0, result.output
     result = loopwire("finetune", model, *options, "--teacher", model, "--learning-rate", 0.01)
     assert result.exit_code == 0, result.output
     result = loopwire("finetune", model, *options, "--prune", "half")
-    assert result.exit_code == 1 and "--prune: half gives no share of a matrix. Give a layer, a role" in result.stderr
+    assert result.exit_code == 1 and "--prune: half is not a share of a matrix. Give a layer, a role" in result.stderr
 
 
 def test_the_command_writes_narrower_types_that_the_next_one_takes(model: Path, data: Path, tmp_path: Path) -> None:

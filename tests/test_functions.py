@@ -113,8 +113,16 @@ def test_a_function_of_ones_own_is_an_activation(monkeypatch: pytest.MonkeyPatch
     [
         ("two words", np.cos, "function: 'two words' is not a plain word"),
         ("tanh", np.tanh, "function: 'tanh' is there already. Give it another name"),
-        ("own_log", np.log, "function: 'own_log' gives no finite number for each of an array of 257. Write it with"),
-        ("own_sum", np.sum, "function: 'own_sum' gives no finite number for each of an array of 257. Write it with"),
+        (
+            "own_log",
+            np.log,
+            "function: 'own_log' does not return a finite number for each element of an array of 257. Write it with",
+        ),
+        (
+            "own_sum",
+            np.sum,
+            "function: 'own_sum' does not return a finite number for each element of an array of 257. Write it with",
+        ),
     ],
 )
 def test_functions_are_checked(name: str, real: Any, text: str) -> None:

@@ -340,7 +340,7 @@ def test_remarks_are_warnings_at_the_users_line() -> None:
         ),
         (
             {"Model": {"ReuseFactor": 0}},
-            "hls4ml configuration, Model.ReuseFactor: 0 is not a whole number from 1 on. Give one, such as 4",
+            "hls4ml configuration, Model.ReuseFactor: 0 is not a whole number of 1 or more. Give one, such as 4",
         ),
         ({"LayerName": {"lstm": {"TableSize": "big"}}}, "LayerName.lstm.TableSize: 'big' is not a whole number"),
         (
@@ -598,7 +598,7 @@ def test_names_that_stand_for_something_else(small: Path, tmp_path: Path) -> Non
     for call, text in (
         (
             hls4ml.converters.convert_from_pytorch_model,
-            "hls4ml's convert_from_pytorch_model: it is not here. Use loopwire",
+            "hls4ml's convert_from_pytorch_model: Loopwire does not have it. Use loopwire",
         ),
         (hls4ml.converters.convert_from_onnx_model, "Use loopwire.compile('model.onnx'"),
         (hls4ml.utils.config_from_pytorch_model, "Use loopwire.compile(loopwire.load(module"),
@@ -608,7 +608,7 @@ def test_names_that_stand_for_something_else(small: Path, tmp_path: Path) -> Non
         (lambda _: hls4ml.utils.plot_model(small), "model: a PosixPath is not a HlsModel. Give what hls4ml.converters"),
         (
             lambda _: hls4ml.utils.plot_model(converted(in_all(), small), "m.png"),
-            "m.png: it ends in '.png'. Let it end in .svg",
+            "m.png: it ends in '.png'. Use a name that ends in .svg",
         ),
         (lambda _: hls4ml.report.read_vivado_report(tmp_path), "there is no project"),
     ):

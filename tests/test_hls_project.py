@@ -61,7 +61,7 @@ def tagger() -> Graph:
         ),
         (
             {"copies": STEPS, "interleave": 3},
-            "interleave: 3 sequences are to share a loop over steps that 4 copies have unrolled. "
+            "interleave: 3 sequences cannot share a loop over steps that 4 copies have unrolled. "
             "Give interleave = 1 (unrolled steps wait for nothing), or copies = 1",
         ),
         (
@@ -144,7 +144,7 @@ def test_ports_wider_than_the_vectors() -> None:
 def test_a_result_that_does_not_depend_on_the_input() -> None:
     b = Builder()
     b.input("x", TensorType((2,), FixedType(8, 4)))
-    with pytest.raises(UnsupportedError, match="a result depends on no input"):
+    with pytest.raises(UnsupportedError, match="one result depends on no input"):
         project_of(b.graph((b.const([1.0, 2.0], FixedType(8, 4)),)))
 
 

@@ -73,13 +73,13 @@ def test_any_damage_to_the_facts_is_read_or_refused(seed: int, project: Path, fa
 
 
 BROKEN = {
-    "": "it is no JSON: Expecting value: line 1 column 1",
-    "{": "it is no JSON: Expecting property name",
+    "": "it is not JSON: Expecting value: line 1 column 1",
+    "{": "it is not JSON: Expecting property name",
     "[]": "it holds [], and no table",
     "1": "it holds 1, and no table",
     "[" * 50_000: "it nests deeper than",
     "[" + "1," * 200_000 + "1]": "it holds more than 100000 values",
-    "\ud800": "it is no JSON: 'utf-8' codec can't decode",
+    "\ud800": "it is not JSON: 'utf-8' codec can't decode",
     '{"files": {}}': "'loopwire' is None, and no table",
     '{"loopwire": "0.1"}': "'loopwire' is '0.1', and no table",
     '{"loopwire": {"files": ["rtl/a.sv"]}}': "'loopwire.files' is ['rtl/a.sv'], and no table",
@@ -126,7 +126,7 @@ GRAPHS = {
     "graph { input %x: fixed<16,6>[2] %y: fixed<16,6>[3] = add %x, %x output %y }": "not a graph of a model",
     "graph { input %x: fixed<16,6>[60000000, 60000000] output %x }": "a shape of at most 67108864 elements",
     "graph { %y: fixed<16,6>[9999999999999] = const 0.0 output %y }": "a whole number from 1 up",
-    "graph { input %x: fixed<16,100000>[2] output %x }": "fraction bits are impossible",
+    "graph { input %x: fixed<16,100000>[2] output %x }": "fraction bits are out of range",
     "graph { " + "%y: fixed<1,1>[1] = scan states=0 length=1 { " * 3000: "at most 20 scans in one another",
     "graph { %y: fixed<1,1>[1] = scan states=1 length=10000000 { } output %y }": "a whole number from 1 up to 1048576",
     "graph { input %x: fixed<16,6>[2] output %x, %x }\0": "expected the end of the text",

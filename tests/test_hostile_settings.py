@@ -25,11 +25,11 @@ TEXTS = {
     "clock_period_ns = true": "True is not a number",
     "interleave = 1000000000000": "1000000000000 is too large. Give at most 1000000000",
     "channels = 0x7fffffffffffffff": "9223372036854775807 is too large",
-    "simulate_sequences = -1": "-1 sequences are impossible",
+    "simulate_sequences = -1": "-1 sequences are out of range",
     'name = ["x"]': "is not a text",
     "name = 1979-05-27": "is not a text",
-    '[model]\nprecision = "fixed<16,100000>"': "fraction bits are impossible",
-    '[model]\nprecision = "fixed<99999999999,6>"': "bits is impossible",
+    '[model]\nprecision = "fixed<16,100000>"': "fraction bits are out of range",
+    '[model]\nprecision = "fixed<99999999999,6>"': "bits is out of range",
     "[model]\ntable_size = 1000000000": "1000000000 entries are too many to search. Allow at most 65536",
 }
 

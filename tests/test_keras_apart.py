@@ -123,7 +123,7 @@ def test_weights_that_do_not_belong_are_refused(tmp_path: Path) -> None:
 def test_open_steps_are_chosen(tmp_path: Path) -> None:
     path = write_h5(tmp_path / "open.h5", [input_layer((None, 3)), lstm(units=3), dense()])
     assert np.array_equal(loopwire.compile(loopwire.load(path, steps=5)).predict(x()), expected(tmp_path))
-    for steps, parts in ((7, ["steps: the model's input has shape", "not 7 steps"]), (0, ["0 steps are impossible"])):
+    for steps, parts in ((7, ["steps: the model's input has shape", "not 7 steps"]), (0, ["0 steps are out of range"])):
         with refused(ConfigError, *parts):
             loopwire.load(write_h5(tmp_path / "whole.h5", LAYERS), steps=steps)
     with refused(ConfigError, r"steps: the model's input has shape \(5, 3\), not 6 steps", "Leave 'steps' out"):

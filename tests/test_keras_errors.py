@@ -465,7 +465,7 @@ def test_options_of_a_time_distributed_model_are_read(tmp_path: Path) -> None:
 
 
 def test_model_that_computes_nothing(tmp_path: Path) -> None:
-    with refused(UnsupportedError, "model.h5", "no layer of it computes anything", "Give a model with layers"):
+    with refused(UnsupportedError, "model.h5", "none of its layers computes anything", "Give a model with layers"):
         read(tmp_path, SavedAs("Dropout", {"name": "d", "rate": 0.5}))
 
 
@@ -639,5 +639,5 @@ def test_graph_that_runs_in_a_circle(tmp_path: Path) -> None:
 
 def test_layers_off_the_way(tmp_path: Path) -> None:
     ends = {"output_layers": [["lstm1", 0, 0]]}
-    with refused(UnsupportedError, "model.h5", "['a'] are not on the way to its output", "without them"):
+    with refused(UnsupportedError, "model.h5", "['a'] do not lead to its output", "without them"):
         read_graph(tmp_path, {"lstm1": ["input_1"], "a": ["lstm1"]}, lstm(), dense(2, name="a"), **ends)

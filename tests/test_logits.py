@@ -44,7 +44,7 @@ def test_a_function_that_something_else_reads_stays() -> None:
     with pytest.raises(ConfigError) as caught:
         loopwire.compile(both, logits=True)
     assert str(caught.value) == (
-        "logits: no output of model 'm' comes from a softmax or a sigmoid that nothing else needs. Leave 'logits' out"
+        "logits: no output of model 'm' ends in a softmax or a sigmoid that no other layer reads. Leave 'logits' out"
     )
 
 

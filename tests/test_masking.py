@@ -160,11 +160,11 @@ def constant_mask() -> Any:
     [
         (
             lambda: x_of(L.Masking(name="m"), L.Conv1D(2, 2, name="c"), L.LSTM(2)),
-            "layer 'c' (Conv1D): its input has a mask, which it does not hand on: Keras drops it here, with a warning. "
+            "layer 'c' (Conv1D): its input has a mask, which it does not pass on: Keras drops it here, with a warning. "
             "Put the Masking behind this layer, or take the mask away (mask_zero=False)",
         ),
         (compared, "an operation of keras.ops is supported where it makes the mask of a layer only. Mask with keras"),
-        (constant_mask, "it is called with a mask that is no tensor. Give it one mask of the model"),
+        (constant_mask, "it is called with a mask that is not a tensor. Give it a mask that is a tensor of the model"),
     ],
 )
 def test_what_keras_drops_is_refused(model: Callable[[], Any], text: str) -> None:

@@ -235,8 +235,9 @@ def test_what_two_channels_lead_to_is_copied() -> None:
     [
         (
             {"fixed_latency": True},
-            "fixed_latency: branches of the model wait for one another, and for how long depends on all sequences "
-            "before: no greatest latency is known until which a result could be held. Leave 'fixed_latency' out",
+            "fixed_latency: branches of the model wait for one another for a time that depends on all earlier "
+            "sequences, "
+            "so no greatest latency is known. Leave 'fixed_latency' out",
         ),
         ({"sliding_window": True}, r"sliding_window: the model gives a result of shape .5, 2. for each window"),
         ({"copies": 6}, "copies: 6 copies are more than the 5 steps of a sequence"),
@@ -272,8 +273,10 @@ def test_a_label_that_may_come_after_its_result_is_refused() -> None:
     with pytest.raises(UnsupportedError) as caught:
         loopwire.compile(b.model("apart", (last, other), "test"), CompileConfig(user_bits=3))
     assert str(caught.value) == (
-        "user_bits: a label comes with the first input, %x, and the result %other.y does not depend on that: it may "
-        "leave before its label is there. Leave 'user_bits' out, or give an input first on which all results depend"
+        "user_bits: a label comes with the first input, %x, but the result %other.y does not depend on that input: "
+        "it may "
+        "leave before its label arrives. Leave 'user_bits' out, or make an input on which all results depend the "
+        "first one"
     )
 
 
@@ -293,7 +296,9 @@ def test_what_no_hardware_keeps() -> None:
 
 
 def test_what_takes_one_input_says_so() -> None:
-    with pytest.raises(UnsupportedError, match=r"it has 2 inputs \('x', 'v'\), and what was asked for takes one"):
+    with pytest.raises(
+        UnsupportedError, match=r"it has 2 inputs \('x', 'v'\), and this function takes models with one"
+    ):
         _ = loopwire.load(form("residuals")).input_shape
 
 
@@ -308,7 +313,9 @@ def test_knobs_of_graphs_are_chosen(name: str) -> None:
     bound = whole.latency_cycles * 2
     choice = choose(given, DesignTargets(max_latency_ns=5.0 * bound))
     assert whole.latency_cycles <= choice.design.firmware.latency_cycles <= bound
-    with pytest.raises(ConfigError, match="no reuse factors, interleave and copies give at most initiation interval 1"):
+    with pytest.raises(
+        ConfigError, match="no combination of reuse factors, interleave and copies has initiation interval ≤ 1"
+    ):
         choose(given, DesignTargets(max_interval_cycles=1))
 
 

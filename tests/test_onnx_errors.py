@@ -104,11 +104,11 @@ UNSUPPORTED: dict[str, tuple[Callable[[], Written], str]] = {
     ),
     "an input beside": (
         lambda: Written([node("Relu", ["x"], ["y"])], inputs={"x": ("batch", F), "z": ("batch", 2)}),
-        "the input 'z' plays no part in its outputs",
+        "none of its outputs depends on the input 'z'",
     ),
     "a constant output": (
         lambda: Written([node("Relu", ["x"], ["y"])], {"c": w(3)}, outputs=("y", "c")),
-        "an output of it is a constant. Leave that output out",
+        "one of its outputs is a constant. Leave that output out",
     ),
     "many axes": (
         lambda: Written([node("Relu", ["x"], ["y"])], inputs={"x": ("batch", 2, 3, 4, 5)}),
@@ -156,11 +156,11 @@ UNSOUND: dict[str, tuple[Callable[[], Written], str]] = {
     "division by 0": (lambda: Written([node("Div", ["x", "c"], ["y"])], {"c": np.zeros(F)}), "(Div): it divides by 0"),
     "an attribute": (
         lambda: Written([node("LeakyRelu", ["x"], ["y"], alhpa=1.0)]),
-        "onnx finds it unsound: Unrecognized attribute: alhpa for operator LeakyRelu",
+        "onnx reports that it is invalid: Unrecognized attribute: alhpa for operator LeakyRelu",
     ),
     "an operand from nowhere": (
         lambda: Written([node("Add", ["x", "nothing"], ["y"])]),
-        "onnx finds it unsound: Nodes in a graph must be topologically sorted",
+        "onnx reports that it is invalid: Nodes in a graph must be topologically sorted",
     ),
 }
 
@@ -203,7 +203,7 @@ def test_other_opsets_are_refused(opset: int, tmp_path: Path) -> None:
     proto = dense().model()
     proto.opset_import[0].version = opset
     with pytest.raises(
-        LoopwireError, match=f"it is of opset {opset}; those from 7 to 28 are read|onnx finds it unsound"
+        LoopwireError, match=f"it is of opset {opset}; those from 7 to 28 are read|onnx reports that it is invalid"
     ):
         loopwire.load(saved(proto, tmp_path / "m.onnx"), trust=True)
 
@@ -263,8 +263,8 @@ def test_external_data_beside_the_model(tmp_path: Path) -> None:
         ("", {}, "which is not beside the model"),
         ("short.bin", {"length": "24"}, "its data are bytes 0 to 24 of 'short.bin', which has 4. Copy that file again"),
         ("short.bin", {"offset": "-4"}, "its data are bytes -4 to 4 of 'short.bin', which has 4"),
-        ("short.bin", {"offset": "one"}, "the place of its data is not given in numbers"),
-        ("short.bin", {}, "it is damaged|onnx finds it unsound|has shape"),
+        ("short.bin", {"offset": "one"}, "the offset or length of its external data is not a number"),
+        ("short.bin", {}, "it is damaged|onnx reports that it is invalid|has shape"),
     ],
 )
 def test_external_data_elsewhere_or_missing(

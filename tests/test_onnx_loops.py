@@ -52,11 +52,11 @@ def test_all_machines_agree(form: str, tmp_path: Path) -> None:
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "rounds by the data": (
         lambda: rounds("n", before=[node("Cast", ["v"], ["n"], to=7)]),
-        "(Cast): it makes whole numbers of what the network computes",
+        "(Cast): it converts a result of the network to whole numbers",
     ),
     "no round": (lambda: rounds("none"), "node 'Loop_y' (Loop): it has no round. Export the model without it"),
     "an operator in the body": (lambda: rounds("five", op="Sin"), "node 'Sin_h_next' (Sin): Sin is not supported."),
-    "rounds without end": (lambda: rounds("", "true"), "(Loop): it has more than 16384 rounds. Give it fewer"),
+    "rounds without end": (lambda: rounds("", "true"), "(Loop): it has more than 16384 iterations. Give it fewer"),
 }
 
 

@@ -108,7 +108,7 @@ def test_modules_of_pytorch_are_read_by_their_readers() -> None:
     assert [layer.kind for layer in model.layers] == ["Activation", "BatchNormalization"]
     x = np.array([[[-1.0, 3.0]] * 3])
     assert loopwire.compile(model).predict_float(x).tolist() == [[[0.0, 6.0]] * 3]
-    with pytest.raises(UnsupportedError, match=r"2 results of it are used\. Return one tensor from the module"):
+    with pytest.raises(UnsupportedError, match=r"2 of its results are used\. Return one tensor from the module"):
         loopwire.load(Outer(2).eval(), example_inputs=example)
     loopwire.register_reader("Twice", lambda saved: saved.weights("offset"))
     with pytest.raises(ModelFileError, match=r"it has no array 'offset'\. Its reader may ask for scale"):

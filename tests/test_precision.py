@@ -125,7 +125,7 @@ def test_a_state_of_another_search_is_refused(model: Model, data: Data, tmp_path
         find_precision(model, data, KEEP, state=state)
     assert str(error.value) == (
         f"{state}: it is not the state of this search: model, data or options differ. "
-        "Remove it to begin anew, or give the same model, data and options to go on"
+        "Remove it to start again, or give the same model, data and options to continue"
     )
     assert json.loads(state.read_text()) == {"search": "another"}
 

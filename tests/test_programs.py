@@ -144,7 +144,7 @@ def test_a_compiler_that_hangs_on_its_version(tmp_path: Path, monkeypatch: pytes
 def test_a_compiler_that_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiler = fake_compiler(tmp_path, "exit 0", monkeypatch)
     with pytest.raises(
-        ToolError, match=r"it ended without an error and wrote no it.so. Check that it works, or install"
+        ToolError, match=r"it ended without an error but did not write it.so. Check that it works, or install"
     ):
         compile_cxx(compiler, ["it.cpp"], tmp_path / "it.so")
 

@@ -216,5 +216,5 @@ def test_both_directions(tmp_path: Path, mode: str, merged: Callable[[Array, Arr
 def test_directions_without_quantisers_are_refused(tmp_path: Path) -> None:
     inner = {"class_name": "LSTM", "config": {"units": 2, "activation": "tanh"}}
     layer = SavedAs("QBidirectional", {"name": "both", "layer": inner}, random_arrays(*((3, 8), (2, 8), (8,)) * 2))
-    with pytest.raises(UnsupportedError, match="Wrap QLSTM, QGRU or QSimpleRNN layers that return alike"):
+    with pytest.raises(UnsupportedError, match="Wrap QLSTM, QGRU or QSimpleRNN layers with equal return_sequences"):
         _read(tmp_path, (4, 3), layer)

@@ -102,9 +102,12 @@ def test_hardware_of_random_networks_with_other_steps(seed: int) -> None:
     [
         (
             Reversed("between"),
-            "layer 'r': no channel gives other steps to %between.y, which was turned round. Put another",
+            "layer 'r': no channel can change the steps of %between.y, which was turned round. Put another",
         ),
-        (RepeatVector("between", 3), "layer 'r': no channel gives other steps to %between.y, which repeats a vector."),
+        (
+            RepeatVector("between", 3),
+            "layer 'r': no channel can change the steps of %between.y, which repeats a vector.",
+        ),
     ],
 )
 def test_other_steps_that_no_channel_gives(between: Any, text: str) -> None:

@@ -215,7 +215,7 @@ def test_a_design_too_large_is_refused_before_it_is_placed(monkeypatch: pytest.M
     counts = json.dumps({"design": {"num_cells_by_type": {"MULT18X18D": 42}}})
     monkeypatch.setattr(routing, "_netlist", lambda *_: {routing.COUNTS: counts.encode()})
     monkeypatch.setattr(routing.nextpnr, "place_and_route", lambda *_: pytest.fail("nextpnr was run"))
-    with pytest.raises(ToolError, match=r"the design is too large: it takes 42 DSPs, 1.50 times the 28 there are"):
+    with pytest.raises(ToolError, match=r"the design is too large: it takes 42 DSPs, 1.50 times the 28 of the part"):
         route(Sources({}, "top"), find_part("LFE5U-25F"), 100.0)
 
 

@@ -49,11 +49,11 @@ MISBEHAVIOUR: list[tuple[sandbox.Reader, type[LoopwireError], str]] = [
     (readers.crashes, ModelFileError, r"reading it ends in signal 11 \(Segmentation fault\). Check the file; if you"),
     (readers.exits, ToolError, "a process to read .* ended with status 7 before it could. Check the installation"),
     (readers.raises_ours, UnsupportedError, r"it feedbacks\\x07\\x1b\[2J x*. Stop it$"),
-    (readers.raises_another_of_ours, ModelFileError, "the process that reads it gave an invalid answer"),
+    (readers.raises_another_of_ours, ModelFileError, "the process that reads it sent an invalid answer"),
     (readers.raises_anything, ModelFileError, "it is damaged: reading it ends in ZeroDivisionError. Check the file"),
     (readers.writes_a_file, ModelFileError, "it is damaged: reading it ends in OSError|signal 25"),
     (readers.gives_objects, ToolError, "ended with status 1"),
-    (readers.gives_an_array_of_objects, ModelFileError, "the process that reads it gave an invalid answer"),
+    (readers.gives_an_array_of_objects, ModelFileError, "the process that reads it sent an invalid answer"),
 ]
 
 

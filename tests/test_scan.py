@@ -65,7 +65,7 @@ def test_numbers() -> None:
 
 def test_no_type(model: Model) -> None:
     with pytest.raises(
-        ConfigError, match=r"scan: 0 integer and 0 fraction bits are not a type. Give 1 bit in all or more"
+        ConfigError, match=r"scan: 0 integer and 0 fraction bits are not a type. Give at least 1 bit in all"
     ):
         scan(model, Data(X), [0], [0, 1], "mae")
     with pytest.raises(ConfigError, match=r"metric: 'aucs' is not known. Did you mean 'auc'.* Choose from "):

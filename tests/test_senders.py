@@ -26,15 +26,15 @@ from test_design import X, tagger
 STEPS = 4
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "user": ({"user_bits": 33}, "user_bits: 33 bits are impossible. Give from 0 (none) to 32"),
-    "negative": ({"id_bits": -1}, "id_bits: -1 bits are impossible. Give from 0 (none) to 16"),
+    "user": ({"user_bits": 33}, "user_bits: 33 bits are out of range. Give from 0 (none) to 32"),
+    "negative": ({"id_bits": -1}, "id_bits: -1 bits are out of range. Give from 0 (none) to 16"),
     "narrow": (
         {"id_bits": 4, "channels": 28, "stateful": True},
         "id_bits: TID of 4 bits cannot number 28 channels. Give 5 or more, or 0 for no TID",
     ),
     "window": (
         {"require_tlast": True, "sliding_window": True},
-        "require_tlast: it contradicts 'sliding_window', in which every beat is a sample and TLAST means nothing. "
+        "require_tlast: it contradicts 'sliding_window', in which every beat is a sample and TLAST has no meaning. "
         "Leave 'require_tlast' out",
     ),
 }

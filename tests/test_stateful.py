@@ -185,7 +185,7 @@ def test_each_run_of_a_verification_has_several_calls_a_channel(monkeypatch: pyt
     assert sizes(384, 1000) == [1000]
     with pytest.raises(DataError) as refused:
         sizes(28, 28)
-    text = "28 sequences on 28 channel(s) do not show whether anything lasts. Simulate more, at least 112"
+    text = "28 sequences on 28 channel(s) are too few to show that states last. Simulate more, at least 112"
     assert str(refused.value) == f"verification: {text}"
 
 
@@ -201,7 +201,8 @@ def refusals() -> dict[str, tuple[Any, type[LoopwireError], str]]:
         "backwards": (
             lambda: loopwire.compile(model(go_backwards=True), stateful()),
             UnsupportedError,
-            "layer 'gru': it reads each sequence backwards, so a stream has no state for its next one to go on from. "
+            "layer 'gru': it reads each sequence backwards, so the next sequence of a stream has no state to "
+            "continue from. "
             "Leave 'stateful' out, or use layers that read forwards",
         ),
         "interleave": (
@@ -213,19 +214,19 @@ def refusals() -> dict[str, tuple[Any, type[LoopwireError], str]]:
         "copies": (
             lambda: Knobs(stateful=True, copies=2),
             ConfigError,
-            "copies: 2 copies contradict 'stateful': each would hold the states of sequences that the others go on "
-            "with. Set 'copies' to 1",
+            "copies: 2 copies contradict 'stateful': a copy would hold states that the next sequence, in another copy, "
+            "needs. Set 'copies' to 1",
         ),
         "channels alone": (
             lambda: Knobs(channels=4),
             ConfigError,
-            "channels: 4 channels need states or a window, of which each has its own. Set "
+            "channels: 4 channels have no effect without states or a window, which each channel has of its own. Set "
             "'stateful' or 'sliding_window', or leave 'channels' out: sequences of any origin may follow one another",
         ),
         "no channel": (
             lambda: Knobs(channels=0),
             ConfigError,
-            "channels: 0 channels are impossible. Give 1 or more",
+            "channels: 0 channels are out of range. Give 1 or more",
         ),
         "HLS": (
             lambda: loopwire.compile(model(), CompileConfig(stateful=True, target="vitis_hls")),
@@ -236,13 +237,13 @@ def refusals() -> dict[str, tuple[Any, type[LoopwireError], str]]:
         "fresh without states": (
             lambda: design.predict(np.zeros((3, FEATURES)), fresh=np.ones(3, np.bool_)),
             DataError,
-            "fresh: nothing lasts from one sequence of this design to the next. Compile it with 'stateful' or "
+            "fresh: this design keeps no state from one sequence to the next. Compile it with 'stateful' or "
             "'sliding_window'",
         ),
         "fresh of another length": (
             lambda: loopwire.compile(model(), stateful()).predict(np.zeros((3, STEPS, FEATURES)), fresh=[True]),
             DataError,
-            "fresh: its shape is (1,), its dtype bool. Give 3 truth values",
+            "fresh: its shape is (1,), its dtype bool. Give 3 Booleans",
         ),
         "no flag": (
             lambda: CompileConfig.from_dict({"stateful": 1}),

@@ -159,13 +159,14 @@ def test_a_family_that_yosys_does_not_know() -> None:
     [
         (
             {"LUTs": 48576, "FFs": 24289},
-            "part LFE5U-25F: the design is too large: it takes 48576 LUTs, 2.00 times the 24288 there are. To make it "
+            "part LFE5U-25F: the design is too large: it takes 48576 LUTs, 2.00 times the 24288 of the part. To "
+            "make it "
             "fit, compile with a reuse factor about 2.0 times as large (--reuse-factor), narrower types (loopwire "
             "precision) or --multipliers dsp",
         ),
         (
             {"LUTs": 1, "DSPs": 42},
-            "part LFE5U-25F: the design is too large: it takes 42 DSPs, 1.50 times the 28 there are. To make it fit, "
+            "part LFE5U-25F: the design is too large: it takes 42 DSPs, 1.50 times the 28 of the part. To make it fit, "
             "compile with a reuse factor about 1.5 times as large (--reuse-factor) or --multipliers shift_add",
         ),
         (
@@ -196,7 +197,7 @@ def test_a_design_that_fits() -> None:
         ),
         (
             ("--family", "nexus", "--part", "xcku115"),
-            "--family: it is for a part that is not known, and --part names one. Give one",
+            "--family: it is for a part that Loopwire does not know, and --part is given too. Give one of them",
         ),
     ],
 )

@@ -173,7 +173,7 @@ def test_sizes_are_counted() -> None:
         (
             "tanh",
             {"max_entries": 1},
-            "table of tanh: 1 entries cannot tell two inputs apart. Allow at least 2 entries",
+            "table of tanh: 1 entries cannot distinguish two inputs. Allow at least 2 entries",
         ),
         (
             "tanh",
@@ -203,8 +203,8 @@ def test_inputs_of_more_than_64_bits() -> None:
     with pytest.raises(ConfigError) as caught:
         design_table("softplus_tail", -(1 << 70), 0, 61, DEFAULT)
     assert str(caught.value) == (
-        "table of softplus_tail: its inputs reach to -512 in steps of 2^-61, of which a table can count those up to 1. "
-        "Give what is before the activation a type with fewer fraction bits: preactivation"
+        "table of softplus_tail: its inputs reach to -512 in steps of 2^-61; a table can index those up to 1. "
+        "Give the operand of the activation, role preactivation, a type with fewer fraction bits"
     )
 
 

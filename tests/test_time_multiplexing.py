@@ -140,9 +140,9 @@ def test_states_whose_elements_have_types_of_their_own_are_taken_in_chunks() -> 
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("cfc", "reuse_factor, layer 'cell': a matrix has 5 rows, which is no multiple of its 4 units. "),
-        ("lru", "reuse_factor, layer 'cell': its state %cell.h_re_prev has 5 elements beside another of 4. "),
-        ("qrnn", "reuse_factor, layer 'cell': its state %cell.past_prev has 3 elements beside another of 4. "),
+        ("cfc", "reuse_factor, layer 'cell': a matrix has 5 rows, which is not a multiple of its 4 units. "),
+        ("lru", "reuse_factor, layer 'cell': its state %cell.h_re_prev has 5 elements, another has 4. "),
+        ("qrnn", "reuse_factor, layer 'cell': its state %cell.past_prev has 3 elements, another has 4. "),
     ],
 )
 def test_cells_that_are_not_made_of_units_are_refused(name: str, text: str) -> None:
@@ -177,12 +177,12 @@ def tagger() -> Model:
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"reuse_factor": 0}, "reuse_factor: 0 is impossible. Give 1 (fully parallel) or more"),
+        ({"reuse_factor": 0}, "reuse_factor: 0 is out of range. Give 1 (fully parallel) or more"),
         (
             {"layer_reuse_factor": {"heat": 4}},
             "no layer of this name multiplies. Did you mean 'head'? Choose from cell, head",
         ),
-        ({"layer_reuse_factor": {"head": 0}}, "layer_reuse_factor.head: 0 is impossible"),
+        ({"layer_reuse_factor": {"head": 0}}, "layer_reuse_factor.head: 0 is out of range"),
         (
             {"reuse_factor": 5},
             "layer 'cell': a reuse factor of 5 does not share its products evenly; the largest that does is 16. "

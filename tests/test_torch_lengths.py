@@ -94,12 +94,15 @@ def test_packing_is_as_before_afterwards() -> None:
     ("pick", "problem"),
     [
         (lambda y, s, lengths: y[torch.arange(y.size(0)), lengths - 2], r"it takes another step than the last one"),
-        (lambda y, s, lengths: y[lengths - 1], r"it takes steps of sequences by their lengths. Lengths are read by"),
+        (lambda y, s, lengths: y[lengths - 1], r"it selects steps of sequences by their lengths. Lengths are read by"),
         (
             lambda y, s, lengths: y[:, :4][lengths - 1, lengths - 1],
-            r"it takes steps of sequences by their lengths. Lengths are read by",
+            r"it selects steps of sequences by their lengths. Lengths are read by",
         ),
-        (lambda y, s, lengths: lengths[torch.arange(y.size(0))] * y.sum((1, 2)), r"'lengths', lengths of sequences"),
+        (
+            lambda y, s, lengths: lengths[torch.arange(y.size(0))] * y.sum((1, 2)),
+            r"'lengths', which are lengths of sequences",
+        ),
         (
             lambda y, s, lengths: y.sum(1) / lengths.unsqueeze(1),
             r"it reads 'lengths', lengths of sequences. Lengths are",
@@ -148,5 +151,5 @@ def test_embeddings(name: str, tmp_path: Path) -> None:
 
 def test_what_the_network_computes_is_no_index() -> None:
     module = made(lambda s, x: s.table((4 * torch.relu(x)).long()), table=nn.Embedding(7, 4))
-    with pytest.raises(UnsupportedError, match=r"it makes whole numbers of what the network computes. Keep real"):
+    with pytest.raises(UnsupportedError, match=r"it converts a result of the network to whole numbers. Keep real"):
         loopwire.load(module, example_inputs=(torch.rand(3, 5),))

@@ -80,11 +80,12 @@ ROUNDINGS = "TRN, TRN_ZERO, RND, RND_ZERO, RND_INF, RND_MIN_INF, RND_CONV"
     [
         (
             "ap_fixed<0,3>",
-            "type fixed<0,3>: a width of 0 bits is impossible. Give a width from 1 to 1024, as in 'fixed<16,6>'",
+            "type fixed<0,3>: a width of 0 bits is out of range. Give a width from 1 to 1024, as in 'fixed<16,6>'",
         ),
         (
             "fixed<1025,3>",
-            "type fixed<1025,3>: a width of 1025 bits is impossible. Give a width from 1 to 1024, as in 'fixed<16,6>'",
+            "type fixed<1025,3>: a width of 1025 bits is out of range. Give a width from 1 to 1024, as in "
+            "'fixed<16,6>'",
         ),
         ("float", f"type 'float': this is not a fixed-point type. {FORM}"),
         ("fixed<16>", f"type 'fixed<16>': it has 1 parameters. {FORM}"),

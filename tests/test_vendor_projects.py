@@ -381,7 +381,9 @@ def test_parts_that_vivado_does_not_know(part: str, compiled: Path) -> None:
 
 
 def test_parts_that_quartus_does_not_know(compiled: Path) -> None:
-    text = "part 'xcku115': it is of no family that Quartus builds here. Choose from Arria 10, Cyclone 10 GX"
+    text = (
+        "part 'xcku115': its family is not one that Loopwire builds with Quartus. Choose from Arria 10, Cyclone 10 GX"
+    )
     with pytest.raises(ConfigError, match=text):
         quartus.project_files(RtlFiles.read(compiled, read_verilog_facts(compiled)), "xcku115", 5.0)
 

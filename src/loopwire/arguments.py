@@ -44,7 +44,7 @@ def not_negative(where: str, value: Any) -> int:
     """
     number = whole(where, value)
     if number < 0:
-        raise ConfigError(where, f"{number} is impossible", "Give 0 or more")
+        raise ConfigError(where, f"{number} is out of range", "Give 0 or more")
     return number
 
 

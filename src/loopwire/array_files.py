@@ -152,7 +152,7 @@ def _array(file: IO[bytes]) -> Array:
         order = array.dtype.str[0]
         codes = np.frombuffer(array.tobytes(), f"{order}u4")  # UTF-32
         if codes.max(initial=0) > sys.maxunicode:
-            raise ValueError("a text of it has a character that is none")
+            raise ValueError("it holds a text with an invalid character")
     return array
 
 

@@ -56,7 +56,7 @@ def parse_json(text: str | bytes, most_bytes: int = MAX_TEXT_BYTES, most_values:
     """Return the value of a JSON text.
 
     Raises:
-        ValueError: it is no JSON, or beyond the bounds.
+        ValueError: it is not JSON, or beyond the bounds.
     """
     if len(text) > most_bytes:
         raise ValueError(f"it has {len(text)} characters, more than the {most_bytes} that are read")

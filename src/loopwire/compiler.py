@@ -102,7 +102,7 @@ def compile(
     if chosen.logits and without_final_activations(loaded) is loaded:
         raise ConfigError(
             "logits",
-            f"no output of model {loaded.name!r} comes from a softmax or a sigmoid that nothing else needs",
+            f"no output of model {loaded.name!r} ends in a softmax or a sigmoid that no other layer reads",
             "Leave 'logits' out",
         )
     design = compile_silently(loaded, chosen)

@@ -94,7 +94,7 @@ class CompileConfig(Knobs):
         layer: types in one layer, by its name.
 
     Raises:
-        ConfigError: a value is impossible.
+        ConfigError: a value is out of range.
     """
 
     target: str = "verilog"
@@ -127,10 +127,10 @@ class CompileConfig(Knobs):
                 "delay_factor", f"{self.delay_factor} is not a factor", "Give a number above 0, such as 1.2"
             )
         if self.steps is not None and self.steps < 1:
-            raise ConfigError("steps", f"{self.steps} steps are impossible", "Give 1 or more")
+            raise ConfigError("steps", f"{self.steps} steps are out of range", "Give 1 or more")
         if self.simulate_sequences < 0:
             raise ConfigError(
-                "simulate_sequences", f"{self.simulate_sequences} sequences are impossible", "Give 0 or more"
+                "simulate_sequences", f"{self.simulate_sequences} sequences are out of range", "Give 0 or more"
             )
         if self.targets is not None and self.targets.bounds():
             self._check_targets()
@@ -141,7 +141,7 @@ class CompileConfig(Knobs):
         for knob in CHOSEN_KNOBS:
             if getattr(self, knob) != getattr(default, knob):
                 raise ConfigError(
-                    knob, "it is given, and 'targets' that decide it too", "Leave one of the two out of the settings"
+                    knob, "it is set, and 'targets' decide it too", "Leave one of the two out of the settings"
                 )
 
     @property

@@ -207,7 +207,7 @@ def given_data(where: str, given: Any, ports: Sequence[Port], outputs: Sequence[
     if not isinstance(labels, Mapping):
         raise DataError(
             where,
-            "it has labels, and the model has several results that they may belong to",
+            "it has labels, but the model has several outputs",
             f"Give a dictionary of them: {{{', '.join(f'{output.name!r}: …' for output in outputs)}}}",
         )
     require_outputs(where, [f"y.{name}" for name in labels], [output.name for output in outputs])
@@ -231,7 +231,7 @@ def _checked_labels(
         return checked, None
     classes = tuple(take_in(str(name), where, "a class", DataError) for name in names)
     if len(classes) != max(outputs, 2):
-        raise DataError(f"{where}, classes", f"there are {len(classes)} names", f"Give {max(outputs, 2)}")
+        raise DataError(f"{where}, classes", f"there are {len(classes)} names", f"Give {max(outputs, 2)} names")
     return checked, classes
 
 
@@ -263,7 +263,9 @@ def check_batch(where: str, x: Inputs, ports: Sequence[Port]) -> Batch:
     arrays = [check_inputs(f"{where}, {p.name!r}", array, p.shape) for p, array in zip(ports, given, strict=True)]
     counts = {port.name: len(array) for port, array in zip(ports, arrays, strict=True)}
     if len(set(counts.values())) > 1:
-        raise DataError(where, f"its inputs have {counts} sequences", "Give the same number for each input")
+        raise DataError(
+            where, f"its inputs have different numbers of sequences, {counts}", "Give the same number for each"
+        )
     return Batch(tuple(arrays))
 
 
@@ -300,7 +302,7 @@ def check_indices(where: str, x: Array, rows: int) -> None:
     wrong = np.argwhere((x < 0) | (x >= rows) | (x != np.floor(x)))
     if len(wrong):
         place = tuple(int(i) for i in wrong[0])
-        problem = f"element {place} is {x[place]:g}, which is no row of the embedding's table"
+        problem = f"element {place} is {x[place]:g}, which is not a row of the embedding's table"
         raise DataError(where, problem, f"Give whole numbers from 0 to {rows - 1}")
 
 
@@ -338,16 +340,16 @@ def check_fresh(where: str, fresh: npt.ArrayLike | None, count: int, remembers: 
     """Return which sequences forget their channel's past (N,): none where `fresh` is None.
 
     Raises:
-        DataError: there are not `count` truth values, or they are given to a design that remembers nothing.
+        DataError: there are not `count` Booleans, or they are given to a design that remembers nothing.
     """
     if fresh is None:
         return np.zeros(count, np.bool_)
     if not remembers:
         remedy = "Compile it with 'stateful' or 'sliding_window'"
-        raise DataError(where, "nothing lasts from one sequence of this design to the next", remedy)
+        raise DataError(where, "this design keeps no state from one sequence to the next", remedy)
     array = _array(where, fresh)
     if array.shape != (count,) or array.dtype != np.bool_:
-        raise DataError(where, f"its shape is {array.shape}, its dtype {array.dtype}", f"Give {count} truth values")
+        raise DataError(where, f"its shape is {array.shape}, its dtype {array.dtype}", f"Give {count} Booleans")
     return array
 
 

@@ -22,7 +22,7 @@ class DesignTargets:
         min_clock_ns: the clock period is chosen too, from this one on. Alone it leaves all knobs as they are.
 
     Raises:
-        ConfigError: a bound is impossible.
+        ConfigError: a bound is out of range.
     """
 
     max_latency_ns: float | None = None
@@ -42,12 +42,12 @@ class DesignTargets:
             raise ConfigError("targets", "none is given", f"Choose from {', '.join(f.name for f in fields(self))}")
         for name, value in given.items():
             if not (math.isfinite(value) and value >= 0):
-                raise ConfigError(f"targets, {name}", f"{value} is impossible", "Give 0 or more")
+                raise ConfigError(f"targets, {name}", f"{value} is out of range", "Give 0 or more")
         if self.min_clock_ns == 0:
-            raise ConfigError("targets, min_clock_ns", "0 is impossible", "Give a clock period in ns, such as 2.5")
+            raise ConfigError("targets, min_clock_ns", "0 is out of range", "Give a clock period in ns, such as 2.5")
         if self.max_share is not None and self.max_share > 1:
             likely = f". Did you mean {self.max_share:g}%?" if 2 <= self.max_share <= 100 else ""
-            problem = f"{self.max_share:.0%} is more than the part"
+            problem = f"{self.max_share:.0%} is more than the whole part"
             raise ConfigError("targets, max_share", problem, f"Give at most 100%{likely}")
 
     def given(self) -> dict[str, float]:

@@ -142,7 +142,9 @@ def _fabric(part: str | None, family: str | None, project_part: str) -> tuple[Fa
     """Return how to synthesise, and the part whose shares are given."""
     if family is not None:
         if part is not None:
-            raise ConfigError("--family", "it is for a part that is not known, and --part names one", "Give one")
+            raise ConfigError(
+                "--family", "it is for a part that Loopwire does not know, and --part is given too", "Give one of them"
+            )
         if family not in FABRICS:
             hint = f"{nearest(family, FABRICS)}Choose from {', '.join(FABRICS)}"
             raise ConfigError("--family", f"{family!r} is unknown", hint)

@@ -72,7 +72,7 @@ class Knobs:
         fixed_latency: whether every result is held until the greatest latency.
 
     Raises:
-        ConfigError: a value is impossible.
+        ConfigError: a value is out of range.
     """
 
     interleave: int | None = None
@@ -95,26 +95,27 @@ class Knobs:
     def __post_init__(self) -> None:
         check_fields(self, KNOBS)
         if self.interleave is not None and self.interleave < 1:
-            raise ConfigError("interleave", f"{self.interleave} sequences are impossible", "Give 1 or more")
+            raise ConfigError("interleave", f"{self.interleave} sequences are out of range", "Give 1 or more")
         factors = {"reuse_factor": self.reuse_factor}
         factors |= {f"layer_reuse_factor.{name}": factor for name, factor in self.layer_reuse_factor.items()}
         for where, factor in factors.items():
             if factor < 1:
-                raise ConfigError(where, f"{factor} is impossible", "Give 1 (fully parallel) or more")
+                raise ConfigError(where, f"{factor} is out of range", "Give 1 (fully parallel) or more")
         bits = self.lut_product_bits
         if bits is not None and not 0 <= bits <= MOST_LUT_PRODUCT_BITS:
             remedy = f"Give from 0 (none) to {MOST_LUT_PRODUCT_BITS}"
-            raise ConfigError("lut_product_bits", f"{bits} bits are impossible", remedy)
+            raise ConfigError("lut_product_bits", f"{bits} bits are out of range", remedy)
         if self.copies < 1:
-            raise ConfigError("copies", f"{self.copies} copies are impossible", "Give 1 or more")
+            raise ConfigError("copies", f"{self.copies} copies are out of range", "Give 1 or more")
         if self.bus_bits is not None:
             self._check_bus(self.bus_bits)
         if self.channels < 1:
-            raise ConfigError("channels", f"{self.channels} channels are impossible", "Give 1 or more")
+            raise ConfigError("channels", f"{self.channels} channels are out of range", "Give 1 or more")
         if self.channels > 1 and not self.remembers:
             raise ConfigError(
                 "channels",
-                f"{self.channels} channels need states or a window, of which each has its own",
+                f"{self.channels} channels have no effect without states or a window, which each channel has of "
+                "its own",
                 "Set 'stateful' or 'sliding_window', or leave 'channels' out: sequences of any origin may follow one "
                 "another",
             )
@@ -140,8 +141,8 @@ class Knobs:
         if self.copies > 1:
             raise ConfigError(
                 "copies",
-                f"{self.copies} copies contradict 'stateful': each would hold the states of sequences that the others "
-                "go on with",
+                f"{self.copies} copies contradict 'stateful': a copy would hold states that the "
+                "next sequence, in another copy, needs",
                 "Set 'copies' to 1",
             )
 
@@ -149,13 +150,13 @@ class Knobs:
         if self.fixed_latency and self.port_registers:
             raise ConfigError(
                 "fixed_latency",
-                "it contradicts 'port_registers': a beat may wait in the slice at the input, for how long depends on "
-                "the sequences before",
+                "it contradicts 'port_registers': a beat may wait in the slice at the input for a time that depends "
+                "on earlier sequences",
                 "Set one of them",
             )
         for where, bits, most in (("user_bits", self.user_bits, 32), ("id_bits", self.id_bits, 16)):
             if not 0 <= bits <= most:
-                raise ConfigError(where, f"{bits} bits are impossible", f"Give from 0 (none) to {most}")
+                raise ConfigError(where, f"{bits} bits are out of range", f"Give from 0 (none) to {most}")
         least = (self.channels - 1).bit_length()
         if 0 < self.id_bits < least:
             raise ConfigError(
@@ -166,7 +167,7 @@ class Knobs:
         if self.require_tlast and self.sliding_window:
             raise ConfigError(
                 "require_tlast",
-                "it contradicts 'sliding_window', in which every beat is a sample and TLAST means nothing",
+                "it contradicts 'sliding_window', in which every beat is a sample and TLAST has no meaning",
                 "Leave 'require_tlast' out",
             )
 
@@ -177,7 +178,7 @@ class Knobs:
             )
         if bits < 8 or bits % 8:
             near = " or ".join(str(width) for width in (bits // 8 * 8, bits // 8 * 8 + 8) if width >= 8)
-            raise ConfigError("bus_bits", f"{bits} bits are not a number of whole bytes", f"Give {near}")
+            raise ConfigError("bus_bits", f"{bits} bits are not a whole number of bytes", f"Give {near}")
 
     def reuse_factor_of(self, layer: str) -> int:
         """Return a layer's own reuse factor, or that of all."""

@@ -50,10 +50,10 @@ def require_outputs(where: str, keys: Sequence[str], names: Collection[str]) -> 
     """
     remedy = f"Name them after the outputs that they belong to: {', '.join(f'y.{name}' for name in names)}"
     if "y" in keys:
-        raise DataError(where, "it has labels 'y', and the model has several results that they may belong to", remedy)
+        raise DataError(where, "it has labels 'y', but the model has several outputs", remedy)
     for name in (key.removeprefix("y.") for key in keys if key.startswith("y.")):
         if name not in names:
-            raise DataError(where, f"it has labels of {name!r}, and the model has no such output", remedy)
+            raise DataError(where, f"it has labels of {name!r}, but the model has no such output", remedy)
 
 
 def labels_in(

@@ -96,7 +96,7 @@ def read_apart(reader: Reader, path: Path) -> Description:
         except EOFError:
             raise _ended(str(path), process) from None
         except (ValueError, TypeError, LookupError, OverflowError):  # no answer that `serve` gives
-            raise ModelFileError(str(path), "the process that reads it gave an invalid answer", TRUST) from None
+            raise ModelFileError(str(path), "the process that reads it sent an invalid answer", TRUST) from None
 
 
 def serve(reader: str, path: str) -> NoReturn:
@@ -259,7 +259,7 @@ def _ended(where: str, process: subprocess.Popen[bytes]) -> LoopwireError:
     try:
         status = process.wait(timeout=1)
     except subprocess.TimeoutExpired:
-        return ModelFileError(where, "the process that reads it gives no answer", TRUST)
+        return ModelFileError(where, "the process that reads it sent no answer", TRUST)
     if status == -signal.SIGXCPU:
         return ModelFileError(where, f"reading it takes more than {CPU_S} s of processor time", TRUST)
     if status < 0:

@@ -130,7 +130,7 @@ class _Exchange:
                 self._asked_bytes = int(self._due[following.complete - 1]) if following.complete else 0
                 following = next(frames, None)
             silence = (
-                f"the board gave {self._complete} of {len(self._due)} results and then nothing "
+                f"the board sent {self._complete} of {len(self._due)} results and then nothing "
                 f"for {self._link.timeout_s:.3g} s"
             )
             remedy = "Try again; if it stays so, build the bitstream for a slower clock"
@@ -169,7 +169,7 @@ class _Exchange:
         if len(frame.content) > lacking:
             raise BoardError(
                 self._link.where,
-                f"the board gave {len(frame.content)} bytes where {lacking} were due of result {current}",
+                f"the board sent {len(frame.content)} bytes where {lacking} of result {current} were expected",
                 "Build the bitstream again",
             )
         self.results += frame.content

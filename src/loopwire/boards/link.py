@@ -162,7 +162,7 @@ def open_port(name: str, baud: int) -> Iterator[Port]:
     if Path(name).is_dir() or Path(name).is_file():
         kind = "folder" if Path(name).is_dir() else "file"
         raise BoardError(
-            name, f"it is a {kind}, and no serial port", f"Give the port of the board. Ports found: {ports}"
+            name, f"it is a {kind}, not a serial port", f"Give the port of the board. Ports found: {ports}"
         )
     try:
         port = serial.Serial(name, baud, timeout=READ_S, exclusive=True)

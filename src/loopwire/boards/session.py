@@ -151,7 +151,8 @@ def require_one_stream(where: str, identity: Identity) -> None:
         name = identity.name.removesuffix(f"_{ONE_STREAM}")
         raise BoardError(
             where,
-            f"it holds {name}, of several inputs or outputs, and only its project tells how these lie in the beats",
+            f"it holds {name}, which has several inputs or outputs; only its project says how these are packed "
+            "into beats",
             "Give --project with the folder that the bitstream was built from",
         )
 

@@ -43,5 +43,5 @@ def simulated_board(program: Path, directory: Path, cycles_per_byte: int = 1) ->
         assert process.stdout is not None
         name = process.stdout.readline().strip()
         if not name:
-            raise ToolError("simulation", f"{program} gave no terminal", "Start it by hand to see why")
+            raise ToolError("simulation", f"{program} opened no terminal", "Start it by hand to see why")
         yield process, name

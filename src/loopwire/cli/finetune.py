@@ -207,7 +207,7 @@ def _share(text: str) -> tuple[str, float]:
         return name, float(share)
     except ValueError:
         remedy = "Give a layer, a role and a share, such as lstm.recurrent_weight=0.75"
-        raise ConfigError("--prune", f"{printable(text)} gives no share of a matrix", remedy) from None
+        raise ConfigError("--prune", f"{printable(text)} is not a share of a matrix", remedy) from None
 
 
 def _measures(before: Design, design: Design, events: Data) -> tuple[str, tuple[Measure, ...]]:

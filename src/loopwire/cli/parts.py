@@ -33,7 +33,7 @@ def parts_command(pattern: str, as_json: bool) -> None:
         if not found:
             families = ", ".join(dict.fromkeys(part.family.replace("_", " ") for part in parts))
             hint = nearest(pattern.lower(), {part.name for part in parts})
-            raise ConfigError(f"parts {pattern!r}", "no known part has such a name", f"{hint}Families are {families}")
+            raise ConfigError(f"parts {pattern!r}", "no known part matches", f"{hint}Families are {families}")
         if as_json:
             facts = ("name", "family", "vendor", "luts", "ffs", "dsps", "bram18s", "urams")
             known = [{fact: getattr(part, fact) for fact in facts} for part in found]

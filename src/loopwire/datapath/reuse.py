@@ -58,10 +58,10 @@ def _not_in_units(engine: Engine, shapes: Sequence[tuple[int, int]]) -> str | No
     units = _units(engine, shapes)
     for state in engine.states:
         if state.read.type.size != units:
-            return f"its state %{state.read.name} has {state.read.type.size} elements beside another of {units}"
+            return f"its state %{state.read.name} has {state.read.type.size} elements, another has {units}"
     for rows, _ in shapes:
         if rows % units:
-            return f"a matrix has {rows} rows, which is no multiple of its {units} units"
+            return f"a matrix has {rows} rows, which is not a multiple of its {units} units"
     return None
 
 

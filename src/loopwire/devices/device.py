@@ -29,7 +29,7 @@ MISSING = {
 """What is missing of parts that users have, by how their names begin."""
 
 
-MEND = "Mend the file: those of loopwire/devices are examples"
+MEND = "Correct the file; those in loopwire/devices are examples"
 LARGEST = 1e12
 
 
@@ -273,7 +273,7 @@ def _parsed(where: str, text: str) -> dict[str, Any]:
 def _check(where: str, family: Mapping[str, Any]) -> None:
     for name in TEXTS:
         if not isinstance(family.get(name), str):
-            raise ConfigError(where, f"{name!r} is {family.get(name)!r}, and no text", MEND)
+            raise ConfigError(where, f"{name!r} is {family.get(name)!r}, not a text", MEND)
     for name in TABLES:
         if not isinstance(family.get(name), dict):
             raise ConfigError(where, f"it has no table [{name}]", MEND)
@@ -302,10 +302,10 @@ def _is_shape(shape: Any) -> bool:
 
 def _check_numbers(where: str, name: str, numbers: Any, expected: Iterable[str]) -> None:
     if not isinstance(numbers, dict):
-        raise ConfigError(where, f"{name!r} is {numbers!r}, and no table", MEND)
+        raise ConfigError(where, f"{name!r} is {numbers!r}, not a table", MEND)
     names = set(expected)
     for key in sorted(names ^ numbers.keys()):
         raise ConfigError(where, f"[{name}] {'lacks' if key in names else 'has an unknown'} {key!r}", MEND)
     for key, number in numbers.items():
         if not isinstance(number, int | float) or not 0 <= number < LARGEST:
-            raise ConfigError(where, f"[{name}] {key} is {number!r}, and no number from 0 on", MEND)
+            raise ConfigError(where, f"[{name}] {key} is {number!r}, not a number of 0 or more", MEND)

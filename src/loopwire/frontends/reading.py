@@ -21,7 +21,7 @@ class Reading:
         trust: whether to read files in this process; else one of its own with limits of time and memory reads them.
 
     Raises:
-        ConfigError: a number of steps is impossible, or something is of another kind.
+        ConfigError: a number of steps is out of range, or something is of another kind.
     """
 
     weights: Path | None = None
@@ -32,7 +32,7 @@ class Reading:
     def __post_init__(self) -> None:
         check_fields(self, {"weights": path, "steps": whole, "trust": flag})
         if self.steps is not None and self.steps < 1:
-            raise ConfigError("steps", f"{self.steps} steps are impossible", "Give 1 or more")
+            raise ConfigError("steps", f"{self.steps} steps are out of range", "Give 1 or more")
 
     def refuse(self, *keys: str, remedy: str) -> None:
         """Refuse what is given of `keys`, which the model's format has no use for.

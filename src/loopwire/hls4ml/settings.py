@@ -183,7 +183,7 @@ def read_count(where: str, value: object) -> int:
         ConfigError: it is not.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"{WHERE}, {where}", f"{value!r} is not a whole number from 1 on", "Give one, such as 4")
+        raise ConfigError(f"{WHERE}, {where}", f"{value!r} is not a whole number of 1 or more", "Give one, such as 4")
     return value
 
 

@@ -13,7 +13,7 @@ def substituted(name: str, instead: str) -> Callable[..., NoReturn]:
 
     def refuse(*_: Any, **__: Any) -> NoReturn:
         """Raise UnsupportedError, which names what to use instead."""
-        raise UnsupportedError(f"hls4ml's {name}", "it is not here", f"Use {instead}")
+        raise UnsupportedError(f"hls4ml's {name}", "Loopwire does not have it", f"Use {instead}")
 
     refuse.__name__ = name
     return refuse

@@ -77,7 +77,7 @@ def translate(config: HlsConfig, model: Model, keras_classes: Mapping[str, str])
         keras_classes: the Keras class of each of its layers by name, in the order of the data.
 
     Raises:
-        ConfigError: a group names nothing in the model, or a value is impossible.
+        ConfigError: a group names nothing in the model, or a value is out of range.
     """
     return _Translation(config, model, keras_classes).fields()
 

@@ -337,11 +337,13 @@ def register(
     if not name.isidentifier():
         raise ConfigError("function", f"{name!r} is not a plain word", "Give a name such as 'cosine'")
     if name in TABULATED:
-        raise ConfigError("function", f"{name!r} is there already", "Give it another name")
+        raise ConfigError("function", f"{name!r} exists already", "Give it another name")
     sample = np.linspace(max(defined_above, -8.0) + 1 / 64, max(defined_above, -8.0) + 16, 257)
     found = np.asarray(real(sample))
     if found.shape != sample.shape or not np.isfinite(found).all():
-        problem = f"{name!r} gives no finite number for each of an array of {len(sample)}"
-        raise ConfigError("function", problem, "Write it with numpy, element by element, and say where it is defined")
+        problem = f"{name!r} does not return a finite number for each element of an array of {len(sample)}"
+        raise ConfigError(
+            "function", problem, "Write it with numpy, element by element, and give the inputs that it is defined for"
+        )
     OWN.add(name)
     FUNCTIONS[name] = TABULATED[name] = RealFunction(real, symmetry, turning_points, defined_above)

@@ -76,7 +76,7 @@ def design_table(
             f"Give inputs above {real.defined_above:g}",
         )
     if max_entries is not None and max_entries < 2:
-        raise ConfigError(where, f"{max_entries} entries cannot tell two inputs apart", "Allow at least 2 entries")
+        raise ConfigError(where, f"{max_entries} entries cannot distinguish two inputs", "Allow at least 2 entries")
     if max_entries is not None and max_entries > MOST_ENTRIES:
         raise ConfigError(where, f"{max_entries} entries are too many to search", f"Allow at most {MOST_ENTRIES}")
     near_low, near_high = (_nearer_end(where, function, end, fraction_in, out) for end in (low, high))
@@ -109,9 +109,9 @@ def _nearer_end(where: str, function: str, end: int, fraction_in: int, out: Fixe
     if abs(ends[1] - ends[0]) > out.step / 2**10:
         raise ConfigError(
             where,
-            f"its inputs reach to {end * 2.0**-fraction_in:g} in steps of 2^-{fraction_in}, of which a table can count "
-            f"those up to {abs(near) * 2.0**-fraction_in:g}",
-            "Give what is before the activation a type with fewer fraction bits: preactivation",
+            f"its inputs reach to {end * 2.0**-fraction_in:g} in steps of 2^-{fraction_in}; a table can index those "
+            f"up to {abs(near) * 2.0**-fraction_in:g}",
+            "Give the operand of the activation, role preactivation, a type with fewer fraction bits",
         )
     return near
 

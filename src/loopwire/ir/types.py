@@ -80,13 +80,13 @@ class FixedType:
         if not 1 <= self.width <= MAX_WIDTH:
             raise FixedTypeError(
                 f"type fixed<{self.width},{self.integer}>",
-                f"a width of {self.width} bits is impossible",
+                f"a width of {self.width} bits is out of range",
                 f"Give a width from 1 to {MAX_WIDTH}, as in 'fixed<16,6>'",
             )
         if not abs(self.width - self.integer) <= MAX_FRACTION:
             raise FixedTypeError(
                 f"type fixed<{self.width},{self.integer}>",
-                f"{self.width - self.integer} fraction bits are impossible",
+                f"{self.width - self.integer} fraction bits are out of range",
                 f"Give from -{MAX_FRACTION} to {MAX_FRACTION}, as in 'fixed<16,6>', which has 10",
             )
 
@@ -134,7 +134,7 @@ class FixedType:
         """Read ``ap_fixed<16,6,AP_RND,AP_SAT>``, ``fixed<16,6>``, ``ufixed<8,0>``, ``int<4>`` and the like.
 
         Raises:
-            FixedTypeError: the text is not such a type, or the type is impossible.
+            FixedTypeError: the text is not such a type, or the type is out of range.
         """
         where = f"type {spec!r}"
         form = "Write it as 'fixed<16,6>' or 'fixed<16,6,RND,SAT>' (ufixed, int, uint likewise)"

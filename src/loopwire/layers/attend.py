@@ -93,7 +93,7 @@ def require_sequences(name: str, kind: str, inputs: Sequence[Tensor]) -> tuple[T
         raise UnsupportedError(where, problem, "Give each value a key")
     if value.shape[0] > MOST_STEPS:
         problem = f"it attends to {value.shape[0]} steps, and hardware keeps at most {MOST_STEPS}"
-        raise UnsupportedError(where, problem, "Give it shorter sequences, such as by pooling before it")
+        raise UnsupportedError(where, problem, "Shorten the sequences, for example by pooling before it")
     return query, value, key
 
 

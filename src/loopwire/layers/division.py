@@ -92,7 +92,7 @@ def _ends(e: Emitter, name: str, divisor: Value) -> tuple[float, float]:
         raise UnsupportedError(
             f"layer {name!r}",
             f"its divisor %{divisor.name} lies between {low:g} and {high:g}, in fixed point",
-            f"Divide by what keeps away from 0 by a {MOST / LEAST:g}th of its largest: add a constant to it",
+            f"Keep the divisor away from 0 by at least 1/{MOST / LEAST:g} of its largest value: add a constant to it",
         )
     return low, high
 

@@ -40,7 +40,7 @@ class Embedding(OneToOne):
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape with a row in place of each index."""
         if input_shape[-1] != 1:
-            problem = f"it looks up one index a step, its input has shape {input_shape}"
+            problem = f"it looks up one index per step, but its input has shape {input_shape}"
             raise UnsupportedError(f"layer {self.name!r}", problem, "Give it indices of shape (steps, 1)")
         return (*input_shape[:-1], self.table.shape[1])
 

@@ -33,7 +33,7 @@ class MatrixProduct(Callable):
             raise UnsupportedError(where, f"it cannot multiply {shapes}", "Give it two sequences whose sizes fit")
         if b[0] > MOST_STEPS:
             problem = f"it multiplies by a sequence of {b[0]} steps, and hardware keeps at most {MOST_STEPS}"
-            raise UnsupportedError(where, problem, "Give it shorter sequences, such as by pooling before it")
+            raise UnsupportedError(where, problem, "Shorten the sequences, for example by pooling before it")
         return {"": (a[0], b[not self.transposed])}
 
     def call(self, e: Emitter, inputs: Sequence[Value]) -> Sequence[Value]:

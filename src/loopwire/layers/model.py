@@ -201,8 +201,8 @@ class Model:
     def _only(self, what: str, tensors: tuple[Tensor, ...]) -> Tensor:
         if len(tensors) != 1:
             names = ", ".join(repr(tensor.name) for tensor in tensors)
-            problem = f"it has {len(tensors)} {what}s ({names}), and what was asked for takes one"
-            raise UnsupportedError(self.source, problem, "Compile, simulate and verify take several")
+            problem = f"it has {len(tensors)} {what}s ({names}), and this function takes models with one"
+            raise UnsupportedError(self.source, problem, "compile, simulate and verify take several")
         return tensors[0]
 
     def layer_kinds(self) -> Mapping[str, str]:

@@ -35,7 +35,7 @@ class Slice(OneToOne):
             raise UnsupportedError(
                 f"layer {self.name!r}",
                 f"features {self.start} to {self.stop - 1} are not all in an input of shape {input_shape}",
-                "Give features that are there",
+                "Select existing features",
             )
         return (*input_shape[:-1], self.stop - self.start)
 
@@ -60,7 +60,7 @@ class Step(OneToOne):
             raise UnsupportedError(
                 f"layer {self.name!r}",
                 f"an input of shape {input_shape} has no step {self.index}",
-                "Give it a sequence, and a step that is there",
+                "Give it a sequence, and select an existing step",
             )
         return input_shape[1:]
 

@@ -118,7 +118,7 @@ class Selection(OneToOne):
         steps = require_sequence(self.name, self.kind, input_shape)
         if not self.order or not all(step == ZEROS or 0 <= step < steps for step in self.order):
             problem = f"it takes steps {list(self.order)[:8]} of an input of shape {input_shape}"
-            raise UnsupportedError(f"layer {self.name!r}", problem, "Give steps that are there")
+            raise UnsupportedError(f"layer {self.name!r}", problem, "Select existing steps")
         return (len(self.order), input_shape[1])
 
     def emit(self, e: Emitter, x: Value) -> Value:

@@ -208,19 +208,21 @@ class _Search:
         shapes, reached = self._reached(Limits(all_copies="max_interval_cycles" in asked))
         bounds = THE_PART | asked
         where = f"{self._device.name} at {self._clock_period_ns:g} ns"
-        problem = f"no reuse factors, interleave and copies give at most {in_words(asked, asked)} on {where}"
+        problem = (
+            f"no combination of reuse factors, interleave and copies has {in_words(asked, asked, '≤ ')} on {where}"
+        )
         places = nearest(reached, bounds)
         if not places:
             smallest = min(map(self._estimated, shapes), key=lambda estimated: estimated["max_share"])
             takes = in_words(ALWAYS_NAMED, smallest)
-            return ConfigError("targets", problem, f"The part is too small: the smallest takes {takes}")
+            return ConfigError("targets", problem, f"The part is too small: the smallest design has {takes}")
         pair, along = curve(reached, bounds, places[0])
         exact = {place: self._exact(shapes[place]) for place in {*places, *along}}
         offers = [in_words(named(asked), exact[place]) for place in places]
         points = [in_words(pair, exact[place]) for place in along]
-        remedy = f"Nearest {'are' if len(offers) > 1 else 'is'} {'; '.join(offers)}"
+        remedy = f"The nearest design{'s have' if len(offers) > 1 else ' has'} {'; '.join(offers)}"
         if len(points) > 1:
-            remedy += f". What is possible: {'; '.join(points)}"
+            remedy += f". Possible are {'; '.join(points)}"
         return ConfigError("targets", problem, remedy)
 
     def _reached(self, limits: Limits) -> tuple[list[Shape], Reached]:

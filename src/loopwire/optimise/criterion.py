@@ -62,9 +62,11 @@ class Criterion:
                 "From Python, any function metric(y_true, y_fixed) will do",
             )
         if (sign == ">=") != (name != "mae"):
-            raise ConfigError(where, f"{name} is to be kept {'small' if name == 'mae' else 'large'}", EXAMPLE)
+            raise ConfigError(
+                where, f"{name} needs {'an upper bound, <=' if name == 'mae' else 'a lower bound, >='}", EXAMPLE
+            )
         if not math.isfinite(bound) or bound <= 0 or (name != "mae" and bound > 1):
-            raise ConfigError(where, f"{bound:g} cannot be kept", EXAMPLE)
+            raise ConfigError(where, f"{bound:g} is out of range", EXAMPLE)
         if name != "mae" and bound == 1:
             raise ConfigError(where, "it allows no loss at all, which no number of events can measure", EXAMPLE)
         return cls(name, bound, name != "mae", output=match[1])

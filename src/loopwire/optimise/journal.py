@@ -89,7 +89,7 @@ class Journal:
             raise OutputError(
                 str(path),
                 "it is not the state of this search: model, data or options differ",
-                "Remove it to begin anew, or give the same model, data and options to go on",
+                "Remove it to start again, or give the same model, data and options to continue",
             )
         return taken
 

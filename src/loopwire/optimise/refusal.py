@@ -27,7 +27,7 @@ Reached = NDArray[np.float64]
 def excess(reached: Reached, bounds: Bounds) -> NDArray[np.float64]:
     """Return by which factor each design (N,) exceeds the bound that it exceeds most; up to 1 where it is within all.
 
-    What is more than the part is infinitely far.
+    What is more than the whole part is infinitely far.
     """
     factors = [_column(reached, name) / max(bound, TINY) for name, bound in bounds.items()]
     return np.where(_column(reached, "max_share") > 1, np.inf, np.max(factors, axis=0))
@@ -66,13 +66,13 @@ def named(bounds: Bounds) -> list[str]:
     return [name for name in NAMES if name in bounds or name in ALWAYS_NAMED]
 
 
-def in_words(names: Iterable[str], reached: Bounds) -> str:
-    """Return quantities in words, of all that a design reaches or that bounds it."""
+def in_words(names: Iterable[str], reached: Bounds, sign: str = "") -> str:
+    """Return quantities of a design in words; with a sign, such as '≤ ', those of bounds."""
     words = []
     for name in names:
         quantity, form, _ = QUANTITIES[name]
         quantity = quantity.lower() if quantity[1].islower() else quantity
-        words.append(f"{quantity} {form.format(reached[name])}")
+        words.append(f"{quantity} {sign}{form.format(reached[name])}")
     return ", ".join(words)
 
 

@@ -137,7 +137,7 @@ def scan(
     pairs = [(i, f) for i in sorted(set(integers)) for f in sorted(set(fractions))]
     for i, f in pairs:
         if i + f < 1:
-            raise ConfigError("scan", f"{i} integer and {f} fraction bits are not a type", "Give 1 bit in all or more")
+            raise ConfigError("scan", f"{i} integer and {f} fraction bits are not a type", "Give at least 1 bit in all")
     shared = _Scanned(probe.model, probe.groups, data.inputs, judge)
     found: dict[int, ScanPoint] = {}
     for place, point in (workers or Here()).run(_point, shared, pairs):

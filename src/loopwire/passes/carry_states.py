@@ -34,7 +34,7 @@ def carry_states(graph: Graph, layers: Collection[str]) -> Graph:
     if reverse is not None:
         raise UnsupportedError(
             f"layer {reverse.result.layer!r}",
-            "it reads each sequence backwards, so a stream has no state for its next one to go on from",
+            "it reads each sequence backwards, so the next sequence of a stream has no state to continue from",
             "Leave 'stateful' out, or use layers that read forwards",
         )
     return replace(graph, nodes=carrying)

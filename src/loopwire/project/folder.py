@@ -36,9 +36,9 @@ def parse_facts(path: Path) -> dict[str, Any]:
     try:
         facts = parse_json(read_bounded(path))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"it is no JSON: {error}") from None
+        raise ValueError(f"it is not JSON: {error}") from None
     if not isinstance(facts, dict):
-        raise ValueError(f"it holds {facts!r:.80}, and no table")
+        raise ValueError(f"it holds {facts!r:.80}, not a table")
     return facts
 
 
@@ -52,10 +52,10 @@ def listed_files(facts: Mapping[str, Any]) -> dict[str, str]:
     files = own.get("files") if isinstance(own, dict) else None
     if not isinstance(own, dict) or not isinstance(files, dict):
         name, value = ("loopwire.files", files) if isinstance(own, dict) else ("loopwire", own)
-        raise ValueError(f"{name!r} is {value!r:.80}, and no table")
+        raise ValueError(f"{name!r} is {value!r:.80}, not a table")
     for name, digest in files.items():
         if not isinstance(digest, str):
-            raise ValueError(f"'loopwire.files.{name:.80}' is {digest!r:.80}, and no digest")
+            raise ValueError(f"'loopwire.files.{name:.80}' is {digest!r:.80}, not a digest")
     return files
 
 

@@ -125,7 +125,7 @@ def _read_drawings(project: Path) -> Drawings:
     except (OSError, ValueError) as error:
         raise OutputError(
             str(project / DRAWINGS),
-            f"it is not what this version has drawn ({getattr(error, 'strerror', None) or error})",
+            f"this version did not draw it ({getattr(error, 'strerror', None) or error})",
             "Compile the model again",
         ) from None
 

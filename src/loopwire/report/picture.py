@@ -51,7 +51,7 @@ class Picture:
         file = arguments.path("path", path)
         known = DRAWN if self.draw is not None else DRAWN[:1]
         if file.suffix not in known:
-            raise ConfigError(str(file), f"it ends in {file.suffix!r}", f"Let it end in {' or '.join(known)}")
+            raise ConfigError(str(file), f"it ends in {file.suffix!r}", f"Use a name that ends in {' or '.join(known)}")
         if file.suffix == ".svg" or self.draw is None:
             write_file(file, self.svg.encode())
         else:

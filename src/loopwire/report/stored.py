@@ -48,14 +48,14 @@ def _read(hint: Any, value: Any) -> Any:
     """Return a value of the type that `hint` says, from what JSON makes of it."""
     if hint is FixedType:
         if not isinstance(value, str):
-            raise ValueError(f"it tells of a type {value!r:.80}")
+            raise ValueError(f"it names a type {value!r:.80}")
         return FixedType.parse(value)
     if get_origin(hint) in (Union, types.UnionType):
         (member,) = (member for member in get_args(hint) if member is not types.NoneType)
         return None if value is None else _read(member, value)
     if get_origin(hint) is Literal:
         if value not in get_args(hint):
-            raise ValueError(f"{value!r:.80} is none of {get_args(hint)}")
+            raise ValueError(f"{value!r:.80} is not one of {get_args(hint)}")
         return value
     if get_origin(hint) is Mapping:
         if not isinstance(value, dict):
@@ -79,7 +79,7 @@ def _read(hint: Any, value: Any) -> Any:
 def _require_fields(hint: type, value: Any) -> None:
     expected = _names(hint)
     if not isinstance(value, dict) or value.keys() != expected:
-        raise ValueError(f"it holds other facts than a {hint.__name__}")
+        raise ValueError(f"its facts are not those of a {hint.__name__}")
 
 
 def _names(hint: type) -> set[str]:

@@ -28,7 +28,7 @@ def beat_formats(inputs: Ends, outputs: Ends, knobs: Knobs) -> Formats:
             reason = f"an element takes {least}" if knobs.bus_bits < least else f"a whole sequence takes {most}"
             raise ConfigError(
                 "bus_bits",
-                f"{knobs.bus_bits} bits are impossible: {reason}",
+                f"{knobs.bus_bits} bits are out of range: {reason}",
                 f"Give a multiple of 8 from {least}" + (" on" if several else f" to {most}"),
             )
 

@@ -162,8 +162,8 @@ class _Cutter:
         for operand in node.operands:
             origin = self._origins.of(operand)
             if self._origins.comes_in_steps(origin):
-                problem = f"no hardware keeps all of %{operand.name}, of shape {operand.type.shape}"
-                remedy = f"%{node.result.name} needs it whole: read it step by step. {OTHER_TARGET}"
+                problem = f"no hardware stores all of %{operand.name}, of shape {operand.type.shape}"
+                remedy = f"%{node.result.name} needs the whole sequence: read it step by step. {OTHER_TARGET}"
                 raise UnsupportedError(where(operand), problem, remedy)
 
     def _add_to_layer(self, node: Node, units: list[_Unit]) -> None:

@@ -68,9 +68,9 @@ class Origins:
             if inner.held and isinstance(producer.op, ops.Slice):
                 return inner
             if inner.held or inner.reverse:
-                what = "repeats a vector" if inner.held else "was turned round"
-                problem = f"no channel gives other steps to %{producer.operands[0].name}, which {what}"
-                raise UnsupportedError(where(value), problem, f"Put another layer between. {OTHER_TARGET}")
+                what = "repeats a vector" if inner.held else "is reversed"
+                problem = f"no channel can change the steps of %{producer.operands[0].name}, which {what}"
+                raise UnsupportedError(where(value), problem, f"Put another layer between them. {OTHER_TARGET}")
             return Origin(inner.value, value, self._kept(producer.op, value, inner))
         if self._apart is Apart.LAYERS:
             return Origin(value)
@@ -92,19 +92,19 @@ class Origins:
             row = value.type.size // value.type.shape[0]
             kept = kept[op.start * row : op.stop * row]
         if not kept:
-            raise UnsupportedError(where(value), f"%{value.name} is made of padding alone", "Take steps that are there")
+            raise UnsupportedError(where(value), f"%{value.name} consists of padding only", "Select existing steps")
         return kept
 
     def end(self, value: Value) -> Origin:
         """Return the origin of a result, or refuse one that no channel brings."""
         origin = self.of(value)
         if origin.value in self.constants:
-            raise UnsupportedError(where(value), "a result depends on no input", "Check the model's layers")
+            raise UnsupportedError(where(value), "one result depends on no input", "Check the model's layers")
         if origin.held:
             raise UnsupportedError(
                 where(value),
                 f"the result %{value.name} only repeats a vector",
-                f"Take the vector as the result. {OTHER_TARGET}",
+                f"Return the vector instead. {OTHER_TARGET}",
             )
         return origin
 

@@ -343,9 +343,9 @@ def _check_labels(graph: Graph, network: Network, knobs: Knobs) -> None:
             if getattr(knobs, knob) and 0 not in network.inputs_of(feed.source):
                 raise UnsupportedError(
                     knob,
-                    f"a label comes with the first input, %{graph.inputs[0].name}, and the result %{value.name} does "
-                    "not depend on that: it may leave before its label is there",
-                    f"Leave {knob!r} out, or give an input first on which all results depend",
+                    f"a label comes with the first input, %{graph.inputs[0].name}, but the result %{value.name} does "
+                    "not depend on that input: it may leave before its label arrives",
+                    f"Leave {knob!r} out, or make an input on which all results depend the first one",
                 )
 
 
@@ -356,8 +356,8 @@ def _check_fixed_latency(graph: Graph, network: Network, outputs: Sequence[BeatF
     if not network.is_chain:
         raise UnsupportedError(
             "fixed_latency",
-            "branches of the model wait for one another, and for how long depends on all sequences before: no greatest "
-            "latency is known until which a result could be held",
+            "branches of the model wait for one another for a time that depends on all earlier sequences, so no "
+            "greatest latency is known",
             "Leave 'fixed_latency' out",
         )
     for value, format in zip(graph.outputs, outputs, strict=True):
@@ -366,6 +366,6 @@ def _check_fixed_latency(graph: Graph, network: Network, outputs: Sequence[BeatF
             raise UnsupportedError(
                 "fixed_latency",
                 f"a beat of the result %{value.name} has {at_once} of its {steps} steps: it leaves when the last of "
-                "them is there, and only the first beat of a sequence is held",
+                "them is complete, but 'fixed_latency' delays only the first beat of a sequence",
                 "Set 'bus_bits' so that a beat has one step, or all, or leave 'fixed_latency' out",
             )

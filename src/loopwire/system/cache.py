@@ -82,7 +82,7 @@ def _usable(directory: Path) -> Path:
         else:
             problem = "it is not absolute, as of a user without a home folder"
     except OSError as error:
-        problem = f"it cannot be made ({error.filename}: {error.strerror})"
+        problem = f"it cannot be created ({error.filename}: {error.strerror})"
     if problem is None:
         return directory
     _warn(

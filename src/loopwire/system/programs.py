@@ -133,7 +133,7 @@ def require_output(name: str, file: Path, log: Path) -> None:
         ToolError: the file is not there, or empty.
     """
     if not file.is_file() or not file.stat().st_size:
-        problem = f"it ended without an error and wrote no {file.name}"
+        problem = f"it ended without an error but did not write {file.name}"
         raise ToolError(name, problem, f"Check that it works, or install it again. Its log is {keep(log)}")
 
 

@@ -40,6 +40,6 @@ def shortage(resources: Iterable[ResourceUse]) -> tuple[str, str] | None:
         return None
     worst = max(used, key=lambda use: use.used / use.available if use.available else float("inf"))
     ratio = worst.used / worst.available if worst.available else float("inf")
-    excess = f"{ratio:.2f} times the {worst.available} there are" if worst.available else "and the part has none"
+    excess = f"{ratio:.2f} times the {worst.available} of the part" if worst.available else "and the part has none"
     factor = f"{ratio:.1f}" if worst.available else "any number of"
     return f"{worst.used} {worst.name}, {excess}", f"To make it fit, {REMEDIES[worst.name].format(factor=factor)}"

@@ -63,7 +63,9 @@ def project_files(files: RtlFiles, part: str, clock_period_ns: float) -> dict[st
     prefixes = [prefix for prefix in FAMILIES if re.fullmatch(rf"{prefix}[a-z0-9]*", part, re.I | re.ASCII)]
     if not prefixes:
         known = ", ".join(dict.fromkeys(FAMILIES.values()))
-        raise ConfigError(f"part {part!r}", "it is of no family that Quartus builds here", f"Choose from {known}")
+        raise ConfigError(
+            f"part {part!r}", "its family is not one that Loopwire builds with Quartus", f"Choose from {known}"
+        )
     source = "set_global_assignment -name SYSTEMVERILOG_FILE ../rtl/{}"
     pin = "set_instance_assignment -name VIRTUAL_PIN ON -to {}"
     settings = template("project.template.qsf").substitute(

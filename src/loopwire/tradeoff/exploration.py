@@ -169,7 +169,7 @@ def explore(
     events = given_data("data", data, model.inputs, model.outputs)
     if not find_target(config.target).PREDICTS:
         problem = f"the cycles and the area of {config.target} are known to its tool only"
-        raise ConfigError("target", problem, "Explore for 'verilog': all its numbers are the same")
+        raise ConfigError("target", problem, "Explore with target 'verilog'; HLS C++ gives the same outputs")
     model = compile_silently(model).model
     task = Task(model, events, criteria)
     check_task(task)
@@ -203,11 +203,11 @@ def _check(objectives: Sequence[str], trials: int | None, minutes: float | None)
         raise ConfigError("objectives", f"{', '.join(objectives)} are not a trade-off", "Give two or more, each once")
     if trials is None and minutes is None:
         raise ConfigError(
-            "explore", "neither trials nor minutes are given", "Give how many designs to try, or how long"
+            "explore", "neither trials nor minutes are set", "Give a number of trials, a number of minutes, or both"
         )
     for where, value in (("trials", trials), ("minutes", minutes)):
         if value is not None and value <= 0:
-            raise ConfigError(where, f"{value:g} is impossible", "Give a number above 0")
+            raise ConfigError(where, f"{value:g} is out of range", "Give a number above 0")
 
 
 def _digest(space: Space, task: Task, objectives: Sequence[str], targets: DesignTargets, seed: int) -> str:

@@ -84,15 +84,15 @@ class Search:
                 self._study = _study(len(objectives), self._journal)
                 known = self._study.user_attrs.get(SEARCH)
             except (ValueError, LookupError) as error:
-                problem = f"it is no journal of a search ({error})"
+                problem = f"it is not the journal of a search ({error})"
                 raise OutputError(str(journal), problem, "Choose another place") from None
             if known is None:
                 self._study.set_user_attr(SEARCH, digest)
         if known not in (None, digest):
             raise OutputError(
                 str(journal),
-                "it is of another search: model, data or options differ",
-                "Choose another place, or give the same to go on",
+                "it belongs to another search: model, data or options differ",
+                "Choose another folder, or give the same model, data and options to continue",
             )
 
     def run(
@@ -148,7 +148,7 @@ class Search:
                 self._journal.flush()
         except OSError as error:
             problem = f"it cannot be written ({error.strerror or error})"
-            remedy = "Make room, or choose another place; the search goes on there"
+            remedy = "Free some space, or choose another folder; the search continues there"
             raise OutputError(str(self._path), problem, remedy) from None
 
     def finished(self) -> list[FrozenTrial]:

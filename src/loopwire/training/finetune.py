@@ -59,7 +59,7 @@ class Schedule:
             `{"lstm.recurrent_weight": 0.75}`: ever more in the first half of the epochs, which are not kept.
 
     Raises:
-        ConfigError: a value is impossible.
+        ConfigError: a value is out of range.
     """
 
     epochs: int = 20
@@ -79,13 +79,15 @@ class Schedule:
             positive(f"finetune, {name}", getattr(self, name))
         not_negative("finetune, seed", self.seed)
         if not 0 <= number("finetune, bit_price", self.bit_price) < float("inf"):
-            raise ConfigError("finetune, bit_price", f"{self.bit_price} is impossible", "Give 0 or more")
+            raise ConfigError("finetune, bit_price", f"{self.bit_price} is out of range", "Give 0 or more")
         if self.narrow and not self.bit_price:
-            problem = "types are to become narrower, and bits have no price"
+            problem = "it needs a bit_price, which is 0"
             raise ConfigError("finetune, narrow", problem, "Give a bit_price above 0, such as 0.01")
         for name, share in self.pruned.items():
             if not 0 <= number(f"finetune, pruned, {name}", share) < 1:
-                raise ConfigError(f"finetune, pruned, {name}", f"a share of {share} is impossible", "Give 0 to below 1")
+                raise ConfigError(
+                    f"finetune, pruned, {name}", f"a share of {share} is out of range", "Give 0 to below 1"
+                )
         if self.held_out >= 0.9:
             raise ConfigError("finetune, held_out", f"{self.held_out} leaves little to train on", "Give less than 0.9")
 
@@ -160,7 +162,7 @@ def finetune(
         raise UnsupportedError(
             f"finetune, layer {quantised!r}",
             "it was trained with quantisers, and its file keeps the numbers before them",
-            "Train it on in its own framework, or fine-tune the model from before it was quantised",
+            "Continue its training in its own framework, or fine-tune the model from before it was quantised",
         )
     if design.config.remembers:
         raise ConfigError(

@@ -33,7 +33,7 @@ class Pruning:
         matrices = {f"{value.layer}.{value.role}": reals for value, reals in weights.items() if reals.ndim > 1}
         if (unknown := next((name for name in shares if name not in matrices), None)) is not None:
             remedy = f"{nearest(unknown, matrices)}Choose from {', '.join(sorted(matrices))}"
-            raise ConfigError("finetune, pruned", f"{unknown!r} is no matrix of trained weights", remedy)
+            raise ConfigError("finetune, pruned", f"{unknown!r} is not a matrix of trained weights", remedy)
         self._shares = [(matrices[name], share) for name, share in shares.items()]
         self._steps, self._done = steps, 0
 

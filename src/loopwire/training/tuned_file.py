@@ -30,7 +30,7 @@ def refuse_other_files(source: Path) -> None:
         raise UnsupportedError(
             str(source),
             "fine-tuned weights are written to files of Keras only",
-            "Fine-tune it from Python: loopwire.training.finetune.finetune returns the tuned model, ready to compile",
+            "Fine-tune it from Python: loopwire.finetune returns the tuned model, ready to compile",
         )
 
 

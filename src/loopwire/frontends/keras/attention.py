@@ -45,8 +45,8 @@ def multi_head_attention(saved: SavedLayer) -> MultiHeadAttention:
     size = given[0] if isinstance(given, list) and len(given) == 1 else given
     if type(size) is not int:
         saved.refuse("output_shape", given, "Give one number of elements, or none")
-    saved.only("attention_axes", None, [1], remedy="Attend to the steps, the axis 1")
-    saved.only("use_gate", False, remedy="Multiply by a gate in layers of its own")
+    saved.only("attention_axes", None, [1], remedy="Attend over the steps: axis 1")
+    saved.only("use_gate", False, remedy="Build the gate from separate layers")
     saved.ignore("dropout", "seed", "flash_attention", "query_shape", "key_shape", "value_shape")
     rows = {
         "query": (of_query, heads, key_size),

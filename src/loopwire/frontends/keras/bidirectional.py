@@ -94,7 +94,8 @@ def _merge(mode: str, name: str, direction: Cell) -> Merge:
 
 def _remedy(saved: SavedLayer) -> str:
     *others, last = WRAPPED[saved.entry.class_name]
-    return f"Wrap {', '.join(others)} or {last} layers that return alike, one of which reads backwards"
+    kinds = f"{', '.join(others)} or {last}"
+    return f"Wrap {kinds} layers with equal return_sequences and return_state, one of which reads backwards"
 
 
 def _direction(saved: SavedLayer, entry: LayerEntry, name: str, arrays: Sequence[Array]) -> SavedLayer:

@@ -60,7 +60,7 @@ def describe_weights(path: Path) -> Description:
     source = str(path)
     if not h5py.is_hdf5(path):
         remedy = "Give what model.save_weights wrote, a .weights.h5 or .h5, or a whole model's .h5"
-        raise ModelFileError(source, "it is no HDF5 file, so it holds no weights that are read", remedy)
+        raise ModelFileError(source, "it is not an HDF5 file, so no weights can be read from it", remedy)
     with damage_reported(source), h5py.File(path, "r") as file:
         weights = weights_in(file, source)
         arrays = load_all(source, weights.groups)

@@ -83,7 +83,9 @@ def graph_of(model: SavedModel) -> SavedGraph:
     ordered = _ordered(model, calls, outputs)
     lost = sorted({name for name, _ in calls} - {call.entry.name for call in ordered})
     if lost:
-        raise UnsupportedError(model.source, f"{lost} are not on the way to its output", "Save the model without them")
+        raise UnsupportedError(
+            model.source, f"the layers {lost} do not lead to its output", "Save the model without them"
+        )
     for result in inputs:
         if result.layer not in by_name or by_name[result.layer].class_name != "InputLayer":
             raise _lists_none(model, result.layer)
@@ -102,7 +104,7 @@ def graph_of(model: SavedModel) -> SavedGraph:
 def _sequential(model: SavedModel) -> SavedGraph:
     """Return the calls of layers that each take what the one before hands on."""
     if not model.entries:
-        raise UnsupportedError(model.source, "no layer of it computes anything", "Give a model with layers")
+        raise UnsupportedError(model.source, "none of its layers computes anything", "Give a model with layers")
     first, *rest = model.entries
     last = Result(first.name, 0, 0)
     calls = []
@@ -251,7 +253,7 @@ def _call(model: SavedModel, entry: LayerEntry, node: int, raw: Any) -> SavedCal
         if value not in CALL_ARGUMENTS.get(key, (None,)):
             raise UnsupportedError(where, f"it is called with {key}={value!r}", "Call the layer on its inputs alone")
     if not inputs and entry.class_name != "InputLayer":
-        raise ModelFileError(where, "its configuration names no input of it", "Save the model again")
+        raise ModelFileError(where, "its configuration names no input", "Save the model again")
     return SavedCall(entry, node, tuple(inputs), tuple(states), mask, tuple(numbers), causal)
 
 
@@ -264,7 +266,9 @@ def _mask(where: str, given: Any) -> Result | None:
         case [] if given is None:
             return None
         case _:
-            raise UnsupportedError(where, "it is called with a mask that is no tensor", "Give it one mask of the model")
+            raise UnsupportedError(
+                where, "it is called with a mask that is not a tensor", "Give it a mask that is a tensor of the model"
+            )
 
 
 def _indices(call: Sequence[Any]) -> tuple[int, int]:

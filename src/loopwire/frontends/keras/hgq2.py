@@ -267,7 +267,7 @@ def _vectors(saved: SavedLayer, name: str, conf: Any, count: int | None) -> Quan
     bits = np.broadcast_arrays(quantiser.signed, quantiser.integer, quantiser.fraction)
     rows = [each.reshape(-1, each.shape[-1] if each.ndim else 1) for each in bits]
     if any((each != each[0]).any() for each in rows):
-        problem = f"its quantiser {name} has other types in each step"
+        problem = f"its quantiser {name} has different types in each step"
         raise UnsupportedError(saved.where, problem, "Share them between steps: homogeneous_axis=(0, 1)")
     if count is not None and rows[0].shape[1] not in (1, count):
         saved.damaged(f"its quantiser {name} has {rows[0].shape[1]} types where {count} belong")

@@ -173,7 +173,7 @@ class Masks:
         else:
             raise UnsupportedError(
                 saved.where,
-                "its input has a mask, which it does not hand on: Keras drops it here, with a warning",
+                "its input has a mask, which it does not pass on: Keras drops it here, with a warning",
                 "Put the Masking behind this layer, or take the mask away (mask_zero=False)",
             )
 

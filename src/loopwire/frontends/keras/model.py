@@ -66,7 +66,7 @@ def model_of_saved(saved: SavedModel, steps: int | None) -> Model:
     outputs = _Caller(builder).run(saved, graph, inputs)
     model = builder.model(str(saved.config.get("name", "model")), outputs, saved.source)
     if not model.calls:
-        raise UnsupportedError(saved.source, "no layer of it computes anything", "Give a model with layers")
+        raise UnsupportedError(saved.source, "none of its layers computes anything", "Give a model with layers")
     return model
 
 

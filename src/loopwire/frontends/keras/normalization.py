@@ -96,7 +96,7 @@ def rescaling(saved: SavedLayer) -> BatchNormalization:
 def normalization(saved: SavedLayer) -> BatchNormalization:
     """Read a Normalization: its numbers are options, or arrays where it was adapted."""
     features = last_axis(saved)
-    saved.only("invert", False, remedy="Give the layer that is not inverted")
+    saved.only("invert", False, remedy="Use the layer with invert=False")
     mean, variance = saved.option("mean", None), saved.option("variance", None)
     if mean is None:
         if len(saved.arrays) == 3:

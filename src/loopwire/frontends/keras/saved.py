@@ -130,11 +130,11 @@ def json_of(source: str, text: str | bytes) -> Any:
     """Return what the text of a configuration says.
 
     Raises:
-        ModelFileError: it is no JSON, or beyond the bounds.
+        ModelFileError: it is not JSON, or beyond the bounds.
     """
     try:
         return parse_json(text)
     except json.JSONDecodeError as error:
         raise damaged(source, "its configuration is not readable JSON") from error
     except ValueError as error:
-        raise damaged(source, f"its configuration is not sound: {error}") from error
+        raise damaged(source, f"its configuration is not valid: {error}") from error

@@ -74,7 +74,7 @@ def _answer_checked(path: Path) -> Iterator[None]:
     try:
         yield
     except (LookupError, TypeError, AttributeError):
-        raise damaged(str(path), "the process that reads it gave an invalid answer") from None
+        raise damaged(str(path), "the process that reads it sent an invalid answer") from None
 
 
 def _saved(source: str, description: Description) -> SavedModel:

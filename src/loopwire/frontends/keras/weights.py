@@ -87,7 +87,7 @@ def _members(layers: h5py.Group, source: str, path: str = "") -> Iterator[tuple[
     """Yield the groups of layers by name, those of nested models as `model/layer`, of a TimeDistributed's as
     `wrapper/layer/layer`."""
     if path.count("/") > MAX_NESTED:
-        raise damaged(source, "models are nested in it without end")
+        raise damaged(source, "its models are nested without end")
     for name in layers:
         member = group_in(layers, name, source)
         yield f"{path}{name}", member

@@ -69,7 +69,9 @@ def describe(path: Path) -> Description:
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
-        raise ModelFileError(source, f"onnx finds it unsound: {str(error).splitlines()[0]}", SAVE_AGAIN) from None
+        raise ModelFileError(
+            source, f"onnx reports that it is invalid: {str(error).splitlines()[0]}", SAVE_AGAIN
+        ) from None
     writer = _Writer(source)
     facts = {
         "producer": model.producer_name,
@@ -108,7 +110,7 @@ def _bring_in(path: Path, tensor: onnx.TensorProto) -> None:
         offset, size = int(entries.get("offset", 0)), data.stat().st_size
         length = int(entries["length"]) if "length" in entries else size - offset
     except ValueError:
-        raise ModelFileError(where, "the place of its data is not given in numbers", SAVE_AGAIN) from None
+        raise ModelFileError(where, "the offset or length of its external data is not a number", SAVE_AGAIN) from None
     if min(offset, length) < 0 or offset + length > size:
         problem = f"its data are bytes {offset} to {offset + length} of {str(location)!r}, which has {size}"
         raise ModelFileError(where, problem, "Copy that file again")

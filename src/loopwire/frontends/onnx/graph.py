@@ -21,7 +21,7 @@ STANDARD = ("", "ai.onnx")
 REALS = (1, 10, 11, 16)
 """Types of elements that are real numbers: float, float16, double, bfloat16 (onnx.TensorProto.DataType)."""
 REMEDY = "docs/onnx.md lists what is read; export the model without it"
-LENGTHS_REMEDY = "Whole numbers are read as sequence_lens of recurrent operators alone"
+LENGTHS_REMEDY = "An input of whole numbers may only be the sequence_lens of recurrent operators"
 LEVELS_REMEDY = "DequantizeLinear alone may, or a Clip before it: export the network in QDQ form"
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -228,7 +228,7 @@ class Operation:
         value = self.value(index)
         if isinstance(value, Lengths | Order):
             name = value.name if isinstance(value, Lengths) else value.of.name
-            raise self.refused(f"it reads the input {name!r}, of whole numbers", LENGTHS_REMEDY)
+            raise self.refused(f"it reads the input {name!r}, which holds whole numbers", LENGTHS_REMEDY)
         if isinstance(value, Levels):
             raise self.refused("it reads the whole numbers of a QuantizeLinear", LEVELS_REMEDY)
         return value

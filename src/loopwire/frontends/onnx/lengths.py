@@ -31,7 +31,7 @@ def _sorted(op: Operation) -> Sequence[Value]:
     for key in ("axis", "largest", "sorted"):
         op.attribute(key)
     if not isinstance(lengths, Lengths) or (op.constant(1) != op.trace.batch).any():
-        raise op.refused("it takes some of the lengths", LENGTHS_REMEDY)
+        raise op.refused("it selects some of the lengths", LENGTHS_REMEDY)
     return [lengths, Order(lengths)]
 
 
@@ -41,7 +41,7 @@ def _gathered(op: Operation) -> Sequence[Value]:
     if isinstance(value, Lengths) and isinstance(order, Order):
         return [value]
     if not isinstance(order, Order) or not isinstance(value, View) or not _is_batch(op, value, axis):
-        raise op.refused("it takes sequences by their lengths", LENGTHS_REMEDY)
+        raise op.refused("it selects sequences by their lengths", LENGTHS_REMEDY)
     return [value]
 
 

@@ -72,16 +72,18 @@ def loop(op: Operation, run: RunBody) -> Sequence[Value]:
         if not goes_on or step == most:
             break
         if step >= MAX_STEPS:
-            raise op.refused(f"it has more than {MAX_STEPS} rounds", "Give it fewer")
+            raise op.refused(f"it has more than {MAX_STEPS} iterations", "Give it fewer")
         given = [np.array(step, np.int64), np.array(True), *carried]
         made = run(body, dict(zip((x.name for x in body.inputs), given, strict=True)))
         condition = made[0]
         if isinstance(condition, View):
-            raise op.refused("whether it goes on depends on the model's inputs", "Give it a number of rounds")
+            raise op.refused(
+                "whether it goes on depends on the model's inputs", "Give it a constant number of iterations"
+            )
         goes_on, carried = bool(condition.all()), list(made[1 : 1 + states])
         each.append(list(made[1:]))
     if not each:
-        raise op.refused("it has no round", "Export the model without it")
+        raise op.refused("it has no iteration", "Export the model without it")
     stacked = [_stacked(op, [made[states + k] for made in each], 0) for k in range(results)]
     return [*_final(op, each, states), *stacked]
 
@@ -96,7 +98,9 @@ def _body(op: Operation) -> Graph:
 def _constant(op: Operation, index: int) -> Array:
     value = op.value(index)
     if not isinstance(value, np.ndarray) or not value.size:
-        raise op.refused("its number of rounds depends on the model's inputs", "Give it a number that is known")
+        raise op.refused(
+            "its number of iterations depends on the model's inputs", "Give it a constant number of iterations"
+        )
     return value
 
 

@@ -76,7 +76,7 @@ def read_onnx(path: Path, reading: Reading) -> Model:
         graph = graph_of(description.facts["graph"], description.arrays, producer)
         opset = max(int(opsets[domain]) for domain in STANDARD if domain in opsets)
     except (LookupError, TypeError, ValueError, AttributeError):
-        raise damaged(source, "the process that reads it gave an invalid answer") from None
+        raise damaged(source, "the process that reads it sent an invalid answer") from None
     if not OLDEST <= opset <= NEWEST:
         problem = f"it is of opset {opset}; those from {OLDEST} to {NEWEST} are read"
         raise UnsupportedError(source, problem, "Export it with another opset_version, or see onnx.version_converter")
@@ -128,7 +128,9 @@ class _Runner:
         for name in graph.outputs:
             value: Value | None = values.get(name)
             if value is None or isinstance(value, Lengths | Order | Levels):
-                raise ModelFileError(self.trace.source, f"no node makes its output {name!r}", "Export the model again")
+                raise ModelFileError(
+                    self.trace.source, f"no node produces its output {name!r}", "Export the model again"
+                )
             outputs.append(value)
         return outputs
 
@@ -138,7 +140,7 @@ class _Runner:
         self.trace.enter(Place(node.name, where))
         missing = [name for name in node.inputs if name and name not in values]
         if missing:
-            raise ModelFileError(where, f"nothing makes its operand {missing[0]!r}", "Export the model again")
+            raise ModelFileError(where, f"no node produces its operand {missing[0]!r}", "Export the model again")
         operands = [values[name] if name else None for name in node.inputs]
         op = Operation(node, self.opset, self.trace, operands, self.budget)
         if node.op == "If" and node.domain in STANDARD:
@@ -165,7 +167,7 @@ class _Runner:
     def _inside(self, op: Operation, graph: Graph, values: Mapping[str, Value]) -> list[Operand]:
         """Return the outputs of a graph in a node."""
         if self._inner >= MOST_INNER:
-            raise op.damaged(f"it is inside of {MOST_INNER} others")
+            raise op.damaged(f"it is nested inside {MOST_INNER} others")
         self._inner += 1
         results = self.outputs(graph, values)
         self._inner -= 1
@@ -209,7 +211,7 @@ def _operator(op: Operation) -> Callable[[Operation], Sequence[Value]]:
 REFUSED = {
     **dict.fromkeys(
         ("SequenceAt", "SequenceConstruct", "SequenceInsert", "SplitToSequence"),
-        "Use tensors: what the rounds of a Loop give is stacked by itself",
+        "Use tensors: a Loop stacks the results of its iterations",
     ),
     "ConvTranspose": "Repeat steps, then convolve",
     **dict.fromkeys(

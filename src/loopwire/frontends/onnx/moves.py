@@ -51,7 +51,7 @@ def cast(op: Operation) -> Sequence[Value]:
     value = op.value(0)
     if not isinstance(value, np.ndarray):
         if isinstance(value, View) and to is not None and to not in DTYPES_OF_REALS and not is_whole(value):
-            raise op.refused("it makes whole numbers of what the network computes")
+            raise op.refused("it converts a result of the network to whole numbers")
         return [value]
     if to is None:
         like = op.value(1)
@@ -140,7 +140,7 @@ def slice_(op: Operation) -> Sequence[Value]:
         stop = None if step < 0 and end < -a.shape[axis] else end
         places = slicing.places_of(a.shape[axis], start, stop, step)
         if not places and isinstance(a, View):
-            raise op.refused(f"it takes nothing of axis {axis}, of length {a.shape[axis]}")
+            raise op.refused(f"it selects nothing from axis {axis}, of length {a.shape[axis]}")
         a = slicing.take(op.trace, a, axis, places)
     return [a]
 
@@ -174,7 +174,7 @@ def split(op: Operation) -> Sequence[Value]:
     count, length = len(op.node.outputs), a.shape[axis]
     lengths = op.whole_numbers("split", 1)
     if op.attribute("num_outputs", count) != count:
-        raise op.damaged("it has another number of outputs than it says")
+        raise op.damaged("its number of outputs is not its num_outputs")
     if lengths is None:
         part = -(-length // count)
         lengths = [part] * (count - 1) + [length - part * (count - 1)]

@@ -128,7 +128,7 @@ def lstm_cell(op: Operation) -> Sequence[Value]:
     x = sequence_of(op.trace, op.tensor(0), *((0, 1) if batch_first else (1, 0)))
     states = [op.tensor(index) for index in (1, 2)]
     if initial_states(op.trace, states, ["h", "c"], [units, units]):
-        raise op.refused("its initial states are not 0", "Let it begin at 0")
+        raise op.refused("its initial states are not 0", "Start it from 0")
     layer = BrevitasLstm(
         op.name,
         np.concatenate([op.weights(index, (units, features)) for index in range(3, 7)]),
@@ -198,7 +198,7 @@ def _whole(op: Operation, index: int) -> int:
 def _scale(op: Operation, index: int) -> Array:
     scale = op.weights(index).astype(np.float32)
     if not (scale > 0).all():
-        raise op.damaged("a scale of it is not above 0")
+        raise op.damaged("one of its scales is not above 0")
     return scale
 
 

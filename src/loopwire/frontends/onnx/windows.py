@@ -27,7 +27,7 @@ def convolution(op: Operation) -> Sequence[Value]:
         raise op.refused(f"its kernel has shape {kernel.shape}", "Convolve along one axis, the steps")
     kernel = kernel.squeeze(tuple(2 + k for k in ones))
     if op.attribute("kernel_shape", [kernel.shape[2]] * (1 + len(ones)))[place] != kernel.shape[2]:
-        raise op.damaged("its kernel has another shape than it says")
+        raise op.damaged("its kernel's shape is not its kernel_shape")
     window, _ = _window(op, kernel.shape[2], place, 1 + len(ones), signal.wire_shape[0])
     bias = op.weights(2) if op.has(2) else None
     result = windows.convolve(op.trace, signal, window, kernel, bias, max(op.attribute("group", 1), 1))

@@ -177,7 +177,7 @@ def _folded(trace: Trace, kind: str, a: Array, b: Array) -> Array:
     with folding(trace):
         result = np.asarray(getattr(np, kind)(a, b))
     if not np.isfinite(result).all():
-        raise trace.refused("one of its constants is not finite", "Loopwire reads finite numbers alone")
+        raise trace.refused("one of its constants is not finite", "Loopwire reads finite numbers only")
     return result
 
 
@@ -249,7 +249,7 @@ def _with_constant(trace: Trace, kind: str, view: View, constant: Array, view_fi
         return combine(trace, kind, *((view, same) if view_first else (same, view)))
     values = per_feature(trace, view, constant)
     if not np.isfinite(values).all():
-        raise trace.refused("one of its constants is not finite", "Loopwire reads finite numbers alone")
+        raise trace.refused("one of its constants is not finite", "Loopwire reads finite numbers only")
     match kind:
         case "add":
             return affine(trace, view, np.ones(()), values)

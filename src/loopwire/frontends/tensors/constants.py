@@ -15,7 +15,7 @@ from loopwire.layers.shape import Reshape
 def constant_wire(trace: Trace, values: Array, name: str) -> Wire:
     """Return a vector that depends on nothing."""
     if not np.isfinite(values).all():
-        raise trace.refused("one of its constants is not finite", "Loopwire reads finite numbers alone")
+        raise trace.refused("one of its constants is not finite", "Loopwire reads finite numbers only")
     return trace.call(Constant(name, np.asarray(values, np.float64)))
 
 

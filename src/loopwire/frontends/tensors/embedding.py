@@ -20,7 +20,7 @@ def embed(trace: Trace, table: Array, indices: Operand) -> Operand:
         with folding(trace):
             return np.asarray(table[indices])
     if not is_whole(indices) or indices.wire_shape[-1] != 1:
-        raise trace.refused("it looks up what is no input of whole numbers, one a step", INDEX_REMEDY)
+        raise trace.refused("its indices are not an input of whole numbers, one per step", INDEX_REMEDY)
     axes = tuple(Axis.ONE if kind is Axis.FEATURES else kind for kind in indices.axes)
     layer = trace.shared(Embedding(trace.place.name, np.asarray(table, np.float64)))
     return replace(indices.each(lambda wire: trace.call(layer, wire)), axes=(*axes, Axis.FEATURES))

@@ -45,15 +45,15 @@ def model_of(
     reached = list(reachable(wires))
     for given in inputs:
         if given not in reached:
-            problem = f"the input {given.name!r} plays no part in its outputs"
+            problem = f"none of its outputs depends on the input {given.name!r}"
             raise UnsupportedError(source, problem, "Export the model without it")
         readers = [wire for wire in reached if given in inputs_of(wire)]
         by_steps = all(isinstance(wire, Result) and isinstance(wire.layer, select.Step) for wire in readers)
         if readers and by_steps and not single_steps:
-            problem = f"of the input {given.name!r} single steps alone are read"
-            raise SingleStepsError(readers[0].place.where, problem, "Give the model these steps alone")
+            problem = f"only single steps of the input {given.name!r} are read"
+            raise SingleStepsError(readers[0].place.where, problem, "Give the model these steps only")
     if any(isinstance(wire, Input) for wire in wires):
-        raise UnsupportedError(source, "an output of it is an input as it is", "Leave that output out")
+        raise UnsupportedError(source, "one of its outputs is an unchanged input", "Leave that output out")
     return _Emission(inputs, reached).model(name, wires, source)
 
 
@@ -279,5 +279,5 @@ def _names(name: str) -> Iterator[str]:
 
 def _refuse_unseen(wire: History) -> None:
     if wire.state != next(iter(wire.of.layer.states)):
-        problem = f"it takes {wire.state} after each step of a recurrent layer, which hands on the last one alone"
+        problem = f"it takes {wire.state} after each step of a recurrent layer, which returns only the last one"
         raise UnsupportedError(wire.place.where, problem, "Use the h of each step, or the last state")

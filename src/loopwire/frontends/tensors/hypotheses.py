@@ -135,12 +135,12 @@ def _check_parts(views: Sequence[View], model: Model, trace: Trace) -> None:
         for place, tensor in enumerate(call.inputs):
             if tensor.name in parts and not (isinstance(call.layer, Cell) and place > 0):
                 trace.places = 0  # the error of any other layout says more
-                raise trace.refused(f"it takes {tensor.name!r}, a part of an input, by itself", LAYOUT_REMEDY)
+                raise trace.refused(f"it takes {tensor.name!r}, a part of an input, separately", LAYOUT_REMEDY)
 
 
 def _wires(trace: Trace, output: Operand) -> list[Wire]:
     if not isinstance(output, View):
-        raise trace.refused("an output of it is a constant", "Leave that output out")
+        raise trace.refused("one of its outputs is a constant", "Leave that output out")
     return list(output.parts.flat)
 
 

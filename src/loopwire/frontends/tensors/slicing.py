@@ -29,7 +29,7 @@ def select(trace: Trace, value: Operand, axis: int, index: int) -> Operand:
     axis = axis_of(trace, value, axis)
     length = value.shape[axis]
     if not -length <= index < length:
-        raise trace.refused(f"it takes place {index} of an axis of length {length}", "Save the model again")
+        raise trace.refused(f"it selects position {index} of an axis of length {length}", "Save the model again")
     index %= length
     if not isinstance(value, View):
         return np.asarray(value.take(index, axis))
@@ -45,7 +45,7 @@ def select(trace: Trace, value: Operand, axis: int, index: int) -> Operand:
         case _ if length == 1:
             return _without(trace, value, axis)
         case kind:
-            raise trace.refused(f"it takes place {index} of the axis of the {kind.value}", LAYOUT_REMEDY)
+            raise trace.refused(f"it selects position {index} of the axis of the {kind.value}", LAYOUT_REMEDY)
 
 
 def take(trace: Trace, value: Operand, axis: int, places: Sequence[int]) -> Operand:
@@ -57,7 +57,7 @@ def take(trace: Trace, value: Operand, axis: int, places: Sequence[int]) -> Oper
     axis = axis_of(trace, value, axis)
     length = value.shape[axis]
     if any(not 0 <= place < length for place in places):
-        raise trace.refused(f"it takes places beyond an axis of length {length}", "Save the model again")
+        raise trace.refused(f"it selects positions beyond an axis of length {length}", "Save the model again")
     if not isinstance(value, View):
         return np.asarray(value.take(list(places), axis))
     if list(places) == list(range(length)):
@@ -73,7 +73,7 @@ def take(trace: Trace, value: Operand, axis: int, places: Sequence[int]) -> Oper
         return value.each(lambda wire: reversed_steps(trace, wire))
     if kind is Axis.STEPS and 0 < len(places) <= MAX_STEPS:
         return value.each(lambda wire: selected_steps(trace, wire, tuple(places)))
-    what = f"it takes {len(places)} of {length} places of the axis of the {kind.value}"
+    what = f"it selects {len(places)} of {length} positions of the axis of the {kind.value}"
     raise trace.refused(what, "Take steps or features, and at least one")
 
 
@@ -106,7 +106,7 @@ def pad(trace: Trace, value: Operand, axis: int, before: int, behind: int, fill:
         )
     kind = value.axes[axis]
     if kind is not Axis.STEPS or fill or before + behind > MAX_STEPS:
-        problem = f"it lengthens the axis of the {kind.value} by {before + behind} times {fill}"
+        problem = f"it pads the axis of the {kind.value} with {before + behind} elements of {fill}"
         raise trace.refused(problem, "Pad sequences with steps of zeros")
     places = (*[ZEROS] * before, *range(value.wire_shape[0]), *[ZEROS] * behind)
     return value.each(lambda wire: selected_steps(trace, wire, places))

@@ -220,7 +220,7 @@ class Trace:
     def _number(self, wire: Wire) -> Wire:
         self.made[wire] = len(self.made)
         if len(self.made) > MAX_CALLS:
-            raise self.refused(f"it is beyond the {MAX_CALLS} layers that are read", "Give a smaller model")
+            raise self.refused(f"it exceeds the {MAX_CALLS} layers that Loopwire reads", "Give a smaller model")
         return wire
 
 

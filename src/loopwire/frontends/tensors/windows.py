@@ -90,7 +90,7 @@ def normalise(
     size = x.wire_shape[-1]
     if prod(lengths) != size or epsilon <= 0:
         problem = f"it normalises axes of lengths {tuple(lengths)} together, with epsilon {epsilon}"
-        raise trace.refused(problem, f"Normalise the features alone, of which there are {size}, with epsilon above 0")
+        raise trace.refused(problem, f"Normalise only the features, of which there are {size}, with epsilon above 0")
     scale, offset = (
         np.full(size, value) if array is None else array.reshape(-1) for array, value in ((scale, 1.0), (offset, 0.0))
     )

@@ -100,7 +100,7 @@ def _foreign_file(start: bytes) -> tuple[str, str]:
         return "it is a Python pickle, such as a PyTorch checkpoint; pickles are never opened", EXPORT
     if not start:
         return "it is empty", "Save the model again, or copy the file again"
-    return "it is no zip archive, as exported programs are", EXPORT
+    return "it is not a zip archive, which an exported program is", EXPORT
 
 
 def _foreign_archive(names: list[str]) -> str:
@@ -115,7 +115,7 @@ def _json(source: str, archive: zipfile.ZipFile, member: str) -> Any:
     except json.JSONDecodeError:
         raise damaged(source, f"{member} is not readable JSON") from None
     except ValueError as error:
-        raise damaged(source, f"{member} is not sound: {error}") from None
+        raise damaged(source, f"{member} is not valid: {error}") from None
 
 
 def _facts(source: str, program: Any) -> dict[str, Any]:

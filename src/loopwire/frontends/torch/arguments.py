@@ -157,7 +157,7 @@ class Arguments:
         """Return lengths."""
         value = self._resolved(self._taken(key, None))
         if not isinstance(value, Lengths):
-            raise self.trace.refused("it joins lengths of sequences with something else", LENGTHS_REMEDY)
+            raise self.trace.refused("it combines lengths of sequences with something else", LENGTHS_REMEDY)
         return value
 
     def ignore(self, *keys: str) -> None:
@@ -179,8 +179,8 @@ class Arguments:
         if not isinstance(value, Ref):
             return value
         if value.name not in self._values:
-            problem = f"it takes {value.name!r}, which no operation that is read makes"
-            raise UnsupportedError(self.trace.place.where, problem, "Use tensors alone, not places of the largest")
+            problem = f"it takes {value.name!r}, which no supported operation returns"
+            raise UnsupportedError(self.trace.place.where, problem, "Use tensors only, not indices of the largest")
         return self._values[value.name]
 
     def _operand(self, key: str, value: Any) -> Operand:
@@ -188,7 +188,7 @@ class Arguments:
         if isinstance(value, bool | int | float):
             return np.asarray(value, np.float64)
         if isinstance(value, Lengths):
-            raise self.trace.refused(f"it reads {value.name!r}, lengths of sequences", LENGTHS_REMEDY)
+            raise self.trace.refused(f"it reads {value.name!r}, which are lengths of sequences", LENGTHS_REMEDY)
         if not isinstance(value, View | np.ndarray):
             self._damaged(key, value)
         return value

@@ -57,7 +57,7 @@ def _gelu(a: Arguments) -> Operand:
 
 def _softplus(a: Arguments) -> Operand:
     if a.number("beta", 1) != 1:
-        raise a.trace.refused("its softplus has another beta than 1", "Use beta=1")
+        raise a.trace.refused("the beta of its softplus is not 1", "Use beta=1")
     a.ignore("threshold")  # beyond which PyTorch takes softplus(x) for x, which differs by less than 3e-9
     return _activation(a, Function("softplus"))
 

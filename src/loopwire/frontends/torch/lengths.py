@@ -35,11 +35,11 @@ def _indexed(a: Arguments) -> Operand:
     places = [k for k, index in enumerate(indices) if isinstance(index, Lengths)]
     others = [(k, index) for k, index in enumerate(indices) if k not in places and index is not None]
     if len(places) != 1 or len(others) != 1 or len(indices) > len(x.axes):
-        raise a.trace.refused("it takes steps of sequences by their lengths", LENGTHS_REMEDY)
+        raise a.trace.refused("it selects steps of sequences by their lengths", LENGTHS_REMEDY)
     (place,) = places
     _check_last(a, x, place, indices[place])
     if x.axes[others[0][0]] is not Axis.BATCH or not _counts(others[0][1], x.batch):
-        raise a.trace.refused("it takes steps of sequences by their lengths", LENGTHS_REMEDY)
+        raise a.trace.refused("it selects steps of sequences by their lengths", LENGTHS_REMEDY)
     return slicing.select(a.trace, x, place, x.shape[place] - 1)
 
 
@@ -53,7 +53,7 @@ def _gathered(a: Arguments) -> Operand:
 
 def _check_last(a: Arguments, x: View, axis: int, lengths: object) -> None:
     if x.axes[axis] is not Axis.STEPS or not isinstance(lengths, Lengths) or lengths.more != -1:
-        raise a.trace.refused("it takes another step than the last one by the lengths", LENGTHS_REMEDY)
+        raise a.trace.refused("it selects a step other than the last one by the lengths", LENGTHS_REMEDY)
 
 
 def _counts(index: object, batch: int) -> bool:

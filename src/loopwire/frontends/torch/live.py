@@ -39,7 +39,9 @@ def export(module: Any, example_inputs: tuple[Any, ...] | None) -> tuple[str, st
     if example_inputs is None:
         raise ConfigError(where, "it cannot be exported without example inputs", EXAMPLES)
     if module.training and any(_trains(torch, part) for part in module.modules()):
-        raise UnsupportedError(where, "it is in training, where dropout and normalisation differ", "Call module.eval()")
+        raise UnsupportedError(
+            where, "it is in training mode, where dropout and normalisation differ", "Call module.eval()"
+        )
     try:
         with torch.no_grad(), whole_sequences():
             program = torch.export.export(module, example_inputs)

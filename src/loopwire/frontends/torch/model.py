@@ -118,7 +118,7 @@ class _Reader:
             problem = f"it gives {value.name!r}, lengths of sequences, back"
             raise UnsupportedError(self._program.source, problem, "Leave that output out")
         if not isinstance(value, View | np.ndarray):
-            raise ModelFileError(self._program.source, f"nothing makes its output {name!r}", AGAIN)
+            raise ModelFileError(self._program.source, f"no node produces its output {name!r}", AGAIN)
         return value
 
     def _array(self, name: str) -> Array:

@@ -116,7 +116,7 @@ def _embedding(a: Arguments) -> Operand:
 
 
 def _index(a: Arguments) -> Operand:
-    """Read x[:, [2, 0]] and its like: one axis indexed by a list, or by truth values."""
+    """Read x[:, [2, 0]] and its like: one axis indexed by a list, or by Booleans."""
     x, indices = a.tensor("self"), a.optional_tensors("indices")
     axes = [axis for axis, index in enumerate(indices) if index is not None]
     axis = axes[0] if axes else 0
@@ -258,7 +258,7 @@ def _remainder(a: int, b: int) -> int:
 def _same(a: Arguments) -> Operand:
     x = a.tensor("self")
     if isinstance(x, View) and a.makes_whole() and not is_whole(x):
-        raise a.trace.refused("it makes whole numbers of what the network computes", "Keep real numbers")
+        raise a.trace.refused("it converts a result of the network to whole numbers", "Keep real numbers")
     return x
 
 

@@ -45,7 +45,9 @@ PRODUCT_REMEDY = "Multiply sequences and vectors by matrices of weights, from th
 def _attention(a: Arguments) -> Operand:
     query, key, value = a.view("query"), a.view("key"), a.view("value")
     if a.number("dropout_p", 0) or a.boolean("enable_gqa", False):
-        raise a.trace.refused("it drops steps, or shares keys among heads", "Attend in evaluation, with a key a head")
+        raise a.trace.refused(
+            "it drops steps, or shares keys among heads", "Use evaluation mode, with one key per head"
+        )
     scale = a.optional_number("scale")
     scale = 1 / sqrt(query.shape[-1]) if scale is None else scale
     return products.attention(a.trace, query, key, value, scale, a.boolean("is_causal", False))
@@ -54,7 +56,7 @@ def _attention(a: Arguments) -> Operand:
 def _addmm(a: Arguments) -> Operand:
     bias, x, kernel = a.tensor("self"), a.view("mat1"), a.array("mat2")
     if a.number("beta", 1) != 1 or a.number("alpha", 1) != 1 or kernel.ndim != 2:
-        raise a.trace.refused("it weighs a sum of products", PRODUCT_REMEDY)
+        raise a.trace.refused("it scales a sum of products", PRODUCT_REMEDY)
     return arithmetic.combine(a.trace, "add", arithmetic.linear(a.trace, x, _transposed(a, kernel)), bias)
 
 
@@ -138,7 +140,7 @@ def _weight_norm(a: Arguments) -> Array:
     if key not in a.trace.memory:
         length = np.sqrt((v**2).sum(tuple(k for k in range(v.ndim) if k != axis % max(v.ndim, 1)), keepdims=True))
         if not length.all() or g.shape != length.shape:
-            raise a.trace.refused(f"its lengths, of shape {g.shape}, are not sound", "Train the model again")
+            raise a.trace.refused(f"its lengths, of shape {g.shape}, are not valid", "Train the model again")
         a.trace.memory[key] = v, g, v * g / length
     array: Array = a.trace.memory[key][2]
     return array
@@ -193,7 +195,7 @@ OPERATIONS: Mapping[str, Operation] = {
     **WINDOWS,
 }
 
-PACKED_REMEDY = "Export it inside of whole_sequences() (docs/pytorch.md#packed-sequences)"
+PACKED_REMEDY = "Export it inside whole_sequences() (docs/pytorch.md#packed-sequences)"
 REFUSED: Mapping[str, str] = {
     "aten.lstm.data": PACKED_REMEDY,
     "aten.gru.data": PACKED_REMEDY,

@@ -101,7 +101,7 @@ def called(trace: Trace, node: Node, inputs: Sequence[View], program: Program, a
         ModelFileError, UnsupportedError: as the reader, or the layer cannot take its inputs.
     """
     if len(node.outputs) != 1:
-        raise trace.refused(f"{len(node.outputs)} results of it are used", "Return one tensor from the module")
+        raise trace.refused(f"{len(node.outputs)} of its results are used", "Return one tensor from the module")
     views = [features_last(trace, view) for view in inputs]
     wires = [only_wire(trace, view) for view in views]
     prefix = f"{node.path}."

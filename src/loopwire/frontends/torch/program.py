@@ -105,9 +105,7 @@ def program_of(source: str, description: Description) -> Program:
                     name = value["arg"]["as_tensor"]["name"]
                     inputs[str(name)] = tuple(facts["sizes"][name])
                 case _:
-                    raise UnsupportedError(
-                        source, f"it takes {_shown(kind, value)}", "Call the module on tensors alone"
-                    )
+                    raise UnsupportedError(source, f"it takes {_shown(kind, value)}", "Call the module on tensors only")
         nodes = tuple(map(_node, facts["nodes"]))
         outputs = tuple(_output(source, spec) for spec in facts["signature"]["output_specs"])
         whole = frozenset(map(str, facts["whole"]))
@@ -117,7 +115,7 @@ def program_of(source: str, description: Description) -> Program:
 def _shown(kind: str, value: Mapping[str, Any]) -> str:
     if kind == "user_input":
         ((what, constant),) = value["arg"].items()
-        return f"an input that is no tensor ({str(what).removeprefix('as_')} {str(constant)[:40]!r})"
+        return f"an input that is not a tensor ({str(what).removeprefix('as_')} {str(constant)[:40]!r})"
     return f"an input of kind {str(kind)[:40]!r}"
 
 
@@ -129,7 +127,7 @@ def _output(source: str, spec: Mapping[str, Any]) -> str:
         problem = f"it changes its buffer {str(value['buffer_name'])[:60]!r} as it runs"
         raise UnsupportedError(source, problem, "Export it in evaluation mode: module.eval()")
     raise UnsupportedError(
-        source, f"it gives a result of kind {str(kind)[:40]!r} that is no tensor", "Return tensors alone"
+        source, f"it gives a result of kind {str(kind)[:40]!r} that is not a tensor", "Return tensors only"
     )
 
 

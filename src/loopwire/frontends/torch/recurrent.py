@@ -73,7 +73,7 @@ def layers(kind: Kind, a: Arguments) -> tuple[View, ...]:
     arrays, biases = a.arrays("params"), a.boolean("has_biases")
     count, directions = a.integer("num_layers"), 1 + a.boolean("bidirectional")
     if a.boolean("train") and a.number("dropout"):
-        raise trace.refused("it is in training, with dropout", EVALUATE)
+        raise trace.refused("it is in training mode, with dropout", EVALUATE)
     a.ignore("dropout")
     x = recurrent.sequence_of(trace, a.tensor("input"), *((0, 1) if batch_first else (1, 0)))
     wire = only_wire(trace, x)

@@ -68,7 +68,7 @@ def _avg_pool(a: Arguments) -> Operand:
 def _pooled(a: Arguments, function: Callable[..., Operand]) -> Operand:
     """Pool the last axis to one place."""
     if a.integers("output_size") != [1]:
-        raise a.trace.refused("it pools to more than one place", "Pool all steps, to a size of 1")
+        raise a.trace.refused("it pools to more than one position", "Pool all steps, to a size of 1")
     return function(a.trace, a.tensor("self"), [-1], True)
 
 
@@ -87,7 +87,7 @@ def _batch_norm(a: Arguments) -> Operand:
         )
     sizes = {array.shape for array in (running_mean, running_var, scale, offset) if array is not None}
     if sizes != {(x.wire_shape[-1],)} or not (running_var + epsilon > 0).all():
-        raise a.trace.refused(f"its arrays, of shapes {sorted(sizes)}, are not sound", "Train the model again")
+        raise a.trace.refused(f"its arrays, of shapes {sorted(sizes)}, are not valid", "Train the model again")
     scale = (np.ones(()) if scale is None else scale) / np.sqrt(running_var + epsilon)
     return arithmetic.affine(a.trace, x, scale, (np.zeros(()) if offset is None else offset) - running_mean * scale)
 

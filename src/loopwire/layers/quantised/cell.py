@@ -48,7 +48,7 @@ class QuantisedCell(Quantised, Cell):
         """Return the shapes as any cell does; its states begin at 0."""
         if len(inputs) > 1 + self.masked:
             problem = "its initial states are given, whose types nothing says"
-            raise UnsupportedError(f"layer {self.name!r}", problem, "Let it begin at 0")
+            raise UnsupportedError(f"layer {self.name!r}", problem, "Start it from 0")
         return super().results(inputs)
 
     def call(self, e: Emitter, inputs: Sequence[Value]) -> Sequence[Value]:

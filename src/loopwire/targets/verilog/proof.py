@@ -131,7 +131,7 @@ def _runs(sequences: int, config: CompileConfig) -> int:
     if sequences <= config.channels:
         raise DataError(
             "verification",
-            f"{sequences} sequences on {config.channels} channel(s) do not show whether anything lasts",
+            f"{sequences} sequences on {config.channels} channel(s) are too few to show that states last",
             f"Simulate more, at least {SEQUENCES_A_CHANNEL * config.channels}",
         )
     fewest = SEQUENCES_A_CHANNEL * config.channels
@@ -173,7 +173,7 @@ def _measure_latencies(hardware: VerilogHardware, one: Batch) -> tuple[int, int]
         sequence = int(wrong[0])
         raise VerificationError(
             f"simulation of {hardware.firmware.top}",
-            f"sequence {sequence} of those at random times has a latency of {found[sequence]} cycles, not of "
+            f"sequence {sequence} sent at random times has a latency of {found[sequence]} cycles, not of "
             f"{predicted[sequence]}",
             FAULT,
         )

@@ -143,7 +143,7 @@ def _check_plan(processes: Plan, knobs: HlsKnobs) -> None:
             raise UnsupportedError(
                 f"layer {value.layer!r}" if value.layer else "the model",
                 f"it makes {channel.beats} steps of %{value.name}, of which a stream cannot tell which are the last",
-                "Use io='parallel', where every sequence is full, or leave the reshaping out",
+                "Use io='parallel', where every sequence is full, or remove the Reshape",
             )
 
 

@@ -87,7 +87,7 @@ def hls_knobs(graph: Graph, knobs: Knobs) -> HlsKnobs:
     if knobs.copies > 1 and interleave > 1:
         raise UnsupportedError(
             "interleave",
-            f"{interleave} sequences are to share a loop over steps that {knobs.copies} copies have unrolled",
+            f"{interleave} sequences cannot share a loop over steps that {knobs.copies} copies have unrolled",
             "Give interleave = 1 (unrolled steps wait for nothing), or copies = 1",
         )
     return HlsKnobs(knobs.io, knobs.reuse_factor, knobs.layer_reuse_factor, interleave, knobs.copies > 1)
