@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch (pip install loopwire[train])")
 
+import loopwire  # noqa: E402
 from loopwire import CompileConfig, compile  # noqa: E402
 from loopwire.emulator.differentiable import DifferentiableGraph  # noqa: E402
 from loopwire.errors import ConfigError, DataError, TrainingError  # noqa: E402
@@ -276,3 +278,28 @@ def test_narrow_types_without_a_price_are_refused() -> None:
     text = "finetune, narrow: it needs a bit_price, which is 0. Give a bit_price above 0"
     with pytest.raises(ConfigError, match=re.escape(text)):
         Schedule(narrow=True)
+
+
+def test_settings_are_dictionaries_too_and_the_result_shows_its_losses() -> None:
+    model, few = model_of(*MODELS["numbers"]), {"epochs": 2, "batch": 64}
+    types = {"model": {"precision": "fixed<6,3,RND,SAT>"}}
+    tuned = loopwire.finetune(model, types, X, schedule=few)
+    same = finetune(model, COARSE, X, loss="distillation", schedule=Schedule(epochs=2, batch=64))
+    assert tuned.history == same.history
+    assert re.match(r"<Tuned model 'm': loss of held-out events [\d.]+ to [\d.]+, epoch \d of 2>$", repr(tuned))
+    assert len(tuned.table().rows) == 3 and "<table>" in tuned._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"schedule": {"epoch": 3}}, "schedule: 'epoch' is not a setting. Did you mean 'epochs'? Choose from epochs, "),
+        ({"schedule": 3}, "schedule: 3 is not a Schedule. Give its values by name: {'epochs': 20}"),
+        ({"loss": "mse"}, "loss: 'mse' is unknown. Choose from distillation, labels"),
+        ({"config": 6}, "config: 6 is not a CompileConfig"),
+        ({"model": "m.keras"}, "model: 'm.keras' is not a Model. Give what loopwire.load returns"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused(given: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(text)):
+        finetune(**{"model": model_of(*MODELS["numbers"]), "config": COARSE, "x": X, **given})

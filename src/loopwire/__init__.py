@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from loopwire.optimise.scan import scan
     from loopwire.project.loaded import load_project
     from loopwire.tradeoff.exploration import explore
+    from loopwire.training.finetune import finetune
     from loopwire.verification import verify
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "errors",
     "explore",
     "find_precision",
+    "finetune",
     "functions",
     "layers",
     "load",
@@ -62,6 +64,7 @@ _HOMES = {
     "compile": "loopwire.compiler",
     "explore": "loopwire.tradeoff.exploration",
     "find_precision": "loopwire.optimise.precision",
+    "finetune": "loopwire.training.finetune",
     "load": "loopwire.compiler",
     "load_project": "loopwire.project.loaded",
     "register_reader": "loopwire.frontends.own",

@@ -97,7 +97,7 @@ def compile(
         UnsupportedError: a layer cannot take what the one before it hands on or carry its states, or the target cannot
             express a knob.
     """
-    chosen = _settings(config, settings)
+    chosen = configuration(config, settings)
     loaded = model if isinstance(model, Model) else load(model, steps=chosen.steps)
     if chosen.logits and without_final_activations(loaded) is loaded:
         raise ConfigError(
@@ -111,15 +111,20 @@ def compile(
     return design
 
 
-def _settings(config: Any, settings: Mapping[str, Any]) -> CompileConfig:
-    """Return the configuration that the arguments of `compile` make."""
+def configuration(config: Any, settings: Mapping[str, Any] | None = None) -> CompileConfig:
+    """Return the configuration that the arguments of `compile` make.
+
+    Raises:
+        ConfigError: one of them is of another kind, or unknown.
+        FixedTypeError: a type cannot be read.
+    """
     if config is None:
         config = CompileConfig()
     elif isinstance(config, Mapping):
         config = CompileConfig.from_dict(config)
     elif isinstance(config, str | os.PathLike):
         config = CompileConfig.from_toml(Path(config))
-    return cast(CompileConfig, _CONFIG("config", config)).changed("settings", **settings)
+    return cast(CompileConfig, _CONFIG("config", config)).changed("settings", **(settings or {}))
 
 
 def compile_silently(model: Model, config: CompileConfig | None = None) -> Design:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from loopwire.arguments import not_negative, number, positive, whole
-from loopwire.compiler import compile_silently
+from loopwire.arguments import instance, not_negative, number, positive, whole
+from loopwire.compiler import compile_silently, configuration
 from loopwire.config import CompileConfig
 from loopwire.data import Inputs
 from loopwire.design import Design
 from loopwire.emulator.differentiable import DifferentiableGraph
-from loopwire.errors import ConfigError, DataError, TrainingError, UnsupportedError
+from loopwire.errors import ConfigError, DataError, TrainingError, UnsupportedError, nearest
 from loopwire.ir.fixed_point import quantise, to_real
 from loopwire.ir.graph import Graph, Value
 from loopwire.layers.model import Layer, Model
 from loopwire.layers.quantised.quantised import Quantised
+from loopwire.text.table import Table
 from loopwire.training.activation_widths import ActivationWidths
 from loopwire.training.links import Arrays, constants, followed, links
 from loopwire.training.losses import Loss, OutputLoss, scored
@@ -91,6 +93,25 @@ class Schedule:
         if self.held_out >= 0.9:
             raise ConfigError("finetune, held_out", f"{self.held_out} leaves little to train on", "Give less than 0.9")
 
+    @classmethod
+    def of(cls, given: Schedule | Mapping[str, Any] | None) -> Schedule:
+        """Return a schedule that is given as such, or as some of its values by their names; None: the default one.
+
+        Raises:
+            ConfigError: it is of another kind, a name is unknown, or a value is out of range.
+        """
+        if given is None:
+            return cls()
+        if isinstance(given, Mapping):
+            names = [field.name for field in fields(cls)]
+            for name in given:
+                if name not in names:
+                    remedy = f"{nearest(str(name), names)}Choose from {', '.join(names)}"
+                    raise ConfigError("schedule", f"{name!r} is not a setting", remedy)
+            return cls(**given)
+        made: Schedule = instance(cls, "Give its values by name: {'epochs': 20}")("schedule", given)
+        return made
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -100,7 +121,7 @@ class Epoch:
     held_out_loss: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tuned:
     """A model whose weights are numbers of their types, and how it came about.
 
@@ -120,15 +141,34 @@ class Tuned:
     history: tuple[Epoch, ...]
     kept: int
 
+    @property
+    def kept_loss(self) -> float:
+        """Of the held-out events, with the weights that are kept."""
+        return self.start_loss if self.kept < 0 else self.history[self.kept].held_out_loss
+
+    def table(self) -> Table:
+        """Return both losses of each epoch."""
+        epochs = enumerate(self.history, start=1)
+        rows = [(str(place), f"{epoch.training_loss:.5f}", f"{epoch.held_out_loss:.5f}") for place, epoch in epochs]
+        rows.insert(0, ("0, weights rounded", "", f"{self.start_loss:.5f}"))
+        return Table(f"{self!r}"[1:-1], ("Epoch", "Loss in training", "Loss of held-out events"), tuple(rows))
+
+    def __repr__(self) -> str:
+        losses = f"loss of held-out events {self.start_loss:.5f} to {self.kept_loss:.5f}"
+        return f"<Tuned model {self.model.name!r}: {losses}, epoch {self.kept + 1} of {len(self.history)}>"
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
 
 def finetune(
     model: Model,
-    config: CompileConfig,
+    config: CompileConfig | Mapping[str, Any] | str | Path,
     x: Inputs,
     labels: Labels | None = None,
     *,
-    loss: Loss = Loss.DISTILLATION,
-    schedule: Schedule | None = None,
+    loss: Loss | str = Loss.DISTILLATION,
+    schedule: Schedule | Mapping[str, Any] | None = None,
     teacher: Model | None = None,
     progress: Callable[[int, Epoch], None] | None = None,
 ) -> Tuned:
@@ -139,24 +179,29 @@ def finetune(
 
     Args:
         model: as `loopwire.load` returns it.
-        config: the types.
+        config: the types, as `loopwire.compile` takes them, such as `found.config` of a precision search.
         x: training inputs (N, *input shape), several by their names or in order.
         labels: classes (N,) or numbers (N, *output shape) for `Loss.LABELS`; those of several outputs by their names.
-        loss: what is made small; of several outputs, the sum.
-        schedule: how; the default one if None.
+        loss: what is made small, 'distillation' or 'labels'; of several outputs, the sum.
+        schedule: how, such as `{"epochs": 5}`; the default one if None.
         teacher: whose float outputs a distillation imitates, such as those of a model with more units; those of the
             model itself if None.
         progress: called after each epoch with its number, from 0, and its losses.
 
     Raises:
-        ConfigError: the configuration does not fit the model, or its states last from sequence to sequence.
+        ConfigError: the configuration does not fit the model, its states last from sequence to sequence, or a setting
+            is unknown.
         DataError: the data do not fit the model, or labels are missing.
+        ToolError: PyTorch is not installed.
         TrainingError: no weight has a gradient, or the training diverged.
         UnsupportedError: the graph has numbers beyond floating point, or weights that no array of the model can carry,
             or a layer was trained with quantisers.
     """
-    schedule = schedule or Schedule()
-    design = compile_silently(model, config)
+    instance(Model, "Give what loopwire.load returns")("model", model)
+    if loss not in list(Loss):
+        raise ConfigError("loss", f"{loss!r} is unknown", f"Choose from {', '.join(Loss)}")
+    aim, chosen = Loss(loss), Schedule.of(schedule)
+    design = compile_silently(model, configuration(config))
     quantised = next((layer.name for layer in model.layers if isinstance(layer, Quantised)), None)
     if quantised is not None:
         raise UnsupportedError(
@@ -173,17 +218,16 @@ def finetune(
     arrays = arrays_of(design.model)
 
     def build(given: Arrays) -> Graph:
-        return compile_silently(with_arrays(design.model, given), config).graph
+        return compile_silently(with_arrays(design.model, given), design.config).graph
 
     found = links(build, arrays)
-    aim = (
-        labels if loss is Loss.LABELS else _taught(design if teacher is None else compile_silently(teacher), design, x)
-    )
-    trainer = _Trainer(design, {link.constant for link in found}, x, aim, loss, schedule)
+    if aim is Loss.DISTILLATION:
+        labels = _taught(design if teacher is None else compile_silently(teacher), design, x)
+    trainer = _Trainer(design, {link.constant for link in found}, x, labels, aim, chosen)
     with _one_thread():
         history, kept = trainer.run(progress)
     tuned = with_arrays(design.model, followed(build, arrays, found, trainer.weights()))
-    return Tuned(tuned, compile_silently(tuned, trainer.config), loss, trainer.start_loss, tuple(history), kept)
+    return Tuned(tuned, compile_silently(tuned, trainer.config), aim, trainer.start_loss, tuple(history), kept)
 
 
 @contextmanager
