@@ -193,7 +193,7 @@ def test_a_top_that_is_not_there_nor_listed(project: Path, tmp_path: Path) -> No
 
 
 def test_projects_that_no_board_carries(project: Path, tmp_path: Path) -> None:
-    assert_refused(run_command("board", tmp_path / "none"), "none: there is no project. Give the folder")
+    assert_refused(run_command("board", tmp_path / "none"), "none: there is no such folder. Give the folder")
     other = shutil.copytree(project, tmp_path / "other")
     (other / "rtl" / "pass_through.sv").rename(tmp_path / "pass_through.sv")
     text = "other: 'rtl/pass_through.sv' was removed since Loopwire wrote it. Compile the model again"

@@ -164,7 +164,7 @@ def test_a_tool_that_fails_changes_no_report(
 def test_a_folder_without_a_project(tmp_path: Path) -> None:
     result = command("build", tmp_path / "nothing")
     expected = (
-        f"error: {tmp_path / 'nothing'}: there is no project. Give the folder that loopwire compile has written\n"
+        f"error: {tmp_path / 'nothing'}: there is no such folder. Give the folder that loopwire compile has written\n"
     )
     assert result.exit_code == 1 and result.stderr == expected
 

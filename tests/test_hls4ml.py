@@ -345,7 +345,7 @@ def test_remarks_are_warnings_at_the_users_line() -> None:
         ({"LayerName": {"lstm": {"TableSize": "big"}}}, "LayerName.lstm.TableSize: 'big' is not a whole number"),
         (
             {"Model": {"Precision": "ap_fixed<16;6>"}},
-            "hls4ml configuration, Model.Precision: type 'ap_fixed<16;6>': it has 1 parameters",
+            "hls4ml configuration, Model.Precision: type 'ap_fixed<16;6>': it has 1 parameter",
         ),
     ],
 )
@@ -610,7 +610,7 @@ def test_names_that_stand_for_something_else(small: Path, tmp_path: Path) -> Non
             lambda _: hls4ml.utils.plot_model(converted(in_all(), small), "m.png"),
             "m.png: it ends in '.png'. Use a name that ends in .svg",
         ),
-        (lambda _: hls4ml.report.read_vivado_report(tmp_path), "there is no project"),
+        (lambda _: hls4ml.report.read_vivado_report(tmp_path), "it holds no design.json, so it is not a project"),
     ):
         with pytest.raises(LoopwireError) as refused:
             call(small)

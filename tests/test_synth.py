@@ -210,7 +210,10 @@ def test_options_that_cannot_be(project: Path, arguments: tuple[str, ...], text:
 def test_no_project(tmp_path: Path) -> None:
     result = command("synth", tmp_path)
     assert result.exit_code == 1
-    assert "there is no project. Give the folder that loopwire compile has written" in result.output
+    assert (
+        "it holds no design.json, so it is not a project. Give the folder that loopwire compile has written"
+        in result.output
+    )
 
 
 def test_a_model_is_no_project(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ graph {
         ("[3, 2]  //", "[3, -1]  //", 2, "-1", "a whole number from 1 up"),
         ("[3, 2]  //", "  //", 2, "// as it arrives", "a shape, such as '[20, 6]'"),
         ("%x: fixed<8,4>", "%x: float", 2, "float", "a type, such as 'fixed<16,6>'"),
-        ("%x: fixed<8,4>", "%x: fixed<8>", 2, "fixed<8>", "a type that can exist: it has 1 parameters"),
+        ("%x: fixed<8,4>", "%x: fixed<8>", 2, "fixed<8>", "a type that can exist: it has 1 parameter"),
         ("%x: fixed<8,4>", "%x: fixed<0,4>", 2, "fixed<0,4>", "a type that can exist: a width of 0 bits is"),
         ("%cell.last:", "%x:", 5, "%x", "a name that no other value has"),
         ("add %cell.h_prev, %cell", "add %cell.h, %cell", 9, "%cell.h", "a value defined above, in the same block"),

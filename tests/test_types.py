@@ -88,7 +88,7 @@ ROUNDINGS = "TRN, TRN_ZERO, RND, RND_ZERO, RND_INF, RND_MIN_INF, RND_CONV"
             "'fixed<16,6>'",
         ),
         ("float", f"type 'float': this is not a fixed-point type. {FORM}"),
-        ("fixed<16>", f"type 'fixed<16>': it has 1 parameters. {FORM}"),
+        ("fixed<16>", f"type 'fixed<16>': it has 1 parameter. {FORM}"),
         ("int<>", f"type 'int<>': '' and '' are not both whole numbers. {FORM}"),
         ("fixed<16,x>", f"type 'fixed<16,x>': '16' and 'x' are not both whole numbers. {FORM}"),
         (

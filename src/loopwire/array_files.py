@@ -169,6 +169,8 @@ def _damage_reported(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise DataError(str(path), "there is no such file", "Check the path") from None
+    except IsADirectoryError:
+        raise DataError(str(path), "it is a folder", REMEDY) from None
     except DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(str(path), f"it cannot be read as arrays ({reason})", REMEDY) from None

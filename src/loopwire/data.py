@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from loopwire.arguments import shown
 from loopwire.array_files import Array, ArrayFile
 from loopwire.errors import DataError, nearest
 from loopwire.labels import Labels, check_labels, labels_by_output, labels_in, read_labels, require_outputs
@@ -371,6 +372,8 @@ def _array(where: str, values: npt.ArrayLike) -> Array:
     Raises:
         DataError: lists that differ in length, or something that numpy cannot take.
     """
+    if isinstance(values, str | os.PathLike | np.lib.npyio.NpzFile) or values is None:
+        raise DataError(where, f"{shown(values)} is not an array", "Give the array: numpy.load(file)['X']")
     try:
         return np.asarray(values)
     except (ValueError, TypeError, RuntimeError, OverflowError) as error:

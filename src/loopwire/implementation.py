@@ -131,7 +131,9 @@ def route(
 
 
 def _folder(project: Any) -> Path:
-    return project.folder if isinstance(project, Project) else arguments.path("project", project)
+    if isinstance(project, Project):
+        return project.folder
+    return Path(arguments.instance((str, Path), "Give the folder that Design.write has written")("project", project))
 
 
 def _seconds(minutes: float | None) -> float | None:

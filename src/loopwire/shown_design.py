@@ -22,7 +22,7 @@ from loopwire.report.picture import Picture
 from loopwire.report.profile import profile_figure
 from loopwire.report.roc import class_rocs, roc_figure
 from loopwire.report.summary import Report, Verification
-from loopwire.system.outputs import write_file
+from loopwire.system.outputs import check_file, write_file
 from loopwire.text.table import Table
 
 
@@ -142,6 +142,7 @@ class ShownDesign(QuantisedModel, ABC):
             OutputError: the file cannot be written.
         """
         file = arguments.path("path", path)
+        check_file(file)
         judged = NOT_JUDGED
         if data is not None:
             given = self._given(data)

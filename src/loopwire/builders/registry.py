@@ -49,8 +49,14 @@ def find_builder(name: str | None, facts: Mapping[str, Any], part: str | None) -
         BUILDERS.require("--tool", name)
     fitting = {tool: builder for tool in BUILDERS.names if facts["target"] == (builder := _load(tool)).TARGET}
     if name is None:
-        vendor = _vendor(part or facts["part"])
-        name = next((tool for tool, builder in fitting.items() if vendor == builder.VENDOR), next(iter(fitting), None))
+        asked = part or facts["part"]
+        vendor = _vendor(asked)
+        name = next((tool for tool, builder in fitting.items() if vendor == builder.VENDOR), None)
+        if vendor is None:
+            name = next(iter(fitting), None)
+        elif name is None and fitting:
+            problem = f"it is of {vendor}, and none of {', '.join(fitting)} builds its parts"
+            raise ConfigError(f"part {asked!r}", problem, "Run loopwire synth, or loopwire route for an ECP5")
     if name not in fitting:
         remedy = f"Choose from {', '.join(fitting)}" if fitting else "Compile with --target vitis_hls for Vitis HLS"
         what = f"{name} does not take" if name else "no tool here takes"

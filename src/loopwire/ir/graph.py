@@ -50,6 +50,9 @@ class Graph:
     nodes: tuple[Node, ...]
     outputs: tuple[Value, ...]
 
+    def __repr__(self) -> str:
+        return f"<Graph of {len(self.nodes)} operations: {self.inputs} to {self.outputs}>"
+
     def producers(self) -> dict[Value, Node]:
         """Return the node that computes each value of this graph (scan bodies excluded)."""
         return {result: node for node in self.nodes for result in node.results}

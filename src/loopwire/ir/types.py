@@ -146,7 +146,7 @@ class FixedType:
         if kind.endswith("int"):
             args = [args[0], args[0], *args[1:]]
         if not 2 <= len(args) <= 5:
-            raise FixedTypeError(where, f"it has {len(args)} parameters", form)
+            raise FixedTypeError(where, f"it has {len(args)} parameter{'' if len(args) == 1 else 's'}", form)
         try:
             width, integer = int(args[0]), int(args[1])
         except ValueError:

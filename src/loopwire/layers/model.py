@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol, cast
 
+import numpy as np
+
 from loopwire.errors import ConfigError, ModelFileError, UnsupportedError
 from loopwire.ir.graph import Value
 from loopwire.layers.emitter import Emitter
@@ -78,7 +80,16 @@ class Layer(Protocol):
 
 
 class Callable:
-    """What layers are that can be called in Python."""
+    """What layers are that can be called in Python; their text has the shapes of their weights, not all numbers."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.__repr__ = Callable.__repr__  # type: ignore[method-assign]  # a dataclass then adds none of its own
+
+    def __repr__(self) -> str:
+        layer = cast(Layer, self)
+        arrays = [f"{name} {value.shape}" for name, value in vars(self).items() if isinstance(value, np.ndarray)]
+        return f"<{layer.kind} {layer.name!r}{': ' if arrays else ''}{', '.join(arrays)}>"
 
     def __call__(self, *inputs: Tensor) -> Any:
         """Return the layer's result on these tensors, or a tuple of all where there are several.

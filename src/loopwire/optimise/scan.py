@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from loopwire.arguments import instance
+from loopwire.arguments import instance, whole
 from loopwire.compiler import compile_silently
 from loopwire.data import Inputs, given_data
 from loopwire.errors import ConfigError, nearest
@@ -130,11 +130,16 @@ def scan(
         remedy = f"{nearest(metric, METRICS)}Choose from {', '.join(METRICS)}"
         raise ConfigError("metric", f"{metric!r} is not known", remedy)
     instance(Model, "Give what loopwire.load returns")("model", model)
+    bits = "Give numbers of bits, such as range(2, 13)"
+    integers, fractions = (
+        sorted({whole(name, number) for number in instance(Iterable, bits)(name, given)})
+        for name, given in (("integers", integers), ("fractions", fractions))
+    )
     criteria = criteria_of(Criterion(metric, 0.0), model.outputs)
     data = given_data("data", data, model.inputs, model.outputs)
     probe = Probe(model)
     judge = ModelJudge(criteria, compile_silently(model).predict_float(data.inputs), data)
-    pairs = [(i, f) for i in sorted(set(integers)) for f in sorted(set(fractions))]
+    pairs = [(i, f) for i in integers for f in fractions]
     for i, f in pairs:
         if i + f < 1:
             raise ConfigError("scan", f"{i} integer and {f} fraction bits are not a type", "Give at least 1 bit in all")

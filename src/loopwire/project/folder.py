@@ -182,8 +182,12 @@ def _link(file: Path, target: Path) -> None:
         shutil.copy2(file, target, follow_symlinks=False)
 
 
-def check_project(path: Path) -> Mapping[str, str]:
+def check_project(path: Path, remedy: str = ELSEWHERE) -> Mapping[str, str]:
     """Return the files that Loopwire wrote into a folder, with their digests: none where it is empty or not there.
+
+    Args:
+        path: of the folder.
+        remedy: what to do if its files are not as Loopwire wrote them.
 
     Raises:
         OutputError: it is a file, holds something else or a file changed since, or cannot be written.
@@ -196,10 +200,10 @@ def check_project(path: Path) -> Mapping[str, str]:
             return {}
         if not path.is_dir():
             raise OutputError(str(path), "it is not a folder", "Choose another path")
-        return _own_files(path) if any(path.iterdir()) else {}
+        return _own_files(path, remedy) if any(path.iterdir()) else {}
 
 
-def _own_files(path: Path) -> Mapping[str, str]:
+def _own_files(path: Path, remedy: str) -> Mapping[str, str]:
     try:
         own = listed_files(parse_facts(path / MARKER))
     except FileNotFoundError:
@@ -208,13 +212,11 @@ def _own_files(path: Path) -> Mapping[str, str]:
         raise OutputError(str(path), f"it holds something else ({held})", ELSEWHERE) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise OutputError(
-            str(path / MARKER), f"it does not list what Loopwire wrote here ({reason})", ELSEWHERE
-        ) from None
+        raise OutputError(str(path / MARKER), f"it does not list what Loopwire wrote here ({reason})", remedy) from None
     for name, digest in own.items():
         file = path / file_name(name, str(path), OutputError)
         if file.exists() and not _holds(file, digest):
-            raise OutputError(str(path), f"{name!r} was changed since Loopwire wrote it", ELSEWHERE)
+            raise OutputError(str(path), f"{name!r} was changed since Loopwire wrote it", remedy)
     return {**own, MARKER: ""}
 
 

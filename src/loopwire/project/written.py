@@ -36,9 +36,10 @@ def read_facts(project: Path) -> Mapping[str, Any]:
     try:
         if project.is_file():
             raise OutputError(str(project), "it is a file", f"Compile a model first: loopwire compile {project}")
-        own = check_project(project)
-        if MARKER not in own:
-            raise OutputError(str(project), "there is no project", "Give the folder that loopwire compile has written")
+        if not (project / MARKER).is_file():
+            problem = f"it holds no {MARKER}, so it is not a project" if project.exists() else "there is no such folder"
+            raise OutputError(str(project), problem, "Give the folder that loopwire compile has written")
+        own = check_project(project, "Compile the model again")
         missing = next((name for name in own if not (project / name).is_file()), None)
         if missing is not None:
             problem = f"{missing!r} was removed since Loopwire wrote it"

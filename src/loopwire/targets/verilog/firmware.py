@@ -40,7 +40,7 @@ AROUND = (
 """How the names of modules and memory files end that testbench, wrapper and boards name after the top module."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Firmware:
     """A design's files, and what its cycles will be.
 
@@ -78,6 +78,9 @@ class Firmware:
     areas: tuple[EngineArea, ...]
     layer_modules: Mapping[Identifier, str]
     ports: tuple[ModulePort, ...]
+
+    def __repr__(self) -> str:
+        return f"<SystemVerilog of {self.top}, {len(self.files)} files: latency {self.latency_cycles} cycles>"
 
     @property
     def length(self) -> int:

@@ -36,13 +36,16 @@ ANY_TOP = Identifier("loopwire_top")
 """The top function while its name is not chosen."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class HlsProject:
     """The files of a project by their paths in its folder, but the vectors; the top function, and the knobs carried."""
 
     files: Mapping[str, str]
     top: Identifier
     knobs: HlsKnobs
+
+    def __repr__(self) -> str:
+        return f"<HLS C++ of {self.top}, {len(self.files)} files>"
 
 
 def generate(
