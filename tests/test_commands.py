@@ -37,7 +37,7 @@ def run(*words: object) -> Result:
 
 def test_parts_are_listed_by_some_letters() -> None:
     shown = run("parts", "KU115")
-    assert shown.exit_code == 0 and "1 parts" in shown.stdout and "663 360" in shown.stdout.replace("\u00a0", " ")
+    assert shown.exit_code == 0 and "1 part " in shown.stdout and "663 360" in shown.stdout.replace("\u00a0", " ")
     assert shown.stderr == "next: loopwire compile MODEL --part xcku115\n"
     zynq = json.loads(run("parts", "zynq-7000", "--json").stdout)
     assert {part["family"] for part in zynq} == {"zynq_7000"} and zynq[0]["speed_grades"]

@@ -30,7 +30,15 @@ def _print_version(context: click.Context, _: click.Parameter, value: bool) -> N
         context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Commands, in help texts in the order in which they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names as they were added."""
+        return list(self.commands)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
 )
@@ -39,21 +47,21 @@ def main() -> None:
 
 
 COMMANDS = (
-    compile_command,
     inspect_command,
     init_command,
-    parts_command,
-    doctor_command,
-    build_command,
-    synth_command,
-    route_command,
-    board_command,
-    run_command,
     precision_command,
-    finetune_command,
     scan_command,
+    finetune_command,
+    compile_command,
     explore_command,
     figures_command,
+    synth_command,
+    route_command,
+    build_command,
+    board_command,
+    run_command,
+    parts_command,
+    doctor_command,
 )
 with_verbosity(main)
 for command in COMMANDS:

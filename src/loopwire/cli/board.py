@@ -12,7 +12,7 @@ from loopwire.cli.failures import errors_reported
 BAUD = 3_000_000
 
 
-@click.command("board")
+@click.command("board", short_help="Write the sources that put PROJECT on a board.")
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option("--board", default="ulx3s-85f", show_default=True, help="Name of the board.")
 @click.option(

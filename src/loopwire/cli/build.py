@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from loopwire.report.summary import Report
 
 
-@click.command("build")
+@click.command("build", short_help="Run Vivado, Quartus or Vitis HLS on PROJECT.")
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option("--tool", help="Tool: vivado, quartus or vitis_hls. [default: that of the part's vendor]")
 @click.option("--part", help="FPGA part, for Vivado and Quartus. [default: that of the project]")

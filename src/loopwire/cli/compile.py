@@ -29,7 +29,7 @@ FITTING_SHARE = "80%"
 """Of a part, by estimate: what tools place and route without trouble."""
 
 
-@click.command("compile")
+@click.command("compile", short_help="Compile MODEL to verified SystemVerilog or HLS C++.")
 @click.argument("model_path", metavar="MODEL", required=False, type=click.Path(path_type=Path))
 @how_to_read
 @click.option("--data", type=click.Path(path_type=Path), help="Inputs: .npz (array X, labels y) or .npy.")

@@ -10,7 +10,7 @@ from loopwire.cli.failures import errors_reported
 HEAD = ("", "Found", "For", "To install it")
 
 
-@click.command("doctor")
+@click.command("doctor", short_help="List tools and packages, and how to install them.")
 @JSON
 def doctor_command(as_json: bool) -> None:
     """List tools and packages: version, purpose, and how to install those that are missing."""

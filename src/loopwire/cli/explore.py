@@ -12,7 +12,7 @@ from loopwire.cli.failures import errors_reported, report_kept
 from loopwire.cli.settings import DATA, LABELS, LEAST_CLOCK_NS, MODEL, bounds, how_to_read, read_settings, where_to_run
 
 
-@click.command("explore")
+@click.command("explore", short_help="Search the trade-off of latency, area and accuracy.")
 @MODEL
 @how_to_read
 @DATA

@@ -12,7 +12,7 @@ from loopwire.cli.failures import errors_reported
 from loopwire.cli.settings import DATA, LABELS, MODEL, PRECISION, how_to_read, read_settings
 
 
-@click.command("figures")
+@click.command("figures", short_help="Plot ROC curves, confusion matrix and profile of MODEL.")
 @MODEL
 @how_to_read
 @DATA

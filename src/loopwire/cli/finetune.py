@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from loopwire.optimise.criterion import Measure
 
 
-@click.command("finetune")
+@click.command("finetune", short_help="Train the weights of MODEL with the firmware's arithmetic.")
 @MODEL
 @how_to_read
 @click.option(

@@ -11,7 +11,7 @@ from loopwire.cli.failures import errors_reported
 from loopwire.cli.settings import MODEL, how_to_read
 
 
-@click.command("init")
+@click.command("init", short_help="Write a commented file of settings for MODEL.")
 @MODEL
 @how_to_read
 @click.option("--part", help="FPGA part. [default: xcku115-flvb2104-2-i]")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TARGETS = ("verilog", "vitis_hls")
 
 
-@click.command("inspect")
+@click.command("inspect", short_help="Show how Loopwire reads MODEL: layers, shapes, parameters.")
 @MODEL
 @how_to_read
 @JSON

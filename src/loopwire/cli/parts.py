@@ -44,7 +44,7 @@ def parts_command(pattern: str, as_json: bool) -> None:
         for part in found:
             counts = map(grouped, (part.luts, part.ffs, part.dsps, part.bram18s, part.urams))
             rows.append((part.name, part.family.replace("_", " "), *counts, ", ".join(_open_tools(part))))
-        print_table(Console(), f"{len(rows)} parts", HEAD, rows)
+        print_table(Console(), f"{len(rows)} part{'' if len(rows) == 1 else 's'}", HEAD, rows)
         next_step("loopwire", "compile", "MODEL", "--part", found[0].name)
 
 

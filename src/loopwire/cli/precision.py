@@ -12,7 +12,7 @@ from loopwire.cli.failures import errors_reported, report_kept
 from loopwire.cli.settings import DATA, LABELS, MODEL, how_to_read, where_to_run
 
 
-@click.command("precision")
+@click.command("precision", short_help="Find the cheapest types that keep the physics of MODEL.")
 @MODEL
 @how_to_read
 @DATA

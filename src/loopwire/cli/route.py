@@ -30,7 +30,7 @@ CLOCK_MISSED = 3
 """Exit status."""
 
 
-@click.command("route")
+@click.command("route", short_help="Place and route PROJECT for an ECP5; make a bitstream.")
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option("--part", help="ECP5 part, such as LFE5U-85F-8BG381C. [default: that of the project]")
 @click.option("--seed", default=1, show_default=True, help="Random seed of the placer.")

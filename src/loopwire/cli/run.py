@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from loopwire.report.agreement import ClassAuc
 
 
-@click.command("run")
+@click.command("run", short_help="Send DATA through a board, and compare the results.")
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--port", required=True, help="Serial port of the board, such as /dev/ttyUSB0.")
 @click.option("--baud", type=click.IntRange(min=1), default=BAUD, show_default=True, help="Speed of the serial line.")

@@ -12,7 +12,7 @@ from loopwire.cli.failures import errors_reported
 from loopwire.cli.settings import DATA, LABELS, MODEL, how_to_read, where_to_run
 
 
-@click.command("scan")
+@click.command("scan", short_help="Plot a metric of MODEL against fraction bits.")
 @MODEL
 @how_to_read
 @DATA

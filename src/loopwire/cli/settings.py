@@ -155,7 +155,7 @@ def read_settings(
             targets["max_share"] = read_share("--max-share", targets["max_share"])
         given["targets"] = DesignTargets(**{**kept, **targets})
     if precision is not None:
-        config = config.changed("--precision", precision=precision)
+        config = config.changed("command line", precision=precision)
     return replace(config, name=config.name or own_name(model_path), **given)
 
 

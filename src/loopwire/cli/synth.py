@@ -11,7 +11,7 @@ from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_json, p
 from loopwire.cli.failures import errors_reported, report_kept
 
 
-@click.command("synth")
+@click.command("synth", short_help="Synthesise PROJECT with Yosys.")
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option("--part", help="FPGA part. [default: that of the project]")
 @click.option(
