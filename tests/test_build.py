@@ -116,7 +116,7 @@ def test_the_tool_on_path_is_run_and_reported(
         f"| Latency | 110 cycles, 550 ns | synthesised, {name} 2023.1 |",
         f"| Initiation interval | 101 cycles, 505 ns | synthesised, {name} 2023.1 |",
         f"| Clock period | 3.612 ns of 5 ns | synthesised, {name} 2023.1 |",
-        f"| LUTs | 6 632 of 663 360 (1 %) | synthesised, {name} 2023.1 |",
+        f"| LUTs | 6 632 of 663 360 (1%) | synthesised, {name} 2023.1 |",
         f"| URAMs | 0 | synthesised, {name} 2023.1 |",
     ):
         assert row in told

@@ -22,7 +22,7 @@ def test_an_auc_that_falls_and_classes_that_change() -> None:
     told = doubts([output], ())
     assert told == (
         "The AUC of class b falls from 0.9300 in float to 0.5000 in fixed point",
-        "Float and fixed point tell the same class of 42.0% of the sequences only",
+        "Float and fixed point give the same class for only 42.0% of the sequences",
     )
     assert doubts([JudgedOutput("", Agreement(100, 0.999, 1.0, 0.5), aucs[1:])], ()) == doubts([], ()) == ()
     assert doubts([replace(output, name="kind")], ()) == tuple(f"kind: {doubt}" for doubt in told)

@@ -99,7 +99,7 @@ def test_what_a_tool_found_is_short_too() -> None:
     use = ResourceUse("LUTs", 1234, 5000)
     built = Built("Yosys", "synthesised", 4.5, resources=(use,), part="p", layers=(LayerUse("lstm", (use,)),))
     assert repr(built) == "<synthesised, Yosys, for p, 4.5 ns>"
-    assert built.table().rows == (("lstm", "1 234"), ("all", "1 234 of 5 000 (25 %)"))
+    assert built.table().rows == (("lstm", "1 234"), ("all", "1 234 of 5 000 (25%)"))
     assert "<table>" in built._repr_html_()
 
 

@@ -240,7 +240,14 @@ def test_the_physics_is_judged_by_its_worst_class(design: Design) -> None:
     report = replace(design.report(), agreement=Agreement(100, 0.999, 0.01, 0.001))
     lost = replace(report, aucs=(ClassAuc("a", 0.9, 0.9), ClassAuc("b", 0.9, 0.88)))
     assert [one.verdicts[0].answer for one in (report, lost)] == ["Physics kept", "Physics lost"]
-    assert lost.verdicts[0].why == "largest loss of AUC: 0.0200; same class as in float: 99.90%"
+    assert (
+        lost.verdicts[0].why
+        == "largest loss of AUC: 0.0200; same class as in float: 99.90%; at most 0.01 of AUC may be lost"
+    )
+    apart = replace(report, agreement=Agreement(100, 0.9, 0.01, 0.001), doubts=("Float and fixed point differ",))
+    assert apart.verdicts[0].why == "same class as in float: 90.00%, less than 95%"
+    alike = replace(apart, aucs=(ClassAuc("a", 0.9, 0.9),))
+    assert (apart.verdicts[0].state, alike.verdicts[0].state) == ("bad", "doubtful")
     assert replace(report, doubts=("It is coarse",)).verdicts[0].answer == "Physics in doubt"
 
 
@@ -250,7 +257,7 @@ def test_resources_stand_side_by_side(design: Design) -> None:
     assert table.stages == ("estimated", "synthesised, Yosys")
     (name, available, (estimated, synthesised)), (_, _, (_, none)) = table.rows
     assert (name, available, none) == ("LUTs", "5 000", None) and estimated is not None and synthesised is not None
-    assert (estimated.count, synthesised.percent) == ("1 500", "25 %")
+    assert (estimated.count, synthesised.percent) == ("1 500", "25%")
     text = page(replace(design.report(), built=built))
     assert "1\u00a0234" in text and "width:24.7%" in text  # thousands do not part at the end of a line
 

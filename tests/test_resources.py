@@ -103,7 +103,7 @@ def test_the_report_tells_multipliers_and_resources_of_all_copies() -> None:
     report = loopwire.compile(tagger(), CompileConfig.from_dict(settings)).report()
     rows = {quantity: (value, stage) for quantity, value, stage in report.rows()}
     assert rows["Multipliers"] == ("365: 353 for matrices, 12 element by element", "scheduled")
-    assert rows["DSPs"] == ("365 of 5 520 (6.6 %)", "estimated")
+    assert rows["DSPs"] == ("365 of 5 520 (6.6%)", "estimated")
     engines = [(e.engine, e.layers, e.copies, e.reuse_factor) for e in report.engines[:2]]
     assert engines == [("engine", ("cell",), 2, 8), ("engine_tail_1", ("head",), 1, 32)]
     assert report.engines[2].engine == PORTS, "what deals sequences to the copies"

@@ -322,8 +322,8 @@ def test_vivado_on_path_is_run_and_reported(project: Path, tmp_path: Path, monke
     (built,) = json.loads((project / "report.json").read_text())["built"]
     assert built["stage"] == "routed" and built["clock_period_ns"] == 5.221
     told = (project / "report.md").read_text()
-    assert "| LUTs | 4 711 of 663 360 (0.71 %) | routed, Vivado 2023.2" in told
-    assert "| BRAM 18k | 5 of 4 320 (0.12 %) | routed, Vivado 2023.2" in told
+    assert "| LUTs | 4 711 of 663 360 (0.71%) | routed, Vivado 2023.2" in told
+    assert "| BRAM 18k | 5 of 4 320 (0.12%) | routed, Vivado 2023.2" in told
 
 
 def test_quartus_on_path_is_run_and_reported(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -333,7 +333,7 @@ def test_quartus_on_path_is_run_and_reported(project: Path, tmp_path: Path, monk
     assert result.exit_code == 0, result.output
     told = (project / "report.md").read_text()
     assert "| Clock period | 8 ns of 5 ns (125 MHz) | routed, Quartus Prime 22.1std.2" in told
-    assert "| ALMs | 22 549 of 41 910 (54 %) | routed, Quartus Prime 22.1std.2" in told
+    assert "| ALMs | 22 549 of 41 910 (54%) | routed, Quartus Prime 22.1std.2" in told
 
 
 def test_without_quartus_the_project_is_written(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

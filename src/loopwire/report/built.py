@@ -25,7 +25,7 @@ class ResourceUse:
         """The share as people write it; '-' where it is not known."""
         if self.share is None:
             return "-"
-        return f"{self.share:.2g} %" if self.share < 99.5 else f"{grouped(round(self.share))} %"
+        return f"{self.share:.2g}%" if self.share < 99.5 else f"{grouped(round(self.share))}%"
 
     @property
     def share(self) -> float | None:

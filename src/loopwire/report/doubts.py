@@ -37,7 +37,7 @@ def output_doubts(output: JudgedOutput) -> list[str]:
     ]
     top1 = output.agreement.top1
     if top1 is not None and top1 < LEAST_TOP1:
-        found.append(output.named(f"Float and fixed point tell the same class of {top1:.1%} of the sequences only"))
+        found.append(output.named(f"Float and fixed point give the same class for only {top1:.1%} of the sequences"))
     return found
 
 

@@ -60,11 +60,14 @@ def _physics_kept(report: Report, output: JudgedOutput) -> Verdict:
     falls = [auc.real - auc.fixed for auc in output.aucs if auc.real is not None and auc.fixed is not None]
     top1 = output.agreement.top1
     same = [] if top1 is None else [f"same class as in float: {top1:.2%}"]
-    lost = [f"largest loss of AUC: {max(max(falls), 0.0):.4f}"] if falls else []
+    loss = max([0.0, *falls])
+    lost = [f"largest loss of AUC: {loss:.4f}"] if falls else []
     largest = [] if lost or same else [f"largest difference to float: {output.agreement.max_difference:.3g}"]
     why = "; ".join([*lost, *same, *largest])
-    if (falls and max(falls) > AUC_LOSS) or (top1 is not None and top1 < LEAST_TOP1):
-        return Verdict(name, "Physics lost", "bad", why)
+    if loss > AUC_LOSS:
+        return Verdict(name, "Physics lost", "bad", f"{why}; at most {AUC_LOSS:g} of AUC may be lost")
+    if not falls and top1 is not None and top1 < LEAST_TOP1:
+        return Verdict(name, "Physics lost", "bad", f"{why}, less than {LEAST_TOP1:.0%}")
     if report.doubts:
         return Verdict(name, "Physics in doubt", "doubtful", f"{why}; {report.doubts[0]}")
     if report.clipping:
