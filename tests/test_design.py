@@ -247,7 +247,7 @@ def test_copies_and_whole_sequences_are_verified_and_told(tmp_path: Path) -> Non
     assert found.simulated.initiation_interval_cycles == STEPS / 2
     rows = design.report(found).rows()
     assert ("Copies of the recurrent layers", "2", "scheduled") in rows
-    assert ("Ports", "a whole sequence a beat", "scheduled") in rows
+    assert ("Ports", "one whole sequence per beat", "scheduled") in rows
     np.testing.assert_array_equal(design.simulate(X[:5]).outputs, design.predict(X[:5]))
     path = design.write(tmp_path / "out", X[:8])
     readme = (path / "README.md").read_text()
@@ -261,4 +261,4 @@ def test_copies_and_whole_sequences_are_verified_and_told(tmp_path: Path) -> Non
 
 
 def test_the_report_tells_the_width_of_a_bus() -> None:
-    assert ("Ports", "16 bits a beat", "scheduled") in tagger(CompileConfig(bus_bits=16)).report().rows()
+    assert ("Ports", "16 bits per beat", "scheduled") in tagger(CompileConfig(bus_bits=16)).report().rows()

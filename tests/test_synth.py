@@ -71,7 +71,7 @@ def test_layers_are_counted_and_add_up(project: Path, monkeypatch: pytest.Monkey
     assert estimated["FFs"] == pytest.approx(totals["FFs"].used, rel=0.1)
     assert estimated["LUTs"] == pytest.approx(totals["LUTs"].used, rel=0.3)
     told = (project / "report.md").read_text()
-    assert f"## Resources, synthesised, {built.tool}, for LFE5U-25F-6BG256C" in told
+    assert f"## Resources, synthesised, {built.tool}\n" in told
     assert "| between the layers |" in told
     assert "Resources, synthesised" in (project / "report.html").read_text()
 

@@ -23,7 +23,7 @@ def page(report: Report, drawings: Drawings = NO_DRAWINGS) -> str:
     """Return the page of a report, with what was drawn when it was made."""
     from markupsafe import Markup
 
-    stages = stage_table(report.estimated, report.built)
+    stages = stage_table(report.estimated, report.shown_built)
     return rendered(
         "page.html.j2",
         report=report,
@@ -43,7 +43,7 @@ def page(report: Report, drawings: Drawings = NO_DRAWINGS) -> str:
         ],
         agreement=_agreement(report),
         facts_head=FACTS,
-        resource_tables=resource_tables(report.built),
+        resource_tables=resource_tables(report.shown_built),
         aucs_head=AUCS,
         clipping_head=CLIPPING,
         clipping=clipping_rows(report.clipping),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any
 
@@ -170,7 +170,7 @@ class Report:
         rows: list[tuple[str, ...]] = [target.row() for target in self.targets]
         rows += [*(knob.row() for knob in self.chosen), *self._cycle_rows()]
         rows += area_rows(self.engines, self.estimated)
-        for built in self.built:
+        for built in self.shown_built:
             rows += built.rows(self.clock_period_ns)
             if built.stage == "routed" and built.clock_period_ns is not None and self.predicted is not None:
                 latency_ns = self.predicted.latency_cycles * built.clock_period_ns
@@ -184,6 +184,11 @@ class Report:
         verified = "not verified" if self.verification is None else str(self.verification)
         rows.append(("Verification", verified, "" if self.verification is None else "simulated"))
         return rows
+
+    @property
+    def shown_built(self) -> tuple[Built, ...]:
+        """What tools found, the part named only where it is not the design's."""
+        return tuple(replace(built, part="") if built.part == self.part else built for built in self.built)
 
     @property
     def judged(self) -> tuple[JudgedOutput, ...]:
@@ -230,8 +235,8 @@ class Report:
 
     def _ports(self) -> str:
         if self.knobs.io == "parallel":
-            return "a whole sequence a beat"
-        return "a time step a beat" if self.knobs.bus_bits is None else f"{self.knobs.bus_bits} bits a beat"
+            return "one whole sequence per beat"
+        return "one time step per beat" if self.knobs.bus_bits is None else f"{self.knobs.bus_bits} bits per beat"
 
     def _channel_rows(self) -> list[tuple[str, ...]]:
         if not self.knobs.stateful and not self.knobs.sliding_window:
@@ -288,10 +293,10 @@ class Report:
             parts += ["## Area under the ROC curve", _table(AUCS, aucs)]
         if self.clipping:
             parts += ["## Tensors that clip", _table(CLIPPING, clipping_rows(self.clipping))]
-        for table in resource_tables(self.built):
+        for table in resource_tables(self.shown_built):
             parts += [f"## {markdown(table.title)}", _table(table.head, table.rows)]
             parts.append("\n".join(f"* {markdown(note)}." for note in table.notes))
-        for built in self.built:
+        for built in self.shown_built:
             if built.critical_path:
                 points = (f"* {markdown(point)}" for point in built.critical_path)
                 parts += [f"## Slowest path, {markdown(built.origin)}", "\n".join(points)]
