@@ -189,6 +189,40 @@ def masked_model_of_steps() -> Any:
     return keras.Model(x, L.GRU(3)(L.TimeDistributed(inner)(L.Masking()(L.ReLU(threshold=3.0)(x)))))
 
 
+def dot_products() -> Any:
+    """Along each pair of axes of sequences and vectors."""
+    x, y, v = sequence(), sequence("y", 4), vector("v", STEPS)
+    h, last = L.GRU(4, return_sequences=True, return_state=True)(x)
+    pairs = {1: [x, h], 2: [x, y], (1, 2): [y, L.Dense(4)(x)], (2, 1): [h, y]}
+    sums = [L.Dot(axes=axes)(pair) for axes, pair in pairs.items()]
+    weighed = [L.Dot(axes=1)([v, x]), L.Dot(axes=(1, 2))([last, h]), L.Dot(axes=(2, 1))([h, last])]
+    return keras.Model([x, y, v], [*sums, *weighed])
+
+
+def pooled_by_shares() -> Any:
+    x = sequence()
+    h = L.LSTM(3, return_sequences=True)(x)
+    shares = L.Softmax(axis=1)(L.Dense(1, activation="tanh")(h))
+    return keras.Model(x, L.Dense(2)(L.Flatten()(L.Dot(axes=1)([shares, h]))))
+
+
+def masked_attention() -> Any:
+    """Of masks that thresholds make, so that many steps are hidden."""
+    x, y = sequence(), sequence("y", 4)
+    query, value = (L.Masking()(L.ReLU(threshold=2.0)(each)) for each in (x, y))
+    heads = L.MultiHeadAttention(1, 2, value_dim=3)(query, value, use_causal_mask=True)
+    return keras.Model([x, y], [heads, L.AdditiveAttention()([query, value])])
+
+
+def sequences_of_sequences() -> Any:
+    """A model of each step, which is a sequence itself, with branches, both directions and a mask in it."""
+    s, x = keras.Input((4, 2)), keras.Input((3, 4, 2), name="x")
+    y = L.Bidirectional(L.GRU(2, return_sequences=True))(L.Conv1D(2, 2, padding="same")(s))
+    last = L.LSTM(2)(L.Masking()(L.ReLU()(s)))
+    inner = keras.Model(s, L.Dense(3)(L.Concatenate()([L.GlobalMaxPooling1D()(y), last])))
+    return keras.Model(x, L.LSTM(2)(L.TimeDistributed(inner)(x)))
+
+
 GRAPHS: dict[str, Callable[[], Any]] = {
     **{f"vectors_{c.__name__.lower()}": (lambda c=c: merged(c())) for c in (L.Add, L.Multiply, L.Average, L.Maximum)},
     "vectors_subtract": lambda: merged(L.Subtract()),
@@ -229,4 +263,8 @@ GRAPHS: dict[str, Callable[[], Any]] = {
     "sequential_of_steps": sequential_of_steps,
     "functional_of_steps": functional_of_steps,
     "masked_model_of_steps": masked_model_of_steps,
+    "dot_products": dot_products,
+    "pooled_by_shares": pooled_by_shares,
+    "masked_attention": masked_attention,
+    "sequences_of_sequences": sequences_of_sequences,
 }

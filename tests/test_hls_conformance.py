@@ -18,6 +18,8 @@ from loopwire.ir.types import FixedType, Overflow, Rounding, TensorType
 from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
+from loopwire.layers.division import Reciprocal
+from loopwire.layers.each_step import EachStep
 from loopwire.layers.embedding import Embedding
 from loopwire.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling
 from loopwire.layers.glu import Glu
@@ -178,6 +180,12 @@ def other_layer_graphs() -> dict[str, Graph]:
         "mean_pool": [AveragePooling("a", overlapping)],
         "padded": [ZeroPadding("a", 1, 2), Cropping("b", 2, 1), UpSampling("c", 2), simple()],
         "turned": [Transpose("a"), gru(5)],
+        "each_step": [EachStep(MaxPooling("a", overlapping), ((3, 1),)), simple(2)],
+        "reciprocal": [
+            Activation("a", Function("sigmoid")),
+            BatchNormalization("b", three**0, three**0),
+            Reciprocal("c"),
+        ],
         "over_steps": [OverSteps("a", Function("softmax"))],
         "sparse": [Activation("a", Function("sparsemax")), Activation("b", Function("keras_sparsemax"))],
     }

@@ -420,10 +420,10 @@ def test_custom_layers_are_refused(extra: dict[str, Any], tmp_path: Path) -> Non
         read(tmp_path, SavedAs("LSTM", lstm().config, lstm().arrays, extra))
 
 
-def test_time_distributed_takes_only_stepwise_layers(tmp_path: Path) -> None:
+def test_time_distributed_gives_a_recurrent_layer_steps_that_are_sequences(tmp_path: Path) -> None:
     config = {"name": "x", "layer": {"class_name": "LSTM", "config": lstm().config}}
-    with refused(UnsupportedError, "layer 'x'", "LSTM layers are not supported here", "docs/keras.md lists those"):
-        read(tmp_path, SavedAs("TimeDistributed", config))
+    with refused(UnsupportedError, "layer 'x'", "a recurrent layer got an input of shape (3,)", "It needs a sequence"):
+        read(tmp_path, SavedAs("TimeDistributed", config, lstm().arrays))
 
 
 def test_time_distributed_needs_a_sequence(tmp_path: Path) -> None:
@@ -436,23 +436,11 @@ def time_distributed(*layers: SavedAs) -> SavedAs:
     return SavedAs("TimeDistributed", {"name": "each", "layer": sequential_config(layers)})
 
 
-def test_window_layers_of_steps_that_are_sequences(tmp_path: Path) -> None:
-    inner = {"class_name": "Conv1D", "config": {"name": "c", "filters": 2, "kernel_size": [3]}}
-    problem = "its input has shape (5, 4, 3), so each step of its Conv1D is a sequence"
-    with refused(UnsupportedError, "layer 'x' (TimeDistributed)", problem, "by TimeDistributed(Flatten())"):
-        read(tmp_path, SavedAs("TimeDistributed", {"name": "x", "layer": inner}), shape=(5, 4, 3))
-
-
-def test_models_of_steps_that_are_sequences(tmp_path: Path) -> None:
-    problem = "its input has shape (5, 4, 3), so each step of its Sequential is a sequence"
-    with refused(UnsupportedError, "layer 'each' (TimeDistributed)", problem, "or a ConvLSTM1D"):
-        read(tmp_path, time_distributed(input_layer((4, 3)), dense()), shape=(5, 4, 3))
-
-
-def test_models_of_steps_take_only_stepwise_layers(tmp_path: Path) -> None:
+def test_a_time_distributed_whose_result_has_too_many_axes(tmp_path: Path) -> None:
     layers = (input_layer((3,)), SavedAs("Reshape", {"name": "r", "target_shape": [3, 1, 1]}))
-    with refused(UnsupportedError, "layer 'r'", "Reshape layers are not supported here", "docs/keras.md lists those"):
-        read(tmp_path, time_distributed(*layers))
+    problem = "its result has shape (5, 3, 1, 1), of 4 axes"
+    with refused(UnsupportedError, "layer 'each' (TimeDistributed)", problem, "Flatten each step inside of it"):
+        read(tmp_path, time_distributed(*layers), shape=(5, 3))
 
 
 def test_options_of_a_time_distributed_model_are_read(tmp_path: Path) -> None:
@@ -589,8 +577,8 @@ def test_result_that_a_layer_does_not_have(tmp_path: Path) -> None:
     ("layer", "problem", "remedy"),
     [
         (SavedAs("Concatenate", {"name": "join", "axis": 1}), "option axis=1", "the features: axis=-1"),
-        (SavedAs("Dot", {"name": "join", "axes": [1, 2]}), "option axes=[1, 2]", "Give it vectors"),
-        (SavedAs("Dot", {"name": "join", "axes": 1, "normalize": True}), "option normalize=True", "normalize=False"),
+        (SavedAs("Dot", {"name": "join", "axes": [1, [2]]}), "option axes=[1, [2]]", "give an axis of each"),
+        (SavedAs("Dot", {"name": "join", "axes": 1, "normalize": True}), "option normalize=True", "UnitNormalization"),
     ],
 )
 def test_merges_along_other_axes(layer: SavedAs, problem: str, remedy: str, tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ KERAS: dict[str, Callable[[], list[Any]]] = {
     "average_pooling_same": lambda: [L.AveragePooling1D(3, padding="same")],
     "global_max": lambda: [L.GlobalMaxPooling1D()],
     "global_average": lambda: [L.GlobalAveragePooling1D()],
+    "global_max_kept": lambda: [L.GlobalMaxPooling1D(keepdims=True), L.LSTM(2)],
+    "global_average_kept": lambda: [L.GlobalAveragePooling1D(keepdims=True)],
     "up_sampling": lambda: [L.UpSampling1D(3)],
     "zero_padding": lambda: [L.ZeroPadding1D((1, 2))],
     "cropping": lambda: [L.Cropping1D((2, 1))],

@@ -321,7 +321,7 @@ class _Translator:
             case ops.Slice(start, _), Rows():
                 return replace(view, start=view.start + start * prod(result.shape[1:]), size=result.size)
             case _, Constant():
-                return Constant(view.integers.reshape(*view.integers.shape[:axis], *result.shape), view.stepped)
+                return Constant(view.integers.reshape((*view.integers.shape[:axis], *result.shape)), view.stepped)
             case _, Rows():
                 return view
 

@@ -28,6 +28,8 @@ from loopwire.layers.cells.sru import Sru
 from loopwire.layers.constant import Constant
 from loopwire.layers.dense import Dense
 from loopwire.layers.division import Divide, Reciprocal
+from loopwire.layers.dot import Dot
+from loopwire.layers.each_step import EachStep
 from loopwire.layers.embedding import Embedding
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.equations import GATED, affine, blend, gate, parts, recurrent, state
@@ -38,7 +40,7 @@ from loopwire.layers.loop import Loop
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.masking import EitherMask, Masking, StepMask
 from loopwire.layers.matrix_product import MatrixProduct
-from loopwire.layers.merge import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
+from loopwire.layers.merge import Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract
 from loopwire.layers.model import Input, Layer, Model, OneToOne
 from loopwire.layers.multi_head_attention import MultiHeadAttention, Projection
 from loopwire.layers.normalization import LayerNormalization, root_mean_square, unit
@@ -80,6 +82,7 @@ __all__ = [
     "Dense",
     "Divide",
     "Dot",
+    "EachStep",
     "EchoState",
     "EitherMask",
     "Embedding",

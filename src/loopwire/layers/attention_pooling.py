@@ -7,18 +7,16 @@ Ref: Yang et al. 2016, "Hierarchical attention networks for document classificat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from loopwire.errors import UnsupportedError
-from loopwire.ir.builder import BodyResult
 from loopwire.ir.graph import Value
-from loopwire.ir.types import FixedType
 from loopwire.layers.activation import TANH
 from loopwire.layers.attend import MOST_STEPS
+from loopwire.layers.dot import sum_of_products
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.equations import Array, affine, gate
 from loopwire.layers.model import OneToOne, Shape
@@ -52,19 +50,8 @@ class AttentionPooling(OneToOne):
         steps = x.type.shape[0]
         scores = e.b.reshape(e.each_step(self._score, x, name="scores"), (steps,), "all_scores")
         shares = softmax(e, scores, Role.GATE, "alpha")
-        given, share = x.type.element, shares.type.element
-        fraction = given.fraction + share.fraction
-        most = steps * 2 ** (given.width + share.width)
-        total = FixedType.holding(-most, most, fraction)
-        none = e.b.const(np.zeros(x.type.shape[1:]), total, "none")
-
-        def body(e: Emitter, states: Sequence[Value], steps: Sequence[Value]) -> BodyResult:
-            seen, alpha = steps
-            weighted = e.b.mul(e.b.reduce_sum(alpha, "alpha_t"), seen, "weighted")
-            return (e.b.cast(e.b.add(states[0], weighted, "more"), total, "sum_next"),), ()
-
-        (y,) = e.scan((none,), (x, e.b.reshape(shares, (steps, 1), "alphas")), body, names=("sum",))
-        return e.cast(y, Role.RESULT, "y", "y = Σ α_t x_t")
+        total = sum_of_products(e, e.b.reshape(shares, (steps, 1), "alphas"), x)
+        return e.cast(total, Role.RESULT, "y", "y = Σ α_t x_t")
 
     def _score(self, e: Emitter, x: Value) -> Value:
         seen = gate(e, TANH, affine(e, self.kernel, x, self.bias), "seen")

@@ -97,7 +97,7 @@ class Cell(Callable, ABC):
         x, *given = inputs
         steps = [x, *([given.pop()] if self.masked else [])]
         if self.go_backwards:
-            steps = [e.b.reverse(each, f"{name}_reversed") for each, name in zip(steps, ("x", "mask"), strict=False)]
+            steps = [e.reverse(each, f"{name}_reversed") for each, name in zip(steps, ("x", "mask"), strict=False)]
         initial = [
             e.cast(given[index], state.role, f"{name}_initial") if given else e.zeros((state.size,), state.role, name)
             for index, (name, state) in enumerate(self.states.items())

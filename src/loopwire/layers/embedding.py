@@ -9,6 +9,7 @@ from typing import ClassVar
 from loopwire.errors import UnsupportedError
 from loopwire.ir.graph import Value
 from loopwire.ir.types import FixedType, Overflow
+from loopwire.layers.each_step import EachStep
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.equations import Array
 from loopwire.layers.masking import StepMask
@@ -65,11 +66,12 @@ def index_of(model: Model, tensor: Tensor) -> Embedding | None:
 def _readers(model: Model, tensor: Tensor) -> Iterator[Embedding | None]:
     """Yield the embeddings that read a tensor, its shape and its masks aside; None for each other layer."""
     for call in model.calls:
-        if tensor not in call.inputs or isinstance(call.layer, StepMask):
+        layer = call.layer.layer if isinstance(call.layer, EachStep) else call.layer
+        if tensor not in call.inputs or isinstance(layer, StepMask):
             continue
-        if isinstance(call.layer, Flatten | Reshape):
+        if isinstance(layer, Flatten | Reshape):
             yield from _readers(model, call.outputs[0])
         else:
-            yield call.layer if isinstance(call.layer, Embedding) else None
+            yield layer if isinstance(layer, Embedding) else None
     if tensor in model.outputs:
         yield None

@@ -31,7 +31,11 @@ class Emitter:
     def with_results_as(self, role: str) -> Emitter:
         """Return an emitter of layers inside of this one, whose results have the type of a role of this one."""
         types = {**self._types.types, Role.RESULT: self.type_of(role)}
-        return Emitter(self.b, replace(self._types, types=types))
+        return type(self)(self.b, replace(self._types, types=types))
+
+    def written_out(self) -> Emitter:
+        """Return an emitter into the same graph, a scan's body, that writes scans out step by step (`WrittenOut`)."""
+        return WrittenOut(self.b, self._types)
 
     def weights(self, reals: npt.ArrayLike, role: str, name: str, note: str = "") -> Value:
         """Add a trained array in the type of `role`."""
@@ -84,11 +88,15 @@ class Emitter:
         *,
         names: Sequence[str],
         note: str = "",
+        length: int | None = None,
     ) -> tuple[Value, ...]:
         """Run `body` once a step (`Builder.scan`), with an emitter of the same types."""
-        return self.b.scan(
-            states, sequences, lambda b, s, x: body(Emitter(b, self._types), s, x), names=names, note=note
-        )
+        own: Callable[..., BodyResult] = lambda b, s, x: body(Emitter(b, self._types), s, x)  # noqa: E731
+        return self.b.scan(states, sequences, own, names=names, note=note, length=length)
+
+    def reverse(self, sequence: Value, name: str) -> Value:
+        """Add the steps in reverse order."""
+        return self.b.reverse(sequence, name)
 
     def each_step(self, step: Callable[..., Value], *operands: Value, name: str) -> Value:
         """Apply `step` to vectors, or to each step of sequences, as ``step(emitter, *vectors)``."""
@@ -102,6 +110,43 @@ class Emitter:
 
         (y,) = self.scan((), sequences, body, names=(name,))
         return y
+
+
+class WrittenOut(Emitter):
+    """An emitter whose scans become their steps, one after another, in the graph that it adds to.
+
+    A scan may not be in another's body in hardware, where a loop is an engine. So what a layer does with a sequence
+    that is there at once, in one step of another, has hardware of its own for each of its steps.
+    """
+
+    def scan(
+        self,
+        states: Sequence[Value],
+        sequences: Sequence[Value],
+        body: Body,
+        *,
+        names: Sequence[str],
+        note: str = "",
+        length: int | None = None,
+    ) -> tuple[Value, ...]:
+        """Write out the steps; types are those of a scan, in which no step knows that its state is a constant."""
+        states = [self.b.reshape(state, state.type.shape, name) for state, name in zip(states, names, strict=False)]
+        stacked: list[list[Value]] = [[] for _ in names[len(states) :]]
+        for step in range(length or sequences[0].type.shape[0]):
+            given = [self._step(sequence, step) for sequence in sequences]
+            states, results = body(self, states, given)
+            for values, result in zip(stacked, results, strict=True):
+                values.append(self.b.reshape(result, (1, *result.type.shape), "y_t"))
+        joined = [self.b.concat(values, name) for values, name in zip(stacked, names[len(states) :], strict=True)]
+        return (*states, *joined)
+
+    def reverse(self, sequence: Value, name: str) -> Value:
+        """Join the steps in reverse order."""
+        steps = range(sequence.type.shape[0])
+        return self.b.concat([self.b.slice(sequence, step, step + 1, "x_t") for step in reversed(steps)], name)
+
+    def _step(self, sequence: Value, step: int) -> Value:
+        return self.b.reshape(self.b.slice(sequence, step, step + 1, "x_t"), sequence.type.shape[1:], "x_t")
 
 
 def _fraction_bits(reals: npt.NDArray[np.float64]) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 
 from loopwire.layers.activation import Function
 from loopwire.layers.cell import Cell
+from loopwire.layers.each_step import EachStep
 from loopwire.layers.model import Call, Layer, Model, Tensor
 from loopwire.text.table import Table, grouped
 
@@ -92,7 +93,7 @@ def _shapes(tensors: tuple[Tensor, ...]) -> dict[str, tuple[int, ...]]:
 
 
 def _call(call: Call) -> InspectedCall:
-    layer = call.layer
+    layer = call.layer.layer if isinstance(call.layer, EachStep) else call.layer
     values = {item.name: getattr(layer, item.name) for item in fields(cast(Any, layer))}
     parameters = sum(value.size for value in values.values() if isinstance(value, np.ndarray))
     states = {name: state.size for name, state in layer.states.items()} if isinstance(layer, Cell) else {}

@@ -31,24 +31,36 @@ class MatrixProduct(Callable):
         a, b = (x.shape for x in inputs) if len(inputs) == 2 else ((), ())
         if len(a) != 2 or len(b) != 2 or a[1] != b[self.transposed]:
             raise UnsupportedError(where, f"it cannot multiply {shapes}", "Give it two sequences whose sizes fit")
-        if b[0] > MOST_STEPS:
-            problem = f"it multiplies by a sequence of {b[0]} steps, and hardware keeps at most {MOST_STEPS}"
-            raise UnsupportedError(where, problem, "Shorten the sequences, for example by pooling before it")
+        require_kept(self.name, inputs[1])
         return {"": (a[0], b[not self.transposed])}
 
     def call(self, e: Emitter, inputs: Sequence[Value]) -> Sequence[Value]:
-        """Add the product of each step of a with b, which is kept whole."""
-        a, b = inputs
-        steps, size = b.type.shape
+        """Add the product."""
+        return (multiplied(e, *inputs, transposed=self.transposed),)
 
-        def body(e: Emitter, states: Sequence[Value], given: Sequence[Value]) -> BodyResult:
-            (kept,), (vector,) = states, given
-            rows = kept if self.transposed else e.b.transpose(kept, steps, "columns")
-            shape = (steps, size) if self.transposed else (size, steps)
-            product = e.b.matvec(e.b.reshape(rows, shape, "matrix"), vector, "product")
-            note = "y_j = b_j · a" if self.transposed else "y = Σ a_j b_j"
-            return (kept,), (e.cast(product, Role.RESULT, "y", note),)
 
-        whole = e.b.reshape(b, (steps * size,), "whole")
-        _, y = e.scan((whole,), (a,), body, names=("kept", "y"))
-        return (y,)
+def require_kept(name: str, x: Tensor) -> None:
+    """Require of a sequence that it has as few steps as are kept whole.
+
+    Raises:
+        UnsupportedError: it has more.
+    """
+    if len(x.shape) == 2 and x.shape[0] > MOST_STEPS:
+        problem = f"it multiplies by a sequence of {x.shape[0]} steps, and hardware keeps at most {MOST_STEPS}"
+        raise UnsupportedError(f"layer {name!r}", problem, "Shorten the sequences, for example by pooling before it")
+
+
+def multiplied(e: Emitter, a: Value, b: Value, *, transposed: bool) -> Value:
+    """Return the product of each step of a (T, n) with b (n, m), or (m, n) transposed, which is kept whole: (T, m)."""
+    steps, size = b.type.shape
+
+    def body(e: Emitter, states: Sequence[Value], given: Sequence[Value]) -> BodyResult:
+        (kept,), (vector,) = states, given
+        rows = kept if transposed else e.b.transpose(kept, steps, "columns")
+        shape = (steps, size) if transposed else (size, steps)
+        product = e.b.matvec(e.b.reshape(rows, shape, "matrix"), vector, "product")
+        note = "y_j = b_j · a" if transposed else "y = Σ a_j b_j"
+        return (kept,), (e.cast(product, Role.RESULT, "y", note),)
+
+    whole = e.b.reshape(b, (steps * size,), "whole")
+    return e.scan((whole,), (a,), body, names=("kept", "y"))[1]

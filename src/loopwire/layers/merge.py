@@ -209,20 +209,3 @@ class Concatenate(Merge):
     def merged(self, e: Emitter, vectors: Sequence[Value]) -> Value:
         """Add the casts, then their joining."""
         return e.b.concat([e.cast(vector, Role.RESULT, "part") for vector in vectors], "y")
-
-
-class Dot(Merge):
-    """y = a · b, the inner product of two vectors, as a vector of one element"""
-
-    kind = "Dot"
-
-    def size(self, inputs: Sequence[Tensor]) -> int:
-        """Return 1."""
-        if len(inputs) != 2 or len(inputs[0].shape) != 1 or inputs[0].shape != inputs[1].shape:
-            self.refuse(inputs)
-        return 1
-
-    def merged(self, e: Emitter, vectors: Sequence[Value]) -> Value:
-        """Add the exact sum of products, then its cast."""
-        a, b = vectors
-        return e.b.reshape(e.cast(e.b.reduce_sum(e.b.mul(a, b)), Role.RESULT, "y", "y = a · b"), (1,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -56,10 +56,15 @@ def Input(shape: Shape, name: str = "x") -> Tensor:  # noqa: N802 - Keras's name
 class Layer(Protocol):
     """A frozen dataclass of a layer's weights and options, whose `call` is its equations."""
 
-    kind: ClassVar[str]
-    """Name users know the layer's type by, as in a configuration: 'LSTM'."""
-    roles: ClassVar[tuple[str, ...]]
-    """Tensors whose types a user may set."""
+    @property
+    def kind(self) -> str:
+        """Name users know the layer's type by, as in a configuration: 'LSTM'."""
+        ...
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Tensors whose types a user may set."""
+        ...
 
     @property
     def name(self) -> str:

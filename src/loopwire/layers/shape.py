@@ -78,7 +78,7 @@ class RepeatVector(OneToOne):
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """Add a scan whose state never changes."""
-        _, y = e.b.scan((x,), (), lambda b, states, _: (states, states), names=("last", "y"), length=self.count)
+        _, y = e.scan((x,), (), lambda e, states, _: (states, states), names=("last", "y"), length=self.count)
         return y
 
 
@@ -101,7 +101,7 @@ class Reversed(OneToOne):
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """Add the reversal."""
-        return e.b.reverse(x, "y")
+        return e.reverse(x, "y")
 
 
 def _reshaped(e: Emitter, x: Value, shape: tuple[int, ...]) -> Value:

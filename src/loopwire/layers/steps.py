@@ -231,6 +231,11 @@ class Transpose(OneToOne):
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """Add the transpose of the whole sequence."""
-        steps, features = x.type.shape
-        whole = e.b.reshape(x, (steps * features,), "whole")
-        return e.b.reshape(e.b.transpose(whole, steps, "turned"), (features, steps), "y")
+        return transposed(e, x)
+
+
+def transposed(e: Emitter, x: Value) -> Value:
+    """Return the transpose (n, T) of a sequence (T, n)."""
+    steps, features = x.type.shape
+    whole = e.b.reshape(x, (steps * features,), "whole")
+    return e.b.reshape(e.b.transpose(whole, steps, "turned"), (features, steps), "y")

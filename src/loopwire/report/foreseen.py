@@ -19,7 +19,8 @@ from loopwire.report.saturation import saturation
 def foreseen(graph: Graph) -> tuple[str, ...]:
     """Return sentences about the constants that their types do not carry, and the model's results that may not fit.
 
-    Constants are too large for their types, or most of a tensor's are so small that they become 0.
+    Constants, of those whose types are the user's, are too large for them, or most of a tensor's are so small that they
+    become 0.
 
     A result is reported where the network in floating point bounds it whatever the input, as behind a recurrent layer's
     bounded states, and the middle of these bounds is beyond its type: more than half of what they allow on one side.
@@ -27,7 +28,7 @@ def foreseen(graph: Graph) -> tuple[str, ...]:
     meter = ClippingMeter()
     coarse = []
     for node in graph.walk():
-        if isinstance(node.op, ops.Const):
+        if isinstance(node.op, ops.Const) and node.result.role:
             meter.observe(node, (), node.op.reals)
             if _become_0(node.op) > UNDERFLOW_SHARE:
                 coarse.append(node.result)

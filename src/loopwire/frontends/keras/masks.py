@@ -18,10 +18,11 @@ from loopwire.frontends.keras.graph import SavedCall
 from loopwire.frontends.keras.layer import SavedLayer
 from loopwire.layers.attention import Attention
 from loopwire.layers.cell import Cell
+from loopwire.layers.dot import Dot
 from loopwire.layers.global_pooling import GlobalAveragePooling
 from loopwire.layers.masking import EitherMask, StepMask
 from loopwire.layers.merge import Extreme, Merge, Multiply
-from loopwire.layers.model import Layer, ModelBuilder, Tensor
+from loopwire.layers.model import Layer, Model, ModelBuilder, Tensor
 from loopwire.layers.multi_head_attention import MultiHeadAttention
 from loopwire.layers.shape import Reshape
 
@@ -161,7 +162,7 @@ class Masks:
             UnsupportedError: Keras would drop the mask of a sequence here.
         """
         kind, masks = saved.entry.class_name, [self.of(inputs[0], given), *map(self.of, inputs[1:])]
-        if not any(masks) or len(results[0].shape) < 2:
+        if not any(masks) or len(results[0].shape) < 2 or isinstance(layer, Dot | GlobalAveragePooling):
             return
         if isinstance(layer, Merge):
             self._require_alike(saved, masks)
@@ -176,6 +177,21 @@ class Masks:
                 "its input has a mask, which it does not pass on: Keras drops it here, with a warning",
                 "Put the Masking behind this layer, or take the mask away (mask_zero=False)",
             )
+
+    def require_none(self, saved: SavedLayer, x: Tensor, given: Mask | None, step: Model) -> None:
+        """Refuse a mask of the steps of `x` where a layer of the model of one step would read it as one of its own.
+
+        Raises:
+            UnsupportedError: there is such a layer.
+        """
+        readers = (Cell, Attention, MultiHeadAttention, GlobalAveragePooling)
+        if self.of(x, given) is None or not any(isinstance(layer, readers) for layer in step.layers):
+            return
+        raise UnsupportedError(
+            saved.where,
+            "its input has a mask of steps, and a layer in it reads a mask of the steps within a step",
+            "Put the Masking into it: TimeDistributed(Sequential([Masking(), …]))",
+        )
 
     def in_steps(self, indices: Tensor) -> Tensor:
         """Return indices (T,) as a sequence (T, 1)."""

@@ -13,11 +13,12 @@ from loopwire.frontends.keras.graph import Operand, Result, SavedCall, SavedGrap
 from loopwire.frontends.keras.layer import Context, SavedLayer, Weights
 from loopwire.frontends.keras.live import LiveModel
 from loopwire.frontends.keras.masks import Differs, Mask, Masks, is_operation, only_masks
-from loopwire.frontends.keras.readers import DIRECTIONS, MODEL_OF_STEPS, READERS, read_layer, refuse_by_name, steps_of
-from loopwire.frontends.keras.saved import MODELS, LayerEntry, SavedModel, is_stacked, model_in, nested_model
+from loopwire.frontends.keras.readers import DIRECTIONS, READERS, read_layer, refuse_by_name
+from loopwire.frontends.keras.saved import MODELS, TIME_DISTRIBUTED, LayerEntry, SavedModel, is_stacked, nested_model
 from loopwire.frontends.keras.source import read_saved
 from loopwire.frontends.keras.spatial import Spaces
 from loopwire.frontends.keras.stacked import stacked_cells
+from loopwire.frontends.keras.time_distributed import held_by, in_each_step
 from loopwire.frontends.reading import AS_IT_IS, Reading
 from loopwire.layers.attention import Attention
 from loopwire.layers.cell import Cell
@@ -93,7 +94,6 @@ class _Caller:
         graph: SavedGraph,
         inputs: Sequence[Tensor],
         path: tuple[str, ...] = (),
-        of_steps: bool = False,
     ) -> list[Tensor]:
         """Call all layers; return the model's outputs.
 
@@ -102,7 +102,6 @@ class _Caller:
             graph: its calls.
             inputs: what it is called on.
             path: the names of the models around its layers.
-            of_steps: in a TimeDistributed, so that its layers take one step of the inputs.
 
         Raises:
             ModelFileError, UnsupportedError: as `read_keras`.
@@ -135,7 +134,7 @@ class _Caller:
                 continue
             given = [tensor_of(operand, call) for operand in (*call.inputs, *call.states)]
             mask = None if call.mask is None else made[call.mask.layer, call.mask.node]
-            known[call.entry.name, call.node] = self._call(saved, call, given, path, mask, of_steps)
+            known[call.entry.name, call.node] = self._call(saved, call, given, path, mask)
         outputs = [known[result.layer, result.node][result.index] for result in graph.outputs]
         return outputs if path else [self.spaces.leave(tensor) for tensor in outputs]
 
@@ -146,29 +145,25 @@ class _Caller:
         inputs: Sequence[Tensor],
         path: tuple[str, ...],
         mask: Mask | None,
-        of_steps: bool,
     ) -> Sequence[Tensor]:
         entry = call.entry
         if entry.class_name in MODELS:
-            return self._run_nested(saved, entry, inputs, path, of_steps)
-        shape, *further = (self.spaces.shape(tensor)[of_steps:] for tensor in inputs)
+            return self._run_nested(saved, entry, inputs, path)
+        shape, *further = map(self.spaces.shape, inputs)
         context = Context(saved.source, saved.keras_major, shape, tuple(further))
         layer = SavedLayer(entry, context, tuple(saved.arrays.get(entry.name, ())), _parts(saved, entry))
-        if not of_steps:
-            if (held := model_in(entry)) is not None:
-                steps_of(layer)
-                layer.finish()
-                return self._run_nested(saved, held, inputs, path, of_steps=True)
-            if entry.class_name in WRAPPED:
-                return self._in_parts(layer, inputs, path, mask, bidirectional)
-            if is_stacked(entry):
-                return self._in_parts(layer, inputs, path, mask, stacked_cells)
-            if (reshaped := self.spaces.reshaped(layer, inputs)) is not None:
-                return (reshaped,)
+        if entry.class_name == TIME_DISTRIBUTED:
+            return self._in_each_step(saved, layer, inputs, path, mask)
+        if entry.class_name in WRAPPED:
+            return self._in_parts(layer, inputs, path, mask, bidirectional)
+        if is_stacked(entry):
+            return self._in_parts(layer, inputs, path, mask, stacked_cells)
+        if (reshaped := self.spaces.reshaped(layer, inputs)) is not None:
+            return (reshaped,)
         key = (*path, entry.name)
         if key not in self._layers:
-            unique, readers = self._unique(entry.name, path), MODEL_OF_STEPS if of_steps else READERS
-            self._layers[key] = read_layer(replace(layer, entry=replace(entry, name=unique)), readers)
+            unique = self._unique(entry.name, path)
+            self._layers[key] = read_layer(replace(layer, entry=replace(entry, name=unique)), READERS)
         read = self.spaces.taken(layer, self._layers[key], inputs)
         _check_inputs(layer, read, inputs)
         match read:
@@ -183,13 +178,35 @@ class _Caller:
         self.masks.follow(layer, read, inputs, results, mask)
         return results
 
+    def _in_each_step(
+        self,
+        saved: SavedModel,
+        wrapper: SavedLayer,
+        inputs: Sequence[Tensor],
+        path: tuple[str, ...],
+        mask: Mask | None,
+    ) -> Sequence[Tensor]:
+        """Call what a TimeDistributed is of on a step, in a model of its own, and its layers on each step then."""
+        held = held_by(wrapper)
+        refuse_by_name(saved.source, held)
+        (x,) = inputs
+        inner = replace(self, builder=ModelBuilder())
+        step = inner.builder.input(x.name, wrapper.context.input_shape[1:])
+        made = inner._call(saved, SavedCall(held, 0, ()), [step], path, None)
+        model = inner.builder.model(wrapper.name, made, saved.source)
+        self.masks.require_none(wrapper, x, mask, model)
+        results = in_each_step(wrapper, self.builder, model, x)
+        for result, tensor in zip(results, made, strict=True):
+            self.spaces.begin(wrapper, result, inner.spaces.shape(tensor))
+        self.masks.follow(wrapper, None, inputs, results, mask)
+        return results
+
     def _run_nested(
         self,
         saved: SavedModel,
         entry: LayerEntry,
         inputs: Sequence[Tensor],
         path: tuple[str, ...],
-        of_steps: bool,
     ) -> list[Tensor]:
         inner = nested_model(saved, entry)
         for part in inner.entries:
@@ -198,7 +215,7 @@ class _Caller:
         if len(graph.inputs) != len(inputs):
             problem = f"this model takes {len(graph.inputs)} inputs and is given {len(inputs)}"
             raise ModelFileError(f"{saved.source}, layer {entry.name!r}", problem, "Save the model again")
-        return self.run(inner, graph, inputs, (*path, entry.name), of_steps)
+        return self.run(inner, graph, inputs, (*path, entry.name))
 
     def _masking(self, saved: SavedLayer, layer: Masking, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         (x,) = inputs

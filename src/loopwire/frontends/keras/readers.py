@@ -7,7 +7,6 @@ z r h (GRU), which is the order of `Lstm` and `Gru`. docs/keras.md lists what is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -15,17 +14,18 @@ from loopwire.errors import UnsupportedError, nearest
 from loopwire.frontends.keras import attention, normalization, recurrent, windows
 from loopwire.frontends.keras.activations import ACTIVATION_LAYERS, activation, activation_layer, is_glu
 from loopwire.frontends.keras.bidirectional import WRAPPED
-from loopwire.frontends.keras.layer import Context, Reader, SavedLayer
+from loopwire.frontends.keras.layer import Reader, SavedLayer
 from loopwire.frontends.keras.quantised import QUANTISED
-from loopwire.frontends.keras.saved import TIME_DISTRIBUTED, LayerEntry, layer_entry
+from loopwire.frontends.keras.saved import LayerEntry
 from loopwire.frontends.keras.spatial import CONV_LSTM
 from loopwire.frontends.own import own_reader
 from loopwire.layers.activation import Activation
 from loopwire.layers.dense import Dense
+from loopwire.layers.dot import Dot
 from loopwire.layers.embedding import Embedding
 from loopwire.layers.glu import Glu
 from loopwire.layers.masking import Masking
-from loopwire.layers.merge import Add, Average, Concatenate, Dot, Maximum, Merge, Minimum, Multiply, Subtract
+from loopwire.layers.merge import Add, Average, Concatenate, Maximum, Merge, Minimum, Multiply, Subtract
 from loopwire.layers.model import Layer
 from loopwire.layers.over_steps import OverSteps
 from loopwire.layers.prelu import PRelu
@@ -89,14 +89,9 @@ def _dense(saved: SavedLayer) -> Dense:
     return Dense(saved.name, kernel.T, bias, activation(saved, "activation"))
 
 
-def _flatten(saved: SavedLayer) -> Flatten:
+def _flatten(saved: SavedLayer) -> Flatten | None:
     saved.only("data_format", "channels_last", None, remedy="Flatten with data_format='channels_last'")
-    return Flatten(saved.name)
-
-
-def _flat_step(saved: SavedLayer) -> None:
-    """Read a Flatten of a step, which is a vector already."""
-    saved.only("data_format", "channels_last", None, remedy="Flatten with data_format='channels_last'")
+    return Flatten(saved.name) if len(saved.context.input_shape) > 1 else None
 
 
 def _reshape(saved: SavedLayer) -> Reshape:
@@ -121,9 +116,15 @@ def _concatenate(saved: SavedLayer) -> Concatenate:
 
 
 def _dot(saved: SavedLayer) -> Dot:
-    saved.only("axes", 1, -1, [1, 1], [-1, -1], remedy="Give it vectors, and axes=1")
-    saved.only("normalize", False, remedy="Divide by the lengths outside the firmware: normalize=False")
-    return Dot(saved.name)
+    """Read a Dot, whose axes count the batch as axis 0."""
+    given = saved.option("axes")
+    ranks = [1 + len(shape) for shape in (saved.context.input_shape, *saved.context.further_shapes)]
+    axes = given if isinstance(given, list) else [given] * len(ranks)
+    if len(axes) != 2 or len(ranks) != 2 or any(type(axis) is not int for axis in axes):
+        saved.refuse("axes", given, "Call it on two tensors, and give an axis of each")
+    saved.only("normalize", False, remedy="Normalise in front of it, with UnitNormalization: normalize=False")
+    first, second = (axis % rank if axis < 0 else axis for axis, rank in zip(axes, ranks, strict=True))
+    return Dot(saved.name, (first, second))
 
 
 def _activation(saved: SavedLayer) -> Layer:
@@ -162,66 +163,15 @@ def _identity(saved: SavedLayer) -> None:
     saved.ignore("rate", "stddev", "noise_shape", "seed", "l1", "l2")
 
 
-def _time_distributed(saved: SavedLayer) -> Layer | None:
-    """The inner layer, under the outer one's name: Loopwire's layers act on each step of a sequence."""
-    inner, context = steps_of(saved)
-    return read_layer(SavedLayer(inner, context, saved.arrays), OF_STEPS)
-
-
-def steps_of(saved: SavedLayer) -> tuple[LayerEntry, Context]:
-    """Return what a TimeDistributed is of, under its name, and where that is: it takes one step.
-
-    Raises:
-        UnsupportedError: its input is no sequence of vectors, or it is of a layer that cannot be read.
-    """
-    inner = replace(layer_entry(saved.where, saved.option("layer")), name=saved.name)
-    shape = saved.context.input_shape
-    if len(shape) == 3:
-        problem = f"its input has shape {shape}, so each step of its {inner.class_name} is a sequence"
-        remedy = "Make each step a vector in front of it, by TimeDistributed(Flatten()), and take a Dense or an LSTM"
-        raise UnsupportedError(saved.where, problem, f"{remedy}, or a ConvLSTM1D, which takes such steps")
-    if len(shape) != 2:
-        remedy = "It needs a sequence, of shape (steps, features)"
-        raise UnsupportedError(saved.where, f"its input has shape {shape}", remedy)
-    refuse_by_name(saved.context.source, inner)
-    return inner, replace(saved.context, input_shape=shape[1:])
-
-
-STEPWISE: dict[str, Reader] = {
-    "Dense": _dense,
-    "BatchNormalization": normalization.batch_normalization,
-    "LayerNormalization": normalization.layer_normalization,
-    "GroupNormalization": normalization.group_normalization,
-    "RMSNormalization": normalization.rms_normalization,
-    "UnitNormalization": normalization.unit_normalization,
-    "Rescaling": normalization.rescaling,
-    "Normalization": normalization.normalization,
-    **dict.fromkeys(ACTIVATION_LAYERS, _activation),
-    "Softmax": _softmax,
-    **dict.fromkeys(
-        (
-            "Dropout",
-            "GaussianDropout",
-            "GaussianNoise",
-            "AlphaDropout",
-            "ActivityRegularization",
-            "Identity",
-        ),
-        _identity,
-    ),
-}
-"""Layers that treat every step of a sequence alike, and so may be in a TimeDistributed."""
-
-OF_STEPS: dict[str, Reader] = {**STEPWISE, "PReLU": _prelu, "Flatten": _flat_step}
-"""What may be in a TimeDistributed, in whose place a layer of the whole sequence may do something else."""
+IDENTITIES = (
+    *("Dropout", "SpatialDropout1D", "GaussianDropout", "GaussianNoise", "AlphaDropout"),
+    *("ActivityRegularization", "Identity"),
+)
 
 MERGES: dict[str, Reader] = {
     **{layer.__name__: _merge(layer) for layer in (Add, Subtract, Multiply, Average, Maximum, Minimum)},
     "Concatenate": _concatenate,
 }
-
-MODEL_OF_STEPS: dict[str, Reader] = {**OF_STEPS, **MERGES}
-"""What a model in a TimeDistributed may be of."""
 
 DIRECTIONS: dict[str, Reader] = {**recurrent.RECURRENT, **{name: QUANTISED[name] for name in WRAPPED["QBidirectional"]}}
 """What a layer of two directions may be of."""
@@ -252,9 +202,17 @@ READERS: dict[str, Reader] = {
     "Attention": attention.attention,
     "AdditiveAttention": attention.additive_attention,
     "MultiHeadAttention": attention.multi_head_attention,
-    "SpatialDropout1D": _identity,
-    TIME_DISTRIBUTED: _time_distributed,
-    **STEPWISE,
+    "Dense": _dense,
+    "BatchNormalization": normalization.batch_normalization,
+    "LayerNormalization": normalization.layer_normalization,
+    "GroupNormalization": normalization.group_normalization,
+    "RMSNormalization": normalization.rms_normalization,
+    "UnitNormalization": normalization.unit_normalization,
+    "Rescaling": normalization.rescaling,
+    "Normalization": normalization.normalization,
+    **dict.fromkeys(ACTIVATION_LAYERS, _activation),
+    "Softmax": _softmax,
+    **dict.fromkeys(IDENTITIES, _identity),
     **QUANTISED,
 }
 

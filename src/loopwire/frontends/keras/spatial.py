@@ -86,6 +86,18 @@ class Spaces:
             return tensor
         return self._as(tensor, f"{tensor.name}_rows", tensor.shape)
 
+    def begin(self, saved: SavedLayer, tensor: Tensor, step: Shape) -> None:
+        """Give a sequence of vectors the axes that its steps have.
+
+        Raises:
+            UnsupportedError: these are three.
+        """
+        if len(step) > 2:
+            problem = f"its result has shape {(tensor.shape[0], *step)}, of {1 + len(step)} axes"
+            raise UnsupportedError(saved.where, problem, "Flatten each step inside of it")
+        if len(step) == 2:
+            self._of[tensor] = step
+
     def leave(self, tensor: Tensor) -> Tensor:
         """Return a result of the model in Keras's shape."""
         if tensor not in self._of:
@@ -98,16 +110,13 @@ class Spaces:
         return (tensor.shape[0], *self._of[tensor]) if tensor in self._of else tensor.shape
 
     def reshaped(self, saved: SavedLayer, inputs: Sequence[Tensor]) -> Tensor | None:
-        """Return the result of a layer that only gives a tensor three axes, or takes one away; None of any other."""
+        """Return the result of a layer that only gives a tensor three axes; None of any other."""
         (x, *_), config = inputs, saved.entry.config
         match saved.entry.class_name:
             case "Reshape" if isinstance(config.get("target_shape"), list) and len(config["target_shape"]) == 3:
                 known = prod(n for n in config["target_shape"] if n != -1)
                 shape = tuple(prod(x.shape) // known if n == -1 else n for n in config["target_shape"])
                 return self._as(x, saved.name, shape)
-            case "TimeDistributed" if x in self._of and config["layer"].get("class_name") == "Flatten":
-                (flat,) = self.builder.call(Reshape(saved.name, x.shape), x)
-                return flat
             case _:
                 return None
 

@@ -14,7 +14,15 @@ import h5py
 from loopwire.errors import ModelFileError
 from loopwire.frontends.containers import Array, damaged
 from loopwire.frontends.keras.hdf5 import attribute, dataset_in, group_in, load, names_in, text_of
-from loopwire.frontends.keras.saved import LayerEntry, SavedModel, is_stacked, layer_entry, model_in, nested_model
+from loopwire.frontends.keras.saved import (
+    TIME_DISTRIBUTED,
+    LayerEntry,
+    SavedModel,
+    is_stacked,
+    layer_entry,
+    model_in,
+    nested_model,
+)
 from loopwire.sandbox import MAX_ARRAYS
 
 MAX_VARIABLES = 64
@@ -23,8 +31,8 @@ MAX_VARIABLES = 64
 CLASS_GROUPS = ("layers", "_layer_checkpoint_dependencies")
 """Groups that hold a group for each layer, named by its class; the second one is that of some Keras 2."""
 
-PARTS = ("cell", "layer", "query_dense", "key_dense", "value_dense", "output_dense")
-"""Groups of what is inside a layer: a cell, a wrapped layer, or the projections of an attention, in their order."""
+PARTS = ("cell", "query_dense", "key_dense", "value_dense", "output_dense")
+"""Groups of what is inside a layer: a cell, or the projections of an attention, in their order."""
 DIRECTIONS = ("forward_layer", "backward_layer")
 """Groups of the layers in a Bidirectional."""
 MAX_NESTED = 32
@@ -72,7 +80,8 @@ def weights_in(file: h5py.File, source: str) -> SavedWeights:
     groups = {name: list(_variables(member, source)) for name, member in members.items()}
     for name, member in members.items():
         groups |= {f"{name}/{part}": list(datasets) for part, datasets in _quantisers(member, source)}
-        if "cells" in (cell := group_in(member, "cell", source) if "cell" in member else {}):
+        inner = _inside(member, source)[-1]
+        if "cells" in (cell := group_in(inner, "cell", source) if "cell" in inner else {}):
             cells = group_in(cell, "cells", source)
             groups |= {f"{name}/{part}": list(_variables(group_in(cells, part, source), source)) for part in cells}
     return SavedWeights(
@@ -159,6 +168,8 @@ def _by_class(
 
 def _stacked_cells(entry: LayerEntry) -> Iterator[str]:
     """Yield the names of the groups of an RNN's several cells, in the cells' order."""
+    while entry.class_name == TIME_DISTRIBUTED and "layer" in entry.config:
+        entry = layer_entry(entry.name, entry.config["layer"])
     if not is_stacked(entry):
         return
     seen: Counter[str] = Counter()
@@ -170,7 +181,8 @@ def _stacked_cells(entry: LayerEntry) -> Iterator[str]:
 
 def _variables(layer: h5py.Group, source: str) -> Iterator[h5py.Dataset]:
     """Yield a layer's own variables, then its cell's (recurrent layers) and those of the layers inside it."""
-    holders = [layer, *(group_in(layer, child, source) for child in PARTS if child in layer)]
+    *wrappers, layer = _inside(layer, source)
+    holders = [*wrappers, layer, *(group_in(layer, child, source) for child in PARTS if child in layer)]
     for inner in (group_in(layer, child, source) for child in DIRECTIONS if child in layer):
         holders += [inner, *([group_in(inner, "cell", source)] if "cell" in inner else [])]
     for holder in holders:
@@ -179,6 +191,16 @@ def _variables(layer: h5py.Group, source: str) -> Iterator[h5py.Dataset]:
             if len(variables) > MAX_VARIABLES:
                 raise damaged(source, f"{len(variables)} arrays are said to be one layer's")
             yield from (dataset_in(variables, str(k), source) for k in range(len(variables)))
+
+
+def _inside(layer: h5py.Group, source: str) -> list[h5py.Group]:
+    """Return a layer, what it wraps, what that wraps, and so on."""
+    found = [layer]
+    while "layer" in found[-1]:
+        if len(found) > MAX_NESTED:
+            raise damaged(source, "layers wrap one another in it without end")
+        found.append(group_in(found[-1], "layer", source))
+    return found
 
 
 def _quantisers(layer: h5py.Group, source: str) -> Iterator[tuple[str, Iterator[h5py.Dataset]]]:

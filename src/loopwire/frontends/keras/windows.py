@@ -103,19 +103,17 @@ def _one(saved: SavedLayer, key: str, default: int) -> int:
 
 def global_max_pooling(saved: SavedLayer) -> GlobalMaxPooling:
     """Read a GlobalMaxPooling1D."""
-    _of_global(saved)
-    return GlobalMaxPooling(saved.name)
+    return GlobalMaxPooling(saved.name, keeps_steps=_keeps_steps(saved))
 
 
 def global_average_pooling(saved: SavedLayer) -> GlobalAveragePooling:
     """Read a GlobalAveragePooling1D."""
-    _of_global(saved)
-    return GlobalAveragePooling(saved.name)
+    return GlobalAveragePooling(saved.name, keeps_steps=_keeps_steps(saved))
 
 
-def _of_global(saved: SavedLayer) -> None:
+def _keeps_steps(saved: SavedLayer) -> bool:
     saved.only("data_format", "channels_last", None, remedy="Save the model with data_format='channels_last'")
-    saved.only("keepdims", False, remedy="Leave keepdims out; a Reshape can give the axis back")
+    return saved.boolean("keepdims", False)
 
 
 def zero_padding(saved: SavedLayer) -> ZeroPadding:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from loopwire.errors import UnsupportedError
-from loopwire.frontends.tensors.trace import History, Input, Pass, Result, State, Step, Trace, Wire, is_stepwise
+from loopwire.frontends.tensors.trace import History, Input, Pass, Result, State, Step, Trace, Wire
 from loopwire.layers import select
 from loopwire.layers.activation import LINEAR, Activation
 from loopwire.layers.batch_normalization import BatchNormalization
@@ -17,6 +17,7 @@ from loopwire.layers.dense import Dense
 from loopwire.layers.model import Layer, Model, ModelBuilder, Tensor
 from loopwire.layers.shape import RepeatVector, Reversed
 from loopwire.layers.steps import ZEROS, Selection
+from loopwire.layers.stepwise import is_stepwise
 
 
 class SingleStepsError(UnsupportedError):

@@ -18,12 +18,13 @@ from loopwire.frontends.tensors.constants import constant_wire
 from loopwire.frontends.tensors.emission import emitted, reachable
 from loopwire.frontends.tensors.first_steps import begins_with_zeros
 from loopwire.frontends.tensors.template import Leaf, Same, State, Steps, Template, layer_of, number_of, parts_of
-from loopwire.frontends.tensors.trace import History, Input, Pass, Place, Result, Step, Trace, Wire, is_stepwise
+from loopwire.frontends.tensors.trace import History, Input, Pass, Place, Result, Step, Trace, Wire
 from loopwire.frontends.tensors.wires import joined, reversed_steps, selected_steps
 from loopwire.layers.constant import Constant
 from loopwire.layers.loop import Loop
 from loopwire.layers.select import Slice
 from loopwire.layers.shape import RepeatVector
+from loopwire.layers.stepwise import is_stepwise
 
 LEAST_STEPS = 3
 MOST_TRIES = 200

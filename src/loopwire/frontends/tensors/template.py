@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loopwire.frontends.tensors.trace import History, Result, Step, Trace, Wire, is_stepwise
+from loopwire.frontends.tensors.trace import History, Result, Step, Trace, Wire
 from loopwire.layers.constant import Constant
 from loopwire.layers.dense import Dense
 from loopwire.layers.model import Layer
+from loopwire.layers.stepwise import is_stepwise
 
 Find = Callable[[Trace, Sequence[Wire]], Wire | None]
 """Returns the sequence whose steps some vectors are, if there is one."""

@@ -13,15 +13,9 @@ from typing import Any, cast
 import numpy as np
 
 from loopwire.errors import UnsupportedError
-from loopwire.layers.activation import Activation
-from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.cell import Cell
-from loopwire.layers.dense import Dense
-from loopwire.layers.embedding import Embedding
-from loopwire.layers.merge import Dot, Merge
 from loopwire.layers.model import Layer, Shape, Tensor
-from loopwire.layers.quantised.dense import QuantisedActivation
-from loopwire.layers.select import Slice
+from loopwire.layers.stepwise import is_stepwise
 
 MAX_CALLS = 20_000
 """Of layers, those of loops step by step."""
@@ -222,9 +216,3 @@ class Trace:
         if len(self.made) > MAX_CALLS:
             raise self.refused(f"it exceeds the {MAX_CALLS} layers that Loopwire reads", "Give a smaller model")
         return wire
-
-
-def is_stepwise(layer: Layer) -> bool:
-    """Return whether a layer, given sequences, acts on each step as on a vector."""
-    stepwise = Dense | Activation | BatchNormalization | Embedding | Merge | Slice | QuantisedActivation
-    return isinstance(layer, stepwise) and not isinstance(layer, Dot)

@@ -1,0 +1,20 @@
+"""Which layers do with each step of a sequence what they do with a vector."""
+
+from __future__ import annotations
+
+from loopwire.layers.activation import Activation
+from loopwire.layers.batch_normalization import BatchNormalization
+from loopwire.layers.dense import Dense
+from loopwire.layers.embedding import Embedding
+from loopwire.layers.glu import Glu
+from loopwire.layers.merge import Merge
+from loopwire.layers.model import Layer
+from loopwire.layers.normalization import LayerNormalization
+from loopwire.layers.quantised.dense import QuantisedActivation
+from loopwire.layers.select import Slice
+
+
+def is_stepwise(layer: Layer) -> bool:
+    """Return whether a layer, given sequences, acts on each step as on a vector."""
+    of_values = Activation | Glu | LayerNormalization | BatchNormalization | QuantisedActivation
+    return isinstance(layer, of_values | Dense | Embedding | Merge | Slice)
