@@ -152,7 +152,8 @@ class _Oracle:
         """Choose between an operation in one stage and in two, with registers inside."""
         program, budget_ns = self._program, self._budget_ns
         before_ns, after_ns = cut_ns
-        delay_ns, big = operation_delay_ns(operation, self._delays), 3.0 * budget_ns
+        big = 3.0 * budget_ns
+        delay_ns = min(operation_delay_ns(operation, self._delays), 2.0 * budget_ns)  # infinite: never in one stage
         within = program.variable(0, 1, whole=True)
         for sign in (1.0, -1.0):
             program.require({last: sign, first: -sign, within: -sign}, 0.0)

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 import loopwire
-from loopwire.area.cells import Cells, Resources
+from loopwire.area.cells import Resources
 from loopwire.area.engine_area import PORTS
 from loopwire.area.multipliers import Multipliers, count_multipliers
 from loopwire.area.resources import estimate
 from loopwire.config import CompileConfig
 from loopwire.datapath.ops import Products
 from loopwire.devices import find_part
+from loopwire.layers.activation import Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model, chain
@@ -53,7 +54,7 @@ def estimated(found: Plan, part: str = "xcku115") -> list[Resources]:
     ],
 )
 def test_roms_take_the_fewest_block_rams_of_one_shape(words: int, bits: int, part: str, blocks: int) -> None:
-    assert Cells(find_part(part)).block_rams(words, bits) == blocks
+    assert find_part(part).block_rams(words, bits) == blocks
 
 
 def test_multipliers_are_counted_as_they_stand() -> None:
@@ -116,3 +117,12 @@ def test_auto_does_not_solve_large_matrices(monkeypatch: pytest.MonkeyPatch) -> 
     (pipeline,) = planned(part="xcvu13p").pipelines
     multiplied = [op.operands[0].count for op in pipeline.datapath.operations if isinstance(op.kind, Products)]
     assert multiplied == [4 * UNITS * UNITS], "the recurrent matrix only"
+
+
+@pytest.mark.parametrize(("part", "blocks"), [("xcku115", 3 * 3), ("xcvu13p", 0)])
+def test_tables_are_in_block_ram_where_that_is_the_smaller_share(part: str, blocks: int) -> None:
+    """A block RAM is worth 154 look-up tables of xcku115, 321 of xcvu13p."""
+    head = Dense("head", np.full((3, 3), 0.123), np.zeros(3), Function("softmax"))
+    design = loopwire.compile(chain("softmax", (3,), (head,), "test"), part=part, precision="fixed<16,6,RND,SAT>")
+    (area, _) = design.firmware.areas
+    assert area.resources.bram18s == blocks

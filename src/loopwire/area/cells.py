@@ -100,7 +100,3 @@ class Cells:
         if stages >= LEAST_SRL_STAGES and self.device.srl_stages:
             return Resources(luts=bits * -(-stages // self.device.srl_stages))
         return Resources(ffs=bits * max(stages, 0))
-
-    def block_rams(self, words: int, bits: int) -> int:
-        """Return the fewest 18-kbit block RAMs of one shape that hold these words of this many bits."""
-        return min(-(-words // depth) * -(-bits // width) for depth, width in self.device.bram18_shapes)

@@ -197,6 +197,10 @@ class _Estimator:
             case dp.TableIndex():
                 yield from self._limited(operation, kind.form.clamp_low, kind.form.clamp_high)
                 yield LutKind.CONSTANT, Resources(luts=result.count * kind.form.subtracter_bits)
+            case dp.TableLookup(in_block_ram=True, form=form):
+                blocks = sum(self._device.block_rams(*rom) for rom in form.roms)
+                yield LutKind.MEMORY, Resources(bram18s=result.count * blocks)
+                yield LutKind.ADDER, Resources(luts=result.count * form.base_bits * bool(form.offset))
             case dp.TableLookup():
                 yield LutKind.TABLE, Resources(luts=result.count * self._table_luts(kind.form))
             case _:
@@ -212,6 +216,8 @@ class _Estimator:
                 return self._bits[result]
             case dp.MultiplyAdd():
                 return self._bits[result] + self._bits[operation.operands[2]]
+            case dp.TableLookup(in_block_ram=True):
+                return 0
             case dp.TableLookup(form=form):
                 return result.count * (form.base_bits + form.offset_bits)
             case dp.ShiftAdd() | dp.Wire() | dp.Timed() | dp.Logic():
@@ -280,7 +286,7 @@ class _Estimator:
         """Return what a ROM takes; in LUTs, bits that are alike in all words are made once, whichever ROM has them."""
         result = operation.result
         if kind.in_block_ram:
-            return Resources(bram18s=self._cells.block_rams(len(kind.rows), result.bits))
+            return Resources(bram18s=self._device.block_rams(len(kind.rows), result.bits))
         words = kind.rows.reshape(len(kind.rows), -1, 1) >> np.arange(result.width) & 1
         columns = set((words << np.arange(len(words))[:, np.newaxis, np.newaxis]).sum(axis=0).flat)
         place = (self._pipeline.placements[operation].first_stage, kind.cycles, kind.by_step)

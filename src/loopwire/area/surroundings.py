@@ -78,7 +78,7 @@ class _Surroundings:
         ffs = timing.tickets * (counted + 1) + _bits(timing.tickets) + counted
         places, bits = timing.result_places, self._pipeline.datapath.output.bits
         if timing.results_in_block_ram:
-            memory = Resources(bram18s=self._cells.block_rams(places, bits), ffs=2)
+            memory = Resources(bram18s=self._cells.device.block_rams(places, bits), ffs=2)
         else:
             memory = self._cells.memory(places, bits)
         return memory + Resources(luts=round(luts), ffs=ffs)

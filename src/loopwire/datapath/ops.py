@@ -269,9 +269,10 @@ class TableBeyond(Logic):
 
 @dataclass(frozen=True)
 class TableLookup(Logic):
-    """(cell) → the table's result: a ROM, or two ROMs and an adder."""
+    """(cell) → the table's result: a ROM, or two ROMs and an adder; ROMs `in_block_ram` are read with a register."""
 
     form: TableForm
+    in_block_ram: bool = False
 
 
 @dataclass(frozen=True)

@@ -157,6 +157,10 @@ class Device:
         """Whether a bit of a sum of three takes one look-up table (UG474, UG574); with fewer inputs it takes two."""
         return self.lut_inputs >= 6
 
+    def block_rams(self, words: int, bits: int) -> int:
+        """Return the fewest 18-kbit block RAMs of one shape that hold these words of this many bits."""
+        return min(-(-words // depth) * -(-bits // width) for depth, width in self.bram18_shapes)
+
     def slowed(self, factor: float) -> Device:
         """Return the part with all delays longer by a factor."""
         return replace(self, delays=Delays(**{name: factor * delay for name, delay in asdict(self.delays).items()}))

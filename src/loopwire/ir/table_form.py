@@ -117,6 +117,12 @@ class TableForm:
         return max(self.offset).bit_length() if self.offset else 0
 
     @property
+    def roms(self) -> tuple[tuple[int, int], ...]:
+        """Entries and bits of each ROM."""
+        base = (len(self.base), self.base_bits)
+        return (base, (len(self.offset), self.offset_bits)) if self.offset else (base,)
+
+    @property
     def entries(self) -> int:
         """Entries of both ROMs."""
         return len(self.base) + len(self.offset)

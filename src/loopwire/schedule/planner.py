@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.cmvm.shift_add import SOLVED_PRODUCTS, SOLVER_BITS, minimal_depth, solve
+from loopwire.datapath.block_ram_tables import with_block_ram_tables
 from loopwire.datapath.expand import expand
 from loopwire.datapath.ops import Datapath
 from loopwire.datapath.pipeline import alternatives, prepared, stored_earlier
@@ -57,11 +58,16 @@ class Planner:
         # States are stored earlier for a shorter loop alone.
         near = [pipeline.datapath for pipeline in straight if pipeline.loop_latency == best.loop_latency > 1]
         best = min([best, *scheduled(stored_earlier(near))], key=lambda pipeline: pipeline.loop_latency)
-        triples = with_triples(best.datapath, self.delays)
-        if triples is not best.datapath:
-            (fewer,) = scheduled([triples])
-            if fewer.loop_latency <= best.loop_latency and fewer.depth <= best.depth:
-                best = fewer
+        device = self.delays.device
+        smaller: tuple[Callable[[Datapath], Datapath], ...] = (
+            lambda d: with_triples(d, self.delays),
+            lambda d: with_block_ram_tables(d, device),
+        )
+        for change in smaller:
+            changed = change(best.datapath)
+            if changed is not best.datapath:
+                (pipeline,) = scheduled([changed])
+                best = pipeline if _is_as_short(pipeline, best) else best
         return with_ternary_sums(best, self.delays, self.clock_period_ns)
 
     def _input_stage(self) -> int:
@@ -117,3 +123,7 @@ class Planner:
         width = Signal("x", 1, x.low, x.high, 0, "", "").width + 1
         blocks = self.delays.dsp_blocks(int(abs(matrix).max()).bit_length() + 1, width) * int((matrix != 0).sum())
         return blocks / max(device.dsps, 1) < tree.adder_bits / device.luts
+
+
+def _is_as_short(pipeline: Pipeline, other: Pipeline) -> bool:
+    return pipeline.loop_latency <= other.loop_latency and pipeline.depth <= other.depth

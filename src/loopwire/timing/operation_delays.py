@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import assert_never
 
 from loopwire.cmvm.adder_tree import AdderTree
@@ -60,6 +61,8 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
             return delays.mux2(result.width)
         case dp.TableIndex():
             return _index_ns(operation, kind.form, delays)
+        case dp.TableLookup(in_block_ram=True):
+            return math.inf  # in one stage: its address is registered
         case dp.TableLookup():
             form = kind.form
             if not form.offset:
@@ -94,7 +97,7 @@ def slowest_adder_ns(tree: AdderTree, delays: DelayModel) -> float:
 def cut_delays_ns(operation: Operation, delays: DelayModel) -> tuple[float, float] | None:
     """Return the time up to a register inside an operation and the time from there, or None where there can be none.
 
-    It is behind the multipliers of DSP blocks, and before the adder of a table of two ROMs.
+    It is behind the multipliers of DSP blocks, before the adder of a table of two ROMs, and inside block RAMs.
     """
     kind = operation.kind
     match kind:
@@ -103,6 +106,10 @@ def cut_delays_ns(operation: Operation, delays: DelayModel) -> tuple[float, floa
             if whole or not dsp_blocks(operation, delays):
                 return None
             return delays.cut_dsp_multiplier(*(_factor_bits(factor) for factor in operation.operands[:2]))
+        case dp.TableLookup(form=form, in_block_ram=True):
+            adder_ns = delays.adder(form.base_bits) if form.offset else 0.0
+            # A look-up table's time is for the setup of the address.
+            return delays.gate(), delays.device.delays.bram_clock_to_out_ns + adder_ns
         case dp.TableLookup(form=form) if form.offset:
             return max(delays.rom(*rom) for rom in _roms(form)), delays.adder(form.base_bits)
         case dp.ShiftAdd() | dp.Wire() | dp.Timed() | dp.Logic():

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from loopwire.area.engine_area import EngineArea, areas
 from loopwire.cmvm import tree_text as shift_add_text
 from loopwire.cmvm.adder_tree import StagedTree
+from loopwire.datapath.ops import TableLookup
 from loopwire.devices import Device
 from loopwire.hdl.axi_stream import BeatFormat, Sideband, StreamPort
 from loopwire.hdl.expressions import hex_file
@@ -16,7 +17,6 @@ from loopwire.hdl.module_port import ModulePort
 from loopwire.hdl.names import reserved_words
 from loopwire.ir.graph import Graph
 from loopwire.ir.lengths import short_values
-from loopwire.ir.tables import TableForm
 from loopwire.knobs import NO_NAMES, Knobs, PortNames
 from loopwire.plugins import BOARDS
 from loopwire.schedule.engine_cycles import EngineTiming, SteadyState
@@ -140,7 +140,7 @@ class _Writer:
     wanted_name: str
     files: dict[str, str] = field(default_factory=dict)
     library: LibraryModules = field(default_factory=LibraryModules)
-    _tables: dict[tuple[TableForm, bool], Identifier] = field(default_factory=dict)
+    _tables: dict[tuple[TableLookup, bool], Identifier] = field(default_factory=dict)
     _layers: dict[Identifier, str] = field(default_factory=dict)
     _layer_names: LayerNames = field(default_factory=LayerNames)
 
@@ -211,12 +211,12 @@ class _Writer:
         text = engine_module(name, pipeline, timing, modules, names, ports, fresh, self.library)
         self.files[f"{name}.sv"] = text
 
-    def table(self, form: TableForm, registered: bool) -> Identifier:
+    def table(self, lookup: TableLookup, registered: bool) -> Identifier:
         """Return the name of a table's module, writing it at first use."""
-        key = form, registered
+        key = lookup, registered
         if key not in self._tables:
-            self._tables[key] = self.names.unique(f"{self.name}_{form.function}", "_base", "_offset")
-            self.files.update(table_module(self._tables[key], form, registered))
+            self._tables[key] = self.names.unique(f"{self.name}_{lookup.form.function}", "_base", "_offset")
+            self.files.update(table_module(self._tables[key], lookup, registered))
         return self._tables[key]
 
 
@@ -230,8 +230,8 @@ class _LayerLibrary:
     def module(self, name: str) -> str:
         return self.design.library.module(name)
 
-    def table(self, form: TableForm, registered: bool) -> Identifier:
-        return self.design.table(form, registered)
+    def table(self, lookup: TableLookup, registered: bool) -> Identifier:
+        return self.design.table(lookup, registered)
 
     def tree(self, name: str, staged: StagedTree, about: str, apart: bool) -> Identifier:
         if any(node.is_ternary for node in staged.tree.nodes):

@@ -185,7 +185,7 @@ def statements(
             return each(f"{ends} : {kept}")
         case dp.TableLookup():
             (cell,) = operation.operands
-            module, y = library.table(kind.form, registered), result_type(kind.form)
+            module, y = library.table(kind, registered), result_type(kind.form)
             clock = ".aclk, " if registered else ""
             index = resized(f"{text(cell)}[k]", cell.width, False, cell_bits(kind.form))
             # A table holds results for all of its operand's type, whose ends the operand may never reach.

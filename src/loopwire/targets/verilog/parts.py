@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from loopwire.cmvm.adder_tree import StagedTree
+from loopwire.datapath.ops import TableLookup
 from loopwire.datapath.signals import Signal
 from loopwire.hdl.layout import nested, wrapped
-from loopwire.ir.tables import TableForm
 from loopwire.text.identifiers import Identifier
 from loopwire.text.names import FileName
 
@@ -21,7 +21,7 @@ class Library(Protocol):
         """Return the name of a module that is the same in every design."""
         ...
 
-    def table(self, form: TableForm, registered: bool) -> Identifier:
+    def table(self, lookup: TableLookup, registered: bool) -> Identifier:
         """Return the name of a table's module, with registers behind its ROMs or without any."""
         ...
 
