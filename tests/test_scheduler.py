@@ -121,6 +121,7 @@ def assert_cuts_hold(pipeline: Pipeline) -> None:
 @pytest.mark.parametrize("solver", SOLVERS)
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 1 << 30), st.sampled_from([3.0, 4.0, 5.0, 8.0, 30.0]), st.integers(1, 12))
+@example(179, 8.0, 2)  # A tree waits for another in one stage.
 @example(4096, 3.0, 1)  # A product of the input is sunk behind the cut of the loop that it belongs to.
 def test_schedules_of_random_models_hold(solver: str, seed: int, period_ns: float, least_loop_latency: int) -> None:
     datapath = some_datapath(seed, solver)

@@ -38,7 +38,8 @@ class _Replacing:
         given = placement.staged
         assert given is not None, "a tree is staged"
         followers = self._followers(operation.result, placement.time[0])
-        goes_on = any(self._pipeline.placements[each].registered for each in followers)
+        behind = [self._pipeline.placements[each] for each in followers]
+        goes_on = any(placement.registered or placement.staged for placement in behind)
         spare_ns = 0.0 if goes_on else min(self._spare_ns(each) for each in (operation, *followers))
         staged = self._ternary(given, max(spare_ns, 0.0))
         if staged is given:
