@@ -5,6 +5,7 @@ What a language reserves comes from its list of keywords and from the texts that
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -42,14 +43,19 @@ class Names:
     Args:
         reserved: words that get an underscore.
         taken: identifiers that others have.
+        stems: what other names begin with (`stem`).
     """
 
     reserved: frozenset[str] = frozenset()
     taken: Iterable[str] = ()
+    stems: Iterable[str] = ()
     _taken: set[str] = field(init=False)
+    _stems: list[str] = field(init=False)
+    _owned: dict[tuple[str, str, str], Identifier] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self._taken = {name.lower() for name in self.taken}
+        self._stems = [*self.stems]
 
     def unique(self, text: str, *ends: str) -> Identifier:
         """Return an identifier for `text` that was not handed out before: the second one of a word gets a number.
@@ -64,6 +70,51 @@ class Names:
             name, count = f"{base}_{count}", count + 1
         self._taken |= all_names
         return Identifier(name)
+
+    def stem(self, text: str, *ends: str) -> Identifier:
+        """Return an identifier as `unique` does, of which names with any further end may be made.
+
+        None of these is made of another stem: of two stems, neither begins the other up to an underscore.
+        """
+        for count in itertools.count(1):
+            name = self.unique(text if count == 1 else f"n{count}_{text}", *ends)
+            if not any(f"{a}_".startswith(f"{b}_") for stem in self._stems for a, b in ((stem, name), (name, stem))):
+                break
+        self._stems.append(name)
+        return name
+
+    def owned(self, begin: str, owner: str, end: str) -> Identifier:
+        """Return the name of what belongs to `owner`, a name of this scope, the same at each call.
+
+        It is `<begin><owner><end>`, with a number behind it where that is another thing's name.
+        """
+        key = begin, owner, end
+        if key not in self._owned:
+            name, count = f"{begin}{owner}{end}", 2
+            while name.lower() in self._taken:
+                name, count = f"{begin}{owner}{end}_{count}", count + 1
+            self._taken.add(name.lower())
+            self._owned[key] = Identifier(name)
+        return self._owned[key]
+
+
+@dataclass(frozen=True)
+class Name:
+    """A name of a scope, from which those of what belongs to it come: none of them is another thing's."""
+
+    text: Identifier
+    scope: Names
+
+    def __str__(self) -> str:
+        return self.text
+
+    def own(self, what: str) -> Name:
+        """Return `<name>_<what>`."""
+        return Name(self.scope.owned("", self.text, f"_{what}"), self.scope)
+
+    def block(self) -> Name:
+        """Return the name of a block that repeats statements for every element."""
+        return Name(self.scope.owned("gen_", self.text, ""), self.scope)
 
 
 @dataclass

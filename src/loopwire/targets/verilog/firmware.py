@@ -24,7 +24,7 @@ from loopwire.schedule.network_timing import NetworkTiming
 from loopwire.schedule.plan import Plan, plan
 from loopwire.targets.verilog.copies import Copies
 from loopwire.targets.verilog.engine_module import Fresh, control_bits, engine_module
-from loopwire.targets.verilog.layer_module import INSTANCE, layer_module, layer_modules, port_names
+from loopwire.targets.verilog.layer_module import INSTANCE, layer_module, layer_modules, port_names, shared_signals
 from loopwire.targets.verilog.port_signals import Ports, module_ports, ports
 from loopwire.targets.verilog.table_module import table_module
 from loopwire.targets.verilog.top_module import top_module
@@ -147,9 +147,10 @@ class _Writer:
     def _begin(self, around: str, sides: Ports) -> None:
         """Choose the top module's name, and keep the words of its text, and of its ports' vectors, from being names of
         others."""
-        self.names = Names(reserved_words().union(words_of(around)))
+        stems = [port.name for port in sides.all if port.name]
+        self.names = Names(reserved_words().union(words_of(around)), stems=stems)
         several = [f"_{port.axis}" for port in sides.all if len(sides.all) > 2]
-        self.name = self.names.unique(self.wanted_name, *AROUND, *several)
+        self.name = self.names.stem(self.wanted_name, *AROUND, *several)
 
     def write(self, plan: Plan, names: PortNames) -> Firmware:
         any_name = Identifier("loopwire_")
@@ -201,7 +202,10 @@ class _Writer:
         modules = layer_modules(pipeline, timing.slots)
         layers = self._layer_names
         names = {m.layer: self.names.unique(f"{self.name}_{layers.layer(m.layer)}", INSTANCE) for m in modules}
-        ports = port_names(pipeline.datapath.x, modules, names.values(), layers)
+        signals = shared_signals(pipeline.datapath.x, modules)
+        unnamed = dict.fromkeys(signals, Identifier("loopwire_"))
+        around = engine_module(name, pipeline, timing, modules, names, unnamed, fresh, self.library)
+        ports = port_names(signals, modules, around, layers)
         for module in modules:
             self._layers[names[module.layer]] = module.layer or "model"
             library = _LayerLibrary(self, names[module.layer])

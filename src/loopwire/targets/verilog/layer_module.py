@@ -6,40 +6,28 @@ d stages later.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from loopwire.area.cells import LEAST_SRL_STAGES
 from loopwire.datapath.ops import Constant, Feedback, Operation, TableBeyond, TableIndex, View
 from loopwire.datapath.signals import Signal
 from loopwire.hdl.expressions import concatenation, resized
-from loopwire.hdl.names import KEYWORDS, library_words
+from loopwire.hdl.names import KEYWORDS
 from loopwire.targets.verilog.operations import statements
 from loopwire.targets.verilog.parts import Library
 from loopwire.text.escapes import Comment, comment
-from loopwire.text.identifiers import Identifier, LayerNames, Names, tensor_of, word
+from loopwire.text.identifiers import Identifier, LayerNames, Name, Names, tensor_of, words_of
 from loopwire.timing import step_controls
 from loopwire.timing.pipeline import Pipeline, Placement
 
 INSTANCE = "_i"
 """What the name of a module's only instance ends in."""
-BLOCK = "gen_"
-"""What the names of blocks begin with, each of which repeats statements for every element; no signal's does."""
 BETWEEN_REGISTERS = '(* srl_style = "reg_srl_reg" *) '
 """Of delays that may become shift registers of look-up tables: Vivado leaves flip-flops at both ends (AMD UG901), since
 what writes and what reads them has the time that the delay model gives it with flip-flops."""
-ENDS = tuple(
-    f"_{what}"
-    for what in (
-        *("q", "held", "held_q", "initial", "memory", "read", "write", "earlier"),
-        *("added", "factor", "in_dsps", "in_luts", "is_entering", "multiplied", "rom", "tree", "y"),
-        *("address", "chunks", "ordered", "partial", "passes", "total", "words"),
-    )
-)
-"""What a signal's own registers and wires are called behind its name; no other signal has such a name. What is inside a
-block, such as the instance of a product, needs none."""
-PORTS = {"aclk", "cell_index", "y", "x", "k", "row", "col", "group", "pair"}
+FIXED = frozenset({"aclk", "y", "k", "d", "row", "col", "group", "pair", "last"})
+"""What is called the same in every layer's module: its clock, indices of loops, wires inside of blocks."""
 
 
 @dataclass
@@ -61,6 +49,11 @@ class LayerModule:
     def need(self, control: str, place: int) -> None:
         """Ask for a control in a stage."""
         self.controls.setdefault(control, set()).add(place)
+
+    def control_ports(self) -> Iterator[str]:
+        """Yield the names of its ports for controls."""
+        for control, places in self.controls.items():
+            yield from (f"{control}_{place}" for place in sorted(places))
 
 
 def layer_modules(pipeline: Pipeline, slots: int) -> list[LayerModule]:
@@ -109,20 +102,18 @@ def _is_clocked(operation: Operation, pipeline: Pipeline) -> bool:
     return waits or placement.registered
 
 
+def shared_signals(x: Signal, modules: Sequence[LayerModule]) -> tuple[Signal, ...]:
+    """Return the signals between the modules of an engine with input `x`."""
+    return tuple(dict.fromkeys((x, *(v for module in modules for v in (*module.inputs, *module.outputs)))))
+
+
 def port_names(
-    x: Signal, modules: Sequence[LayerModule], module_names: Iterable[Identifier], layers: LayerNames
+    signals: Iterable[Signal], modules: Sequence[LayerModule], around: str, layers: LayerNames
 ) -> dict[Signal, Identifier]:
-    """Return the names that signals have where modules of these names are connected, in an engine with input `x`."""
-    instances = (f"{name}{end}" for name in module_names for end in ("", INSTANCE))
-    words = (word for word in library_words() if len(word) > 1)  # words of one letter are ports only
-    names = Names(KEYWORDS, (*words, *instances))
-    signals = (x, *(signal for module in modules for signal in (*module.inputs, *module.outputs)))
-    return {signal: _signal_name(names, layers.value(signal.name, signal.layer)) for signal in dict.fromkeys(signals)}
-
-
-def _signal_name(names: Names, text: str) -> Identifier:
-    """Return a name for a signal and, with each of `ENDS`, for its own registers and wires."""
-    return names.unique(f"n_{text}" if word(text).startswith(BLOCK) else text, *ENDS)
+    """Return the names of signals between the modules of an engine, whose text without them is `around`."""
+    controls = (control for module in modules for control in module.control_ports())
+    names = Names(KEYWORDS, {*FIXED, *controls, *words_of(around)})
+    return {signal: names.unique(layers.value(signal.name, signal.layer)) for signal in signals}
 
 
 def array(signal: Signal) -> str:
@@ -175,15 +166,13 @@ class _Writer:
         self._pipeline = pipeline
         self._library = library
         self._stage_of = pipeline.stage_of()
-        self._identifiers = {signal: ports[signal] for signal in (*module.inputs, *module.outputs)}
-        wires = (f"{port}{end}" for port in self._identifiers.values() for end in ENDS)
-        # Nor does a signal's name begin that of a port.
-        stems = (port[: end.start()] for port in self._identifiers.values() for end in re.finditer("_", port))
-        names = Names(KEYWORDS, {*PORTS, *self._identifiers.values(), *wires, *stems})
+        given = {signal: ports[signal] for signal in (*module.inputs, *module.outputs)}
+        names = Names(KEYWORDS, {*FIXED, *module.control_ports(), *given.values()})
         own = [feedback.read for feedback in module.feedbacks] + [operation.result for operation in module.operations]
         for signal in own:
-            if signal not in self._identifiers:
-                self._identifiers[signal] = _signal_name(names, tensor_of(signal.name, module.layer))
+            if signal not in given:
+                given[signal] = names.unique(tensor_of(signal.name, module.layer))
+        self._names = {signal: Name(name, names) for signal, name in given.items()}
         self._unused = names.unique("unused")
         self._last_read: dict[Signal, int] = {}
         for operation in module.operations:
@@ -214,10 +203,10 @@ class _Writer:
 
     def _in_stage(self, place: int) -> Callable[[Signal], str]:
         def text(signal: Signal) -> str:
-            name, since = str(self._identifiers[signal]), self._stage_of.get(signal, place)
+            name, since = self._names[signal], self._stage_of.get(signal, place)
             if place > self._held.get(signal, place):
-                name, since = f"{name}_held", self._held[signal] + 1
-            return f"{name}_q[{place - since}]" if place > since else name
+                name, since = name.own("held"), self._held[signal] + 1
+            return f"{name.own('q')}[{place - since}]" if place > since else str(name)
 
         return text
 
@@ -228,8 +217,8 @@ class _Writer:
             width = self._bits[control]
             bus = f" [{width - 1}:0]" if width > 1 else ""
             ports += [f"input  logic{bus} {control}_{s}" for s in sorted(places)]
-        ports += [f"input  logic {array(v)} {self._identifiers[v]}" for v in module.inputs]
-        ports += [f"output logic {array(v)} {self._identifiers[v]}" for v in module.outputs]
+        ports += [f"input  logic {array(v)} {self._names[v]}" for v in module.inputs]
+        ports += [f"output logic {array(v)} {self._names[v]}" for v in module.outputs]
         lines = [f"module {self._name} (", *(f"    {port}{',' if port != ports[-1] else ''}" for port in ports), ");"]
         for signal in module.inputs:
             lines += self._delays(signal)
@@ -269,7 +258,7 @@ class _Writer:
 
     def _operation(self, operation: Operation) -> list[str]:
         signal, placement = operation.result, self._pipeline.placements[operation]
-        name = self._identifiers[signal]
+        name = self._names[signal]
         place = "" if isinstance(operation.kind, Constant) else f", stage {self._span(operation)}"
         note = f"{signal.note}: " if signal.note else ""
         what = str(signal.type)
@@ -296,11 +285,11 @@ class _Writer:
         return str(first) if first == last else f"{first} to {last}"
 
     def _delays(self, signal: Signal) -> list[str]:
-        lines = _registers(self._identifiers[signal], array(signal), self._delay(signal))
+        lines = _registers(self._names[signal], array(signal), self._delay(signal))
         return lines + (self._hold(signal) if signal in self._held else [])
 
     def _feedback_declaration(self, feedback: Feedback) -> list[str]:
-        name = self._identifiers[feedback.read]
+        name = self._names[feedback.read]
         state = f"  // State: {feedback.read.type}, stage {self._pipeline.entry[feedback]}"
         declared = [] if feedback.read in self._module.outputs else [f"  logic {array(feedback.read)} {name};"]
         return [state, *declared, *self._delays(feedback.read)]
@@ -309,7 +298,8 @@ class _Writer:
         """Write the memory of a state: written chunk by chunk, read by chunk or whole."""
         end, entry = self._pipeline.write_stage(feedback), self._pipeline.entry[feedback]
         first_step = f"{step_controls.first_control(feedback)}_{entry}"
-        name, given = self._identifiers[feedback.read], feedback.following
+        name, given = self._names[feedback.read], feedback.following
+        memory = name.own("memory")
         value = self._widened(self._in_stage(end)(given), given, feedback.read.width)
         chunk_bits, chunks = given.count * feedback.read.width, self._sharing.chunks
         initial = "'0"
@@ -322,37 +312,39 @@ class _Writer:
             first = "'0"
             lines = []
             if feedback.initial.any():
-                lines = [f"  logic [{chunks - 1}:0][{chunk_bits - 1}:0] {name}_initial;"]
-                lines += [f"  assign {name}_initial = {initial};"]
-                first = f"{name}_initial[{f'chunk_{entry}' if chunks > 1 else 0}]"
+                lines = [f"  logic [{chunks - 1}:0][{chunk_bits - 1}:0] {name.own('initial')};"]
+                lines += [f"  assign {name.own('initial')} = {initial};"]
+                first = f"{name.own('initial')}[{f'chunk_{entry}' if chunks > 1 else 0}]"
+            at_read, at_write = name.own("read"), name.own("write")
             return [
                 *lines,
-                f"  logic [{chunk_bits - 1}:0] {name}_memory [0:{depth - 1}];",
-                f"  logic [{bits - 1}:0] {name}_read, {name}_write;",
-                f"  assign {name}_read = {read};",
-                f"  assign {name}_write = {write};",
-                f"  assign {name} = {first_step} ? {first} : {name}_memory[{name}_read];",
-                f"  always_ff @(posedge aclk) if (step_valid_{end}) {name}_memory[{name}_write] <= {value};",
+                f"  logic [{chunk_bits - 1}:0] {memory} [0:{depth - 1}];",
+                f"  logic [{bits - 1}:0] {at_read}, {at_write};",
+                f"  assign {at_read} = {read};",
+                f"  assign {at_write} = {write};",
+                f"  assign {name} = {first_step} ? {first} : {memory}[{at_read}];",
+                f"  always_ff @(posedge aclk) if (step_valid_{end}) {memory}[{at_write}] <= {value};",
             ]
-        lines = [f"  logic [{feedback.read.bits - 1}:0] {name}_memory [0:{self._slots - 1}];"]
+        lines = [f"  logic [{feedback.read.bits - 1}:0] {memory} [0:{self._slots - 1}];"]
         whole = value
         now = f"step_valid_{end} && pass_index_{end} == '0"
         if chunks > 1:
+            earlier = name.own("earlier")
             lines += [
-                f"  logic [{chunks - 2}:0][{chunk_bits - 1}:0] {name}_earlier;",
+                f"  logic [{chunks - 2}:0][{chunk_bits - 1}:0] {earlier};",
                 "  always_ff @(posedge aclk) begin",
                 f"    for (int k = 0; k < {chunks - 1}; k++) begin",
-                f"      if ({now} && chunk_{end} == {self._bits['chunk']}'(k)) {name}_earlier[k] <= {value};",
+                f"      if ({now} && chunk_{end} == {self._bits['chunk']}'(k)) {earlier}[k] <= {value};",
                 "    end",
                 "  end",
             ]
-            whole = resized(f"{{{value}, {name}_earlier}}", chunks * chunk_bits, False, feedback.read.bits)
+            whole = resized(f"{{{value}, {earlier}}}", chunks * chunk_bits, False, feedback.read.bits)
             now += f" && chunk_{end} == {self._bits['chunk']}'d{chunks - 1}"
         slot_read, slot_write = (f"slot_{s}" if self._slots > 1 else "0" for s in (entry, end))
         return [
             *lines,
-            f"  assign {name} = {first_step} ? {initial} : {name}_memory[{slot_read}];",
-            f"  always_ff @(posedge aclk) if ({now}) {name}_memory[{slot_write}] <= {whole};",
+            f"  assign {name} = {first_step} ? {initial} : {memory}[{slot_read}];",
+            f"  always_ff @(posedge aclk) if ({now}) {memory}[{slot_write}] <= {whole};",
         ]
 
     def _address(self, place: int, chunks: int, bits: int) -> str:
@@ -368,18 +360,19 @@ class _Writer:
 
     def _hold(self, signal: Signal) -> list[str]:
         """Write the registers that keep a signal while its sequence waits: it comes round until the next step."""
-        end, name = self._held[signal], self._identifiers[signal]
+        end, name = self._held[signal], self._names[signal]
         around = self._pipeline.loop_latency - 1
-        kept = f"{name}_held_q[{around}]" if around else f"{name}_held"
+        held = name.own("held")
+        kept = f"{held.own('q')}[{around}]" if around else str(held)
         return [
-            f"  logic {array(signal)} {name}_held;  // stage {end + 1}: of the last step that came",
-            *_registers(f"{name}_held", array(signal), max(around, self._last_read.get(signal, 0) - end - 1)),
-            f"  always_ff @(posedge aclk) {name}_held <= step_valid_{end} ? {self._in_stage(end)(signal)} : {kept};",
+            f"  logic {array(signal)} {held};  // stage {end + 1}: of the last step that came",
+            *_registers(held, array(signal), max(around, self._last_read.get(signal, 0) - end - 1)),
+            f"  always_ff @(posedge aclk) {held} <= step_valid_{end} ? {self._in_stage(end)(signal)} : {kept};",
         ]
 
     def _feedback(self, feedback: Feedback) -> list[str]:
         """Write the register that ends the loop: the following state, the one held, or the initial one."""
-        end, name = self._pipeline.write_stage(feedback), self._identifiers[feedback.read]
+        end, name = self._pipeline.write_stage(feedback), self._names[feedback.read]
         read, given = feedback.read, feedback.following
         following = self._in_stage(end)(given)
         values = self._widened(following, given, read.width)
@@ -391,15 +384,15 @@ class _Writer:
         return [f"  always_ff @(posedge aclk) {name} <= step_clears_{end} ? {initial} : {values};"]
 
 
-def _registers(name: str, dimensions: str, count: int) -> list[str]:
+def _registers(name: Name, dimensions: str, count: int) -> list[str]:
     """Write a signal's delays: name_q[d] is d cycles later."""
     if not count:
         return []
-    style = BETWEEN_REGISTERS if count >= LEAST_SRL_STAGES else ""
-    declared, first = f"  {style}logic [{count}:1]{dimensions} {name}_q;", f"{name}_q[1] <= {name};"
+    style, later = BETWEEN_REGISTERS if count >= LEAST_SRL_STAGES else "", name.own("q")
+    declared, first = f"  {style}logic [{count}:1]{dimensions} {later};", f"{later}[1] <= {name};"
     if count == 1:
         return [declared, f"  always_ff @(posedge aclk) {first}"]
-    further = f"{name}_q[2] <= {name}_q[1];"
+    further = f"{later}[2] <= {later}[1];"
     if count > 2:
-        further = f"for (int d = 2; d <= {count}; d++) {name}_q[d] <= {name}_q[d - 1];"
+        further = f"for (int d = 2; d <= {count}; d++) {later}[d] <= {later}[d - 1];"
     return [declared, "  always_ff @(posedge aclk) begin", f"    {first}", f"    {further}", "  end"]

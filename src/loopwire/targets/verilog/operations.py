@@ -21,13 +21,14 @@ from loopwire.targets.verilog.parts import Library, Text, each_element, each_reg
 from loopwire.targets.verilog.products import lut_product, matrix_statements, signed_factor, tree_statements
 from loopwire.targets.verilog.table_module import cell_bits, result_type
 from loopwire.targets.verilog.turns import accumulate, chunk, columns, gather, tile, word_rom
+from loopwire.text.identifiers import Name
 from loopwire.timing.pipeline import Placement
 
 
 def statements(
     operation: Operation,
     placement: Placement,
-    result: str,
+    result: Name,
     text: Text,
     library: Library,
     sharing: Sharing,
@@ -37,7 +38,7 @@ def statements(
     Args:
         operation: what to write.
         placement: its place in the pipeline.
-        result: identifier of the result.
+        result: name of the result.
         text: expression of each operand.
         library: where modules come from.
         sharing: how the datapath's hardware takes turns.
@@ -55,15 +56,15 @@ def statements(
     def only(operand: Signal) -> str:
         return f"{text(operand)}[{'0' if operand.count == 1 else 'k'}]"
 
-    def before_loop(name: str, operand: Signal, expression: str, dimension: str = "") -> tuple[list[str], str]:
+    def before_loop(name: Name, operand: Signal, expression: str, dimension: str = "") -> tuple[list[str], str]:
         """Return what goes before a loop that reads an operand: Icarus takes no constant select inside."""
         if not operand.count == 1 < out.count:
             return [], expression
-        return [f"wire {dimension}{name} = {expression};"], name
+        return [f"wire {dimension}{name} = {expression};"], str(name)
 
     def behind_register(end: str, expression: str) -> tuple[list[str], str]:
         """Return what registers an expression of every element, and how to read them."""
-        name = f"{result}_{end}"
+        name = result.own(end)
         declared = f"logic [{out.count - 1}:0][{width - 1}:0] {name};"
         return [declared, *each_registered(out, name, expression)], f"{name}[k]"
 
@@ -79,11 +80,12 @@ def statements(
             return [f"assign {result} = {values};"]
         case dp.StepRom():
             rows = [packed(row, width) for row in kind.rows]
-            name = library.rom(result, rows, out.bits)
+            name = library.rom(str(result), rows, out.bits)
+            rom = result.own("rom")
             return [
-                f"logic [{out.bits - 1}:0] {result}_rom [0:{len(rows) - 1}];",
-                f'initial $readmemh("{name}", {result}_rom);',
-                f"assign {result} = {result}_rom[step_index_{place}];",
+                f"logic [{out.bits - 1}:0] {rom} [0:{len(rows) - 1}];",
+                f'initial $readmemh("{name}", {rom});',
+                f"assign {result} = {rom}[step_index_{place}];",
             ]
         case dp.Hold():
             (x,) = operation.operands
@@ -107,7 +109,7 @@ def statements(
         case dp.Select():
             choice, before, entering = operation.operands
             first = f"{only(choice)}[0]" if choice.count == 1 else only(choice)  # Icarus takes no [k][0]
-            lines, first = before_loop(f"{result}_is_entering", choice, first)
+            lines, first = before_loop(result.own("is_entering"), choice, first)
             return [*lines, *each(f"{first} ? {element(entering, 'k', width)} : {element(before, 'k', width)}")]
         case dp.Compare():
             left, right = comparable(kind.left_shift, kind.right_shift)
@@ -129,13 +131,13 @@ def statements(
             return matrix_statements(kind, operation, result, text, registered, library)
         case dp.Multiply(in_luts=True):
             instance = lut_product(operation, [only(v) for v in operation.operands], result, kind.added, library)
-            return [f"for (genvar k = 0; k < {out.count}; k++) begin : gen_{result}", *instance, "end"]
+            return [f"for (genvar k = 0; k < {out.count}; k++) begin : {result.block()}", *instance, "end"]
         case dp.Multiply() | dp.MultiplyAdd():
             lines, factors = list[str](), list[str]()
             for v in operation.operands[:2]:
                 factor = only(v)
                 if not v.signed:
-                    more, factor = before_loop(f"{result}_factor", v, factor, f"[{v.width - 1}:0] ")
+                    more, factor = before_loop(result.own("factor"), v, factor, f"[{v.width - 1}:0] ")
                     lines += more
                 factors.append(signed_factor(v, factor, width))
             product, added = f"{factors[0]} * {factors[1]}", ""
@@ -191,7 +193,7 @@ def statements(
             # A table holds results for all of its operand's type, whose ends the operand may never reach.
             unused = [f"  wire unused = &{{1'b0, y[{y.width - 1}:{width}]}};"] if y.width > width else []
             return [
-                f"for (genvar k = 0; k < {out.count}; k++) begin : gen_{result}",
+                f"for (genvar k = 0; k < {out.count}; k++) begin : {result.block()}",
                 f"  logic [{y.width - 1}:0] y;",
                 f"  {module} lookup ({clock}.cell_index({index}), .y(y));",
                 *unused,
@@ -202,14 +204,14 @@ def statements(
             assert_never(kind)
 
 
-def _view(kind: dp.View, a: Signal, out: Signal, result: str, text: Text) -> list[str]:
+def _view(kind: dp.View, a: Signal, out: Signal, result: Name, text: Text) -> list[str]:
     if a.width == out.width:
         return [f"assign {result} = {text(a)}[{kind.stop - 1}:{kind.start}];"]
     source = resized(f"{text(a)}[k + {kind.start}]", a.width, a.signed, out.width)
     return each_element(out, result, source)
 
 
-def _transposed(rows: int, a: Signal, out: Signal, result: str, text: Text) -> list[str]:
+def _transposed(rows: int, a: Signal, out: Signal, result: Name, text: Text) -> list[str]:
     columns = out.count // rows
     (row, row_loop), (col, col_loop) = loop("row", rows), loop("col", columns)
     moved = resized(f"{text(a)}[{element_of(row, columns, col)}]", a.width, a.signed, out.width)
@@ -226,7 +228,7 @@ def _resized_array(part: Signal, array: str, width: int) -> str:
     return f"{{{', '.join(elements)}}}"
 
 
-def _pairs(kind: dp.Pairs, operation: Operation, result: str, text: Text) -> list[str]:
+def _pairs(kind: dp.Pairs, operation: Operation, result: Name, text: Text) -> list[str]:
     (a,), out = operation.operands, operation.result
     members, pairs = a.count // kind.groups, out.count // kind.groups
     group, groups = loop("group", kind.groups)
@@ -257,14 +259,14 @@ def _pairs(kind: dp.Pairs, operation: Operation, result: str, text: Text) -> lis
     return [f"always_comb {' '.join([*groups, 'begin'])}", *body, "end"]
 
 
-def _triples(kind: dp.Triples, operation: Operation, result: str, text: Text, library: Library) -> list[str]:
+def _triples(kind: dp.Triples, operation: Operation, result: Name, text: Text, library: Library) -> list[str]:
     (a,), out = operation.operands, operation.result
     members, sums = a.count // kind.groups, out.count // kind.groups
 
     def member(index: str) -> str:
         return resized(f"{text(a)}[{element_of('group', members, index)}]", a.width, a.signed, out.width)
 
-    lines = [f"for (genvar group = 0; group < {kind.groups}; group++) begin : gen_{result}"]
+    lines = [f"for (genvar group = 0; group < {kind.groups}; group++) begin : {result.block()}"]
     if members >= 3:
         terms = (member(f"3 * k + {place}" if place else "3 * k") for place in range(3))
         lines += [
@@ -287,16 +289,17 @@ def _continued(statement: str) -> list[str]:
 
 
 def _indexed_rom(
-    kind: dp.IndexedRom, index: Signal, out: Signal, result: str, text: Text, library: Library
+    kind: dp.IndexedRom, index: Signal, out: Signal, result: Name, text: Text, library: Library
 ) -> list[str]:
     bits = max((len(kind.rows) - 1).bit_length(), 1)
     rows = [packed(row, out.width) for row in kind.rows] + [0] * ((1 << bits) - len(kind.rows))
-    name = library.rom(result, rows, out.bits)
-    found = f"{result}_rom[{resized(f'{text(index)}[0]', index.width, False, bits)}]"
+    name = library.rom(str(result), rows, out.bits)
+    rom = result.own("rom")
+    found = f"{rom}[{resized(f'{text(index)}[0]', index.width, False, bits)}]"
     if index.high >= len(rows):
         found = f"{text(index)}[0] < {index.width}'d{len(rows)} ? {found} : {out.bits}'d0"
     return [
-        f"logic [{out.bits - 1}:0] {result}_rom [0:{len(rows) - 1}];",
-        f'initial $readmemh("{name}", {result}_rom);',
+        f"logic [{out.bits - 1}:0] {rom} [0:{len(rows) - 1}];",
+        f'initial $readmemh("{name}", {rom});',
         f"assign {result} = {found};",
     ]

@@ -10,7 +10,7 @@ from loopwire.cmvm.adder_tree import StagedTree
 from loopwire.datapath.ops import TableLookup
 from loopwire.datapath.signals import Signal
 from loopwire.hdl.layout import nested, wrapped
-from loopwire.text.identifiers import Identifier
+from loopwire.text.identifiers import Identifier, Name
 from loopwire.text.names import FileName
 
 
@@ -39,7 +39,7 @@ Text = Callable[[Signal], str]
 """The expression of an operand, as an array, in the operation's stage."""
 
 
-def each_registered(out: Signal, result: str, expression: str) -> list[str]:
+def each_registered(out: Signal, result: Name, expression: str) -> list[str]:
     """Drive every element, of index k, by a register."""
     if out.count == 1:
         return [f"always_ff @(posedge aclk) {result}[0] <= {re.sub(CHOICE_OF_ELEMENT, '0', expression)};"]
@@ -47,7 +47,7 @@ def each_registered(out: Signal, result: str, expression: str) -> list[str]:
     return ["always_ff @(posedge aclk)", *nested([head], f"{result}[k] <= {expression};")]
 
 
-def each_element(out: Signal, result: str, expression: str) -> list[str]:
+def each_element(out: Signal, result: Name, expression: str) -> list[str]:
     """Drive every element, of index k."""
     if out.count == 1:
         only = re.sub(CHOICE_OF_ELEMENT, "0", expression)

@@ -9,6 +9,7 @@ from loopwire.hdl.axi_stream import BeatFormat, Sideband
 from loopwire.hdl.library import LibraryModules
 from loopwire.hdl.module_port import CLOCK, RESET, STATUS, Direction, ModulePort
 from loopwire.hdl.names import KEYWORDS, library_words
+from loopwire.ir.graph import Value
 from loopwire.schedule.plan import Plan
 from loopwire.text.identifiers import Names
 
@@ -67,22 +68,32 @@ class Ports:
 
 def ports(plan: Plan, inputs: Sequence[str], outputs: Sequence[str]) -> Ports:
     """Return the ports of a plan, called after these names, or after the graph's values where there are none."""
-    inside = Names(KEYWORDS, library_words())
     steps = tuple(1 if plan.slides(index) else count for index, count in enumerate(plan.input_steps))
+    axes = _axes("s_axis", inputs, plan.graph.inputs), _axes("m_axis", outputs, plan.graph.outputs)
+    inside = Names(KEYWORDS, library_words(), stems=(axis for side in axes for axis in side))
 
-    def side(axis: str, given: Sequence[str], formats: Sequence[BeatFormat], steps: Sequence[int]) -> tuple[Port, ...]:
-        names, found = Names(frozenset()), []
-        values, signals = (plan.graph.inputs, _input) if axis == "s_axis" else (plan.graph.outputs, _output)
-        for index, (format, count, value) in enumerate(zip(formats, steps, values, strict=True)):
-            name = names.unique(given[index] if given else value.name)
-            several = len(formats) > 1
-            whole, inner = (f"{axis}_{name}", inside.unique(f"{axis[0]}_{name}")) if several else (axis, "")
-            sideband = plan.sideband.of_input(index) if axis == "s_axis" else plan.sideband
-            beat = signals(format, sideband)
-            found.append(Port(index, whole, inner, format, count, str(value.type.element), beat, plan.port_registers))
+    def side(
+        axes: Sequence[str], formats: Sequence[BeatFormat], steps: Sequence[int], values: Sequence[Value]
+    ) -> tuple[Port, ...]:
+        found = []
+        for index, (axis, format, count, value) in enumerate(zip(axes, formats, steps, values, strict=True)):
+            inner = inside.stem(axis.replace("_axis", "", 1)) if len(axes) > 1 else ""
+            is_input = axis.startswith("s_")
+            sideband = plan.sideband.of_input(index) if is_input else plan.sideband
+            beat = (_input if is_input else _output)(format, sideband)
+            found.append(Port(index, axis, inner, format, count, str(value.type.element), beat, plan.port_registers))
         return tuple(found)
 
-    return Ports(side("s_axis", inputs, plan.inputs, steps), side("m_axis", outputs, plan.outputs, plan.output_steps))
+    return Ports(
+        side(axes[0], plan.inputs, steps, plan.graph.inputs),
+        side(axes[1], plan.outputs, plan.output_steps, plan.graph.outputs),
+    )
+
+
+def _axes(axis: str, given: Sequence[str], values: Sequence[Value]) -> list[str]:
+    """Return what begins the names of the ports of a side."""
+    names = Names()
+    return [f"{axis}_{names.unique(name)}" for name in given or [v.name for v in values]] if len(values) > 1 else [axis]
 
 
 def _input(format: BeatFormat, sideband: Sideband) -> Signals:

@@ -11,11 +11,12 @@ from loopwire.datapath.signals import Signal
 from loopwire.hdl.expressions import resized
 from loopwire.hdl.layout import element_of, loop, nested
 from loopwire.targets.verilog.parts import Library, Text, each_element
+from loopwire.text.identifiers import Name
 from loopwire.timing.pipeline import Placement
 
 
 def tree_statements(
-    tree: AdderTree, operation: Operation, placement: Placement, result: str, text: Text, library: Library
+    tree: AdderTree, operation: Operation, placement: Placement, result: Name, text: Text, library: Library
 ) -> list[str]:
     """Instantiate a shift-add tree, or one for each group of rows that shares no adders with others."""
     (x,), out, staged = operation.operands, operation.result, placement.staged
@@ -23,31 +24,31 @@ def tree_statements(
     clock = ".aclk, " if staged.latency_stages else ""
     what = out.note or out.name
     if not tree.groups:
-        module = library.tree(result, staged, f"{what}: {len(tree.nodes)} adders", apart=False)
+        module = library.tree(str(result), staged, f"{what}: {len(tree.nodes)} adders", apart=False)
         y = output_interval(tree)
         if y.width == out.width:
-            return [f"{module} {result}_tree ({clock}.x({text(x)}), .y({result}));"]
+            return [f"{module} {result.own('tree')} ({clock}.x({text(x)}), .y({result}));"]
         return [
-            f"logic [{out.count - 1}:0][{y.width - 1}:0] {result}_y;",
-            f"{module} {result}_tree ({clock}.x({text(x)}), .y({result}_y));",
-            *each_element(out, result, resized(f"{result}_y[k]", y.width, y.signed, out.width)),
+            f"logic [{out.count - 1}:0][{y.width - 1}:0] {result.own('y')};",
+            f"{module} {result.own('tree')} ({clock}.x({text(x)}), .y({result.own('y')}));",
+            *each_element(out, result, resized(f"{result.own('y')}[k]", y.width, y.signed, out.width)),
         ]
     lines = []
     for number, rows in enumerate(tree.groups):
-        name, part = f"{result}_{number}", staged.part(rows)
-        module = library.tree(name, part, f"{what}: {len(part.tree.nodes)} adders", apart=True)
+        part, instance, y_name = staged.part(rows), result.own(f"{number}_tree"), result.own(f"{number}_y")
+        module = library.tree(f"{result}_{number}", part, f"{what}: {len(part.tree.nodes)} adders", apart=True)
         y = output_interval(part.tree)
         lines += [
-            f"logic [{len(rows) - 1}:0][{y.width - 1}:0] {name}_y;",
-            f"{module} {name}_tree ({clock}.x({text(x)}), .y({name}_y));",
+            f"logic [{len(rows) - 1}:0][{y.width - 1}:0] {y_name};",
+            f"{module} {instance} ({clock}.x({text(x)}), .y({y_name}));",
         ]
         for k, row in enumerate(rows):
-            lines.append(f"assign {result}[{row}] = {resized(f'{name}_y[{k}]', y.width, y.signed, out.width)};")
+            lines.append(f"assign {result}[{row}] = {resized(f'{y_name}[{k}]', y.width, y.signed, out.width)};")
     return lines
 
 
 def matrix_statements(
-    kind: Products, operation: Operation, result: str, text: Text, registered: bool, library: Library
+    kind: Products, operation: Operation, result: Name, text: Text, registered: bool, library: Library
 ) -> list[str]:
     """Multiply all elements of a matrix with those of a vector: the last rows in look-up tables.
 
@@ -59,14 +60,14 @@ def matrix_statements(
     in_dsps, in_luts = (rows - kind.lut_rows) * n, kind.lut_rows * n
     lines, parts = [], []
     if in_luts:
-        part = f"{result}_in_luts" if in_dsps else result
+        part = result.own("in_luts") if in_dsps else result
         weight = f"{text(matrix)}[{f'k + {in_dsps}' if in_dsps else 'k'}]"
         factors = (weight, f"{text(x)}[{'0' if n == 1 else f'k % {n}'}]")
         instance = lut_product(operation, factors, part, 0, library)
-        lines += [f"for (genvar k = 0; k < {in_luts}; k++) begin : gen_{part}", *instance, "end"]
+        lines += [f"for (genvar k = 0; k < {in_luts}; k++) begin : {part.block()}", *instance, "end"]
         parts.append((part, in_luts))
     if in_dsps:
-        part = f"{result}_in_dsps" if in_luts else result
+        part = result.own("in_dsps") if in_luts else result
         row, outer = loop("row", rows - kind.lut_rows)
         place = element_of(row, n, col)
         weight = signed_factor(matrix, f"{text(matrix)}[{place}]", out.width)
@@ -77,15 +78,16 @@ def matrix_statements(
     if len(parts) == 1:
         return lines
     declared = [f"logic [{count - 1}:0][{out.width - 1}:0] {part};" for part, count in parts]
-    return [*declared, *lines, f"assign {result} = {{{', '.join(part for part, _ in parts)}}};"]
+    return [*declared, *lines, f"assign {result} = {{{', '.join(str(part) for part, _ in parts)}}};"]
 
 
-def lut_product(operation: Operation, factors: Sequence[str], result: str, added: int, library: Library) -> list[str]:
+def lut_product(operation: Operation, factors: Sequence[str], result: Name, added: int, library: Library) -> list[str]:
     """Instantiate a product of look-up tables, element k of a result."""
     (a, b), width = operation.operands, operation.result.width
     widths = f".A_WIDTH({a.width}), .B_WIDTH({b.width}), .A_SIGNED({int(a.signed)}), .B_SIGNED({int(b.signed)})"
+    instance = result.own("product")
     return [
-        f"  {library.module('loopwire_product')} #({widths}, .Y_WIDTH({width}), .ADDED({added})) {result}_product (",
+        f"  {library.module('loopwire_product')} #({widths}, .Y_WIDTH({width}), .ADDED({added})) {instance} (",
         f"      .a({factors[0]}), .b({factors[1]}), .y({result}[k]));",
     ]
 
