@@ -21,10 +21,9 @@ def criteria_of(keep: Keep, outputs: Sequence[Port]) -> tuple[Criterion, ...]:
     Raises:
         ConfigError: a criterion cannot be read, or is of no output; or an output has none.
     """
-    given = [keep] if isinstance(keep, str | Criterion) else list(instance((list, tuple), EXAMPLE)("keep", keep))
-    criteria = [
-        Criterion.parse(one) if isinstance(one, str) else instance(Criterion, EXAMPLE)("keep", one) for one in given
-    ]
+    check = instance((str, Criterion), EXAMPLE)
+    given = [check("keep", one) for one in (keep if isinstance(keep, list | tuple) else [keep])]
+    criteria = [Criterion.parse(one) if isinstance(one, str) else one for one in given]
     names = [output.name for output in outputs]
     for criterion in criteria:
         if criterion.output is not None and criterion.output not in names:
