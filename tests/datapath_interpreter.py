@@ -66,9 +66,9 @@ def run_step(operation: dp.Operation, operands: list[Words], t: int, sharing: Sh
             padded = [word + [0] * (sharing.chunks * size - len(word)) for word in operands[0]]
             chunks_of = [word // sharing.passes * size for word in words]
             return [padded[word][start : start + size] for word, start in zip(words, chunks_of, strict=True)]
-        case dp.Accumulate():
+        case dp.Accumulate(added=added):
             chunks = [operands[0][start : start + sharing.passes] for start in words[:: sharing.passes]]
-            sums = [[sum(elements) for elements in zip(*chunk, strict=True)] for chunk in chunks]
+            sums = [[added + sum(elements) for elements in zip(*chunk, strict=True)] for chunk in chunks]
             return [sums[word // sharing.passes] for word in words]
         case dp.Gather():
             return [_all_chunks(operands[0], sharing)[: operation.result.count]] * sharing.cycles
@@ -163,10 +163,21 @@ def apply(operation: dp.Operation, operands: list[list[int]], t: int) -> list[in
             groups = [operands[0][k * size : (k + 1) * size] for k in range(kind.groups)]
             combine: Any = max if kind.largest else sum
             return [combine(group[k : k + 2]) for group in groups for k in range(0, size, 2)]
+        case dp.PackPairs(columns=n, bits=bits):
+            rows = [operands[0][k : k + n] for k in range(0, len(operands[0]), n)]
+            pairs = zip(rows[0::2], rows[1::2], strict=True)
+            return [(b << bits) + a % (1 << bits) for row_a, row_b in pairs for a, b in zip(row_a, row_b, strict=True)]
+        case dp.UnpackPairs(bits=bits):
+            half = 1 << bits - 1
+            sums = [a - half * kind.raised for a in operands[0]]
+            lows = [(a + half) % (2 * half) - half for a in sums]
+            return [v for a, low in zip(sums, lows, strict=True) for v in (low, (a - low) >> bits)]
         case dp.Triples():
             size = len(operands[0]) // kind.groups
             groups = [operands[0][k * size : (k + 1) * size] for k in range(kind.groups)]
-            return [sum(group[k : k + 3]) for group in groups for k in range(0, size, 3)]
+            added = {size - 1 - (size - 1) % 3: kind.added}
+            assert not kind.added or size % 3, "nothing is added to a sum of three"
+            return [sum(group[k : k + 3]) + added.get(k, 0) for group in groups for k in range(0, size, 3)]
         case dp.Round():
             return [rounded(v, kind.dropped, kind.mode) for v in operands[0]]
         case dp.Bound():

@@ -7,17 +7,21 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import loopwire
 from cell_models import CELLS
 from datapath_interpreter import outputs
+from loopwire.config import CompileConfig
 from loopwire.data import Batch
 from loopwire.datapath.expand import expand
-from loopwire.datapath.ops import Chunk, Datapath, Tile
+from loopwire.datapath.ops import Chunk, Datapath, Products, Tile, UnpackPairs
+from loopwire.datapath.packed_products import with_packed_products
 from loopwire.datapath.pipeline import simplified
 from loopwire.datapath.reuse import multipliers, reuse_factors, sharing_of, sharings
+from loopwire.datapath.triples import with_triples
+from loopwire.datapath.verify import verify
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.errors import ConfigError, UnsupportedError
 from loopwire.ir.builder import BodyResult, Builder
@@ -28,6 +32,8 @@ from loopwire.layers.activation import Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Layer, Model, Tensor, chain
+from loopwire.layers.shape import Flatten
+from loopwire.layers.simple_rnn import SimpleRnn
 from loopwire.passes.accumulate_flattened import accumulate_flattened
 from loopwire.passes.lower import lower
 from loopwire.schedule.cutting import cut
@@ -36,7 +42,7 @@ from loopwire.schedule.origins import Apart
 from loopwire.targets.verilog import testbench_files
 from random_graphs import random_inputs
 from random_models import SOFTMAX, Weights
-from test_expand import SOLVERS, random_model, random_types
+from test_expand import DELAYS, SOLVERS, random_model, random_types
 from test_passes import gru, lstm, simple
 
 STEPS = 3
@@ -72,6 +78,40 @@ def test_random_models_with_random_reuse_factors(seed: int) -> None:
     graph = lower(random_model(source), FixedType(source.randint(1, 8), 3), random_types(source))
     graph = accumulate_flattened(graph)
     assert_computes(graph, multiplexed(graph, source), seed)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 1 << 30), st.booleans())
+@example(350, False)
+@example(350, True)
+@example(397, True)
+def test_random_models_with_two_products_a_dsp_block(seed: int, in_threes: bool) -> None:
+    source = random.Random(seed)
+    graph = lower(random_model(source), FixedType(source.randint(5, 8), 3), random_types(source))
+    graph = accumulate_flattened(graph)
+    chosen = multiplexed(graph, source)
+    if in_threes:
+        chosen = [(engine, with_triples(datapath, DELAYS)) for engine, datapath in chosen]
+    chosen = [(engine, verify(with_packed_products(datapath, DELAYS))) for engine, datapath in chosen]
+    if seed in (350, 397):
+        assert any(isinstance(op.kind, UnpackPairs) for _, datapath in chosen for op in datapath.operations)
+    assert_computes(graph, chosen, seed)
+
+
+@pytest.mark.parametrize(("rows", "blocks", "part"), [(5, 60, "xcvu13p"), (4, 40, "xcvu13p"), (5, 100, "LFE5U-85F")])
+def test_weights_by_step_of_two_rows_share_a_dsp_block(rows: int, blocks: int, part: str) -> None:
+    source = np.random.default_rng(1)
+    types = {"model": {"precision": "fixed<6,2,RND,SAT>"}, "part": part, "clock_period_ns": 10.0, "lut_product_bits": 0}
+    kernels = source.normal(0, 0.2, size=(20, 2)), source.normal(0, 0.2, size=(20, 20)), np.zeros(20)
+    layers = (
+        SimpleRnn("cell", *kernels, return_sequences=True),
+        Flatten("flat"),
+        Dense("head", source.normal(0, 0.2, size=(rows, 60)), np.zeros(rows)),
+    )
+    design = loopwire.compile(chain("tagger", (3, 2), layers, "test"), CompileConfig.from_dict(types))
+    (datapath,) = (pipeline.datapath for pipeline in design.firmware.pipelines)
+    products = [op for op in datapath.operations if isinstance(op.kind, Products)]
+    assert [op.result.count for op in products] == [blocks]
 
 
 @pytest.mark.parametrize("name", [*CELLS, "lstm", "gru", "simple"])

@@ -128,7 +128,7 @@ class _Estimator:
         kind, result = operation.kind, operation.result
         bits = self._bits[result]
         match kind:
-            case dp.Constant() | dp.View() | dp.Unpack() | dp.Pack() | dp.Join() | dp.Transpose():
+            case dp.Constant() | dp.View() | dp.Unpack() | dp.Pack() | dp.Join() | dp.Transpose() | dp.PackPairs():
                 return
             case dp.Select():
                 yield LutKind.CHOICE, Resources(luts=bits)
@@ -173,10 +173,12 @@ class _Estimator:
                 yield self._sum(operation, kind)
             case dp.Pairs():
                 yield from self._pairs(operation, kind)
+            case dp.UnpackPairs():
+                yield LutKind.CONSTANT, Resources(luts=0 if kind.raised else result.count // 2 * result.width)
             case dp.Triples():
                 widths = self._ranges[result].widths().reshape(kind.groups, -1)
                 members = operation.operands[0].count // kind.groups
-                added = widths[:, : (members + 1) // 3]  # where one is left over, it passes
+                added = widths[:, : (members + 1 + (kind.added != 0)) // 3]  # where one is left over, it passes
                 yield LutKind.ADDER, Resources(luts=int(added.sum()))
             case dp.Extreme():
                 yield LutKind.ADDER, Resources(luts=bits)

@@ -82,14 +82,15 @@ def _result(operation: Operation, given: list[ElementRanges], datapath: Datapath
             return _columns(given[0], kind.count, datapath.sharing.passes)
         case dp.Accumulate():
             low, high = np.minimum(given[0].low, 0), np.maximum(given[0].high, 0)
-            return ElementRanges(low * datapath.sharing.passes, high * datapath.sharing.passes)
+            passes = datapath.sharing.passes
+            return ElementRanges(low * passes + kind.added, high * passes + kind.added)
         case dp.Gather():
             return given[0][np.arange(result.count) % len(given[0].low)]
         case dp.Hold():
             return given[0]
         case dp.View():
             return given[0][kind.start : kind.stop]
-        case dp.Unpack() | dp.Pack():
+        case dp.Unpack() | dp.Pack() | dp.PackPairs() | dp.UnpackPairs():
             return ElementRanges.whole(result)
         case dp.Select():
             return ElementRanges(np.minimum(given[1].low, given[2].low), np.maximum(given[1].high, given[2].high))
@@ -129,7 +130,7 @@ def _result(operation: Operation, given: list[ElementRanges], datapath: Datapath
         case dp.Pairs():
             return ElementRanges(*(_pairs(limit, kind) for limit in (given[0].low, given[0].high)))
         case dp.Triples():
-            return ElementRanges(*(_triples(limit, kind.groups) for limit in (given[0].low, given[0].high)))
+            return ElementRanges(*(_triples(limit, kind) for limit in (given[0].low, given[0].high)))
         case dp.Round():
             ends = (round_to(limit, kind.dropped, 0, kind.mode) for limit in (given[0].low, given[0].high))
             return ElementRanges(*ends)
@@ -172,9 +173,10 @@ def _pairs(limit: Integers, kind: dp.Pairs) -> Integers:
     return np.concatenate([joined, members[:, even:]], axis=1).reshape(-1)
 
 
-def _triples(limit: Integers, groups: int) -> Integers:
+def _triples(limit: Integers, kind: dp.Triples) -> Integers:
     """Add three neighbours of each group; the last ones are fewer where no three are left."""
-    members = limit.reshape(groups, -1)
+    members = limit.reshape(kind.groups, -1)
     padded = np.pad(members, ((0, 0), (0, -members.shape[1] % 3)))
-    sums: Integers = padded.reshape(groups, -1, 3).sum(axis=2)
+    sums: Integers = padded.reshape(kind.groups, -1, 3).sum(axis=2)
+    sums[:, -1] += kind.added
     return sums.reshape(-1)

@@ -101,7 +101,9 @@ class Tile(Timed):
 
 @dataclass(frozen=True)
 class Accumulate(Timed):
-    """(a) → the sum of a over the passes of a chunk, in a register."""
+    """(a) → `added` and the sum of a over the passes of a chunk, in a register."""
+
+    added: int = 0
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,25 @@ class Transpose(Wire):
     """(a of rows · n elements) → the elements of its transpose, both in row-major order."""
 
     rows: int
+
+
+@dataclass(frozen=True)
+class PackPairs(Wire):
+    """(a of 2m rows of n elements) → m rows: a[2i + 1] · 2**bits + a[2i] mod 2**bits, element by element."""
+
+    columns: int
+    bits: int
+
+
+@dataclass(frozen=True)
+class UnpackPairs(Logic):
+    """(a of m elements) → 2m elements: of each a, its `bits` lowest bits as a signed number l, and (a - l) >> bits.
+
+    From an a that is `raised`, 2**(bits - 1) is subtracted before: its lowest bits have no sign, and it is wires.
+    """
+
+    bits: int
+    raised: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,9 +250,13 @@ class Pairs(Logic):
 
 @dataclass(frozen=True)
 class Triples(Logic):
-    """(a of m groups of n) → m groups of ceil(n / 3): sums of three neighbours; a group's last one may pass."""
+    """(a of m groups of n) → m groups of ceil(n / 3): sums of three neighbours; a group's last one may pass.
+
+    `added` is added to a group's last one, where it is no sum of three.
+    """
 
     groups: int
+    added: int = 0
 
 
 @dataclass(frozen=True)
@@ -310,6 +335,8 @@ Kind = (
     | IndexedRom
     | Join
     | Transpose
+    | PackPairs
+    | UnpackPairs
     | MatVec
     | ShiftAdd
     | Products

@@ -94,7 +94,9 @@ class _Multiplexing:
         """Say whether an operation works on chunks."""
         operands = operation.operands
         match operation.kind:
-            case dp.Pairs() | dp.Triples() | dp.MatVec() | dp.Transpose() | dp.IndexedRom() | dp.Unpack() | dp.Pack():
+            case dp.Pairs() | dp.Triples() | dp.MatVec() | dp.Transpose() | dp.IndexedRom():
+                return False
+            case dp.Unpack() | dp.Pack() | dp.PackPairs() | dp.UnpackPairs():
                 return False
             case dp.View() as view:
                 aligned = view.start % self._sharing.units == 0 and view.stop % self._sharing.units == 0

@@ -11,6 +11,7 @@ from loopwire.cmvm.shift_add import SOLVED_PRODUCTS, SOLVER_BITS, minimal_depth,
 from loopwire.datapath.block_ram_tables import with_block_ram_tables
 from loopwire.datapath.expand import expand
 from loopwire.datapath.ops import Datapath
+from loopwire.datapath.packed_products import with_packed_products
 from loopwire.datapath.pipeline import alternatives, prepared, stored_earlier
 from loopwire.datapath.reuse import layer_of, sharing_of
 from loopwire.datapath.signals import Signal
@@ -61,6 +62,7 @@ class Planner:
         device = self.delays.device
         smaller: tuple[Callable[[Datapath], Datapath], ...] = (
             lambda d: with_triples(d, self.delays),
+            lambda d: with_packed_products(d, self.delays),
             lambda d: with_block_ram_tables(d, device),
         )
         for change in smaller:

@@ -20,7 +20,7 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
     kind, result = operation.kind, operation.result
     widths = [operand.width for operand in operation.operands]
     match kind:
-        case dp.Constant() | dp.View() | dp.Unpack() | dp.Pack() | dp.Join() | dp.Transpose():
+        case dp.Constant() | dp.View() | dp.Unpack() | dp.Pack() | dp.Join() | dp.Transpose() | dp.PackPairs():
             return 0.0
         case dp.StepRom():
             return delays.rom(len(kind.rows), result.width)
@@ -31,7 +31,9 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
         case dp.MultiplyAdd():
             a, b, _ = operation.operands
             return delays.multiply_add(_factor_bits(a), _factor_bits(b), result.width)
-        case dp.AddSub():
+        case dp.UnpackPairs(raised=True):
+            return 0.0
+        case dp.AddSub() | dp.UnpackPairs():
             return delays.adder(result.width)
         case dp.Extreme():
             shifts = (kind.left_shift, kind.right_shift)

@@ -99,7 +99,7 @@ def statements(
         case dp.Tile():
             return tile(kind, operation.operands[0], out, result, text, place, sharing)
         case dp.Accumulate():
-            return accumulate(operation.operands[0], out, result, text, place, sharing)
+            return accumulate(kind, operation.operands[0], out, result, text, place, sharing)
         case dp.Gather():
             return gather(operation.operands[0], out, result, text, place, sharing)
         case dp.Unpack():
@@ -123,6 +123,10 @@ def statements(
             return [f"assign {result} = {{{parts}}};"]
         case dp.Transpose():
             return _transposed(kind.rows, operation.operands[0], out, result, text)
+        case dp.PackPairs():
+            return _packed_pairs(kind, operation.operands[0], out, result, text)
+        case dp.UnpackPairs():
+            return _unpacked_pairs(kind, operation.operands[0], out, result, text)
         case dp.MatVec():
             raise AssertionError("what multiplies a matrix is chosen by now")
         case dp.ShiftAdd():
@@ -221,6 +225,28 @@ def _transposed(rows: int, a: Signal, out: Signal, result: Name, text: Text) -> 
     return ["always_comb", *nested([*row_loop, *col_loop], assignment)]
 
 
+def _packed_pairs(kind: dp.PackPairs, a: Signal, out: Signal, result: Name, text: Text) -> list[str]:
+    row = f"k / {kind.columns} * {2 * kind.columns}"
+    lower, upper = f"{row} + k % {kind.columns}", f"{row} + {kind.columns} + k % {kind.columns}"
+    low = resized(f"{text(a)}[{lower}]", a.width, a.signed, kind.bits)
+    high = resized(f"{text(a)}[{upper}]", a.width, a.signed, out.width - kind.bits)
+    return each_element(out, result, f"{{{high}, {low}}}")
+
+
+def _unpacked_pairs(kind: dp.UnpackPairs, a: Signal, out: Signal, result: Name, text: Text) -> list[str]:
+    lower, sign = f"{text(a)}[k][{kind.bits - 1}:0]", f"{text(a)}[k][{kind.bits - 1}]"
+    if kind.raised:
+        lower = f"{{!{sign}, {text(a)}[k][{kind.bits - 2}:0]}}"
+    borrowed = "" if kind.raised else f" + {out.width}'({sign})"
+    upper = resized(f"{text(a)}[k][{a.width - 1}:{kind.bits}]", a.width - kind.bits, a.signed, out.width)
+    return [
+        f"for (genvar k = 0; k < {a.count}; k++) begin : {result.block()}",
+        f"  assign {result}[2 * k] = {resized(lower, kind.bits, True, out.width)};",
+        f"  assign {result}[2 * k + 1] = {upper}{borrowed};",
+        "end",
+    ]
+
+
 def _resized_array(part: Signal, array: str, width: int) -> str:
     if part.width == width:
         return array
@@ -276,10 +302,15 @@ def _triples(kind: dp.Triples, operation: Operation, result: Name, text: Text, l
             f"        {result}[{element_of('group', sums, 'k')}]);",
             "  end",
         ]
-    if members % 3:
-        left = " + ".join(member(str(place)) for place in range(members - members % 3, members))
-        last = f"assign {result}[{element_of('group', sums, str(sums - 1))}] = {left};"
-        lines += [f"  {line}" for line in _continued(last)]
+    left = [member(str(place)) for place in range(members - members % 3, members)]
+    if left and kind.added:
+        left.append(literal(kind.added, out.width))
+    last = f"{result}[{element_of('group', sums, str(sums - 1))}]"
+    if len(left) == 3:
+        lines.append(f"  {library.module(TERNARY)} #({out.width}, 0, 0) last (")
+        lines += [*(f"      {term}," for term in left), f"      {last});"]
+    elif left:
+        lines += [f"  {line}" for line in _continued(f"assign {last} = {' + '.join(left)};")]
     return [*lines, "end"]
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from loopwire.datapath.ops import Tile, WordRom
+from loopwire.datapath.ops import Accumulate, Tile, WordRom
 from loopwire.datapath.sharing import Sharing
 from loopwire.datapath.signals import Signal
-from loopwire.hdl.expressions import resized
+from loopwire.hdl.expressions import literal, resized
 from loopwire.targets.verilog.parts import Library, Text, packed
 from loopwire.text.identifiers import Name
 
@@ -81,16 +81,19 @@ def tile(kind: Tile, a: Signal, out: Signal, result: Name, text: Text, place: in
     ]
 
 
-def accumulate(a: Signal, out: Signal, result: Name, text: Text, place: int, sharing: Sharing) -> list[str]:
+def accumulate(
+    kind: Accumulate, a: Signal, out: Signal, result: Name, text: Text, place: int, sharing: Sharing
+) -> list[str]:
     """Return the sum over the passes of a chunk."""
     array = f"[{out.count - 1}:0][{out.width - 1}:0]"
+    first = literal(kind.added, out.width)
     term = resized(f"{text(a)}[k]", a.width, a.signed, out.width)
     partial, total = result.own("partial"), result.own("total")
     last = f"{(sharing.passes - 1).bit_length()}'d{sharing.passes - 1}"
     return [
         f"logic {array} {partial}, {total};",
         f"for (genvar k = 0; k < {out.count}; k++) begin : {result.block()}",
-        f"  assign {total}[k] = (pass_index_{place} == '0 ? {out.width}'h0 : {partial}[k]) + {term};",
+        f"  assign {total}[k] = (pass_index_{place} == '0 ? {first} : {partial}[k]) + {term};",
         "end",
         "always_ff @(posedge aclk) begin",
         f"  {partial} <= {total};",
