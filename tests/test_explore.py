@@ -47,6 +47,7 @@ X = np.random.default_rng(2).normal(size=(EVENTS, STEPS, FEATURES))
 @pytest.fixture(autouse=True)
 def small_generations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "POPULATION", 8)
+    monkeypatch.setattr(search, "AHEAD", 3)
 
 
 def explored(trials: int = 40, **options: Any) -> Exploration:
@@ -62,6 +63,7 @@ def numbers(found: Exploration) -> list[Any]:
 def front() -> Exploration:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "POPULATION", 8)
+        patch.setattr(search, "AHEAD", 3)
         return explored()
 
 

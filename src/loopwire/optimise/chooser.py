@@ -183,7 +183,10 @@ class _Search:
             bounds.get("max_latency_ns", math.inf) / self._clock_period_ns,
             bounds["max_share"],
         )
-        within = [shape for shape in self._shapes.all(limits) if _is_within(self._estimated(shape), bounds)]
+        within = [shape for shape in self._shapes.parallel(limits) if _is_within(self._estimated(shape), bounds)]
+        if within and not TIMES & asked.keys():
+            limits = replace(limits, latency_cycles=min(shape.latency_cycles for shape in within))
+        within += [shape for shape in self._shapes.shared(limits) if _is_within(self._estimated(shape), bounds)]
         if TIMES & asked.keys():
             within.sort(key=lambda shape: (*shape.size, shape.latency_cycles))
         else:

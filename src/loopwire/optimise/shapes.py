@@ -108,13 +108,13 @@ class Shapes:
         self._ratio = ratio
         self._cuts: dict[tuple[bool, bool], _Cut] = {}
         self._estimates: dict[tuple[str, int, EngineTiming], Resources] = {}
-        self._known_pipelines: dict[str, list[tuple[int, Pipeline]]] = {}
-        self._known_options: dict[int | None, dict[str, list[Option]]] = {}
+        self._known_pipelines: dict[float, dict[str, list[tuple[int, Pipeline]]]] = {}
+        self._known_options: dict[tuple[int | None, float], dict[str, list[Option]]] = {}
 
     def all(self, limits: Limits) -> Iterator[Shape]:
         """Yield shapes worth looking at, in a fixed order; not all that exceed the limits are left out."""
-        yield from self._parallel(limits)
-        yield from self._shared(limits)
+        yield from self.parallel(limits)
+        yield from self.shared(limits)
 
     def plan(self, shape: Shape) -> Plan:
         """Return the plan of a shape, whose cycles are exact."""
@@ -137,7 +137,8 @@ class Shapes:
         pipelines = [self._pipeline(cut, engine, knobs.reuse_factor_of(layer_of(engine))) for engine in cut.engines]
         return assemble(cut.graph, cut.network, pipelines, self._planner(cut, knobs))
 
-    def _parallel(self, limits: Limits) -> Iterator[Shape]:
+    def parallel(self, limits: Limits) -> Iterator[Shape]:
+        """Yield those without reuse, whose cycles are exact."""
         if any(self._exceeds_part(engine) for engine in self._cut(self._knobs).engines):
             return
         for interleave in self._interleaves():
@@ -159,9 +160,10 @@ class Shapes:
                 size = size_of(resources, self._device)
                 yield Shape((), interleave, copies, found.latency_cycles, interval, resources, size)
 
-    def _shared(self, limits: Limits) -> Iterator[Shape]:
+    def shared(self, limits: Limits) -> Iterator[Shape]:
+        """Yield those with reuse factors."""
         cut = self._cut(replace(self._knobs, reuse_factor=2))
-        pipelines = self._all_pipelines(cut)
+        pipelines = self._all_pipelines(cut, limits.latency_cycles)
         scans = [engine for engine in cut.engines if engine.nodes]
         tails = [engine for engine in cut.engines if not engine.nodes]
         copied = {engine.name for engine in cut.engines[: cut.network.copied]}
@@ -169,7 +171,7 @@ class Shapes:
         for interleave in self._interleaves():
             planner = self._planner(cut, replace(self._knobs, interleave=interleave))
             looked_at = options
-            options = self._all_options(cut, planner, pipelines)
+            options = self._all_options(cut, planner, pipelines, limits.latency_cycles)
             if not all(options.values()):
                 return
             if options == looked_at:  # a loop for one sequence only: as many as fit are one
@@ -221,11 +223,20 @@ class Shapes:
                     head.size,
                 )
 
-    def _all_pipelines(self, cut: _Cut) -> dict[str, list[tuple[int, Pipeline]]]:
-        """Return, of each engine by name, its pipelines, each with its reuse factor; made once."""
-        if self._known_pipelines:
-            return self._known_pipelines
-        kept = [(engine, factor) for engine in cut.engines for factor in self._worthwhile(engine)]
+    def _all_pipelines(self, cut: _Cut, latency_cycles: float) -> dict[str, list[tuple[int, Pipeline]]]:
+        """Return, of each engine by name, its pipelines, each with its reuse factor; made once.
+
+        A step takes at least as many cycles as the reuse factor: the factors with which the steps but the last take
+        more than `latency_cycles` are left out.
+        """
+        if latency_cycles in self._known_pipelines:
+            return self._known_pipelines[latency_cycles]
+        kept = [
+            (engine, factor)
+            for engine in cut.engines
+            for factor in self._worthwhile(engine)
+            if (engine.length - 1) * factor <= latency_cycles
+        ]
         found: dict[str, list[tuple[int, Pipeline]]] = {engine.name: [] for engine in cut.engines}
         refusals: dict[str, ConfigError] = {}
         for done, (engine, factor) in enumerate(kept):
@@ -237,7 +248,7 @@ class Shapes:
         for name, pipelines in found.items():
             if not pipelines and name in refusals:
                 raise refusals[name]
-        self._known_pipelines = found
+        self._known_pipelines[latency_cycles] = found
         return found
 
     def _worthwhile(self, engine: Engine) -> list[int]:
@@ -266,14 +277,18 @@ class Shapes:
         return self._knobs.multipliers != "shift_add" and sum(products) / 2 > self._device.dsps
 
     def _all_options(
-        self, cut: _Cut, planner: Planner, pipelines: Mapping[str, list[tuple[int, Pipeline]]]
+        self,
+        cut: _Cut,
+        planner: Planner,
+        pipelines: Mapping[str, list[tuple[int, Pipeline]]],
+        latency_cycles: float,
     ) -> dict[str, list[Option]]:
         """Return the options of each engine with one interleave, made once."""
-        interleave = planner.knobs.interleave
-        if interleave not in self._known_options:
+        key = planner.knobs.interleave, latency_cycles
+        if key not in self._known_options:
             found = {engine.name: self._options(planner, engine, pipelines[engine.name]) for engine in cut.engines}
-            self._known_options[interleave] = found
-        return self._known_options[interleave]
+            self._known_options[key] = found
+        return self._known_options[key]
 
     def _options(self, planner: Planner, engine: Engine, pipelines: list[tuple[int, Pipeline]]) -> list[Option]:
         options = []

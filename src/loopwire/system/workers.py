@@ -6,11 +6,13 @@ import importlib.metadata
 import importlib.util
 import logging
 import warnings
+from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from loopwire.errors import ToolError
 
@@ -23,49 +25,82 @@ Result = TypeVar("Result")
 CONNECT_TIMEOUT_S = 20.0
 
 
-class Workers(Protocol):
+class Tasks(ABC, Generic[Item, Result]):
+    """Runs of one function, on items that are added one after another. Iterating ends where no run is left."""
+
+    @abstractmethod
+    def add(self, item: Item) -> None:
+        """Begin one more run."""
+
+    @abstractmethod
+    def __next__(self) -> tuple[int, Result]:
+        """Wait for a run that ends; return its item's place among those added, and its result."""
+
+    def __iter__(self) -> Iterator[tuple[int, Result]]:
+        return self
+
+
+class Workers(ABC):
     """Runs the same function on many items, each result as if it ran alone."""
+
+    @abstractmethod
+    def tasks(
+        self, function: Callable[[Shared, Item], Result], shared: Shared
+    ) -> AbstractContextManager[Tasks[Item, Result]]:
+        """Return runs of function(shared, item); those that are left at the context's end are given up."""
 
     def run(
         self, function: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item]
     ) -> Iterator[tuple[int, Result]]:
         """Yield each item's place and result, as they come."""
-        ...
+        with self.tasks(function, shared) as tasks:
+            for item in items:
+                tasks.add(item)
+            yield from tasks
 
 
-class Here:
+class Here(Workers):
     """This process."""
 
-    def run(
-        self, function: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item]
-    ) -> Iterator[tuple[int, Result]]:
-        for place, item in enumerate(items):
-            yield place, function(shared, item)
+    @contextmanager
+    def tasks(self, function: Callable[[Shared, Item], Result], shared: Shared) -> Iterator[Tasks[Item, Result]]:
+        yield _Queue(function, shared)
+
+
+class _Queue(Tasks[Item, Result], Generic[Shared, Item, Result]):
+    def __init__(self, function: Callable[[Shared, Item], Result], shared: Shared) -> None:
+        self._function, self._shared = function, shared
+        self._waiting: deque[Item] = deque()
+        self._done = 0
+
+    def add(self, item: Item) -> None:
+        self._waiting.append(item)
+
+    def __next__(self) -> tuple[int, Result]:
+        if not self._waiting:
+            raise StopIteration
+        self._done += 1
+        return self._done - 1, self._function(self._shared, self._waiting.popleft())
 
 
 def _itself(shared: Shared) -> Shared:
     return shared
 
 
-class _Cluster:
+class _Cluster(Workers):
     def __init__(self, client: Client) -> None:
         self._client = client
         self._sent: tuple[Any, Any] = (None, None)
 
-    def run(
-        self, function: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item]
-    ) -> Iterator[tuple[int, Result]]:
-        from distributed import as_completed
-
+    @contextmanager
+    def tasks(self, function: Callable[[Shared, Item], Result], shared: Shared) -> Iterator[Tasks[Item, Result]]:
         if self._sent[0] is not shared:
             self._sent = shared, self._hand_out(shared)
-        tasks = [self._client.submit(function, self._sent[1], item, pure=False) for item in items]
-        places = {task.key: place for place, task in enumerate(tasks)}
+        tasks: _ClusterTasks[Item, Result] = _ClusterTasks(self._client, function, self._sent[1])
         try:
-            for task in as_completed(tasks):
-                yield places[task.key], self._result(task)
+            yield tasks
         finally:
-            self._client.cancel(tasks)
+            tasks.give_up()
 
     def _hand_out(self, shared: Shared) -> Any:
         """Return what all tasks share, as a task: scattered data are gone with the workers that hold them."""
@@ -73,16 +108,36 @@ class _Cluster:
             warnings.filterwarnings("ignore", "Sending large graph")
             return self._client.submit(_itself, shared, pure=False)
 
-    def _result(self, task: Any) -> Any:
+
+class _ClusterTasks(Tasks[Item, Result]):
+    def __init__(self, client: Client, function: Callable[[Any, Item], Result], shared: Any) -> None:
+        from distributed import as_completed
+
+        self._client, self._function, self._shared = client, function, shared
+        self._places: dict[Any, int] = {}
+        self._added = 0
+        self._ended = as_completed()
+
+    def add(self, item: Item) -> None:
+        task = self._client.submit(self._function, self._shared, item, pure=False)
+        self._places[task] = self._added
+        self._added += 1
+        self._ended.add(task)
+
+    def __next__(self) -> tuple[int, Result]:
         from distributed import KilledWorker
 
+        task = next(self._ended)
         try:
-            return task.result()
+            return self._places.pop(task), task.result()
         except KilledWorker as error:
             problem = f"{error.allowed_failures + 1} workers were lost, one after the other, with the same task"
         except (CancelledError, OSError):
             problem = "the scheduler is lost"
         raise ToolError("workers", problem, "Start them again; a search with a journal goes on from there")
+
+    def give_up(self) -> None:
+        self._client.cancel(list(self._places))
 
 
 def in_order(

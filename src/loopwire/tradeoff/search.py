@@ -1,14 +1,14 @@
-"""The search: generations of trials in a journal, from which it goes on after a stop.
+"""The search: trials in a journal, from which it goes on after a stop.
 
-Ref: K. Deb et al., "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE Trans. Evol. Comput. 6 (2002)
-182-197, as optuna has it. A generation is asked for as a whole before any of it counts, and each trial has a random
-seed of its own: so the same seed gives the same designs whatever the number of workers, and after a restart.
+A trial is asked for when the one `AHEAD` before it is told, and trials are told in their order: so workers need not
+wait for one another, and the same seed gives the same designs whatever their number, and after a restart.
 """
 
 from __future__ import annotations
 
-import hashlib
+import math
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,11 +28,14 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from loopwire.tradeoff.journal import Journal
+    from loopwire.tradeoff.sampler import Sampler
 
 OBJECTIVES = {"latency": "latency_ns", "interval": "interval_ns", "share": "share", "loss": "loss"}
 """What can be made small, and which number of an outcome it is."""
 POPULATION = 48
 """Trials of a generation."""
+AHEAD = 24
+"""Trials that are asked for and not yet told: as many workers always have one to run."""
 REACHED: Mapping[str, Callable[[Outcome], float]] = {
     "max_latency_ns": lambda outcome: outcome.latency_ns,
     "max_interval_cycles": lambda outcome: outcome.interval_cycles,
@@ -102,12 +105,12 @@ class Search:
         end_s: float | None,
         progress: Progress,
     ) -> None:
-        """Try designs, generation by generation.
+        """Try designs.
 
         Args:
             workers: where.
             trials: until there are so many.
-            end_s: until the first generation that ends after this time, of `time.monotonic`.
+            end_s: until this time, of `time.monotonic`; trials that run then are tried again when the search goes on.
             progress: called with the trials done, of how many; 0: unknown.
 
         Raises:
@@ -118,22 +121,30 @@ class Search:
             with self._writes():
                 for values in first:
                     self._study.enqueue_trial(dict(values))
-        while (ended := len(self.finished())) < (trials or ended + 1):
-            if end_s is not None and time.monotonic() >= end_s:
-                return
-            with self._writes():
-                generation = self._generation(ended)[: None if trials is None else trials - ended]
-            opened = [trial for trial in generation if OUTCOME not in trial.user_attrs]
-            configs = [self._space.config(trial.params) for trial in opened]
-            done = ended + len(generation) - len(opened)
-            for place, outcome in workers.run(evaluate, self._task, configs):
+        with self._writes():
+            asked = deque(self._begun())
+        told, most = len(self.finished()), math.inf if trials is None else trials
+        outcomes = {trial.number: trial.user_attrs[OUTCOME] for trial in asked if OUTCOME in trial.user_attrs}
+        unsent = [trial for trial in asked if trial.number not in outcomes]
+        sent: list[Trial] = []
+        with workers.tasks(evaluate, self._task) as tasks:
+            while told < most and (end_s is None or time.monotonic() < end_s):
                 with self._writes():
-                    self._keep(opened[place], outcome)
-                done += 1
-                progress(done, trials or 0)
-            with self._writes():
-                for trial in generation:
-                    self._tell(trial)
+                    while len(asked) < AHEAD or (told < most and told in outcomes):
+                        if len(asked) < AHEAD:
+                            asked.append(self._next(told + len(asked)))
+                            unsent.append(asked[-1])
+                        else:
+                            self._tell(asked.popleft(), outcomes.pop(told))
+                            told += 1
+                for trial in unsent:
+                    tasks.add(self._space.config(trial.params))
+                sent, unsent = sent + unsent, []
+                if told < most:
+                    place, outcome = next(tasks)
+                    with self._writes():
+                        outcomes[sent[place].number] = self._keep(sent[place], outcome)
+                    progress(told + len(outcomes), trials or 0)
 
     @contextmanager
     def _writes(self) -> Iterator[None]:
@@ -165,35 +176,44 @@ class Search:
         firsts = {tuple(trial.values): trial for trial in reversed(unbeaten)}
         return [trial for _, trial in sorted(firsts.items(), key=lambda pair: pair[0])]
 
-    def _generation(self, ended: int) -> list[Trial]:
-        """Return the trials of a generation that have not ended: those begun before a stop, and new ones."""
+    def _begun(self) -> list[Trial]:
+        """Return the trials that were asked for before a stop and not told, each whole."""
         from optuna import Trial
-        from optuna.samplers import NSGAIISampler
         from optuna.trial import TrialState
 
-        begun = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        generation = [Trial(self._study, trial._trial_id) for trial in begun]
-        while not generation or (ended + len(generation)) % POPULATION:
-            own = hashlib.sha256(f"{self._seed} {ended + len(generation)}".encode()).digest()
-            self._study.sampler = NSGAIISampler(population_size=POPULATION, seed=int.from_bytes(own[:4]))
-            generation.append(self._study.ask(self._variables))
-        return generation
+        found = []
+        for begun in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            self._study.sampler = self._sampler(begun.number)
+            found.append(Trial(self._study, begun._trial_id))
+            for name, variable in self._variables.items():
+                found[-1]._suggest(name, variable)
+        return found
 
-    def _keep(self, trial: Trial, outcome: Outcome | Refused) -> None:
-        """Write an outcome to the journal at once."""
+    def _next(self, number: int) -> Trial:
+        """Return the next trial."""
+        self._study.sampler = self._sampler(number)
+        return self._study.ask(self._variables)
+
+    def _sampler(self, number: int) -> Sampler:
+        from loopwire.tradeoff.sampler import Sampler
+
+        return Sampler(self._variables, number, self._seed, POPULATION, AHEAD)
+
+    def _keep(self, trial: Trial, outcome: Outcome | Refused) -> dict[str, Any] | None:
+        """Write an outcome to the journal at once, and return it as the journal has it; None where it is refused."""
         if isinstance(outcome, Refused):
             trial.set_user_attr(REFUSED, outcome.why)
             trial.set_user_attr(OUTCOME, None)
-            return
+            return None
         for name, bound in self._bounds.items():
             trial.set_constraint(name, REACHED[name](outcome) - bound)
         trial.set_constraint("keep", -outcome.margin)
         trial.set_user_attr(OUTCOME, outcome.to_dict())
+        return outcome.to_dict()
 
-    def _tell(self, trial: Trial) -> None:
+    def _tell(self, trial: Trial, outcome: Mapping[str, Any] | None) -> None:
         from optuna.trial import TrialState
 
-        outcome = trial.user_attrs[OUTCOME]
         if outcome is None:
             self._study.tell(trial, state=TrialState.FAIL)
         else:
