@@ -60,9 +60,8 @@ def entries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Entr
         except ToolError:
             pass
         else:
-            source = tmp_path_factory.mktemp("rtl") / "top.sv"
-            source.write_text(MODULE)
-            synthesis.cell_counts(found_yosys, synthesis.Piece("layer", "top", (source,), ()), FABRICS["ecp5"], None)
+            piece = synthesis.Piece("layer", "top", {"top.sv": MODULE.encode()}, {})
+            synthesis.cell_counts(synthesis.Work(found_yosys, FABRICS["ecp5"], None), piece)
             routing.route(routing.Sources({"top.sv": MODULE}, "top"), find_part("LFE5U-12F"), 50.0)
         yield found
 

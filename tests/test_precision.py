@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -116,6 +117,19 @@ def test_it_is_deterministic_and_goes_on_where_it_was_stopped(
     assert resumed == found
     assert min(seen) >= 25
     assert not state.exists()
+
+
+def test_a_full_disk_is_one_error_and_what_was_judged_is_kept(model: Model, data: Data, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    most, never = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, never))
+    try:
+        with pytest.raises(OutputError, match=r"state: it cannot be written \(File too large\). Choose another folder"):
+            find_precision(model, data, KEEP, state=state)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, never))
+    first, *judged = [json.loads(line) for line in state.read_text().splitlines()]
+    assert "search" in first and len(judged) > 2 and all("cost" in entry for entry in judged)
 
 
 def test_a_state_of_another_search_is_refused(model: Model, data: Data, tmp_path: Path) -> None:

@@ -11,12 +11,14 @@ import keras
 import pytest
 from click.testing import CliRunner, Result
 
+import loopwire
 from keras_models import sequential
 from loopwire.cli import main
 from loopwire.devices import find_part, part_names
 from loopwire.errors import ConfigError, ToolError
 from loopwire.report.built import Built
 from loopwire.report.stored import from_json
+from loopwire.system.workers import workers
 from loopwire.tools import synthesis, yosys
 from loopwire.tools.fabrics import FABRICS, fabric_of, uses
 from loopwire.tools.fit import require_fit
@@ -96,16 +98,32 @@ endmodule
 
 
 @needs_yosys
+def test_workers_count_the_same(project: Path) -> None:
+    pytest.importorskip("distributed", reason="workers need Dask (pip install loopwire[explore])")
+    with workers(2) as several:
+        built = loopwire.synthesise(project, workers=several)
+    shutil.rmtree(project.parent / "cache")
+    assert built == loopwire.synthesise(project)
+
+
+@needs_yosys
+def test_a_worker_with_another_yosys_is_refused() -> None:
+    other = synthesis.Work(yosys.Yosys("pyosys", "0.1"), FABRICS["ecp5"], None)
+    with pytest.raises(
+        ToolError, match=r"a worker has Yosys .*, and the command Yosys 0.1 \(pyosys\). Install the same"
+    ):
+        synthesis.cell_counts(other, synthesis.Piece("layer", "top", {}, {}))
+
+
+@needs_yosys
 @pytest.mark.parametrize("name", ["xcup", "ecp5"])
 def test_a_register_before_a_table_stays_there(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has 5 bits; the register behind the table that Yosys would make of it has 12."""
     monkeypatch.setenv("LOOPWIRE_CACHE", str(tmp_path / "cache"))
-    source, memory = tmp_path / "staged.sv", tmp_path / "base.hex"
-    source.write_text(TABLE)
-    memory.write_text("".join(f"{0xA5A * n % 4093:03x}\n" for n in range(32)))
-    piece = synthesis.Piece("layer", "staged", (source,), (memory,))
+    memory = "".join(f"{0xA5A * n % 4093:03x}\n" for n in range(32))
+    piece = synthesis.Piece("layer", "staged", {"staged.sv": TABLE.encode()}, {"base.hex": memory.encode()})
     fabric = FABRICS[name]
-    used = fabric.resources(synthesis.cell_counts(yosys.find_yosys(), piece, fabric, None))
+    used = fabric.resources(synthesis.cell_counts(synthesis.Work(yosys.find_yosys(), fabric, None), piece))
     assert (used["FFs"], used["BRAM 18k"]) == (5, 0)
 
 
@@ -115,14 +133,13 @@ def test_narrow_products_are_made_of_luts(
     bits: int, dsps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOOPWIRE_CACHE", str(tmp_path / "cache"))
-    source = tmp_path / "product.sv"
-    source.write_text(
+    source = (
         f"module product (input logic [{bits - 1}:0] a, input logic [6:0] b, output logic [15:0] y);\n"
         "  assign y = 16'($signed(a)) * 16'($signed(b));\nendmodule\n"
     )
     fabric = FABRICS["ecp5"]
-    piece = synthesis.Piece("layer", "product", (source,), ())
-    used = fabric.resources(synthesis.cell_counts(yosys.find_yosys(), piece, fabric, None))
+    piece = synthesis.Piece("layer", "product", {"product.sv": source.encode()}, {})
+    used = fabric.resources(synthesis.cell_counts(synthesis.Work(yosys.find_yosys(), fabric, None), piece))
     assert used["DSPs"] == dsps
 
 

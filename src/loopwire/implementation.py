@@ -17,6 +17,7 @@ from loopwire.project.written import add_built, read_report, read_verilog_facts
 from loopwire.report.built import Built
 from loopwire.report.summary import Report
 from loopwire.system.progress import Progress
+from loopwire.system.workers import Workers
 from loopwire.text.names import FileName
 from loopwire.tools import harness, nextpnr
 from loopwire.tools.fabrics import FABRICS, Fabric, fabric_of
@@ -65,6 +66,7 @@ def synthesise(
     family: str | None = None,
     timeout_minutes: float | None = None,
     progress: Progress | None = None,
+    workers: Workers | None = None,
 ) -> Built:
     """Synthesise a written project with Yosys, layer by layer; add what it takes to its report, and return it.
 
@@ -74,6 +76,7 @@ def synthesise(
         family: of a part that is not known, instead: no shares are given.
         timeout_minutes: for each layer; None: none.
         progress: called with the pieces done, of how many.
+        workers: of `system.workers`, which synthesise layers side by side; None: this machine, a layer on each core.
 
     Raises:
         ConfigError: the part or the family is unknown, or the project holds HLS C++.
@@ -86,7 +89,7 @@ def synthesise(
     fabric, device = _fabric(part, family, facts["part"])
     find_yosys()
     built = synthesise_layers(
-        folder / "rtl", facts["top"], facts["layer_modules"], fabric, device, timeout_s, progress=progress
+        folder / "rtl", facts["top"], facts["layer_modules"], fabric, device, timeout_s, progress, workers
     )
     add_built(folder, built)
     return built

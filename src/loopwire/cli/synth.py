@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from loopwire.cli.console import JSON, OPEN, next_step, open_page, print_json, print_table, progress_bars, step
 from loopwire.cli.failures import errors_reported, report_kept
+from loopwire.cli.settings import where_to_run
 
 
 @click.command("synth", short_help="Synthesise PROJECT with Yosys.")
@@ -20,32 +22,46 @@ from loopwire.cli.failures import errors_reported, report_kept
 @click.option(
     "--timeout-minutes", type=click.FloatRange(min=0, min_open=True), help="Time limit for each layer. [default: none]"
 )
+@where_to_run
 @JSON
 @OPEN
-def synth_command(
-    project: Path, part: str | None, family: str | None, timeout_minutes: float | None, as_json: bool, opens: bool
-) -> None:
+def synth_command(project: Path, opens: bool, **options: Any) -> None:
     """Synthesise PROJECT, a folder written by `loopwire compile`, with Yosys, and report its resources."""
     from loopwire.project.folder import reserved
 
     with errors_reported(), reserved(project):
-        _synth(project, part, family, timeout_minutes, as_json)
+        _synth(project, **options)
         if opens:
             open_page(project / "report.html")
 
 
-def _synth(project: Path, part: str | None, family: str | None, timeout_minutes: float | None, as_json: bool) -> None:
+def _synth(
+    project: Path,
+    part: str | None,
+    family: str | None,
+    timeout_minutes: float | None,
+    processes: int | None,
+    scheduler: str | None,
+    as_json: bool,
+) -> None:
     from rich.console import Console
 
     from loopwire.devices import find_part
     from loopwire.implementation import synthesise
     from loopwire.report.resources import resource_tables
+    from loopwire.system.workers import Threads, workers
     from loopwire.tools.fit import require_fit
 
     console = Console()
-    with progress_bars(console) as progress, step(progress, "Synthesising") as update:
+    with (
+        workers(processes, scheduler, otherwise=Threads()) as several,
+        progress_bars(console) as progress,
+        step(progress, "Synthesising") as update,
+    ):
         report_kept("finished layers, in the cache")
-        built = synthesise(project, part, family=family, timeout_minutes=timeout_minutes, progress=update)
+        built = synthesise(
+            project, part, family=family, timeout_minutes=timeout_minutes, progress=update, workers=several
+        )
         report_kept(f"the report, {project / 'report.html'}")
     if as_json:
         print_json(asdict(built))

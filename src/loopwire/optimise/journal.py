@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from loopwire.bounded import parse_json
 from loopwire.errors import OutputError
 from loopwire.optimise.criterion import Judgement, Measure
-from loopwire.system.outputs import write_file
+from loopwire.system.outputs import append, failures_reported, write_file
 
 Choice = tuple[int, ...]
 """Fraction bits of every group."""
@@ -36,17 +36,13 @@ class Journal:
         """
         self._known: dict[Choice, tuple[Judgement, float]] = {}
         self._path = path
-        self._file: TextIO | None = None
         if path is None:
             return
-        try:
+        with failures_reported(path):
             lines = path.read_text(errors="replace").splitlines() if path.exists() else []
-            whole = self._read(path, lines, search)
-            begun = "".join(f"{line}\n" for line in whole or [json.dumps({"search": search})])
-            write_file(path, begun.encode())
-            self._file = path.open("a")
-        except OSError as error:
-            raise OutputError(str(path), f"it cannot be written ({error.strerror})", "Choose another place") from None
+        whole = self._read(path, lines, search)
+        begun = "".join(f"{line}\n" for line in whole or [json.dumps({"search": search})])
+        write_file(path, begun.encode())
 
     def __len__(self) -> int:
         return len(self._known)
@@ -59,18 +55,26 @@ class Journal:
         return self._known[choice]
 
     def add(self, choice: Choice, judgement: Judgement, cost: float) -> None:
-        """Keep what was found out."""
-        self._known[choice] = judgement, cost
-        if self._file is not None:
-            self._file.write(json.dumps({"choice": choice, "judgement": asdict(judgement), "cost": cost}) + "\n")
-            self._file.flush()
+        """Keep what was found out.
 
-    def close(self, finished: bool) -> None:
-        """Close the file; of a finished search nothing is left."""
-        if self._file is not None and self._path is not None:
-            self._file.close()
-            if finished:
-                self._path.unlink()
+        Raises:
+            OutputError: it cannot be written; the file is as it was.
+        """
+        if self._path is not None:
+            entry = json.dumps({"choice": choice, "judgement": asdict(judgement), "cost": cost})
+            with failures_reported(self._path):
+                append(self._path, f"{entry}\n".encode())
+        self._known[choice] = judgement, cost
+
+    def remove(self) -> None:
+        """Remove the file of a finished search.
+
+        Raises:
+            OutputError: it cannot be removed.
+        """
+        if self._path is not None:
+            with failures_reported(self._path):
+                self._path.unlink(missing_ok=True)
 
     def _read(self, path: Path, lines: Sequence[str], search: str) -> list[str]:
         """Take over what the lines say, up to one that was cut off; return those taken."""

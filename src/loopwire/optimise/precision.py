@@ -161,23 +161,19 @@ def find_precision(
     baseline_cost = estimate(baseline.graph).total
     question = _Question(probe.model, probe.groups, bits, looked_at.inputs, judge)
     trial = _Trial(question, journal, workers or Here(), progress, baseline_cost)
-    finished = False
-    try:
-        names = [str(group) for group in probe.groups]
-        path = descend(trial.evaluate, _wide(trial), question.floor, trial.tell)
-        back = 0
-        checked = check_judge.judge(question.design(path[-1]).emulate(check.inputs))
-        while not checked.holds and back + 1 < len(path):
-            back += 1
-            checked = check_judge.judge(question.design(path[-1 - back]).emulate(check.inputs))
-        if not checked.holds:
-            raise _unreachable(check_judge, checked, check.where)
-        choice = path[-1 - back]
-        judgement, cost = trial.evaluate([choice])[0]
-        steps = _steps(trial, path[: len(path) - back], names)
-        finished = True
-    finally:
-        journal.close(finished)
+    names = [str(group) for group in probe.groups]
+    path = descend(trial.evaluate, _wide(trial), question.floor, trial.tell)
+    back = 0
+    checked = check_judge.judge(question.design(path[-1]).emulate(check.inputs))
+    while not checked.holds and back + 1 < len(path):
+        back += 1
+        checked = check_judge.judge(question.design(path[-1 - back]).emulate(check.inputs))
+    if not checked.holds:
+        raise _unreachable(check_judge, checked, check.where)
+    choice = path[-1 - back]
+    judgement, cost = trial.evaluate([choice])[0]
+    steps = _steps(trial, path[: len(path) - back], names)
+    journal.remove()
     types = question.types(choice)
     weights, activations = _mean_widths(probe, types)
     return Precision(

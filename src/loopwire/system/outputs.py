@@ -32,6 +32,29 @@ def write_file(path: Path, content: bytes) -> None:
             fresh.replace(path)
 
 
+def append(path: Path, content: bytes, to_disk: bool = False) -> None:
+    """Add all of some bytes to a file, or none.
+
+    Args:
+        path: of the file.
+        content: the bytes.
+        to_disk: whether to wait until they are on the disk.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    with path.open("ab", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        try:
+            while content:
+                content = content[file.write(content) :]
+            if to_disk:
+                os.fsync(file.fileno())
+        except OSError:
+            file.truncate(size)
+            raise
+
+
 def check_file(path: Path) -> None:
     """Refuse at once what `write_file` would refuse after the work.
 

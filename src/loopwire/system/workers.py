@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import logging
+import os
 import warnings
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -83,6 +84,35 @@ class _Queue(Tasks[Item, Result], Generic[Shared, Item, Result]):
         return self._done - 1, self._function(self._shared, self._waiting.popleft())
 
 
+class Threads(Workers):
+    """Threads of this process, one for each core, for tasks that wait for programs which they start."""
+
+    @contextmanager
+    def tasks(self, function: Callable[[Shared, Item], Result], shared: Shared) -> Iterator[Tasks[Item, Result]]:
+        pool = ThreadPoolExecutor(os.cpu_count())
+        try:
+            yield _ThreadTasks(pool, function, shared)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _ThreadTasks(Tasks[Item, Result], Generic[Shared, Item, Result]):
+    def __init__(self, pool: Executor, function: Callable[[Shared, Item], Result], shared: Shared) -> None:
+        self._pool, self._function, self._shared = pool, function, shared
+        self._places: dict[Future[Result], int] = {}
+        self._added = 0
+
+    def add(self, item: Item) -> None:
+        self._places[self._pool.submit(self._function, self._shared, item)] = self._added
+        self._added += 1
+
+    def __next__(self) -> tuple[int, Result]:
+        if not self._places:
+            raise StopIteration
+        ended = next(iter(wait(self._places, return_when=FIRST_COMPLETED).done))
+        return self._places.pop(ended), ended.result()
+
+
 def _itself(shared: Shared) -> Shared:
     return shared
 
@@ -133,6 +163,8 @@ class _ClusterTasks(Tasks[Item, Result]):
         except KilledWorker as error:
             problem = f"{error.allowed_failures + 1} workers were lost, one after the other, with the same task"
         except (CancelledError, OSError):
+            if task.status == "error":  # of the function itself
+                raise
             problem = "the scheduler is lost"
         raise ToolError("workers", problem, "Start them again; a search with a journal goes on from there")
 
@@ -149,18 +181,21 @@ def in_order(
 
 
 @contextmanager
-def workers(count: int | None = None, scheduler: str | None = None) -> Iterator[Workers]:
+def workers(
+    count: int | None = None, scheduler: str | None = None, otherwise: Workers | None = None
+) -> Iterator[Workers]:
     """Give workers.
 
     Args:
-        count: processes of this machine; None: none, tasks run in this process.
+        count: processes of this machine.
         scheduler: instead: the address of a Dask scheduler that runs, such as 'tcp://host:8786'.
+        otherwise: what is given where neither is; None: this process.
 
     Raises:
         ToolError: Dask is missing, the scheduler cannot be reached, has no workers, or has some of another version.
     """
     if count is None and scheduler is None:
-        yield Here()
+        yield otherwise or Here()
         return
     if importlib.util.find_spec("distributed") is None:
         raise ToolError(

@@ -8,21 +8,19 @@ synthesised again.
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from loopwire.devices import Device
-from loopwire.errors import OutputError
+from loopwire.errors import OutputError, ToolError
 from loopwire.report.built import Built, LayerUse
 from loopwire.system.cache import Files, cached
 from loopwire.system.folders import temporary_folder
 from loopwire.system.programs import stop_all
 from loopwire.system.progress import Progress
+from loopwire.system.workers import Threads, Workers
 from loopwire.text.names import file_name
 from loopwire.tools.fabrics import RESOURCES, Fabric, uses
 from loopwire.tools.yosys import Yosys, find_yosys
@@ -39,16 +37,31 @@ class Piece:
     Attributes:
         layer: whose they are.
         top: the module.
-        sources: SystemVerilog files.
+        sources: SystemVerilog files, by name.
         memories: files that these read.
         boxes: SystemVerilog files of modules that stay black boxes.
     """
 
     layer: str
     top: str
-    sources: tuple[Path, ...]
-    memories: tuple[Path, ...]
-    boxes: tuple[Path, ...] = ()
+    sources: Files
+    memories: Files
+    boxes: Files = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the synthesis of all pieces shares.
+
+    Attributes:
+        yosys: that is used.
+        fabric: how it is used.
+        timeout_s: that it may take for a piece.
+    """
+
+    yosys: Yosys
+    fabric: Fabric
+    timeout_s: float | None
 
 
 def synthesise(
@@ -59,6 +72,7 @@ def synthesise(
     device: Device | None,
     timeout_s: float | None = None,
     progress: Progress | None = None,
+    workers: Workers | None = None,
 ) -> Built:
     """Return what a design takes.
 
@@ -70,26 +84,24 @@ def synthesise(
         device: whose shares are given; None: no shares.
         timeout_s: that Yosys may take for a layer.
         progress: called with the pieces done and all pieces.
+        workers: of `system.workers`; None: a thread for each core of this machine.
 
     Raises:
         ToolError: Yosys is missing, fails or takes too long.
     """
     yosys = find_yosys()
     work = pieces(rtl, top, layers)
+    # The longest first, so that none is left alone at the end.
+    ordered = sorted(work, key=lambda piece: -sum(map(len, piece.sources.values())))
     cells: dict[str, Mapping[str, int]] = {}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        # The longest first, so that none is left alone at the end.
-        ordered = sorted(work, key=lambda piece: -sum(file.stat().st_size for file in piece.sources))
-        futures = {pool.submit(cell_counts, yosys, piece, fabric, timeout_s): piece for piece in ordered}
-        try:
-            for done, future in enumerate(as_completed(futures), 1):
-                cells[futures[future].top] = future.result()
-                if progress is not None:
-                    progress(done, len(work))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            stop_all()
-            raise
+    try:
+        for place, counts in (workers or Threads()).run(cell_counts, Work(yosys, fabric, timeout_s), ordered):
+            cells[ordered[place].top] = counts
+            if progress is not None:
+                progress(len(cells), len(work))
+    except BaseException:
+        stop_all()
+        raise
     used = {piece.layer: dict.fromkeys(RESOURCES, 0) for piece in work}
     for piece in work:
         times = 1 if piece.top == top else cells[top].get(piece.top, 0)
@@ -111,12 +123,16 @@ def pieces(rtl: Path, top: str, layers: Mapping[str, str]) -> list[Piece]:
     parts = []
     for module, layer in layers.items():
         sources, memories = needed_files(rtl, module)
-        parts.append(Piece(layer, module, sources, memories))
+        parts.append(Piece(layer, module, _contents(sources), _contents(memories)))
     sources, memories = needed_files(rtl, top, boxes=tuple(layers))
-    boxes = tuple(rtl / f"{module}.sv" for module in layers)
-    read = dict.fromkeys(memory for piece in parts for memory in piece.memories)  # black boxes are read as a whole
-    parts.append(Piece(BETWEEN, top, sources, (*memories, *read), boxes))
+    boxes = [rtl / f"{module}.sv" for module in layers]
+    read = {name: content for piece in parts for name, content in piece.memories.items()}  # black boxes are read whole
+    parts.append(Piece(BETWEEN, top, _contents(sources), {**_contents(memories), **read}, _contents(boxes)))
     return parts
+
+
+def _contents(paths: Iterable[Path]) -> Files:
+    return {path.name: path.read_bytes() for path in paths}
 
 
 def needed_files(rtl: Path, top: str, boxes: Sequence[str] = ()) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
@@ -145,27 +161,31 @@ def needed_files(rtl: Path, top: str, boxes: Sequence[str] = ()) -> tuple[tuple[
     return tuple(sources), tuple(memories)
 
 
-def cell_counts(yosys: Yosys, piece: Piece, fabric: Fabric, timeout_s: float | None) -> dict[str, int]:
-    """Return how many cells of each type a piece becomes, from the cache where it is known.
+def cell_counts(work: Work, piece: Piece) -> dict[str, int]:
+    """Return how many cells of each type a piece becomes, from the cache where it is known: what runs on a worker.
 
     Raises:
-        ToolError: Yosys fails or takes too long.
+        ToolError: Yosys fails, takes too long, or is another one here.
     """
-    files = (*piece.sources, *piece.memories, *piece.boxes)
+    yosys = find_yosys()
+    if yosys != work.yosys:
+        remedy = "Install the same on all workers"
+        raise ToolError("synthesis", f"a worker has {yosys}, and the command {work.yosys}", remedy)
+    files = {**piece.sources, **piece.memories, **piece.boxes}
     commands = (
-        *(f"read_verilog -sv -lib {path.name}" for path in piece.boxes),
-        f"read_verilog -sv -defer {' '.join(path.name for path in piece.sources)}",
-        *fabric.commands(piece.top),
+        *(f"read_verilog -sv -lib {name}" for name in piece.boxes),
+        f"read_verilog -sv -defer {' '.join(piece.sources)}",
+        *work.fabric.commands(piece.top),
         f"tee -o {COUNTS} stat -json",
     )
 
     def make() -> Files:
         with temporary_folder() as place:
-            for path in files:
-                shutil.copy(path, place)
-            return yosys.run(commands, place, (COUNTS,), timeout_s)
+            for name, content in files.items():
+                (place / name).write_bytes(content)
+            return yosys.run(commands, place, (COUNTS,), work.timeout_s)
 
     key = [str(yosys).encode(), *(line.encode() for line in commands)]
-    key += [part for path in files for part in (path.name.encode(), path.read_bytes())]
+    key += [part for name, content in files.items() for part in (name.encode(), content)]
     cells: dict[str, int] = json.loads(cached("yosys", key, make)[COUNTS])["design"]["num_cells_by_type"]
     return cells

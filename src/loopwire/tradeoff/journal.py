@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+
+from loopwire.system.outputs import append
 
 
 class Journal(JournalFileBackend):  # type: ignore[misc]  # optuna, where it is missing, has type Any
@@ -52,18 +53,9 @@ class Journal(JournalFileBackend):  # type: ignore[misc]  # optuna, where it is 
         """
         if not self._waiting:
             return
-        text = "".join(self._waiting).encode()
         self._others.acquire()
         try:
-            with self._path.open("ab", buffering=0) as file:
-                size = file.seek(0, os.SEEK_END)
-                try:
-                    while text:
-                        text = text[file.write(text) :]
-                    os.fsync(file.fileno())
-                except OSError:
-                    file.truncate(size)
-                    raise
+            append(self._path, "".join(self._waiting).encode(), to_disk=True)
         finally:
             self._others.release()
         self._written += len(self._waiting)

@@ -8,7 +8,7 @@ from pathlib import Path
 from loopwire.optimise.config_file import to_toml
 from loopwire.optimise.model_judge import told
 from loopwire.report.html import rendered
-from loopwire.system.outputs import write_file
+from loopwire.system.outputs import failures_reported, write_file
 from loopwire.tradeoff.exploration import Exploration
 
 AXES = ("latency, ns", "share of the part, %", "loss", "interval, ns", "LUTs", "DSPs")
@@ -29,9 +29,10 @@ def write(found: Exploration, folder: Path, model: Path) -> list[Path]:
     Raises:
         OutputError: a file cannot be written.
     """
-    (folder / "points").mkdir(exist_ok=True)
-    for old in (folder / "points").glob("*.toml"):
-        old.unlink()
+    with failures_reported(folder):
+        (folder / "points").mkdir(exist_ok=True)
+        for old in (folder / "points").glob("*.toml"):
+            old.unlink()
     files = {folder / "index.html": page(found, folder, model), folder / "front.json": found.to_json()}
     files |= {settings_file(folder, k): to_toml(point.config) for k, point in enumerate(found.front)}
     for path, text in files.items():
