@@ -126,9 +126,9 @@ def test_small_values_keep_their_figures() -> None:
         ("acu>=0.9", "'acu' is not a known metric. Did you mean 'auc'? Choose from auc, mean_auc, top1, mae"),
         ("auc<=0.9", "auc needs a lower bound, >=. Write it as"),
         ("mae>=0.9", "mae needs an upper bound, <=. Write it as"),
-        ("auc>=1.01", "1.01 cannot be kept. Write it as"),
+        ("auc>=1.01", "1.01 is out of range. Write it as"),
         ("top1>=1", "it allows no loss at all, which no number of events can measure. Write it as"),
-        ("mae<=0", "0 cannot be kept. Write it as"),
+        ("mae<=0", "0 is out of range. Write it as"),
         ("a:b:acu>=0.9", "'acu' is not a known metric"),
     ],
 )
@@ -213,7 +213,7 @@ def test_one_criterion_is_of_every_output() -> None:
             "keep 'kin:auc>=0.9': the model has no output 'kin'. Did you mean 'kind'? It has 'kind', 'a:m",
         ),
         ("kind:auc>=0.9", "keep: no criterion is of the output 'a:mass'. Add one of it, such as 'a:mass:auc>=0.995'"),
-        ([3], "keep: 3 is not a Criterion. Write it as"),
+        ([3], "keep: 3 is not a str or Criterion. Write it as"),
     ],
 )
 def test_criteria_that_leave_out_an_output(keep: Any, text: str) -> None:
