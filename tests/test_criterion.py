@@ -227,5 +227,5 @@ def test_nobody_tells_how_near_a_number_must_stay() -> None:
         usual_criteria(HEADS, BOTH)
     assert str(error.value) == (
         "keep: the output 'a:mass' is one number and has no labels, so that it has no classes to keep. "
-        "Tell how near it must stay to the float model: 'a:mass:mae<=0.01'"
+        "Say how near to the float model it must stay: 'a:mass:mae<=0.01'"
     )

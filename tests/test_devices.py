@@ -149,15 +149,15 @@ FAMILY = (resources.files("loopwire.devices") / "ecp5.toml").read_text()
 @pytest.mark.parametrize(
     ("old", "new", "text"),
     [
-        ('vendor = "lattice"', "vendor = 3", "'vendor' is 3, and no text"),
-        ('synthesis = "ecp5"', "", "'synthesis' is None, and no text"),
+        ('vendor = "lattice"', "vendor = 3", "'vendor' is 3, not a text"),
+        ('synthesis = "ecp5"', "", "'synthesis' is None, not a text"),
         ("[memories]", "[memory]", "it has no table [memories]"),
         ("(?P<speed>", "(?P<pace>", "'name_pattern' lacks a group 'part' or 'speed'"),
         ("(?P<speed>", "((?P<speed>", "'name_pattern' is not a regular expression: missing ), unterminated subpattern"),
         ('speed_grade = "6"', 'speed_grade = "5"', "it lacks [delays.5], the default speed grade's"),
         ("tree = 1.1", "", "[lut_factors] lacks 'tree'"),
         ("tree = 1.1", "tree = 1.1\nhedge = 1", "[lut_factors] has an unknown 'hedge'"),
-        ("carry_bits = 2", "carry_bits = -2", "[fabric] carry_bits is -2, and no number from 0 on"),
+        ("carry_bits = 2", "carry_bits = -2", "[fabric] carry_bits is -2, not a number of 0 or more"),
         ("luts = 12000, ", "", "[parts.lfe5u-12] lacks 'luts'"),
         ("[16384, 1]", "[16384]", "'bram18_shapes' is not a list of [depth, width]"),
         ("[fabric]", "[fabric", "it is not TOML: "),

@@ -112,7 +112,7 @@ def test_a_function_of_ones_own_is_an_activation(monkeypatch: pytest.MonkeyPatch
     ("name", "real", "text"),
     [
         ("two words", np.cos, "function: 'two words' is not a plain word"),
-        ("tanh", np.tanh, "function: 'tanh' is there already. Give it another name"),
+        ("tanh", np.tanh, "function: 'tanh' exists already. Give it another name"),
         (
             "own_log",
             np.log,

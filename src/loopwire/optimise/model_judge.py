@@ -52,7 +52,7 @@ def usual_criteria(outputs: Sequence[Port], data: Data) -> tuple[Criterion, ...]
         is_labelled = data.labels_of(output.name) is not None
         if not is_labelled and output.shape[-1] == 1:
             problem = f"the output {output.name!r} is one number and has no labels, so that it has no classes to keep"
-            raise ConfigError("keep", problem, f"Tell how near it must stay to the float model: '{of}mae<=0.01'")
+            raise ConfigError("keep", problem, f"Say how near to the float model it must stay: '{of}mae<=0.01'")
         found.append(Criterion.parse(f"{of}{'auc>=0.995' if is_labelled else 'top1>=0.99'}"))
     return tuple(found)
 
