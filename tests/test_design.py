@@ -208,7 +208,7 @@ def test_written_project(passing: Design, without_generator: None, tmp_path: Pat
     assert facts["tensors"]["x"] == "fixed<16,6,RND,SAT>[4, 2]"
     readme = (path / "README.md").read_text()
     assert "| `s_axis_tdata` | 32 | one time step: 2 signed elements of 16 bits, 16 bits apart |" in readme
-    assert "fixed<16,6,RND,SAT> has steps of 2^-10" in readme and "$" not in readme
+    assert "2^-10 for fixed<16,6,RND,SAT>" in readme and "$" not in readme
 
 
 @pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")

@@ -44,8 +44,8 @@ Firmware of the network $network, made by Loopwire $version from $source.
 
 | Port | Bits | |
 |---|---|---|
-| `aclk` | 1 | clock; everything happens at its rising edge |
-| `aresetn` | 1 | synchronous reset, active low; what is on its way is dropped |
+| `aclk` | 1 | clock, rising edge |
+| `aresetn` | 1 | synchronous reset, active low; drops all sequences in flight |
 | `s_axis_tdata` | $in_bits | $in_beat |
 ${in_keep}| `s_axis_tlast` | 1 | $last |
 $user| `s_axis_tvalid`, `s_axis_tready` | 1 | AXI4-Stream handshake |
@@ -53,14 +53,14 @@ $user| `s_axis_tvalid`, `s_axis_tready` | 1 | AXI4-Stream handshake |
 ${out_keep}| `m_axis_tlast` | 1 | ends a result, of $out_length |
 ${out_labels}| `m_axis_tvalid`, `m_axis_tready` | 1 | AXI4-Stream handshake |
 | `status_framing_error` | 1 | rises when `s_axis_tlast` comes within a time step, or a TKEEP has holes or is not full \
-before a sequence's last beat; falls with a reset |
-| `status_overrun` | 1 | rises when $overrun; falls with a reset |
+before a sequence's last beat; a reset clears it |
+| `status_overrun` | 1 | rises when $overrun; a reset clears it |
 
-`s_axis_tready` is low in the reset and in the cycle after it. No input leads to an output through gates alone.
+`s_axis_tready` is low during reset and in the cycle after it. No combinational path leads from an input to an output.
 
-An element's lane is its width in whole bytes, element 0 lowest, signed numbers sign-extended; what no lane fills is 0.
-An element stands for its integer times the step of its type: $input_type has steps of 2^$input_exponent, $output_type
-of 2^$output_exponent.
+An element's lane is its width rounded up to whole bytes, element 0 in the lowest one. Signed numbers are sign-extended;
+unused bits are 0. An element's value is its integer times the LSB of its type: 2^$input_exponent for $input_type,
+2^$output_exponent for $output_type.
 
 ## Files
 
@@ -72,7 +72,7 @@ of 2^$output_exponent.
       iverilog -g2012 -o simulate *.sv ../rtl/*.sv && vvp simulate
 
 $cocotb* `$top.core`: a FuseSoC core (`fusesoc --cores-root . run --target sim $top`); `$top.f`: the sources for `-f`.
-* `doc/${top}_instance.svh`: an instance to be copied; the two pictures above.
+* `doc/${top}_instance.svh`: an instantiation template; the two pictures above.
 * `graph.txt`: the network as operations on fixed-point numbers, with all weights: what the emulator runs.
 * `design.json`: these facts and the type of every tensor, for scripts.
 """)
@@ -108,10 +108,10 @@ TVALID, TREADY and TLAST, and TKEEP where a beat holds several time steps.
 |---|---|---|---|---|
 $ports
 $beside
-All inputs give as many sequences. TLAST ends a sequence of time steps, as does its last possible one; inputs of time
-steps that meet end with the shortest. `status_framing_error` and `status_overrun` rise when an input breaks the
-framing, and fall with a reset. An element's lane is its width in whole bytes, element 0 lowest, signed numbers
-sign-extended.
+All inputs carry the same number of sequences. TLAST ends a sequence of time steps, and so does its last possible step;
+where such inputs meet, the shortest ends the sequence. `status_framing_error` and `status_overrun` rise when an input
+breaks the framing; a reset clears them. An element's lane is its width rounded up to whole bytes, element 0 in the
+lowest one; signed numbers are sign-extended.
 
 ## Files
 
@@ -123,7 +123,7 @@ sign-extended.
       iverilog -g2012 -o simulate *.sv ../rtl/*.sv && vvp simulate
 
 $cocotb* `$top.core`: a FuseSoC core (`fusesoc --cores-root . run --target sim $top`); `$top.f`: the sources for `-f`.
-* `doc/${top}_instance.svh`: an instance to be copied; the two pictures above.
+* `doc/${top}_instance.svh`: an instantiation template; the two pictures above.
 * `graph.txt`: the network as operations on fixed-point numbers, with all weights: what the emulator runs.
 * `design.json`: these facts and the type of every tensor, for scripts.
 """)
@@ -270,10 +270,10 @@ def _at_the_end(model: QuantisedModel) -> str:
 
 def _overrun(model: QuantisedModel) -> str:
     if model.config.require_tlast:
-        return "a sequence was longer than it may be; what followed its last possible beat was dropped, up to its TLAST"
+        return "a sequence was too long; its further beats were dropped, up to its TLAST"
     return (
-        "some sequences have ended with `s_axis_tlast` and some without: one was longer than it may be, and what "
-        "followed its last possible beat began another one"
+        "some sequences ended with `s_axis_tlast` and some without: a sequence was too long, and its further beats "
+        "started another one"
     )
 
 
