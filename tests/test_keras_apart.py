@@ -110,7 +110,7 @@ def test_weights_that_do_not_belong_are_refused(tmp_path: Path) -> None:
         loopwire.load(json_path)
     with refused(ConfigError, "weights: the model has weights of its own", "Leave out one"):
         loopwire.load(write_h5(tmp_path / "whole.h5", LAYERS), weights=weights_file(tmp_path / "w.h5"))
-    with refused(ModelFileError, "m.json: it is no HDF5 file", "model.save_weights"):
+    with refused(ModelFileError, "m.json: it is not an HDF5 file", "model.save_weights"):
         loopwire.load(json_path, weights=json_path)
     with refused(ModelFileError, "no.h5: there is no such file"):
         loopwire.load(json_path, weights=tmp_path / "no.h5")

@@ -128,7 +128,7 @@ def test_archive_as_written_here_is_sound(tmp_path: Path) -> None:
         ({"model_h5": b""}, ModelFileError, "it holds no model.weights.h5", "Save the model with its weights"),
         ({"model_h5": b"junk"}, ModelFileError, "it is damaged or truncated", "Save the model again"),
         ({"config_json": b"{"}, ModelFileError, "its configuration is not readable JSON", "Save the model again"),
-        ({"config_json": b"[" * 90_000}, ModelFileError, "not sound: it nests deeper than 100", "Save the model again"),
+        ({"config_json": b"[" * 90_000}, ModelFileError, "not valid: it nests deeper than 100", "Save the model again"),
         ({"config_json": b"[" + b"1," * 100_000 + b"1]"}, ModelFileError, "holds more than 100000 values", "Save"),
         ({"config_json": b'{"seed": 1' + b"0" * 400 + b"}"}, ModelFileError, "a whole number of 401 digits", "Save"),
         ({"config_json": rb'{"name": "\ud800"}'}, ModelFileError, "surrogates not allowed", "Save the model again"),

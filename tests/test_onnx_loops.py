@@ -54,7 +54,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: rounds("n", before=[node("Cast", ["v"], ["n"], to=7)]),
         "(Cast): it converts a result of the network to whole numbers",
     ),
-    "no round": (lambda: rounds("none"), "node 'Loop_y' (Loop): it has no round. Export the model without it"),
+    "no round": (lambda: rounds("none"), "node 'Loop_y' (Loop): it has no iteration. Export the model without it"),
     "an operator in the body": (lambda: rounds("five", op="Sin"), "node 'Sin_h_next' (Sin): Sin is not supported."),
     "rounds without end": (lambda: rounds("", "true"), "(Loop): it has more than 16384 iterations. Give it fewer"),
 }

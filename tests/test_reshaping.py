@@ -102,7 +102,7 @@ def test_hardware_of_random_networks_with_other_steps(seed: int) -> None:
     [
         (
             Reversed("between"),
-            "layer 'r': no channel can change the steps of %between.y, which was turned round. Put another",
+            "layer 'r': no channel can change the steps of %between.y, which is reversed. Put another",
         ),
         (
             RepeatVector("between", 3),

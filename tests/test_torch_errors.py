@@ -387,7 +387,7 @@ def changed_part(_: Any, y: Any) -> Any:
         (lambda _, y: F.group_norm(y, 2), r"aten.group_norm.default .*it normalises over the steps. Normalise the"),
         (
             lambda _, y: F.layer_norm(y, (4, 2)),
-            r"it normalises axes of lengths \(4, 2\) together, with epsilon 1e-05. Normalise the features alone",
+            r"it normalises axes of lengths \(4, 2\) together, with epsilon 1e-05. Normalise only the features",
         ),
         (lambda _, y: y[[0], [1]], r"it indexes several axes, or by what the network computes. Index one"),
         (
@@ -397,7 +397,7 @@ def changed_part(_: Any, y: Any) -> Any:
         (lambda _, y: F.max_pool1d(y, 2), r"it slides over the last of the axes \(batch, steps, features\)"),
         (lambda _, y: y.flatten(0), r"reshape|it makes axes of lengths \[16\] of batch of length 2, steps of length 4"),
         (lambda m, y: y + m.head(torch.zeros(2, 4, 4)), r"aten.linear.default|a constant"),
-        (lambda _, y: y.max(1)[1].float(), r"which no supported operation returns. Use tensors alone"),
+        (lambda _, y: y.max(1)[1].float(), r"which no supported operation returns. Use tensors only"),
         (changed_alias, r"aten.relu_.default .*it changes a tensor in place that is used elsewhere. Use the operation"),
         (
             changed_base,
