@@ -180,7 +180,7 @@ def test_a_part_that_is_too_small_is_refused_with_what_the_smallest_design_takes
         wide, config(part="xc7a12tcpg238-1", clock_period_ns=20.0, model={"precision": "fixed<10,4,RND,SAT>"})
     )
     with pytest.raises(
-        ConfigError, match=rf"The part is too small: the smallest takes {OFFER}largest share .* \d{{3,}}"
+        ConfigError, match=rf"The part is too small: the smallest design has {OFFER}largest share .* \d{{3,}}"
     ):
         choose(design, max_latency_ns=1e6)
 
@@ -189,7 +189,7 @@ def test_the_nearest_designs_can_be_had() -> None:
     targets = {"max_latency_ns": 200.0, "max_dsps": 20}
     with pytest.raises(ConfigError) as error:
         chosen(targets)
-    for offer in error.value.remedy.split(". What")[0].split("; "):
+    for offer in error.value.remedy.split(". Possible")[0].split("; "):
         latency_ns, dsps = (int(re.search(f"{name} (\\d+)", offer)[1]) for name in ("latency", "DSPs"))  # type: ignore[index]
         assert latency_ns > 200 or dsps > 20
         reached = {
@@ -229,7 +229,7 @@ def test_offers_are_nearest_and_a_curve_falls(seed: int, designs: int) -> None:
             {"targets": {"max_dsps": 5}, "reuse_factor": 4},
             "reuse_factor: it is set, and 'targets' decide it too. Leave one of the two out of the settings",
         ),
-        ({"targets": {"max_dsps": 5}, "copies": 2}, "copies: it is given, and 'targets'"),
+        ({"targets": {"max_dsps": 5}, "copies": 2}, "copies: it is set, and 'targets'"),
     ],
 )
 def test_impossible_targets_are_refused(settings: dict[str, Any], text: str) -> None:

@@ -75,15 +75,15 @@ def test_any_damage_to_the_facts_is_read_or_refused(seed: int, project: Path, fa
 BROKEN = {
     "": "it is not JSON: Expecting value: line 1 column 1",
     "{": "it is not JSON: Expecting property name",
-    "[]": "it holds [], and no table",
-    "1": "it holds 1, and no table",
+    "[]": "it holds [], not a table",
+    "1": "it holds 1, not a table",
     "[" * 50_000: "it nests deeper than",
     "[" + "1," * 200_000 + "1]": "it holds more than 100000 values",
     "\ud800": "it is not JSON: 'utf-8' codec can't decode",
-    '{"files": {}}': "'loopwire' is None, and no table",
-    '{"loopwire": "0.1"}': "'loopwire' is '0.1', and no table",
-    '{"loopwire": {"files": ["rtl/a.sv"]}}': "'loopwire.files' is ['rtl/a.sv'], and no table",
-    '{"loopwire": {"files": {"rtl/a.sv": 1}}}': "'loopwire.files.rtl/a.sv' is 1, and no digest",
+    '{"files": {}}': "'loopwire' is None, not a table",
+    '{"loopwire": "0.1"}': "'loopwire' is '0.1', not a table",
+    '{"loopwire": {"files": ["rtl/a.sv"]}}': "'loopwire.files' is ['rtl/a.sv'], not a table",
+    '{"loopwire": {"files": {"rtl/a.sv": 1}}}': "'loopwire.files.rtl/a.sv' is 1, not a digest",
 }
 
 

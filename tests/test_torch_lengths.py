@@ -93,7 +93,7 @@ def test_packing_is_as_before_afterwards() -> None:
 @pytest.mark.parametrize(
     ("pick", "problem"),
     [
-        (lambda y, s, lengths: y[torch.arange(y.size(0)), lengths - 2], r"it takes another step than the last one"),
+        (lambda y, s, lengths: y[torch.arange(y.size(0)), lengths - 2], r"it selects a step other than the last one"),
         (lambda y, s, lengths: y[lengths - 1], r"it selects steps of sequences by their lengths. Lengths are read by"),
         (
             lambda y, s, lengths: y[:, :4][lengths - 1, lengths - 1],
@@ -105,7 +105,7 @@ def test_packing_is_as_before_afterwards() -> None:
         ),
         (
             lambda y, s, lengths: y.sum(1) / lengths.unsqueeze(1),
-            r"it reads 'lengths', lengths of sequences. Lengths are",
+            r"it reads 'lengths', which are lengths of sequences. Lengths are",
         ),
         (lambda y, s, lengths: (y, lengths), r"it gives 'lengths', lengths of sequences, back. Leave that output out"),
     ],
