@@ -54,6 +54,27 @@ def encoder(rnn: nn.Module, layer: nn.Module, x: Any) -> Any:
     return layer(rnn(x)[0]).mean(1)
 
 
+NOT_LATER = torch.ones(5, 5, dtype=torch.bool).tril()
+ADDED = torch.zeros(5, 5).masked_fill(~NOT_LATER, -torch.inf)
+
+HALVES, UNLIKE = torch.full((4, 4), 0.5), torch.arange(48).reshape(3, 4, 4) % 5 > 0
+
+
+def padded(steps: int = 5, size: int = SIZE) -> Any:
+    """Sequences whose steps of zeros are at the start, inside, at the end, or everywhere."""
+    x = torch.randn(4, steps, size)
+    x[0, 0], x[1, 1:3], x[2, -2:], x[3] = 0, 0, 0, 0
+    return x
+
+
+def biased(module: nn.Module) -> nn.Module:
+    """Give a module's biases, which PyTorch lets begin at 0, other numbers."""
+    for name, parameter in module.named_parameters():
+        if "bias" in name:
+            nn.init.normal_(parameter)
+    return module
+
+
 def sequence(steps: int = 5, size: int = SIZE) -> Any:
     return torch.randn(3, steps, size)
 
@@ -74,6 +95,36 @@ MODULES: dict[str, tuple[nn.Module, tuple[Any, ...]]] = {
     "no later steps": (
         Called(lambda m, x: functional.scaled_dot_product_attention(m(x), x, x, is_causal=True), nn.Linear(SIZE, SIZE)),
         (sequence(),),
+    ),
+    "constant mask": (
+        Called(lambda m, x: m(x, x, x, attn_mask=~NOT_LATER, need_weights=False)[0], biased(heads())),
+        (sequence(),),
+    ),
+    "numbers with weights": (Called(lambda m, x: m(x, x, x, attn_mask=ADDED)[0], biased(heads())), (sequence(),)),
+    "padding": (
+        Called(
+            lambda m, x: m(x, x, x, key_padding_mask=x[..., 0] == 0, attn_mask=~NOT_LATER, need_weights=False)[0],
+            biased(heads()),
+        ),
+        (padded(),),
+    ),
+    "padding with weights": (
+        Called(lambda m, x: m(x, x, x, key_padding_mask=(x == 0).all(-1))[0], biased(heads(1))),
+        (padded()[:3],),
+    ),
+    "padding in its function": (
+        Called(
+            lambda m, x: functional.scaled_dot_product_attention(m(x), x, x, attn_mask=(x != 0).any(-1).unsqueeze(1)),
+            nn.Linear(SIZE, SIZE),
+        ),
+        (padded(),),
+    ),
+    "masked encoder": (
+        Called(
+            lambda m, x: m(x, src_mask=ADDED, src_key_padding_mask=~(x != 0).any(-1)),
+            biased(nn.TransformerEncoderLayer(SIZE, 2, 6, batch_first=True)),
+        ),
+        (padded(),),
     ),
     "encoder": (
         Called(encoder, nn.GRU(3, SIZE, batch_first=True), nn.TransformerEncoderLayer(SIZE, 2, 6, batch_first=True)),
@@ -114,7 +165,7 @@ def test_onnx_files_are_what_pytorch_computes(name: str, dynamo: bool, tmp_path:
     assert error(loopwire.load(path), name) < 1e-5
 
 
-@pytest.mark.parametrize("name", ["with weights", "written out"])
+@pytest.mark.parametrize("name", ["with weights", "written out", "padding", "padding with weights"])
 def test_hardware_of_attention(name: str, tmp_path: Path) -> None:
     settings = {"model": {"precision": "fixed<10,4,RND,SAT>"}, "clock_period_ns": 7}
     model = loopwire.load(exported(name, tmp_path / "m.pt2"))
@@ -125,6 +176,20 @@ def test_hardware_of_attention(name: str, tmp_path: Path) -> None:
     ("function", "message"),
     [
         (lambda x: functional.scaled_dot_product_attention(x, x, x, dropout_p=0.1), "it drops steps"),
+        (
+            lambda x: functional.scaled_dot_product_attention(x, x, x, attn_mask=(x == 0).all(-1).unsqueeze(1)),
+            "its mask is true where steps do not count. Give ~mask: true where they do",
+        ),
+        (
+            lambda x: functional.scaled_dot_product_attention(x, x, x, attn_mask=HALVES),
+            "it adds other numbers than 0 and -inf to scores. Mask keys where all features, or one, equal a number",
+        ),
+        (lambda x: x * (x == 0).all(-1, keepdim=True), "it reads a mask, which attention alone can. Give attention"),
+        (lambda x: (x == 0).any(-1), "it combines comparisons in another way than all"),
+        (
+            lambda x: functional.scaled_dot_product_attention(x, x, x, attn_mask=UNLIKE),
+            r"its mask of shape \(3, 4, 4\) differs",
+        ),
         (
             lambda x: torch.stack([x, x + 1], 1) @ x.unsqueeze(1),
             r"it multiplies tensors of shapes \(3, 2, 4, 4\) and \(3, 1, 4, 4\). Multiply sequences",

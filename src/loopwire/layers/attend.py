@@ -16,6 +16,7 @@ from functools import reduce
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from loopwire.errors import UnsupportedError
 from loopwire.ir.builder import BodyResult
@@ -46,15 +47,25 @@ HIDDEN_BITS = 6
 
 @dataclass(frozen=True)
 class Seen:
-    """Which steps of the keys a query sees: those that count in all masks (T, 1), and with `causal` none after its own.
+    """Which steps of the keys a query sees: those that count in all masks (T, 1) and in the `constant` one (Tq, T), and
+    with `causal` none after its own.
 
-    Of a query that does not count (`query` (Tq, 1)) the result is 0; with `query_sees_none` all keys are hidden.
+    Of a query that does not count (`query` (Tq, 1)) the result is 0; with `query_sees_none` all keys are hidden. A
+    query that sees none takes the mean of all; with `none_is_zero` its result is 0.
     """
 
     keys: tuple[Value, ...] = ()
     query: Value | None = None
     causal: bool = False
     query_sees_none: bool = False
+    constant: npt.NDArray[np.bool_] | None = None
+    none_is_zero: bool = False
+
+    def orders(self, e: Emitter, queries: int, steps: int) -> list[Value]:
+        """Return the masks (Tq, T) that depend on nothing."""
+        found = [np.tri(queries, steps)] if self.causal else []
+        found += [] if self.constant is None else [np.broadcast_to(self.constant, (queries, steps))]
+        return [e.b.const(mask, BIT, "not_later" if self.causal else "sees") for mask in found]
 
 
 Given = TypeVar("Given")
@@ -114,16 +125,19 @@ def attend(
     steps, size = values.type.shape
     kept_masks = [_whole(e, mask, "keys_count") for mask in dict.fromkeys(seen.keys)]
     of_query = [] if seen.query is None else [seen.query]
-    order = [e.b.const(np.tri(query.type.shape[0], steps), BIT, "not_later")] if seen.causal else []
+    order = seen.orders(e, query.type.shape[0], steps)
 
     def shared(e: Emitter, states: Sequence[Value], given: Sequence[Value]) -> BodyResult:
         kept, q, bits = states[0], given[0], [*states[1:], *given[1:]]
         scores = [e.cast(s, SCORE, "s", "s_j = score(q, k_j)") for s in score(e, q, kept)]
-        if bits:
-            sees = reduce(lambda a, b: e.b.min(a, b, "sees"), [_bit(e, bit) for bit in bits])
-            scores = [e.b.where(sees, s, _hidden(e, s), "s_seen") for s in scores]
+        sees = [seen_by(e, bits)] if bits else []
+        if sees:
+            scores = [where_seen(e, s, *sees) for s in scores]
         shares = [softmax(e, s, Role.GATE, "alpha") for s in scores]
-        return states, (_joined(e, shares, "alphas"),)
+        some = (
+            [e.b.reshape(e.b.reduce_max(sees[0], "sees_any"), (1,), "sees_any")] if seen.none_is_zero and sees else []
+        )
+        return states, (_joined(e, shares, "alphas"), *some)
 
     def summed(e: Emitter, states: Sequence[Value], given: Sequence[Value]) -> BodyResult:
         (kept,), (shares, *counts) = states, given
@@ -136,11 +150,34 @@ def attend(
         return (kept,), (masked(e, counts[0], y, e.scalar(0.0, "zero"), "y") if counts else y,)
 
     kept = [_whole(e, keys, "keys"), *kept_masks]
-    names = ["keys_kept", *(["counts_kept"] * len(kept_masks)), "shares"]
-    *_, shares = e.scan(kept, (query, *(of_query if seen.query_sees_none else ()), *order), shared, names=names)
-    zeroed = () if seen.query_sees_none else of_query
+    of_sees = of_query if seen.query_sees_none else []
+    some = ["sees_any"] if seen.none_is_zero and [*kept_masks, *of_sees, *order] else []
+    names = ["keys_kept", *(["counts_kept"] * len(kept_masks)), "shares", *some]
+    shares, *found = e.scan(kept, (query, *of_sees, *order), shared, names=names)[len(kept) :]
+    zeroed = found if seen.query_sees_none else [*of_query, *found]
     _, y = e.scan((_whole(e, values, "values"),), (shares, *zeroed), summed, names=("values_kept", "y"))
     return y
+
+
+def seen_by(e: Emitter, masks: Sequence[Value]) -> Value:
+    """Return the steps that one query sees: 1 in all of its masks (T,), or (1,)."""
+    return reduce(lambda a, b: e.b.min(a, b, "sees"), [_bit(e, mask) for mask in masks])
+
+
+def where_seen(e: Emitter, scores: Value, sees: Value) -> Value:
+    """Return the scores (T,) of one query, far below all others where it does not see a step."""
+    return e.b.where(sees, scores, _hidden(e, scores), "s_seen")
+
+
+def require_constant(name: str, sees: npt.NDArray[np.bool_] | None, shape: tuple[int, int]) -> None:
+    """Require of a constant mask that it is of these queries and steps, or of these steps for all queries.
+
+    Raises:
+        UnsupportedError: it is not.
+    """
+    if sees is not None and sees.shape not in (shape, (1, shape[1])):
+        problem = f"its constant mask has shape {sees.shape}, and {shape[0]} queries see {shape[1]} steps"
+        raise UnsupportedError(f"layer {name!r}", problem, f"Give it shape {shape}")
 
 
 def _bit(e: Emitter, bits: Value) -> Value:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from loopwire.frontends.tensors.trace import Trace
+import numpy as np
+import numpy.typing as npt
+
+from loopwire.frontends.tensors.trace import Trace, Wire
 from loopwire.frontends.tensors.views import Axis, View, array_of, with_features
 from loopwire.layers.attention import Attention
 from loopwire.layers.matrix_product import MatrixProduct
+from loopwire.layers.seen_scores import SeenScores
 
 REMEDY = "Multiply sequences, (…, steps, features), by others of as many tensors side by side, turned or not"
 
@@ -25,7 +29,18 @@ def product(trace: Trace, a: View, b: View) -> View:
     return replace(a, parts=array_of(wires, a.parts.shape))
 
 
-def attention(trace: Trace, query: View, key: View, value: View, scale: float, causal: bool) -> View:
+@dataclass(frozen=True)
+class Sees:
+    """Which steps queries see: those that count, where `keys` (T, 1) is 1, and of those the ones `constant` (Tq, T)."""
+
+    keys: Wire | None = None
+    constant: npt.NDArray[np.bool_] | None = None
+
+
+ALL = Sees()
+
+
+def attention(trace: Trace, query: View, key: View, value: View, scale: float, causal: bool, sees: Sees = ALL) -> View:
     """Return the values summed by softmax(scale · query · keyᵀ), of tensors side by side each by itself.
 
     With `causal` no query sees steps after its own.
@@ -36,6 +51,19 @@ def attention(trace: Trace, query: View, key: View, value: View, scale: float, c
     if not ends_well or len({(view.axes, view.parts.shape) for view in views}) > 1:
         shapes = ", ".join(str(view.shape) for view in views)
         raise trace.refused(f"it attends with query, key and value of shapes {shapes}", REMEDY)
-    layer = trace.shared(Attention(trace.place.name, scale, causal=causal))
+    masks = [] if sees.keys is None else [sees.keys]
+    masked = (False, True, False) if masks else ()
+    some_see_none = bool(masks) or (sees.constant is not None and not sees.constant.any(axis=1).all())
+    layer = Attention(trace.place.name, scale, masked, causal, sees.constant, some_see_none)
     triples = zip(query.parts.flat, value.parts.flat, key.parts.flat, strict=True)
-    return replace(query, parts=array_of([trace.call(layer, *triple) for triple in triples], query.parts.shape))
+    wires = [trace.call(trace.shared(layer), *triple, *masks) for triple in triples]
+    return replace(query, parts=array_of(wires, query.parts.shape))
+
+
+def hidden(trace: Trace, scores: View, sees: Sees) -> View:
+    """Return scores (Tq, T), of tensors side by side, without those of steps that queries do not see."""
+    if sees.keys is None and sees.constant is None:
+        return scores
+    layer = trace.shared(SeenScores(trace.place.name, sees.constant))
+    masks = [] if sees.keys is None else [sees.keys]
+    return scores.each(lambda wire: trace.call(layer, wire, *masks))

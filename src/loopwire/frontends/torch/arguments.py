@@ -11,7 +11,7 @@ import numpy as np
 from loopwire.errors import ModelFileError, UnsupportedError
 from loopwire.frontends.containers import Array
 from loopwire.frontends.tensors.constants import is_state, state_view
-from loopwire.frontends.tensors.trace import Trace
+from loopwire.frontends.tensors.trace import Trace, Wire
 from loopwire.frontends.tensors.views import Operand, View
 from loopwire.frontends.torch.archive import WHOLE
 from loopwire.frontends.torch.program import ElementType, Node, Ref, tensors_of
@@ -25,8 +25,25 @@ class Lengths:
     more: int = 0
 
 
-Value = Operand | Lengths | int | float | bool
-"""What a node makes: a tensor, lengths of sequences, or a number of a shape."""
+@dataclass(frozen=True)
+class Mask:
+    """Which steps of a sequence count: `keys` (T, 1) is 1 there, and without it all do. `shape` has the steps last.
+
+    Where it is `added` to scores it is 0 where a step counts, else -inf; else it is true where one `counts`, or where
+    none does. Where it is still of every feature, which come last, it is `reduced_by` all or any. `sees` (Tq, T) is a
+    constant mask beside it.
+    """
+
+    keys: Wire | None
+    shape: tuple[int, ...]
+    counts: bool = False
+    reduced_by: str = ""
+    added: bool = False
+    sees: Array | None = None
+
+
+Value = Operand | Lengths | Mask | int | float | bool
+"""What a node makes: a tensor, lengths of sequences, a mask of attention, or a number of a shape."""
 HARMLESS = ("dtype", "layout", "device", "pin_memory", "memory_format", "non_blocking", "copy", "implicit", "generator")
 """Arguments of any operation that change no number, in a network whose tensors are all real."""
 
@@ -148,10 +165,33 @@ class Arguments:
         """Return whether it asks for elements that are whole numbers."""
         return any(isinstance(v, ElementType) and v.code in WHOLE for v in self._node.arguments.values())
 
-    def has_lengths(self) -> bool:
-        """Return whether it reads lengths."""
+    def has(self, kind: type[Lengths | Mask]) -> bool:
+        """Return whether it reads lengths, or a mask."""
         refs = (ref for argument in self._node.arguments.values() for ref in tensors_of(argument))
-        return any(isinstance(self._values.get(ref.name), Lengths) for ref in refs)
+        return any(isinstance(self._values.get(ref.name), kind) for ref in refs)
+
+    def mask(self, key: str) -> Mask:
+        """Return a mask."""
+        value = self.mask_or_array(key)
+        if not isinstance(value, Mask):
+            raise self.trace.refused("it combines a mask of attention with something else", MASKS_REMEDY)
+        return value
+
+    def mask_or_array(self, key: str) -> Mask | Array | None:
+        """Return a mask, a constant, which may hold -inf, or None."""
+        value = self._resolved(self._taken(key, None))
+        if isinstance(value, Mask | np.ndarray | None):
+            return value
+        raise self.trace.refused("its mask is computed in a way that is not read", MASKS_REMEDY)
+
+    def unbounded(self, key: str) -> float:
+        """Return a real number, or -inf, as programs name it."""
+        value = self._taken(key, None)
+        if value == "-Infinity":
+            return -np.inf
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self._damaged(key, value)
+        return float(value)
 
     def lengths(self, key: str) -> Lengths:
         """Return lengths."""
@@ -189,6 +229,8 @@ class Arguments:
             return np.asarray(value, np.float64)
         if isinstance(value, Lengths):
             raise self.trace.refused(f"it reads {value.name!r}, which are lengths of sequences", LENGTHS_REMEDY)
+        if isinstance(value, Mask):
+            raise self.trace.refused("it reads a mask, which attention alone can", MASKS_REMEDY)
         if not isinstance(value, View | np.ndarray):
             self._damaged(key, value)
         return value
@@ -212,6 +254,7 @@ Operation = Callable[[Arguments], Value | Sequence[Operand]]
 """Reads a node's arguments; returns its result, or several in the order of the node's outputs."""
 EVALUATE = "Export the module in evaluation mode: module.eval()"
 AGAIN = "Export the model again"
+MASKS_REMEDY = "Give attention a constant mask, or the keys' padding: (x == 0).all(-1), or of one feature"
 LENGTHS_REMEDY = "Lengths are read by packing, and as the index of the last step: y[torch.arange(batch), lengths - 1]"
 
 

@@ -17,9 +17,10 @@ from loopwire.frontends.tensors.hypotheses import GraphInput, read_graph
 from loopwire.frontends.tensors.trace import Place, Trace
 from loopwire.frontends.tensors.views import Operand, View
 from loopwire.frontends.torch.archive import describe
-from loopwire.frontends.torch.arguments import AGAIN, Arguments, Lengths, Value
+from loopwire.frontends.torch.arguments import AGAIN, MASKS_REMEDY, Arguments, Lengths, Mask, Operation, Value
 from loopwire.frontends.torch.lengths import OF_LENGTHS
 from loopwire.frontends.torch.live import export
+from loopwire.frontends.torch.masks import OF_MASKS, constant_mask
 from loopwire.frontends.torch.operations import OPERATIONS, REFUSED
 from loopwire.frontends.torch.own import INPUTS, OWN, called, names_of, with_own_modules
 from loopwire.frontends.torch.program import Node, Program, program_of, tensors_of
@@ -76,6 +77,10 @@ def lengths_of(program: Program) -> list[str]:
     return [name for name, lengths in program.inputs.items() if name in program.whole and len(lengths) == 1]
 
 
+OF_KINDS: Mapping[type[Lengths | Mask], Mapping[str, Operation]] = {Lengths: OF_LENGTHS, Mask: OF_MASKS}
+"""Operations that read what is no tensor, by what that is."""
+
+
 class _Reader:
     """Goes through the nodes that a program's outputs need."""
 
@@ -99,7 +104,10 @@ class _Reader:
         lengths = lengths_of(self._program)
         values: dict[str, Value] = {name: Lengths(name) for name in lengths}
         values.update(zip((name for name in self._program.inputs if name not in lengths), inputs, strict=True))
-        values.update((name, self._array(name)) for name in self._program.arrays if name in self._uses)
+        for name in self._program.arrays:
+            if name in self._uses:
+                array = self._array(name)
+                values[name] = constant_mask(array) or array
         for node in self._nodes:
             trace.enter(_place(self._program.source, node))
             results = self._own(trace, node, values) if node.target == OWN else _results(trace, node, values)
@@ -182,7 +190,7 @@ def _refuse_unknown(program: Program, nodes: Sequence[Node]) -> None:
     Raises:
         UnsupportedError: there is one.
     """
-    known = {*OPERATIONS, *OF_LENGTHS, OWN}
+    known = {*OPERATIONS, *OF_LENGTHS, *OF_MASKS, OWN}
     unknown = [node for node in nodes if _operation(node) not in known]
     if not unknown:
         return
@@ -203,10 +211,12 @@ def _results(trace: Trace, node: Node, values: Mapping[str, Value]) -> Sequence[
     """Return what a node makes."""
     arguments = Arguments(trace, node, values)
     target = _operation(node)
-    operations = OF_LENGTHS if arguments.has_lengths() and target in OF_LENGTHS else OPERATIONS
-    results = operations[target](arguments)
+    own = next((known for kind, known in OF_KINDS.items() if arguments.has(kind) and target in known), OPERATIONS)
+    if target not in own:
+        raise trace.refused("it reads a tensor that is no mask", MASKS_REMEDY)
+    results = own[target](arguments)
     arguments.finish()
-    return [results] if isinstance(results, View | np.ndarray | Lengths | int | float) else results
+    return [results] if isinstance(results, View | np.ndarray | Lengths | Mask | int | float) else results
 
 
 def _sound(program: Program, name: str) -> Array:
@@ -216,6 +226,8 @@ def _sound(program: Program, name: str) -> Array:
     where = f"{program.source}, parameter {program.parameters[name]!r}"
     with np.errstate(invalid="ignore"):
         largest = float(np.abs(array).max(initial=0))
+    if constant_mask(array) is not None:
+        return array.astype(np.float64)
     if not np.isfinite(array).all():
         bad = int(np.count_nonzero(~np.isfinite(array)))
         problem = f"it holds NaN or infinity ({bad} of {array.size} numbers)"

@@ -19,6 +19,7 @@ from loopwire.frontends.tensors.views import Operand, View
 from loopwire.frontends.torch import recurrent
 from loopwire.frontends.torch.arguments import Arguments, Operation
 from loopwire.frontends.torch.functions import FUNCTIONS
+from loopwire.frontends.torch.masks import COMPARISONS, attention_mask
 from loopwire.frontends.torch.moves import MOVES
 from loopwire.frontends.torch.windows import WINDOWS
 from loopwire.layers.activation import Activation, Function
@@ -50,7 +51,8 @@ def _attention(a: Arguments) -> Operand:
         )
     scale = a.optional_number("scale")
     scale = 1 / sqrt(query.shape[-1]) if scale is None else scale
-    return products.attention(a.trace, query, key, value, scale, a.boolean("is_causal", False))
+    sees = attention_mask(a, "attn_mask")
+    return products.attention(a.trace, query, key, value, scale, a.boolean("is_causal", False), sees)
 
 
 def _addmm(a: Arguments) -> Operand:
@@ -190,6 +192,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "aten.amin.default": partial(_reduced, function=arithmetic.smallest),
     "aten.max.dim": partial(_extreme, function=arithmetic.largest),
     "aten.min.dim": partial(_extreme, function=arithmetic.smallest),
+    **COMPARISONS,
     **MOVES,
     **FUNCTIONS,
     **WINDOWS,
