@@ -296,8 +296,8 @@ def _triples(kind: dp.Triples, operation: Operation, result: Name, text: Text, l
     if members >= 3:
         terms = (member(f"3 * k + {place}" if place else "3 * k") for place in range(3))
         lines += [
-            f"  for (genvar k = 0; k < {members // 3}; k++) begin : three",
-            f"    {library.module(TERNARY)} #({out.width}, 0, 0) sum (",
+            f"  for (genvar k = 0; k < {members // 3}; k++) begin : {result.own('threes')}",
+            f"    {library.module(TERNARY)} #({out.width}, 0, 0) {result.own('adder')} (",
             *(f"        {term}," for term in terms),
             f"        {result}[{element_of('group', sums, 'k')}]);",
             "  end",
