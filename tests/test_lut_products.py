@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from conformance import Case, types
+from loopwire import CompileConfig, compile
 from loopwire.datapath.lut_products import rides_along
 from loopwire.datapath.ops import Multiply, Products
+from loopwire.errors import ConfigError
+from loopwire.layers.model import chain
 from test_conformance_verilog import dense, lstm
 
 DSPS = 28
@@ -44,6 +47,27 @@ def test_the_user_says_which_products_are_made_of_luts(bits: int, in_luts: int) 
     (pipeline,) = case.firmware(case.graph()).pipelines
     kinds = [op.kind for op in pipeline.datapath.operations if isinstance(op.kind, Multiply)]
     assert (len(kinds), sum(kind.in_luts for kind in kinds)) == (3, in_luts)
+
+
+def test_the_user_says_which_products_of_one_layer_are_made_of_luts() -> None:
+    layers = [lstm("a", 2, 2), dense("b", 2, 3, "softmax")]
+    case = Case("one", (3, 2), layers, layer_lut_product_bits={"b": 16}, clock_period_ns=14.0)
+    (pipeline,) = case.firmware(case.graph()).pipelines
+    found = [op for op in pipeline.datapath.operations if isinstance(op.kind, Multiply)]
+    assert {(op.result.layer, op.kind.in_luts) for op in found} == {("a", False), ("b", True)}
+
+
+@pytest.mark.parametrize(
+    ("knob", "text"),
+    [
+        ({"bb": 16}, r"\[layer_lut_product_bits\] bb: the model has no layer of this name. Did you mean 'b'"),
+        ({"b": 33}, "layer_lut_product_bits.b: 33 bits are out of range. Give from 0"),
+    ],
+)
+def test_bits_that_no_layer_can_have_are_refused(knob: dict[str, int], text: str) -> None:
+    model = chain("m", (3, 2), [lstm("a", 2, 2), dense("b", 2, 3)], "test")
+    with pytest.raises(ConfigError, match=text):
+        compile(model, CompileConfig(layer_lut_product_bits=knob))
 
 
 def test_a_constant_that_no_block_adds_has_an_adder_of_its_own() -> None:

@@ -30,6 +30,7 @@ KNOBS: Mapping[str, Check] = {
     "layer_reuse_factor": counts,
     "multipliers": text,
     "lut_product_bits": whole,
+    "layer_lut_product_bits": counts,
     "copies": whole,
     "io": text,
     "bus_bits": whole,
@@ -59,6 +60,7 @@ class Knobs:
             share of the device.
         lut_product_bits: a product that is no constant's, one of whose factors has at most this many bits, is made of
             look-up tables instead of a DSP block; None: as suits the family.
+        layer_lut_product_bits: the same for single layers, by name.
         copies: of the recurrent layers, each for other sequences, U.
         io: a time step a beat, or a whole sequence in one.
         bus_bits: width of the data at the ports, so that a beat holds several steps or a part of one; None: a step's.
@@ -80,6 +82,7 @@ class Knobs:
     layer_reuse_factor: Mapping[str, int] = field(default_factory=dict)
     multipliers: Multipliers = "auto"
     lut_product_bits: int | None = None
+    layer_lut_product_bits: Mapping[str, int] = field(default_factory=dict)
     copies: int = 1
     io: Io = "stream"
     bus_bits: int | None = None
@@ -101,10 +104,12 @@ class Knobs:
         for where, factor in factors.items():
             if factor < 1:
                 raise ConfigError(where, f"{factor} is out of range", "Give 1 (fully parallel) or more")
-        bits = self.lut_product_bits
-        if bits is not None and not 0 <= bits <= MOST_LUT_PRODUCT_BITS:
-            remedy = f"Give from 0 (none) to {MOST_LUT_PRODUCT_BITS}"
-            raise ConfigError("lut_product_bits", f"{bits} bits are out of range", remedy)
+        narrow = {"lut_product_bits": self.lut_product_bits or 0}
+        narrow |= {f"layer_lut_product_bits.{name}": bits for name, bits in self.layer_lut_product_bits.items()}
+        for where, bits in narrow.items():
+            if not 0 <= bits <= MOST_LUT_PRODUCT_BITS:
+                remedy = f"Give from 0 (none) to {MOST_LUT_PRODUCT_BITS}"
+                raise ConfigError(where, f"{bits} bits are out of range", remedy)
         if self.copies < 1:
             raise ConfigError("copies", f"{self.copies} copies are out of range", "Give 1 or more")
         if self.bus_bits is not None:
@@ -183,6 +188,10 @@ class Knobs:
     def reuse_factor_of(self, layer: str) -> int:
         """Return a layer's own reuse factor, or that of all."""
         return self.layer_reuse_factor.get(layer, self.reuse_factor)
+
+    def lut_product_bits_of(self, layer: str) -> int | None:
+        """Return a layer's own bits of products in look-up tables, or those of all."""
+        return self.layer_lut_product_bits.get(layer, self.lut_product_bits)
 
     def _check_sliding_window(self) -> None:
         if self.stateful:

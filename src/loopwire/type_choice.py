@@ -34,15 +34,14 @@ class TypeChoice:
         by_name: dict[str, Layer] = {layer.name: layer for layer in model.layers}
         _check_groups("kind", "kind", config.kind, by_kind)
         _check_groups("layer", "name", config.layer, by_name)
-        for name in config.layer_reuse_factor:
-            layer = by_name.get(name)
-            if layer is None or not _multiplies(layer):
-                known = [name for name, layer in by_name.items() if _multiplies(layer)]
-                raise ConfigError(
-                    f"configuration, [layer_reuse_factor] {name}",
-                    "no layer of this name multiplies",
-                    f"{nearest(name, known)}Choose from {', '.join(known)}",
-                )
+        multiplying = [name for name, layer in by_name.items() if _multiplies(layer)]
+        for knob, known, missing in (
+            ("layer_reuse_factor", multiplying, "no layer of this name multiplies"),
+            ("layer_lut_product_bits", list(by_name), "the model has no layer of this name"),
+        ):
+            if (name := next((name for name in getattr(config, knob) if name not in known), None)) is not None:
+                remedy = f"{nearest(name, known)}Choose from {', '.join(known)}"
+                raise ConfigError(f"configuration, [{knob}] {name}", missing, remedy)
         self._groups = {
             "model": config.model,
             **{f"kind.{name}": group for name, group in config.kind.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import assert_never
 
@@ -19,7 +20,9 @@ MOST_LUTS = 0.1
 """Share of a part's look-up tables that may become products. Where that is not enough, the part is too small."""
 
 
-def with_lut_products(datapath: Datapath, delays: DelayModel, copies: int, narrow_bits: int | None = None) -> Datapath:
+def with_lut_products(
+    datapath: Datapath, delays: DelayModel, copies: int, narrow_bits: Callable[[str], int | None]
+) -> Datapath:
     """Return the datapath with the products marked that look-up tables make.
 
     These are the narrow ones, where the part's tables are as quick as its blocks; in parallel engines wider ones of
@@ -29,14 +32,14 @@ def with_lut_products(datapath: Datapath, delays: DelayModel, copies: int, narro
         datapath: of an engine.
         delays: of the part.
         copies: of the engine.
-        narrow_bits: makes any product with a factor of at most this many bits of tables; None: as above.
+        narrow_bits: by layer; makes any product with a factor of at most this many bits of tables; None: as above.
     """
     constants = {op.result for op in datapath.operations if isinstance(op.kind, dp.Constant)}
     loops, device = looped(datapath), delays.device
 
     def widest(op: Operation) -> int:
-        if narrow_bits is not None:
-            return narrow_bits
+        if (bits := narrow_bits(op.result.layer)) is not None:
+            return bits
         many = isinstance(op.kind, dp.Products) or op in loops
         return device.parallel_lut_factor_bits if many and datapath.sharing.is_parallel else device.lut_factor_bits
 

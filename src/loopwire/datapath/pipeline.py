@@ -69,7 +69,7 @@ def prepared(
     solve: Solver,
     delays: DelayModel,
     copies: int,
-    lut_product_bits: int | None = None,
+    lut_product_bits: Callable[[str], int | None],
 ) -> Datapath:
     """Return an expanded datapath after all passes that always help.
 
@@ -79,7 +79,7 @@ def prepared(
         solve: chooses how each constant matrix of parallel hardware is multiplied.
         delays: of the part.
         copies: of the engine, which share the part's DSP blocks.
-        lut_product_bits: as the knob.
+        lut_product_bits: as the knob, by layer.
     """
     products = Pass(
         lambda d: with_lut_products(d, delays, copies, lut_product_bits),

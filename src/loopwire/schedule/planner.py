@@ -43,7 +43,7 @@ class Planner:
         sharing = sharing_of(engine, self.knobs.reuse_factor_of(layer_of(engine)))
         solve = partial(self._solve, engine)
         datapath = prepared(
-            expand(engine, self.found), sharing, solve, self.delays, self.knobs.copies, self.knobs.lut_product_bits
+            expand(engine, self.found), sharing, solve, self.delays, self.knobs.copies, self.knobs.lut_product_bits_of
         )
         if engine.stateful:
             datapath = replace(datapath, channels=self.knobs.channels)
