@@ -17,7 +17,8 @@ from compile import DATA
 from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
 from loopwire.design import Design
-from loopwire.training.finetune import Schedule, finetune
+from loopwire.training.finetune import finetune
+from loopwire.training.schedule import Schedule
 
 WIDTHS = (8, 7, 6, 5, 4)
 SCHEDULE = Schedule(epochs=6, learning_rate=4e-3)

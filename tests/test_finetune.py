@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch (pip install
 
 import loopwire  # noqa: E402
 from loopwire import CompileConfig, compile  # noqa: E402
+from loopwire.cmvm.signed_digits import csd_digits  # noqa: E402
 from loopwire.emulator.differentiable import DifferentiableGraph  # noqa: E402
 from loopwire.errors import ConfigError, DataError, TrainingError  # noqa: E402
 from loopwire.ir import ops  # noqa: E402
@@ -26,9 +27,10 @@ from loopwire.layers.lstm import Lstm  # noqa: E402
 from loopwire.layers.model import Layer, Model, ModelBuilder, chain  # noqa: E402
 from loopwire.layers.shape import Flatten  # noqa: E402
 from loopwire.layers.simple_rnn import SimpleRnn  # noqa: E402
-from loopwire.training.finetune import Schedule, Tuned, arrays_of, finetune  # noqa: E402
+from loopwire.training.finetune import Tuned, arrays_of, finetune  # noqa: E402
 from loopwire.training.links import constants, followed, links  # noqa: E402
 from loopwire.training.losses import End, Loss, scored  # noqa: E402
+from loopwire.training.schedule import Schedule  # noqa: E402
 from loopwire.training.widths import Widths, mean_weight_bits  # noqa: E402
 
 COARSE = CompileConfig.from_dict({"model": {"precision": "fixed<6,3,RND,SAT>"}})
@@ -111,6 +113,22 @@ def test_pruning_leaves_as_many_weights_in_each_row_and_the_best_epoch_that_has_
     assert tuned.history[tuned.kept].held_out_loss == min(later)
 
 
+def test_weights_settle_on_as_few_digits_as_the_budget_has() -> None:
+    flat = model_of(lstm(sequences=True), Flatten("flat"), dense(20), SOFTMAX)
+    tuned = finetune(flat, COARSE, X, schedule=replace(SHORT, digits=0.6))
+    digits = {name: [csd_digits(int(n)) for n in integers.flat] for name, integers in _integers(tuned).items()}
+    assert np.mean([*digits["lstm.W"], *digits["lstm.U"]]) <= 0.6
+    assert np.mean(digits["dense.W"]) > 1  # they change from step to step, so that digits gain nothing
+    assert tuned.kept >= SHORT.epochs - 2  # weights settle until the last twelfth
+
+
+def test_a_training_without_time_to_settle_settles_at_its_end() -> None:
+    schedule = replace(SHORT, epochs=1, batch=400, digits=0.5)
+    tuned = finetune(model_of(*MODELS["lstm"]), COARSE, X, schedule=schedule)
+    digits = [csd_digits(int(n)) for integers in _integers(tuned).values() for n in integers.flat]
+    assert np.mean(digits) <= 0.5
+
+
 def test_a_model_learns_from_one_with_more_units() -> None:
     student = model_of(Lstm("lstm", array(8, 3), array(8, 2), array(8)), dense(2), SOFTMAX)
     teacher = model_of(*MODELS["lstm"])
@@ -133,8 +151,13 @@ def test_one_epoch_prunes_all() -> None:
 
 def _weights_left(tuned: Tuned) -> dict[str, list[int]]:
     """Return how many weights each row of each matrix keeps."""
+    return {name: (integers != 0).sum(axis=1).tolist() for name, integers in _integers(tuned).items()}
+
+
+def _integers(tuned: Tuned) -> dict[str, np.ndarray]:
+    """Return the integers of each matrix."""
     consts = [node for node in tuned.design.graph.walk() if isinstance(node.op, ops.Const)]
-    return {c.result.name: (c.op.integers != 0).sum(axis=1).tolist() for c in consts if len(c.result.type.shape) > 1}
+    return {c.result.name: c.op.integers for c in consts if len(c.result.type.shape) > 1}
 
 
 def test_a_share_of_what_is_no_matrix_is_refused() -> None:
@@ -233,6 +256,11 @@ def test_what_cannot_be_trained_is_refused() -> None:
         ({"seed": -1}, "finetune, seed: -1 is out of range. Give 0 or more"),
         ({"bit_price": -0.5}, "finetune, bit_price: -0.5 is out of range. Give 0 or more"),
         ({"pruned": {"lstm.weight": 1}}, "finetune, pruned, lstm.weight: a share of 1 is out of range"),
+        ({"digits": 0}, "finetune, digits: 0 is not above 0. Give a number above 0"),
+        (
+            {"digits": 0.5, "pruned": {"lstm.weight": 0.5}},
+            "finetune, digits: 'bit_price' and 'pruned' also choose which weights become cheap. Give one of the three",
+        ),
         ({"held_out": 0.95}, "finetune, held_out: 0.95 leaves little to train on. Give less than 0.9"),
     ):
         with pytest.raises(ConfigError, match=re.escape(text)):

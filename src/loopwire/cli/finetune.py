@@ -57,6 +57,11 @@ if TYPE_CHECKING:
     help="Share of the weights to set to 0 in each row of a matrix: lstm.recurrent_weight=0.75. Can be repeated.",
 )
 @click.option(
+    "--digits",
+    type=float,
+    help="Mean signed digits of a weight at the end, each of which costs an adder: 0.7. [default: no limit]",
+)
+@click.option(
     "--narrow",
     type=click.Path(path_type=Path),
     metavar="TOML",
@@ -91,6 +96,7 @@ def _finetune(
     patience: int,
     bit_price: float,
     prune: tuple[str, ...],
+    digits: float | None,
     narrow: Path | None,
     seed: int,
     check: Path | None,
@@ -110,8 +116,9 @@ def _finetune(
     from loopwire.project.folder import reserved
     from loopwire.report.plain import plain
     from loopwire.system.outputs import check_file, write_file
-    from loopwire.training.finetune import Epoch, Schedule, finetune
+    from loopwire.training.finetune import Epoch, finetune
     from loopwire.training.losses import Loss
+    from loopwire.training.schedule import Schedule
     from loopwire.training.tuned_file import refuse_other_files, tuned_file
     from loopwire.training.widths import mean_weight_bits
 
@@ -130,6 +137,7 @@ def _finetune(
         bit_price=bit_price,
         narrow=narrow is not None,
         pruned=dict(map(_share, prune)),
+        digits=digits,
     )
     reading = Reading(weights, steps, trust)
     config = read_settings(model_path, config_path, precision=precision, weights=weights, steps=steps, trust=trust)

@@ -83,18 +83,22 @@ class DifferentiableGraph:
         Args:
             inputs: reals (N, *shape) for each input, numbers of its type.
             lengths: (N,) steps of each sequence where some are shorter than T; what lies beyond counts as 0.
-            weights: reals in the place of `self.weights`, all of them.
+            weights: reals (of all of `self.weights`), evaluated as they are; `self.weights` rounded if None.
 
         Returns:
             Reals (N, *shape) for each output, numbers of its type.
         """
         constants = dict(self._constants)
-        for value, reals in (self.weights if weights is None else weights).items():
-            constants[value] = cast(reals, value.type.element).to(self.dtype)[None]
+        for value, reals in (self.rounded(self.weights) if weights is None else weights).items():
+            constants[value] = reals.to(self.dtype)[None]
         given = [_shortened(x.to(self.dtype), lengths) for x in inputs]
         outputs = self._evaluate(self.graph, given, constants, lengths)
         batch = max((len(x) for x in inputs), default=1)
         return tuple(y.expand(batch, *y.shape[1:]) for y in outputs)
+
+    def rounded(self, weights: Mapping[Value, Tensor]) -> dict[Value, Tensor]:
+        """Return weights as numbers of their types."""
+        return {value: cast(reals, value.type.element) for value, reals in weights.items()}
 
     def clamp_(self) -> None:
         """Bring the weights into the ranges of their types, where their gradients are not 0."""

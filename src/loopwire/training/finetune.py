@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +13,24 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from loopwire.arguments import instance, not_negative, number, positive, whole
+from loopwire.arguments import instance
 from loopwire.compiler import compile_silently, configuration
 from loopwire.config import CompileConfig
 from loopwire.data import Inputs
 from loopwire.design import Design
 from loopwire.emulator.differentiable import DifferentiableGraph
-from loopwire.errors import ConfigError, DataError, TrainingError, UnsupportedError, nearest
+from loopwire.errors import ConfigError, DataError, TrainingError, UnsupportedError
 from loopwire.ir.fixed_point import quantise, to_real
 from loopwire.ir.graph import Graph, Value
 from loopwire.layers.model import Layer, Model
 from loopwire.layers.quantised.quantised import Quantised
 from loopwire.text.table import Table
 from loopwire.training.activation_widths import ActivationWidths
+from loopwire.training.digits import Digits
 from loopwire.training.links import Arrays, constants, followed, links
 from loopwire.training.losses import Loss, OutputLoss, scored
 from loopwire.training.pruning import Pruning
+from loopwire.training.schedule import Schedule
 from loopwire.training.widths import Widths, by_step
 
 Reals = npt.NDArray[np.float64]
@@ -41,76 +43,6 @@ DIVERGED = 2.0
 """A training diverged where no epoch was better than the start, and the last has so many times its held-out loss."""
 LEAST_DIVERGED = 0.1
 """Held-out loss, in nats or in variances of the outputs, below which no training counts as diverged."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """How a training goes.
-
-    Attributes:
-        epochs: passes over the training events, at most.
-        learning_rate: of Adam, at first; it falls to 0 along half a cosine.
-        batch: events a step.
-        held_out: share of the events, chosen by `seed`, that only judge.
-        patience: epochs without a smaller held-out loss after which the training ends.
-        seed: of all random choices.
-        bit_price: what a mean bit of a matrix's weight adds to the loss. Above 0, each weight's grid is trained too;
-            but matrices that multiply a flattened sequence, whose bits gain little, are left out.
-        narrow: whether the activations' types lose fraction bits too, each mean bit at the same price.
-        pruned: share of the weights that become 0 in each row of a matrix, by its layer and role, such as
-            `{"lstm.recurrent_weight": 0.75}`: ever more in the first half of the epochs, which are not kept.
-
-    Raises:
-        ConfigError: a value is out of range.
-    """
-
-    epochs: int = 20
-    learning_rate: float = 1e-3
-    batch: int = 256
-    held_out: float = 0.1
-    patience: int = 5
-    seed: int = 1
-    bit_price: float = 0.0
-    narrow: bool = False
-    pruned: Mapping[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "patience"):
-            positive(f"finetune, {name}", whole(f"finetune, {name}", getattr(self, name)))
-        for name in ("learning_rate", "held_out"):
-            positive(f"finetune, {name}", getattr(self, name))
-        not_negative("finetune, seed", self.seed)
-        if not 0 <= number("finetune, bit_price", self.bit_price) < float("inf"):
-            raise ConfigError("finetune, bit_price", f"{self.bit_price} is out of range", "Give 0 or more")
-        if self.narrow and not self.bit_price:
-            problem = "it needs a bit_price, which is 0"
-            raise ConfigError("finetune, narrow", problem, "Give a bit_price above 0, such as 0.01")
-        for name, share in self.pruned.items():
-            if not 0 <= number(f"finetune, pruned, {name}", share) < 1:
-                raise ConfigError(
-                    f"finetune, pruned, {name}", f"a share of {share} is out of range", "Give 0 to below 1"
-                )
-        if self.held_out >= 0.9:
-            raise ConfigError("finetune, held_out", f"{self.held_out} leaves little to train on", "Give less than 0.9")
-
-    @classmethod
-    def of(cls, given: Schedule | Mapping[str, Any] | None) -> Schedule:
-        """Return a schedule that is given as such, or as some of its values by their names; None: the default one.
-
-        Raises:
-            ConfigError: it is of another kind, a name is unknown, or a value is out of range.
-        """
-        if given is None:
-            return cls()
-        if isinstance(given, Mapping):
-            names = [field.name for field in fields(cls)]
-            for name in given:
-                if name not in names:
-                    remedy = f"{nearest(str(name), names)}Choose from {', '.join(names)}"
-                    raise ConfigError("schedule", f"{name!r} is not a setting", remedy)
-            return cls(**given)
-        made: Schedule = instance(cls, "Give its values by name: {'epochs': 20}")("schedule", given)
-        return made
 
 
 @dataclass(frozen=True)
@@ -175,7 +107,8 @@ def finetune(
     """Train the weights of a model on exactly the numbers that its firmware computes.
 
     Weights stay in the ranges of their types, so no training ends in numbers that are not finite. Where no epoch is
-    better than the rounded weights, these are kept, but with pruning the best epoch in which all of it is done.
+    better than the rounded weights, these are kept, but with pruning or a budget of digits the best epoch in which all
+    of it is done.
 
     Args:
         model: as `loopwire.load` returns it.
@@ -310,6 +243,7 @@ class _Trainer:
             OutputLoss(score, loss, given[name], count, order) for name, score in zip(names, scores, strict=True)
         )
         self._schedule = schedule
+        self._digits: Digits | None = None
         self.start_loss = self._held_out_loss()
 
     def weights(self) -> dict[str, Reals]:
@@ -330,10 +264,13 @@ class _Trainer:
         adam = torch.optim.Adam(groups, schedule.learning_rate)
         steps = -(-self._split // schedule.batch)
         rate = torch.optim.lr_scheduler.CosineAnnealingLR(adam, schedule.epochs * steps)
+        if schedule.digits is not None:
+            free = by_step(self._machine.graph)
+            self._digits = Digits(self._machine.weights, free, schedule.digits, schedule.epochs * steps)
         pruning = Pruning(self._machine.weights, schedule.pruned, -(-schedule.epochs * steps // 2))
         shuffle = torch.Generator().manual_seed(schedule.seed)
         least, best, kept = self.start_loss, [w.detach().clone() for w in weights], -1
-        if not pruning.is_complete:
+        if not pruning.is_complete or self._digits is not None:
             least = float("inf")
         history: list[Epoch] = []
         for epoch in range(schedule.epochs):
@@ -347,6 +284,9 @@ class _Trainer:
                 rate.step()
                 pruning.step_()
                 self._machine.clamp_()
+                if self._digits is not None:
+                    states = {value: adam.state[reals] for value, reals in self._machine.weights.items()}
+                    self._digits.step_({value: state["exp_avg_sq"] for value, state in states.items()})
                 for each in narrowed:
                     each.clamp_()
                 total += float(value.detach()) * len(rows)
@@ -354,7 +294,7 @@ class _Trainer:
             history.append(Epoch(total / self._split, self._held_out_loss()))
             if progress is not None:
                 progress(epoch, history[-1])
-            if not pruning.is_complete:
+            if not pruning.is_complete or not (self._digits is None or self._digits.is_complete):
                 continue
             if history[-1].held_out_loss < least:
                 least, best, kept = history[-1].held_out_loss, [w.detach().clone() for w in weights], epoch
@@ -382,8 +322,11 @@ class _Trainer:
         self._machine.fractions = self._activations.of(graph)
 
     def _on_grids(self) -> Mapping[Value, Tensor]:
+        """Return the weights as they are evaluated."""
         weights = self._machine.weights
-        return weights if self._widths is None else self._widths.on_grids(weights)
+        if self._digits is not None:
+            return self._digits.numbers(weights)
+        return self._machine.rounded(weights if self._widths is None else self._widths.on_grids(weights))
 
     def _loss_of(self, rows: Tensor) -> Tensor:
         weights = self._on_grids()

@@ -1,0 +1,140 @@
+"""Weights of few signed digits: a product with a constant costs an adder for each digit, and nothing for 0.
+
+Weights are real numbers at first. How many digits each may have is chosen again and again, so that all matrices
+together keep within a budget and the loss grows least, by the squared gradient of each weight (LeCun et al. 1990,
+Optimal Brain Damage); one that may have none is 0. The budget shrinks to what is wanted. Then the weights settle one
+after another, the most important ones first, on the nearest number of their digits, while those that are still real
+make up for it (Zhou et al. 2017, arXiv:1702.03044): no weight goes to and fro between two numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from loopwire.cmvm.signed_digits import csd_digits
+from loopwire.emulator.differentiable import cast
+from loopwire.ir.graph import Value
+from loopwire.ir.types import FixedType
+
+MOST_DIGITS = 3
+"""Of a weight."""
+SHRINKING = 0.08, 0.4
+"""Shares of a training between which the budget shrinks."""
+SETTLING = 0.42, 0.92
+"""Shares of a training between which weights settle."""
+EVERY = 10
+"""Steps after which digits are chosen anew."""
+BISECTIONS = 40
+
+
+class Digits:
+    """The signed digits of all matrices in one training; vectors keep all numbers of their types."""
+
+    def __init__(self, weights: Mapping[Value, Tensor], free: Collection[Value], budget: float, steps: int) -> None:
+        """Take the weights, and what they may cost.
+
+        Args:
+            weights: the reals of all trained constants; they are changed in place.
+            free: matrices whose digits cost nothing; they settle as the others.
+            budget: mean digits of a weight of the other matrices at the end.
+            steps: of the training.
+        """
+        self._weights = {value: reals for value, reals in weights.items() if reals.ndim > 1}
+        self._numbers = {value: _numbers(value.type.element) for value in self._weights}
+        self._settled = {value: torch.zeros_like(reals, dtype=torch.bool) for value, reals in self._weights.items()}
+        self._at = {value: reals.detach().clone() for value, reals in self._weights.items()}
+        self._costly = [value for value in self._weights if value not in free]
+        self._most = {value: torch.full(reals.shape, MOST_DIGITS) for value, reals in self._weights.items()}
+        self._budget, self._first = budget, float(MOST_DIGITS)
+        self._steps, self._done = steps, 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all weights have settled."""
+        return all(bool(settled.all()) for settled in self._settled.values())
+
+    def numbers(self, weights: Mapping[Value, Tensor]) -> dict[Value, Tensor]:
+        """Return the weights as a step evaluates them: vectors rounded, matrices as they are."""
+        return {value: w if value in self._weights else cast(w, value.type.element) for value, w in weights.items()}
+
+    def step_(self, squares: Mapping[Value, Tensor]) -> None:
+        """Choose digits, and let weights settle, in place; `squares` are the weights' mean squared gradients."""
+        self._done += 1
+        share = self._done / self._steps
+        with torch.no_grad():
+            for value, reals in self._weights.items():
+                reals.copy_(torch.where(self._settled[value], self._at[value], reals))
+            if share >= SHRINKING[0] and (self._done % EVERY == 0 or self._done == self._steps):
+                self._choose(squares, _passed(share, SHRINKING))
+            for value in self._costly:
+                self._weights[value].masked_fill_(self._most[value] == 0, 0.0)
+            if share >= SETTLING[0] and (self._done % EVERY == 0 or self._done == self._steps):
+                part = 1.0 if self._done == self._steps else _passed(share, SETTLING)
+                for value in self._weights:
+                    self._settle(value, squares[value], 1 - (1 - part) ** 1.5)
+
+    def _choose(self, squares: Mapping[Value, Tensor], passed: float) -> None:
+        """Choose the most digits of each weight, so that the mean keeps within the budget of now."""
+        losses = {value: self._losses(value, squares[value]) for value in self._costly}
+        if not losses:
+            return
+        counts = torch.arange(MOST_DIGITS + 1.0, dtype=torch.float64)
+        everything = torch.cat([loss.flatten(1) for loss in losses.values()], dim=1)
+
+        def mean(price: float) -> float:
+            return float((everything + price * counts[:, None]).argmin(dim=0).double().mean())
+
+        if self._first == MOST_DIGITS:
+            self._first = mean(0.0)
+        budget = self._budget + max(self._first - self._budget, 0.0) * (1 - passed) ** 3
+        low, high = -60.0, 20.0
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if mean(2.0**middle) > budget else (low, middle)
+        for value, loss in losses.items():
+            self._most[value] = (loss + 2.0**high * counts[:, None, None]).argmin(dim=0)
+
+    def _losses(self, value: Value, squares: Tensor) -> Tensor:
+        """Return what each number of digits would add to the loss for each weight."""
+        reals = self._weights[value]
+        sensitivity = squares + 1e-3 * squares.mean()
+        return torch.stack([sensitivity * (reals - _nearest(reals, n)).square() / 2 for n in self._numbers[value]])
+
+    def _settle(self, value: Value, squares: Tensor, part: float) -> None:
+        """Let so many weights of a matrix have settled, from the one whose loss would do most harm on."""
+        reals, settled = self._weights[value], self._settled[value]
+        step = value.type.element.step
+        harm = ((squares + 1e-3 * squares.mean()) * (reals.square() + step * step)).masked_fill(settled, -1.0)
+        missing = round(part * reals.numel()) - int(settled.sum())
+        if missing <= 0:
+            return
+        chosen = torch.zeros(reals.numel(), dtype=torch.bool)
+        chosen[harm.flatten().topk(missing).indices] = True
+        chosen = chosen.reshape(reals.shape)
+        choices = torch.stack([_nearest(reals, numbers) for numbers in self._numbers[value]])
+        aim = choices.gather(0, self._most[value][None])[0]
+        self._at[value] = torch.where(chosen, aim, self._at[value])
+        self._settled[value] = settled | chosen
+        reals.copy_(torch.where(chosen, aim, reals))
+
+
+def _numbers(element: FixedType) -> list[Tensor]:
+    """Return the numbers of a type that have at most 0, 1, … digits, in order."""
+    integers = range(element.min_integer, element.max_integer + 1)
+    by_digits = ([n for n in integers if csd_digits(n) <= most] for most in range(MOST_DIGITS + 1))
+    return [torch.tensor(numbers, dtype=torch.float64) * element.step for numbers in by_digits]
+
+
+def _nearest(reals: Tensor, numbers: Tensor) -> Tensor:
+    """Return the nearest of some ascending numbers to each real one."""
+    middles = (numbers[1:] + numbers[:-1]) / 2
+    return numbers[torch.bucketize(reals.contiguous(), middles, right=True)]
+
+
+def _passed(share: float, between: tuple[float, float]) -> float:
+    """Return which share of the time between two shares has passed."""
+    return float(np.clip((share - between[0]) / (between[1] - between[0]), 0, 1))
