@@ -110,6 +110,14 @@ class AdderTree:
         """Bits of each node's carry chain."""
         return tuple(node.adder_width for node in self.nodes)
 
+    @cached_property
+    def widest_adders(self) -> Mapping[bool, int]:
+        """Bits of the longest carry chain of the adders that are ternary, and of those that are not."""
+        widest: dict[bool, int] = {}
+        for node, width in zip(self.nodes, self.adder_widths, strict=True):
+            widest[node.is_ternary] = max(widest.get(node.is_ternary, 0), width)
+        return widest
+
     @property
     def adder_bits(self) -> int:
         """Bits of all carry chains, about the LUTs of the tree."""

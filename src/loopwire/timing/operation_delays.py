@@ -92,8 +92,8 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
 
 def slowest_adder_ns(tree: AdderTree, delays: DelayModel) -> float:
     """Return the time of the adder of a tree that takes longest."""
-    adders = ((node.adder_width, delays.ternary_levels if node.is_ternary else 1.0) for node in tree.nodes)
-    return max((delays.adders(*adder) for adder in adders), default=0.0)
+    widest = tree.widest_adders.items()
+    return max((delays.adders(w, delays.ternary_levels if ternary else 1.0) for ternary, w in widest), default=0.0)
 
 
 def cut_delays_ns(operation: Operation, delays: DelayModel) -> tuple[float, float] | None:
