@@ -83,7 +83,7 @@ def test_a_line_that_talks_all_the_time_is_no_board(idle: bytes) -> None:
 @pytest.mark.parametrize("idle", [b"x" * 5000, b"x", None])
 def test_a_board_that_talks_of_nothing_is_dead(idle: Any) -> None:
     begin = time.monotonic()
-    with pytest.raises(BoardError, match=r"gave 0 of 7 results and then nothing for 0.4 s|frame .* was broken"):
+    with pytest.raises(BoardError, match=r"sent 0 of 7 results and then nothing for 0.4 s|frame .* was broken"):
         run(Board(identifies(IDENTITY.to_bytes()), idle))
     assert time.monotonic() - begin < 10 * TIMEOUT_S
 
