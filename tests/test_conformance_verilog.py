@@ -40,6 +40,8 @@ from loopwire.layers.cell import Cell
 from loopwire.layers.cells.cfc import Cfc
 from loopwire.layers.dense import Dense
 from loopwire.layers.division import Reciprocal
+from loopwire.layers.dot import Dot
+from loopwire.layers.each_step import EachStep
 from loopwire.layers.embedding import Embedding
 from loopwire.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling, GlobalSum
 from loopwire.layers.glu import Glu
@@ -202,6 +204,11 @@ def window_layer_cases() -> Iterator[Case]:
     causal = Convolution("a", Window(3, padding="causal", dilation=2), w(2, 3, 2), w(2), activation=Function("relu"))
     yield Case("conv_causal", (5, 2), [causal, lstm("b", 2, 2)])
     yield Case("conv_state", (3, 2), [causal, gru("b", 2, 2)], stateful=True, channels=3)
+    pooled = EachStep(MaxPooling("a", Window(3, 2, padding="same")), ((4, 2),))
+    yield Case("each_step", (3, 8), [pooled, EachStep(rnn("b", 2, 2, **BACKWARDS), ((2, 2),)), gru("c", 2, 2)])
+    x, v = Input((3, 2)), Input((2,), "v")
+    scores = Dot("scores", (2, 1))(x, v)
+    yield Case("dot", network=Model.of("dot", [x, v], Dot("sums")(x, scores)))
 
 
 def feed_forward_cases() -> Iterator[Case]:

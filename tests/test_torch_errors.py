@@ -397,6 +397,10 @@ def changed_part(_: Any, y: Any) -> Any:
         (lambda _, y: F.max_pool1d(y, 2), r"it slides over the last of the axes \(batch, steps, features\)"),
         (lambda _, y: y.flatten(0), r"reshape|it makes axes of lengths \[16\] of batch of length 2, steps of length 4"),
         (lambda m, y: y + m.head(torch.zeros(2, 4, 4)), r"aten.linear.default|a constant"),
+        (
+            lambda _, y: torch.nn.functional.softplus(y, threshold=5),
+            "the beta of its softplus is 1, its threshold 5. Use a beta above 0, and a threshold of 12 or more",
+        ),
         (lambda _, y: y.max(1)[1].float(), r"which no supported operation returns. Use tensors only"),
         (changed_alias, r"aten.relu_.default .*it changes a tensor in place that is used elsewhere. Use the operation"),
         (

@@ -325,6 +325,8 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "gelu": F.gelu,
     "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
     "softplus": F.softplus,
+    "softplus_beta": lambda x: F.softplus(x, beta=2.5, threshold=15),
+    "rrelu": lambda x: F.rrelu(x, 0.1, 0.5),
     "softsign": F.softsign,
     "softsign module": nn.Softsign(),
     "hardsigmoid": F.hardsigmoid,

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+import numpy as np
+
 from loopwire.frontends.tensors import arithmetic
 from loopwire.frontends.tensors.views import Axis, Operand, with_features
-from loopwire.frontends.torch.arguments import Arguments, Operation
+from loopwire.frontends.torch.arguments import EVALUATE, Arguments, Operation
 from loopwire.layers.activation import Function
+
+LEAST_THRESHOLD = 12
+"""Of softplus: e**-12 is 6e-6."""
 
 
 def _activation(a: Arguments, function: Function) -> Operand:
@@ -56,10 +61,23 @@ def _gelu(a: Arguments) -> Operand:
 
 
 def _softplus(a: Arguments) -> Operand:
-    if a.number("beta", 1) != 1:
-        raise a.trace.refused("the beta of its softplus is not 1", "Use beta=1")
-    a.ignore("threshold")  # beyond which PyTorch takes softplus(x) for x, which differs by less than 3e-9
-    return _activation(a, Function("softplus"))
+    """Read softplus(β x) / β; beyond a threshold of β x PyTorch takes x, which differs by e**-threshold / β."""
+    beta, threshold = a.number("beta", 1), a.number("threshold", 20)
+    if beta <= 0 or threshold < LEAST_THRESHOLD:
+        problem = f"the beta of its softplus is {beta:g}, its threshold {threshold:g}"
+        raise a.trace.refused(problem, f"Use a beta above 0, and a threshold of {LEAST_THRESHOLD} or more")
+    if beta == 1:
+        return _activation(a, Function("softplus"))
+    scaled = arithmetic.combine(a.trace, "multiply", a.view("self"), np.asarray(beta))
+    curved = arithmetic.activation(a.trace, scaled, Function("softplus"))
+    return arithmetic.combine(a.trace, "multiply", curved, np.asarray(1 / beta))
+
+
+def _rrelu(a: Arguments) -> Operand:
+    """Read RReLU in evaluation, where its slope is the mean of its bounds."""
+    if a.boolean("training", False):
+        raise a.trace.refused("it is in training mode", EVALUATE)
+    return _activation(a, Function("leaky_relu", slope=(a.number("lower", 1 / 8) + a.number("upper", 1 / 3)) / 2))
 
 
 def _clamped(a: Arguments) -> Operand:
@@ -86,6 +104,7 @@ FUNCTIONS: Mapping[str, Operation] = {
     "aten.abs.default": partial(_activation, function=arithmetic.MAGNITUDE),
     "aten.hardsigmoid.default": partial(_activation, function=Function("hard_sigmoid", slope=1 / 6, offset=0.5)),
     "aten.leaky_relu.default": _leaky_relu,
+    "aten.rrelu.default": _rrelu,
     "aten.prelu.default": _prelu,
     "aten.elu.default": _elu,
     "aten.celu.default": _celu,
