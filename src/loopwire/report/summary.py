@@ -79,7 +79,7 @@ class Verification:
         how = f"{self.short_sequences} of them short"
         if self.simulated is not None:
             how = f"{self.stressed_sequences} with random gaps or stalls, {how}, {self.resets} resets"
-        return f"{self.machine} equals the emulator on {self.sequences} sequences ({how}): 0 bits differ"
+        return f"{self.machine} equals the emulator on {grouped(self.sequences)} sequences ({how}): 0 bits differ"
 
     def __repr__(self) -> str:
         return f"<{self}>"
@@ -176,7 +176,7 @@ class Report:
                 latency_ns = self.predicted.latency_cycles * built.clock_period_ns
                 rows.append(("Latency at the routed clock", f"{latency_ns:.4g} ns", built.origin))
         for output in self.judged:
-            found, stage = output.agreement, f"emulated, {output.agreement.sequences} sequences"
+            found, stage = output.agreement, f"emulated, {grouped(output.agreement.sequences)} sequences"
             if found.top1 is not None:
                 rows.append((output.named("Same class, float and fixed"), f"{found.top1:.2%}", stage))
             largest = output.named("Largest difference, float to fixed")
