@@ -3,8 +3,8 @@
 An operation works in a stage σ, and its result is there e nanoseconds after the stage's clock edge. With a stage's time
 B, an operation of delay d behind another one (σ', e') needs B σ + e - d ≥ B σ' + e', e - d ≥ 0 and e ≤ B: in another
 stage it then begins with a register. A state that is read in stage E is there again by the end of stage E + L - 1. A
-loop that waits holds what crosses from one stage to the next, behind a gate: in stage Q - 1 nothing of the loop ends
-later than B less that gate. The solver (HiGHS, by scipy.optimize.milp) minimises L, then the depth.
+loop that waits holds what crosses from one stage to the next, some of it behind a gate: in stage Q - 1 nothing of
+the loop ends later than B less that gate. The solver (HiGHS, by scipy.optimize.milp) minimises L, then the depth.
 
 Wires longer than an average one are left out: it is for parts without `net_reach_ns`.
 """
@@ -25,7 +25,7 @@ from loopwire.datapath.loops import Group, feedback_groups, leading_to
 from loopwire.datapath.ops import Datapath, Operation
 from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel
-from loopwire.timing.operation_delays import cut_delays_ns, operation_delay_ns, to_flip_flop_ns
+from loopwire.timing.operation_delays import cut_delays_ns, hold_delays_ns, operation_delay_ns, to_flip_flop_ns
 
 HORIZON = 60
 """Stages that no schedule here needs."""
@@ -208,8 +208,9 @@ class _Oracle:
 
     def _hold(self, group: Group) -> None:
         """Require a stage of a loop behind which it can hold; in a loop of one stage a clock enable does that."""
-        program, budget_ns, gate_ns = self._program, self._budget_ns, self._delays.gate()
+        program, budget_ns = self._program, self._budget_ns
         entry, layer = self._ends[group[0].read][0], group[0].read.layer
+        held_ns = hold_delays_ns(self._datapath, self._delays)
         single = program.variable(0, 1, whole=True)
         program.require({self._loop_latency: 1.0, single: HORIZON}, 2.0)
         program.require({self._loop_latency: -1.0, single: -float(HORIZON)}, -1.0 - HORIZON)
@@ -223,6 +224,7 @@ class _Oracle:
             last, ns = self._ends[operation.result]
             may_enter = operation.result.layer == layer and not isinstance(operation.kind, dp.StepRom)
             behind = program.variable(0, int(may_enter), whole=True)
+            gate_ns = held_ns[operation.result]
             before = {cut: budget_ns, last: -budget_ns, ns: -1.0, behind: big * budget_ns, single: gate_ns}
             program.require(before, gate_ns)
             program.require({self._firsts[operation]: 1.0, cut: -1.0, behind: -big}, -big)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from datapath_interpreter import outputs
 from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.cmvm.shift_add import solve
+from loopwire.datapath.counted_sums import counted_sums
 from loopwire.datapath.dsp_adders import with_dsp_adders
 from loopwire.datapath.expand import expand
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
@@ -28,11 +29,14 @@ from loopwire.datapath.ops import (
     MultiplyAdd,
     Pairs,
     Round,
+    ShiftAdd,
     TableEnds,
     TableIndex,
+    TableLookup,
     Triples,
 )
 from loopwire.datapath.pipeline import simplified
+from loopwire.datapath.plain_tables import plain_tables
 from loopwire.datapath.rotate_states import rotations
 from loopwire.datapath.sharing import PARALLEL
 from loopwire.datapath.signals import Signal
@@ -141,6 +145,53 @@ def test_datapaths_with_tables_clamped_late_compute_their_graphs(seed: int) -> N
     source = random.Random(seed)
     graph = lower(random_model(source), FixedType(source.randint(1, 8), 3), random_types(source))
     assert_computes(graph, late_clamps(covering_tables(only_datapath(graph))), seed)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1 << 30), st.integers(0, 1), st.booleans())
+def test_datapaths_that_count_the_bits_of_their_sums_compute_their_graphs(seed: int, kept: int, merged: bool) -> None:
+    source = random.Random(seed)
+    graph = lower(random_model(source), FixedType(source.randint(1, 8), 3), random_types(source))
+    datapath = only_datapath(graph, as_trees)
+    summed = counted_sums(merge_addends(datapath) if merged else datapath, DELAYS, kept)
+    assert_computes(graph, verify(summed), seed)
+
+
+def test_sums_of_loops_are_counted_where_look_up_tables_have_six_inputs() -> None:
+    model = chain("m", (STEPS, FEATURES), (lstm(np.random.default_rng(1), FEATURES),), "test")
+    types = LayerTypes(dict.fromkeys(Role, FixedType(8, 2)))
+    datapath = merge_addends(only_datapath(lower(model, FixedType(6, 3), lambda layer: types), as_trees))
+    counted = {
+        op.result.name
+        for op in counted_sums(datapath, DELAYS, 0).operations
+        if isinstance(op.kind, ShiftAdd) and any(op.kind.tree.heaps)
+    }
+    assert counted == {"lstm.Uh_sums"}
+    assert counted_sums(datapath, DelayModel(find_part("LFE5U-85F")), 0) is datapath
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1 << 30))
+def test_datapaths_with_plain_tables_compute_their_graphs(seed: int) -> None:
+    source = random.Random(seed)
+    graph = lower(random_model(source), FixedType(source.randint(1, 8), 3), random_types(source))
+    assert_computes(graph, verify(late_clamps(plain_tables(only_datapath(graph), DELAYS))), seed)
+
+
+def test_a_table_of_two_roms_in_a_loop_becomes_one_of_all_cells() -> None:
+    """Those of an LSTM's gates; not that of the activation behind, and none whose operand wraps already."""
+    layers = (lstm(np.random.default_rng(1), FEATURES), Activation("a", Function("tanh")))
+    types = dict.fromkeys(Role, FixedType(12, 7)) | {Role.GATE: FixedType(10, 1, rounding=Rounding.RND)}
+    graph = lower(chain("m", (STEPS, FEATURES), layers, "test"), FixedType(8, 3), lambda layer: LayerTypes(types))
+    datapath = only_datapath(graph)
+    forms = {op.result.name: op.kind.form for op in datapath.operations if isinstance(op.kind, TableLookup)}
+    after = plain_tables(datapath, DELAYS)
+    plain = {op.result.name: op.kind.form for op in after.operations if isinstance(op.kind, TableLookup)}
+    changed = {name for name in forms if forms[name].offset and not plain[name].offset}
+    assert changed == {"lstm.i", "lstm.f", "lstm.o"}
+    assert_computes(graph, after, 0)
+    clamped = late_clamps(covering_tables(datapath))
+    assert plain_tables(clamped, DELAYS) is clamped
 
 
 @settings(max_examples=25, deadline=None)

@@ -19,8 +19,9 @@ from loopwire.cmvm.adder_tree import AdderTree, Interval, Output, StagedTree, Te
 from loopwire.cmvm.shift_add import Addend, minimal_depth, solve, with_addends
 from loopwire.cmvm.signed_digits import csd, total_digits
 from loopwire.cmvm.staging import stage
+from loopwire.cmvm.summing import summed_at_once
 from loopwire.cmvm.ternary import Clock, with_ternary_adders
-from loopwire.cmvm.tree_text import TERNARY, input_interval, module_text, output_interval
+from loopwire.cmvm.tree_text import COUNTERS, TERNARY, input_interval, module_text, output_interval
 from loopwire.simulate import verilator
 
 Matrix = npt.NDArray[np.int64]
@@ -80,7 +81,7 @@ def test_addends_join_the_product(product: Product, data: st.DataObject) -> None
     shift, interval = st.integers(0, 3), st.builds(Interval, st.integers(-1000, 0), st.integers(0, 1000))
     addend = st.none() | st.builds(Addend, interval, shift, shift)
     addends = data.draw(st.lists(addend, min_size=len(matrix), max_size=len(matrix)))
-    whole = with_addends(tree, addends)
+    whole = with_addends(tree, tuple(addends))
     x = samples(ranges + [(a.interval.low, a.interval.high) for a in addends if a], 20)
     due, column = x[:, : len(ranges)] @ matrix.T, len(ranges)
     for row, a in enumerate(addends):
@@ -129,7 +130,7 @@ def test_groups_share_no_adder_and_their_parts_are_the_product(product: Product,
     matrix, ranges = product
     groups = [rows for k in range(apart) if (rows := range(k, len(matrix), apart))]
     tree = with_addends(
-        solve(matrix, ranges, minimal_depth(matrix), groups), [Addend(Interval(-3, 5), 1, 0)] * len(matrix)
+        solve(matrix, ranges, minimal_depth(matrix), groups), (Addend(Interval(-3, 5), 1, 0),) * len(matrix)
     )
     nodes = [set(tree.needed(rows)) for rows in groups]
     assert sum(map(len, nodes)) == len(set().union(*nodes)) == len(tree.nodes)
@@ -145,14 +146,14 @@ def test_groups_share_no_adder_and_their_parts_are_the_product(product: Product,
 def test_an_addend_of_nothing_takes_no_adder() -> None:
     """As the bias of a GRU's candidate may be: shifted beyond the row's bits, it would be read in none of them."""
     tree = solve([[1, 1], [3, 1]], [(-8, 7)] * 2, 2)
-    whole = with_addends(tree, [Addend(Interval(0, 0), 20, 0), Addend(Interval(-3, 5), 1, 0)])
+    whole = with_addends(tree, (Addend(Interval(0, 0), 20, 0), Addend(Interval(-3, 5), 1, 0)))
     assert len(whole.nodes) == len(tree.nodes) + 1
     assert_declared(whole)
 
 
 def test_an_addend_all_of_whose_bits_are_cut_off() -> None:
     """-256 or -255, plus 256: what is added changes no bit of the sum, which has one."""
-    whole = with_addends(solve([[1]], [(-256, -255)], 0), [Addend(Interval(1, 1), 8, 0)])
+    whole = with_addends(solve([[1]], [(-256, -255)], 0), (Addend(Interval(1, 1), 8, 0),))
     assert whole.output_interval(0) == Interval(0, 1)
     assert 0 in whole.widths
     for period_ns in (9.0, 1.0):
@@ -168,7 +169,7 @@ def assert_declared(tree: AdderTree, period_ns: float = 9.0) -> None:
 @pytest.mark.parametrize(("terms", "depth"), [(7, 3), (8, 4)])
 def test_an_addend_takes_no_level_where_the_tree_has_room(terms: int, depth: int) -> None:
     tree = solve([[1] * terms], [(-8, 7)] * terms, 3)
-    assert with_addends(tree, [Addend(Interval(-8, 7), 0, 0)]).depth == depth
+    assert with_addends(tree, (Addend(Interval(-8, 7), 0, 0),)).depth == depth
 
 
 @pytest.mark.parametrize(
@@ -198,6 +199,24 @@ def test_a_large_matrix_is_solved_in_blocks_of_rows(monkeypatch: pytest.MonkeyPa
 def additive(width: int, levels: float) -> float:
     """Adders of 1 ns and 0.05 ns a bit, one after the other."""
     return levels * (1.0 + 0.05 * width)
+
+
+@settings(deadline=None, max_examples=60)
+@given(products(), st.integers(0, 2), st.sampled_from([1, 3]))
+def test_rows_summed_at_once_are_the_product(product: Product, kept_depth: int, apart: int) -> None:
+    matrix, ranges = product
+    groups = [rows for k in range(apart) if (rows := range(k, len(matrix), apart))]
+    tree = solve(matrix, ranges, minimal_depth(matrix), groups)
+    summed = summed_at_once(tree, kept_depth)
+    x = samples(ranges, 20)
+    assert np.array_equal(evaluate(summed, x), x @ matrix.T)
+    assert summed.depth <= min(tree.depth, kept_depth + 1) and summed.groups == tree.groups
+    assert [summed.output_interval(row) for row in range(len(matrix))] == [
+        tree.output_interval(row) for row in range(len(matrix))
+    ]
+    assert all(node.depth <= kept_depth + 1 for node in summed.nodes)
+    nodes = [set(summed.needed(rows)) for rows in groups]
+    assert sum(map(len, nodes)) == len(set().union(*nodes)) == len(summed.nodes)
 
 
 @settings(deadline=None, max_examples=60)
@@ -235,7 +254,7 @@ def test_an_adder_slower_than_the_period_is_refused() -> None:
         placed(solve([[1, 1]], [(0, 15)] * 2), 0.0, 1.0, additive)
 
 
-SUM_OF_THREE = Path(str(resources.files("loopwire.hdl").joinpath(f"{TERNARY}.sv")))
+LIBRARY = [Path(str(resources.files("loopwire.hdl").joinpath(f"{name}.sv"))) for name in (TERNARY, COUNTERS)]
 DESIGNS: dict[str, tuple[Matrix, list[tuple[int, int]], float]] = {
     "deep": (np.random.default_rng(2).integers(-2000, 2000, (5, 6)), [(-1024, 1024)] * 6, 2.5),
     "mixed": (
@@ -249,7 +268,11 @@ DESIGNS: dict[str, tuple[Matrix, list[tuple[int, int]], float]] = {
     "deep_ternary": (np.random.default_rng(2).integers(-2000, 2000, (5, 6)), [(-1024, 1024)] * 6, 2.5),
     "mixed_ternary": (np.array([[3, -7, 11, 5], [-3, -7, -5, -1], [64, 3, 0, 5]]), [(-3, 90), (0, 255)] * 2, 9.0),
     "cancelling": (np.array([[1, 0], [0, 1], [1, 1], [1, -1]]), [(3, 4), (-7, -6)], 3.0),
+    "deep_summed": (np.random.default_rng(2).integers(-2000, 2000, (5, 6)), [(-1024, 1024)] * 6, 4.0),
+    "deep_counted": (np.random.default_rng(2).integers(-2000, 2000, (5, 6)), [(-1024, 1024)] * 6, 4.0),
+    "mixed_counted": (np.array([[3, -7, 11, 5], [-3, -7, -5, -1], [64, 3, 0, 5]]), [(-3, 90), (0, 255)] * 2, 9.0),
 }
+"""Summed at once with what a simulator reads, and counted with what synthesis reads."""
 
 
 def vector_words(values: Matrix, width: int) -> str:
@@ -264,8 +287,12 @@ def design_text(name: str) -> tuple[StagedTree, str]:
     if name.endswith("_ternary"):
         tree = with_ternary_adders(tree, Clock(0.5, period_ns, TERNARY_LEVELS))
         assert any(node.is_ternary and node.passed_bits for node in tree.nodes)
+    if name.endswith(("_summed", "_counted")):
+        tree = summed_at_once(tree, int(name.startswith("deep")))
+        assert any(tree.heaps)
     staged = placed(tree, 0.5, period_ns, lambda width, levels: levels)
-    return staged, module_text(name, staged, f"The product {name}.")
+    text = module_text(name, staged, f"The product {name}.")
+    return staged, f"`define SYNTHESIS\n{text}`undef SYNTHESIS\n" if name.endswith("_counted") else text
 
 
 def test_the_modules_compute_the_products(tmp_path: Path) -> None:
@@ -310,14 +337,14 @@ endmodule
 """
     (tmp_path / "bench.sv").write_text(bench)
     assert max(latencies.values()) >= 2 and min(latencies.values()) == 0
-    printed = verilator.run_testbench("bench", [tmp_path / "bench.sv", *sources, SUM_OF_THREE])
+    printed = verilator.run_testbench("bench", [tmp_path / "bench.sv", *sources, *LIBRARY])
     assert f"good {count * len(DESIGNS)}\n" in printed, printed
 
 
-@pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.parametrize("name", [name for name in DESIGNS if not name.endswith("_counted")])
 def test_the_module_is_lint_clean(name: str, tmp_path: Path) -> None:
     (tmp_path / f"{name}.sv").write_text(design_text(name)[1])
-    assert verilator.lint(name, [tmp_path / f"{name}.sv", SUM_OF_THREE]) == ""
+    assert verilator.lint(name, [tmp_path / f"{name}.sv", *LIBRARY]) == ""
 
 
 class Plain(builder.Builder):

@@ -8,6 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
+from loopwire.cmvm import bit_heap
+from loopwire.cmvm.bit_heap import BitHeap
 from loopwire.ir.fixed_point import Integers
 
 
@@ -44,7 +46,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One adder: the sum of two or three terms, the first of them positive and the least shift 0.
+    """One adder: the sum of two or three terms, the first of them positive, or of more, whose bits are counted first.
 
     Sources are numbers: those below the count of inputs are inputs, the ones above are nodes in order. A single term is
     negative: the node is a negation. `depth` counts the adders of the longest path to an input.
@@ -69,9 +71,16 @@ class Node:
         return len(self.terms) == 3
 
     @property
+    def is_counted(self) -> bool:
+        """Whether counters bring its terms to two."""
+        return len(self.terms) > 3
+
+    @property
     def passed_bits(self) -> int:
         """Low bits that are one term's, added to, where no other has any."""
         lowest, *others = sorted(self.terms, key=lambda term: term.shift)
+        if self.is_counted:
+            return 0
         return 0 if lowest.negative else min(term.shift for term in others)
 
     @property
@@ -111,17 +120,46 @@ class AdderTree:
         return tuple(node.adder_width for node in self.nodes)
 
     @cached_property
-    def widest_adders(self) -> Mapping[bool, int]:
-        """Bits of the longest carry chain of the adders that are ternary, and of those that are not."""
-        widest: dict[bool, int] = {}
-        for node, width in zip(self.nodes, self.adder_widths, strict=True):
-            widest[node.is_ternary] = max(widest.get(node.is_ternary, 0), width)
+    def widest_adders(self) -> Mapping[int, int]:
+        """Bits of the longest carry chain of the adders that have so many look-up tables in front."""
+        widest: dict[int, int] = {}
+        for levels, width in zip(self.lut_levels, self.adder_widths, strict=True):
+            widest[levels] = max(widest.get(levels, 0), width)
         return widest
 
-    @property
+    @cached_property
+    def operands(self) -> tuple[tuple[int, ...], ...]:
+        """The sources that each node reads."""
+        return tuple(node.operands for node in self.nodes)
+
+    @cached_property
     def adder_bits(self) -> int:
-        """Bits of all carry chains, about the LUTs of the tree."""
-        return sum(self.adder_widths)
+        """Bits of all carry chains, about the LUTs of the tree, and the LUTs of the counters."""
+        chains = zip(self.adder_widths, self.heaps, strict=True)
+        return sum(heap.luts if heap else width for width, heap in chains)
+
+    @cached_property
+    def heaps(self) -> tuple[BitHeap | None, ...]:
+        """How the bits of each node are counted; None where they are not."""
+        n = len(self.inputs)
+        return tuple(
+            self._heap(node, self.widths[source]) if node.is_counted and self.widths[source] else None
+            for source, node in enumerate(self.nodes, n)
+        )
+
+    @cached_property
+    def lut_levels(self) -> tuple[int, ...]:
+        """The look-up tables in series before the carry chain of each node, but the chain's own."""
+        nodes = zip(self.nodes, self.heaps, strict=True)
+        return tuple(heap.levels if heap else int(node.is_ternary) for node, heap in nodes)
+
+    def _heap(self, node: Node, width: int) -> BitHeap:
+        intervals = (self.interval(source) for source in node.operands)
+        terms = (
+            bit_heap.Term(term.source, term.shift, term.negative, of.width, of.signed)
+            for term, of in zip(node.terms, intervals, strict=True)
+        )
+        return bit_heap.bit_heap(terms, width)
 
     @cached_property
     def widths(self) -> tuple[int, ...]:

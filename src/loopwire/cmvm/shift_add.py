@@ -103,7 +103,8 @@ class Addend:
     product_shift: int
 
 
-def with_addends(tree: AdderTree, addends: Sequence[Addend | None]) -> AdderTree:
+@lru_cache(maxsize=KEPT_TREES)
+def with_addends(tree: AdderTree, addends: tuple[Addend | None, ...]) -> AdderTree:
     """Return a tree that adds to its rows what is given for them, no deeper where that can be.
 
     Each addend joins as late as the depth allows: it is wide, and so are all sums that it is in.

@@ -17,8 +17,8 @@ def stage(
         start_ns: arrival of the inputs after the clock edge of stage 0.
         period_ns: time for logic in a stage: the clock period less clock-to-output and setup times.
         adders_ns: delay of a chain of adders, its routing included, by the bits of its carry chains and the number
-            of adders; one adder takes no longer than the period.
-        ternary_levels: as how many adders one of three terms counts.
+            of adders; one adder, and what is before it, takes no longer than the period.
+        ternary_levels: as how many adders one of three terms counts, which has a look-up table before its carry chain.
     """
     assert 0 <= start_ns <= period_ns
     n = len(tree.inputs)
@@ -29,10 +29,10 @@ def stage(
     def end_ns(place: int, width: int, level: float) -> float:
         return (start_ns if place == 0 else 0.0) + (adders_ns(width, level) if level else 0.0)
 
-    for node, adder_width in zip(tree.nodes, tree.adder_widths, strict=True):
-        place = max(places[operand] for operand in node.operands)
-        chained = [operand for operand in node.operands if places[operand] == place]
-        own = ternary_levels if node.is_ternary else 1.0
+    for operands, adder_width, luts in zip(tree.operands, tree.adder_widths, tree.lut_levels, strict=True):
+        place = max(places[operand] for operand in operands)
+        chained = [operand for operand in operands if places[operand] == place]
+        own = 1.0 + luts * (ternary_levels - 1.0)
         level = own + max(levels[operand] for operand in chained)
         width = max(adder_width, *(widths[operand] for operand in chained))
         if end_ns(place, width, level) > period_ns:

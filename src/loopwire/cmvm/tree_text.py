@@ -5,8 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import assert_never
 
 from loopwire.cmvm.adder_tree import AdderTree, Interval, Node, StagedTree
+from loopwire.cmvm.bit_heap import Bit, BitHeap, CountBit, One, SourceBit, is_inverted
 from loopwire.text.escapes import comments
 from loopwire.text.identifiers import Identifier
 
@@ -25,6 +27,8 @@ def output_interval(tree: AdderTree) -> Interval:
 
 TERNARY = "loopwire_sum3"
 """The module that adds three terms."""
+COUNTERS = "loopwire_counters"
+"""The module that counts bits."""
 APART = '(* keep_hierarchy = "yes" *)'
 """Keeps synthesis from sharing adders across modules (AMD UG901; Yosys, `help flatten`)."""
 
@@ -48,7 +52,11 @@ def module_text(name: Identifier, staged: StagedTree, about: str, apart: bool = 
         here = (source for source in range(n, n + len(tree.nodes)) if staged.stages[source] == place)
         nodes = [source for source in here if tree.widths[source]]
         lines += [f"  // stage {place}"] if staged.latency_stages else []
-        lines += _packed(text for source in nodes for text in _adder(staged, source))
+        adders = [source for source in nodes if tree.heaps[source - n] is None]
+        lines += _packed(text for source in adders for text in _adder(staged, source))
+        for source in nodes:
+            if heap := tree.heaps[source - n]:
+                lines += _counted(staged, source, heap)
     lines += _registers(staged)
     lines += _packed(_outputs(staged, y_width))
     return "\n".join([*lines, f"endmodule : {name}", ""])
@@ -114,6 +122,49 @@ def _sum(staged: StagedTree, source: int) -> str:
     for term in others:
         text += f" {'-' if term.negative else '+'} {_operand(staged, term.source, term.shift, place, width)}"
     return text
+
+
+def _counted(staged: StagedTree, source: int, heap: BitHeap) -> list[str]:
+    """Return the counters of a heap and the adder of the two rows that they leave, which synthesis reads.
+
+    A simulator reads a sum: it would take minutes for what bits one by one become.
+    """
+    tree, place, name = staged.tree, staged.stages[source], _name(staged.tree, source)
+
+    def vector(bits: Sequence[Bit | None]) -> str:
+        """Return bits, lowest first; what is inverted of them is not yet."""
+        return f"{{{', '.join(map(text, reversed(bits)))}}}"
+
+    def text(bit: Bit | None) -> str:
+        match bit:
+            case None:
+                return "1'b0"
+            case One():
+                return "1'b1"
+            case CountBit():
+                return f"{name}_c{bit.group}[{bit.index}][{bit.counter}]"
+            case SourceBit():
+                return f"{_name(tree, bit.source, place - staged.stages[bit.source])}[{bit.index}]"
+            case _:
+                assert_never(bit)
+
+    lines = []
+    for number, group in enumerate(heap.groups):
+        count, counts = len(group.counted), f"{name}_c{number}"
+        places = [[bits[k] if k < len(bits) else None for bits in group.counted] for k in range(group.size)]
+        sizes = f".BITS({group.size}), .COUNT_BITS({group.count_bits}), .COUNT({count}), .INVERTED({group.inverted})"
+        lines += [
+            f"  logic [{group.count_bits - 1}:0][{count - 1}:0] {counts};",
+            f"  {COUNTERS} #({sizes}) {counts}_of (",
+            *_wrapped(f"  .bits({{{', '.join(vector(bits) for bits in reversed(places))}}}),"),
+            f"    .counts({counts}));",
+        ]
+    rows = []
+    for row in heap.rows:
+        inverted = sum(1 << k for k, bit in enumerate(row) if bit is not None and is_inverted(bit))
+        rows.append(f"({vector(row)} ^ {len(row)}'d{inverted})" if inverted else vector(row))
+    counted = [*lines, *_wrapped(f"assign {name} = {' + '.join(rows)};")]
+    return ["`ifdef SYNTHESIS", *counted, "`else", *_wrapped(f"assign {name} = {_sum(staged, source)};"), "`endif"]
 
 
 def _operand(staged: StagedTree, source: int, shift: int, place: int, width: int, passed: int = 0) -> str:

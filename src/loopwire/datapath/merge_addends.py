@@ -84,7 +84,7 @@ def _merged(
         ends = zip(found[made.addend].low.tolist(), found[made.addend].high.tolist(), strict=True)
         for row, (low, high) in enumerate(ends, made.start):
             addends[row] = Addend(Interval(low, high), made.shift, made.product_shift)
-    tree = with_addends(product.kind.tree, addends)
+    tree = with_addends(product.kind.tree, tuple(addends))
     name, layer, note = product.result.name, product.result.layer, product.result.note
     rows = [tree.output_interval(row) for row in range(product.result.count)]
     terms = signal_like(f"{name}_terms", len(tree.inputs), _hull(tree.inputs), 0, layer, "what the tree adds")

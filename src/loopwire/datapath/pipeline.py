@@ -5,9 +5,11 @@ None changes what a datapath computes. Expansion makes the first one; the schedu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+from loopwire.datapath.counted_sums import counted_sums
 from loopwire.datapath.dsp_adders import with_dsp_adders
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
 from loopwire.datapath.lut_products import with_lut_products
@@ -16,6 +18,7 @@ from loopwire.datapath.merge_bounds import merge_bounds
 from loopwire.datapath.merge_rounding import merge_rounding
 from loopwire.datapath.multipliers import Solver, with_multipliers
 from loopwire.datapath.ops import Datapath
+from loopwire.datapath.plain_tables import plain_tables
 from loopwire.datapath.rewrite import without_unread_feedbacks, without_unused
 from loopwire.datapath.rotate_states import rotations
 from loopwire.datapath.sharing import Sharing
@@ -42,6 +45,8 @@ SIMPLIFICATIONS = (
     Pass(merge_rounding, "last, as the sums and products that can take a half on are known"),
 )
 """What makes any datapath smaller."""
+KEPT_DEPTHS = (1, 0)
+"""Adders before counters that are tried: sums of pairs are shared by rows."""
 TABLES = Pass(covering_tables, "after the clamps that are merged into tables; late clamps need such tables")
 
 
@@ -93,22 +98,38 @@ def alternatives(datapath: Datapath, delays: DelayModel) -> list[Datapath]:
 
     Each attempt is made on the datapath and on all that came of the attempts before it.
     """
-    attempts = (
-        Pass(merge_addends, "makes a loop shorter where a tree has room for a leaf more", shared=False),
-        Pass(late_clamps, "makes one shorter where a clamp takes longer than a choice after the lookup", shared=False),
-        Pass(lambda d: with_dsp_adders(d, delays), "makes one shorter where a sum is behind a product"),
-    )
+    parallel = datapath.sharing.is_parallel
     choices = [datapath]
-    for attempt in attempts:
-        if attempt.shared or datapath.sharing.is_parallel:
+    for attempt in _attempts(delays):
+        if parallel or attempt.shared:
             choices += [changed for choice in choices if (changed := verify(attempt.run(choice))) is not choice]
     return choices
 
 
-def stored_earlier(choices: Sequence[Datapath]) -> list[Datapath]:
-    """Return datapaths with their states stored earlier, in every way; they are wider there, so a last resort."""
-    parallel = [choice for choice in choices if choice.sharing.is_parallel]
-    return [verify(rotated) for choice in parallel for rotated in rotations(choice)]
+def _attempts(delays: DelayModel) -> tuple[Pass, ...]:
+    return (
+        Pass(merge_addends, "makes a loop shorter where a tree has room for a leaf more", shared=False),
+        *(
+            Pass(
+                partial(counted_sums, delays=delays, kept_depth=kept),
+                "makes one shorter where many terms are added, those from outside among them",
+                shared=False,
+            )
+            for kept in KEPT_DEPTHS
+        ),
+        Pass(late_clamps, "makes one shorter where a clamp takes longer than a choice after the lookup", shared=False),
+        Pass(
+            lambda d: late_clamps(plain_tables(d, delays)),
+            "makes one shorter where a table has an adder; such a table may hold all numbers of a type",
+            shared=False,
+        ),
+        Pass(lambda d: with_dsp_adders(d, delays), "makes one shorter where a sum is behind a product"),
+    )
+
+
+def stored_earlier(datapath: Datapath) -> list[Datapath]:
+    """Return a datapath with its states stored earlier, in every way; they are wider there, so a last resort."""
+    return [verify(rotated) for rotated in rotations(datapath)] if datapath.sharing.is_parallel else []
 
 
 def _run(passes: tuple[Pass, ...], datapath: Datapath) -> Datapath:

@@ -97,6 +97,12 @@ class TableForm:
         base = (self.base[0],) * (before // steps) + self.base + (self.base[-1],) * (after // steps)
         return replace(self, clamp_low=held.min_integer, clamp_high=held.max_integer, base=base)
 
+    def plain(self) -> TableForm:
+        """Return the same table as one ROM, with an entry for each cell."""
+        cells = np.arange(self.last_cell + 1)
+        found = replace(self, symmetry=None).evaluate(self.clamp_low + (cells << self.dropped_bits))
+        return replace(self, low_bits=0, mid_bits=0, guard_bits=0, base=tuple(found.tolist()), offset=())
+
     @property
     def subtracter_bits(self) -> int:
         """Bits of u that a subtracter makes; the bits below are those of the clamped m.

@@ -24,8 +24,9 @@ from loopwire.ir.interval import Range
 from loopwire.knobs import Knobs
 from loopwire.schedule.engine import Engine
 from loopwire.schedule.engine_cycles import EngineTiming
+from loopwire.timing.loop_delays import loop_ns
 from loopwire.timing.pipeline import Pipeline
-from loopwire.timing.scheduler import schedule
+from loopwire.timing.scheduler import shortest
 from loopwire.timing.ternary_sums import with_ternary_sums
 
 
@@ -50,15 +51,18 @@ class Planner:
         # A step comes from registers of the feeder; of shared hardware, a sequencer chooses the word.
         input_time = (self._input_stage(), 0.0) if sharing.is_parallel else (0, self.delays.gate())
 
-        def scheduled(choices: Sequence[Datapath]) -> list[Pipeline]:
-            made = [schedule(choice, self.delays, self.clock_period_ns, input_time) for choice in choices]
-            return sorted(made, key=lambda pipeline: (pipeline.loop_latency, pipeline.depth))
+        def shortest_of(choices: Sequence[Datapath]) -> list[Pipeline]:
+            return shortest(choices, self.delays, self.clock_period_ns, input_time)
 
-        straight = scheduled(alternatives(datapath, self.delays))
+        straight = shortest_of(alternatives(datapath, self.delays))
         best = straight[0]
         # States are stored earlier for a shorter loop alone.
-        near = [pipeline.datapath for pipeline in straight if pipeline.loop_latency == best.loop_latency > 1]
-        best = min([best, *scheduled(stored_earlier(near))], key=lambda pipeline: pipeline.loop_latency)
+        shorter_ns = self.delays.stage_budget_ns(self.clock_period_ns) * (best.loop_latency - 1)
+        for choice in (pipeline.datapath for pipeline in straight):
+            rotated = stored_earlier(choice) if loop_ns(choice, self.delays) <= shorter_ns else []
+            if rotated and (earlier := shortest_of(rotated)[0]).loop_latency < best.loop_latency:
+                best = earlier
+                break
         device = self.delays.device
         smaller: tuple[Callable[[Datapath], Datapath], ...] = (
             lambda d: with_triples(d, self.delays),
@@ -68,7 +72,7 @@ class Planner:
         for change in smaller:
             changed = change(best.datapath)
             if changed is not best.datapath:
-                (pipeline,) = scheduled([changed])
+                (pipeline,) = shortest_of([changed])
                 best = pipeline if _is_as_short(pipeline, best) else best
         return with_ternary_sums(best, self.delays, self.clock_period_ns)
 

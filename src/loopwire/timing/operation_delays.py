@@ -8,7 +8,7 @@ from typing import assert_never
 from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.datapath import ops as dp
 from loopwire.datapath.lut_products import dsp_blocks
-from loopwire.datapath.ops import Operation
+from loopwire.datapath.ops import Datapath, Operation
 from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel
 from loopwire.ir.table_form import TableForm
@@ -93,7 +93,7 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
 def slowest_adder_ns(tree: AdderTree, delays: DelayModel) -> float:
     """Return the time of the adder of a tree that takes longest."""
     widest = tree.widest_adders.items()
-    return max((delays.adders(w, delays.ternary_levels if ternary else 1.0) for ternary, w in widest), default=0.0)
+    return max((delays.adders(w, 1.0 + luts * (delays.ternary_levels - 1.0)) for luts, w in widest), default=0.0)
 
 
 def cut_delays_ns(operation: Operation, delays: DelayModel) -> tuple[float, float] | None:
@@ -129,6 +129,37 @@ def _roms(form: TableForm) -> tuple[tuple[int, int], tuple[int, int]]:
 def to_flip_flop_ns(operation: Operation, delays: DelayModel) -> float:
     """Return what the wire from a result to its register takes: of a DSP block, none is in the same slice."""
     return delays.device.delays.dsp_to_flip_flop_ns if dsp_blocks(operation, delays) else 0.0
+
+
+CHOICE_INPUTS = 3
+"""Of the look-up table that makes a bit of a choice of two, or of a limited number: that, what to do, the sign."""
+HOLD_INPUTS = 2
+"""Of a look-up table that holds a bit, beside its own: what it was, and whether to hold it."""
+
+
+def hold_delays_ns(datapath: Datapath, delays: DelayModel) -> dict[Signal, float]:
+    """Return what holding each signal takes: nothing where the look-up tables that make it have inputs for it left.
+
+    Of what makes nothing, holding the operands does.
+    """
+    held_ns = dict.fromkeys((datapath.x, *(feedback.read for feedback in datapath.feedbacks)), delays.gate())
+    for operation in datapath.operations:
+        if isinstance(operation.kind, dp.ShiftAdd) or operation_delay_ns(operation, delays):
+            held_ns[operation.result] = 0.0 if _may_hold(operation, delays) else delays.gate()
+        else:
+            held_ns[operation.result] = max((held_ns[operand] for operand in operation.operands), default=0.0)
+    return held_ns
+
+
+def _may_hold(operation: Operation, delays: DelayModel) -> bool:
+    kind, lut_inputs = operation.kind, delays.device.lut_inputs
+    inputs = lut_inputs
+    if isinstance(kind, dp.TableEnds | dp.Select):
+        inputs = CHOICE_INPUTS
+    elif isinstance(kind, dp.Bound):
+        upper = operation.operands[0].width - operation.result.width + 1
+        inputs = upper + 1 if upper < lut_inputs else CHOICE_INPUTS  # as `DelayModel.saturate` has it
+    return inputs + HOLD_INPUTS <= lut_inputs
 
 
 def _index_ns(operation: Operation, form: TableForm, delays: DelayModel) -> float:

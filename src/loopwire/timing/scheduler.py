@@ -6,7 +6,7 @@ as possible is the least latency, since an operation can only start earlier for 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from math import ceil
 from typing import assert_never
@@ -20,7 +20,13 @@ from loopwire.datapath.sharing import Sharing
 from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
-from loopwire.timing.operation_delays import cut_delays_ns, operation_delay_ns, slowest_adder_ns, to_flip_flop_ns
+from loopwire.timing.operation_delays import (
+    cut_delays_ns,
+    hold_delays_ns,
+    operation_delay_ns,
+    slowest_adder_ns,
+    to_flip_flop_ns,
+)
 from loopwire.timing.pipeline import Cut, Pipeline, Placement, Time
 from loopwire.timing.routing_delays import RoutingDelays, routing_delays
 
@@ -43,11 +49,47 @@ def schedule(
     Raises:
         ConfigError: an operation takes longer than the clock period.
     """
-    pipelines = [
-        _Scheduler(datapath, delays, clock_period_ns, input_time, choice).pipeline(least_loop_latency)
-        for choice in routing_delays(datapath, delays)
-    ]
-    return min(pipelines, key=lambda pipeline: pipeline.loop_latency)
+    return shortest([datapath], delays, clock_period_ns, input_time, least_loop_latency)[0]
+
+
+def shortest(
+    choices: Sequence[Datapath],
+    delays: DelayModel,
+    clock_period_ns: float,
+    input_time: Time,
+    least_loop_latency: int = 1,
+) -> list[Pipeline]:
+    """Place every operation of several datapaths; return the pipelines of the shortest loops.
+
+    Those of the fewest stages come first, of these what is first among the choices.
+
+    Raises:
+        ConfigError: each has an operation that takes longer than the clock period; the first one's is named.
+    """
+    least: dict[_Scheduler, int] = {}
+    refused: list[ConfigError] = []
+    for datapath in choices:
+        try:
+            schedulers = [
+                _Scheduler(datapath, delays, clock_period_ns, input_time, routing)
+                for routing in routing_delays(datapath, delays)
+            ]
+            least |= {scheduler: scheduler.least_latency(least_loop_latency) for scheduler in schedulers}
+        except ConfigError as error:
+            refused.append(error)
+    if not least:
+        raise refused[0]
+    found: list[Pipeline] = []
+    for scheduler in sorted(least, key=least.__getitem__):
+        shortest_yet = min((pipeline.loop_latency for pipeline in found), default=least[scheduler])
+        if least[scheduler] <= shortest_yet and not any(
+            pipeline.datapath is scheduler.datapath and pipeline.loop_latency == least[scheduler] for pipeline in found
+        ):
+            found.append(scheduler.pipeline(least[scheduler]))
+    latency = min(pipeline.loop_latency for pipeline in found)
+    order = {id(datapath): number for number, datapath in enumerate(choices)}
+    as_short = (pipeline for pipeline in found if pipeline.loop_latency == latency)
+    return sorted(as_short, key=lambda pipeline: (pipeline.depth, order[id(pipeline.datapath)]))
 
 
 def _gather_cycles(sharing: Sharing) -> int:
@@ -59,7 +101,7 @@ class _Scheduler:
     def __init__(
         self, datapath: Datapath, delays: DelayModel, clock_period_ns: float, input_time: Time, routing: RoutingDelays
     ) -> None:
-        self._datapath = datapath
+        self.datapath = datapath
         self._delays = delays
         self._clock_period_ns = clock_period_ns
         self._budget_ns = delays.stage_budget_ns(clock_period_ns)
@@ -67,16 +109,23 @@ class _Scheduler:
         self._routing = routing
         self._sharing = datapath.sharing
         self._read_ns = self._state_read_ns()
-        self._hold_ns = delays.gate()
+        self._held_ns = hold_delays_ns(datapath, delays)
         self._staged = cache(self._stage)
         self._depends = datapath.dependences
         self._groups = feedback_groups(datapath)
         self._group_of = looped(datapath)
 
-    def pipeline(self, least_loop_latency: int) -> Pipeline:
+    def least_latency(self, least_loop_latency: int) -> int:
+        """Return the fewest cycles round the loops if all else that each reads is there in time.
+
+        Raises:
+            ConfigError: an operation takes longer than the clock period.
+        """
         self._require_time()
-        least_loop_latency = max(least_loop_latency, self._sharing.cycles)
-        loop_latency = max([least_loop_latency, *map(self._group_latency, self._groups)])
+        return max([least_loop_latency, self._sharing.cycles, *map(self._group_latency, self._groups)])
+
+    def pipeline(self, loop_latency: int) -> Pipeline:
+        """Place everything, the loops as long as given or, where that cannot be, longer."""
         while True:
             for patience in range(loop_latency + 1):
                 pipeline = self._attempt(loop_latency, patience)
@@ -87,10 +136,10 @@ class _Scheduler:
 
     def _state_read_ns(self) -> float:
         """Return when a state that is in a memory is there, or the initial one in its place."""
-        if not self._datapath.in_memories:
+        if not self.datapath.in_memories:
             return 0.0
-        channels = self._datapath.channels
-        widest = max((feedback.read.bits for feedback in self._datapath.feedbacks), default=1)
+        channels = self.datapath.channels
+        widest = max((feedback.read.bits for feedback in self.datapath.feedbacks), default=1)
         read_ns = self._delays.gate()
         if channels is not None:
             words = channels * self._sharing.chunks
@@ -105,7 +154,7 @@ class _Scheduler:
             entry = self._entries(late, loop_latency, holds)
             placements, times = self._placed(entry, loop_latency, holds)
             cuts: dict[Feedback, Cut] = {}
-            for group in () if self._datapath.in_memories else self._groups:
+            for group in () if self.datapath.in_memories else self._groups:
                 cut = self._cut(group, entry[group[0]], loop_latency, placements, times)
                 if cut is None and group not in holds:
                     hold = self._hold(group, entry, loop_latency, holds)
@@ -120,17 +169,17 @@ class _Scheduler:
                     break
                 cuts.update(dict.fromkeys(group, cut))
             else:
-                depth = times.get(self._datapath.output, (0, 0.0))[0]
+                depth = times.get(self.datapath.output, (0, 0.0))[0]
                 return Pipeline(
-                    self._datapath, loop_latency, self._input_time[0], entry, cuts, placements, max(depth, 0)
+                    self.datapath, loop_latency, self._input_time[0], entry, cuts, placements, max(depth, 0)
                 )
 
     def _placed(
         self, entry: Mapping[Feedback, int], loop_latency: int, holds: Mapping[Group, int]
     ) -> tuple[dict[Operation, Placement], dict[Signal, Time]]:
         """Return where everything is when the states are read where `entry` says, and when each signal is there."""
-        arrivals = {feedback.read: (entry[feedback], self._read_ns) for feedback in self._datapath.feedbacks}
-        arrivals[self._datapath.x] = self._input_time
+        arrivals = {feedback.read: (entry[feedback], self._read_ns) for feedback in self.datapath.feedbacks}
+        arrivals[self.datapath.x] = self._input_time
         placements = self._sink(self._place(arrivals, holds), entry, loop_latency)
         return placements, {op.result: placement.time for op, placement in placements.items()} | arrivals
 
@@ -167,7 +216,7 @@ class _Scheduler:
         times: Mapping[Signal, Time],
     ) -> Cut | None:
         """Return the cheapest place where a group's loop can hold, or None where no stage has time left for it."""
-        loop, layer = leading_to(self._datapath, group), group[0].read.layer
+        loop, layer = leading_to(self.datapath, group), group[0].read.layer
         cuts = []
         for place in range(entry, entry + loop_latency):
             crossing: dict[Signal, None] = {}
@@ -191,9 +240,10 @@ class _Scheduler:
                 if feedback.following in ends_ns and place == entry + loop_latency - 1:
                     ends_ns[feedback.following] += self._routing.travelled_ns[feedback]
             # In a loop of one cycle the state's register keeps what it has: its clock enable does that, no gate.
-            hold_ns = self._hold_ns if loop_latency > 1 else 0.0
-            select_ns = self._delays.fanout(sum(signal.bits for signal in crossing)) + hold_ns
-            late = select_ns > self._budget_ns or any(ns + hold_ns > self._budget_ns for ns in ends_ns.values())
+            holds = loop_latency > 1
+            select_ns = self._delays.fanout(sum(signal.bits for signal in crossing)) + holds * self._delays.gate()
+            held_ns = (ns + holds * self._held_ns[v] for v, ns in ends_ns.items())
+            late = select_ns > self._budget_ns or any(ns > self._budget_ns for ns in held_ns)
             if possible and not late:
                 cuts.append(Cut(place, tuple(crossing)))
         return min(cuts, key=lambda cut: sum(v.bits for v in cut.signals), default=None)
@@ -205,7 +255,7 @@ class _Scheduler:
 
     def _fits(self, group: Group, entry: Mapping[Feedback, int], last_stage: int, holds: Mapping[Group, int]) -> bool:
         arrivals = {feedback.read: (place, self._read_ns) for feedback, place in entry.items()}
-        placements = self._place(arrivals | {self._datapath.x: self._input_time}, holds, set(entry))
+        placements = self._place(arrivals | {self.datapath.x: self._input_time}, holds, set(entry))
         return all(self._state_stage(feedback, placements) <= last_stage for feedback in group)
 
     def _state_stage(self, feedback: Feedback, placements: Mapping[Operation, Placement]) -> int:
@@ -226,11 +276,11 @@ class _Scheduler:
         """
         times = dict(arrivals)
         placements: dict[Operation, Placement] = {}
-        for operation in self._datapath.operations:
+        for operation in self.datapath.operations:
             if feedbacks is not None and not self._depends[operation.result] <= feedbacks:
                 continue
             # A step's number is there when its input is.
-            reads = (self._datapath.x,) if isinstance(operation.kind, dp.StepRom | dp.WordRom) else operation.operands
+            reads = (self.datapath.x,) if isinstance(operation.kind, dp.StepRom | dp.WordRom) else operation.operands
             given = max((times[v] for v in reads if v in times), default=BEFORE_ALL)
             if given == BEFORE_ALL:
                 placements[operation] = Placement(BEFORE_ALL[0], BEFORE_ALL)
@@ -252,7 +302,8 @@ class _Scheduler:
         delay_ns = max(delay_ns, min(delay_ns + self._routing.left_ns[operation], self._budget_ns))
         register_ns = to_flip_flop_ns(operation, self._delays)
         cut_ns = cut_delays_ns(operation, self._delays)
-        while ns + delay_ns > self._budget_ns - max(register_ns, self._hold_ns if place == tight and delay_ns else 0.0):
+        held_ns = self._held_ns[operation.result] if delay_ns else 0.0
+        while ns + delay_ns > self._budget_ns - max(register_ns, held_ns if place == tight else 0.0):
             if cut_ns and self._may_cut(ns, operation, cut_ns, place, tight):
                 return Placement(place, (place + 1, cut_ns[1]))
             place, ns = place + 1, 0.0
@@ -275,10 +326,10 @@ class _Scheduler:
     ) -> bool:
         """Say whether an operation fits with a register inside it; none is where a loop holds."""
         before_ns, after_ns = cut_ns
-        hold_ns = self._hold_ns if place + 1 == tight else 0.0
+        held_ns = self._held_ns[operation.result] if place + 1 == tight else 0.0
         register_ns = to_flip_flop_ns(operation, self._delays)
         fits_before = ns + self._routing.left_ns[operation] + before_ns <= self._budget_ns
-        return place != tight and fits_before and after_ns + max(register_ns, hold_ns) <= self._budget_ns
+        return place != tight and fits_before and after_ns + max(register_ns, held_ns) <= self._budget_ns
 
     def _stage(self, operation: Operation, start_ns: float) -> StagedTree:
         assert isinstance(operation.kind, dp.ShiftAdd)
@@ -287,10 +338,10 @@ class _Scheduler:
 
     def _require_time(self) -> None:
         """Refuse a clock period that is too short for an operation; name the one that needs most."""
-        x = self._datapath.x
+        x = self.datapath.x
         needs = [(self._input_time[1], f"choosing the sequence whose step %{x.name} is next")]
-        timed = {x, *(feedback.read for feedback in self._datapath.feedbacks)}
-        for operation in self._datapath.operations:
+        timed = {x, *(feedback.read for feedback in self.datapath.feedbacks)}
+        for operation in self.datapath.operations:
             if isinstance(operation.kind, dp.StepRom | dp.WordRom) or not timed.isdisjoint(operation.operands):
                 timed.add(operation.result)
                 widths = " by ".join(str(operand.width) for operand in operation.operands)
@@ -319,11 +370,11 @@ class _Scheduler:
         self, placements: dict[Operation, Placement], entry: Mapping[Feedback, int], loop_latency: int
     ) -> dict[Operation, Placement]:
         """Move operations outside the loops to the stage before their first reader, where that saves registers."""
-        readers: dict[Signal, int] = {self._datapath.output: 1 << 30}
-        for feedback in self._datapath.feedbacks:
+        readers: dict[Signal, int] = {self.datapath.output: 1 << 30}
+        for feedback in self.datapath.feedbacks:
             readers[feedback.following] = entry[feedback] + loop_latency - 1
         sunk = dict(placements)
-        for operation in reversed(self._datapath.operations):
+        for operation in reversed(self.datapath.operations):
             placement = sunk[operation]
             limit = readers.get(operation.result, 1 << 30) - 1
             operands = [operand for operand in operation.operands if self._is_timed(operand)]
@@ -341,12 +392,12 @@ class _Scheduler:
         return sunk
 
     def _is_timed(self, signal: Signal) -> bool:
-        return signal is self._datapath.x or bool(self._depends.get(signal)) or signal in self._timed_results
+        return signal is self.datapath.x or bool(self._depends.get(signal)) or signal in self._timed_results
 
     @cached_property
     def _timed_results(self) -> set[Signal]:
-        timed: set[Signal] = {self._datapath.x}
-        for operation in self._datapath.operations:
+        timed: set[Signal] = {self.datapath.x}
+        for operation in self.datapath.operations:
             if any(operand in timed for operand in operation.operands):
                 timed.add(operation.result)
         return timed

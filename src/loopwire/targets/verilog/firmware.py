@@ -241,6 +241,8 @@ class _LayerLibrary:
         if any(node.is_ternary for node in staged.tree.nodes):
             self.module(shift_add_text.TERNARY)
         module = self.design.names.unique(f"{self.layer}_{name}")
+        if any(staged.tree.heaps):
+            self.module(shift_add_text.COUNTERS)
         self.design.files[f"{module}.sv"] = shift_add_text.module_text(module, staged, about, apart)
         return module
 

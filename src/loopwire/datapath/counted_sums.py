@@ -1,0 +1,32 @@
+"""Products with constants in loops whose rows are summed by counters of bits, where those are quicker than adders.
+
+With look-up tables of six inputs, a level of counters halves what is left to add in the time of one look-up table; a
+level of adders in that of a carry chain (`cmvm.bit_heap`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from loopwire.cmvm.bit_heap import MANY
+from loopwire.cmvm.summing import summed_at_once
+from loopwire.datapath.ops import Datapath, Operation, ShiftAdd
+from loopwire.datapath.rewrite import replaced
+from loopwire.devices.delay_model import DelayModel
+
+
+def counted_sums(datapath: Datapath, delays: DelayModel, kept_depth: int) -> Datapath:
+    """Return the datapath whose trees in loops count bits behind `kept_depth` adders.
+
+    Those that do so already stay as they are.
+    """
+    if delays.device.lut_inputs < MANY:
+        return datapath
+    sums: dict[Operation, Operation] = {}
+    for op in datapath.operations:
+        if not isinstance(op.kind, ShiftAdd) or not datapath.dependences[op.result]:
+            continue
+        tree = op.kind.tree
+        if tree.depth > kept_depth + 1 and not any(node.is_counted for node in tree.nodes):
+            sums[op] = replace(op, kind=ShiftAdd(summed_at_once(tree, kept_depth)))
+    return replaced(datapath, sums) if sums else datapath

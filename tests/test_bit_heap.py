@@ -1,0 +1,65 @@
+"""Sums by counters of bits: exact modulo two to their width, in as few levels as their height asks."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loopwire.cmvm.bit_heap import HEIGHTS, MANY, Bit, BitHeap, CountBit, One, Term, bit_heap, is_inverted
+
+
+def total(heap: BitHeap, values: list[int]) -> int:
+    """Return what a heap adds up to, counter by counter, from the values of its sources."""
+    counts: list[list[int]] = []
+
+    def bit(given: Bit | None) -> int:
+        match given:
+            case None:
+                return 0
+            case One():
+                return 1
+            case CountBit():
+                return counts[given.group][given.counter] >> given.index & 1
+            case _:
+                return (values[given.source] >> given.index & 1) ^ given.inverted
+
+    for group in heap.groups:
+        assert all(2 <= len(bits) <= group.size for bits in group.counted)
+        assert all(is_inverted(b) == (k < group.inverted) for bits in group.counted for k, b in enumerate(bits))
+        counts.append([sum(map(bit, bits)) for bits in group.counted])
+    return sum(bit(given) << place for row in heap.rows for place, given in enumerate(row))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 1 << 30))
+def test_a_heap_is_the_sum_of_its_terms(seed: int) -> None:
+    source = random.Random(seed)
+    width = source.randint(1, 20)
+    terms = [
+        Term(number, source.randint(0, 9), source.random() < 0.5, source.randint(1, 9), source.random() < 0.5)
+        for number in range(source.randint(1, 60))
+    ]
+    heap = bit_heap(terms, width)
+    for _ in range(4):
+        values = [
+            source.randint(-(term.signed << (term.width - 1)), (1 << (term.width - term.signed)) - 1) for term in terms
+        ]
+        due = sum((-1) ** term.negative * value << term.shift for term, value in zip(terms, values, strict=True))
+        assert (total(heap, values) - due) % (1 << width) == 0
+
+
+@pytest.mark.parametrize(("count", "levels"), [(2, 0), (3, 1), (6, 2), (7, 3), (12, 3), (13, 4), (24, 4), (48, 5)])
+def test_each_level_halves_what_is_left(count: int, levels: int) -> None:
+    assert bit_heap([Term(source, 0, False, 8, False) for source in range(count)], 16).levels == levels
+    assert all(below < above <= 2 * below for below, above in itertools.pairwise(HEIGHTS))
+
+
+def test_a_counter_takes_as_many_look_up_tables_as_bits_that_it_takes_off() -> None:
+    """Of six bits three are left, of different weights."""
+    heap = bit_heap([Term(source, 0, False, 1, False) for source in range(MANY)], 3)
+    assert [(group.size, group.inverted, len(group.counted)) for group in heap.groups] == [(MANY, 0, 1)]
+    assert (heap.levels, heap.luts) == (1, 3)
