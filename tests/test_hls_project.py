@@ -19,6 +19,7 @@ from loopwire.config import CompileConfig
 from loopwire.datapath.reuse import multipliers, sharings
 from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.errors import ConfigError, LoopwireError, ToolError, UnsupportedError
+from loopwire.ir import ops
 from loopwire.ir.builder import Builder
 from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, TensorType
@@ -190,6 +191,30 @@ def test_directives_follow_the_knobs() -> None:
     assert "PIPELINE II = 3" in unrolled and "steps:\n  for (int t = 0; t < 4; t++) {\n#pragma HLS UNROLL" in unrolled
 
 
+def test_streams_at_the_ports_are_axi_words() -> None:
+    """TLAST, lanes of whole bytes; what is inside is packed and partitioned; control signals can be left out."""
+    files = project_of(tagger(), io="stream").files
+    top, layer = files["firmware/tagger.cpp"], files["firmware/layers/lstm.h"]
+    assert "hls::stream<loopwire::axi_beat<tagger_design::input_t, 3>> &x" in top
+    assert "loopwire::from_axi<x_t, 3>(x_t_in.read());" in layer
+    assert "loopwire::to_axi(" in files["firmware/layers/head.h"]
+    assert "#pragma HLS ARRAY_PARTITION variable = x_t_in_beat.value complete dim = 0" in layer
+    assert top.count("#ifndef __VITIS_HLS__\n#pragma HLS DATA_PACK variable = ") == top.count("#pragma HLS STREAM ") > 0
+    assert "#ifdef LOOPWIRE_FREE_RUNNING\n#pragma HLS INTERFACE ap_ctrl_none port = return\n#endif" in top
+    assert "-DLOOPWIRE_FREE_RUNNING" in files["build_prj.tcl"]
+
+
+def test_sums_are_as_wide_as_their_ranges() -> None:
+    """Exact sums, and casts that cannot overflow, take the bits of what they can be; results keep their types."""
+    graph = tagger()
+    sums = re.findall(r"integer<(\d+)> \w+_total", "".join(project_of(graph).files.values()))
+    types = project_of(graph).files["firmware/defines.h"]
+    exact = [node.result.type.element.width for node in graph.walk() if isinstance(node.op, ops.MatVec)]
+    assert len(sums) == len(exact) and sum(map(int, sums)) < sum(exact)
+    assert "using lstm_c_next_t = ap_fixed<12, 4, AP_RND, AP_SAT>;" in types
+    assert "using lstm_i_t = ap_ufixed<" in types and "using lstm_h_next_t = ap_fixed<9, 1, AP_RND, AP_WRAP>;" in types
+
+
 def test_a_layer_has_a_reuse_factor_of_its_own() -> None:
     files = project_of(tagger(), reuse_factor=2, layer_reuse_factor={"head": 4}).files
     assert "in 4 passes of 1 products" in files["firmware/layers/head.h"]
@@ -234,8 +259,10 @@ def test_vectors_that_no_step_changes_make_no_recurrence() -> None:
 # --- test bench ---
 
 
-@pytest.mark.parametrize("knobs", [{"io": "parallel"}, {"io": "stream", "interleave": 3}])
-def test_the_test_bench_passes_and_can_fail(knobs: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("knobs", "standard"), [({"io": "parallel"}, "c++11"), ({"io": "stream", "interleave": 3}, "c++14")]
+)
+def test_the_test_bench_passes_and_can_fail(knobs: dict[str, Any], standard: str, tmp_path: Path) -> None:
     graph = tagger()
     x, lengths = random_integers(graph.inputs[0], 8, seed=1), np.full(8, STEPS)
     if knobs["io"] == "stream":
@@ -243,7 +270,16 @@ def test_the_test_bench_passes_and_can_fail(knobs: dict[str, Any], tmp_path: Pat
     vectors = vector_files(x, lengths, evaluate_integers(graph, (x,), lengths)[0])
     folder = write({**project_of(graph, **knobs).files, **vectors}, tmp_path)
     sources, headers = ["firmware/tagger.cpp", "tagger_test.cpp"], hls_compile.header_options()
-    command = [*cxx_compiler(), "-std=c++11", *hls_compile.WARNINGS, "-Werror", *headers, *sources, "-o", "simulate"]
+    command = [
+        *cxx_compiler(),
+        f"-std={standard}",
+        *hls_compile.WARNINGS,
+        "-Werror",
+        *headers,
+        *sources,
+        "-o",
+        "simulate",
+    ]
     subprocess.run([str(part) for part in command], cwd=folder, check=True)
     passed = subprocess.run(["./simulate"], cwd=folder, capture_output=True, text=True)
     assert passed.returncode == 0 and passed.stdout == "PASS: 8 sequences, 0 elements differ\n"

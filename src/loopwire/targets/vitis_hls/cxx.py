@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -124,9 +124,10 @@ def loop(label: str, variable: str, count: int | str, body: Iterable[str], *prag
 
 @dataclass
 class TypeNames:
-    """The design's type definitions: one for each tensor, named after it."""
+    """The design's type definitions: one for each tensor, named after it; `narrowed` are those of fewer bits."""
 
     scope: Scope
+    narrowed: Mapping[Value, FixedType] = field(default_factory=dict)
     definitions: dict[str, FixedType] = field(default_factory=dict)
     _names: dict[Value, Identifier] = field(default_factory=dict)
 
@@ -135,5 +136,9 @@ class TypeNames:
         if value not in self._names:
             name = self.scope.names.unique(f"{self.scope.value(value)}_t")
             self._names[value] = name
-            self.definitions[name] = value.type.element
+            self.definitions[name] = self.element(value)
         return self._names[value]
+
+    def element(self, value: Value) -> FixedType:
+        """Return a value's element type as the design defines it."""
+        return self.narrowed.get(value, value.type.element)

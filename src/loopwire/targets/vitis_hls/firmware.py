@@ -13,13 +13,14 @@ from loopwire.ir.graph import Graph
 from loopwire.knobs import NO_NAMES, Knobs, PortNames
 from loopwire.passes.pipeline import LOOPS, run_passes
 from loopwire.targets.vitis_hls import project_text
-from loopwire.targets.vitis_hls.cxx import KEYWORDS, Scope, ap_type, indented, local_names
+from loopwire.targets.vitis_hls.cxx import KEYWORDS, Scope, TypeNames, ap_type, indented, local_names
 from loopwire.targets.vitis_hls.knobs import HlsKnobs, hls_knobs
 from loopwire.targets.vitis_hls.layout import header_file, llvm_style
 from loopwire.targets.vitis_hls.library import Library
 from loopwire.targets.vitis_hls.ports import Port, Ports
 from loopwire.targets.vitis_hls.process_function import process_function
 from loopwire.targets.vitis_hls.processes import Channel, Plan, plan
+from loopwire.targets.vitis_hls.value_types import narrowed
 from loopwire.text.escapes import comment
 from loopwire.text.identifiers import Identifier, Names, words_of
 from loopwire.text.names import FileName
@@ -49,7 +50,7 @@ class HlsProject:
 
 
 def generate(
-    graph: Graph, device: Device, clock_period_ns: float, name: str, knobs: Knobs, ports: PortNames = NO_NAMES
+    graph: Graph, device: Device, clock_period_ns: float, name: str, knobs: Knobs, names: PortNames = NO_NAMES
 ) -> HlsProject:
     """Return an HLS project of a lowered graph, for Vitis HLS and Vivado HLS.
 
@@ -60,16 +61,17 @@ def generate(
         name: of the top function.
         knobs: how the graph becomes loops. With `copies` = 1 there is one cell for all steps; with as many as steps,
             each has a cell of its own.
-        ports: names of several inputs and outputs; an only one is x, or y.
+        names: of several inputs and outputs; an only one is x, or y.
 
     Raises:
         ConfigError: the part is not named as HLS tools want it, or a layer cannot have its reuse factor.
         UnsupportedError: HLS cannot express this graph or this combination of knobs; the message says which would do.
     """
     scope = Scope()
-    carried, processes = planned(graph, device, knobs, scope)
-    library = Library(scope)
-    named = _named_ports(processes, ports)
+    carried, processes, loops = planned(graph, device, knobs, scope)
+    ports = {channel.value for channel in (*processes.inputs, *processes.outputs)}
+    library = Library(TypeNames(scope, narrowed(loops, ports)))
+    named = _named_ports(processes, names)
     channels = Ports(library.types, carried)
     functions: dict[FileName, list[list[str]]] = {}
     needed: dict[FileName, set[FileName]] = {}
@@ -103,17 +105,18 @@ def _top(name: str, around: Mapping[str, str]) -> Identifier:
     return Names(KEYWORDS.union(*map(words_of, texts))).unique(name)
 
 
-def planned(graph: Graph, device: Device, knobs: Knobs, scope: Scope) -> tuple[HlsKnobs, Plan]:
-    """Return the knobs as HLS C++ carries them, and its processes, where graph, part and knobs can become HLS C++.
+def planned(graph: Graph, device: Device, knobs: Knobs, scope: Scope) -> tuple[HlsKnobs, Plan, Graph]:
+    """Return the knobs as HLS C++ carries them, its processes, and the graph that these compute.
 
     Raises:
         ConfigError, UnsupportedError: as `generate`.
     """
     _check_part_and_ports(graph, device)
     carried = hls_knobs(graph, knobs)
-    processes = plan(run_passes(LOOPS, graph, knobs), scope, knobs)
+    loops = run_passes(LOOPS, graph, knobs)
+    processes = plan(loops, scope, knobs)
     _check_plan(processes, carried)
-    return carried, processes
+    return carried, processes, loops
 
 
 def _check_part_and_ports(graph: Graph, device: Device) -> None:
@@ -237,7 +240,8 @@ def _interface(named: Sequence[Port], ports: Ports) -> list[str]:
         else:
             lines.append(f"#pragma HLS ARRAY_PARTITION variable={port.name} complete dim=0")
             lines.append(f"#pragma HLS INTERFACE ap_vld port={port.name}")
-    return [*lines, "#pragma HLS DATAFLOW"]
+    free = ["#ifdef LOOPWIRE_FREE_RUNNING", "#pragma HLS INTERFACE ap_ctrl_none port=return", "#endif"]
+    return [*lines, *free, "#pragma HLS DATAFLOW"]
 
 
 def _declare(channel: Channel, processes: Plan, ports: Ports) -> list[str]:
@@ -253,6 +257,9 @@ def _declare(channel: Channel, processes: Plan, ports: Ports) -> list[str]:
     return [
         f'hls::stream<{ports.beat_type(channel)}> {channel.name}("{channel.name}");',
         f"#pragma HLS STREAM variable={channel.name} depth={depth}",
+        "#ifndef __VITIS_HLS__",  # Vitis HLS packs the structures of streams by itself
+        f"#pragma HLS DATA_PACK variable={channel.name}",
+        "#endif",
     ]
 
 

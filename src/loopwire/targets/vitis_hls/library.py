@@ -32,15 +32,16 @@ LUTRAM_BITS = 8192
 class Library:
     """Collects what processes ask for; `types` are the types of all tensors, `asked` the files' paths."""
 
-    scope: Scope
-    types: TypeNames = field(init=False)
+    types: TypeNames
     files: dict[FileName, Sequence[str]] = field(default_factory=dict)
     asked: set[FileName] = field(default_factory=set)
     _arrays: dict[tuple[Value, bool], Identifier] = field(default_factory=dict)
-    _tables: dict[tuple[TableForm, str], Identifier] = field(default_factory=dict)
+    _tables: dict[tuple[TableForm, str, str], Identifier] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.types = TypeNames(self.scope)
+    @property
+    def scope(self) -> Scope:
+        """The names of the design."""
+        return self.types.scope
 
     def array(self, value: Value, integers: Integers, columns_first: bool = False) -> Identifier:
         """Return the name of a constant's array; of a matrix, a column after the other if `columns_first`."""
@@ -62,7 +63,7 @@ class Library:
 
     def table(self, form: TableForm, operand: Value, result: Value) -> Identifier:
         """Return the name of a table's function for operands of one type."""
-        key = (form, ap_type(operand.type.element))
+        key = (form, ap_type(self.types.element(operand)), ap_type(self.types.element(result)))
         if key not in self._tables:
             owner = f"{self.scope.layers.layer(result.layer)}_" if result.layer else ""
             name = self.scope.names.unique(f"{owner}{form.function}")

@@ -2,6 +2,7 @@
 #ifndef LOOPWIRE_HLS_H_
 #define LOOPWIRE_HLS_H_
 
+#include "ap_axi_sdata.h"
 #include "ap_fixed.h"
 #include "ap_int.h"
 #include "hls_stream.h"
@@ -27,19 +28,41 @@ using integer = typename std::conditional<
             typename std::conditional<(bits <= 64), std::int64_t, ap_int<bits>>::type>::type>::type>::type;
 #endif
 
-// Bits of the signed integer that counts the steps of a fixed-point type.
+// Bits of a fixed-point type, and of the signed integer that counts its steps.
 template <class fixed_t>
 struct integer_bits;
 template <int W, int I, ap_q_mode Q, ap_o_mode O, int N>
 struct integer_bits<ap_fixed<W, I, Q, O, N>> {
+  static constexpr int width = W;
   static constexpr int value = W;
 };
 template <int W, int I, ap_q_mode Q, ap_o_mode O, int N>
 struct integer_bits<ap_ufixed<W, I, Q, O, N>> {
+  static constexpr int width = W;
   static constexpr int value = W + 1;
 };
 
-// The bits of an integer of either kind, as ap_int and ap_fixed hold them in V.
+#if defined(__SYNTHESIS__) || defined(LOOPWIRE_EXACT_WIDTHS)
+// The integer that a number is, counted in steps of its type.
+template <class fixed_t>
+inline integer<integer_bits<fixed_t>::value> integer_of(const fixed_t &number) {
+#pragma HLS INLINE
+  integer<integer_bits<fixed_t>::value> steps = 0;
+  steps.range(integer_bits<fixed_t>::width - 1, 0) = number.range(integer_bits<fixed_t>::width - 1, 0);
+  return steps;
+}
+
+// The number of a type that is so many of its steps.
+template <class fixed_t, class integer_t>
+inline fixed_t fixed_of(const integer_t &steps) {
+#pragma HLS INLINE
+  const ap_int<integer_bits<fixed_t>::width> bits = steps;
+  fixed_t number;
+  number.range(integer_bits<fixed_t>::width - 1, 0) = bits.range(integer_bits<fixed_t>::width - 1, 0);
+  return number;
+}
+#else
+// The same in C simulation, by what the headers hold a number in: quicker than a range of bits.
 template <class native_t>
 inline const native_t &bits_of(const native_t &number) {
 #pragma HLS INLINE
@@ -62,7 +85,6 @@ inline void set_bits(ap_int<width> &number, const bits_t &bits) {
   number.V = bits;
 }
 
-// The integer that a number is, counted in steps of its type.
 template <class fixed_t>
 inline integer<integer_bits<fixed_t>::value> integer_of(const fixed_t &number) {
 #pragma HLS INLINE
@@ -71,7 +93,6 @@ inline integer<integer_bits<fixed_t>::value> integer_of(const fixed_t &number) {
   return steps;
 }
 
-// The number of a type that is so many of its steps.
 template <class fixed_t, class integer_t>
 inline fixed_t fixed_of(const integer_t &steps) {
 #pragma HLS INLINE
@@ -79,6 +100,7 @@ inline fixed_t fixed_of(const integer_t &steps) {
   number.V = bits_of(steps);
   return number;
 }
+#endif
 
 // a · b, which fits so many bits.
 template <int bits, class a_t, class b_t>
@@ -110,6 +132,55 @@ struct beat {
   element_t value[size];
   bool last;
 };
+
+// The same at a port: element k is in the lowest bits of lane k, lanes are whole bytes, TLAST is `last`.
+template <class element_t>
+struct lane_bits {
+  static constexpr int value = (integer_bits<element_t>::width + 7) / 8 * 8;
+};
+#ifdef __VITIS_HLS__
+template <class element_t, int size>
+using axi_beat = ap_axiu<size * lane_bits<element_t>::value, 0, 0, 0>;
+#else // Vivado HLS has no side channels without bits
+template <class element_t, int size>
+using axi_beat = ap_axiu<size * lane_bits<element_t>::value, 1, 1, 1>;
+#endif
+
+template <class element_t, int size>
+inline beat<element_t, size> from_axi(const axi_beat<element_t, size> &word) {
+#pragma HLS INLINE
+  beat<element_t, size> step;
+  for (int k = 0; k < size; k++) {
+#pragma HLS UNROLL
+    const int low = k * lane_bits<element_t>::value;
+    step.value[k].range(integer_bits<element_t>::width - 1, 0) =
+        word.data.range(low + integer_bits<element_t>::width - 1, low);
+  }
+  step.last = word.last;
+  return step;
+}
+
+template <class element_t, int size>
+inline axi_beat<element_t, size> to_axi(const beat<element_t, size> &step) {
+#pragma HLS INLINE
+  axi_beat<element_t, size> word;
+  word.data = 0;
+  for (int k = 0; k < size; k++) {
+#pragma HLS UNROLL
+    const int low = k * lane_bits<element_t>::value;
+    word.data.range(low + integer_bits<element_t>::width - 1, low) =
+        step.value[k].range(integer_bits<element_t>::width - 1, 0);
+  }
+  word.keep = -1;
+  word.strb = -1;
+#ifndef __VITIS_HLS__
+  word.user = 0;
+  word.id = 0;
+  word.dest = 0;
+#endif
+  word.last = step.last;
+  return word;
+}
 
 } // namespace loopwire
 

@@ -35,6 +35,20 @@ class Ports:
         """Return the type of a stream's beat."""
         return f"loopwire::beat<{self.types.of(channel.value)}, {channel.size}>"
 
+    def carried_type(self, channel: Channel) -> str:
+        """Return the type of what a stream carries: a beat, or at a port a word of AXI4-Stream."""
+        return f"loopwire::{'axi_beat' if channel.port else 'beat'}<{self.types.of(channel.value)}, {channel.size}>"
+
+    def read(self, channel: Channel, name: str) -> str:
+        """Return the beat that is read of a stream, as an expression."""
+        if not channel.port:
+            return f"{name}.read()"
+        return f"loopwire::from_axi<{self.types.of(channel.value)}, {channel.size}>({name}.read())"
+
+    def partition(self, beat: str, lanes: bool = False) -> str:
+        """Return the directive that lets all elements of a beat, or of one for each sequence, be read at once."""
+        return f"#pragma HLS ARRAY_PARTITION variable={beat}.value complete dim={2 if lanes else 0}"
+
     def array_dimensions(self, channel: Channel) -> str:
         """Return the dimensions of a channel that is an array: sequences (if several), beats, elements."""
         lanes = f"[{self.knobs.interleave}]" if self.knobs.interleave > 1 else ""
@@ -43,7 +57,7 @@ class Ports:
     def parameter(self, channel: Channel, name: str, writes: bool) -> str:
         """Return the parameter of a function that reads or writes a channel."""
         if self.is_stream(channel):
-            return f"hls::stream<{self.beat_type(channel)}> &{name}"
+            return f"hls::stream<{self.carried_type(channel)}> &{name}"
         return f"{'' if writes else 'const '}{self.types.of(channel.value)} {name}{self.array_dimensions(channel)}"
 
     def lane(self, name: str) -> str:
@@ -65,9 +79,11 @@ class Ports:
             target = f"{self.lane(name)}[{beat}][k] = {source};"
             return loop(label, "k", channel.size, [target], "UNROLL")
         variable = f"{name}_beat"
+        word = f"loopwire::to_axi({variable})" if channel.port else variable
         return [
             f"{self.beat_type(channel)} {variable};",
+            self.partition(variable),
             *loop(label, "k", channel.size, [f"{variable}.value[k] = {source};"], "UNROLL"),
             f"{variable}.last = {last};",
-            f"{name}.write({variable});",
+            f"{name}.write({word});",
         ]

@@ -220,17 +220,23 @@ class _Writer:
         scalar = not value.type.shape
         self._place[value] = Place(f"{beat}.value{'[0]' if scalar else ''}", scalar=scalar)
         if lanes:
-            return [f"{beat} = {name}.read();"]
-        return [f"const {self.ports.beat_type(channel)} {beat} = {name}.read();"]
+            return [f"{beat} = {self.ports.read(channel, name)};"]
+        return self._read_beat(channel, name, beat)
+
+    def _read_beat(self, channel: Channel, name: str, beat: str) -> list[str]:
+        """Return the lines that read a beat of a stream."""
+        declared = f"const {self.ports.beat_type(channel)} {beat} = {self.ports.read(channel, name)};"
+        return [declared, self.ports.partition(beat)]
 
     @property
     def _beat_arrays(self) -> list[str]:
-        count = self._knobs.interleave
-        return [
-            f"{self.ports.beat_type(channel)} {self.channel_names[channel]}_beat[{count}];"
-            for _, channel in self._process.reads
-            if self.ports.is_stream(channel) and channel not in self._whole_channels()
-        ]
+        lines = []
+        for _, channel in self._process.reads:
+            if self.ports.is_stream(channel) and channel not in self._whole_channels():
+                beat = f"{self.channel_names[channel]}_beat"
+                lines.append(f"{self.ports.beat_type(channel)} {beat}[{self._knobs.interleave}];")
+                lines.append(self.ports.partition(beat, lanes=True))
+        return lines
 
     def _write(self, step: Step, value: Value, channel: Channel) -> list[str]:
         name = self.channel_names[channel]
@@ -276,7 +282,7 @@ class _Writer:
         short = self._knobs.short_sequences
         ended = self._names.unique(f"{name}_ended")
         element = f"{name}_beat.value[k]"
-        lines = [f"const {self.ports.beat_type(channel)} {name}_beat = {name}.read();"]
+        lines = self._read_beat(channel, name, f"{name}_beat")
         lines += loop(label, "k", channel.size, [f"{target} = {element};"], "UNROLL")
         if short:
             zeros = loop(self._names.unique(f"{name}_missing"), "k", channel.size, [f"{target} = 0;"], "UNROLL")
@@ -342,7 +348,7 @@ class _Writer:
             source = f"{self.ports.lane(name)}[0][k]"
             body = loop(label, "k", read.type.size, [f"{target} = {source};"], "UNROLL")
         else:
-            body = [f"const {self.ports.beat_type(channel)} {name}_beat = {name}.read();"]
+            body = self._read_beat(channel, name, f"{name}_beat")
             body += loop(label, "k", read.type.size, [f"{target} = {name}_beat.value[k];"], "UNROLL")
         if self._lanes:
             return self._each_lane(f"{label}_sequences", body)
@@ -383,7 +389,7 @@ class _Writer:
             lines += self._each_lane("begin", [f"{count} = {length};", f"{ended} = false;"], "UNROLL")
         label = self._names.unique("keep_elements")
         if self.ports.is_stream(channel):
-            body = [f"const {self.ports.beat_type(channel)} beat = {name}.read();"]
+            body = self._read_beat(channel, name, "beat")
             body += loop(label, "k", channel.size, [f"{kept} = beat.value[k];"], "UNROLL")
             if short:
                 body += ["if (beat.last) {", f"  {count} = t + 1;", f"  {ended} = true;", "}"]

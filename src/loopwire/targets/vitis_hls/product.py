@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from loopwire.datapath.sharing import Sharing
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Value
-from loopwire.targets.vitis_hls.cxx import indented, loop, short_name, signed_bits
+from loopwire.ir.interval import RowSums
+from loopwire.ir.types import FixedType
+from loopwire.targets.vitis_hls.cxx import TypeNames, indented, loop, short_name, signed_bits
 from loopwire.targets.vitis_hls.knobs import HlsKnobs
 from loopwire.targets.vitis_hls.library import rom_memory
 from loopwire.text.identifiers import Names
@@ -66,7 +68,7 @@ def product_lines(
     vector: Value,
     x: str,
     target: str,
-    type_name: str,
+    types: TypeNames,
     names: Names,
     knobs: HlsKnobs,
 ) -> list[str]:
@@ -79,7 +81,7 @@ def product_lines(
         vector: the factor.
         x: its element of `column`.
         target: the result's element of `row`.
-        type_name: of the result.
+        types: of all tensors.
         names: of the function.
         knobs: decide whether each loop runs over several sequences.
     """
@@ -88,8 +90,8 @@ def product_lines(
     base = short_name(result)
     total = names.unique(f"{base}_total")
     totals = f"{total}[s]" if lanes else total
-    element, factor = result.type.element, vector.type.element
-    bits = signed_bits(element.min_integer, element.max_integer)
+    factor = types.element(vector)
+    bits = _sum_bits(result.type.element, weights, factor)
     x_bits = signed_bits(factor.min_integer, factor.max_integer)
 
     row = "row" if cut.groups == 1 else f"group * {cut.group_rows} + row"
@@ -100,7 +102,7 @@ def product_lines(
     column += loop(names.unique(f"{base}_rows"), "row", cut.group_rows, accumulate, "UNROLL")
     passes = _columns(column, cut, names.unique(f"{base}_columns"))
     clear = loop(names.unique(f"{base}_clear"), "row", rows, [f"{totals}[row] = 0;"], "UNROLL")
-    give = [f"{target} = fixed_of<{type_name}>({totals}[row]);"]
+    give = [f"{target} = fixed_of<{types.of(result)}>({totals}[row]);"]
     give = loop(names.unique(f"{base}_results"), "row", rows, give, "UNROLL")
     innermost = ["PIPELINE II=1"] if knobs.in_passes else []
     if lanes:
@@ -123,6 +125,16 @@ def product_lines(
         *passes,
         *give,
     ]
+
+
+def _sum_bits(exact: FixedType, weights: Weights, factor: FixedType) -> int:
+    """Return the bits that hold each row's sum, and what it is after any of its terms."""
+    if weights.integers is None:
+        return signed_bits(exact.min_integer, exact.max_integer)
+    rows = RowSums.of(weights.integers.reshape(-1, weights.integers.shape[-1]))
+    low = rows.positive * factor.min_integer + rows.negative * factor.max_integer
+    high = rows.positive * factor.max_integer + rows.negative * factor.min_integer
+    return signed_bits(int(low.min()), int(high.max()))
 
 
 def _columns(column: list[str], cut: Passes, label: str) -> list[str]:

@@ -95,9 +95,10 @@ def _call(facts: Facts) -> str:
         else:
             send += moved
         offsets[port.writes] += port.channel.beats * port.channel.size
+    streamed = [f"using loopwire::{name};" for name in ("axi_beat", "beat", "from_axi", "to_axi")]
     body = [
         f"using namespace {facts.top}_design;",
-        "using loopwire::beat;" if stream else "(void)lengths; // sequences are full",
+        *(streamed if stream else ["(void)lengths; // sequences are full"]),
         *before,
         *send,
         f"{facts.top}({', '.join(port.name for port in facts.named)});",
@@ -145,18 +146,18 @@ def _moved(facts: Facts, port: Port, offset: int) -> tuple[list[str], list[str]]
             moved = [f"{name}{lane}[t][k] = fixed_of<{type_name}>({number});"]
         each = loop(label, "k", channel.size, moved)
     elif port.writes:
-        declared = [f"hls::stream<beat<{type_name}, {channel.size}>> {name};"]
-        each = [f"const beat<{type_name}, {channel.size}> step = {name}.read();"]
+        declared = [f"hls::stream<axi_beat<{type_name}, {channel.size}>> {name};"]
+        each = [f"const beat<{type_name}, {channel.size}> step = from_axi<{type_name}, {channel.size}>({name}.read());"]
         each += loop(label, "k", channel.size, [f"{number} = integer_of(step.value[k]);"])
         if channel.short:
             zero = loop(f"missing{end}", "k", channel.size, [f"{number} = 0;"])
             each = ["if (t < lengths[c]) {", *indented(each), "} else {", *indented(zero), "}"]
     else:
-        declared = [f"hls::stream<beat<{type_name}, {channel.size}>> {name};"]
+        declared = [f"hls::stream<axi_beat<{type_name}, {channel.size}>> {name};"]
         each = [f"beat<{type_name}, {channel.size}> step;"]
         each += loop(label, "k", channel.size, [f"step.value[k] = fixed_of<{type_name}>({number});"])
         ends = "t + 1 == lengths[c]" if only or channel.short else "true"
-        each += [f"step.last = {ends};", f"{name}.write(step);"]
+        each += [f"step.last = {ends};", f"{name}.write(to_axi(step));"]
         if only or channel.short:
             each = ["if (t < lengths[c]) {", *indented(each), "}"]
     verb = "take" if port.writes else "send"
@@ -293,7 +294,8 @@ TCL = Template("""\
 # Builds $top with Vitis HLS or Vivado HLS:
 #   vitis_hls -f build_prj.tcl "csim=1 synth=1 cosim=1 export=1"     (before 2020.2: vivado_hls; from 2024.2: vitis-run
 #   --mode hls --tcl build_prj.tcl, which takes no arguments and runs the defaults below)
-array set options {reset 1 csim 1 synth 1 cosim 0 export 0}
+# free=1: no ap_start and ap_done; the design runs whenever its ports have data (ap_ctrl_none).
+array set options {reset 1 csim 1 synth 1 cosim 0 export 0 free 0}
 foreach argument $$::argv {
   foreach pair [split $$argument] {
     if {[regexp {^(\\w+)=(\\d+)$$} $$pair -> key setting] && [info exists options($$key)]} {
@@ -308,8 +310,11 @@ if {$$options(reset)} {
   open_project ${top}_prj
 }
 set_top $top
-add_files firmware/$top.cpp -cflags "-std=c++11"
-add_files -tb ${top}_test.cpp -cflags "-std=c++11 -Wno-unknown-pragmas -Wno-unused-label"
+# The headers of Vitis HLS need C++14, which Vivado HLS does not know.
+set flags [expr {[string match *vivado_hls* [info nameofexecutable]] ? "-std=c++11" : "-std=c++14"}]
+if {$$options(free)} { append flags " -DLOOPWIRE_FREE_RUNNING" }
+add_files firmware/$top.cpp -cflags $$flags
+add_files -tb ${top}_test.cpp -cflags "$$flags -Wno-unknown-pragmas -Wno-unused-label"
 add_files -tb test_call.h
 add_files -tb tb_data
 if {$$options(reset)} {

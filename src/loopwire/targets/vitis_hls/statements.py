@@ -332,7 +332,7 @@ class Step:
             vector,
             self.where(vector).at("column"),
             self._place[node.result].at("row"),
-            self._library.types.of(node.result),
+            self._library.types,
             self._names,
             self._knobs,
         )
@@ -349,7 +349,7 @@ class Step:
             integers = self._step_constants[matrix]
             name = self._library.array(matrix, integers, columns_first=True)
             return Weights(matrix, f"{name}[t][column][$row]", array_bits(integers), name, integers)
-        element, columns = matrix.type.element, matrix.type.shape[1]
+        element, columns = self._library.types.element(matrix), matrix.type.shape[1]
         weight = f"integer_of({self.where(matrix).at(f'($row) * {columns} + column')})"
         return Weights(matrix, weight, signed_bits(element.min_integer, element.max_integer))
 
