@@ -116,7 +116,7 @@ def test_wide_types_compile_for_every_cell(cell: Recurrent, spec: str) -> None:
         (
             "fixed<40,8>",
             {"max_error_steps": 0.6},
-            r"inputs reach to -\d+ in steps of 2\^-64, of which a table can count",
+            r"inputs reach to -\d+ in steps of 2\^-64; a table can index those up to",
         ),
     ],
 )
