@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from onnx_graphs import U, Written, numbers, w
+from onnx_graphs import T, U, Written, numbers, w
 from onnx_models import node
 
 F = 3
@@ -38,6 +38,39 @@ def function(op: str, *operands: Any, opset: int = 21, **attributes: Any) -> Cal
         return Written([node(op, ["x", *names], ["y"], **attributes)], constants, opset=opset)
 
     return written
+
+
+def along_steps(op: str, *operands: Any, **attributes: Any) -> Callable[[], Written]:
+    """Return a graph of an operator that works along the steps, of what makes clear which these are."""
+
+    def written() -> Written:
+        names = [f"c{k}" for k in range(len(operands))]
+        nodes = [node("MatMul", ["x", "k"], ["z"]), node(op, ["z", *names], ["y"], **attributes)]
+        return Written(nodes, {"k": w(F, F), **dict(zip(names, operands, strict=True))})
+
+    return written
+
+
+def elements_in_one_axis() -> Written:
+    """As PyTorch's newer exporter writes `as_strided`, after a pooling to one step."""
+    nodes = [
+        node("MatMul", ["x", "k"], ["z"]),
+        node("Reshape", ["z", "all"], ["flat"]),
+        node("Gather", ["flat", "i"], ["y"]),
+    ]
+    constants = {"k": w(F, U), "all": numbers(-1), "i": np.arange(3 * T * U).reshape(3, T, U)}
+    return Written(nodes, constants, {"x": (3, T, F)})
+
+
+def compared(op: str, bound: Any) -> Callable[[], Written]:
+    """Return a graph that chooses by a comparison."""
+    nodes = [node(op, ["x", "c"], ["met"]), node("Tanh", ["x"], ["z"]), node("Where", ["met", "z", "x"], ["y"])]
+    return lambda: Written(nodes, {"c": bound})
+
+
+def chosen_by_constants() -> Written:
+    """Features that are chosen whatever they are."""
+    return Written([node("Where", ["c", "x", "z"], ["y"])], {"c": np.array([True, False, True]), "z": np.array(0.5)})
 
 
 def in_two_dimensions() -> Written:
@@ -109,6 +142,13 @@ LAYERS: dict[str, Callable[[], Written]] = {
     "LayerNormalization": function("LayerNormalization", w(F), w(F), opset=17, **NORM),
     "LayerNormalization without offset": function("LayerNormalization", w(F), **NORM),
     "LpNormalization": function("LpNormalization", axis=-1, p=2),
+    "LayerNormalization of all": function("LayerNormalization", w(T, F), w(T, F), axis=1),
+    "RMSNormalization of all": function("RMSNormalization", w(T, F), axis=1, opset=23),
+    "InstanceNormalization": windowed("InstanceNormalization", w(F), w(F)),
+    "GroupNormalization": windowed("GroupNormalization", w(F), w(F), num_groups=3),
+    "MeanVarianceNormalization": function("MeanVarianceNormalization", axes=[1, 2]),
+    "BatchNormalization of steps": along_steps("BatchNormalization", w(T), w(T), w(T), np.abs(w(T))),
+    "LpNormalization of steps": along_steps("LpNormalization", axis=1, p=2),
     "Celu": function("Celu", alpha=1.5),
     "Mish": function("Mish"),
     "Exp": function("Exp"),
@@ -138,6 +178,24 @@ LAYERS: dict[str, Callable[[], Written]] = {
     "largest of features": function("ReduceMax", numbers(2), keepdims=0),
     "magnitudes of steps": function("ReduceL1", numbers(1), keepdims=0),
     "squares of features": function("ReduceSumSquare", numbers(2), keepdims=1),
+    "lengths of features": function("ReduceL2", numbers(2), keepdims=1),
+    "lengths of steps": function("ReduceL2", numbers(1), keepdims=0),
+    "length of all": function("ReduceL2", numbers(1, 2), keepdims=0),
+    "product of features": function("ReduceProd", numbers(2), keepdims=0),
+    "product of steps": along_steps("ReduceProd", numbers(1), keepdims=1),
+    "logarithms of exponentials": function("ReduceLogSumExp", numbers(2), keepdims=1),
+    "logarithms of exponentials of steps": function("ReduceLogSumExp", numbers(1), keepdims=0),
+    "Erf": function("Erf"),
+    "Atan": function("Atan"),
+    "Softmax over the steps": along_steps("Softmax", axis=1),
+    "Softmax of opset 11, of all": function("Softmax", axis=1, opset=11),
+    "LogSoftmax of opset 12, of all": function("LogSoftmax", opset=12),
+    "MatMul with a vector": function("MatMul", w(F)),
+    "Tile": function("Tile", numbers(1, 2, 2)),
+    "compared with constants": compared("Greater", w(F)),
+    "at most": compared("LessOrEqual", np.array(0.25)),
+    "elements in one axis": elements_in_one_axis,
+    "Where of constants": chosen_by_constants,
     "smallest of steps": function("ReduceMin", numbers(1), keepdims=0),
 }
 """By what they show."""

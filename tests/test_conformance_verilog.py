@@ -38,6 +38,7 @@ from loopwire.layers.attention_pooling import AttentionPooling
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.cell import Cell
 from loopwire.layers.cells.cfc import Cfc
+from loopwire.layers.choice import Comparison
 from loopwire.layers.dense import Dense
 from loopwire.layers.division import Reciprocal
 from loopwire.layers.dot import Dot
@@ -53,6 +54,7 @@ from loopwire.layers.model import Input, Layer, Model, OneToOne
 from loopwire.layers.normalization import LayerNormalization, unit
 from loopwire.layers.over_steps import NormalizationOverSteps, OverSteps
 from loopwire.layers.prelu import PRelu
+from loopwire.layers.roots import EuclideanNorm, InverseSquareRoot, Logarithm, SquareRoot
 from loopwire.layers.select import Slice, Step
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape, Reversed
 from loopwire.layers.simple_rnn import SimpleRnn
@@ -162,6 +164,15 @@ def normalization_cases() -> Iterator[Case]:
     yield Case("sparsemax", (5,), [Activation("a", Function("sparsemax"))], given)
     positive = [Activation("a", Function("sigmoid")), BatchNormalization("b", np.ones(2), np.full(2, 0.75))]
     yield Case("reciprocal", (2, 2), [*positive, Reciprocal("c")], given)
+    roots = [InverseSquareRoot("c"), Logarithm("d"), EuclideanNorm("e"), SquareRoot("f")]
+    yield Case("roots", (2, 2), [*positive, *roots], given, clock_period_ns=10)
+    bound = np.array([0.25, -0.5, 0.0])
+    compared = [
+        Comparison("a", bound, below=True),
+        BatchNormalization("b", w(3), w(3)),
+        Comparison("c", bound, equal=True),
+    ]
+    yield Case("comparison", (2, 3), compared, given)
     yield Case("glu", (3, 4), [Glu("a")], given)
     yield Case("relu_threshold", (3,), [Activation("a", Function("relu", 0.25, -0.75, 2.0))], given)
     yield Case("own_threshold", (3,), [Activation("a", Function("threshold", slope=0.3, offset=1.5))], given)

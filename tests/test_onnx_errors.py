@@ -52,9 +52,9 @@ UNSUPPORTED: dict[str, tuple[Callable[[], Written], str]] = {
     ),
     "layers normalised together": (
         lambda: Written(
-            [node("LayerNormalization", ["x", "s"], ["y"], axis=1)], {"s": w(T, F)}, {"x": ("batch", T, F)}, opset=17
+            [node("LayerNormalization", ["x", "s"], ["y"], axis=0)], {"s": w(F)}, {"x": ("batch", T, F)}, opset=17
         ),
-        "it normalises axes of lengths (4, 3) together, with epsilon",
+        "it normalises the axes of batch, steps, features together. Normalise the features, the steps or both",
     ),
     "near a name": (
         lambda: Written([node("Sin", ["x"], ["y"])]),

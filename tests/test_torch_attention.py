@@ -82,6 +82,7 @@ def sequence(steps: int = 5, size: int = SIZE) -> Any:
 MODULES: dict[str, tuple[nn.Module, tuple[Any, ...]]] = {
     "self": (Called(lambda m, x: m(x, x, x, need_weights=False)[0], heads()), (sequence(),)),
     "with weights": (Called(lambda m, x: m(x, x, x)[0], heads()), (sequence(),)),
+    "heads of one feature": (Called(lambda m, x: m(x, x, x)[0], heads(SIZE)), (sequence(),)),
     "one head": (Called(lambda m, x: m(x, x, x)[0], heads(1)), (sequence(),)),
     "another sequence": (
         Called(lambda m, x, z: m(x, z, z, need_weights=False)[0], heads()),
@@ -154,7 +155,7 @@ def test_exported_programs_are_what_pytorch_computes(name: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("dynamo", [False, True])
-@pytest.mark.parametrize("name", ["with weights", "another sequence", "encoder"])
+@pytest.mark.parametrize("name", ["with weights", "heads of one feature", "another sequence", "encoder"])
 def test_onnx_files_are_what_pytorch_computes(name: str, dynamo: bool, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     module, inputs = MODULES[name]

@@ -51,6 +51,12 @@ WINDOWS: dict[str, tuple[Forward, dict[str, nn.Module]]] = {
     ),
     "mean, rounded up": (signal(lambda s, x: s.m(x)), {"m": nn.AvgPool1d(2, ceil_mode=True)}),
     "mean, padded and rounded up": (signal(lambda s, x: s.m(x)), {"m": nn.AvgPool1d(4, 3, 2, ceil_mode=True)}),
+    "pooled to some": (signal(lambda s, x: s.m(x)), {"m": nn.AdaptiveAvgPool1d(2)}),
+    "largest of some": (signal(lambda s, x: s.m(x)), {"m": nn.AdaptiveMaxPool1d(3)}),
+    "flattened": (
+        lambda s, x: s.l(torch.relu(s.c(x.mT)).flatten(1)),
+        {"c": nn.Conv1d(3, 4, 2), "l": nn.Linear(16, 2)},
+    ),
     "repeated": (signal(lambda s, x: s.m(x)), {"m": nn.Upsample(scale_factor=2)}),
     "layer norm": (lambda s, x: s.m(x), {"m": nn.LayerNorm(3)}),
     "layer norm without weights": (lambda s, x: s.m(x), {"m": nn.LayerNorm(3, elementwise_affine=False, eps=1e-3)}),
@@ -59,6 +65,16 @@ WINDOWS: dict[str, tuple[Forward, dict[str, nn.Module]]] = {
         {"m": nn.LayerNorm(4, bias=False), "rnn": nn.GRU(3, 4, batch_first=True)},
     ),
     "RMS norm": (lambda s, x: s.m(x), {"m": nn.RMSNorm(3, eps=1e-4)}),
+    "layer norm of all": (lambda s, x: s.m(x), {"m": nn.LayerNorm((5, 3))}),
+    "layer norm of all, features first": (signal(lambda s, x: s.m(x)), {"m": nn.LayerNorm((3, 5))}),
+    "layer norm of steps": (lambda s, x: s.m(s.l(x).mT).mT, {"l": nn.Linear(3, 4), "m": nn.LayerNorm(5)}),
+    "RMS norm of all": (lambda s, x: s.m(x), {"m": nn.RMSNorm((5, 3), eps=1e-4)}),
+    "instance norm": (signal(lambda s, x: s.m(x)), {"m": nn.InstanceNorm1d(3, affine=True)}),
+    "instance norm of statistics": (signal(lambda s, x: s.m(x)), {"m": nn.InstanceNorm1d(3, track_running_stats=True)}),
+    "group norm over the steps": (
+        signal(lambda s, x: s.m(s.c(x))),
+        {"c": nn.Conv1d(3, 4, 2), "m": nn.GroupNorm(2, 4)},
+    ),
     "group norm": (
         lambda s, x: s.m(s.rnn(x)[1][0]),
         {"m": nn.GroupNorm(2, 4), "rnn": nn.GRU(3, 4, batch_first=True)},
@@ -79,6 +95,30 @@ def test_sizes_of_a_convolution(sizes: tuple[int, int, int, int], tmp_path: Path
     compare(module, [sequences(features=features, steps=steps)], tmp_path / "m.pt2")
 
 
+OVER_STEPS: dict[str, tuple[Forward, dict[str, nn.Module]]] = {
+    "linear": (lambda s, x: s.m(s.l(x).mT).mT, {"m": nn.Linear(5, 4)}),
+    "mixed": (lambda s, x: x + s.m(s.l(x).mT).mT, {"m": nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 5))}),
+    "batch norm": (lambda s, x: s.m(s.l(x)), {"m": nn.BatchNorm1d(5)}),
+    "convolution over the features": (lambda s, x: s.m(s.l(x)), {"m": nn.Conv1d(5, 4, 2)}),
+    "largest of features": (lambda s, x: s.m(s.l(x)), {"m": nn.MaxPool1d(2)}),
+    "weights from the left": (lambda s, x: s.m.weight @ s.l(x), {"m": nn.Linear(5, 4)}),
+    "slopes": (lambda s, x: s.m(4 * s.l(x)), {"m": nn.PReLU(5)}),
+    "before a GRU": (
+        lambda s, x: s.rnn(s.m(s.l(x).mT).mT)[1][0],
+        {"m": nn.Linear(5, 4), "rnn": nn.GRU(3, 2, batch_first=True)},
+    ),
+    "features by features": (lambda s, x: s.l(x).mT @ x, {}),
+    "one feature": (lambda s, x: s.m(s.l(x)[..., 0]), {"m": nn.Linear(5, 2)}),
+}
+"""What works along the steps where Loopwire's layers work along the features."""
+
+
+@pytest.mark.parametrize("name", OVER_STEPS)
+def test_steps_in_place_of_features(name: str, tmp_path: Path) -> None:
+    forward, parts = OVER_STEPS[name]
+    compare(made(forward, l=nn.Linear(3, 3), **parts), [sequences()], tmp_path / "m.pt2")
+
+
 FUNCTIONS: dict[str, Forward] = {
     "hardswish": lambda s, x: F.hardswish(x),
     "hardtanh": lambda s, x: F.hardtanh(x),
@@ -93,6 +133,8 @@ FUNCTIONS: dict[str, Forward] = {
     "softmax over the steps": lambda s, x: x.softmax(1),
     "attention": lambda s, x: (x[..., :1].softmax(1) * x).sum(1),
     "log softmax": lambda s, x: F.log_softmax(x, -1),
+    "log softmax over the steps": lambda s, x: F.log_softmax(x, 1),
+    "softmax side by side": lambda s, x: torch.stack((x, 1 - x), 1).softmax(1).flatten(1),
     "softmin": lambda s, x: F.softmin(x, -1),
     "exp": lambda s, x: torch.exp(x),
     "glu": lambda s, x: F.glu(torch.cat((x, -2 * x), -1), -1),

@@ -142,9 +142,39 @@ class FedBack(nn.Module):
         return torch.stack(every, 1)
 
 
+class Rooted(nn.Module):
+    """Lengths, logarithms, powers and choices of each step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(2, 3)
+
+    def forward(self, x: Any) -> Any:
+        """Return numbers of each step."""
+        y = self.head(x)
+        size = torch.log1p(y.norm(dim=-1, keepdim=True))
+        return torch.where(y > 0.125, y * (1 + y * y) ** -0.5, size.masked_fill(size <= 0.25, 0.5))
+
+
+class Mixed(nn.Module):
+    """Layers along the steps, normalised over all of them, and heads of one feature."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix, self.norm = nn.Linear(STEPS, STEPS), nn.LayerNorm((STEPS, 2))
+        self.heads = nn.MultiheadAttention(2, 2, batch_first=True)
+
+    def forward(self, x: Any) -> Any:
+        """Return a sequence."""
+        y = self.norm(x + self.mix(x.mT).mT)
+        return self.heads(y, y, y)[0]
+
+
 @pytest.mark.parametrize(
     ("module", "batch_first"),
     [
+        (Rooted, True),
+        pytest.param(Mixed, True, marks=pytest.mark.slow),
         (Stacked, True),
         (Written, True),
         (FedBack, True),
@@ -161,7 +191,7 @@ def test_all_machines_agree(module: Any, batch_first: bool, tmp_path: Path) -> N
     x = np.random.default_rng(4).uniform(-1, 1, (SEQUENCES, STEPS, 2))
     for target in ("verilog", "vitis_hls"):
         # What makes other steps of all that it was given, a stream of HLS could not end.
-        full = module in (Convolved, Rearranged) and target == "vitis_hls"
+        full = module in (Convolved, Rearranged, Mixed) and target == "vitis_hls"
         design = loopwire.compile(model, CompileConfig(target=target, io="parallel" if full else "stream"))
         integers, _ = design.input_integers(x, None)
         defined = evaluate_integers(design.graph, integers.arrays, None)

@@ -27,6 +27,8 @@ MISH_LEAST, MISH_TAIL_LEAST = 1.1924312143650377, 0.7957685935551981
 RSQRT_RATIO = 4
 RSQRT_POWERS = range(-12, 9)
 """Where the parts of a normalisation's factor begin: at 4**k."""
+SQRT_POWERS = range(-24, 17)
+"""Where the parts of a square root begin: at 4**k."""
 RECIPROCAL_RATIO = 4
 RECIPROCAL_LOWS = tuple(RECIPROCAL_RATIO**k for k in range(8))
 """Where the parts of a softmax's reciprocal begin; they reach to 65536."""
@@ -109,6 +111,8 @@ def squareplus_tail(x: Reals) -> Reals:
 
 
 _erfc = np.vectorize(math.erfc, otypes=[np.float64])
+erf = np.vectorize(math.erf, otypes=[np.float64])
+"""2/√π times the integral of exp(-t²) from 0 to x."""
 
 
 def elu(x: Reals) -> Reals:
@@ -161,6 +165,17 @@ def rsqrt_part(power: int) -> str:
     return f"rsqrt_{'below_' if power < 0 else ''}{abs(power)}"
 
 
+def sqrt_between(low: float, high: float) -> Callable[[Reals], Reals]:
+    """Return √x with x clipped to low…high: a part of a square root."""
+    return lambda x: np.sqrt(np.clip(x, low, high))
+
+
+def sqrt_part(low: int | None, high: int | None) -> str:
+    """Return the name of the part of √x from 4**low to 4**high: from 0, and without an end, where they are None."""
+    start, end = ("" if power is None else f"{'below_' if power < 0 else ''}{abs(power)}" for power in (low, high))
+    return "_".join(filter(None, ("sqrt", start and f"from_{start}", end and f"to_{end}")))
+
+
 def log_between(low: float, high: float) -> Callable[[Reals], Reals]:
     """Return log(x) with x clipped to low…high: a part of the logarithm of a softmax's sum."""
     return lambda x: np.log(np.clip(x, low, high))
@@ -172,6 +187,8 @@ SILU_BEND, GELU_TANH_BEND = 2.399357, 1.418504
 FUNCTIONS: dict[str, RealFunction] = {
     "sigmoid": RealFunction(sigmoid, Symmetry.COMPLEMENT, curvature=0.0963, bends=(0.0,)),
     "tanh": RealFunction(np.tanh, Symmetry.ODD, curvature=0.7699, bends=(0.0,)),
+    "erf": RealFunction(erf, Symmetry.ODD, curvature=0.9679, bends=(0.0,)),
+    "arctan": RealFunction(np.arctan, Symmetry.ODD, curvature=0.6496, bends=(0.0,)),
     "softsign": RealFunction(softsign, Symmetry.ODD, curvature=2.0, bends=(0.0,)),
     "softplus": RealFunction(softplus),
     "softplus_tail": RealFunction(softplus_tail, Symmetry.EVEN, turning_points=(0.0,), curvature=0.25, bends=(0.0,)),
@@ -221,6 +238,14 @@ FUNCTIONS: dict[str, RealFunction] = {
         f"log_{low}_to_{low * RECIPROCAL_RATIO}": RealFunction(log_between(low, low * RECIPROCAL_RATIO))
         for low in RECIPROCAL_LOWS
     },
+    **{
+        sqrt_part(low, high): RealFunction(
+            sqrt_between(0.0 if low is None else 4.0**low, np.inf if high is None else 4.0**high)
+        )
+        for power in SQRT_POWERS
+        for low, high in ((None, power), (power, power + 1), (power, None))
+    },
+    **{f"log_from_{low}": RealFunction(log_between(low, np.inf)) for low in RECIPROCAL_LOWS},
     **{rsqrt_part(power): RealFunction(rsqrt_between(4.0**power, 4.0 ** (power + 1))) for power in RSQRT_POWERS},
 }
 MOST_SEGMENT_BITS = 14

@@ -132,6 +132,9 @@ def range_of(op: ops.Op, operands: tuple[Value, ...], given: tuple[Range, ...]) 
         case ops.Sub():
             a, b = _aligned(given[0], fractions[0], given[1], fractions[1])
             return Range(a.low - b.high, a.high - b.low)
+        case ops.Mul() if operands[0] is operands[1]:
+            ends = given[0].low ** 2, given[0].high ** 2
+            return Range(0 if given[0].low <= 0 <= given[0].high else min(ends), max(ends))
         case ops.Mul():
             a, b = given
             products = [p * q for p in (a.low, a.high) for q in (b.low, b.high)]

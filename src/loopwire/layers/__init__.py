@@ -25,6 +25,7 @@ from loopwire.layers.cells.min_gru import MinGru
 from loopwire.layers.cells.min_lstm import MinLstm
 from loopwire.layers.cells.qrnn import Qrnn
 from loopwire.layers.cells.sru import Sru
+from loopwire.layers.choice import Choose, Comparison
 from loopwire.layers.constant import Constant
 from loopwire.layers.dense import Dense
 from loopwire.layers.division import Divide, Reciprocal
@@ -48,6 +49,7 @@ from loopwire.layers.over_steps import NormalizationOverSteps, OverSteps
 from loopwire.layers.prelu import PRelu
 from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.roles import Role, own_role
+from loopwire.layers.roots import EuclideanNorm, InverseSquareRoot, Logarithm, SquareRoot
 from loopwire.layers.select import Slice, Step
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape, Reversed
 from loopwire.layers.simple_rnn import SimpleRnn
@@ -75,6 +77,8 @@ __all__ = [
     "BatchNormalization",
     "Cell",
     "Cfc",
+    "Choose",
+    "Comparison",
     "Concatenate",
     "Constant",
     "Convolution",
@@ -87,6 +91,7 @@ __all__ = [
     "EitherMask",
     "Embedding",
     "Emitter",
+    "EuclideanNorm",
     "FastGrnn",
     "Flatten",
     "Function",
@@ -97,11 +102,13 @@ __all__ = [
     "Gru",
     "IndRnn",
     "Input",
+    "InverseSquareRoot",
     "Janet",
     "JoinedSteps",
     "Layer",
     "LayerNormalization",
     "LightGru",
+    "Logarithm",
     "Loop",
     "Lru",
     "Lstm",
@@ -132,6 +139,7 @@ __all__ = [
     "SeparableConvolution",
     "SimpleRnn",
     "Slice",
+    "SquareRoot",
     "Sru",
     "State",
     "Step",

@@ -14,7 +14,7 @@ from loopwire.layers.roles import Role
 from loopwire.layers.softmax import log_softmax, softmax
 from loopwire.layers.sparsemax import sparsemax
 
-TABLES = ("sigmoid", "tanh", "softsign")
+TABLES = ("sigmoid", "tanh", "softsign", "erf", "arctan", "expm1")
 EXACT = (
     "linear",
     "relu",

@@ -50,7 +50,7 @@ class Divide(Callable):
 
     def call(self, e: Emitter, inputs: Sequence[Value]) -> Sequence[Value]:
         """Add the quotient, for each step where the inputs are sequences."""
-        low, high = _ends(e, self.name, inputs[1])
+        low, high = ends_of(e, self.name, inputs[1])
 
         def step(e: Emitter, a: Value, d: Value) -> Value:
             inverse = _inverse(e, d, low, high)
@@ -74,12 +74,12 @@ class Reciprocal(OneToOne):
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """Add the reciprocal."""
-        low, high = _ends(e, self.name, x)
+        low, high = ends_of(e, self.name, x)
         return e.each_step(lambda e, d: e.cast(_inverse(e, d, low, high), Role.RESULT, "y", "y = 1 / d"), x, name="y")
 
 
-def _ends(e: Emitter, name: str, divisor: Value) -> tuple[float, float]:
-    """Return the least and the largest element of a divisor, in the steps that there are.
+def ends_of(e: Emitter, name: str, divisor: Value, *, what: str = "divisor") -> tuple[float, float]:
+    """Return the least and the largest element of a divisor, or its like, in the steps that there are.
 
     Raises:
         UnsupportedError: it may be 0, or lies too close to it for its largest.
@@ -91,8 +91,8 @@ def _ends(e: Emitter, name: str, divisor: Value) -> tuple[float, float]:
     if low <= 0 <= high or most / least * LEAST > MOST:
         raise UnsupportedError(
             f"layer {name!r}",
-            f"its divisor %{divisor.name} lies between {low:g} and {high:g}, in fixed point",
-            f"Keep the divisor away from 0 by at least 1/{MOST / LEAST:g} of its largest value: add a constant to it",
+            f"its {what} %{divisor.name} lies between {low:g} and {high:g}, in fixed point",
+            f"Keep the {what} away from 0 by at least 1/{MOST / LEAST:g} of its largest value: add a constant to it",
         )
     return low, high
 
@@ -110,13 +110,19 @@ def _range_of_steps(graph: Graph, found: Mapping[Value, Range], value: Value) ->
 
 def _inverse(e: Emitter, d: Value, low: float, high: float) -> Value:
     """Return 1 / d, to a step of the result's type."""
+    scaled, shift, most = brought_up(e, d, low, high)
+    fraction = max(e.type_of(Role.RESULT).fraction, 1) + shift + RECIPROCAL_GUARD_BITS
+    inverse = reciprocal(e, scaled, most, fraction, "d", is_sum=False)
+    scale = 2.0**shift if high > 0 else -(2.0**shift)
+    return e.b.mul(inverse, e.scalar(scale, "scale"), "inverse", "1 / d") if scale != 1 else inverse
+
+
+def brought_up(e: Emitter, d: Value, low: float, high: float) -> tuple[Value, int, float]:
+    """Return |2^s d| of numbers from low to high, at least `LEAST`; and s, and the largest."""
     least, most = sorted((abs(low), abs(high)))
     shift = max(ceil(log2(LEAST / least)), 0)
     scale = 2.0**shift if high > 0 else -(2.0**shift)
     scaled = e.b.mul(d, e.scalar(scale, "scale"), "d_scaled") if scale != 1 else d
     grid = scaled.type.element.fraction
     tight = FixedType.holding(0, ceil(most * 2.0 ** (shift + grid)), grid)
-    scaled = e.b.cast(scaled, replace(tight, overflow=Overflow.SAT), "d_above_0")
-    fraction = max(e.type_of(Role.RESULT).fraction, 1) + shift + RECIPROCAL_GUARD_BITS
-    inverse = reciprocal(e, scaled, most * 2.0**shift, fraction, "d", is_sum=False)
-    return e.b.mul(inverse, e.scalar(scale, "scale"), "inverse", "1 / d") if scale != 1 else inverse
+    return e.b.cast(scaled, replace(tight, overflow=Overflow.SAT), "d_above_0"), shift, most * 2.0**shift

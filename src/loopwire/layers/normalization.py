@@ -85,36 +85,40 @@ class LayerNormalization(OneToOne):
             mean = e.b.mul(total, self._share(e, count, e.type_of(Role.RESULT).width), "v")
             spread = e.b.add(mean, e.scalar(self.epsilon, "epsilon"), "v_epsilon", "v + ε")
         root_bits = 0 if self.summed else math.ceil(math.log2(count) / 2)
-        return e.b.mul(x, self._factor(e, spread, root_bits), "normal", "(x - μ) / √(v + ε)")
+        return e.b.mul(x, inverse_root(e, spread, self.epsilon, root_bits), "normal", "(x - μ) / √(v + ε)")
 
     def _share(self, e: Emitter, count: int, bits: int) -> Value:
         """Return 1 / n to a given number of bits."""
         return e.b.const(1 / count, FixedType(bits + count.bit_length() + 1, 1, signed=False), "share")
 
-    def _factor(self, e: Emitter, spread: Value, root_bits: int) -> Value:
-        """Return 1 / √v, a sum of parts that begin at powers of 4; below 4**-12 it grows no more."""
-        exact = spread.type.element
-        least, most = max(self.epsilon, exact.step), exact.max_integer * exact.step
-        first = max(math.floor(math.log(least, 4)), RSQRT_POWERS[0])
-        fine = max(e.type_of(Role.RESULT).fraction, 0) + GUARD_BITS + root_bits
-        bits = min(fine + GUARD_BITS - 2 * first, exact.fraction)
-        spread = e.b.cast(
-            spread, FixedType(bits + exact.integer, exact.integer, False, Rounding.RND, Overflow.SAT), "v_rounded"
-        )
-        powers = range(first, max(min(math.ceil(math.log(most, 4)), RSQRT_POWERS[-1] + 1), first + 1))
-        factor: Value | None = None
-        for power in powers:
-            fraction = max(fine + power + 1, power)
-            type = FixedType(fraction + 1 - power, 1 - power, False, Rounding.RND, Overflow.SAT)
-            part = e.table(rsqrt_part(power), spread, type, f"factor_{power - first}", f"1 / √v from 4^{power}")
-            if factor is None:
-                factor = part
-            else:
-                # Below where it begins a part is 2^-power: what was counted already.
-                own = e.b.sub(part, e.scalar(2.0**-power, "begin"), f"factor_{power - first}_more")
-                factor = e.b.add(factor, own, f"factor_to_{power - first}")
-        assert factor is not None
-        return factor
+
+def inverse_root(e: Emitter, spread: Value, least: float, root_bits: int) -> Value:
+    """Add 1 / √v, a sum of parts that begin at powers of 4; below 4**-12, and below `least`, it grows no more.
+
+    It has `root_bits` fraction bits more than the result.
+    """
+    exact = spread.type.element
+    least, most = max(least, exact.step), exact.max_integer * exact.step
+    first = max(math.floor(math.log(least, 4)), RSQRT_POWERS[0])
+    fine = max(e.type_of(Role.RESULT).fraction, 0) + GUARD_BITS + root_bits
+    bits = min(fine + GUARD_BITS - 2 * first, exact.fraction)
+    spread = e.b.cast(
+        spread, FixedType(bits + exact.integer, exact.integer, False, Rounding.RND, Overflow.SAT), "v_rounded"
+    )
+    powers = range(first, max(min(math.ceil(math.log(most, 4)), RSQRT_POWERS[-1] + 1), first + 1))
+    factor: Value | None = None
+    for power in powers:
+        fraction = max(fine + power + 1, power)
+        type = FixedType(fraction + 1 - power, 1 - power, False, Rounding.RND, Overflow.SAT)
+        part = e.table(rsqrt_part(power), spread, type, f"factor_{power - first}", f"1 / √v from 4^{power}")
+        if factor is None:
+            factor = part
+        else:
+            # Below where it begins a part is 2^-power: what was counted already.
+            own = e.b.sub(part, e.scalar(2.0**-power, "begin"), f"factor_{power - first}_more")
+            factor = e.b.add(factor, own, f"factor_to_{power - first}")
+    assert factor is not None
+    return factor
 
 
 def root_mean_square(name: str, scale: Array, epsilon: float) -> LayerNormalization:

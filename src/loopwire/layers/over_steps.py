@@ -59,7 +59,8 @@ class OverSteps(OneToOne):
 class NormalizationOverSteps(OneToOne):
     """(T, n) → (T, n): `groups` of features, each normalised over all steps as one vector.
 
-    scale γ (T, n), offset β (T, n), epsilon ε. All T steps count, in a short sequence too.
+    scale γ (T, n), offset β (T, n), epsilon ε. All T steps count, in a short sequence too. Without `centred` the mean
+    counts as 0.
 
     Ref: Wu & He 2018, arXiv:1803.08494, eq. 1-7.
     """
@@ -69,6 +70,7 @@ class NormalizationOverSteps(OneToOne):
     offset: Array
     epsilon: float
     groups: int = 1
+    centred: bool = True
 
     kind: ClassVar[str] = "NormalizationOverSteps"
     roles: ClassVar[tuple[str, ...]] = LayerNormalization.roles
@@ -89,7 +91,8 @@ class NormalizationOverSteps(OneToOne):
         whole = e.b.reshape(x, (steps * features,), "whole")
         by_feature = e.b.transpose(whole, steps, "x_by_feature")
         scale, offset = (np.ravel(each.T) for each in (self.scale, self.offset))
-        normal = LayerNormalization(self.name, scale, offset, self.epsilon, self.groups).emit(e, by_feature)
+        layer = LayerNormalization(self.name, scale, offset, self.epsilon, self.groups, self.centred)
+        normal = layer.emit(e, by_feature)
         return e.b.reshape(e.b.transpose(normal, features, "y_whole"), (steps, features), "y")
 
 

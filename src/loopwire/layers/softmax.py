@@ -11,6 +11,8 @@ a sum of small ones, each for a factor of 4 of its argument and constant beyond:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from loopwire.ir.functions import RECIPROCAL_LOWS, RECIPROCAL_RATIO
@@ -43,18 +45,30 @@ def log_softmax(e: Emitter, x: Value, role: str, name: str) -> Value:
     unit = _unit(fraction + _exponential_guard_bits(x.type.size))
     exponential = e.table("exp_nonpositive", below, unit, f"{name}_exp", "p = exp(d)")
     total = b.reduce_sum(exponential, f"{name}_total", "s = sum p")
-    lows = [low for low in RECIPROCAL_LOWS if low < max(x.type.size, 2)]
-    # log s is log of s clipped to 1…4, and what each further part adds to the logarithm of where it begins.
-    for low in lows:
-        part = e.table(
-            f"log_{low}_to_{low * RECIPROCAL_RATIO}",
-            total,
-            FixedType(fraction + 6, 4, rounding=Rounding.RND, overflow=Overflow.SAT),
-            f"{name}_log_{low}",
-        )
-        part = b.sub(part, b.const(np.log(low), part.type.element, f"{name}_start_{low}")) if low > 1 else part
+    for low, part in logarithm_parts(e, total, x.type.size, fraction, name):
         below = b.sub(below, part, f"{name}_less_{low}")
     return b.cast(below, to, name, "y = d - log s", role=role)
+
+
+def logarithm_parts(
+    e: Emitter, total: Value, most: float, fraction: int, name: str, *, is_sum: bool = True
+) -> Iterator[tuple[int, Value]]:
+    """Yield numbers whose sum is log s, s from 1 to `most`, by where they begin.
+
+    log s is log of s clipped to 1…4, and what each further part adds to the logarithm of where it begins. With `is_sum`
+    s is a sum of `most` exponentials; others may be larger in real numbers than `most`.
+    """
+    lows = [low for low in RECIPROCAL_LOWS if low < max(most, 2)]
+    integer = 4 if most < np.exp(8) else 5
+    for low in lows:
+        part = e.table(
+            f"log_{low}_to_{low * RECIPROCAL_RATIO}" if is_sum or low < lows[-1] else f"log_from_{low}",
+            total,
+            FixedType(fraction + integer + 2, integer, rounding=Rounding.RND, overflow=Overflow.SAT),
+            f"{name}_log_{low}",
+        )
+        start = np.log(low)
+        yield low, e.b.sub(part, e.b.const(start, part.type.element, f"{name}_start_{low}")) if low > 1 else part
 
 
 def _exponential_guard_bits(n: int) -> int:

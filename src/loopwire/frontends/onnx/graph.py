@@ -23,6 +23,7 @@ REALS = (1, 10, 11, 16)
 REMEDY = "docs/onnx.md lists what is read; export the model without it"
 LENGTHS_REMEDY = "An input of whole numbers may only be the sequence_lens of recurrent operators"
 LEVELS_REMEDY = "DequantizeLinear alone may, or a Clip before it: export the network in QDQ form"
+FLAT_REMEDY = "Keep the batch an axis of its own"
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -51,8 +52,15 @@ class Levels:
     high: int
 
 
-Value = Operand | Lengths | Order | Levels
-"""A constant, a view of tensors of the network, lengths and the order by them, or whole numbers of a QuantizeLinear."""
+@dataclass(frozen=True, eq=False)
+class Flat:
+    """All elements of a tensor in one axis, those of other sequences too, as PyTorch exports `as_strided`."""
+
+    of: View
+
+
+Value = Operand | Lengths | Order | Levels | Flat
+"""A constant, a view of tensors of the network, or what some operators alone read."""
 
 
 @dataclass(frozen=True)
@@ -229,6 +237,8 @@ class Operation:
         if isinstance(value, Lengths | Order):
             name = value.name if isinstance(value, Lengths) else value.of.name
             raise self.refused(f"it reads the input {name!r}, which holds whole numbers", LENGTHS_REMEDY)
+        if isinstance(value, Flat):
+            raise self.refused(f"it reads the elements of {value.of.shape} in one axis, with the batch", FLAT_REMEDY)
         if isinstance(value, Levels):
             raise self.refused("it reads the whole numbers of a QuantizeLinear", LEVELS_REMEDY)
         return value

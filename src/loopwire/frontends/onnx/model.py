@@ -20,6 +20,7 @@ from loopwire.frontends.onnx.graph import (
     REMEDY,
     STANDARD,
     Budget,
+    Flat,
     Graph,
     Lengths,
     Levels,
@@ -32,6 +33,7 @@ from loopwire.frontends.onnx.graph import (
 from loopwire.frontends.onnx.lengths import of_lengths
 from loopwire.frontends.onnx.loops import LOOPS
 from loopwire.frontends.onnx.moves import MOVES
+from loopwire.frontends.onnx.normalisations import NORMALISATIONS
 from loopwire.frontends.onnx.operators import ML_OPERATORS, OPERATORS
 from loopwire.frontends.onnx.quantised import QDQ, QONNX, QONNX_DOMAINS
 from loopwire.frontends.onnx.recurrent import KINDS, recurrent
@@ -127,7 +129,7 @@ class _Runner:
         outputs: list[Operand] = []
         for name in graph.outputs:
             value: Value | None = values.get(name)
-            if value is None or isinstance(value, Lengths | Order | Levels):
+            if value is None or isinstance(value, Lengths | Order | Levels | Flat):
                 raise ModelFileError(
                     self.trace.source, f"no node produces its output {name!r}", "Export the model again"
                 )
@@ -202,9 +204,11 @@ def _operator(op: Operation) -> Callable[[Operation], Sequence[Value]]:
         return OPERATORS[node.op]
     if node.op in WINDOWS:
         return WINDOWS[node.op]
+    if node.op in NORMALISATIONS:
+        return NORMALISATIONS[node.op]
     if node.op in REFUSED:
         raise op.refused(f"{node.op} is not supported", REFUSED[node.op])
-    known = (*MOVES, *OPERATORS, *WINDOWS, *KINDS)
+    known = (*MOVES, *OPERATORS, *WINDOWS, *NORMALISATIONS, *KINDS)
     raise op.refused(f"{node.op} is not supported", f"{nearest(node.op, known)}{REMEDY}")
 
 
@@ -214,9 +218,5 @@ REFUSED = {
         "Use tensors: a Loop stacks the results of its iterations",
     ),
     "ConvTranspose": "Repeat steps, then convolve",
-    **dict.fromkeys(
-        ("InstanceNormalization", "GroupNormalization"),
-        "These normalise over steps: use LayerNormalization, of the features",
-    ),
 }
 """Operators that users meet, and what to do instead."""

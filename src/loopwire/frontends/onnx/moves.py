@@ -10,10 +10,10 @@ from math import prod
 
 import numpy as np
 
-from loopwire.frontends.onnx.graph import Lengths, Operation, Value
+from loopwire.frontends.onnx.graph import FLAT_REMEDY, Flat, Lengths, Operation, Value
 from loopwire.frontends.tensors import joining, reshaping, slicing, views
 from loopwire.frontends.tensors.embedding import embed, is_whole
-from loopwire.frontends.tensors.views import View
+from loopwire.frontends.tensors.views import Operand, View
 
 MOST_ELEMENTS = 1 << 22
 """Of a tensor that an operator makes larger than its operand."""
@@ -92,6 +92,8 @@ def reshape(op: Operation) -> Sequence[Value]:
         lengths = [a.shape[k] if length == 0 and k < len(a.shape) else length for k, length in enumerate(lengths)]
     if len(lengths) > MOST_AXES or lengths.count(-1) > 1 or min(lengths, default=1) < -1:
         raise op.damaged(f"a tensor of shape {a.shape} cannot become {tuple(lengths)}")
+    if lengths == [-1] and isinstance(a, View) and a.batch > 1 and len(a.shape) > 1:
+        return [Flat(a)]
     return [reshaping.reshape(op.trace, a, lengths)]
 
 
@@ -147,6 +149,9 @@ def slice_(op: Operation) -> Sequence[Value]:
 
 def gather(op: Operation) -> Sequence[Value]:
     """Gather, with constant indices."""
+    flat = op.value(0)
+    if isinstance(flat, Flat):
+        return [_with_axes_again(op, flat)]
     a = op.tensor(0)
     (axis,) = op.axes([op.attribute("axis", 0)], len(a.shape))
     indices = op.tensor(1)
@@ -165,6 +170,15 @@ def gather(op: Operation) -> Sequence[Value]:
     if indices.ndim > 1:
         raise op.refused(f"its indices have shape {indices.shape}", "Give one index, or a list of them")
     return [slicing.take(op.trace, a, axis, (indices % length).tolist())]
+
+
+def _with_axes_again(op: Operation, flat: Flat) -> Value:
+    """Return all elements of a tensor under the axes of their indices, which must be in order."""
+    indices = op.constant(1)
+    op.only("axis", 0)
+    if not np.array_equal(indices.ravel(), np.arange(prod(flat.of.shape))):
+        raise op.refused(f"it takes elements of {flat.of.shape} in another order, or some of them", FLAT_REMEDY)
+    return reshaping.reshape(op.trace, flat.of, indices.shape)
 
 
 def split(op: Operation) -> Sequence[Value]:
@@ -206,14 +220,18 @@ def expand(op: Operation) -> Sequence[Value]:
 
 
 def tile(op: Operation) -> Sequence[Value]:
-    """Tile, along axes of length 1 where it is no constant."""
+    """Tile."""
     a, repeats = op.tensor(0), op.constant(1).astype(np.int64).ravel().tolist()
     if len(repeats) != len(a.shape):
         raise op.damaged(f"it repeats {len(repeats)} axes of {len(a.shape)}")
-    lengths = checked_size(op, [n * times for n, times in zip(a.shape, repeats, strict=True)])
-    if isinstance(a, View):
-        return [reshaping.expand(op.trace, a, lengths)]
-    return [np.tile(a, repeats)]
+    checked_size(op, [n * times for n, times in zip(a.shape, repeats, strict=True)])
+    if not isinstance(a, View):
+        return [np.tile(a, repeats)]
+    result: Operand = a
+    for axis, (length, times) in enumerate(zip(a.shape, repeats, strict=True)):
+        if length > 1 and times > 1:
+            result = slicing.take(op.trace, result, axis, [*range(length)] * times)
+    return [reshaping.expand(op.trace, result, [n * times for n, times in zip(a.shape, repeats, strict=True)])]
 
 
 def pad(op: Operation) -> Sequence[Value]:

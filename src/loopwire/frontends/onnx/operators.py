@@ -13,12 +13,14 @@ import numpy as np
 
 from loopwire.frontends.onnx.attention import attention
 from loopwire.frontends.onnx.graph import Array, Operation, Value
-from loopwire.frontends.tensors import arithmetic, views
+from loopwire.frontends.tensors import arithmetic, choosing, reductions, views
+from loopwire.frontends.tensors.exchange import features_last
 from loopwire.frontends.tensors.products import product
-from loopwire.frontends.tensors.trace import Result, Trace
+from loopwire.frontends.tensors.trace import Trace
 from loopwire.frontends.tensors.views import Operand, View
 from loopwire.ir.functions import SELU_ALPHA, SELU_SCALE
-from loopwire.layers.activation import Activation, Function
+from loopwire.layers.activation import SIGMOID, Function
+from loopwire.layers.roots import Elementwise, Logarithm, SquareRoot
 
 Operator = Callable[[Operation], Sequence[Value]]
 CLOSE = 1e-4
@@ -76,13 +78,16 @@ def prelu(op: Operation) -> Sequence[Value]:
 
 
 def power(op: Operation) -> Sequence[Value]:
-    """Pow, of whole exponents."""
-    x: Operand = op.view(0)
+    """Pow, of multiples of 1/2."""
     exponent = op.weights(1).ravel()
-    if exponent.size != 1 or exponent[0] not in (1, 2, 3, 4):
-        raise op.refused(f"it takes the power of {exponent[:4].tolist()}", "Take whole powers from 1 to 4")
-    rest = range(int(exponent[0]) - 1)
-    return [reduce(lambda product, _: arithmetic.combine(op.trace, "multiply", product, x), rest, x)]
+    if exponent.size != 1:
+        raise op.refused(f"it takes the powers of {exponent[:4].tolist()}", "Take one power of all")
+    return [arithmetic.power(op.trace, op.view(0), float(exponent[0]))]
+
+
+def root(kind: type[Elementwise]) -> Operator:
+    """Return the operator of a root or a logarithm of each element."""
+    return lambda op: [arithmetic.elementwise(op.trace, op.view(0), kind)]
 
 
 def softmax(op: Operation) -> Sequence[Value]:
@@ -91,8 +96,7 @@ def softmax(op: Operation) -> Sequence[Value]:
     if op.opset < 13:
         (axis,) = op.axes([axis], len(x.shape))
         if prod(x.shape[axis:]) != x.shape[-1]:
-            problem = f"its softmax runs over all of the axes from {axis} on, of {x.shape}"
-            raise op.refused(problem, "Softmax over the last axis")
+            return [arithmetic.softmax_of_all(op.trace, x, axis, SOFTMAXES[op.node.op])]
         axis = len(x.shape) - 1
     return [arithmetic.softmax(op.trace, x, axis, SOFTMAXES[op.node.op])]
 
@@ -102,8 +106,11 @@ SOFTMAXES = {"Softmax": "softmax", "LogSoftmax": "log_softmax"}
 
 def swish(op: Operation) -> Sequence[Value]:
     """Swish: x · σ(alpha x)."""
-    op.only("alpha", 1.0)
-    return [arithmetic.activation(op.trace, op.view(0), Function("silu"))]
+    x, alpha = op.view(0), op.attribute("alpha", 1.0)
+    if alpha == 1:
+        return [arithmetic.activation(op.trace, x, Function("silu"))]
+    scaled = arithmetic.combine(op.trace, "multiply", x, np.array(alpha))
+    return [arithmetic.combine(op.trace, "multiply", x, arithmetic.activation(op.trace, scaled, SIGMOID))]
 
 
 def gemm(op: Operation) -> Sequence[Value]:
@@ -152,6 +159,9 @@ def matmul(op: Operation) -> Sequence[Value]:
     a, b = op.tensor(0), op.tensor(1)
     if isinstance(a, View) and isinstance(b, View):
         return [product(op.trace, a, b)]
+    if isinstance(a, View) and len(b.shape) == 1:
+        column = arithmetic.linear(op.trace, a, op.weights(1)[np.newaxis])
+        return [views.squeeze(op.trace, column, [-1])]
     if isinstance(a, View):
         return [arithmetic.linear(op.trace, a, _matrix(op, 1).T)]
     assert isinstance(b, View)
@@ -177,24 +187,9 @@ def merged(kind: str) -> Operator:
         values = [_finite(op, index) for index in range(len(op.operands))]
         for key in ("axis", "broadcast"):
             op.only(key, 0)
-        return [reduce(lambda a, b: _combined(op, kind, a, b), values)]
+        return [reduce(lambda a, b: arithmetic.combine(op.trace, kind, a, b), values)]
 
     return operator
-
-
-def _combined(op: Operation, kind: str, a: Operand, b: Operand) -> Operand:
-    if kind == "multiply" and isinstance(a, View) and isinstance(b, View):
-        for x, gate in ((a, b), (b, a)):
-            if _is_sigmoid_of(gate, x):
-                return arithmetic.activation(op.trace, x, Function("silu"))
-    return arithmetic.combine(op.trace, kind, a, b)
-
-
-def _is_sigmoid_of(gate: View, x: View) -> bool:
-    """Say whether a gate is σ(x), so that their product is silu(x)."""
-    (wire, of), *more = zip(gate.parts.flat, x.parts.flat, strict=False)
-    is_sigmoid = isinstance(wire, Result) and wire.layer == Activation(wire.layer.name, Function("sigmoid"))
-    return is_sigmoid and not more and wire.inputs == (of,) and gate.axes == x.axes
 
 
 def _finite(op: Operation, index: int) -> Operand:
@@ -215,6 +210,16 @@ def divide(op: Operation) -> Sequence[Value]:
     return [arithmetic.divide(op.trace, _finite(op, 0), op.weights(1))]
 
 
+def compared(sign: str) -> Operator:
+    """Return the operator that compares two tensors."""
+    return lambda op: [choosing.compare(op.trace, sign, _finite(op, 0), _finite(op, 1))]
+
+
+def where(op: Operation) -> Sequence[Value]:
+    """Where."""
+    return [choosing.choose(op.trace, op.tensor(0), _finite(op, 1), _finite(op, 2))]
+
+
 def negate(op: Operation) -> Sequence[Value]:
     """Neg."""
     return [arithmetic.combine(op.trace, "multiply", op.view(0), np.array(-1.0))]
@@ -227,33 +232,9 @@ def average(op: Operation) -> Sequence[Value]:
     return [arithmetic.divide(op.trace, total, np.array(float(len(op.operands))))]
 
 
-def batch_normalization(op: Operation) -> Sequence[Value]:
-    """BatchNormalization at inference, along axis 1."""
-    x = op.view(0)
-    op.only("training_mode", 0, remedy="Export the model in evaluation mode")
-    op.only("is_test", 1, remedy="Export the model in evaluation mode")
-    op.only("spatial", 1)
-    op.attribute("momentum")
-    size = x.shape[1] if len(x.shape) > 1 else 0
-    scale, offset, mean, variance = (op.weights(index, (size,)) for index in range(1, 5))
-    variance = variance + op.attribute("epsilon", 1e-5)
-    if (variance <= 0).any():
-        raise op.damaged("its variance is negative")
-    with np.errstate(over="ignore", invalid="ignore"):
-        factor = scale / np.sqrt(variance)
-        offset = offset - mean * factor
-    if not (np.isfinite(factor) & np.isfinite(offset)).all():
-        raise op.damaged("its variance is too small for its scale")
-    order = [*(axis for axis in range(len(x.shape)) if axis != 1), 1]
-    turned = views.permute(op.trace, x, order)
-    assert isinstance(turned, View)
-    result = arithmetic.affine(op.trace, arithmetic.features_last(op.trace, turned), factor, offset)
-    return [views.permute(op.trace, result, np.argsort(order).tolist())]
-
-
 def scaler(op: Operation) -> Sequence[Value]:
     """The Scaler of ai.onnx.ml: (x - offset) · scale, a number of each for every feature or one for all."""
-    x = arithmetic.features_last(op.trace, op.view(0))
+    x = features_last(op.trace, op.view(0))
     offset, scale = (np.array(op.attribute(key, []), np.float64) for key in ("offset", "scale"))
     size = x.wire_shape[-1]
     if not all(array.size in (1, size) for array in (offset, scale)):
@@ -278,7 +259,12 @@ def reduced(reduction: Callable[..., Operand]) -> Operator:
 
 def summed(of_element: Callable[[Trace, View], Operand]) -> Operator:
     """Return the operator of the sum, over axes, of what a function gives of each element."""
-    return reduced(lambda trace, x, axes, keep: arithmetic.total(trace, of_element(trace, x), axes, keep))
+    return reduced(lambda trace, x, axes, keep: reductions.total(trace, of_element(trace, x), axes, keep))
+
+
+def log_sum(trace: Trace, x: Operand, axes: Sequence[int], keep: bool) -> Operand:
+    """Return the logarithm of the sum over axes."""
+    return arithmetic.elementwise(trace, reductions.total(trace, x, axes, keep), Logarithm)
 
 
 def pooled(reduction: Callable[..., Operand]) -> Operator:
@@ -305,6 +291,10 @@ OPERATORS: dict[str, Operator] = {
     "Clip": clip,
     "PRelu": prelu,
     "Pow": power,
+    "Erf": plain("erf"),
+    "Atan": plain("arctan"),
+    "Sqrt": root(SquareRoot),
+    "Log": root(Logarithm),
     "Swish": swish,
     **dict.fromkeys(SOFTMAXES, softmax),
     "Gemm": gemm,
@@ -320,15 +310,23 @@ OPERATORS: dict[str, Operator] = {
     "Div": divide,
     "Reciprocal": lambda op: [arithmetic.divide(op.trace, np.array(1.0), op.view(0))],
     "Neg": negate,
-    "BatchNormalization": batch_normalization,
-    "ReduceMean": reduced(arithmetic.mean),
-    "ReduceSum": reduced(arithmetic.total),
+    "Greater": compared(">"),
+    "Less": compared("<"),
+    "GreaterOrEqual": compared(">="),
+    "LessOrEqual": compared("<="),
+    "Where": where,
+    "ReduceMean": reduced(reductions.mean),
+    "ReduceSum": reduced(reductions.total),
     "ReduceL1": summed(lambda trace, x: arithmetic.activation(trace, x, arithmetic.MAGNITUDE)),
     "ReduceSumSquare": summed(lambda trace, x: arithmetic.combine(trace, "multiply", x, x)),
-    "ReduceMax": reduced(arithmetic.largest),
-    "ReduceMin": reduced(arithmetic.smallest),
-    "GlobalAveragePool": pooled(arithmetic.mean),
-    "GlobalMaxPool": pooled(arithmetic.largest),
+    "ReduceL2": reduced(reductions.length),
+    "ReduceLogSum": reduced(log_sum),
+    "ReduceLogSumExp": reduced(reductions.log_sum_exp),
+    "ReduceProd": reduced(reductions.product),
+    "ReduceMax": reduced(reductions.largest),
+    "ReduceMin": reduced(reductions.smallest),
+    "GlobalAveragePool": pooled(reductions.mean),
+    "GlobalMaxPool": pooled(reductions.largest),
 }
 ML_OPERATORS: dict[str, Operator] = {"Scaler": scaler}
 """Of the domain ai.onnx.ml."""

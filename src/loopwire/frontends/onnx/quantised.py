@@ -16,7 +16,7 @@ import numpy as np
 
 from loopwire.frontends.onnx.graph import Array, Levels, Operation, Value
 from loopwire.frontends.onnx.operators import OPERATORS
-from loopwire.frontends.tensors import arithmetic
+from loopwire.frontends.tensors.exchange import features_last
 from loopwire.frontends.tensors.recurrent import initial_states, recur, sequence_of
 from loopwire.frontends.tensors.views import Axis, View, array_of, only_wire
 from loopwire.ir.types import FixedType, Overflow, Rounding
@@ -247,7 +247,7 @@ def _quantiser(
 
 
 def _applied(op: Operation, x: View, quantiser: Quantiser) -> View:
-    x = arithmetic.features_last(op.trace, x)
+    x = features_last(op.trace, x) if quantiser.shape else x
     if not repeats_to(quantiser.shape, x.wire_shape[-1:]):
         raise op.refused(f"it has {quantiser.shape[0]} scales for {x.wire_shape[-1]} features", "Give one for each")
     layer = QuantisedActivation(op.name, input_quantiser=quantiser)

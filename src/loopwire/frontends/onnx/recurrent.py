@@ -14,7 +14,7 @@ from typing import Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from loopwire.frontends.onnx.graph import Lengths, Levels, Operation, Order, Value
+from loopwire.frontends.onnx.graph import Flat, Lengths, Levels, Operation, Order, Value
 from loopwire.frontends.tensors import slicing
 from loopwire.frontends.tensors.recurrent import initial_states, recur, sequence_of
 from loopwire.frontends.tensors.trace import Wire
@@ -93,7 +93,7 @@ def _check_lengths(op: Operation, steps: int) -> None:
     match op.value(4):
         case Lengths(name=name):
             op.trace.memory.setdefault("lengths", set()).add(name)
-        case View() | Levels() | Order():
+        case View() | Levels() | Order() | Flat():
             raise op.refused("its sequence_lens are computed from the model's inputs", LENGTHS_REMEDY)
         case lengths:
             if (lengths != steps).any():

@@ -1,4 +1,4 @@
-"""ONNX's convolutions, poolings and normalisations: of signals (batch, features, steps), with axes of length 1 between.
+"""ONNX's convolutions and poolings: of signals (batch, features, steps), with axes of length 1 between.
 
 Ref: https://onnx.ai/onnx/operators, each operator's page, for every version from opset 7 on.
 """
@@ -8,12 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from loopwire.frontends.onnx.graph import Operation, Value
-from loopwire.frontends.tensors import arithmetic, views, windows
+from loopwire.frontends.tensors import views, windows
 from loopwire.frontends.tensors.views import Axis, View
-from loopwire.layers.normalization import unit
 from loopwire.layers.windows import Window
 
 PADDINGS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
@@ -114,50 +111,8 @@ def _window(op: Operation, size: int, place: int, count: int, steps: int) -> tup
     return replace(window, padding=(0, more)), (before, behind)
 
 
-def layer_normalization(op: Operation) -> Sequence[Value]:
-    """LayerNormalization over the last axis."""
-    x, axis = op.view(0), op.attribute("axis", -1)
-    op.only("stash_type", 1)
-    offset = op.weights(2) if op.has(2) else None
-    (axis,) = op.axes([axis], len(x.shape))
-    lengths, epsilon = x.shape[axis:], op.attribute("epsilon", 1e-5)
-    return [windows.normalise(op.trace, x, lengths, _scale(op, lengths), offset, epsilon)]
-
-
-def rms_normalization(op: Operation) -> Sequence[Value]:
-    """RMSNormalization over the last axis."""
-    x, axis = op.view(0), op.attribute("axis", -1)
-    op.only("stash_type", 1)
-    (axis,) = op.axes([axis], len(x.shape))
-    lengths, epsilon = x.shape[axis:], op.attribute("epsilon", 1e-5)
-    return [windows.normalise(op.trace, x, lengths, _scale(op, lengths), None, epsilon, centred=False)]
-
-
-def _scale(op: Operation, lengths: Sequence[int]) -> views.Array:
-    scale = op.weights(1)
-    try:
-        return np.broadcast_to(scale, tuple(lengths))
-    except ValueError:
-        raise op.damaged(f"its scale has shape {scale.shape} where {tuple(lengths)} belongs") from None
-
-
-def lp_normalization(op: Operation) -> Sequence[Value]:
-    """LpNormalization of features to length 1."""
-    x, axis = op.view(0), op.attribute("axis", -1)
-    op.only("p", 2)
-    (axis,) = op.axes([axis], len(x.shape))
-    if axis != len(x.shape) - 1:
-        raise op.refused(f"it normalises axis {axis} of {len(x.shape)}", "Normalise the last one, the features")
-    x = arithmetic.features_last(op.trace, x)
-    layer = unit(op.name, x.wire_shape[-1])
-    return [x.each(lambda wire: op.trace.call(layer, wire))]
-
-
 WINDOWS: dict[str, Callable[[Operation], Sequence[Value]]] = {
     "Conv": convolution,
     "MaxPool": max_pool,
     "AveragePool": average_pool,
-    "LayerNormalization": layer_normalization,
-    "RMSNormalization": rms_normalization,
-    "LpNormalization": lp_normalization,
 }

@@ -23,12 +23,18 @@ take both, and fold what depends on constants alone.
 | `reshaping` | reshape, expand |
 | `joining` | concat, stack |
 | `wires` | layers that move features and steps of one tensor |
-| `windows` | convolution, pooling, normalisation |
-| `arithmetic` | linear, activations, sums and products with constants and of tensors, means |
+| `exchange` | steps as features, and features as steps, for what works along the steps |
+| `windows` | convolution, pooling |
+| `normalisation` | over features, steps and groups of features |
+| `arithmetic` | linear, activations, sums and products with constants and of tensors, powers |
+| `choosing` | comparisons, and choices by them |
+| `reductions` | means, sums, extremes, lengths over axes |
+| `products` | products of two tensors, and attention |
 | `recurrent` | recurrent layers over a sequence, and cells called in a loop, which become one |
 | `rolling` | loops that were written out: one layer again (`template`, `first_steps`) |
 | `constants` | constants where tensors belong |
 | `trace` | what is made so: `Wire`s, of layers called on others |
+| `written_out` | functions that were written out, by what they compute: one layer each (`evaluation`) |
 | `emission` | wires to a `Model`: only what the outputs need; activations join the dense layer before them |
 | `hypotheses` | `read_graph`: which axis of an input is the batch, which the steps; lengths that are open |
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
 
 from loopwire.frontends.tensors.constants import constant_view, is_state, state_view
-from loopwire.frontends.tensors.reshaping import repeated
+from loopwire.frontends.tensors.exchange import alike, features_last
+from loopwire.frontends.tensors.reshaping import repeated, repeated_feature
 from loopwire.frontends.tensors.slicing import take
-from loopwire.frontends.tensors.trace import Trace
+from loopwire.frontends.tensors.trace import Result, Trace, Wire
 from loopwire.frontends.tensors.views import (
     LAYOUT_REMEDY,
     Array,
@@ -25,16 +26,16 @@ from loopwire.frontends.tensors.views import (
     unsqueeze,
     with_features,
 )
-from loopwire.frontends.tensors.wires import features_of
+from loopwire.frontends.tensors.wires import features_of, flattened, flattened_by_feature, joined
 from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.dense import Dense
 from loopwire.layers.division import Divide, Reciprocal
-from loopwire.layers.global_pooling import GlobalAveragePooling, GlobalMaxPooling, GlobalSum
-from loopwire.layers.merge import Add, Average, Maximum, Merge, Minimum, Multiply, Subtract
+from loopwire.layers.merge import Add, Maximum, Merge, Minimum, Multiply, Subtract
 from loopwire.layers.model import Layer
 from loopwire.layers.over_steps import OverSteps
 from loopwire.layers.prelu import PRelu
+from loopwire.layers.roots import Elementwise, InverseSquareRoot, SquareRoot
 
 MERGES: dict[str, type[Merge] | type[Divide]] = {
     "add": Add,
@@ -45,16 +46,9 @@ MERGES: dict[str, type[Merge] | type[Divide]] = {
     "divide": Divide,
 }
 """Operations of two tensors, by numpy's names."""
+MOST_POWER = 4
 MAGNITUDE = Function("relu", slope=-1.0)
 """max(x, 0) - min(x, 0)"""
-POOLINGS: dict[type[Merge], Callable[[str], Layer]] = {
-    Add: GlobalSum,
-    Average: GlobalAveragePooling,
-    Maximum: GlobalMaxPooling,
-}
-"""What does to the steps of a sequence what a merging layer does to tensors side by side."""
-MOST_MERGED = 64
-"""Features of which the largest is taken."""
 Weights = npt.NDArray[np.float64]
 
 
@@ -69,6 +63,10 @@ def linear(trace: Trace, x: Operand, kernel: Array, bias: Array | None = None) -
     if not isinstance(x, View):
         return np.asarray(x @ kernel.T + bias)
     x = features_last(trace, x)
+    signals = [flattened_by_feature(wire) for wire in x.parts.flat]
+    if signals[0] is not None and len({signal and signal.shape for signal in signals}) == 1:  # flattened step by step
+        kernel = kernel.reshape(len(kernel), *signals[0].shape[::-1]).swapaxes(1, 2).reshape(kernel.shape)
+        x = replace(x, parts=array_of([flattened(trace, signal) for signal in signals if signal], x.parts.shape))
     layer = trace.shared(Dense(trace.place.name, kernel, bias))
     return x.each(lambda wire: trace.call(layer, wire))
 
@@ -83,6 +81,26 @@ def activation(trace: Trace, x: Operand, function: Function) -> Operand:
     return x.each(lambda wire: trace.call(layer, wire))
 
 
+def elementwise(trace: Trace, x: Operand, kind: type[Elementwise]) -> Operand:
+    """Apply a root or a logarithm to each element."""
+    if not isinstance(x, View):
+        raise trace.refused("it is computed of a constant", "Compute constants before the model is saved")
+    layer = kind(trace.place.name)
+    return x.each(lambda wire: trace.call(layer, wire))
+
+
+def power(trace: Trace, x: View, exponent: float) -> Operand:
+    """Return x to the power of a multiple of 1/2, from -4 to 4."""
+    if exponent == 0 or abs(exponent) > MOST_POWER or not float(2 * exponent).is_integer():
+        raise trace.refused(f"it takes the power of {exponent:g}", "Take powers of multiples of 1/2 from -4 to 4")
+    whole, half = divmod(abs(exponent), 1)
+    if exponent == -0.5:
+        return elementwise(trace, x, InverseSquareRoot)
+    factors: list[Operand] = [*[x] * int(whole), *([elementwise(trace, x, SquareRoot)] if half else [])]
+    product = reduce(lambda a, b: combine(trace, "multiply", a, b), factors)
+    return divide(trace, np.asarray(1.0), product) if exponent < 0 else product
+
+
 def softmax(trace: Trace, x: Operand, axis: int, function: str = "softmax") -> Operand:
     """Apply the softmax, or its logarithm, over the features or the steps."""
     x = with_features(x) if isinstance(x, View) else x
@@ -91,10 +109,37 @@ def softmax(trace: Trace, x: Operand, axis: int, function: str = "softmax") -> O
         if kind is Axis.STEPS:
             layer = OverSteps(trace.place.name, Function(function))
             return x.each(lambda wire: trace.call(layer, wire))
+        if kind is Axis.PARTS:
+            return _over_parts(trace, x, axis, Function(function))
         raise trace.refused(
             f"its softmax runs over the axis of the {kind.value}", "Run it over the features or the steps"
         )
     return activation(trace, x, Function(function))
+
+
+def softmax_of_all(trace: Trace, x: View, axis: int, function: str) -> View:
+    """Apply the softmax, or its logarithm, over all steps and features, the axes from one on."""
+    kinds = [kind for kind, length in zip(x.axes[axis:], x.shape[axis:], strict=True) if length > 1]
+    if set(kinds) != {Axis.STEPS, Axis.FEATURES}:
+        problem = f"its softmax runs over all of the axes from {axis} on, of {x.shape}"
+        raise trace.refused(problem, "Softmax over steps, features or both")
+    layer = OverSteps(trace.place.name, Function(function), features=True)
+    return x.each(lambda wire: trace.call(layer, wire))
+
+
+def _over_parts(trace: Trace, x: View, axis: int, function: Function) -> View:
+    """Apply a function of a vector to the elements that tensors side by side have in one place."""
+    dim, size = x.part_axis(axis_of(trace, x, axis)), x.wire_shape[-1]
+    columns = np.moveaxis(x.parts, dim, -1)
+    count = columns.shape[-1]
+    layer = Activation(trace.place.name, function)
+    made: list[Wire] = []
+    for row in columns.reshape(-1, count):
+        whole = joined(trace, list(row))
+        places = [features_of(trace, whole, range(place, count * size, size)) for place in range(size)]
+        results = joined(trace, [trace.call(layer, place) for place in places])
+        made += [features_of(trace, results, range(part, count * size, count)) for part in range(count)]
+    return replace(x, parts=np.moveaxis(array_of(made, columns.shape), -1, dim))
 
 
 def clamp(trace: Trace, x: View, low: float | None, high: float | None) -> Operand:
@@ -154,7 +199,7 @@ def combine(trace: Trace, kind: str, a: Operand, b: Operand) -> Operand:
     if not isinstance(a, View) and not isinstance(b, View):
         return _folded(trace, kind, a, b)
     if isinstance(a, View) and isinstance(b, View):
-        a, b = _aligned(trace, a, b)
+        a, b = aligned(trace, a, b)
         if kind == "multiply" and a is b:
             return a.each(lambda wire: trace.call(Multiply(trace.place.name), wire, wire))
         layer = MERGES[kind](trace.place.name)
@@ -182,8 +227,12 @@ def _folded(trace: Trace, kind: str, a: Array, b: Array) -> Array:
 
 
 def divide(trace: Trace, a: Operand, b: Operand) -> Operand:
-    """Return a / b."""
+    """Return a / b; by a square root that is a product with its reciprocal, which is more exact."""
     if isinstance(b, View):
+        roots = [wire.inputs[0] for wire in b.parts.flat if isinstance(wire, Result) and _is_root(wire)]
+        if len(roots) == b.parts.size:
+            below = replace(b, parts=array_of(roots, b.parts.shape))
+            return combine(trace, "multiply", a, elementwise(trace, below, InverseSquareRoot))
         if isinstance(a, View):
             return combine(trace, "divide", a, b)
         layer = Reciprocal(trace.place.name)
@@ -193,47 +242,8 @@ def divide(trace: Trace, a: Operand, b: Operand) -> Operand:
     return combine(trace, "multiply", a, inverse)
 
 
-def mean(trace: Trace, x: Operand, axes: Sequence[int], keep: bool) -> Operand:
-    """Return the mean over axes: of steps, features, or tensors side by side."""
-    if not isinstance(x, View):
-        with folding(trace):
-            return np.asarray(x.mean(tuple(axes), keepdims=keep))
-    return _reduced(trace, x, axes, keep, Average)
-
-
-def total(trace: Trace, x: Operand, axes: Sequence[int], keep: bool) -> Operand:
-    """Return the sum over axes: of steps, features, or tensors side by side."""
-    if not isinstance(x, View):
-        with folding(trace):
-            return np.asarray(x.sum(tuple(axes), keepdims=keep))
-    return _reduced(trace, x, axes, keep, Add)
-
-
-def largest(trace: Trace, x: Operand, axes: Sequence[int], keep: bool) -> Operand:
-    """Return the largest over axes: of steps, features, or tensors side by side."""
-    if not isinstance(x, View):
-        with folding(trace):
-            return np.asarray(x.max(tuple(axes), keepdims=keep))
-    return _reduced(trace, x, axes, keep, Maximum)
-
-
-def smallest(trace: Trace, x: Operand, axes: Sequence[int], keep: bool) -> Operand:
-    """Return the smallest over axes, -max(-x)."""
-    opposite = combine(trace, "multiply", x, np.asarray(-1.0))
-    return combine(trace, "multiply", largest(trace, opposite, axes, keep), np.asarray(-1.0))
-
-
-def features_last(trace: Trace, x: View) -> View:
-    """Return a view whose last axis is that of the features.
-
-    Raises:
-        UnsupportedError: it is another one.
-    """
-    x = with_features(x)
-    if x.axes[-1] is not Axis.FEATURES:
-        problem = f"it works along the axis of the {x.axes[-1].value}, of length {x.shape[-1]}"
-        raise trace.refused(problem, "Loopwire's layers work along the features")
-    return x
+def _is_root(wire: Result) -> bool:
+    return isinstance(wire.layer, SquareRoot)
 
 
 def _with_constant(trace: Trace, kind: str, view: View, constant: Array, view_first: bool) -> Operand:
@@ -297,14 +307,14 @@ def _with_all_axes(trace: Trace, view: View, constant: Array) -> Weights:
     return values
 
 
-def _aligned(trace: Trace, a: View, b: View) -> tuple[View, View]:
+def aligned(trace: Trace, a: View, b: View) -> tuple[View, View]:
     """Return two views of the same axes, repeated where one of them has none."""
     refused = trace.refused(f"it joins tensors of shapes {a.shape} and {b.shape}", LAYOUT_REMEDY)
     while len(a.axes) < len(b.axes):
         a = _in_front(trace, a)
     while len(b.axes) < len(a.axes):
         b = _in_front(trace, b)
-    a, b = with_features(a), with_features(b)
+    a, b = alike(trace, [with_features(a), with_features(b)])
     for axis in range(len(a.axes)):
         if a.axes[axis] is not b.axes[axis] or a.shape[axis] != b.shape[axis]:
             a, b = _repeated_along(trace, a, b, axis), _repeated_along(trace, b, a, axis)
@@ -331,48 +341,9 @@ def _repeated_along(trace: Trace, view: View, other: View, axis: int) -> View:
         parts = np.repeat(np.expand_dims(view.parts, at), length, at)
         return replace(view, parts=parts, axes=(*view.axes[:axis], kind, *view.axes[axis + 1 :]))
     if kind is Axis.FEATURES and view.axes[axis] is Axis.FEATURES:
-        layer = Dense(f"{trace.place.name}_repeated", np.ones((length, 1)), np.zeros(length))
-        return view.each(lambda wire: trace.call(layer, wire))
+        return repeated_feature(trace, view, length)
     if view.axes[axis] is Axis.BATCH and kind is Axis.ONE and view.batch == 1:
         return view
     if view.axes[axis] is Axis.ONE and kind is Axis.BATCH and view.batch == 1:
         return replace(view, axes=(*view.axes[:axis], kind, *view.axes[axis + 1 :]))
     return view
-
-
-def _reduced(trace: Trace, x: View, axes: Sequence[int], keep: bool, merge: type[Merge]) -> Operand:
-    chosen = sorted({axis_of(trace, x, axis) for axis in axes}, reverse=True)
-    for axis in chosen:
-        x = _reduced_axis(trace, x, axis, merge)
-    if keep:
-        return x
-    kept = tuple(kind for axis, kind in enumerate(x.axes) if axis not in chosen)
-    return replace(x, axes=kept)
-
-
-def _reduced_axis(trace: Trace, x: View, axis: int, merge: type[Merge]) -> View:
-    """Return a view whose axis is one of length 1, without a meaning."""
-    kind, length = x.axes[axis], x.shape[axis]
-    axes = (*x.axes[:axis], Axis.ONE, *x.axes[axis + 1 :])
-    if kind is Axis.PARTS:
-        dim = x.part_axis(axis)
-        columns = np.moveaxis(x.parts, dim, -1)
-        layer = merge(trace.place.name)
-        rows = columns.reshape(-1, length)
-        wires = [row[0] if length == 1 else trace.call(layer, *row) for row in rows]
-        return replace(x, parts=array_of(wires, columns.shape[:-1]), axes=axes)
-    if kind is Axis.FEATURES and merge is Maximum and 1 < length <= MOST_MERGED:
-        layer = Maximum(trace.place.name)
-        elements = [[features_of(trace, wire, [k]) for k in range(length)] for wire in x.parts.flat]
-        return replace(x, parts=array_of([trace.call(layer, *row) for row in elements], x.parts.shape), axes=axes)
-    if kind is Axis.FEATURES and merge is not Maximum:
-        share = 1 / length if merge is Average else 1.0
-        dense = Dense(trace.place.name, np.full((1, length), share), np.zeros(1))
-        return replace(x.each(lambda wire: trace.call(dense, wire)), axes=axes)
-    if length == 1 and kind in (Axis.ONE, Axis.FEATURES):
-        return replace(x, axes=axes)
-    if kind is Axis.STEPS:
-        pooling = POOLINGS[merge](trace.place.name)
-        return replace(x.each(lambda wire: trace.call(pooling, wire)), axes=axes)
-    what = {Add: "sums", Average: "takes the mean of", Maximum: "takes the largest of"}[merge]
-    raise trace.refused(f"it {what} the axis of the {kind.value}", "Reduce steps, features or tensors side by side")

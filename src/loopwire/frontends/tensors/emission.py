@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from loopwire.errors import UnsupportedError
 from loopwire.frontends.tensors.trace import History, Input, Pass, Result, State, Step, Trace, Wire
+from loopwire.frontends.tensors.written_out import Recognition
 from loopwire.layers import select
 from loopwire.layers.activation import LINEAR, Activation
 from loopwire.layers.batch_normalization import BatchNormalization
@@ -67,7 +68,8 @@ def emitted(name: str, inputs: Sequence[Input], outputs: Sequence[Wire], source:
 def _resolved(outputs: Sequence[Wire], replaced: Mapping[Wire, Wire]) -> list[Wire]:
     """Return the wires that make these, without single steps of layers, and with fewer layers."""
     steps = _StepsResolved(replaced)
-    resolved = [steps.wire(output) for output in outputs]
+    recognition = Recognition(_Remade().wire)
+    resolved = [recognition.wire(steps.wire(output)) for output in outputs]
     joined = _Joined(resolved)
     return [joined.wire(output) for output in resolved]
 
@@ -129,6 +131,27 @@ def _step(wire: Step) -> Wire:
             assert_never(wire.of)
 
 
+@dataclass
+class _Remade:
+    """Makes wires of others than they were made of; what a pass makes, of one pass."""
+
+    _passes: dict[Pass, Pass] = field(default_factory=dict)
+
+    def wire(self, wire: Wire, new: Callable[[Wire], Wire]) -> Wire:
+        """Return a wire made of the new ones in place of those that it is made of."""
+        match wire:
+            case Input() | Step():
+                return wire
+            case Result():
+                return replace(wire, inputs=tuple(new(given) for given in wire.inputs))
+            case History() | State():
+                if wire.of not in self._passes:
+                    self._passes[wire.of] = replace(wire.of, inputs=tuple(new(given) for given in wire.of.inputs))
+                return replace(wire, of=self._passes[wire.of])
+            case _:
+                assert_never(wire)
+
+
 class _Joined:
     """Joins a dense layer and what follows it alone: constants that are added to it, then an activation."""
 
@@ -137,31 +160,17 @@ class _Joined:
         self._uses = Counter([*outputs, *(given for wire in reached for given in inputs_of(wire))])
         self._calls = Counter(id(wire.layer) for wire in reached if isinstance(wire, Result))
         self._wires: dict[Wire, Wire] = {}
-        self._passes: dict[Pass, Pass] = {}
+        self._remade = _Remade()
 
     def wire(self, wire: Wire) -> Wire:
         """Return a wire that is made with fewer layers."""
         if wire not in self._wires:
-            self._wires[wire] = self._new(wire)
+            joined = self._remade.wire(wire, self.wire)
+            if isinstance(wire, Result) and isinstance(joined, Result) and len(wire.inputs) == 1:
+                (given,) = wire.inputs
+                joined = _with_dense(joined) if self._uses[given] == 1 and self._called_once(wire, given) else joined
+            self._wires[wire] = joined
         return self._wires[wire]
-
-    def _new(self, wire: Wire) -> Wire:
-        match wire:
-            case Input() | Step():
-                return wire
-            case Result(inputs=inputs):
-                joined = replace(wire, inputs=tuple(self.wire(given) for given in inputs))
-                alone = len(inputs) == 1 and self._uses[inputs[0]] == 1
-                return _with_dense(joined) if alone and self._called_once(wire, inputs[0]) else joined
-            case History() | State():
-                return replace(wire, of=self._pass(wire.of))
-            case _:
-                assert_never(wire)
-
-    def _pass(self, of: Pass) -> Pass:
-        if of not in self._passes:
-            self._passes[of] = replace(of, inputs=tuple(self.wire(given) for given in of.inputs))
-        return self._passes[of]
 
     def _called_once(self, *wires: Wire) -> bool:
         return all(isinstance(wire, Result) and self._calls[id(wire.layer)] == 1 for wire in wires)

@@ -10,6 +10,7 @@ from loopwire.errors import UnsupportedError
 from loopwire.frontends.input_shapes import STEPS_REMEDY, check_steps, checked_shape
 from loopwire.frontends.reading import Reading
 from loopwire.frontends.tensors.emission import SingleStepsError, model_of
+from loopwire.frontends.tensors.exchange import ExchangeError, exchanged
 from loopwire.frontends.tensors.recurrent import LoopError, check_loops
 from loopwire.frontends.tensors.rolling import roll
 from loopwire.frontends.tensors.trace import Input, Trace, Wire
@@ -34,7 +35,7 @@ MAX_PARTS = 64
 OPEN_BATCH = 1009
 """A prime that hardly any other axis has, so that what mixes sequences is seen."""
 
-Layout = Sequence[tuple[Axis, ...]]
+Layout = tuple[tuple[Axis, ...], ...]
 
 Run = Callable[[Trace, Sequence[View]], Sequence[Operand]]
 
@@ -63,28 +64,33 @@ def read_graph(name: str, inputs: Sequence[GraphInput], run: Run, source: str, r
         ConfigError: the steps contradict the model's.
         UnsupportedError: as `run` for the layout that led furthest; or a shape is not known, or beyond what is read.
     """
-    best: tuple[int, UnsupportedError] | None = None
-    operations, loops = 0, False
+    best: tuple[tuple[int, bool], UnsupportedError] | None = None
+    operations = 0
+    met: set[type[UnsupportedError]] = set()
     of_steps: tuple[Layout, bool] | None = None
-    for apart, layout in product((False, True), list(_layouts(inputs, source))):
-        if apart and not loops:
+    layouts = list(dict.fromkeys(_layouts(inputs, source)))
+    for exchanges, apart, layout in product((False, True), (False, True), layouts):
+        if exchanges and of_steps is not None:  # and no other layout makes sense
             break
-        trace = Trace(source, apart=apart)
+        if (apart and LoopError not in met) or (exchanges and ExchangeError not in met):
+            continue
+        trace = Trace(source, apart=apart, exchanges=exchanges)
         try:
             model = _read(name, inputs, layout, run, trace, reading.steps)
         except UnsupportedError as error:
             if isinstance(error, SingleStepsError) and of_steps is None:
                 of_steps = layout, apart
-            loops |= isinstance(error, LoopError)
+            met.add(type(error))
             operations += trace.operations
-            if best is None or trace.places > best[0]:
-                best = trace.places, error
+            led = trace.places, not isinstance(error, ExchangeError)
+            if best is None or led > best[0]:
+                best = led, error
             if operations > MAX_OPERATIONS:
                 break
         else:
             check_steps([tensor.shape for tensor in model.inputs], reading.steps)
             return model
-    if of_steps is not None:  # and no other layout makes sense
+    if of_steps is not None:
         layout, apart = of_steps
         return _read(name, inputs, layout, run, Trace(source, apart=apart), reading.steps, single_steps=True)
     if best is None:
@@ -141,6 +147,8 @@ def _check_parts(views: Sequence[View], model: Model, trace: Trace) -> None:
 def _wires(trace: Trace, output: Operand) -> list[Wire]:
     if not isinstance(output, View):
         raise trace.refused("one of its outputs is a constant", "Leave that output out")
+    if trace.exchanges and output.axes[-2:] == (F, T):  # what are steps and features is not clear: as the graph has it
+        output = exchanged(trace, output)
     return list(output.parts.flat)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from loopwire.frontends.tensors.constants import constant_view, is_state, state_view
+from loopwire.frontends.tensors.exchange import alike
 from loopwire.frontends.tensors.rolling import sequence_of_steps
 from loopwire.frontends.tensors.trace import Trace, Wire
 from loopwire.frontends.tensors.views import (
@@ -40,7 +41,7 @@ def concat(trace: Trace, values: Sequence[Operand], axis: int) -> Operand:
         views = [value if isinstance(value, View) else _constant(trace, value, like, axis) for value in values]
     if any(len(view.axes) != len(views[0].axes) for view in views):
         raise trace.refused(f"it joins tensors of shapes {[view.shape for view in views]}", LAYOUT_REMEDY)
-    views = [with_features(view) for view in views]
+    views = alike(trace, [with_features(view) for view in views])
     kind = views[0].axes[axis]
     if any(view.axes != views[0].axes for view in views):
         raise trace.refused(f"it joins tensors of shapes {[view.shape for view in views]}", LAYOUT_REMEDY)

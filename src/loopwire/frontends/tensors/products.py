@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from loopwire.frontends.tensors.exchange import exchanged, heads_of_one
 from loopwire.frontends.tensors.trace import Trace, Wire
 from loopwire.frontends.tensors.views import Axis, View, array_of, with_features
 from loopwire.layers.attention import Attention
@@ -18,7 +19,10 @@ REMEDY = "Multiply sequences, (…, steps, features), by others of as many tenso
 
 def product(trace: Trace, a: View, b: View) -> View:
     """Return a b over the last two axes; those before them are alike."""
-    a, b = with_features(a), with_features(b)
+    a, b = (heads_of_one(trace, view) for view in (a, b))
+    a, b = with_features(a), with_features(with_features(b), -2)
+    if a.axes[-2:] == (Axis.FEATURES, Axis.STEPS):
+        a = exchanged(trace, a)
     transposed = b.axes[-2:] == (Axis.FEATURES, Axis.STEPS)
     last = b.axes[-2:] if not transposed else b.axes[:-3:-1]
     alike = a.axes[:-2] == b.axes[:-2] and a.parts.shape == b.parts.shape
@@ -45,7 +49,7 @@ def attention(trace: Trace, query: View, key: View, value: View, scale: float, c
 
     With `causal` no query sees steps after its own.
     """
-    query, key, value = (with_features(view) for view in (query, key, value))
+    query, key, value = (with_features(heads_of_one(trace, view)) for view in (query, key, value))
     views = (query, key, value)
     ends_well = all(view.axes[-2:] == (Axis.STEPS, Axis.FEATURES) for view in views)
     if not ends_well or len({(view.axes, view.parts.shape) for view in views}) > 1:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from loopwire.errors import UnsupportedError
-from loopwire.frontends.tensors.arithmetic import features_last
 from loopwire.frontends.tensors.constants import constant_wire, is_state, state_view, vectors_of
+from loopwire.frontends.tensors.exchange import features_last
 from loopwire.frontends.tensors.slicing import select
 from loopwire.frontends.tensors.trace import Step, Trace, Wire
 from loopwire.frontends.tensors.views import Array, Axis, Operand, View, array_of, axis_of, only_wire

@@ -9,15 +9,27 @@ from math import prod
 import numpy as np
 
 from loopwire.frontends.input_shapes import MAX_STEPS
+from loopwire.frontends.tensors.exchange import by_features
 from loopwire.frontends.tensors.trace import Trace
-from loopwire.frontends.tensors.views import LAYOUT_REMEDY, Axis, Operand, View, array_of, check_size, unsqueeze
-from loopwire.frontends.tensors.wires import features_of, joined
+from loopwire.frontends.tensors.views import (
+    LAYOUT_REMEDY,
+    Axis,
+    Operand,
+    View,
+    array_of,
+    check_size,
+    unsqueeze,
+    with_features,
+)
+from loopwire.frontends.tensors.wires import features_of, flattened, joined, transposed
+from loopwire.layers.dense import Dense
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape
 
 
 def expand(trace: Trace, value: Operand, lengths: Sequence[int]) -> Operand:
     """Repeat along axes of length 1, and new ones in front; -1 leaves an axis as it is."""
     value = _padded(trace, value, len(lengths))
+    value = with_features(value) if isinstance(value, View) else value
     wanted = [have if want == -1 else want for have, want in zip(value.shape, lengths, strict=True)]
     if not isinstance(value, View):
         check_size(trace, wanted)
@@ -27,6 +39,9 @@ def expand(trace: Trace, value: Operand, lengths: Sequence[int]) -> Operand:
             raise trace.refused(f"it expands shape {value.shape} to {tuple(wanted)}", "Save the model again") from None
     for axis, (have, want) in enumerate(zip(value.shape, wanted, strict=True)):
         if have == want:
+            continue
+        if have == 1 and value.axes[axis] is Axis.FEATURES:
+            value = repeated_feature(trace, value, want)
             continue
         if have != 1 or value.axes[axis] is not Axis.ONE or value.is_sequence or Axis.STEPS in value.axes:
             raise trace.refused(f"it expands shape {value.shape} to {tuple(wanted)}", LAYOUT_REMEDY)
@@ -43,6 +58,13 @@ def repeated(trace: Trace, value: View, axis: int, count: int) -> View:
     return replace(value.each(lambda wire: trace.call(layer, wire)), axes=axes)
 
 
+def repeated_feature(trace: Trace, value: View, count: int) -> View:
+    """Give vectors of one feature `count` of them, all the same."""
+    check_size(trace, [count, count])
+    layer = Dense(f"{trace.place.name}_repeated", np.ones((count, 1)), np.zeros(count))
+    return value.each(lambda wire: trace.call(layer, wire))
+
+
 def reshape(trace: Trace, value: Operand, lengths: Sequence[int]) -> Operand:
     """Give the same elements other axes; one length may be -1."""
     size, known = prod(value.shape), prod(length for length in lengths if length != -1)
@@ -51,6 +73,10 @@ def reshape(trace: Trace, value: Operand, lengths: Sequence[int]) -> Operand:
         raise trace.refused(f"it reshapes {value.shape} to {tuple(lengths)}", "Save the model again")
     if not isinstance(value, View):
         return value.reshape(wanted)
+    grouped = _in_groups(trace, value, wanted)
+    if grouped is not None:
+        return grouped
+    value = by_features(trace, value)
     groups = _groups(value.shape, wanted)
     if groups is None:
         raise trace.refused(f"it reshapes {value.shape} to {tuple(wanted)}, which mixes sequences", LAYOUT_REMEDY)
@@ -60,6 +86,26 @@ def reshape(trace: Trace, value: Operand, lengths: Sequence[int]) -> Operand:
         for axis, kind in zip(new, axes, strict=True):
             placed[axis] = kind
     return _with_ones(value, placed)
+
+
+SIGNAL = (Axis.BATCH, Axis.FEATURES, Axis.STEPS)
+GROUPS = (Axis.BATCH, Axis.PARTS, Axis.ELEMENTS)
+
+
+def _in_groups(trace: Trace, value: View, wanted: Sequence[int]) -> View | None:
+    """Return a signal (batch, features, steps) as (batch, groups, elements), or such groups as a signal; None if none.
+
+    A group holds some of the features, in all steps.
+    """
+    if len(wanted) != 3 or wanted[0] != value.batch or tuple(wanted) == value.shape:
+        return None
+    if value.axes == SIGNAL and value.shape[1] % wanted[1] == 0:
+        count = wanted[1]
+        return replace(_parted(trace, value, 1, (count, value.shape[1] // count)), axes=GROUPS)
+    steps, size = value.wire_shape if value.is_sequence else (0, 0)
+    if value.axes == GROUPS and list(wanted[1:]) == [size * value.parts.size, steps]:
+        return replace(value, parts=array_of([joined(trace, list(value.parts.flat))], ()), axes=SIGNAL)
+    return None
 
 
 def _padded(trace: Trace, value: Operand, count: int) -> Operand:
@@ -97,6 +143,7 @@ def _regrouped(trace: Trace, value: View, old: Sequence[int], lengths: Sequence[
     """
     kinds = [value.axes[axis] for axis in old]
     joins = len(lengths) == 1
+    rows = value.wire_shape[0] * value.batch
     match kinds:
         case [kind] if joins:
             return value, [kind]
@@ -105,15 +152,21 @@ def _regrouped(trace: Trace, value: View, old: Sequence[int], lengths: Sequence[
         case [Axis.BATCH, Axis.FEATURES] if len(lengths) == 2 and lengths[0] % value.batch == 0 and value.is_sequence:
             heads = lengths[0] // value.batch, lengths[1]
             return _parted(trace, value, old[1], heads), [Axis.HEADS, Axis.FEATURES]
+        case [Axis.BATCH, Axis.FEATURES] if joins and value.is_sequence:  # heads of one feature
+            return _parted(trace, value, old[1], (value.wire_shape[-1], 1)), [Axis.HEADS]
         case [Axis.BATCH, Axis.PARTS] if joins:
             return value, [Axis.HEADS]
+        case [Axis.HEADS] if len(lengths) == 2 and lengths[0] == value.batch and value.wire_shape[-1] == 1:
+            return _joined_parts(trace, value, old), [Axis.BATCH, Axis.FEATURES]
         case [Axis.HEADS] if len(lengths) == 2 and lengths[0] == value.batch:
             return value, [Axis.BATCH, Axis.PARTS]
-        case [Axis.STEPS, Axis.HEADS, Axis.FEATURES] if list(lengths[:1]) == [value.wire_shape[0] * value.batch]:
+        case [Axis.STEPS, Axis.HEADS, *rest] if rest in ([Axis.FEATURES], []) and lengths[0] == rows:
             joined_heads = _joined_parts(trace, value, old[1:])
             return replace(joined_heads, rows=(Axis.STEPS, Axis.BATCH)), [Axis.ROWS, Axis.FEATURES]
         case [*front, Axis.FEATURES] if front and set(front) <= {Axis.PARTS, Axis.STEPS} and joins:
             return _joined_parts(trace, value, old), [Axis.FEATURES]
+        case [Axis.FEATURES, Axis.STEPS] if joins:
+            return value.each(lambda wire: flattened(trace, transposed(trace, wire))), [Axis.FEATURES]
         case [Axis.BATCH, Axis.STEPS] | [Axis.STEPS, Axis.BATCH] if joins:
             return replace(value, rows=(kinds[0], kinds[1])), [Axis.ROWS]
         case [Axis.ROWS] if [dict(zip(value.rows, lengths, strict=False)).get(a) for a in value.rows] == [
@@ -150,17 +203,21 @@ def _joined_parts(trace: Trace, value: View, old: Sequence[int]) -> View:
     """Join axes of parts and steps with the features behind them, row-major."""
     kinds = [value.axes[axis] for axis in old]
     inner = [axis for axis in old if value.axes[axis] in (Axis.PARTS, Axis.HEADS)]
-    if Axis.STEPS in kinds and inner and min(inner) < old[kinds.index(Axis.STEPS)]:
+    steps = old[kinds.index(Axis.STEPS)] if Axis.STEPS in kinds else None
+    one_by_one = steps is not None and bool(inner) and max(inner) < steps
+    if steps is not None and inner and not one_by_one and min(inner) < steps:
         raise trace.refused("it joins several sequences one after the other", "Join them along the features")
     dims = [value.part_axis(axis) for axis in inner]
     kept = [dim for dim in range(value.parts.ndim) if dim not in dims]
     parts = value.parts.transpose([*kept, *dims])
     shape = [value.parts.shape[dim] for dim in kept]
     rows = parts.reshape(prod(shape), -1)
-    wires = [joined(trace, list(row)) for row in rows]
-    if Axis.STEPS in kinds:
-        layer = Flatten(trace.place.name)
-        wires = [trace.call(layer, wire) for wire in wires]
+    layer = Flatten(trace.place.name)
+    if one_by_one:
+        wires = [joined(trace, [trace.call(layer, wire) for wire in row]) for row in rows]
+    else:
+        wires = [joined(trace, list(row)) for row in rows]
+        wires = [trace.call(layer, wire) for wire in wires] if steps is not None else wires
     return replace(value, parts=array_of(wires, shape))
 
 
@@ -172,7 +229,7 @@ def _with_ones(value: View, placed: Sequence[Axis | None]) -> View:
     axes = [Axis.ONE if kind is None else kind for kind in placed]
     free = [place for place, kind in enumerate(placed) if kind is None]
     before = list(value.axes)
-    if Axis.BATCH in before and Axis.BATCH not in axes and Axis.ROWS not in axes and free:
+    if Axis.BATCH in before and not {Axis.BATCH, Axis.ROWS, Axis.HEADS} & set(axes) and free:
         axes[free.pop(0)] = Axis.BATCH
     if Axis.FEATURES in before and Axis.FEATURES not in axes and free:
         axes[free.pop()] = Axis.FEATURES

@@ -112,6 +112,8 @@ class Trace:
     """By name and meaning."""
     apart: bool = False
     """Whether cells are called step by step each time, since some loop does not call them as a layer would."""
+    exchanges: bool = False
+    """Whether steps may become features and features steps, since no layout of the inputs does without."""
     made: dict[Wire, int] = field(default_factory=dict)
     """The results of layers in the order in which they were made, with their places in it."""
     replaced: dict[Wire, Wire] = field(default_factory=dict)

@@ -41,6 +41,8 @@ class Axis(Enum):
     """Both in one axis, the batch first, as PyTorch's attention makes them of its heads."""
     ROWS = "batch and steps"
     """Both in one axis, as `reshape(batch * steps, features)` makes them; so that layers act on each step."""
+    ELEMENTS = "features and steps"
+    """Both in one axis, the features first, as a normalisation of groups of them is exported."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,7 @@ class View:
             Axis.FEATURES: self.wire_shape[-1],
             Axis.ONE: 1,
             Axis.ROWS: self.batch * self.wire_shape[0],
+            Axis.ELEMENTS: prod(self.wire_shape),
         }
         of_parts = {Axis.PARTS: 1, Axis.HEADS: self.batch}
         return tuple(of_parts[axis] * next(parts) if axis in of_parts else lengths[axis] for axis in self.axes)
@@ -177,11 +180,14 @@ def squeeze(trace: Trace, value: Operand, axes: Sequence[int] | None = None) -> 
     return value
 
 
-def with_features(view: View) -> View:
-    """Return a view of wires of one feature with its axis, where that is the last one, of length 1."""
-    if Axis.FEATURES in view.axes or view.wire_shape[-1] != 1 or not view.axes or view.axes[-1] is not Axis.ONE:
+def with_features(view: View, axis: int = -1) -> View:
+    """Return a view of wires of one feature with its axis, where that is this one, of length 1."""
+    few = -len(view.axes) <= axis < len(view.axes)
+    if Axis.FEATURES in view.axes or view.wire_shape[-1] != 1 or not few or view.axes[axis] is not Axis.ONE:
         return view
-    return replace(view, axes=(*view.axes[:-1], Axis.FEATURES))
+    axes = list(view.axes)
+    axes[axis] = Axis.FEATURES
+    return replace(view, axes=tuple(axes))
 
 
 def _without(trace: Trace, value: View, axis: int) -> View:
@@ -192,7 +198,7 @@ def _without(trace: Trace, value: View, axis: int) -> View:
             return replace(value.each(lambda wire: trace.step(wire, 0)), axes=axes)
         case Axis.PARTS:
             return replace(value, parts=np.asarray(value.parts.take(0, value.part_axis(axis)), object), axes=axes)
-        case Axis.ROWS | Axis.HEADS as kind:
+        case Axis.ROWS | Axis.HEADS | Axis.ELEMENTS as kind:
             raise trace.refused(f"it removes the axis of the {kind.value}", LAYOUT_REMEDY)
         case Axis.ONE | Axis.FEATURES | Axis.BATCH:
             return replace(value, axes=axes)

@@ -1,20 +1,21 @@
-"""Convolution and pooling of signals (batch, features, steps), and normalisation of the features."""
+"""Convolution and pooling of signals (batch, features, steps)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from math import prod
 
 import numpy as np
 
-from loopwire.frontends.tensors.arithmetic import features_last
+from loopwire.frontends.tensors.exchange import exchanged
+from loopwire.frontends.tensors.joining import concat
+from loopwire.frontends.tensors.slicing import take
 from loopwire.frontends.tensors.trace import Trace
-from loopwire.frontends.tensors.views import Array, Axis, View
-from loopwire.layers.normalization import LayerNormalization
+from loopwire.frontends.tensors.views import Array, Axis, Operand, View, with_features
 from loopwire.layers.steps import ZeroPadding
 from loopwire.layers.windows import AveragePooling, Convolution, MaxPooling, Window
 
+Pooling = Callable[[Trace, View, Window], View]
 SIGNAL_REMEDY = "Give it (batch, features, steps), as transpose(1, 2) makes it of (batch, steps, features)"
 
 
@@ -62,6 +63,17 @@ def pool_mean(trace: Trace, x: View, window: Window, zeros: tuple[int, int] = (0
     return signal.each(lambda wire: trace.call(layer, wire))
 
 
+def pool_adaptively(trace: Trace, x: View, places: int, reduction: Callable[..., Operand], pool: Pooling) -> Operand:
+    """Pool a signal to a number of places, in windows as alike as may be, by a pooling and the reduction it is of."""
+    steps = x.shape[-1]
+    if places == 1:
+        return reduction(trace, x, [-1], True)
+    if steps % places == 0:
+        return pool(trace, x, Window(steps // places, steps // places))
+    ranges = [range(k * steps // places, -(-(k + 1) * steps // places)) for k in range(places)]
+    return concat(trace, [reduction(trace, take(trace, x, -1, window), [-1], True) for window in ranges], -1)
+
+
 def rounded_up(window: Window, steps: int) -> Window:
     """Return a window of given padding with what must be padded behind it for a last one that is not whole.
 
@@ -74,34 +86,11 @@ def rounded_up(window: Window, steps: int) -> Window:
     return replace(window, padding=(before, max(last + window.span - steps - before, behind)))
 
 
-def normalise(
-    trace: Trace,
-    x: View,
-    lengths: Sequence[int],
-    scale: Array | None,
-    offset: Array | None,
-    epsilon: float,
-    *,
-    centred: bool = True,
-    groups: int = 1,
-) -> View:
-    """Normalise each vector of features by its own mean and variance; `lengths` are those of the axes over which."""
-    x = features_last(trace, x)
-    size = x.wire_shape[-1]
-    if prod(lengths) != size or epsilon <= 0:
-        problem = f"it normalises axes of lengths {tuple(lengths)} together, with epsilon {epsilon}"
-        raise trace.refused(problem, f"Normalise only the features, of which there are {size}, with epsilon above 0")
-    scale, offset = (
-        np.full(size, value) if array is None else array.reshape(-1) for array, value in ((scale, 1.0), (offset, 0.0))
-    )
-    layer = LayerNormalization(trace.place.name, scale, offset, epsilon, groups, centred)
-    return x.each(lambda wire: trace.call(layer, wire))
-
-
 def _signal(trace: Trace, x: View) -> View:
     """Return a view of sequences whose last two axes are features and steps; wires are (steps, features)."""
-    if Axis.FEATURES not in x.axes and len(x.axes) > 1 and x.axes[-2] is Axis.ONE and x.wire_shape[-1] == 1:
-        x = replace(x, axes=(*x.axes[:-2], Axis.FEATURES, x.axes[-1]))
+    x = with_features(x, -2)
+    if x.axes[-2:] == (Axis.STEPS, Axis.FEATURES):
+        return exchanged(trace, x)
     if x.axes[-2:] != (Axis.FEATURES, Axis.STEPS):
         kinds = ", ".join(kind.value for kind in x.axes)
         raise trace.refused(f"it slides over the last of the axes ({kinds})", SIGNAL_REMEDY)

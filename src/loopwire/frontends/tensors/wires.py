@@ -8,8 +8,8 @@ from itertools import pairwise
 from loopwire.frontends.tensors.trace import Result, Step, Trace, Wire
 from loopwire.layers.merge import Concatenate
 from loopwire.layers.select import Slice
-from loopwire.layers.shape import Reversed
-from loopwire.layers.steps import Selection
+from loopwire.layers.shape import Flatten, Reversed
+from loopwire.layers.steps import Selection, Transpose
 
 
 def features_of(trace: Trace, wire: Wire, places: Sequence[int]) -> Wire:
@@ -64,3 +64,32 @@ def selected_steps(trace: Trace, wire: Wire, places: tuple[int, ...]) -> Wire:
         trace.memory[key] = trace.call(Selection(trace.place.name, places), wire)
     result: Wire = trace.memory[key]
     return result
+
+
+def transposed(trace: Trace, wire: Wire) -> Wire:
+    """Return a sequence whose steps are the features of another."""
+    if isinstance(wire, Result) and isinstance(wire.layer, Transpose):
+        return wire.inputs[0]
+    key = ("transposed", wire)
+    if key not in trace.memory:
+        trace.memory[key] = trace.call(Transpose(f"{trace.place.name}_transposed"), wire)
+    result: Wire = trace.memory[key]
+    return result
+
+
+def flattened(trace: Trace, wire: Wire) -> Wire:
+    """Return the elements of a sequence as a vector, step by step."""
+    key = ("flattened", wire)
+    if key not in trace.memory:
+        trace.memory[key] = trace.call(Flatten(f"{trace.place.name}_flattened"), wire)
+    result: Wire = trace.memory[key]
+    return result
+
+
+def flattened_by_feature(wire: Wire) -> Wire | None:
+    """Return the sequence that a vector holds feature by feature; None where it is none of that kind."""
+    match wire:
+        case Result(layer=Flatten(), inputs=(Result(layer=Transpose(), inputs=(inner,)),)):
+            return inner
+        case _:
+            return None

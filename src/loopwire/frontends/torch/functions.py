@@ -8,7 +8,8 @@ from functools import partial
 import numpy as np
 
 from loopwire.frontends.tensors import arithmetic
-from loopwire.frontends.tensors.views import Axis, Operand, with_features
+from loopwire.frontends.tensors.exchange import along
+from loopwire.frontends.tensors.views import Operand
 from loopwire.frontends.torch.arguments import EVALUATE, Arguments, Operation
 from loopwire.layers.activation import Function
 
@@ -25,11 +26,10 @@ def _leaky_relu(a: Arguments) -> Operand:
 
 
 def _prelu(a: Arguments) -> Operand:
-    x, slopes = with_features(a.view("self")), a.array("weight")
-    if slopes.size > 1 and (len(x.axes) < 2 or x.axes[1] is not Axis.FEATURES):
-        kind = x.axes[min(1, len(x.axes) - 1)].value
-        raise a.trace.refused(f"it has slopes along the axis of the {kind}", "Give the features their own slopes")
-    return arithmetic.prelu(a.trace, x, slopes.reshape(-1, *(1,) * (len(x.axes) - 2)))
+    x, slopes = a.view("self"), a.array("weight")
+    if slopes.size == 1:
+        return arithmetic.prelu(a.trace, x, slopes)
+    return along(a.trace, x, min(1, len(x.axes) - 1), lambda turned: arithmetic.prelu(a.trace, turned, slopes))
 
 
 def _threshold(a: Arguments) -> Operand:
@@ -97,6 +97,9 @@ PLAIN = {
     **{name: name for name in ("relu", "relu6", "sigmoid", "tanh", "selu", "silu", "mish", "log_sigmoid")},
     "hardswish": "hard_silu",
     "exp": "exponential",
+    "erf": "erf",
+    "atan": "arctan",
+    "expm1": "expm1",
 }
 """Functions without parameters: what Loopwire calls them."""
 FUNCTIONS: Mapping[str, Operation] = {

@@ -152,7 +152,7 @@ def _scores(a: Arguments) -> Operand:
     return products.hidden(a.trace, products.product(a.trace, a.view("batch1"), a.view("batch2")), sees)
 
 
-def _filled_constant(a: Arguments) -> Mask:
+def filled(a: Arguments) -> Mask:
     """Read zeros, with -inf where a constant is true."""
     truths = a.array("mask")
     if truths.dtype != np.uint8 or not _hides(a):
@@ -173,7 +173,6 @@ COMPARISONS: Mapping[str, Operation] = {
     "aten.eq.Scalar": partial(compared, reduced_by="all"),
     "aten.ne.Scalar": partial(compared, reduced_by="any"),
     "aten.baddbmm.default": _scores,
-    "aten.masked_fill.Scalar": _filled_constant,
     **dict.fromkeys(NOT, _negated_constant),
 }
 """By their targets: what begins a mask, or makes one of constants."""

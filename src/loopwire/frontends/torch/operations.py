@@ -6,24 +6,25 @@ Ref: https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/native_fu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial, reduce
-from math import sqrt
+from functools import partial
+from math import inf, sqrt
+from typing import Any
 
 import numpy as np
 
 from loopwire.frontends.containers import Array
-from loopwire.frontends.tensors import arithmetic, products
+from loopwire.frontends.tensors import arithmetic, choosing, normalisation, products, reductions
 from loopwire.frontends.tensors.constants import is_state, state_view
-from loopwire.frontends.tensors.trace import Result, Step, Wire
-from loopwire.frontends.tensors.views import Operand, View
-from loopwire.frontends.torch import recurrent
-from loopwire.frontends.torch.arguments import Arguments, Operation
+from loopwire.frontends.tensors.exchange import along
+from loopwire.frontends.tensors.trace import Trace
+from loopwire.frontends.tensors.views import Operand, View, squeeze
+from loopwire.frontends.torch import masks, recurrent
+from loopwire.frontends.torch.arguments import Arguments, Operation, Value
 from loopwire.frontends.torch.functions import FUNCTIONS
 from loopwire.frontends.torch.masks import COMPARISONS, attention_mask
 from loopwire.frontends.torch.moves import MOVES
 from loopwire.frontends.torch.windows import WINDOWS
-from loopwire.layers.activation import Activation, Function
-from loopwire.layers.batch_normalization import BatchNormalization
+from loopwire.layers.roots import Elementwise, InverseSquareRoot, Logarithm, SquareRoot
 
 
 def _linear(a: Arguments) -> Operand:
@@ -35,12 +36,16 @@ def _matmul(a: Arguments, left: str = "self", right: str = "other") -> Operand:
     x = state_view(a.trace, x) if not isinstance(x, View) and is_state(x) else x
     if isinstance(x, View) and not isinstance(kernel, View) and kernel.ndim == 2:
         return arithmetic.linear(a.trace, x, _transposed(a, kernel))
+    if isinstance(x, View) and not isinstance(kernel, View) and kernel.ndim == 1:
+        return squeeze(a.trace, arithmetic.linear(a.trace, x, kernel[np.newaxis]), [-1])
     if isinstance(x, View) and isinstance(kernel, View):
         return products.product(a.trace, x, kernel)
+    if not isinstance(x, View) and isinstance(kernel, View) and x.ndim == 2 and len(kernel.shape) > 1:
+        return along(a.trace, kernel, -2, lambda turned: arithmetic.linear(a.trace, turned, x))
     raise a.trace.refused("it multiplies tensors that are no sequence and no matrix of weights", PRODUCT_REMEDY)
 
 
-PRODUCT_REMEDY = "Multiply sequences and vectors by matrices of weights, from the right"
+PRODUCT_REMEDY = "Multiply sequences and vectors by matrices of weights"
 
 
 def _attention(a: Arguments) -> Operand:
@@ -83,29 +88,25 @@ def _divided(a: Arguments) -> Operand:
     if a.text("rounding_mode", "") != "":
         raise a.trace.refused("it divides and rounds", "Divide by constants, without rounding")
     x, divisor = a.tensor("self"), a.tensor("other")
-    if isinstance(x, View) and isinstance(divisor, View) and _is_one_plus_magnitude(divisor, x):
-        return arithmetic.activation(a.trace, x, Function("softsign"))  # as PyTorch computes it
     return arithmetic.divide(a.trace, x, divisor)
 
 
-def _is_one_plus_magnitude(view: View, x: View) -> bool:
-    """Return whether a view is 1 + |x|."""
-    pairs = zip(view.parts.flat, x.parts.flat, strict=False)
-    alike = view.axes == x.axes and view.parts.shape == x.parts.shape
-    return alike and all(_is_wires_magnitude(wire, other) for wire, other in pairs)
+def _compared(a: Arguments, sign: str) -> Operand:
+    return choosing.compare(a.trace, sign, a.tensor("self"), a.tensor("other"))
 
 
-def _is_wires_magnitude(wire: Wire, x: Wire) -> bool:
-    if isinstance(wire, Step) and isinstance(x, Step):
-        return wire.step == x.step and _is_wires_magnitude(wire.of, x.of)
-    match wire:
-        case Result(
-            layer=BatchNormalization(scale=scale, offset=offset),
-            inputs=(Result(layer=Activation(function=function), inputs=(inner,)),),
-        ):
-            return inner is x and function == arithmetic.MAGNITUDE and bool((scale == 1).all() and (offset == 1).all())
-        case _:
-            return False
+def _chosen(a: Arguments) -> Operand:
+    return choosing.choose(a.trace, a.tensor("condition"), a.tensor("self"), a.tensor("other"))
+
+
+def _filled(a: Arguments) -> Value:
+    """Read what fills a tensor where a mask is met, with -inf a mask of attention."""
+    if a.is_text("value"):
+        return masks.filled(a)
+    return choosing.choose(a.trace, a.tensor("mask"), a.tensor("value"), a.tensor("self"))
+
+
+SIGNS = {"gt": ">", "lt": "<", "ge": ">=", "le": "<="}
 
 
 def _negative(a: Arguments) -> Operand:
@@ -129,10 +130,13 @@ def _addcmul(a: Arguments) -> Operand:
 
 
 def _power(a: Arguments) -> Operand:
-    x, exponent = a.tensor("self"), a.number("exponent", 2)
-    if exponent not in (1, 2, 3, 4):
-        raise a.trace.refused(f"it takes the power of {exponent}", "Take whole powers from 1 to 4")
-    return reduce(lambda power, _: arithmetic.combine(a.trace, "multiply", power, x), range(int(exponent) - 1), x)
+    return arithmetic.power(a.trace, a.view("self"), a.number("exponent", 2))
+
+
+def _root(a: Arguments, kind: type[Elementwise], more: float = 0.0) -> Operand:
+    """Return a root or a logarithm of each element, to which a number is added first."""
+    x: Operand = a.view("self")
+    return arithmetic.elementwise(a.trace, arithmetic.combine(a.trace, "add", x, np.asarray(more)) if more else x, kind)
 
 
 def _weight_norm(a: Arguments) -> Array:
@@ -159,6 +163,41 @@ def _extreme(a: Arguments, function: Callable[..., Operand]) -> list[Operand]:
     return [_reduced(a, function)]
 
 
+def _norm(a: Arguments) -> Operand:
+    """Read lengths of order 1, 2 and infinity."""
+    order = a.number("ord", 2) if not a.is_text("ord") else float(a.text("ord", ""))
+    if order not in (1, 2, inf):
+        raise a.trace.refused(f"it takes a length of order {order}", "Take one of order 1, 2 or infinity")
+    return _reduced(a, LENGTHS[order])
+
+
+def _of_magnitudes(reduction: Callable[..., Operand], trace: Trace, x: Operand, *given: Any) -> Operand:
+    return reduction(trace, arithmetic.activation(trace, x, arithmetic.MAGNITUDE), *given)
+
+
+LENGTHS: Mapping[float, Callable[..., Operand]] = {
+    1: partial(_of_magnitudes, reductions.total),
+    2: reductions.length,
+    inf: partial(_of_magnitudes, reductions.largest),
+}
+
+
+def _variance(a: Arguments, root: bool = False) -> Operand:
+    fewer = a.number("correction", 1 if a.boolean("unbiased", True) else 0)
+    squares = _reduced(a, partial(reductions.variance, fewer=fewer))
+    return arithmetic.elementwise(a.trace, squares, SquareRoot) if root else squares
+
+
+def _similarity(a: Arguments) -> Operand:
+    """Read the product of two vectors of length 1."""
+    x, y, epsilon = a.view("x1"), a.view("x2"), a.number("eps", 1e-8)
+    axis = a.integer("dim", 1)
+    product = arithmetic.combine(
+        a.trace, "multiply", *(normalisation.unit_length(a.trace, v, axis, epsilon) for v in (x, y))
+    )
+    return reductions.total(a.trace, product, [axis], False)
+
+
 OPERATIONS: Mapping[str, Operation] = {
     "aten.linear.default": _linear,
     "aten.matmul.default": _matmul,
@@ -182,17 +221,34 @@ OPERATIONS: Mapping[str, Operation] = {
     **dict.fromkeys(("aten.maximum.default", "aten.max.other"), partial(_combined, kind="maximum")),
     **dict.fromkeys(("aten.minimum.default", "aten.min.other"), partial(_combined, kind="minimum")),
     "aten.neg.default": _negative,
+    **{
+        f"aten.{name}.{of}": partial(_compared, sign=sign)
+        for name, sign in SIGNS.items()
+        for of in ("Scalar", "Tensor")
+    },
+    **{f"aten.where.{of}": _chosen for of in ("self", "ScalarOther", "ScalarSelf", "Scalar")},
     **dict.fromkeys(("aten.lerp.Scalar", "aten.lerp.Tensor"), _lerp),
     "aten.addcmul.default": _addcmul,
     **dict.fromkeys(("aten.square.default", "aten.pow.Tensor_Scalar"), _power),
+    "aten.sqrt.default": partial(_root, kind=SquareRoot),
+    "aten.rsqrt.default": partial(_root, kind=InverseSquareRoot),
+    "aten.log.default": partial(_root, kind=Logarithm),
+    "aten.log1p.default": partial(_root, kind=Logarithm, more=1.0),
     "aten._weight_norm.default": _weight_norm,
-    **dict.fromkeys(("aten.mean.dim", "aten.mean.default"), partial(_reduced, function=arithmetic.mean)),
-    **dict.fromkeys(("aten.sum.dim_IntList", "aten.sum.default"), partial(_reduced, function=arithmetic.total)),
-    "aten.amax.default": partial(_reduced, function=arithmetic.largest),
-    "aten.amin.default": partial(_reduced, function=arithmetic.smallest),
-    "aten.max.dim": partial(_extreme, function=arithmetic.largest),
-    "aten.min.dim": partial(_extreme, function=arithmetic.smallest),
     **COMPARISONS,
+    **dict.fromkeys(("aten.mean.dim", "aten.mean.default"), partial(_reduced, function=reductions.mean)),
+    **dict.fromkeys(("aten.sum.dim_IntList", "aten.sum.default"), partial(_reduced, function=reductions.total)),
+    "aten.amax.default": partial(_reduced, function=reductions.largest),
+    "aten.amin.default": partial(_reduced, function=reductions.smallest),
+    **dict.fromkeys(("aten.prod.default", "aten.prod.dim_int"), partial(_reduced, function=reductions.product)),
+    "aten.logsumexp.default": partial(_reduced, function=reductions.log_sum_exp),
+    "aten.linalg_vector_norm.default": _norm,
+    **dict.fromkeys(("aten.var.dim", "aten.var.correction", "aten.var.default"), _variance),
+    **dict.fromkeys(("aten.std.dim", "aten.std.correction", "aten.std.default"), partial(_variance, root=True)),
+    "aten.cosine_similarity.default": _similarity,
+    "aten.max.dim": partial(_extreme, function=reductions.largest),
+    "aten.min.dim": partial(_extreme, function=reductions.smallest),
+    **{f"aten.masked_fill.{of}": _filled for of in ("Scalar", "Tensor")},
     **MOVES,
     **FUNCTIONS,
     **WINDOWS,

@@ -9,7 +9,7 @@ from itertools import groupby
 from loopwire.errors import ModelFileError
 from loopwire.frontends.containers import Array
 from loopwire.frontends.own import own_reader
-from loopwire.frontends.tensors.arithmetic import features_last
+from loopwire.frontends.tensors.exchange import features_last
 from loopwire.frontends.tensors.recurrent import recur
 from loopwire.frontends.tensors.trace import Trace
 from loopwire.frontends.tensors.views import Axis, View, array_of, only_wire

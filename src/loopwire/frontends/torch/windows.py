@@ -8,8 +8,8 @@ from functools import partial
 
 import numpy as np
 
-from loopwire.frontends.tensors import arithmetic, windows
-from loopwire.frontends.tensors.views import Axis, Operand, with_features
+from loopwire.frontends.tensors import normalisation, reductions, windows
+from loopwire.frontends.tensors.views import Operand
 from loopwire.frontends.torch.arguments import EVALUATE, Arguments, Operation
 from loopwire.layers.windows import Window
 
@@ -65,55 +65,62 @@ def _avg_pool(a: Arguments) -> Operand:
     return windows.pool_mean(a.trace, x, replace(window, padding=own), zeros)
 
 
-def _pooled(a: Arguments, function: Callable[..., Operand]) -> Operand:
-    """Pool the last axis to one place."""
-    if a.integers("output_size") != [1]:
-        raise a.trace.refused("it pools to more than one position", "Pool all steps, to a size of 1")
-    return function(a.trace, a.tensor("self"), [-1], True)
+def _pooled(a: Arguments, reduction: Callable[..., Operand], pool: windows.Pooling) -> Operand:
+    """Pool the last axis to a number of places."""
+    places = _one(a, "output_size", 1)
+    return windows.pool_adaptively(a.trace, a.view("self"), places, reduction, pool)
 
 
 def _batch_norm(a: Arguments) -> Operand:
+    a.ignore("momentum", "cudnn_enabled")
+    if a.boolean("training", False):
+        raise a.trace.refused("it is in training mode", EVALUATE)
+    return _by_statistics(a)
+
+
+def _by_statistics(a: Arguments) -> Operand:
+    """Normalise axis 1 by means and variances that training left."""
     x, running_mean, running_var = a.view("input"), a.array("running_mean"), a.array("running_var")
     scale, offset = a.optional_array("weight"), a.optional_array("bias")
     epsilon = a.number("eps")
-    if a.boolean("training", False):
-        raise a.trace.refused("it is in training mode", EVALUATE)
-    a.ignore("momentum", "cudnn_enabled")
-    x = with_features(x)
-    if len(x.axes) < 2 or x.axes[1] is not Axis.FEATURES:
-        kind = x.axes[min(1, len(x.axes) - 1)].value
-        raise a.trace.refused(
-            f"it normalises the axis of the {kind}", "Normalise the features: transpose before and after"
-        )
+    size = x.shape[1] if len(x.shape) > 1 else 0
     sizes = {array.shape for array in (running_mean, running_var, scale, offset) if array is not None}
-    if sizes != {(x.wire_shape[-1],)} or not (running_var + epsilon > 0).all():
+    if sizes != {(size,)} or not (running_var + epsilon > 0).all():
         raise a.trace.refused(f"its arrays, of shapes {sorted(sizes)}, are not valid", "Train the model again")
-    scale = (np.ones(()) if scale is None else scale) / np.sqrt(running_var + epsilon)
-    return arithmetic.affine(a.trace, x, scale, (np.zeros(()) if offset is None else offset) - running_mean * scale)
+    scale = (np.ones(size) if scale is None else scale) / np.sqrt(running_var + epsilon)
+    offset = (np.zeros(size) if offset is None else offset) - running_mean * scale
+    return normalisation.scaled(a.trace, x, 1, scale, offset)
+
+
+def _instance_norm(a: Arguments) -> Operand:
+    """Normalise each feature over all steps, or by means and variances that training left."""
+    a.ignore("momentum", "cudnn_enabled")
+    if not a.boolean("use_input_stats", True):
+        return _by_statistics(a)
+    a.ignore("running_mean", "running_var")
+    x, scale, offset = a.view("input"), a.optional_array("weight"), a.optional_array("bias")
+    groups = x.shape[1] if len(x.shape) > 1 else 0
+    return normalisation.normalise_groups(a.trace, x, groups, scale, offset, a.number("eps", 1e-5))
 
 
 def _layer_norm(a: Arguments) -> Operand:
     a.ignore("cudnn_enable")
     x, lengths = a.view("input"), a.integers("normalized_shape")
     scale, offset = a.optional_array("weight"), a.optional_array("bias")
-    return windows.normalise(a.trace, x, lengths, scale, offset, a.number("eps", 1e-5))
+    return normalisation.normalise(a.trace, x, lengths, scale, offset, a.number("eps", 1e-5))
 
 
 def _rms_norm(a: Arguments) -> Operand:
     x, lengths, scale = a.view("input"), a.integers("normalized_shape"), a.optional_array("weight")
     epsilon = a.number("eps", float(np.finfo(np.float32).eps))
-    return windows.normalise(a.trace, x, lengths, scale, None, epsilon, centred=False)
+    return normalisation.normalise(a.trace, x, lengths, scale, None, epsilon, centred=False)
 
 
 def _group_norm(a: Arguments) -> Operand:
-    """Read a normalisation of groups of a vector's features; those of a signal would be over its steps too."""
     a.ignore("cudnn_enabled")
     x, groups = a.view("input"), a.integer("num_groups")
     scale, offset = a.optional_array("weight"), a.optional_array("bias")
-    if x.is_sequence or groups < 1:
-        raise a.trace.refused("it normalises over the steps", "Normalise the features of each step: LayerNorm")
-    lengths = [x.wire_shape[-1]]
-    return windows.normalise(a.trace, x, lengths, scale, offset, a.number("eps", 1e-5), groups=groups)
+    return normalisation.normalise_groups(a.trace, x, groups, scale, offset, a.number("eps", 1e-5))
 
 
 WINDOWS: Mapping[str, Operation] = {
@@ -121,10 +128,11 @@ WINDOWS: Mapping[str, Operation] = {
     "aten.max_pool1d.default": lambda a: _max_pool(a)[0],
     "aten.max_pool1d_with_indices.default": _max_pool,
     "aten.avg_pool1d.default": _avg_pool,
-    "aten.adaptive_avg_pool1d.default": partial(_pooled, function=arithmetic.mean),
-    "aten.adaptive_max_pool1d.default": lambda a: [_pooled(a, arithmetic.largest)],
+    "aten.adaptive_avg_pool1d.default": partial(_pooled, reduction=reductions.mean, pool=windows.pool_mean),
+    "aten.adaptive_max_pool1d.default": lambda a: [_pooled(a, reductions.largest, windows.pool_largest)],
     "aten.batch_norm.default": _batch_norm,
     "aten._native_batch_norm_legit_no_training.default": _batch_norm,
+    "aten.instance_norm.default": _instance_norm,
     "aten.layer_norm.default": _layer_norm,
     "aten.rms_norm.default": _rms_norm,
     "aten.group_norm.default": _group_norm,
