@@ -176,7 +176,8 @@ def _operand(staged: StagedTree, source: int, shift: int, place: int, width: int
         return f"{width - passed}'d0"
     text = _name(staged.tree, source, place - staged.stages[source])
     if shift < passed:
-        return f"{width - passed}'({text} >>> {passed - shift})"
+        right = ">>>" if staged.tree.interval(source).signed else ">>"
+        return f"{width - passed}'({text} {right} {passed - shift})"
     if staged.tree.widths[source] != width - passed:
         text = f"{width - passed}'({text})"
     return f"({text} << {shift - passed})" if shift > passed else text
