@@ -17,7 +17,7 @@ from loopwire.datapath.signals import Signal
 from loopwire.hdl.expressions import as_signed, concatenation, literal, resized
 from loopwire.hdl.layout import element_of, loop, nested, wrapped
 from loopwire.targets.verilog.numbers import beyond_table, bit, bounded, rounded, shifted, table_cell
-from loopwire.targets.verilog.parts import Library, Text, each_element, each_registered, packed
+from loopwire.targets.verilog.parts import Library, Text, each_element, each_registered, index_of, packed
 from loopwire.targets.verilog.products import lut_product, matrix_statements, signed_factor, tree_statements
 from loopwire.targets.verilog.table_module import cell_bits, result_type
 from loopwire.targets.verilog.turns import accumulate, chunk, columns, gather, tile, word_rom
@@ -45,6 +45,7 @@ def statements(
     """
     kind, out = operation.kind, operation.result
     width, place, registered = out.width, placement.first_stage, placement.registered
+    k = index_of(out)
 
     def element(operand: Signal, index: str, to_width: int) -> str:
         single = "0" if operand.count == 1 else index
@@ -66,13 +67,13 @@ def statements(
         """Return what registers an expression of every element, and how to read them."""
         name = result.own(end)
         declared = f"logic [{out.count - 1}:0][{width - 1}:0] {name};"
-        return [declared, *each_registered(out, name, expression)], f"{name}[k]"
+        return [declared, *each_registered(out, name, expression)], f"{name}[{k}]"
 
     def comparable(*shifts: int) -> list[str]:
         """Return the operands as signed numbers of one width, which holds them all."""
         terms = tuple(zip(operation.operands, shifts, strict=True))
         wide = max(v.width + shift + (not v.signed) for v, shift in terms)
-        return [f"$signed({shifted(element(v, 'k', wide), shift)})" for v, shift in terms]
+        return [f"$signed({shifted(element(v, k, wide), shift)})" for v, shift in terms]
 
     match kind:
         case dp.Constant():
@@ -110,7 +111,7 @@ def statements(
             choice, before, entering = operation.operands
             first = f"{only(choice)}[0]" if choice.count == 1 else only(choice)  # Icarus takes no [k][0]
             lines, first = before_loop(result.own("is_entering"), choice, first)
-            return [*lines, *each(f"{first} ? {element(entering, 'k', width)} : {element(before, 'k', width)}")]
+            return [*lines, *each(f"{first} ? {element(entering, k, width)} : {element(before, k, width)}")]
         case dp.Compare():
             left, right = comparable(kind.left_shift, kind.right_shift)
             return each(f"{width}'({left} > {right})")
@@ -146,7 +147,7 @@ def statements(
                 factors.append(signed_factor(v, factor, width))
             product, added = f"{factors[0]} * {factors[1]}", ""
             if isinstance(kind, dp.MultiplyAdd):
-                added = shifted(element(operation.operands[2], "k", width), kind.shift)
+                added = shifted(element(operation.operands[2], k, width), kind.shift)
             elif kind.added:
                 added = literal(kind.added, width)
             if not added:
@@ -160,7 +161,7 @@ def statements(
             return [*lines, *each(f"{product} + {added}")]
         case dp.AddSub():
             left, right = (
-                shifted(element(v, "k", width), shift)
+                shifted(element(v, k, width), shift)
                 for v, shift in zip(operation.operands, (kind.left_shift, kind.right_shift), strict=True)
             )
             return each(f"{left} {'-' if kind.subtract else '+'} {right}")
@@ -185,7 +186,7 @@ def statements(
             (operand,) = operation.operands
             return each(beyond_table(kind.form, operand, only(operand)))
         case dp.TableEnds():
-            found, beyond = (f"{text(operand)}[k]" for operand in operation.operands)
+            found, beyond = (f"{text(operand)}[{k}]" for operand in operation.operands)
             kept = resized(found, operation.operands[0].width, operation.operands[0].signed, width)
             ends = f"{bit(beyond, 0)} ? {literal(kind.first, width)} : {bit(beyond, 1)} ? {literal(kind.last, width)}"
             return each(f"{ends} : {kept}")
@@ -211,7 +212,7 @@ def statements(
 def _view(kind: dp.View, a: Signal, out: Signal, result: Name, text: Text) -> list[str]:
     if a.width == out.width:
         return [f"assign {result} = {text(a)}[{kind.stop - 1}:{kind.start}];"]
-    source = resized(f"{text(a)}[k + {kind.start}]", a.width, a.signed, out.width)
+    source = resized(f"{text(a)}[{index_of(out)} + {kind.start}]", a.width, a.signed, out.width)
     return each_element(out, result, source)
 
 
@@ -226,8 +227,9 @@ def _transposed(rows: int, a: Signal, out: Signal, result: Name, text: Text) -> 
 
 
 def _packed_pairs(kind: dp.PackPairs, a: Signal, out: Signal, result: Name, text: Text) -> list[str]:
-    row = f"k / {kind.columns} * {2 * kind.columns}"
-    lower, upper = f"{row} + k % {kind.columns}", f"{row} + {kind.columns} + k % {kind.columns}"
+    k = index_of(out)
+    row = f"{k} / {kind.columns} * {2 * kind.columns}"
+    lower, upper = f"{row} + {k} % {kind.columns}", f"{row} + {kind.columns} + {k} % {kind.columns}"
     low = resized(f"{text(a)}[{lower}]", a.width, a.signed, kind.bits)
     high = resized(f"{text(a)}[{upper}]", a.width, a.signed, out.width - kind.bits)
     return each_element(out, result, f"{{{high}, {low}}}")

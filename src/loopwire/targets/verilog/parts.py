@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -34,24 +33,27 @@ class Library(Protocol):
         ...
 
 
-CHOICE_OF_ELEMENT = r"\bk\b"
 Text = Callable[[Signal], str]
 """The expression of an operand, as an array, in the operation's stage."""
 
 
+def index_of(out: Signal) -> str:
+    """Return the index of an element in expressions that drive every one."""
+    return "0" if out.count == 1 else "k"
+
+
 def each_registered(out: Signal, result: Name, expression: str) -> list[str]:
-    """Drive every element, of index k, by a register."""
+    """Drive every element, of `index_of(out)`, by a register."""
     if out.count == 1:
-        return [f"always_ff @(posedge aclk) {result}[0] <= {re.sub(CHOICE_OF_ELEMENT, '0', expression)};"]
+        return [f"always_ff @(posedge aclk) {result}[0] <= {expression};"]
     head = f"for (int k = 0; k < {out.count}; k++)"
     return ["always_ff @(posedge aclk)", *nested([head], f"{result}[k] <= {expression};")]
 
 
 def each_element(out: Signal, result: Name, expression: str) -> list[str]:
-    """Drive every element, of index k."""
+    """Drive every element, of `index_of(out)`."""
     if out.count == 1:
-        only = re.sub(CHOICE_OF_ELEMENT, "0", expression)
-        first, *further = wrapped(f"assign {result}[0] = {only};")
+        first, *further = wrapped(f"assign {result}[0] = {expression};")
         return [first, *(f"    {part}" for part in further)]
     head = f"for (int k = 0; k < {out.count}; k++)"
     return ["always_comb", *nested([head], f"{result}[k] = {expression};")]

@@ -10,7 +10,7 @@ from loopwire.datapath.ops import Operation, Products
 from loopwire.datapath.signals import Signal
 from loopwire.hdl.expressions import resized
 from loopwire.hdl.layout import element_of, loop, nested
-from loopwire.targets.verilog.parts import Library, Text, each_element
+from loopwire.targets.verilog.parts import Library, Text, each_element, index_of
 from loopwire.text.identifiers import Name
 from loopwire.timing.pipeline import Placement
 
@@ -31,7 +31,7 @@ def tree_statements(
         return [
             f"logic [{out.count - 1}:0][{y.width - 1}:0] {result.own('y')};",
             f"{module} {result.own('tree')} ({clock}.x({text(x)}), .y({result.own('y')}));",
-            *each_element(out, result, resized(f"{result.own('y')}[k]", y.width, y.signed, out.width)),
+            *each_element(out, result, resized(f"{result.own('y')}[{index_of(out)}]", y.width, y.signed, out.width)),
         ]
     lines = []
     for number, rows in enumerate(tree.groups):

@@ -111,15 +111,27 @@ def array_bits(array: Integers) -> int:
     return signed_bits(int(np.min(array)), int(np.max(array)))
 
 
-def indented(lines: Iterable[str], levels: int = 1) -> list[str]:
-    """Return lines two columns further in for each level; directives of the compiler stay at the margin."""
-    return [line if not line or line.startswith("#") else "  " * levels + line for line in lines]
+class Label(str):
+    """The label of a loop, in LLVM's style: a level further out than the loop."""
+
+    __slots__ = ()
+
+
+def indented(lines: Iterable[str]) -> list[str]:
+    """Return lines two columns further in; directives of the compiler stay at the margin."""
+    return [_indented(line) for line in lines]
+
+
+def _indented(line: str) -> str:
+    if isinstance(line, Label):
+        return str(line)
+    return line if not line or line.startswith("#") else f"  {line}"
 
 
 def loop(label: str, variable: str, count: int | str, body: Iterable[str], *pragmas: str) -> list[str]:
     """Return a labelled loop over 0…count-1, its directives first in its body."""
     head = f"for (int {variable} = 0; {variable} < {count}; {variable}++) {{"
-    return [f"{label}:", head, *(f"#pragma HLS {pragma}" for pragma in pragmas), *indented(body), "}"]
+    return [Label(f"{label}:"), head, *(f"#pragma HLS {pragma}" for pragma in pragmas), *indented(body), "}"]
 
 
 @dataclass

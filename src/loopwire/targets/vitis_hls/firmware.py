@@ -15,7 +15,7 @@ from loopwire.passes.pipeline import LOOPS, run_passes
 from loopwire.targets.vitis_hls import project_text
 from loopwire.targets.vitis_hls.cxx import KEYWORDS, Scope, TypeNames, ap_type, indented, local_names
 from loopwire.targets.vitis_hls.knobs import HlsKnobs, hls_knobs
-from loopwire.targets.vitis_hls.layout import header_file, llvm_style
+from loopwire.targets.vitis_hls.layout import header_file
 from loopwire.targets.vitis_hls.library import Library
 from loopwire.targets.vitis_hls.ports import Port, Ports
 from loopwire.targets.vitis_hls.process_function import process_function
@@ -92,8 +92,7 @@ def generate(
         firmware[f"{top}.h"] = _header(top, named, channels)
         firmware[f"{top}.cpp"] = _source(top, processes, named, channels, list(functions))
         facts = project_text.Facts(top, device.name, clock_period_ns, carried, named, channels)
-        files = {f"firmware/{path}": text for path, text in firmware.items()} | project_text.project_files(facts)
-        return {path: llvm_style(text) if path.endswith((".h", ".cpp")) else text for path, text in files.items()}
+        return {f"firmware/{path}": text for path, text in firmware.items()} | project_text.project_files(facts)
 
     top = _top(name, written(ANY_TOP))
     return HlsProject(dict(sorted(written(top).items())), top, carried)
@@ -236,11 +235,11 @@ def _interface(named: Sequence[Port], ports: Ports) -> list[str]:
     lines = []
     for port in named:
         if ports.is_stream(port.channel):
-            lines.append(f"#pragma HLS INTERFACE axis port={port.name}")
+            lines.append(f"#pragma HLS INTERFACE axis port = {port.name}")
         else:
-            lines.append(f"#pragma HLS ARRAY_PARTITION variable={port.name} complete dim=0")
-            lines.append(f"#pragma HLS INTERFACE ap_vld port={port.name}")
-    free = ["#ifdef LOOPWIRE_FREE_RUNNING", "#pragma HLS INTERFACE ap_ctrl_none port=return", "#endif"]
+            lines.append(f"#pragma HLS ARRAY_PARTITION variable = {port.name} complete dim = 0")
+            lines.append(f"#pragma HLS INTERFACE ap_vld port = {port.name}")
+    free = ["#ifdef LOOPWIRE_FREE_RUNNING", "#pragma HLS INTERFACE ap_ctrl_none port = return", "#endif"]
     return [*lines, *free, "#pragma HLS DATAFLOW"]
 
 
@@ -248,7 +247,7 @@ def _declare(channel: Channel, processes: Plan, ports: Ports) -> list[str]:
     if not ports.is_stream(channel):
         return [
             f"{ports.types.of(channel.value)} {channel.name}{ports.array_dimensions(channel)};",
-            f"#pragma HLS ARRAY_PARTITION variable={channel.name} complete dim=0",
+            f"#pragma HLS ARRAY_PARTITION variable = {channel.name} complete dim = 0",
         ]
     # A process that gathers a whole sequence lets the others that read the same value wait for all its steps.
     readers = sum(other.value is channel.value for other in processes.channels)
@@ -256,9 +255,9 @@ def _declare(channel: Channel, processes: Plan, ports: Ports) -> list[str]:
     depth = max(2, ports.knobs.interleave * (channel.beats if waits else 1))
     return [
         f'hls::stream<{ports.beat_type(channel)}> {channel.name}("{channel.name}");',
-        f"#pragma HLS STREAM variable={channel.name} depth={depth}",
+        f"#pragma HLS STREAM variable = {channel.name} depth = {depth}",
         "#ifndef __VITIS_HLS__",  # Vitis HLS packs the structures of streams by itself
-        f"#pragma HLS DATA_PACK variable={channel.name}",
+        f"#pragma HLS DATA_PACK variable = {channel.name}",
         "#endif",
     ]
 

@@ -1,8 +1,7 @@
-"""How files of C++ are laid out: guard, includes, namespace, and LLVM's style, as clang-format has it."""
+"""How files of C++ are laid out: guard, includes, namespace, and what clang-format reads."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from loopwire.text.escapes import Comment
@@ -19,8 +18,6 @@ AlignTrailingComments: false
 SortIncludes: false
 """
 """The `.clang-format` of a project."""
-_LABEL = re.compile(r"(?:  )?( *\w+:)")
-_SETTING = re.compile(r"(\w+)=")
 
 
 def header_file(
@@ -35,22 +32,8 @@ def header_file(
         includes: paths as the header sees them.
         body: its lines.
     """
-    guard = f"{top}_{re.sub('[/.]', '_', path)}_"
+    guard = f"{top}_{path.replace('/', '_').replace('.', '_')}_"
     lines = [*about, f"#ifndef {guard}", f"#define {guard}", ""]
     lines += [*(f'#include "{include}"' for include in includes), ""]
     lines += [f"namespace {top}_design {{", "", *body, "", f"}} // namespace {top}_design", "", "#endif", ""]
-    return "\n".join(lines)
-
-
-def llvm_style(text: str) -> str:
-    """Return C++ with labels a level further out, and with spaces around the '=' of directives."""
-    lines = []
-    for line in text.split("\n"):
-        label = _LABEL.fullmatch(line)
-        if label:
-            lines.append(label[1])
-        elif line.startswith("#pragma HLS"):
-            lines.append(_SETTING.sub(r"\1 = ", line))
-        else:
-            lines.append(line)
     return "\n".join(lines)

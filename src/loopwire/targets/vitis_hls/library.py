@@ -114,12 +114,12 @@ def table_text(name: Identifier, form: TableForm, x_type: str, y_type: str) -> l
         f"// within {form.max_error_steps:.3f} steps of {step_out:g}: {form.entries} entries, {form.rom_bits} bits.",
         f"inline {y_type} {name}(const {x_type} &x) {{",
         "#pragma HLS INLINE off",
-        "#pragma HLS PIPELINE II=1",
+        "#pragma HLS PIPELINE II = 1",
     ]
     for rom, entries in roms:
         array = np.array(entries, object)
         lines += indented(constant_array(rom, array, array_bits(array)).splitlines())
-        lines.append(f"#pragma HLS BIND_STORAGE variable={rom} type=rom_1p impl={rom_memory(array)}")
+        lines.append(f"#pragma HLS BIND_STORAGE variable = {rom} type = rom_1p impl = {rom_memory(array)}")
     lines += indented([*body, f"return fixed_of<{y_type}>({result});"])
     return [*lines, "}"]
 

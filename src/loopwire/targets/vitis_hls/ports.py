@@ -47,7 +47,7 @@ class Ports:
 
     def partition(self, beat: str, lanes: bool = False) -> str:
         """Return the directive that lets all elements of a beat, or of one for each sequence, be read at once."""
-        return f"#pragma HLS ARRAY_PARTITION variable={beat}.value complete dim={2 if lanes else 0}"
+        return f"#pragma HLS ARRAY_PARTITION variable = {beat}.value complete dim = {2 if lanes else 0}"
 
     def array_dimensions(self, channel: Channel) -> str:
         """Return the dimensions of a channel that is an array: sequences (if several), beats, elements."""

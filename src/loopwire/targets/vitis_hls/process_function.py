@@ -68,13 +68,13 @@ class _Writer:
         lines = ["#pragma HLS INLINE off"]
         if self._knobs.unrolled:
             beats = max((c.beats for c in self.channel_names if self.ports.is_stream(c)), default=1)
-            lines.append(f"#pragma HLS PIPELINE II={max(self._knobs.reuse_factor, beats)}")
+            lines.append(f"#pragma HLS PIPELINE II = {max(self._knobs.reuse_factor, beats)}")
             products = self._process.length * count_products(self._process)
             if self._knobs.reuse_factor > 1 and products:
                 limit = -(-products // self._knobs.reuse_factor)
-                lines.append(f"#pragma HLS ALLOCATION operation instances=mul limit={limit}")
+                lines.append(f"#pragma HLS ALLOCATION operation instances = mul limit = {limit}")
         elif not self._looped and not self._lanes and not self._knobs.in_passes and not self._whole_channels():
-            lines.append("#pragma HLS PIPELINE II=1")
+            lines.append("#pragma HLS PIPELINE II = 1")
         return lines
 
     def _whole_channels(self) -> list[Channel]:
@@ -154,7 +154,7 @@ class _Writer:
 
     def _pipeline(self) -> str:
         """Return the directive of a loop with a whole step in it; a state's way round decides how short it can be."""
-        return "PIPELINE" if self._process.recurs else "PIPELINE II=1"
+        return "PIPELINE" if self._process.recurs else "PIPELINE II = 1"
 
     def _lane_loop(self, label: str, body: Iterable[str]) -> list[str]:
         return loop(
@@ -167,7 +167,7 @@ class _Writer:
             return []
         distance = self._knobs.interleave
         names = [self._place[state.read].text.removesuffix("[s]") for state in self._process.states if state.changes]
-        return [f"DEPENDENCE variable={name} inter RAW distance={distance} true" for name in names]
+        return [f"DEPENDENCE variable = {name} inter RAW distance = {distance} true" for name in names]
 
     def _guarded(self, condition: str, body: list[str]) -> list[str]:
         if not self._may_end:
@@ -191,7 +191,7 @@ class _Writer:
             return ["bool last = false;"]
         clear = loop(self._names.unique("begin"), "s", self._knobs.interleave, ["ended[s] = false;"], "UNROLL")
         count = self._knobs.interleave
-        return [f"bool ended[{count}];", "#pragma HLS ARRAY_PARTITION variable=ended complete dim=0", *clear]
+        return [f"bool ended[{count}];", "#pragma HLS ARRAY_PARTITION variable = ended complete dim = 0", *clear]
 
     def _is_last(self) -> str:
         """Return the expression that says whether this step is the sequence's last."""
@@ -258,10 +258,10 @@ class _Writer:
     def _each_lane(self, label: str, body: list[str], *pragmas: str) -> list[str]:
         if not self._lanes:
             return body
-        return loop(self._names.unique(label), "s", self._knobs.interleave, body, *(pragmas or ("PIPELINE II=1",)))
+        return loop(self._names.unique(label), "s", self._knobs.interleave, body, *(pragmas or ("PIPELINE II = 1",)))
 
     def _beat_loop(self, label: str, channel: Channel, body: list[str]) -> list[str]:
-        pragma = "UNROLL" if self._knobs.unrolled else "PIPELINE II=1"
+        pragma = "UNROLL" if self._knobs.unrolled else "PIPELINE II = 1"
         return loop(self._names.unique(label), "b", channel.beats, body, *([pragma] if not self._lanes else []))
 
     def _gather(self, value: Value, channel: Channel) -> list[str]:
@@ -273,7 +273,7 @@ class _Writer:
         declared = [f"{self._library.types.of(channel.value)} {buffer}{lanes}[{channel.beats * channel.size}];"]
         if self._knobs.unrolled or not self._knobs.in_passes:
             dim = 2 if self._lanes else 0
-            declared.append(f"#pragma HLS ARRAY_PARTITION variable={buffer} complete dim={dim}")
+            declared.append(f"#pragma HLS ARRAY_PARTITION variable = {buffer} complete dim = {dim}")
         target = f"{self.ports.lane(buffer)}[b * {channel.size} + k]"
         label = self._names.unique(f"{name}_elements")
         if not self.ports.is_stream(channel):
@@ -325,7 +325,7 @@ class _Writer:
         lines = [f"{type_name} {name}{lanes}{'' if scalar else f'[{read.type.size}]'}; // state: {read.type.element}"]
         if not scalar:
             dim = 2 if self._lanes else 0
-            lines.append(f"#pragma HLS ARRAY_PARTITION variable={name} complete dim={dim}")
+            lines.append(f"#pragma HLS ARRAY_PARTITION variable = {name} complete dim = {dim}")
         if state.initial_value is not None:
             return [*lines, *self._given_state(read)]
         initial = state.initial.reshape(-1).tolist()
@@ -396,7 +396,7 @@ class _Writer:
                 body = [f"if (!{ended}) {{", *indented(body), "}"]
         else:
             body = loop(label, "k", channel.size, [f"{kept} = {self.ports.lane(name)}[t][k];"], "UNROLL")
-        pragma = "UNROLL" if self._knobs.unrolled else "PIPELINE II=1"
+        pragma = "UNROLL" if self._knobs.unrolled else "PIPELINE II = 1"
         directive = [] if self._lanes else [pragma]
         lines += loop("keep", "t", length, self._each_lane("keep_sequences", body), *directive)
         end = f"{count} - 1" if short else str(length - 1)

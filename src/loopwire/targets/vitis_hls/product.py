@@ -104,7 +104,7 @@ def product_lines(
     clear = loop(names.unique(f"{base}_clear"), "row", rows, [f"{totals}[row] = 0;"], "UNROLL")
     give = [f"{target} = fixed_of<{types.of(result)}>({totals}[row]);"]
     give = loop(names.unique(f"{base}_results"), "row", rows, give, "UNROLL")
-    innermost = ["PIPELINE II=1"] if knobs.in_passes else []
+    innermost = ["PIPELINE II = 1"] if knobs.in_passes else []
     if lanes:
         clear, passes, give = (
             loop(names.unique(f"{base}_{label}"), "s", lanes, lines, *innermost)
@@ -119,7 +119,7 @@ def product_lines(
         passes = loop(names.unique(f"{base}_groups"), "group", cut.groups, passes, *innermost)
     return [
         f"integer<{bits}> {total}{f'[{lanes}]' if lanes else ''}[{rows}];",
-        f"#pragma HLS ARRAY_PARTITION variable={total} complete dim={2 if lanes else 0}",
+        f"#pragma HLS ARRAY_PARTITION variable = {total} complete dim = {2 if lanes else 0}",
         *_storage(weights, cut),
         *clear,
         *passes,
@@ -160,12 +160,12 @@ def _storage(weights: Weights, cut: Passes) -> list[str]:
     name, first = weights.name, weights.integers.ndim - 1
     if cut.count == 1:
         if first == 1:
-            return [f"#pragma HLS ARRAY_PARTITION variable={name} complete dim=0"]
-        return [f"#pragma HLS ARRAY_RESHAPE variable={name} complete dim={dim}" for dim in (first, first + 1)]
+            return [f"#pragma HLS ARRAY_PARTITION variable = {name} complete dim = 0"]
+        return [f"#pragma HLS ARRAY_RESHAPE variable = {name} complete dim = {dim}" for dim in (first, first + 1)]
     lines = []
     if cut.block_columns > 1:
-        lines.append(f"#pragma HLS ARRAY_RESHAPE variable={name} cyclic factor={cut.block_columns} dim={first}")
-    kind = f"block factor={cut.groups}" if cut.groups > 1 else "complete"
-    lines.append(f"#pragma HLS ARRAY_RESHAPE variable={name} {kind} dim={first + 1}")
-    lines.append(f"#pragma HLS BIND_STORAGE variable={name} type=rom_1p impl={rom_memory(weights.integers)}")
+        lines.append(f"#pragma HLS ARRAY_RESHAPE variable = {name} cyclic factor = {cut.block_columns} dim = {first}")
+    kind = f"block factor = {cut.groups}" if cut.groups > 1 else "complete"
+    lines.append(f"#pragma HLS ARRAY_RESHAPE variable = {name} {kind} dim = {first + 1}")
+    lines.append(f"#pragma HLS BIND_STORAGE variable = {name} type = rom_1p impl = {rom_memory(weights.integers)}")
     return lines

@@ -12,7 +12,7 @@ from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Node, Value
 from loopwire.ir.interval import table_form
-from loopwire.targets.vitis_hls.cxx import LINE, array_bits, indented, literal, loop, short_name, signed_bits
+from loopwire.targets.vitis_hls.cxx import LINE, Label, array_bits, indented, literal, loop, short_name, signed_bits
 from loopwire.targets.vitis_hls.knobs import HlsKnobs
 from loopwire.targets.vitis_hls.library import Library
 from loopwire.targets.vitis_hls.product import Passes, Weights, product_lines
@@ -185,7 +185,7 @@ class Step:
             label = self._names.unique(f"{short_name(statement.nodes[-1].result)}_sequences")
             if isinstance(statement.nodes[0].op, ops.MatVec):
                 return [*declared, *body]
-            body = loop(label, "s", self._knobs.interleave, body, f"PIPELINE II={self._knobs.reuse_factor}")
+            body = loop(label, "s", self._knobs.interleave, body, f"PIPELINE II = {self._knobs.reuse_factor}")
         return [*declared, *body]
 
     def _is_plain(self, statement: Statement) -> bool:
@@ -196,7 +196,7 @@ class Step:
         """Return the directives of a loop over elements: all at once, or in as many passes as products take."""
         if self._knobs.in_passes and not self._knobs.lanes_in_statements:
             factor = -(-size // self._knobs.reuse_factor)
-            return ["PIPELINE II=1", *([f"UNROLL factor={factor}"] if factor > 1 else [])]
+            return ["PIPELINE II = 1", *([f"UNROLL factor = {factor}"] if factor > 1 else [])]
         return ["UNROLL"]
 
     def _declare(self, value: Value) -> list[str]:
@@ -208,7 +208,7 @@ class Step:
         )
         lines = [f"{self._library.types.of(value)} {name}{dimensions};"]
         if value.type.shape:
-            lines.append(f"#pragma HLS ARRAY_PARTITION variable={name} complete dim={2 if lanes else 0}")
+            lines.append(f"#pragma HLS ARRAY_PARTITION variable = {name} complete dim = {2 if lanes else 0}")
         return lines
 
     def _element(self, node: Node) -> list[str]:
@@ -315,7 +315,7 @@ class Step:
         head = f"for (int k = 1; k < {operand.type.size}; k++) {{"
         return [
             *commented(first, node.result),
-            f"{label}:",
+            Label(f"{label}:"),
             head,
             "#pragma HLS UNROLL",
             *indented(body),
