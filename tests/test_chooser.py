@@ -24,6 +24,7 @@ from loopwire.layers.activation import Function
 from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model, chain
+from loopwire.optimise import chooser
 from loopwire.optimise.chooser import Choice, choose
 from loopwire.optimise.config_file import to_toml
 from loopwire.optimise.refusal import NAMES, curve, excess, nearest
@@ -171,6 +172,12 @@ SHARE = r"largest share of the part [\d.]+%"
 def test_targets_that_nothing_meets_are_refused_with_the_nearest_three(targets: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigError, match=text):
         chosen(targets)
+
+
+def test_a_refusal_out_of_time_names_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chooser, "REFUSAL_S", 0.0)
+    with pytest.raises(ConfigError, match=rf"has latency ≤ 20 ns on .* The nearest design(s have| has) {OFFER}"):
+        choose(loopwire.compile(tagger(), config()), DesignTargets(max_latency_ns=20))
 
 
 def test_a_part_that_is_too_small_is_refused_with_what_the_smallest_design_takes() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -30,6 +32,8 @@ ROUGH = 1.25
 """Ratio of the reuse factors that a rough search tries."""
 FAR = 2.0
 """Bounds that a rough search exceeds by this factor are met by no reuse factors between those that it tried."""
+REFUSAL_S = 8.0
+"""After so long the search for what to offer instead of targets that nothing meets ends with what it has found."""
 Found = TypeVar("Found")
 
 
@@ -80,6 +84,19 @@ def choose(
     return _with_a_clock(design, targets.min_clock_ns, targets.bounds(), progress or silent)
 
 
+def smallest(design: Design, latencies_ns: Sequence[float]) -> list[Design]:
+    """Return the smallest designs within each of some latencies, those left out that nothing is within.
+
+    `choose` finds the same, one by one.
+
+    Raises:
+        ConfigError: the clock is too fast for the design.
+    """
+    search = _Search(design, silent)
+    found = [search.best({"max_latency_ns": latency_ns}) for latency_ns in latencies_ns]
+    return [_with(design, _knobs(search, best[0])) for best in found if best is not None]
+
+
 def read_targets(where: str, values: Mapping[str, Any]) -> DesignTargets:
     """Read targets from a dictionary, as those of a configuration.
 
@@ -95,6 +112,7 @@ def _with_a_clock(design: Design, least_ns: float, bounds: Bounds, progress: Pro
     """Choose a clock period by a rough search at each, then the rest at this one."""
     if not bounds:
         return _of_unchanged_knobs(design, least_ns)
+    end_s = time.monotonic() + REFUSAL_S
     searches: dict[float, _Search] = {}
 
     def rough(period_ns: float) -> _Search:
@@ -115,7 +133,7 @@ def _with_a_clock(design: Design, least_ns: float, bounds: Bounds, progress: Pro
         between = [max(round(best * factor, 2), least_ns) for factor in (COARSE**-0.5, COARSE**0.5)]
         best = min((best, *between), key=distance)
         if FAR < distance(best)[0] < math.inf:
-            raise rough(best).refusal(bounds)
+            raise rough(best).refusal(bounds, end_s)
     choice = _choose(_clocked(design, best), bounds, progress)
     return replace(choice, knobs=(*choice.knobs, ChosenKnob("clock_period_ns", f"{best:g}")))
 
@@ -147,16 +165,26 @@ def _if_possible(found: Callable[[], Found | None]) -> Found | None:
 
 def _choose(design: Design, asked: Bounds, progress: Progress) -> Choice:
     """Choose at the design's clock."""
+    end_s = time.monotonic() + REFUSAL_S
     search = _Search(design, progress)
     found = search.best(asked)
     if found is None:
-        raise _Search(design, progress, ROUGH).refusal(asked)
+        raise search.rough().refusal(asked, end_s)
     shape, reached = found
-    knobs = {knob: getattr(search.knobs(shape), knob) for knob in CHOSEN_KNOBS}
-    chosen = replace(design, config=replace(design.config, **knobs))
+    knobs = _knobs(search, shape)
     names = ("layer_reuse_factor", "interleave", "copies")
     chosen_knobs = tuple(ChosenKnob(name, _text(knobs[name])) for name in names)
-    return Choice(chosen, chosen_knobs, tuple(Target(name, bound, reached[name]) for name, bound in asked.items()))
+    return Choice(
+        _with(design, knobs), chosen_knobs, tuple(Target(name, bound, reached[name]) for name, bound in asked.items())
+    )
+
+
+def _knobs(search: _Search, shape: Shape) -> dict[str, Any]:
+    return {knob: getattr(search.knobs(shape), knob) for knob in CHOSEN_KNOBS}
+
+
+def _with(design: Design, knobs: Mapping[str, Any]) -> Design:
+    return replace(design, config=replace(design.config, **knobs))
 
 
 class _Search:
@@ -167,6 +195,12 @@ class _Search:
         self._device = design.device
         self._clock_period_ns = design.config.clock_period_ns
         self._shapes = Shapes(design.graph, design.device, self._clock_period_ns, design.config, progress, ratio)
+
+    def rough(self) -> _Search:
+        """Return a rough search, which shares what this one has planned."""
+        other = copy(self)
+        other._shapes = self._shapes.spaced(ROUGH)
+        return other
 
     def knobs(self, shape: Shape) -> Knobs:
         """Return the knobs of a shape."""
@@ -206,9 +240,12 @@ class _Search:
         share = reached[:, NAMES.index("max_share")]
         return min(zip(far.tolist(), share.tolist(), strict=True), default=(math.inf, math.inf))
 
-    def refusal(self, asked: Bounds) -> ConfigError:
-        """Return the error for bounds that nothing meets, with the nearest designs and a curve of what is possible."""
-        shapes, reached = self._reached(Limits(all_copies="max_interval_cycles" in asked))
+    def refusal(self, asked: Bounds, end_s: float) -> ConfigError:
+        """Return the error for bounds that nothing meets, with the nearest designs and a curve of what is possible.
+
+        After `end_s`, of `time.monotonic`, no more designs are looked at, and those found are named as estimated.
+        """
+        shapes, reached = self._reached(Limits(all_copies="max_interval_cycles" in asked), end_s)
         bounds = THE_PART | asked
         where = f"{self._device.name} at {self._clock_period_ns:g} ns"
         problem = (
@@ -220,16 +257,24 @@ class _Search:
             takes = in_words(ALWAYS_NAMED, smallest)
             return ConfigError("targets", problem, f"The part is too small: the smallest design has {takes}")
         pair, along = curve(reached, bounds, places[0])
-        exact = {place: self._exact(shapes[place]) for place in {*places, *along}}
-        offers = [in_words(named(asked), exact[place]) for place in places]
-        points = [in_words(pair, exact[place]) for place in along]
+        known = {
+            place: self._exact(shapes[place]) if time.monotonic() < end_s else self._estimated(shapes[place])
+            for place in dict.fromkeys((*places, *along))
+        }
+        offers = [in_words(named(asked), known[place]) for place in places]
+        points = [in_words(pair, known[place]) for place in along]
         remedy = f"The nearest design{'s have' if len(offers) > 1 else ' has'} {'; '.join(offers)}"
         if len(points) > 1:
             remedy += f". Possible are {'; '.join(points)}"
         return ConfigError("targets", problem, remedy)
 
-    def _reached(self, limits: Limits) -> tuple[list[Shape], Reached]:
-        shapes = list(self._shapes.all(limits))
+    def _reached(self, limits: Limits, end_s: float = math.inf) -> tuple[list[Shape], Reached]:
+        shapes, one_fits = [], False
+        for shape in self._shapes.all(limits):
+            shapes.append(shape)
+            one_fits = one_fits or shape.size[0] <= 1
+            if one_fits and time.monotonic() > end_s:
+                break
         estimated = [self._estimated(shape) for shape in shapes]
         rows = [[reached[name] for name in NAMES] for reached in estimated]
         return shapes, np.array(rows, np.float64).reshape(len(rows), len(NAMES))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -110,6 +111,12 @@ class Shapes:
         self._estimates: dict[tuple[str, int, EngineTiming], Resources] = {}
         self._known_pipelines: dict[float, dict[str, list[tuple[int, Pipeline]]]] = {}
         self._known_options: dict[tuple[int | None, float], dict[str, list[Option]]] = {}
+
+    def spaced(self, ratio: float) -> Shapes:
+        """Return those of fewer reuse factors, `ratio` apart; what is planned for one is known to the other."""
+        fewer = copy(self)
+        fewer._ratio, fewer._known_pipelines, fewer._known_options = ratio, {}, {}
+        return fewer
 
     def all(self, limits: Limits) -> Iterator[Shape]:
         """Yield shapes worth looking at, in a fixed order; not all that exceed the limits are left out."""

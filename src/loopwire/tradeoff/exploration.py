@@ -170,13 +170,13 @@ def explore(
     if not find_target(config.target).PREDICTS:
         problem = f"the cycles and the area of {config.target} are known to its tool only"
         raise ConfigError("target", problem, "Explore with target 'verilog'; HLS C++ gives the same outputs")
-    model = compile_silently(model).model
-    task = Task(model, events, criteria)
-    check_task(task)
-    space = Space.of(model, events, replace(config, targets=None), parts, targets.min_clock_ns)
     file = None if journal is None else arguments.path("journal", journal)
-    digest = _digest(space, task, objectives, targets, seed)
-    with workers(processes, scheduler) as found:
+    with workers(processes, scheduler) as found:  # they start while this process prepares
+        model = compile_silently(model).model
+        task = Task(model, events, criteria)
+        check_task(task)
+        space = Space.of(model, events, replace(config, targets=None), parts, targets.min_clock_ns)
+        digest = _digest(space, task, objectives, targets, seed)
         search = Search(task, space, objectives, targets.bounds(), seed, file, digest)
         end_s = None if minutes is None else time.monotonic() + 60 * minutes
         search.run(found, trials, end_s, progress or silent)

@@ -11,8 +11,9 @@ from loopwire.config import CompileConfig
 from loopwire.design_targets import DesignTargets
 from loopwire.errors import LoopwireError, ToolError
 from loopwire.layers.model import Model
-from loopwire.optimise.chooser import choose
+from loopwire.optimise.chooser import choose, smallest
 from loopwire.optimise.precision import find_precision
+from loopwire.schedule.plan import plan
 from loopwire.system.workers import Workers, in_order
 from loopwire.tradeoff.space import MOST_FRACTION_BITS, Space, Values
 from loopwire.tradeoff.trial import Task
@@ -67,8 +68,9 @@ def _chosen(shared: _Shared, config: CompileConfig) -> list[CompileConfig]:
         share, least_clock_ns = shared.bounds.get("max_share", 1.0), shared.space.least_clock_ns
         fastest = choose(plain, DesignTargets(max_share=share, min_clock_ns=least_clock_ns)).design
         found.append(fastest.config)
-        least_ns = fastest.predicted_cycles.latency_cycles * fastest.config.clock_period_ns
-        found += [choose(plain, max_latency_ns=least_ns * times).design.config for times in TIMES_THE_LEAST]
+        clock_period_ns = fastest.config.clock_period_ns
+        least_ns = plan(fastest.graph, fastest.device, clock_period_ns, fastest.config).latency_cycles * clock_period_ns
+        found += [design.config for design in smallest(plain, [least_ns * times for times in TIMES_THE_LEAST])]
     except LoopwireError:  # nothing fits the part
         pass
     return found
