@@ -175,7 +175,7 @@ def test_targets_that_nothing_meets_are_refused_with_the_nearest_three(targets: 
 
 
 def test_a_refusal_out_of_time_names_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chooser, "REFUSAL_S", 0.0)
+    monkeypatch.setattr(chooser, "REFUSAL_CPU_S", 0.0)
     with pytest.raises(ConfigError, match=rf"has latency ≤ 20 ns on .* The nearest design(s have| has) {OFFER}"):
         choose(loopwire.compile(tagger(), config()), DesignTargets(max_latency_ns=20))
 

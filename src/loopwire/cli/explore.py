@@ -97,6 +97,7 @@ def _explore(
     from loopwire.data import read_data
     from loopwire.project.folder import reserved
     from loopwire.report.plain import plain
+    from loopwire.system.workers import workers
     from loopwire.tradeoff.exploration import explore
     from loopwire.tradeoff.page import settings_file, write
     from loopwire.tradeoff.proofs import prove
@@ -134,9 +135,11 @@ def _explore(
         files = write(found, out, model_path)
         proofs = []
         if verified or synthesised:
-            with step(progress, "Proving") as update:
-                x, sequences = events.inputs, config.simulate_sequences
-                proofs = prove(found, x, out / "designs", verified, synthesised, sequences, update)
+            x, sequences = events.inputs, config.simulate_sequences
+            where = options["processes"], options["scheduler"]
+            with workers(*where) as several, step(progress, "Proving") as update:
+                on = several if any(where) else None
+                proofs = prove(found, x, out / "designs", verified, synthesised, sequences, update, on)
     if opens:
         open_page(files[0])
     if as_json:

@@ -18,7 +18,7 @@ from loopwire.design_targets import DesignTargets
 from loopwire.errors import ConfigError
 from loopwire.knobs import Knobs
 from loopwire.optimise.clock import clock_periods_ns, fastest
-from loopwire.optimise.refusal import ALWAYS_NAMED, NAMES, Reached, curve, excess, in_words, named, nearest
+from loopwire.optimise.refusal import ALWAYS_NAMED, NAMES, OFFERED, Reached, curve, excess, in_words, named, nearest
 from loopwire.optimise.shapes import Limits, Shape, Shapes
 from loopwire.report.chosen import ChosenKnob, Target
 from loopwire.system.progress import Progress, silent
@@ -32,7 +32,7 @@ ROUGH = 1.25
 """Ratio of the reuse factors that a rough search tries."""
 FAR = 2.0
 """Bounds that a rough search exceeds by this factor are met by no reuse factors between those that it tried."""
-REFUSAL_S = 8.0
+REFUSAL_CPU_S = 8.0
 """After so long the search for what to offer instead of targets that nothing meets ends with what it has found."""
 Found = TypeVar("Found")
 
@@ -112,7 +112,7 @@ def _with_a_clock(design: Design, least_ns: float, bounds: Bounds, progress: Pro
     """Choose a clock period by a rough search at each, then the rest at this one."""
     if not bounds:
         return _of_unchanged_knobs(design, least_ns)
-    end_s = time.monotonic() + REFUSAL_S
+    end_cpu_s = time.process_time() + REFUSAL_CPU_S
     searches: dict[float, _Search] = {}
 
     def rough(period_ns: float) -> _Search:
@@ -133,7 +133,7 @@ def _with_a_clock(design: Design, least_ns: float, bounds: Bounds, progress: Pro
         between = [max(round(best * factor, 2), least_ns) for factor in (COARSE**-0.5, COARSE**0.5)]
         best = min((best, *between), key=distance)
         if FAR < distance(best)[0] < math.inf:
-            raise rough(best).refusal(bounds, end_s)
+            raise rough(best).refusal(bounds, end_cpu_s)
     choice = _choose(_clocked(design, best), bounds, progress)
     return replace(choice, knobs=(*choice.knobs, ChosenKnob("clock_period_ns", f"{best:g}")))
 
@@ -165,11 +165,11 @@ def _if_possible(found: Callable[[], Found | None]) -> Found | None:
 
 def _choose(design: Design, asked: Bounds, progress: Progress) -> Choice:
     """Choose at the design's clock."""
-    end_s = time.monotonic() + REFUSAL_S
+    end_cpu_s = time.process_time() + REFUSAL_CPU_S
     search = _Search(design, progress)
     found = search.best(asked)
     if found is None:
-        raise search.rough().refusal(asked, end_s)
+        raise search.rough().refusal(asked, end_cpu_s)
     shape, reached = found
     knobs = _knobs(search, shape)
     names = ("layer_reuse_factor", "interleave", "copies")
@@ -240,12 +240,12 @@ class _Search:
         share = reached[:, NAMES.index("max_share")]
         return min(zip(far.tolist(), share.tolist(), strict=True), default=(math.inf, math.inf))
 
-    def refusal(self, asked: Bounds, end_s: float) -> ConfigError:
+    def refusal(self, asked: Bounds, end_cpu_s: float) -> ConfigError:
         """Return the error for bounds that nothing meets, with the nearest designs and a curve of what is possible.
 
-        After `end_s`, of `time.monotonic`, no more designs are looked at, and those found are named as estimated.
+        After `end_cpu_s`, of `time.process_time`, no more designs are looked at, and those found are named by estimate.
         """
-        shapes, reached = self._reached(Limits(all_copies="max_interval_cycles" in asked), end_s)
+        shapes, reached = self._reached(Limits(all_copies="max_interval_cycles" in asked), end_cpu_s)
         bounds = THE_PART | asked
         where = f"{self._device.name} at {self._clock_period_ns:g} ns"
         problem = (
@@ -258,7 +258,7 @@ class _Search:
             return ConfigError("targets", problem, f"The part is too small: the smallest design has {takes}")
         pair, along = curve(reached, bounds, places[0])
         known = {
-            place: self._exact(shapes[place]) if time.monotonic() < end_s else self._estimated(shapes[place])
+            place: self._exact(shapes[place]) if time.process_time() < end_cpu_s else self._estimated(shapes[place])
             for place in dict.fromkeys((*places, *along))
         }
         offers = [in_words(named(asked), known[place]) for place in places]
@@ -268,12 +268,12 @@ class _Search:
             remedy += f". Possible are {'; '.join(points)}"
         return ConfigError("targets", problem, remedy)
 
-    def _reached(self, limits: Limits, end_s: float = math.inf) -> tuple[list[Shape], Reached]:
-        shapes, one_fits = [], False
+    def _reached(self, limits: Limits, end_cpu_s: float = math.inf) -> tuple[list[Shape], Reached]:
+        shapes, fitting = [], 0
         for shape in self._shapes.all(limits):
             shapes.append(shape)
-            one_fits = one_fits or shape.size[0] <= 1
-            if one_fits and time.monotonic() > end_s:
+            fitting += shape.size[0] <= 1
+            if fitting >= OFFERED and time.process_time() > end_cpu_s:
                 break
         estimated = [self._estimated(shape) for shape in shapes]
         rows = [[reached[name] for name in NAMES] for reached in estimated]

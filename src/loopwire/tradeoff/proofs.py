@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loopwire.compiler import compile_silently
+from loopwire.config import CompileConfig
 from loopwire.implementation import synthesise
+from loopwire.layers.model import Model
 from loopwire.project.written import report_files
 from loopwire.report.built import Built
 from loopwire.report.drawings import draw
 from loopwire.report.summary import Verification
 from loopwire.system.progress import Progress
+from loopwire.system.workers import Here, Workers
 from loopwire.tradeoff.exploration import Exploration
 from loopwire.verification import verify
 
@@ -41,6 +45,7 @@ def prove(
     synthesised: int,
     sequences: int,
     progress: Progress,
+    workers: Workers | None = None,
 ) -> list[Proof]:
     """Write, simulate and synthesise designs that are spread over a front.
 
@@ -51,6 +56,7 @@ def prove(
         verified, synthesised: how many; what is synthesised is verified too.
         sequences: of each simulation.
         progress: called with the designs done, of how many.
+        workers: of `system.workers`, which simulate designs and synthesise layers; None: this machine.
 
     Raises:
         OutputError: a design cannot be written.
@@ -59,12 +65,25 @@ def prove(
     to_build = set(spread(len(found.front), synthesised)) if synthesised else set()
     places = sorted(to_build | set(spread(len(found.front), verified) if verified else ()))
     proofs = []
-    for done, place in enumerate(places):
-        progress(done, len(places))
+    shared, configs = _Shared(found.model, data, sequences), [found.front[place].config for place in places]
+    for done, (simulated, verification) in enumerate((workers or Here()).run(_verified, shared, configs), 1):
+        place = places[simulated]
         design = found.design(place)
-        verification = verify(design, data, sequences)
         report = design.report(verification)
         written = design.write(folder / f"{place:03}", data, report_files(report, draw(report, design.pictures())))
-        built = synthesise(written) if place in to_build else None
+        built = synthesise(written, workers=workers) if place in to_build else None
         proofs.append(Proof(place, written, verification, built))
-    return proofs
+        progress(done, len(places))
+    return sorted(proofs, key=lambda proof: proof.place)
+
+
+@dataclass(frozen=True, eq=False)
+class _Shared:
+    model: Model
+    data: Any
+    sequences: int
+
+
+def _verified(shared: _Shared, config: CompileConfig) -> Verification:
+    """Simulate a design: what runs on a worker."""
+    return verify(compile_silently(shared.model, config), shared.data, shared.sequences)
