@@ -173,7 +173,7 @@ def test_a_full_disk_is_one_error_and_the_search_goes_on_later(
     front: Exploration, tmp_path: Path, most_bytes: int
 ) -> None:
     journal = tmp_path / "journal.log"
-    message = r"journal.log: it cannot be written \(File too large\). Make room, or choose another place"
+    message = r"journal.log: it cannot be written \(File too large\). Free some space, or choose another folder"
     most, never = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, never))
     try:
