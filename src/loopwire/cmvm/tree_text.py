@@ -117,8 +117,7 @@ def _sum(staged: StagedTree, source: int) -> str:
     first, *others = node.terms
     text = _operand(staged, first.source, first.shift, place, width)
     if first.negative:
-        # Yosys reads -8'(x) as a cast to -8 bits.
-        return f"-({text})"
+        text = f"-({text})"  # Yosys reads -8'(x) as a cast to -8 bits
     for term in others:
         text += f" {'-' if term.negative else '+'} {_operand(staged, term.source, term.shift, place, width)}"
     return text
