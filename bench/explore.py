@@ -27,7 +27,7 @@ from loopwire.compiler import compile_silently
 from loopwire.config import CompileConfig
 from loopwire.data import Data
 from loopwire.design_targets import DesignTargets
-from loopwire.optimise.criterion import Criterion
+from loopwire.optimise.model_judge import criteria_of
 from loopwire.system.progress import silent
 from loopwire.system.workers import workers
 from loopwire.tradeoff.exploration import explore
@@ -110,7 +110,7 @@ def main() -> None:
     write(found, chosen.out, Path(chosen.model))
     front = np.array([(p.outcome.latency_ns, p.outcome.share, p.outcome.loss) for p in found.front])
     start = time.perf_counter()
-    others = random_points(Task(model, events, Criterion.parse(chosen.keep)), chosen.random, chosen.workers)
+    others = random_points(Task(model, events, criteria_of(chosen.keep, model.outputs)), chosen.random, chosen.workers)
     print(f"{len(others)} of {chosen.random} random designs are possible, in {time.perf_counter() - start:.0f} s")
     fronts = {"explored": front, "random": others}
     print("hypervolume, as they are")

@@ -29,7 +29,7 @@ PART = "xcvu13p-flga2577-2-e"
 EVENTS = 4000
 
 
-def measured(model: str, data: str, trials: int, processes: int) -> dict[str, Any]:
+def measured(model: str, data: str, keep: str, trials: int, processes: int) -> dict[str, Any]:
     """Return the trials a minute of a search, and its front."""
     loaded = compile_silently(load(Path(model))).model
     events = read_data(Path(data), loaded.inputs, loaded.outputs)
@@ -39,7 +39,7 @@ def measured(model: str, data: str, trials: int, processes: int) -> dict[str, An
         loaded,
         events.part(np.arange(min(EVENTS, len(events.inputs))), data),
         CompileConfig(part=PART),
-        keep="auc>=0.97",
+        keep=keep,
         targets=DesignTargets(max_share=1.0, min_clock_ns=2.0),
         trials=trials,
         processes=processes,
@@ -57,14 +57,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("--data", required=True)
+    parser.add_argument("--keep", default="auc>=0.97")
     parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--one", type=int, help="how many workers, of a single run: prints JSON")
     chosen = parser.parse_args()
     if chosen.one is not None:
-        print(json.dumps(measured(chosen.model, chosen.data, chosen.trials, chosen.one)))
+        print(json.dumps(measured(chosen.model, chosen.data, chosen.keep, chosen.trials, chosen.one)))
         return
-    command = [sys.executable, __file__, chosen.model, "--data", chosen.data, "--trials", str(chosen.trials), "--one"]
+    same = ["--data", chosen.data, "--keep", chosen.keep, "--trials", str(chosen.trials)]
+    command = [sys.executable, __file__, chosen.model, *same, "--one"]
     ratios: dict[str, list[float]] = {"whole": [], "after the first": []}
     for _ in range(chosen.pairs):
         one, two = (json.loads(subprocess.check_output([*command, str(count)])) for count in (1, 2))
