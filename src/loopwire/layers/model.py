@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
+from loopwire.arguments import instance, text, whole
 from loopwire.errors import ConfigError, ModelFileError, UnsupportedError
 from loopwire.ir.graph import Value
 from loopwire.layers.emitter import Emitter
@@ -33,6 +34,9 @@ class Tensor:
         return f"{self.name!r} of shape {self.shape}"
 
 
+SHAPES = "Give (steps, features), such as (20, 6), or (features,)"
+
+
 class Origin(NamedTuple):
     """Result number `place` of a call."""
 
@@ -49,8 +53,19 @@ class PythonCall:
 
 
 def Input(shape: Shape, name: str = "x") -> Tensor:  # noqa: N802 - Keras's name
-    """Return an input of a model that is built in Python: of shape (steps, features), or (features,)."""
-    return Tensor(name, shape)
+    """Return an input of a model that is built in Python.
+
+    Args:
+        shape: (steps, features), or (features,).
+        name: unlike those of the model's other inputs.
+
+    Raises:
+        ConfigError: the shape is no list of whole numbers above 0.
+    """
+    lengths = tuple(whole("shape", length) for length in instance(Sequence, SHAPES)("shape", shape))
+    if not lengths or min(lengths) < 1:
+        raise ConfigError("shape", f"{lengths} has no elements", SHAPES)
+    return Tensor(text("name", name), lengths)
 
 
 class Layer(Protocol):
@@ -162,10 +177,15 @@ class Model:
         """Return the model of the layers that were called on `inputs` to make `outputs`.
 
         Raises:
-            ConfigError: an output depends on an input that is not given, or two layers have one name.
+            ConfigError: an output depends on an input that is not given, two layers have one name, or something is no
+                tensor.
         """
         builder = ModelBuilder()
-        given, wanted = ((each,) if isinstance(each, Tensor) else tuple(each) for each in (inputs, outputs))
+        is_tensor = instance(Tensor, "Give what loopwire.Input or a call of a layer returns")
+        given, wanted = (
+            tuple(is_tensor(what, tensor) for tensor in (each if isinstance(each, list | tuple) else [each]))
+            for what, each in (("inputs", inputs), ("outputs", outputs))
+        )
         known = {tensor: builder.input(tensor.name, tensor.shape) for tensor in given}
         made: dict[PythonCall, tuple[Tensor, ...]] = {}
         layers: dict[str, Layer] = {}
