@@ -395,6 +395,10 @@ def changed_part(_: Any, y: Any) -> Any:
             lambda _, y: F.layer_norm(y, (4, 2), eps=0.0),
             r"it normalises axes of lengths \(4, 2\) together, with epsilon 0.0. Normalise the features, the steps or",
         ),
+        (
+            lambda _, y: F.adaptive_avg_pool1d(y.mT, 2_000_000),
+            r"aten.adaptive_avg_pool1d.default .*it pools 4 steps to 2000000. Pool to at most",
+        ),
         (lambda _, y: y[[0], [1]], r"it indexes several axes, or by what the network computes. Index one"),
         (
             lambda _, y: F.max_pool1d(y[:, 0], 2),

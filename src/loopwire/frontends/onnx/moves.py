@@ -176,7 +176,7 @@ def _with_axes_again(op: Operation, flat: Flat) -> Value:
     """Return all elements of a tensor under the axes of their indices, which must be in order."""
     indices = op.constant(1)
     op.only("axis", 0)
-    if not np.array_equal(indices.ravel(), np.arange(prod(flat.of.shape))):
+    if indices.size != prod(flat.of.shape) or not np.array_equal(indices.ravel(), np.arange(indices.size)):
         raise op.refused(f"it takes elements of {flat.of.shape} in another order, or some of them", FLAT_REMEDY)
     return reshaping.reshape(op.trace, flat.of, indices.shape)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from loopwire.frontends.input_shapes import MAX_STEPS
 from loopwire.frontends.tensors.exchange import exchanged
 from loopwire.frontends.tensors.joining import concat
 from loopwire.frontends.tensors.slicing import take
@@ -70,6 +71,8 @@ def pool_adaptively(trace: Trace, x: View, places: int, reduction: Callable[...,
         return reduction(trace, x, [-1], True)
     if steps % places == 0:
         return pool(trace, x, Window(steps // places, steps // places))
+    if places > MAX_STEPS:
+        raise trace.refused(f"it pools {steps} steps to {places}", f"Pool to at most {MAX_STEPS}")
     ranges = [range(k * steps // places, -(-(k + 1) * steps // places)) for k in range(places)]
     return concat(trace, [reduction(trace, take(trace, x, -1, window), [-1], True) for window in ranges], -1)
 
