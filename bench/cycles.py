@@ -27,6 +27,7 @@ from loopwire.timing.pipeline import Pipeline
 from loopwire.verification import verify
 
 LSTM, GRU = "jet_lstm20_flat.h5", "jet_gru20_flat.h5"
+FLAVOUR = "paper/5tagLSTM6FeatFINAL.h5"
 PARTS = {"xcku115": 2.78, "xcvu13p": 2.5}
 """And the fastest clocks that are measured on them."""
 DATA_OF = {"flav": "flavour_test21k.npz", "jet": "jets_test20k.npz", "5tag": "jets_test20k.npz"}
@@ -55,7 +56,7 @@ CASES = [
     *(Case(model, types, part, 5.0) for part in PARTS for model, types in ((LSTM, "jet_lstm"), (GRU, "jet_gru"))),
     Case(LSTM, "jet_lstm", "xcvu13p", 6.0),
     Case(GRU, "jet_gru", "xcvu13p", 5.8),
-    *(Case(model, None, part, ns) for part, ns in PARTS.items() for model in (LSTM, GRU)),
+    *(Case(model, None, part, ns) for part, ns in PARTS.items() for model in (LSTM, GRU, FLAVOUR)),
 ]
 
 
