@@ -55,7 +55,7 @@ CASES = [
     *(Case(model, None, part, 5.0) for part in PARTS for model in (LSTM, GRU)),
     *(Case(model, types, part, 5.0) for part in PARTS for model, types in ((LSTM, "jet_lstm"), (GRU, "jet_gru"))),
     Case(LSTM, "jet_lstm", "xcvu13p", 6.0),
-    Case(GRU, "jet_gru", "xcvu13p", 5.8),
+    Case(GRU, "jet_gru", "xcvu13p", 5.5),
     *(Case(model, None, part, ns) for part, ns in PARTS.items() for model in (LSTM, GRU, FLAVOUR)),
 ]
 
