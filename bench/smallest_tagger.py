@@ -118,7 +118,7 @@ RECIPES = {
     "flavour": Recipe(
         "flav_gru120",
         "flavour_gru_small.toml",
-        replace(SCHEDULE, batch=256, digits=3.0),
+        replace(SCHEDULE, epochs=10, batch=256, digits=3.0),
         inputs_of,
         "flavour_test21k.npz",
     ),

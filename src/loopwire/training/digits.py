@@ -4,7 +4,8 @@ Weights are real numbers at first. How many digits each may have is chosen again
 together keep within a budget and the loss grows least, by the squared gradient of each weight (LeCun et al. 1990,
 Optimal Brain Damage); one that may have none is 0. The budget shrinks to what is wanted. Then the weights settle one
 after another, the most important ones first, on the nearest number of their digits, while those that are still real
-make up for it (Zhou et al. 2017, arXiv:1702.03044): no weight goes to and fro between two numbers.
+make up for it (Zhou et al. 2017, arXiv:1702.03044): no weight goes to and fro between two numbers. One that has settled
+changes no more, unless it may have no digit at all.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from loopwire.cmvm.signed_digits import csd_digits
 from loopwire.emulator.differentiable import cast
 from loopwire.ir.graph import Value
 from loopwire.ir.types import FixedType
@@ -39,17 +39,17 @@ class Digits:
 
         Args:
             weights: the reals of all trained constants; they are changed in place.
-            free: matrices whose digits cost nothing; they settle as the others.
-            budget: mean digits of a weight of the other matrices at the end.
+            free: matrices whose digits cost nothing; their weights settle on any number of their types.
+            budget: mean digits of a weight of the other matrices at the end; a few more where allowances have changed
+                after a weight settled.
             steps: of the training.
         """
         self._weights = {value: reals for value, reals in weights.items() if reals.ndim > 1}
-        self._numbers = {value: _numbers(value.type.element) for value in self._weights}
+        self._numbers = {value: _numbers(value.type.element) for value in self._weights if value not in free}
         self._settled = {value: torch.zeros_like(reals, dtype=torch.bool) for value, reals in self._weights.items()}
         self._at = {value: reals.detach().clone() for value, reals in self._weights.items()}
-        self._costly = [value for value in self._weights if value not in free]
-        self._most = {value: torch.full(reals.shape, MOST_DIGITS) for value, reals in self._weights.items()}
-        self._budget, self._first = budget, float(MOST_DIGITS)
+        self._most = {value: torch.full(self._weights[value].shape, MOST_DIGITS) for value in self._numbers}
+        self._budget, self._first = budget, 0.0
         self._steps, self._done = steps, 0
 
     @property
@@ -70,8 +70,8 @@ class Digits:
                 reals.copy_(torch.where(self._settled[value], self._at[value], reals))
             if share >= SHRINKING[0] and (self._done % EVERY == 0 or self._done == self._steps):
                 self._choose(squares, _passed(share, SHRINKING))
-            for value in self._costly:
-                self._weights[value].masked_fill_(self._most[value] == 0, 0.0)
+            for value, most in self._most.items():
+                self._weights[value].masked_fill_(most == 0, 0.0)
             if share >= SETTLING[0] and (self._done % EVERY == 0 or self._done == self._steps):
                 part = 1.0 if self._done == self._steps else _passed(share, SETTLING)
                 for value in self._weights:
@@ -79,7 +79,7 @@ class Digits:
 
     def _choose(self, squares: Mapping[Value, Tensor], passed: float) -> None:
         """Choose the most digits of each weight, so that the mean keeps within the budget of now."""
-        losses = {value: self._losses(value, squares[value]) for value in self._costly}
+        losses = {value: self._losses(value, squares[value]) for value in self._numbers}
         if not losses:
             return
         counts = torch.arange(MOST_DIGITS + 1.0, dtype=torch.float64)
@@ -88,9 +88,8 @@ class Digits:
         def mean(price: float) -> float:
             return float((everything + price * counts[:, None]).argmin(dim=0).double().mean())
 
-        if self._first == MOST_DIGITS:
-            self._first = mean(0.0)
-        budget = self._budget + max(self._first - self._budget, 0.0) * (1 - passed) ** 3
+        self._first = self._first or max(mean(0.0), self._budget)
+        budget = self._budget + (self._first - self._budget) * (1 - passed) ** 3
         low, high = -60.0, 20.0
         for _ in range(BISECTIONS):
             middle = (low + high) / 2
@@ -115,18 +114,27 @@ class Digits:
         chosen = torch.zeros(reals.numel(), dtype=torch.bool)
         chosen[harm.flatten().topk(missing).indices] = True
         chosen = chosen.reshape(reals.shape)
-        choices = torch.stack([_nearest(reals, numbers) for numbers in self._numbers[value]])
-        aim = choices.gather(0, self._most[value][None])[0]
+        aim = self._aim(value)
         self._at[value] = torch.where(chosen, aim, self._at[value])
         self._settled[value] = settled | chosen
         reals.copy_(torch.where(chosen, aim, reals))
 
+    def _aim(self, value: Value) -> Tensor:
+        """Return the number on which each weight of a matrix would settle now."""
+        reals = self._weights[value]
+        if value not in self._numbers:
+            return cast(reals, value.type.element)
+        choices = torch.stack([_nearest(reals, numbers) for numbers in self._numbers[value]])
+        return choices.gather(0, self._most[value][None])[0]
+
 
 def _numbers(element: FixedType) -> list[Tensor]:
     """Return the numbers of a type that have at most 0, 1, … digits, in order."""
-    integers = range(element.min_integer, element.max_integer + 1)
-    by_digits = ([n for n in integers if csd_digits(n) <= most] for most in range(MOST_DIGITS + 1))
-    return [torch.tensor(numbers, dtype=torch.float64) * element.step for numbers in by_digits]
+    found, powers = [{0}], [sign << k for k in range(element.width + 1) for sign in (1, -1)]
+    for _ in range(MOST_DIGITS):
+        found.append(found[-1] | {n + power for n in found[-1] for power in powers})
+    held = ([n for n in sorted(each) if element.min_integer <= n <= element.max_integer] for each in found)
+    return [torch.tensor(numbers, dtype=torch.float64) * element.step for numbers in held]
 
 
 def _nearest(reals: Tensor, numbers: Tensor) -> Tensor:

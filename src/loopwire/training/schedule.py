@@ -26,9 +26,9 @@ class Schedule:
         narrow: whether the activations' types lose fraction bits too, each mean bit at the same price.
         pruned: share of the weights that become 0 in each row of a matrix, by its layer and role, such as
             `{"lstm.recurrent_weight": 0.75}`: ever more in the first half of the epochs, which are not kept.
-        digits: mean signed digits of a weight at the end, of all matrices that are multiplied as constants; None: as
-            many as there are. Weights are real numbers until they have settled, in the last epochs: one of these is
-            kept.
+        digits: about the mean signed digits of a weight at the end, of all matrices that are multiplied as constants;
+            None: as many as there are. Weights are real numbers until they have settled, in the last epochs, of which
+            one is kept.
 
     Raises:
         ConfigError: a value is out of range.
