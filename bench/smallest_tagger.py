@@ -112,7 +112,7 @@ def ratios(design: Design, whole: Design, x: Reals, labels: npt.NDArray[np.int64
 SCHEDULE = Schedule(epochs=18, batch=1024, learning_rate=3e-3, held_out=0.05, patience=18)
 RECIPES = {
     "lstm": Recipe(
-        "jet_lstm20_flat", "jet_lstm_small.toml", replace(SCHEDULE, digits=0.75), jets_of, "jets_test20k.npz"
+        "jet_lstm20_flat", "jet_lstm_small.toml", replace(SCHEDULE, epochs=14, digits=0.48), jets_of, "jets_test20k.npz"
     ),
     "gru": Recipe("jet_gru20_flat", "jet_gru_small.toml", replace(SCHEDULE, digits=0.75), jets_of, "jets_test20k.npz"),
     "flavour": Recipe(
