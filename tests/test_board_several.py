@@ -86,7 +86,7 @@ def test_data_through_a_board_of_several_ports(settings: dict[str, Any], tmp_pat
     assert result.exit_code == 0, result.output
     assert "Bits that differ from the emulator's" in result.output
     assert alone.exit_code != 0
-    assert "it holds stack, of several inputs or outputs, and only its project tells how these lie" in alone.output
+    assert "it holds stack, which has several inputs or outputs; only its project says how" in alone.output
     assert re.search(r"head: Right class +│ 100.00%", result.output) and "head: AUC of b" in result.output
     found = np.load(tmp_path / "y.npz")
     assert sorted(found) == sorted(due)

@@ -621,7 +621,8 @@ def test_graph_that_leads_nowhere(tmp_path: Path) -> None:
 
 
 def test_graph_that_runs_in_a_circle(tmp_path: Path) -> None:
-    with refused(ModelFileError, "model.h5", "needs its own result: its graph has a cycle", "Save the model again"):
+    told = "layer 'b' needs its own result by way of 'a': its graph has a cycle"
+    with refused(ModelFileError, "model.h5", told, "Save the model again"):
         read_graph(tmp_path, {"a": ["b"], "b": ["a"]}, dense(name="a"), dense(2, name="b"))
 
 

@@ -164,7 +164,7 @@ def _ordered(model: SavedModel, calls: dict[Key, SavedCall], outputs: Sequence[R
     """Return the calls that the outputs need, each after those it takes results of."""
     offsets = _node_offsets(calls, outputs)
     ordered: dict[Key, SavedCall] = {}
-    entered: set[Key] = set()
+    entered: dict[Key, None] = {}
     waiting = [(_key(result, offsets), False) for result in reversed(outputs)]
     while waiting:
         key, complete = waiting.pop()
@@ -175,12 +175,12 @@ def _ordered(model: SavedModel, calls: dict[Key, SavedCall], outputs: Sequence[R
             ordered[key] = call
         elif key not in ordered:
             if key in entered:
-                raise ModelFileError(
-                    model.source,
-                    f"layer {key[0]!r} needs its own result: its graph has a cycle",
-                    "Save the model again",
-                )
-            entered.add(key)
+                path = [other for other in entered if other not in ordered]
+                around = ", ".join(repr(name) for name, _ in path[path.index(key) + 1 :])
+                way = f" by way of {around}" if around else ""
+                problem = f"layer {key[0]!r} needs its own result{way}: its graph has a cycle"
+                raise ModelFileError(model.source, problem, "Save the model again")
+            entered[key] = None
             waiting.append((key, True))
             needed = [_key(operand, offsets) for operand in _results(call)]
             waiting += [(other, False) for other in reversed(needed) if other not in ordered]
