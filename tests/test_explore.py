@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,24 @@ def test_a_task_that_kills_all_its_workers_is_one_error() -> None:
         workers.workers(1) as found,
     ):
         list(found.run(_dies, 1, [0]))
+
+
+def _sleeps(seconds: float, item: int) -> int:
+    time.sleep(seconds)
+    return item
+
+
+def test_a_lost_scheduler_is_one_error() -> None:
+    distributed = pytest.importorskip("distributed", reason="workers need Dask (pip install loopwire[explore])")
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        pytest.raises(ToolError, match=r"workers: the scheduler is lost. Start them again"),
+        workers.workers(scheduler=cluster.scheduler_address) as found,
+        found.tasks(_sleeps, 60.0) as tasks,
+    ):
+        tasks.add(1)
+        cluster.close()
+        next(tasks)
 
 
 def test_workers_of_another_version_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

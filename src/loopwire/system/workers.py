@@ -151,7 +151,12 @@ class _ClusterTasks(Tasks[Item, Result]):
         self._ended = as_completed()
 
     def add(self, item: Item) -> None:
-        task = self._client.submit(self._function, self._shared, item, pure=False)
+        try:
+            task = self._client.submit(self._function, self._shared, item, pure=False)
+        except Exception:  # Dask raises this class alone, where a connection is closed
+            if self._client.status == "running":
+                raise
+            raise _lost("the scheduler is lost") from None
         self._places[task] = self._added
         self._added += 1
         self._ended.add(task)
@@ -168,10 +173,15 @@ class _ClusterTasks(Tasks[Item, Result]):
             if task.status == "error":  # of the function itself
                 raise
             problem = "the scheduler is lost"
-        raise ToolError("workers", problem, "Start them again; a search with a journal goes on from there")
+        raise _lost(problem)
 
     def give_up(self) -> None:
-        self._client.cancel(list(self._places))
+        if self._client.status == "running":
+            self._client.cancel(list(self._places))
+
+
+def _lost(problem: str) -> ToolError:
+    return ToolError("workers", problem, "Start them again; a search with a journal goes on from there")
 
 
 def in_order(
