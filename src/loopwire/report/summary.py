@@ -174,7 +174,7 @@ class Report:
             rows += built.rows(self.clock_period_ns)
             if built.stage == "routed" and built.clock_period_ns is not None and self.predicted is not None:
                 latency_ns = self.predicted.latency_cycles * built.clock_period_ns
-                rows.append(("Latency at the routed clock", f"{latency_ns:.4g} ns", built.origin))
+                rows.append(("Latency at the routed clock", f"{grouped(float(f'{latency_ns:.4g}'))} ns", built.origin))
         for output in self.judged:
             found, stage = output.agreement, f"emulated, {grouped(output.agreement.sequences)} sequences"
             if found.top1 is not None:

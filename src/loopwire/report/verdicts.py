@@ -66,8 +66,11 @@ def _physics_kept(report: Report, output: JudgedOutput) -> Verdict:
     why = "; ".join([*lost, *same, *largest])
     if loss > AUC_LOSS:
         return Verdict(name, "Physics lost", "bad", f"{why}; at most {AUC_LOSS:g} of AUC may be lost")
-    if not falls and top1 is not None and top1 < LEAST_TOP1:
-        return Verdict(name, "Physics lost", "bad", f"{why}, less than {LEAST_TOP1:.0%}")
+    if top1 is not None and top1 < LEAST_TOP1:
+        less = f"{why}, less than {LEAST_TOP1:.0%}"
+        return (
+            Verdict(name, "Physics in doubt", "doubtful", less) if falls else Verdict(name, "Physics lost", "bad", less)
+        )
     if report.doubts:
         return Verdict(name, "Physics in doubt", "doubtful", f"{why}; {report.doubts[0]}")
     if report.clipping:
