@@ -27,15 +27,13 @@ STEPS, FEATURES = 1, 2
 class Dot(Callable):
     """y = Σ_k a_k b_k along axis `axes[0]` of a and axis `axes[1]` of b: their other axes, a's first.
 
-    | a | b | axes | y |
-    |---|---|---|---|
-    | (n,) | (n,) | 1, 1 | (1,) |
-    | (T,) | (T, m) | 1, 1 | (m,) |
-    | (m,) | (T, m) | 1, 2 | (T,) |
-    | (T, n) | (T, m) | 1, 1 | (n, m) |
-    | (T, n) | (S, n) | 2, 2 | (T, S) |
-    | (T, n) | (n, m) | 2, 1 | (T, m) |
-    | (T, n) | (m, T) | 1, 2 | (n, m) |
+    * (n,) and (n,), axes 1, 1: (1,)
+    * (T,) and (T, m), axes 1, 1: (m,)
+    * (m,) and (T, m), axes 1, 2: (T,)
+    * (T, n) and (T, m), axes 1, 1: (n, m)
+    * (T, n) and (S, n), axes 2, 2: (T, S)
+    * (T, n) and (n, m), axes 2, 1: (T, m)
+    * (T, n) and (m, T), axes 1, 2: (n, m)
 
     and a with b, and their axes, the other way round. Along the steps of both, the sum is there one step after the
     last; else all of one of them is kept.

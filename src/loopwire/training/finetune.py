@@ -113,8 +113,9 @@ def finetune(
     Args:
         model: as `loopwire.load` returns it.
         config: the types, as `loopwire.compile` takes them, such as `found.config` of a precision search.
-        x: training inputs (N, *input shape), several by their names or in order.
-        labels: classes (N,) or numbers (N, *output shape) for `Loss.LABELS`; those of several outputs by their names.
+        x: training inputs, (N,) and the input's shape, several by their names or in order.
+        labels: classes (N,), or numbers of the output's shape for each input, for `Loss.LABELS`; those of several
+            outputs by their names.
         loss: what is made small, 'distillation' or 'labels'; of several outputs, the sum.
         schedule: how, such as `{"epochs": 5}`; the default one if None.
         teacher: whose float outputs a distillation imitates, such as those of a model with more units; those of the
