@@ -52,7 +52,8 @@ from loopwire.layers.lstm import Lstm
 from loopwire.layers.masking import Masking, StepMask
 from loopwire.layers.model import Input, Layer, Model, OneToOne
 from loopwire.layers.normalization import LayerNormalization, unit
-from loopwire.layers.over_steps import NormalizationOverSteps, OverSteps
+from loopwire.layers.normalization_over_steps import NormalizationOverSteps
+from loopwire.layers.over_steps import OverSteps
 from loopwire.layers.prelu import PRelu
 from loopwire.layers.roots import EuclideanNorm, InverseSquareRoot, Logarithm, SquareRoot
 from loopwire.layers.select import Slice, Step

@@ -26,7 +26,8 @@ from loopwire.layers.glu import Glu
 from loopwire.layers.gru import Gru
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.normalization import LayerNormalization, unit
-from loopwire.layers.over_steps import NormalizationOverSteps, OverSteps
+from loopwire.layers.normalization_over_steps import NormalizationOverSteps
+from loopwire.layers.over_steps import OverSteps
 from loopwire.layers.prelu import PRelu
 from loopwire.layers.roles import Role
 from loopwire.layers.select import Slice, Step

@@ -176,8 +176,14 @@ def test_what_does_not_fit_is_refused(layer: Any, text: str) -> None:
     assert str(refused.value).startswith(text)
 
 
-def test_normalisation_of_too_many_elements_is_refused() -> None:
-    layer = layers.NormalizationOverSteps("c", np.ones((65, 4)), np.zeros((65, 4)), 0.1)
-    text = r"'c': its normalisation runs over the steps of an input of shape \(65, 4\)\. At most 256 elements are kept"
-    with pytest.raises(UnsupportedError, match=text):
-        lowered((65, 4), [layer])
+def test_normalisation_is_exact_where_the_mean_is_large() -> None:
+    rng = np.random.default_rng(4)
+    scale, offset, x = rng.normal(0, 1, (70, 4)), rng.normal(0, 1, (70, 4)), rng.normal(20, 0.25, (9, 70, 4))
+    design = compile_silently(
+        chain("m", (70, 4), (layers.NormalizationOverSteps("c", scale, offset, 1e-3, 2),), "test")
+    )
+    groups = x.reshape(9, 70, 2, 2)
+    mean, variance = groups.mean(axis=(1, 3), keepdims=True), groups.var(axis=(1, 3), keepdims=True)
+    due = scale * ((groups - mean) / np.sqrt(variance + 1e-3)).reshape(x.shape) + offset
+    assert np.abs(design.predict_float(x) - due).max() < 1e-9
+    assert np.abs(design.predict(x) - due).max() < 0.05

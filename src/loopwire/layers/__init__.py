@@ -45,7 +45,8 @@ from loopwire.layers.merge import Add, Average, Concatenate, Maximum, Minimum, M
 from loopwire.layers.model import Input, Layer, Model, OneToOne
 from loopwire.layers.multi_head_attention import MultiHeadAttention, Projection
 from loopwire.layers.normalization import LayerNormalization, root_mean_square, unit
-from loopwire.layers.over_steps import NormalizationOverSteps, OverSteps
+from loopwire.layers.normalization_over_steps import NormalizationOverSteps
+from loopwire.layers.over_steps import OverSteps
 from loopwire.layers.prelu import PRelu
 from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.roles import Role, own_role

@@ -76,20 +76,33 @@ class LayerNormalization(OneToOne):
         given, count = x.type.element, x.type.size
         if self.centred:
             fine = FixedType(given.width + GUARD_BITS, given.integer, given.signed, Rounding.RND, Overflow.SAT)
-            mean = e.b.mul(e.b.reduce_sum(x, "sum"), self._share(e, count, given.width), "mean_exact")
+            mean = e.b.mul(e.b.reduce_sum(x, "sum"), share(e, count, given.width), "mean_exact")
             x = e.b.sub(x, e.b.cast(mean, fine, "mean", "μ"), "centred", "x - μ")
         total = e.b.reduce_sum(e.b.mul(x, x, "squares"), "squares_sum")
         if self.summed:
             spread = e.b.max(total, e.scalar(self.epsilon, "epsilon"), "v")
         else:
-            mean = e.b.mul(total, self._share(e, count, e.type_of(Role.RESULT).width), "v")
+            mean = e.b.mul(total, share(e, count, e.type_of(Role.RESULT).width), "v")
             spread = e.b.add(mean, e.scalar(self.epsilon, "epsilon"), "v_epsilon", "v + ε")
-        root_bits = 0 if self.summed else math.ceil(math.log2(count) / 2)
+        root_bits = 0 if self.summed else root_bits_of(count)
         return e.b.mul(x, inverse_root(e, spread, self.epsilon, root_bits), "normal", "(x - μ) / √(v + ε)")
 
-    def _share(self, e: Emitter, count: int, bits: int) -> Value:
-        """Return 1 / n to a given number of bits."""
-        return e.b.const(1 / count, FixedType(bits + count.bit_length() + 1, 1, signed=False), "share")
+
+def share(e: Emitter, count: int, bits: int) -> Value:
+    """Return 1 / n to a given number of bits."""
+    return e.b.const(1 / count, FixedType(bits + count.bit_length() + 1, 1, signed=False), "share")
+
+
+def root_bits_of(count: int) -> int:
+    """Return the bits that |x - μ| of so many elements has beyond √v."""
+    return math.ceil(math.log2(count) / 2)
+
+
+def fine_bits(e: Emitter, least: float, root_bits: int) -> tuple[int, int, int]:
+    """Return the power of 4 from which on a spread counts, the least being given, and fraction bits of 1 / √v and v."""
+    first = max(math.floor(math.log(least, 4)), RSQRT_POWERS[0])
+    fine = max(e.type_of(Role.RESULT).fraction, 0) + GUARD_BITS + root_bits
+    return first, fine, fine + GUARD_BITS - 2 * first
 
 
 def inverse_root(e: Emitter, spread: Value, least: float, root_bits: int) -> Value:
@@ -99,9 +112,8 @@ def inverse_root(e: Emitter, spread: Value, least: float, root_bits: int) -> Val
     """
     exact = spread.type.element
     least, most = max(least, exact.step), exact.max_integer * exact.step
-    first = max(math.floor(math.log(least, 4)), RSQRT_POWERS[0])
-    fine = max(e.type_of(Role.RESULT).fraction, 0) + GUARD_BITS + root_bits
-    bits = min(fine + GUARD_BITS - 2 * first, exact.fraction)
+    first, fine, bits = fine_bits(e, least, root_bits)
+    bits = min(bits, exact.fraction)
     spread = e.b.cast(
         spread, FixedType(bits + exact.integer, exact.integer, False, Rounding.RND, Overflow.SAT), "v_rounded"
     )

@@ -9,7 +9,7 @@ import numpy as np
 from loopwire.frontends.keras.layer import SavedLayer, Weights
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.normalization import LayerNormalization, root_mean_square, unit
-from loopwire.layers.over_steps import NormalizationOverSteps
+from loopwire.layers.normalization_over_steps import NormalizationOverSteps
 
 KERAS_EPSILON = 1e-7
 """The least standard deviation that a Normalization divides by."""

@@ -12,7 +12,7 @@ from loopwire.frontends.tensors.exchange import along, exchanged, features_last,
 from loopwire.frontends.tensors.trace import Trace
 from loopwire.frontends.tensors.views import Array, Axis, Operand, View, array_of, axis_of, with_features
 from loopwire.layers.normalization import LayerNormalization, unit
-from loopwire.layers.over_steps import NormalizationOverSteps
+from loopwire.layers.normalization_over_steps import NormalizationOverSteps
 
 EPSILON_REMEDY = "Normalise the features, the steps or both, with epsilon above 0"
 

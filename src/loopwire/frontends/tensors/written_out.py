@@ -24,7 +24,8 @@ from loopwire.layers.dense import Dense
 from loopwire.layers.merge import Maximum, Subtract
 from loopwire.layers.model import Layer
 from loopwire.layers.normalization import LayerNormalization, unit
-from loopwire.layers.over_steps import MOST_ELEMENTS, NormalizationOverSteps, OverSteps
+from loopwire.layers.normalization_over_steps import NormalizationOverSteps
+from loopwire.layers.over_steps import MOST_ELEMENTS, OverSteps
 from loopwire.layers.reals import REALS
 from loopwire.layers.roots import EuclideanNorm
 from loopwire.layers.select import Slice
