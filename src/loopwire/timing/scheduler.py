@@ -299,8 +299,8 @@ class _Scheduler:
             return Placement(place, (place + staged.latency_stages, staged.end_ns), staged)
         delay_ns = operation_delay_ns(operation, self._delays)
         # A wire that is too long for the clock anyway keeps nothing from being placed.
-        delay_ns = max(delay_ns, min(delay_ns + self._routing.left_ns[operation], self._budget_ns))
         register_ns = to_flip_flop_ns(operation, self._delays)
+        delay_ns = max(delay_ns, min(delay_ns + self._routing.left_ns[operation], self._budget_ns - register_ns))
         cut_ns = cut_delays_ns(operation, self._delays)
         held_ns = self._held_ns[operation.result] if delay_ns else 0.0
         while ns + delay_ns > self._budget_ns - max(register_ns, held_ns if place == tight else 0.0):
@@ -328,7 +328,8 @@ class _Scheduler:
         before_ns, after_ns = cut_ns
         held_ns = self._held_ns[operation.result] if place + 1 == tight else 0.0
         register_ns = to_flip_flop_ns(operation, self._delays)
-        fits_before = ns + self._routing.left_ns[operation] + before_ns <= self._budget_ns
+        way_ns = self._routing.left_ns[operation] if ns else 0.0  # at the beginning of a stage as for whole operations
+        fits_before = ns + way_ns + before_ns <= self._budget_ns
         return place != tight and fits_before and after_ns + max(register_ns, held_ns) <= self._budget_ns
 
     def _stage(self, operation: Operation, start_ns: float) -> StagedTree:
