@@ -47,7 +47,7 @@ def module_text(name: Identifier, staged: StagedTree, about: str, apart: bool = 
     ports += [f"input  logic [{n - 1}:0][{x_width - 1}:0] x", f"output logic [{m - 1}:0][{y_width - 1}:0] y"]
     lines = [*comments(about, LINE_LENGTH), *([APART] if apart else []), f"module {name} ("]
     lines += [f"  {port}{',' if port != ports[-1] else ''}" for port in ports]
-    lines += [");", *_declarations(staged), *_inputs(tree, x_width)]
+    lines += [");", *_declarations(staged), *_inputs(staged, x_width, y_width)]
     for place in range(staged.latency_stages + 1):
         here = (source for source in range(n, n + len(tree.nodes)) if staged.stages[source] == place)
         nodes = [source for source in here if tree.widths[source]]
@@ -84,12 +84,31 @@ def _declarations(staged: StagedTree) -> list[str]:
     return [line for kind, names in groups.items() for line in _wrapped(f"{kind} {', '.join(names)};")]
 
 
-def _inputs(tree: AdderTree, x_width: int) -> list[str]:
-    """Take the bits that are used off port x and name the rest."""
-    widths = tree.widths[: len(tree.inputs)]
+def _inputs(staged: StagedTree, x_width: int, y_width: int) -> list[str]:
+    """Take the bits that are used off port x and name the rest, and the upper bits of terms that no sum needs."""
+    widths = staged.tree.widths[: len(staged.tree.inputs)]
     lines = _packed(f"assign x{k} = x[{k}][{width - 1}:0];" for k, width in enumerate(widths) if width)
-    unused = ", ".join(f"x[{k}][{x_width - 1}:{width}]" for k, width in enumerate(widths) if width < x_width)
-    return lines + (["  logic unused;", *_wrapped(f"assign unused = &{{1'b0, {unused}}};")] if unused else [])
+    unused = [f"x[{k}][{x_width - 1}:{width}]" for k, width in enumerate(widths) if width < x_width]
+    unused += _unread(staged, y_width)
+    if not unused:
+        return lines
+    return [*lines, "  logic unused;", *_wrapped(f"assign unused = &{{1'b0, {', '.join(unused)}}};")]
+
+
+def _unread(staged: StagedTree, y_width: int) -> Iterable[str]:
+    """Yield the bits of which no sum has as many: what its terms have above its own width cancels out."""
+    tree, n = staged.tree, len(staged.tree.inputs)
+    read = [0] * len(tree.widths)
+    uses = [(o.source, o.shift, staged.latency_stages, y_width) for o in tree.outputs if o.source is not None]
+    for source in range(n, len(tree.widths)):
+        place, width = staged.stages[source], tree.widths[source]
+        uses += [(term.source, term.shift, place, width) for term in tree.nodes[source - n].terms if width]
+    for source, shift, place, width in uses:
+        if place == staged.last_stages[source]:  # a register after it reads all of them
+            read[source] = max(read[source], width - shift)
+    for source, (width, bits) in enumerate(zip(tree.widths, read, strict=True)):
+        if bits < width:
+            yield f"{_name(tree, source, staged.last_stages[source] - staged.stages[source])}[{width - 1}:{bits}]"
 
 
 def _adder(staged: StagedTree, source: int) -> Iterable[str]:
