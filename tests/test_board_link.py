@@ -164,7 +164,7 @@ def test_the_board_falls_silent(port: Port) -> None:
     line = Faulty(port)
     client = BoardClient(line, SHORT_TIMEOUT_S)
     line.sending = dropped
-    text = r"the board gave 0 of 40 results and then nothing for 0.3 s. Try again; if it stays so, build the bitstream"
+    text = r"the board sent 0 of 40 results and then nothing for 0.3 s. Try again; if it stays so, build the bitstream"
     with pytest.raises(BoardError, match=text):
         run_some(client)
     line.sending = bytes
@@ -188,7 +188,7 @@ def longer_results() -> Callable[[bytes], bytes]:
 RECEIVED_WRONGLY = [
     (lambda: broken_frames, "a frame from the board was broken. Try again; if it stays so, check the cable"),
     (without_the_third_frame, "a frame from the board was lost"),
-    (longer_results, r"the board gave \d+ bytes where \d+ were due of result 0"),
+    (longer_results, r"the board sent \d+ bytes where \d+ of result 0 were expected"),
 ]
 
 

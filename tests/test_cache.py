@@ -250,8 +250,8 @@ def read_only(folder: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 UNFIT = {
-    a_file: r"cache: it cannot be made \(.*/cache: File exists\)",
-    below_a_file: r"below: it cannot be made \(.*/cache: File exists\)",
+    a_file: r"cache: it cannot be created \(.*/cache: File exists\)",
+    below_a_file: r"below: it cannot be created \(.*/cache: File exists\)",
     open_to_all: r"cache: others can write into it \(mode 777\)",
     below_one_open_to_the_group: r"below: others can write into .*/cache \(mode 770\)",
     someone_elses: "cache: it belongs to another user",

@@ -131,7 +131,7 @@ def test_wide_types_are_refused_by_name():
     graph = b.graph((b.mul(x, x, "square"),))
     with pytest.raises(UnsupportedError) as caught:
         DifferentiableGraph(graph, ())
-    assert str(caught.value).startswith("tensor 'square': floating point does not hold its type fixed<80,12> exactly")
+    assert str(caught.value).startswith("tensor 'square': floating point does not hold its type ufixed<79,11> exactly")
 
 
 @pytest.mark.parametrize("function", [None, "tanh"])

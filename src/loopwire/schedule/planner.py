@@ -72,7 +72,7 @@ class Planner:
         for change in smaller:
             changed = change(best.datapath)
             if changed is not best.datapath:
-                (pipeline,) = shortest_of([changed])
+                pipeline = shortest_of([changed])[0]
                 best = pipeline if _is_as_short(pipeline, best) else best
         return with_ternary_sums(best, self.delays, self.clock_period_ns)
 
