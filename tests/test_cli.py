@@ -123,8 +123,8 @@ def test_a_part_that_is_too_small_is_told(model: Path, tmp_path: Path) -> None:
     assert following == f"next: loopwire route {tmp_path / 'out'}"
     assert warned == (
         f"warning: LFE5U-12F-8BG381C is too small, by the estimate: {dsps['used']} DSPs, {ratio:.2f} times the 28 "
-        f"of the part. To make it fit, compile with a reuse factor about {ratio:.1f} times as large (--reuse-factor) or "
-        "--multipliers shift_add"
+        f"of the part. To make it fit, compile with a reuse factor about {ratio:.1f} times as large "
+        "(--reuse-factor) or --multipliers shift_add"
     )
     assert loopwire("compile", model, "--out", tmp_path / "out", "--simulate", 0, "--quiet").stderr == ""
 

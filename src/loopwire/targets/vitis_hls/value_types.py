@@ -21,9 +21,15 @@ def narrowed(graph: Graph, kept: Collection[Value]) -> dict[Value, FixedType]:
     found = ranges(graph)
     types = {}
     for node in graph.walk():
-        bodies = node.op.body.inputs if isinstance(node.op, ops.Scan) else ()
-        for value in (*node.results, *bodies):
-            element, given = value.type.element, found[value]
+        held = {value: found[value] for value in node.results}
+        if isinstance(node.op, ops.Scan):
+            held |= {value: found[value] for value in node.op.body.inputs}
+            # What keeps a state keeps it behind the last step, too.
+            held |= {
+                v: found[last] for v, last in zip(node.op.body.inputs[: node.op.states], node.results, strict=False)
+            }
+        for value, given in held.items():
+            element = value.type.element
             type = FixedType.holding(given.low, given.high, element.fraction)
             if isinstance(node.op, ops.Cast):
                 if _may_overflow(node.op, found[node.operands[0]], node.operands[0].type.element.fraction):
