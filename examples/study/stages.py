@@ -23,7 +23,7 @@ from examples.events import Events
 from examples.study.data import TaskData
 from examples.study.networks import Effort, Network
 from examples.training import areas, repeatable, save, train
-from loopwire.optimise import events as explored
+from loopwire.data import Data
 from loopwire.optimise.precision import find_precision
 from loopwire.optimise.precision_file import write_toml
 from loopwire.optimise.scan import scan, scan_figure
@@ -140,7 +140,7 @@ class NumbersStudy:
 
     def _find_types(self, state: Path) -> Facts:
         """Search types; a search of the same inputs that was stopped goes on by its state."""
-        model, data = loopwire.load(self.model_path), _explored(self.data.searched, "events")
+        model, data = loopwire.load(self.model_path), _data(self.data.searched, "events")
         if self.task.keep.startswith("top1"):  # against the float network's own answers
             data = replace(data, labels=None)
         with self._workers() as several:
@@ -156,7 +156,7 @@ class NumbersStudy:
 
     def _scan_bits(self) -> Facts:
         model = loopwire.load(self.model_path)
-        events = _explored(self.data.test.first(SCANNED_EVENTS), "test events")
+        events = _data(self.data.test.first(SCANNED_EVENTS), "test events")
         with self._workers() as several:
             points = scan(model, events, INTEGER_BITS, FRACTION_BITS, workers=several)
         with scan_figure(points) as drawn:
@@ -209,5 +209,5 @@ def _digest(events: Events) -> str:
     return hashlib.sha256(np.ascontiguousarray(events.inputs).tobytes() + events.labels.tobytes()).hexdigest()
 
 
-def _explored(events: Events, where: str) -> explored.Events:
-    return explored.Events(events.inputs, events.labels, events.class_names, where)
+def _data(events: Events, where: str) -> Data:
+    return Data(events.inputs, events.labels, events.class_names, where)
