@@ -10,7 +10,7 @@ import pytest
 
 from conformance import Case, at_ports, random_inputs, types, vectors_of
 from ensembles import write_files
-from loopwire.cmvm.tree_text import APART
+from loopwire.cmvm.tree_text import APART, COUNTERS
 from loopwire.devices import find_part
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ToolError
@@ -43,6 +43,8 @@ CASES = [
     Case("gates_gru", (3, 2), [gru("a", 2, 2)], part="LFE5U-25F", clock_period_ns=12.0, multipliers="dsp"),
     # A register keeps products, and the sign of one twice, for a wider sum.
     Case("gates_signs", (3,), [SIGNS], types("fixed<8,3,RND,SAT>", 1.0), "fixed<10,4>", "xc7a100t", multipliers="dsp"),
+    # Sums of which synthesis reads counters, simulators a sum.
+    Case("gates_counted", (3, 2), [lstm("a", 2, 3)], part="xc7a100t", multipliers="shift_add"),
     Case("gates_folded", (3, 2), [lstm("a", 2, 2), dense("b", 2, 2)], part="xc7a100t", reuse_factor=4),
 ]
 
@@ -50,6 +52,7 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_netlists_conform(case: Case, tmp_path: Path) -> None:
     assert_netlist_conforms(case, tmp_path)
+    assert any(COUNTERS in path.name for path in tmp_path.glob("*.sv")) == (case.name == "gates_counted")
 
 
 def test_netlists_of_units_apart_conform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
