@@ -181,7 +181,7 @@ def test_simulate_and_verify_take_inputs_by_name_or_in_order() -> None:
         made.predict({**x, "w": x["v"]})
     with pytest.raises(DataError, match=r"it is one array.*The model has 2 inputs: give 'x', 'v' by name, or in order"):
         made.predict(x["x"])
-    with pytest.raises(DataError, match=r"its inputs have \{'x': 12, 'v': 11\} sequences"):
+    with pytest.raises(DataError, match=r"different numbers of sequences, \{'x': 12, 'v': 11\}"):
         made.predict({"x": x["x"], "v": x["v"][:11]})
 
 
@@ -257,8 +257,8 @@ def test_a_held_result_has_one_step_a_beat_or_all() -> None:
         loopwire.compile(model, CompileConfig(fixed_latency=True, bus_bits=128))
     assert str(caught.value) == (
         "fixed_latency: a beat of the result %rnn.h_sequence has 2 of its 6 steps: it leaves when the last of them is "
-        "there, and only the first beat of a sequence is held. Set 'bus_bits' so that a beat has one step, or all, or "
-        "leave 'fixed_latency' out"
+        "complete, but 'fixed_latency' delays only the first beat of a sequence. Set 'bus_bits' so that a beat has one "
+        "step, or all, or leave 'fixed_latency' out"
     )
     for bus_bits in (48, 288):
         prove(loopwire.compile(model, CompileConfig(fixed_latency=True, bus_bits=bus_bits)))
