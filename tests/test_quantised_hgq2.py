@@ -214,7 +214,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
         return str(error)
 
     assert "a quantiser has 99 fraction bits, more than hardware carries" in said(with_(iq=uniform(1, 2, 99)))
-    assert "its quantiser iq has other types in each step" in said(with_(iq=trained((1, 2, 3), 1)))
+    assert "its quantiser iq has different types in each step" in said(with_(iq=trained((1, 2, 3), 1)))
     assert "its quantiser iq is float RND SAT" in said(with_(iq=uniform(1, 2, 3, kind="float")))
     assert "nothing quantises the results of tanh" in said(_dense(3, 2, activation="tanh"))
     without = _dense(3, 2)
