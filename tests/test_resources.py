@@ -57,14 +57,13 @@ def test_roms_take_the_fewest_block_rams_of_one_shape(words: int, bits: int, par
     assert find_part(part).block_rams(words, bits) == blocks
 
 
-def test_multipliers_are_counted_as_they_stand() -> None:
+def test_multipliers_are_counted_as_they_are_built() -> None:
     cell, head = planned(reuse_factor=8, layer_reuse_factor={"head": 32}).pipelines
     # Two units a chunk, four gates, all columns; three products of two vectors a unit.
     assert count_multipliers(cell.datapath) == Multipliers(4 * 2 * (FEATURES + UNITS), 3 * 2)
     assert count_multipliers(head.datapath) == Multipliers(1, 0)
     (parallel,) = planned(multipliers="dsp").pipelines
-    # That of h stands twice where states are stored before it: for the next step, and for the layer behind.
-    assert count_multipliers(parallel.datapath).elementwise == 4 * UNITS
+    assert count_multipliers(parallel.datapath).elementwise == 3 * UNITS
     (trees,) = planned(multipliers="shift_add").pipelines
     assert count_multipliers(trees.datapath) == Multipliers(0, 4 * UNITS)
 
