@@ -98,6 +98,7 @@ def test_workers_make_the_same_front(front: Exploration) -> None:
     assert numbers(explored(processes=2)) == numbers(front)
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_from_its_journal(front: Exploration, tmp_path: Path) -> None:
     explored(20, journal=tmp_path / "journal.log")
     assert numbers(explored(journal=tmp_path / "journal.log")) == numbers(front)
@@ -187,7 +188,7 @@ def test_a_scheduler_that_does_not_answer_is_refused(monkeypatch: pytest.MonkeyP
         explored(scheduler="tcp://127.0.0.1:9")
 
 
-@pytest.mark.parametrize("most_bytes", [2_000, 30_001])
+@pytest.mark.parametrize("most_bytes", [2_000, pytest.param(30_001, marks=pytest.mark.slow)])
 def test_a_full_disk_is_one_error_and_the_search_goes_on_later(
     front: Exploration, tmp_path: Path, most_bytes: int
 ) -> None:
@@ -263,6 +264,7 @@ def test_the_front_as_a_picture(front: Exploration) -> None:
     assert front.plot().svg.count("<use ") > len(front.front)
 
 
+@pytest.mark.slow
 def test_targets_as_a_dictionary() -> None:
     found = explore(tagger(), X, keep=KEEP, targets={"max_share": "50%", "min_clock_ns": 4.0}, trials=8)
     assert numbers(found) == numbers(explored(8))

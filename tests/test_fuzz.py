@@ -26,7 +26,10 @@ from random_models import buildable
 CASES = 40
 
 
-@pytest.mark.parametrize("campaign", FILES.values(), ids=FILES)
+@pytest.mark.parametrize(
+    "campaign",
+    [pytest.param(files, marks=[pytest.mark.slow] if name == "onnx" else [], id=name) for name, files in FILES.items()],
+)
 def test_originals_are_sound(campaign: FileCampaign) -> None:
     for files in campaign.originals:
         assert campaign.outcome(files).kind == "sound", sorted(files)

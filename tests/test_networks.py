@@ -302,7 +302,7 @@ def test_what_takes_one_input_says_so() -> None:
         _ = loopwire.load(form("residuals")).input_shape
 
 
-@pytest.mark.parametrize("name", ["residuals", "encoder_decoder"])
+@pytest.mark.parametrize("name", ["encoder_decoder", pytest.param("residuals", marks=pytest.mark.slow)])
 def test_knobs_of_graphs_are_chosen(name: str) -> None:
     given = design(form(name))
     whole = given.firmware
