@@ -115,12 +115,12 @@ def _adder(staged: StagedTree, source: int) -> Iterable[str]:
     """Yield the statements that make a node."""
     tree = staged.tree
     node = tree.nodes[source - len(tree.inputs)]
-    if not node.is_ternary:
+    first, *others = sorted(node.terms, key=lambda term: (term.negative, term.shift))
+    if not node.is_ternary or first.negative:  # the module adds to its first term, or subtracts from it
         yield f"assign {_name(tree, source)} = {_sum(staged, source)};"
         return
     name, place, width = _name(tree, source), staged.stages[source], tree.widths[source]
     passed = min(node.passed_bits, width - 1)
-    first, *others = sorted(node.terms, key=lambda term: (term.negative, term.shift))
     operands = [_operand(staged, term.source, term.shift, place, width, passed) for term in (first, *others)]
     signs = ", ".join(str(int(term.negative)) for term in others)
     upper = f"{name}[{width - 1}:{passed}]" if passed else name
