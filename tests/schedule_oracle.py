@@ -81,22 +81,16 @@ class Least:
     depth: int
 
 
-def least(datapath: Datapath, delays: DelayModel, clock_period_ns: float, input_ns: float, free: bool = False) -> Least:
-    """Return the least loop latency of a parallel datapath, and with it the least depth.
-
-    With `free`, the registers of the states may be anywhere in their loops, and none holds: a bound of all retimings.
-    """
-    return _Oracle(datapath, delays, clock_period_ns, input_ns, free).least()
+def least(datapath: Datapath, delays: DelayModel, clock_period_ns: float, input_ns: float) -> Least:
+    """Return the least loop latency of a parallel datapath, and with it the least depth."""
+    return _Oracle(datapath, delays, clock_period_ns, input_ns).least()
 
 
 class _Oracle:
-    def __init__(
-        self, datapath: Datapath, delays: DelayModel, clock_period_ns: float, input_ns: float, free: bool
-    ) -> None:
+    def __init__(self, datapath: Datapath, delays: DelayModel, clock_period_ns: float, input_ns: float) -> None:
         self._datapath = datapath
         self._delays = delays
         self._budget_ns = delays.stage_budget_ns(clock_period_ns) + SLACK_NS
-        self._free = free
         self._program = _Program()
         self._loop_latency = self._program.variable(1, HORIZON, whole=True)
         self._ends: dict[Signal, tuple[int, int]] = {}
@@ -105,17 +99,14 @@ class _Oracle:
         self._ends[datapath.x] = self._program.variable(0, 0), self._program.variable(input_ns, input_ns)
 
     def least(self) -> Least:
-        program, budget_ns = self._program, self._budget_ns
+        program = self._program
         for feedback in self._datapath.feedbacks:
-            low, high = (-HORIZON, HORIZON) if self._free else (0, HORIZON)
-            ns = budget_ns if self._free else 0.0
-            self._ends[feedback.read] = program.variable(low, high, whole=True), program.variable(0.0, ns)
+            self._ends[feedback.read] = program.variable(0, HORIZON, whole=True), program.variable(0.0, 0.0)
         for operation in self._datapath.operations:
             self._place(operation)
         for group in feedback_groups(self._datapath):
             self._close(group)
-            if not self._free:
-                self._hold(group)
+            self._hold(group)
         depth = self._ends[self._datapath.output][0]
         found = program.minimum({self._loop_latency: 10.0 * HORIZON, depth: 1.0})
         return Least(int(found[self._loop_latency]), int(found[depth]))
@@ -193,12 +184,8 @@ class _Oracle:
         """Require that the following states of a loop are there in time, all read in one stage."""
         program, budget_ns = self._program, self._budget_ns
         for feedback in group:
-            read_stage, read_ns = self._ends[feedback.read]
+            read_stage, _ = self._ends[feedback.read]
             stage_there, ns = self._ends[feedback.following]
-            if self._free:
-                terms = {read_stage: budget_ns, read_ns: 1.0, self._loop_latency: budget_ns}
-                program.require({**terms, stage_there: -budget_ns, ns: -1.0}, 0.0)
-                continue
             terms = {read_stage: budget_ns, self._loop_latency: budget_ns, stage_there: -budget_ns, ns: -1.0}
             program.require(terms, 0.0)
             entry = self._ends[group[0].read][0]
