@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -175,6 +175,18 @@ class AdderTree:
                 for term in self.nodes[source - n].terms:
                     needed[term.source] = max(needed[term.source], needed[source] - term.shift)
         return tuple(needed)
+
+    def terms(self, total: int, is_term: Callable[[int], bool]) -> list[Term]:
+        """Return what a source is the sum of, each node replaced by its operands but for sources that are terms."""
+        found, pending = list[Term](), [Term(total, 0, False)]
+        while pending:
+            term = pending.pop()
+            if is_term(term.source):
+                found.append(term)
+            else:
+                parts = self.nodes[term.source - len(self.inputs)].terms
+                pending += [part.scaled(term.shift, term.negative) for part in parts]
+        return found
 
     def needed(self, rows: Iterable[int]) -> list[int]:
         """Return the nodes, in order, that some rows are made of."""

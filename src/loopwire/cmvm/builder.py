@@ -63,35 +63,23 @@ class Builder:
         if a is None or b is None:
             term = a or b
             return self._negation(term) if term and term.negative and keep_sign else term
-        low = min(a.shift, b.shift)
-        if a.negative and not b.negative:
-            a, b = b, a
-        terms = tuple(Term(t.source, t.shift - low, t.negative != a.negative) for t in (a, b))
-        form = self._form(terms)
+        return self.add_in_one((a, b), keep_sign)
+
+    def add_in_one(self, terms: Sequence[Term], keep_sign: bool) -> Term | None:
+        """Return a term that equals the sum of two or three, in one adder; with `keep_sign` as `add`; None is zero."""
+        low, negated = min(term.shift for term in terms), all(term.negative for term in terms)
+        ordered = sorted(terms, key=lambda term: term.negative)
+        added = tuple(Term(t.source, t.shift - low, t.negative != negated) for t in ordered)
+        form = self._form(added)
         if not form.any():
             return None
-        depth = 1 + max(self._depth(a.source), self._depth(b.source))
+        depth = 1 + max(self._depth(term.source) for term in added)
         even = _trailing_zeros(form)
         for negative in (False,) if keep_sign else (False, True):
             source = self.sources.get((-form >> even if negative else form >> even).tobytes())
             if source is not None and self._depth(source) <= depth:
-                return Term(source, even + low, a.negative ^ negative)
-        return Term(self._append(Node(terms, self._interval(form), depth), form), low, a.negative)
-
-    def add_three(self, a: Term, b: Term, c: Term) -> Term | None:
-        """Return a term that equals a + b + c, a negative one only if all three are; None is zero."""
-        low = min(a.shift, b.shift, c.shift)
-        first, *others = sorted((a, b, c), key=lambda term: term.negative)
-        terms = tuple(Term(t.source, t.shift - low, t.negative != first.negative) for t in (first, *others))
-        form = self._form(terms)
-        if not form.any():
-            return None
-        depth = 1 + max(self._depth(term.source) for term in terms)
-        even = _trailing_zeros(form)
-        source = self.sources.get((form >> even).tobytes())
-        if source is not None and self._depth(source) <= depth:
-            return Term(source, even + low, first.negative)
-        return Term(self._append(Node(terms, self._interval(form), depth), form), low, first.negative)
+                return Term(source, even + low, negated ^ negative)
+        return Term(self._append(Node(added, self._interval(form), depth), form), low, negated)
 
     def append(self, node: Node) -> int:
         """Take a node as it is; return its number as a source."""

@@ -98,7 +98,8 @@ class _Rebuilding:
             for k in old.needed(group):
                 source = self._inputs + k
                 if source not in self._inside:
-                    terms = self._leaves(source, moved)
+                    leaves = old.terms(source, moved.__contains__)
+                    terms = [moved[term.source].scaled(term.shift, term.negative) for term in leaves]
                     moved[source] = self._sum(terms, self._limits[source])
         outputs = []
         for output in old.outputs:
@@ -108,18 +109,6 @@ class _Rebuilding:
                 term = moved[output.source].scaled(output.shift, False)
                 outputs.append(Output(term.source, term.shift))
         return builder.tree(outputs, old.groups)
-
-    def _leaves(self, source: int, moved: dict[int, Term]) -> list[Term]:
-        """Return the terms of a sum, those of sums inside it among them, as sources of the new tree."""
-        leaves, pending = [], [Term(source, 0, False)]
-        while pending:
-            term = pending.pop()
-            if term.source in moved:
-                leaves.append(moved[term.source].scaled(term.shift, term.negative))
-            else:
-                node = self._old.nodes[term.source - self._inputs]
-                pending += [part.scaled(term.shift, term.negative) for part in node.terms]
-        return leaves
 
     def _sum(self, terms: Sequence[Term], limit: Arrival) -> Term:
         """Return the sum of terms, there within the limit where adders of two terms make that possible."""
@@ -150,18 +139,9 @@ class _Rebuilding:
         heapq.heapify(heap)
         while len(heap) > 1:
             taken = [heapq.heappop(heap)[-1] for _ in range(_taken(len(heap), most))]
-            total = self._made(self._added(taken))
+            total = self._made(self._builder.add_in_one(taken, keep_sign=True))
             heapq.heappush(heap, (self._arrivals[total.source], total.shift, next(ties), total))
         return heap[0][-1]
-
-    def _added(self, terms: Sequence[Term]) -> Term | None:
-        match terms:
-            case [a, b]:
-                return self._builder.add(a, b, keep_sign=True)
-            case [a, b, c]:
-                return self._builder.add_three(a, b, c)
-            case _:
-                raise AssertionError(f"no adder takes {len(terms)} terms")
 
     def _made(self, term: Term | None) -> Term:
         """Return a term whose node, if it is a new one, has its arrival known."""
