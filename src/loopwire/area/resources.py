@@ -21,7 +21,7 @@ from loopwire.datapath.signals import Signal
 from loopwire.devices import Device
 from loopwire.devices.delay_model import DelayModel
 from loopwire.ir.fixed_point import Integers
-from loopwire.ir.table_form import TableForm
+from loopwire.ir.table_form import LUT_ENTRIES, TableForm
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.timing.pipeline import Pipeline
@@ -298,9 +298,8 @@ class _Estimator:
         return Resources(luts=self._cells.rom_luts(len(kind.rows), distinct), ffs=distinct)
 
     def _table_luts(self, form: TableForm) -> int:
-        roms = ((len(form.base), form.base_bits), (len(form.offset), form.offset_bits))
-        around = form.lut6_estimate - sum(-(-entries // 64) * bits for entries, bits in roms)
-        return around - form.subtracter_bits + sum(self._cells.rom_luts(entries, bits) for entries, bits in roms)
+        around = form.lut6_estimate - sum(-(-entries // LUT_ENTRIES) * bits for entries, bits in form.roms)
+        return around - form.subtracter_bits + sum(self._cells.rom_luts(*rom) for rom in form.roms)
 
     def _state(self, feedback: Feedback) -> Iterable[Counted]:
         """Yield what holds a state from step to step, and chooses the initial one."""

@@ -19,7 +19,7 @@ def with_block_ram_tables(datapath: Datapath, device: Device) -> Datapath:
         for op in datapath.operations
         if isinstance(op.kind, TableLookup) and op not in loops and _is_cheaper(op.kind.form, device)
     }
-    return replaced(datapath, moved) if moved else datapath
+    return replaced(datapath, moved)
 
 
 def _is_cheaper(form: TableForm, device: Device) -> bool:

@@ -29,4 +29,4 @@ def counted_sums(datapath: Datapath, delays: DelayModel, kept_depth: int) -> Dat
         tree = op.kind.tree
         if tree.depth > kept_depth + 1 and not any(node.is_counted for node in tree.nodes):
             sums[op] = replace(op, kind=ShiftAdd(summed_at_once(tree, kept_depth)))
-    return replaced(datapath, sums) if sums else datapath
+    return replaced(datapath, sums)

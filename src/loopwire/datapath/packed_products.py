@@ -32,6 +32,7 @@ from loopwire.datapath.ops import (
     View,
     WordRom,
 )
+from loopwire.datapath.rewrite import expanded
 from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel
 from loopwire.ir.fixed_point import Integers
@@ -62,10 +63,7 @@ def with_packed_products(datapath: Datapath, delays: DelayModel) -> Datapath:
             if made := _packed(datapath, matrix, delays):
                 packed |= {rom: made[:1], operation: made[1:3], **{each: [] for each in matrix.sums}}
                 packed[(operation, *matrix.sums)[-1]] = made[1:] if not matrix.sums else made[3:]
-    if not packed:
-        return datapath
-    operations = [each for op in datapath.operations for each in packed.get(op, [op])]
-    return replace(datapath, operations=tuple(operations))
+    return expanded(datapath, packed)
 
 
 def _sums(datapath: Datapath, products: Operation) -> tuple[Operation, ...]:

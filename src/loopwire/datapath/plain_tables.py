@@ -11,6 +11,7 @@ from dataclasses import replace
 from loopwire.datapath.late_clamps import covering_tables
 from loopwire.datapath.loops import looped
 from loopwire.datapath.ops import Datapath, TableIndex, TableLookup
+from loopwire.datapath.rewrite import replaced
 from loopwire.devices.delay_model import DelayModel
 from loopwire.ir.table_form import TableForm
 
@@ -31,10 +32,9 @@ def plain_tables(datapath: Datapath, delays: DelayModel) -> Datapath:
             plain[kind.form] = kind.form.plain()
     if not plain:
         return datapath
-    operations = tuple(
-        replace(op, kind=replace(op.kind, form=plain.get(op.kind.form, op.kind.form)))
-        if isinstance(op.kind, TableIndex | TableLookup)
-        else op
+    changed = {
+        op: replace(op, kind=replace(op.kind, form=plain[op.kind.form]))
         for op in datapath.operations
-    )
-    return covering_tables(replace(datapath, operations=operations))
+        if isinstance(op.kind, TableIndex | TableLookup) and op.kind.form in plain
+    }
+    return covering_tables(replaced(datapath, changed))

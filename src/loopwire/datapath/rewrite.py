@@ -9,8 +9,15 @@ from loopwire.datapath.ops import Datapath, Operation
 
 
 def replaced(datapath: Datapath, operations: Mapping[Operation, Operation]) -> Datapath:
-    """Return the datapath with some operations in place of others."""
-    return replace(datapath, operations=tuple(operations.get(op, op) for op in datapath.operations))
+    """Return the datapath with some operations in place of others; as it is where there are none."""
+    return expanded(datapath, {old: [new] for old, new in operations.items()})
+
+
+def expanded(datapath: Datapath, operations: Mapping[Operation, Sequence[Operation]]) -> Datapath:
+    """Return the datapath with any number of operations in place of some; as it is where there are none."""
+    if not operations:
+        return datapath
+    return replace(datapath, operations=tuple(new for op in datapath.operations for new in operations.get(op, [op])))
 
 
 def without_unread_feedbacks(datapath: Datapath) -> Datapath:

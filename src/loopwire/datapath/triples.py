@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from loopwire.datapath.ops import Datapath, Operation, Pairs, Triples
+from loopwire.datapath.rewrite import expanded
 from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel
 
@@ -19,18 +20,13 @@ def with_triples(datapath: Datapath, delays: DelayModel) -> Datapath:
         for op in producers.values()
         if op.operands[0] in producers and len(datapath.readers[op.operands[0]]) == 1
     }
-    operations: list[Operation] = []
-    for operation in datapath.operations:
-        if operation.result in inner:
-            continue
-        if operation.result in producers:
-            values = operation.operands[0]
-            while values in inner:
-                values = producers[values].operands[0]
-            operations += _levels(values, operation)
-        else:
-            operations.append(operation)
-    return replace(datapath, operations=tuple(operations)) if producers else datapath
+    sums: dict[Operation, list[Operation]] = {}
+    for result, operation in producers.items():
+        values = operation.operands[0]
+        while values in inner:
+            values = producers[values].operands[0]
+        sums[operation] = [] if result in inner else _levels(values, operation)
+    return expanded(datapath, sums)
 
 
 def _adds_pairs(operation: Operation) -> bool:

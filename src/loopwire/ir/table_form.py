@@ -136,13 +136,12 @@ class TableForm:
     @property
     def rom_bits(self) -> int:
         """Bits of both ROMs."""
-        return len(self.base) * self.base_bits + len(self.offset) * self.offset_bits
+        return sum(entries * bits for entries, bits in self.roms)
 
     @property
     def lut6_estimate(self) -> int:
         """Six-input LUTs, estimated: 64 ROM entries a bit, and a LUT for each bit of an adder."""
-        luts = -(-len(self.base) // LUT_ENTRIES) * self.base_bits
-        luts += -(-len(self.offset) // LUT_ENTRIES) * self.offset_bits
+        luts = sum(-(-entries // LUT_ENTRIES) * bits for entries, bits in self.roms)
         luts += self.base_bits if self.offset else 0
         luts += self.subtracter_bits
         if self.symmetry:

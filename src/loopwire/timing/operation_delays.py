@@ -69,7 +69,7 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
             form = kind.form
             if not form.offset:
                 return delays.rom(len(form.base), form.base_bits)
-            larger, smaller = _roms(form)
+            smaller, larger = sorted(form.roms)
             if delays.device.lut_inputs >= 6:
                 # The larger ROM's last multiplexer shares the adder's look-up tables: two data, a select, the addend.
                 larger = (-(-larger[0] // 2), larger[1])
@@ -113,17 +113,11 @@ def cut_delays_ns(operation: Operation, delays: DelayModel) -> tuple[float, floa
             # A look-up table's time is for the setup of the address.
             return delays.gate(), delays.device.delays.bram_clock_to_out_ns + adder_ns
         case dp.TableLookup(form=form) if form.offset:
-            return max(delays.rom(*rom) for rom in _roms(form)), delays.adder(form.base_bits)
+            return max(delays.rom(*rom) for rom in form.roms), delays.adder(form.base_bits)
         case dp.ShiftAdd() | dp.Wire() | dp.Timed() | dp.Logic():
             return None
         case _:
             assert_never(kind)
-
-
-def _roms(form: TableForm) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the entries and the bits of the larger of two ROMs, and those of the other."""
-    smaller, larger = sorted(((len(form.base), form.base_bits), (len(form.offset), form.offset_bits)))
-    return larger, smaller
 
 
 def to_flip_flop_ns(operation: Operation, delays: DelayModel) -> float:
