@@ -272,6 +272,7 @@ DESIGNS: dict[str, tuple[Matrix, list[tuple[int, int]], float]] = {
     "deep_counted": (np.random.default_rng(2).integers(-2000, 2000, (5, 6)), [(-1024, 1024)] * 6, 4.0),
     "negative_summed": (np.array([[-18, -20, -16], [15, -16, -11], [-20, 6, -16]]), [(-16, 15)] * 3, 9.0),
     "negated_summed": (np.array([[-1, -2, -4, 0], [1, 3, 5, 7]]), [(-16, 15)] * 4, 9.0),
+    "negated_counted": (np.array([[-1, -2, -4, 0], [0, -3, 0, -2]]), [(-16, 15)] * 4, 9.0),
     "mixed_counted": (np.array([[3, -7, 11, 5], [-3, -7, -5, -1], [64, 3, 0, 5]]), [(-3, 90), (0, 255)] * 2, 9.0),
 }
 """Summed at once with what a simulator reads, and counted with what synthesis reads."""

@@ -46,10 +46,11 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One adder: the sum of two or three terms, the first of them positive, or of more, whose bits are counted first.
+    """One adder: the sum of two or three terms, the first of them positive, or of others, whose bits are counted first.
 
     Sources are numbers: those below the count of inputs are inputs, the ones above are nodes in order. A single term is
-    negative: the node is a negation. `depth` counts the adders of the longest path to an input.
+    negative: the node is a negation. Of several terms the first is negative only if all are. `depth` counts the adders
+    of the longest path to an input.
     """
 
     terms: tuple[Term, ...]
@@ -67,13 +68,13 @@ class Node:
 
     @property
     def is_ternary(self) -> bool:
-        """Whether it adds three terms in one carry chain."""
-        return len(self.terms) == 3
+        """Whether it adds three terms in one carry chain, which needs one that is not negative."""
+        return len(self.terms) == 3 and not self.terms[0].negative
 
     @property
     def is_counted(self) -> bool:
-        """Whether counters bring its terms to two."""
-        return len(self.terms) > 3
+        """Whether counters bring its terms to two, or, where all are negative, these and the constant of negation."""
+        return len(self.terms) > 3 or (len(self.terms) > 1 and self.terms[0].negative)
 
     @property
     def passed_bits(self) -> int:

@@ -115,10 +115,10 @@ def _adder(staged: StagedTree, source: int) -> Iterable[str]:
     """Yield the statements that make a node."""
     tree = staged.tree
     node = tree.nodes[source - len(tree.inputs)]
-    first, *others = sorted(node.terms, key=lambda term: (term.negative, term.shift))
-    if not node.is_ternary or first.negative:  # the module adds to its first term, or subtracts from it
+    if not node.is_ternary:
         yield f"assign {_name(tree, source)} = {_sum(staged, source)};"
         return
+    first, *others = sorted(node.terms, key=lambda term: (term.negative, term.shift))
     name, place, width = _name(tree, source), staged.stages[source], tree.widths[source]
     passed = min(node.passed_bits, width - 1)
     operands = [_operand(staged, term.source, term.shift, place, width, passed) for term in (first, *others)]
