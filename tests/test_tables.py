@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from loopwire.errors import ConfigError
 from loopwire.ir.functions import FUNCTIONS, Reals, Symmetry
-from loopwire.ir.table_search import _last_true
+from loopwire.ir.table_target import _last_true
 from loopwire.ir.tables import TableForm, design_table
 from loopwire.ir.types import FixedType
 

@@ -19,7 +19,8 @@ import numpy as np
 from loopwire.errors import ConfigError, nearest
 from loopwire.ir.functions import FUNCTIONS, TABULATED
 from loopwire.ir.table_form import TableForm
-from loopwire.ir.table_search import LARGEST_INDEX, Target, cheapest
+from loopwire.ir.table_search import LARGEST_INDEX, cheapest
+from loopwire.ir.table_target import Target
 from loopwire.ir.types import FixedType
 
 __all__ = ["TableForm", "design_table"]
