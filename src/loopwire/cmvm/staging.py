@@ -7,6 +7,14 @@ from collections.abc import Callable
 from loopwire.cmvm.adder_tree import AdderTree, StagedTree
 
 
+def adder_levels(luts: int, ternary_levels: float) -> float:
+    """Return as how many adders one counts that has so many look-up tables in series before its carry chain.
+
+    `ternary_levels` is that of an adder of three terms, which has one.
+    """
+    return 1.0 + luts * (ternary_levels - 1.0)
+
+
 def stage(
     tree: AdderTree, start_ns: float, period_ns: float, adders_ns: Callable[[int, float], float], ternary_levels: float
 ) -> StagedTree:
@@ -32,7 +40,7 @@ def stage(
     for operands, adder_width, luts in zip(tree.operands, tree.adder_widths, tree.lut_levels, strict=True):
         place = max(places[operand] for operand in operands)
         chained = [operand for operand in operands if places[operand] == place]
-        own = 1.0 + luts * (ternary_levels - 1.0)
+        own = adder_levels(luts, ternary_levels)
         level = own + max(levels[operand] for operand in chained)
         width = max(adder_width, *(widths[operand] for operand in chained))
         if end_ns(place, width, level) > period_ns:

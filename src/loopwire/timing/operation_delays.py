@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import assert_never
 
-from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.datapath import ops as dp
 from loopwire.datapath.lut_products import dsp_blocks
 from loopwire.datapath.ops import Datapath, Operation
@@ -88,12 +87,6 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
             raise AssertionError("what multiplies a matrix is chosen by now")
         case dp.ShiftAdd():
             raise AssertionError("a shift-add tree is staged, not timed as one")
-
-
-def slowest_adder_ns(tree: AdderTree, delays: DelayModel) -> float:
-    """Return the time of the adder of a tree that takes longest."""
-    widest = tree.widest_adders.items()
-    return max((delays.adders(w, 1.0 + luts * (delays.ternary_levels - 1.0)) for luts, w in widest), default=0.0)
 
 
 def cut_delays_ns(operation: Operation, delays: DelayModel) -> tuple[float, float] | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
-from math import ceil
 from typing import assert_never
 
 from loopwire.cmvm.adder_tree import StagedTree
@@ -20,13 +19,8 @@ from loopwire.datapath.sharing import Sharing
 from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
-from loopwire.timing.operation_delays import (
-    cut_delays_ns,
-    hold_delays_ns,
-    operation_delay_ns,
-    slowest_adder_ns,
-    to_flip_flop_ns,
-)
+from loopwire.timing.least_period import require_time
+from loopwire.timing.operation_delays import cut_delays_ns, hold_delays_ns, operation_delay_ns, to_flip_flop_ns
 from loopwire.timing.pipeline import Cut, Pipeline, Placement, Time
 from loopwire.timing.routing_delays import RoutingDelays, routing_delays
 
@@ -121,7 +115,7 @@ class _Scheduler:
         Raises:
             ConfigError: an operation takes longer than the clock period.
         """
-        self._require_time()
+        require_time(self.datapath, self._delays, self._clock_period_ns, self._input_time[1])
         return max([least_loop_latency, self._sharing.cycles, *map(self._group_latency, self._groups)])
 
     def pipeline(self, loop_latency: int) -> Pipeline:
@@ -336,36 +330,6 @@ class _Scheduler:
         assert isinstance(operation.kind, dp.ShiftAdd)
         delays = self._delays
         return stage(operation.kind.tree, start_ns, self._budget_ns, delays.adders, delays.ternary_levels)
-
-    def _require_time(self) -> None:
-        """Refuse a clock period that is too short for an operation; name the one that needs most."""
-        x = self.datapath.x
-        needs = [(self._input_time[1], f"choosing the sequence whose step %{x.name} is next")]
-        timed = {x, *(feedback.read for feedback in self.datapath.feedbacks)}
-        for operation in self.datapath.operations:
-            if isinstance(operation.kind, dp.StepRom | dp.WordRom) or not timed.isdisjoint(operation.operands):
-                timed.add(operation.result)
-                widths = " by ".join(str(operand.width) for operand in operation.operands)
-                what = f"{type(operation.kind).__name__} of {widths} bits in %{operation.result.name}"
-                needs.append((self._uncut_ns(operation), what))
-        delay_ns, what = max(needs)
-        if delay_ns > self._budget_ns:
-            # Rounded up, by more than floating point is off, so that it can be given as the clock period.
-            needed_ns = ceil((delay_ns + self._delays.register_overhead_ns) * 100 + 1e-6) / 100
-            raise ConfigError(
-                f"clock period {self._clock_period_ns:g} ns",
-                f"{what} needs {needed_ns:.2f} ns between two registers of {self._delays.device.name}",
-                "Give a longer clock period, narrower types or a faster part",
-            )
-
-    def _uncut_ns(self, operation: Operation) -> float:
-        """Return what an operation takes of a stage at least: a tree is cut between its adders."""
-        if not isinstance(operation.kind, dp.ShiftAdd):
-            register_ns = to_flip_flop_ns(operation, self._delays)
-            whole_ns = operation_delay_ns(operation, self._delays) + register_ns
-            cut_ns = cut_delays_ns(operation, self._delays)
-            return min(whole_ns, max(cut_ns[0], cut_ns[1] + register_ns)) if cut_ns else whole_ns
-        return slowest_adder_ns(operation.kind.tree, self._delays)
 
     def _sink(
         self, placements: dict[Operation, Placement], entry: Mapping[Feedback, int], loop_latency: int
