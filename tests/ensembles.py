@@ -14,7 +14,8 @@ from pathlib import Path
 from loopwire.hdl.axi_stream import Sequences
 from loopwire.simulate import verilator
 from loopwire.simulate.port_wrapper import beat_bytes, header, port_wrapper
-from loopwire.simulate.simulation import SimulationResult, Simulator, Stimulus
+from loopwire.simulate.simulation import SimulationResult, Stimulus
+from loopwire.simulate.simulator import Simulator
 from loopwire.targets.verilog import Firmware
 
 Widths = tuple[tuple[int, ...], tuple[int, ...]]

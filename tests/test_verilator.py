@@ -21,7 +21,8 @@ from loopwire.hdl.names import SIMULATION_TOP
 from loopwire.layers.model import chain
 from loopwire.layers.simple_rnn import SimpleRnn
 from loopwire.simulate import verilator
-from loopwire.simulate.simulation import SimulationResult, Simulator, Stimulus
+from loopwire.simulate.simulation import SimulationResult, Stimulus
+from loopwire.simulate.simulator import Simulator
 
 IN = BeatFormat(count=3, width=12, signed=True)
 OUT = BeatFormat(count=3, width=20, signed=True)

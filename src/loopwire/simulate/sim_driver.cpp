@@ -3,7 +3,7 @@
 //
 //     simulate <stimulus file> <result file>
 //
-// Both files are written and read by loopwire.simulate.simulation, which explains their contents; all integers in them are int64,
+// Both files are written and read by loopwire.simulate.simulator, which explains their contents; all integers in them are int64,
 // little-endian. A beat is TDATA, TKEEP, TUSER and TID, each in whole bytes, then a byte of flags: TLAST, and of inputs whether it
 // ends a sequence. Defined on the compiler's command line are IN_BYTES and OUT_BYTES, the bytes of s_data and m_data.
 

@@ -22,7 +22,7 @@ from loopwire.errors import ToolError
 from loopwire.hdl.axi_stream import NO_SIDEBAND, Sideband, StreamPort
 from loopwire.hdl.names import SIMULATION_TOP
 from loopwire.simulate.port_wrapper import beat_bytes, port_wrapper
-from loopwire.simulate.simulation import Simulator
+from loopwire.simulate.simulator import Simulator
 from loopwire.system.cache import Files, cached
 from loopwire.system.cxx import compile_cxx, compiler_version, cxx_compiler
 from loopwire.system.folders import new_folder, release, temporary_folder

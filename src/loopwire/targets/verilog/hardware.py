@@ -17,7 +17,8 @@ from loopwire.hdl.framing import ending_in_zeros
 from loopwire.quantised_model import QuantisedModel
 from loopwire.report.summary import Cycles
 from loopwire.simulate import verilator
-from loopwire.simulate.simulation import SimulationResult, Simulator, Stimulus
+from loopwire.simulate.simulation import SimulationResult, Stimulus
+from loopwire.simulate.simulator import Simulator
 from loopwire.system.folders import fill, new_folder, release
 from loopwire.targets.verilog.firmware import Firmware, generate
 
