@@ -8,6 +8,7 @@ import numpy as np
 
 from loopwire.cmvm.adder_tree import evaluate
 from loopwire.datapath import ops as dp
+from loopwire.datapath.datapath import Datapath, Feedback, Operation
 from loopwire.datapath.sharing import Sharing
 from loopwire.datapath.signals import Signal
 from loopwire.ir.fixed_point import Integers
@@ -18,7 +19,7 @@ Words = list[list[int]]
 """A signal's elements in each word of a step: in each of the cycles over which its products are spread."""
 
 
-def run_sequence(datapath: dp.Datapath, steps: Integers) -> list[dict[Signal, Words]]:
+def run_sequence(datapath: Datapath, steps: Integers) -> list[dict[Signal, Words]]:
     """Return every signal in each word of each step of one sequence; `steps` is (T, elements of x)."""
     sharing = datapath.sharing
     states = {feedback.read: [int(v) for v in feedback.initial] for feedback in datapath.feedbacks}
@@ -38,14 +39,14 @@ def run_sequence(datapath: dp.Datapath, steps: Integers) -> list[dict[Signal, Wo
     return history
 
 
-def outputs(datapath: dp.Datapath, steps: Integers) -> list[list[int]]:
+def outputs(datapath: Datapath, steps: Integers) -> list[list[int]]:
     """Return the output in each step, the same in all of its words."""
     found = [known[datapath.output] for known in run_sequence(datapath, steps)]
     assert all(word == words[0] for words in found for word in words)
     return [words[0] for words in found]
 
 
-def run_step(operation: dp.Operation, operands: list[Words], t: int, sharing: Sharing) -> Words:
+def run_step(operation: Operation, operands: list[Words], t: int, sharing: Sharing) -> Words:
     """Return an operation's result in each word of step `t`."""
     words = range(sharing.cycles)
     match operation.kind:
@@ -91,7 +92,7 @@ def _tile(kind: dp.Tile, matrix: list[int], word: int, sharing: Sharing) -> list
     ]
 
 
-def _state_words(feedback: dp.Feedback, state: list[int], sharing: Sharing) -> Words:
+def _state_words(feedback: Feedback, state: list[int], sharing: Sharing) -> Words:
     """Return what a state is read as: the whole, or a chunk in each of the chunk's words."""
     if feedback.gathered:
         return [state] * sharing.cycles
@@ -114,7 +115,7 @@ def _kept(signal: Signal, words: Words, sharing: Sharing) -> Words:
     return [[(v - low) % (1 << signal.width) + low for v in values] for values in words]
 
 
-def apply(operation: dp.Operation, operands: list[list[int]], t: int) -> list[int]:
+def apply(operation: Operation, operands: list[list[int]], t: int) -> list[int]:
     """Return the result of an operation on the operands of its own word alone."""
     kind, result, count = operation.kind, operation.result, operation.result.count
     match kind:

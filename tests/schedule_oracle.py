@@ -21,8 +21,8 @@ from scipy.sparse import coo_array
 
 from loopwire.cmvm.staging import stage
 from loopwire.datapath import ops as dp
+from loopwire.datapath.datapath import Datapath, Operation
 from loopwire.datapath.loops import Group, feedback_groups, leading_to
-from loopwire.datapath.ops import Datapath, Operation
 from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel
 from loopwire.timing.operation_delays import cut_delays_ns, hold_delays_ns, operation_delay_ns, to_flip_flop_ns

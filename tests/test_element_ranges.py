@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datapath_interpreter import run_sequence
+from loopwire.datapath.datapath import Datapath, Operation
 from loopwire.datapath.element_ranges import ElementRanges, element_ranges
-from loopwire.datapath.ops import Accumulate, Columns, Datapath, Gather, Operation, Pairs, Products, WordRom
+from loopwire.datapath.ops import Accumulate, Columns, Gather, Pairs, Products, WordRom
 from loopwire.datapath.sharing import Sharing
 from loopwire.datapath.signals import Signal
 from loopwire.ir.fixed_point import Integers

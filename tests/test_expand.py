@@ -15,6 +15,7 @@ from datapath_interpreter import outputs
 from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.cmvm.shift_add import solve
 from loopwire.datapath.counted_sums import counted_sums
+from loopwire.datapath.datapath import Datapath
 from loopwire.datapath.dsp_adders import with_dsp_adders
 from loopwire.datapath.expand import expand
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
@@ -24,7 +25,6 @@ from loopwire.datapath.ops import (
     AddSub,
     Bound,
     Constant,
-    Datapath,
     Multiply,
     MultiplyAdd,
     Pairs,

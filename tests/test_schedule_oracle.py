@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import loopwire
+from loopwire.datapath.datapath import Datapath
 from loopwire.datapath.dsp_adders import with_dsp_adders
 from loopwire.datapath.late_clamps import late_clamps
 from loopwire.datapath.merge_addends import merge_addends
-from loopwire.datapath.ops import Datapath, ShiftAdd
+from loopwire.datapath.ops import ShiftAdd
 from loopwire.datapath.rotate_states import rotations
 from loopwire.devices import Device
 from loopwire.devices.delay_model import DelayModel

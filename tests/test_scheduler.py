@@ -12,20 +12,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from loopwire.datapath.datapath import Datapath, Feedback, Operation
 from loopwire.datapath.dsp_adders import with_dsp_adders
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
 from loopwire.datapath.merge_addends import merge_addends
-from loopwire.datapath.ops import (
-    Constant,
-    Datapath,
-    Feedback,
-    Multiply,
-    MultiplyAdd,
-    Operation,
-    Products,
-    ShiftAdd,
-    TableLookup,
-)
+from loopwire.datapath.ops import Constant, Multiply, MultiplyAdd, Products, ShiftAdd, TableLookup
 from loopwire.datapath.rotate_states import rotations
 from loopwire.datapath.signals import Signal
 from loopwire.devices import find_part

@@ -15,8 +15,9 @@ from cell_models import CELLS
 from datapath_interpreter import outputs
 from loopwire.config import CompileConfig
 from loopwire.data import Batch
+from loopwire.datapath.datapath import Datapath
 from loopwire.datapath.expand import expand
-from loopwire.datapath.ops import Chunk, Datapath, Products, Tile, UnpackPairs
+from loopwire.datapath.ops import Chunk, Products, Tile, UnpackPairs
 from loopwire.datapath.packed_products import with_packed_products
 from loopwire.datapath.pipeline import simplified
 from loopwire.datapath.reuse import multipliers, reuse_factors, sharing_of, sharings

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from loopwire.datapath import ops as dp
-from loopwire.datapath.ops import Datapath, Operation
+from loopwire.datapath.datapath import Datapath, Operation
 from loopwire.datapath.signals import Signal
 
 

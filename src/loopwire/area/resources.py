@@ -14,9 +14,9 @@ from loopwire.area.lut_factors import LutKind
 from loopwire.area.multipliers import constants_of, products_of
 from loopwire.area.surroundings import surroundings
 from loopwire.datapath import ops as dp
+from loopwire.datapath.datapath import Feedback, Operation
 from loopwire.datapath.element_ranges import element_ranges
 from loopwire.datapath.lut_products import dsp_blocks
-from loopwire.datapath.ops import Feedback, Operation
 from loopwire.datapath.signals import Signal
 from loopwire.devices import Device
 from loopwire.devices.delay_model import DelayModel

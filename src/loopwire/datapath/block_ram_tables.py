@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from loopwire.datapath.datapath import Datapath
 from loopwire.datapath.loops import looped
-from loopwire.datapath.ops import Datapath, TableLookup
+from loopwire.datapath.ops import TableLookup
 from loopwire.datapath.rewrite import replaced
 from loopwire.devices import Device
 from loopwire.ir.table_form import TableForm

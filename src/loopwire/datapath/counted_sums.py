@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from loopwire.cmvm.bit_heap import MANY
 from loopwire.cmvm.summing import summed_at_once
-from loopwire.datapath.ops import Datapath, Operation, ShiftAdd
+from loopwire.datapath.datapath import Datapath, Operation
+from loopwire.datapath.ops import ShiftAdd
 from loopwire.datapath.rewrite import replaced
 from loopwire.devices.delay_model import DelayModel
 

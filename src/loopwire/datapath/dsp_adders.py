@@ -7,9 +7,9 @@ candidate of a GRU, W x + r ∘ (U h + d), and its state, z ∘ h + (1 - z) ∘ 
 from __future__ import annotations
 
 from loopwire.datapath import ops as dp
+from loopwire.datapath.datapath import Datapath, Operation
 from loopwire.datapath.loops import looped
 from loopwire.datapath.lut_products import dsp_blocks
-from loopwire.datapath.ops import Datapath, Operation
 from loopwire.datapath.rewrite import replaced, without_unused
 from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel

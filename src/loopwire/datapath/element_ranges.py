@@ -12,7 +12,7 @@ from typing import assert_never
 import numpy as np
 
 from loopwire.datapath import ops as dp
-from loopwire.datapath.ops import Datapath, Operation
+from loopwire.datapath.datapath import Datapath, Operation
 from loopwire.datapath.signals import Signal
 from loopwire.ir.fixed_point import Integers, overflow, round_to
 from loopwire.ir.types import Overflow

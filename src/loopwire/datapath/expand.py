@@ -9,7 +9,8 @@ from typing import assert_never
 import numpy as np
 
 from loopwire.datapath import ops as dp
-from loopwire.datapath.ops import Datapath, Feedback, Kind, Operation
+from loopwire.datapath.datapath import Datapath, Feedback, Operation
+from loopwire.datapath.ops import Kind
 from loopwire.datapath.pairs import reduction
 from loopwire.datapath.signals import Signal
 from loopwire.ir import ops

@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from loopwire.datapath.datapath import Datapath, Operation
 from loopwire.datapath.loops import looped
-from loopwire.datapath.ops import Datapath, Operation, TableBeyond, TableEnds, TableIndex, TableLookup
+from loopwire.datapath.ops import TableBeyond, TableEnds, TableIndex, TableLookup
 from loopwire.datapath.signals import Signal
 from loopwire.ir.interval import Range
 from loopwire.ir.table_form import TableForm

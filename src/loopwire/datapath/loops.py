@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from loopwire.datapath.ops import Constant, Datapath, Feedback, Operation
+from loopwire.datapath.datapath import Datapath, Feedback, Operation
+from loopwire.datapath.ops import Constant
 
 Group = tuple[Feedback, ...]
 """Rings that need each other: one loop."""

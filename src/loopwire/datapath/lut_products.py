@@ -9,8 +9,8 @@ from typing import assert_never
 import numpy as np
 
 from loopwire.datapath import ops as dp
+from loopwire.datapath.datapath import Datapath, Operation
 from loopwire.datapath.loops import looped
-from loopwire.datapath.ops import Datapath, Operation
 from loopwire.datapath.rewrite import replaced
 from loopwire.devices.delay_model import DelayModel
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 from loopwire.cmvm.adder_tree import Interval
 from loopwire.cmvm.shift_add import Addend, with_addends
+from loopwire.datapath.datapath import Datapath, Operation
 from loopwire.datapath.element_ranges import ElementRanges, element_ranges
-from loopwire.datapath.ops import AddSub, Datapath, Join, Operation, ShiftAdd, View
+from loopwire.datapath.ops import AddSub, Join, ShiftAdd, View
 from loopwire.datapath.rewrite import in_order, without_unused
 from loopwire.datapath.signals import Signal, signal_like
 from loopwire.ir.interval import Range

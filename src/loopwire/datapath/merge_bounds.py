@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from loopwire.datapath import ops as dp
-from loopwire.datapath.ops import Datapath, Operation
+from loopwire.datapath.datapath import Datapath, Operation
 from loopwire.datapath.signals import Signal
 from loopwire.ir.interval import Range
 from loopwire.ir.types import Overflow

@@ -13,7 +13,8 @@ from typing import assert_never
 import numpy as np
 
 from loopwire.datapath import ops as dp
-from loopwire.datapath.ops import Datapath, Kind, Operation
+from loopwire.datapath.datapath import Datapath, Operation
+from loopwire.datapath.ops import Kind
 from loopwire.datapath.signals import Signal
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.types import Rounding

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from loopwire.cmvm.adder_tree import AdderTree
-from loopwire.datapath.ops import Constant, Datapath, MatVec, Operation, Products, ShiftAdd
+from loopwire.datapath.datapath import Datapath, Operation
+from loopwire.datapath.ops import Constant, MatVec, Products, ShiftAdd
 from loopwire.datapath.pairs import reduction
 from loopwire.datapath.signals import Signal
 from loopwire.ir.fixed_point import Integers

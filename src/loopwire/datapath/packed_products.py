@@ -17,12 +17,11 @@ from itertools import chain
 
 import numpy as np
 
+from loopwire.datapath.datapath import Datapath, Operation
 from loopwire.datapath.lut_products import dsp_blocks
 from loopwire.datapath.ops import (
     Accumulate,
-    Datapath,
     Kind,
-    Operation,
     PackPairs,
     Pairs,
     Products,

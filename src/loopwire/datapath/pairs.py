@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from loopwire.datapath.ops import Operation, Pairs
+from loopwire.datapath.datapath import Operation
+from loopwire.datapath.ops import Pairs
 from loopwire.datapath.signals import Signal
 
 Namer = Callable[[int, int], str]

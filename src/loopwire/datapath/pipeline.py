@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from loopwire.datapath.counted_sums import counted_sums
+from loopwire.datapath.datapath import Datapath
 from loopwire.datapath.dsp_adders import with_dsp_adders
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
 from loopwire.datapath.lut_products import with_lut_products
@@ -17,7 +18,6 @@ from loopwire.datapath.merge_addends import merge_addends
 from loopwire.datapath.merge_bounds import merge_bounds
 from loopwire.datapath.merge_rounding import merge_rounding
 from loopwire.datapath.multipliers import Solver, with_multipliers
-from loopwire.datapath.ops import Datapath
 from loopwire.datapath.plain_tables import plain_tables
 from loopwire.datapath.rewrite import without_unread_feedbacks, without_unused
 from loopwire.datapath.rotate_states import rotations

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from loopwire.datapath.datapath import Datapath
 from loopwire.datapath.late_clamps import covering_tables
 from loopwire.datapath.loops import looped
-from loopwire.datapath.ops import Datapath, TableIndex, TableLookup
+from loopwire.datapath.ops import TableIndex, TableLookup
 from loopwire.datapath.rewrite import replaced
 from loopwire.devices.delay_model import DelayModel
 from loopwire.ir.table_form import TableForm

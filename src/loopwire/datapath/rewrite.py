@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from loopwire.datapath.ops import Datapath, Operation
+from loopwire.datapath.datapath import Datapath, Operation
 
 
 def replaced(datapath: Datapath, operations: Mapping[Operation, Operation]) -> Datapath:

@@ -15,8 +15,8 @@ from typing import assert_never
 import numpy as np
 
 from loopwire.datapath import ops as dp
+from loopwire.datapath.datapath import Datapath, Feedback, Operation
 from loopwire.datapath.loops import looped
-from loopwire.datapath.ops import Datapath, Feedback, Operation
 from loopwire.datapath.rewrite import in_order, without_unused
 from loopwire.datapath.signals import Signal
 from loopwire.ir.fixed_point import Integers, overflow

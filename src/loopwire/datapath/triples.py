@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from loopwire.datapath.ops import Datapath, Operation, Pairs, Triples
+from loopwire.datapath.datapath import Datapath, Operation
+from loopwire.datapath.ops import Pairs, Triples
 from loopwire.datapath.rewrite import expanded
 from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from loopwire.datapath.ops import Datapath, Gather
+from loopwire.datapath.datapath import Datapath
+from loopwire.datapath.ops import Gather
 from loopwire.datapath.signals import Signal
 
 

@@ -9,8 +9,8 @@ from functools import partial
 from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.cmvm.shift_add import SOLVED_PRODUCTS, SOLVER_BITS, minimal_depth, solve
 from loopwire.datapath.block_ram_tables import with_block_ram_tables
+from loopwire.datapath.datapath import Datapath
 from loopwire.datapath.expand import expand
-from loopwire.datapath.ops import Datapath
 from loopwire.datapath.packed_products import with_packed_products
 from loopwire.datapath.pipeline import alternatives, prepared, stored_earlier
 from loopwire.datapath.reuse import layer_of, sharing_of

@@ -7,7 +7,7 @@ from math import ceil
 from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.cmvm.staging import adder_levels
 from loopwire.datapath import ops as dp
-from loopwire.datapath.ops import Datapath, Operation
+from loopwire.datapath.datapath import Datapath, Operation
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
 from loopwire.timing.operation_delays import cut_delays_ns, operation_delay_ns, to_flip_flop_ns

@@ -6,7 +6,7 @@ from math import inf
 
 from loopwire.cmvm.staging import stage
 from loopwire.datapath import ops as dp
-from loopwire.datapath.ops import Datapath, Feedback, Operation
+from loopwire.datapath.datapath import Datapath, Feedback, Operation
 from loopwire.devices.delay_model import DelayModel
 from loopwire.timing.operation_delays import operation_delay_ns
 

@@ -6,8 +6,8 @@ import math
 from typing import assert_never
 
 from loopwire.datapath import ops as dp
+from loopwire.datapath.datapath import Datapath, Operation
 from loopwire.datapath.lut_products import dsp_blocks
-from loopwire.datapath.ops import Datapath, Operation
 from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel
 from loopwire.ir.table_form import TableForm

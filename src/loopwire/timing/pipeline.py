@@ -11,12 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from loopwire.cmvm.adder_tree import StagedTree
-from loopwire.datapath.ops import (
-    Constant,
-    Datapath,
-    Feedback,
-    Operation,
-)
+from loopwire.datapath.datapath import Datapath, Feedback, Operation
+from loopwire.datapath.ops import Constant
 from loopwire.datapath.signals import Signal
 
 Time = tuple[int, float]

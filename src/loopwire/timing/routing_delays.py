@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import assert_never
 
 from loopwire.datapath import ops as dp
-from loopwire.datapath.ops import Datapath, Feedback, Operation
+from loopwire.datapath.datapath import Datapath, Feedback, Operation
 from loopwire.devices.delay_model import DelayModel
 
 SHARES = (0.0, 0.25, 0.5)

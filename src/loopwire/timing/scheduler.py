@@ -13,8 +13,8 @@ from typing import assert_never
 from loopwire.cmvm.adder_tree import StagedTree
 from loopwire.cmvm.staging import stage
 from loopwire.datapath import ops as dp
+from loopwire.datapath.datapath import Datapath, Feedback, Operation
 from loopwire.datapath.loops import Group, feedback_groups, leading_to, looped
-from loopwire.datapath.ops import Datapath, Feedback, Operation
 from loopwire.datapath.sharing import Sharing
 from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel

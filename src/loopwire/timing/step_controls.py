@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from loopwire.datapath import ops as dp
-from loopwire.datapath.ops import Feedback, Kind
+from loopwire.datapath.datapath import Feedback
+from loopwire.datapath.ops import Kind
 from loopwire.datapath.sharing import Sharing
 from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.timing.pipeline import Pipeline

@@ -7,7 +7,8 @@ from dataclasses import replace
 from loopwire.cmvm.adder_tree import StagedTree
 from loopwire.cmvm.staging import stage
 from loopwire.cmvm.ternary import Clock, with_ternary_adders
-from loopwire.datapath.ops import Operation, ShiftAdd
+from loopwire.datapath.datapath import Operation
+from loopwire.datapath.ops import ShiftAdd
 from loopwire.datapath.rewrite import replaced
 from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from loopwire.area.cells import LEAST_SRL_STAGES
-from loopwire.datapath.ops import Constant, Feedback, Operation, TableBeyond, TableIndex, View
+from loopwire.datapath.datapath import Feedback, Operation
+from loopwire.datapath.ops import Constant, TableBeyond, TableIndex, View
 from loopwire.datapath.signals import Signal
 from loopwire.hdl.expressions import concatenation, resized
 from loopwire.hdl.names import KEYWORDS

@@ -11,7 +11,7 @@ from typing import assert_never
 
 from loopwire.cmvm.tree_text import TERNARY
 from loopwire.datapath import ops as dp
-from loopwire.datapath.ops import Operation
+from loopwire.datapath.datapath import Operation
 from loopwire.datapath.sharing import Sharing
 from loopwire.datapath.signals import Signal
 from loopwire.hdl.expressions import as_signed, concatenation, literal, resized

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.cmvm.tree_text import output_interval
-from loopwire.datapath.ops import Operation, Products
+from loopwire.datapath.datapath import Operation
+from loopwire.datapath.ops import Products
 from loopwire.datapath.signals import Signal
 from loopwire.hdl.expressions import resized
 from loopwire.hdl.layout import element_of, loop, nested
