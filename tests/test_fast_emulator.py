@@ -478,7 +478,9 @@ def test_threads_give_the_same() -> None:
     np.testing.assert_array_equal(built(graph).run(x, threads=5), built(graph).run(x, threads=1))
 
 
-@pytest.mark.parametrize(("wanted", "threads"), [("3", 3), ("2,4", 2), ("", None), ("many", None), ("0", None)])
+@pytest.mark.parametrize(
+    ("wanted", "threads"), [("3", 3), ("2,4", 2), ("", None), ("many", None), ("²", None), ("0", None)]
+)
 def test_as_many_threads_as_openmp_uses(monkeypatch: pytest.MonkeyPatch, wanted: str, threads: int | None) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", wanted)
     assert fast_emulator.threads_to_use() == (threads or len(os.sched_getaffinity(0)))

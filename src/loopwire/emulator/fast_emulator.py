@@ -135,7 +135,7 @@ def threads_to_use() -> int:
     """
     wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return int(wanted) if wanted.isdigit() and int(wanted) > 0 else cores
+    return int(wanted) if wanted.isdecimal() and int(wanted) > 0 else cores
 
 
 def _address(array: npt.NDArray[Any]) -> ctypes.c_void_p:
