@@ -2,9 +2,9 @@
 
 Two rows of a matrix of weights are multiplied as one whose elements hold a weight of each, k bits apart. Their products
 are summed together, and the sums are taken apart at the end: the lower one is k bits with its sign, the upper one what
-is left, and 1 more where the lower one is negative. Where 2**(k - 1) can be added to them at no cost, none is, and they
-are bits of the sum. Where w is negative, v is stored less 1: the element is then the bits of v and those of w, with as
-many copies of its sign as fill k bits.
+is left, and 1 more where the lower one is negative. Where 2**(k - 1) can be added to the lower one at no cost, it is
+not negative any more, and both are bits of the sum. Where w is negative, v is stored less 1: the element is then the
+bits of v and those of w, with as many copies of its sign as fill k bits.
 
 Ref: AMD WP486, "Deep Learning with INT8 Optimization on Xilinx Devices".
 """

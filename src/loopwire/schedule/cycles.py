@@ -41,10 +41,8 @@ def steady_state(timing: NetworkTiming) -> SteadyState:
     found = _settled_parts(timing)
     if len(found) == 1:
         return found[0]
-    interval, count = (
-        max(steady.initiation_interval_cycles for steady in found),
-        max(s.settled_sequences for s in found),
-    )
+    interval = max(steady.initiation_interval_cycles for steady in found)
+    count = max(steady.settled_sequences for steady in found)
     ends = [_after(Flow(timing, part), count) for part in timing.parts]
     slowest = [steady.initiation_interval_cycles == interval for steady in found]
     end = min(compress(ends, slowest))

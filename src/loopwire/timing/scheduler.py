@@ -87,7 +87,7 @@ def shortest(
 
 
 def _gather_cycles(sharing: Sharing) -> int:
-    """Return the cycles from a step's first chunk to all of them standing in registers."""
+    """Return the cycles from a step's first chunk until all of them are in registers."""
     return (sharing.chunks - 1) * sharing.passes + 1
 
 
