@@ -98,7 +98,7 @@ def _packed(datapath: Datapath, matrix: _Matrix, delays: DelayModel) -> list[Ope
     if rows < 2 or result.count != rows or lut_rows or len(datapath.readers[words]) > 1:
         return []
     assert isinstance(rom.kind, StepRom | WordRom)
-    bits = max(result.high.bit_length(), (~result.low if result.low < 0 else result.low).bit_length()) + 1
+    bits = result.width + (not result.signed)
     stored = _less_borrowed(rom.kind.rows.reshape(len(rom.kind.rows), rows, x.count))
     low, high = int(stored.min()), int(stored.max())
     elements = replace(words, count=stored[0].size, low=low, high=high)
