@@ -60,10 +60,6 @@ class Cells:
     def __init__(self, device: Device) -> None:
         self.device = device
 
-    def rom_luts(self, words: int, bits: int) -> int:
-        """Return the look-up tables of a ROM without a clock: one of k inputs holds 2**k words of a bit."""
-        return -(-words // (1 << self.device.lut_inputs)) * bits if words > 1 else 0
-
     def selection_luts(self, ways: int, bits: int) -> int:
         """Return the look-up tables that choose between a number of words: one chooses between four, or between two."""
         choices = 4 if self.device.lut_inputs >= 6 else 2

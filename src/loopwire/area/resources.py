@@ -133,12 +133,12 @@ class _Estimator:
             case dp.Select():
                 yield LutKind.CHOICE, Resources(luts=bits)
             case dp.StepRom():
-                yield LutKind.MEMORY, Resources(luts=self._cells.rom_luts(len(kind.rows), bits))
+                yield LutKind.MEMORY, Resources(luts=self._device.rom_luts(len(kind.rows), bits))
             case dp.Compare():
                 wide = max(operand.width for operand in operation.operands)
                 yield LutKind.ADDER, Resources(luts=result.count * wide)
             case dp.IndexedRom():
-                yield LutKind.MEMORY, Resources(luts=self._cells.rom_luts(len(kind.rows), bits))
+                yield LutKind.MEMORY, Resources(luts=self._device.rom_luts(len(kind.rows), bits))
             case dp.Hold():
                 yield LutKind.MEMORY, Resources(ffs=bits)
             case dp.WordRom():
@@ -295,11 +295,11 @@ class _Estimator:
         known = self._rom_columns.setdefault(place, {0, (1 << len(words)) - 1})
         distinct = len(columns - known)
         known |= columns
-        return Resources(luts=self._cells.rom_luts(len(kind.rows), distinct), ffs=distinct)
+        return Resources(luts=self._device.rom_luts(len(kind.rows), distinct), ffs=distinct)
 
     def _table_luts(self, form: TableForm) -> int:
         around = form.lut6_estimate - sum(-(-entries // LUT_ENTRIES) * bits for entries, bits in form.roms)
-        return around - form.subtracter_bits + sum(self._cells.rom_luts(*rom) for rom in form.roms)
+        return around - form.subtracter_bits + sum(self._device.rom_luts(*rom) for rom in form.roms)
 
     def _state(self, feedback: Feedback) -> Iterable[Counted]:
         """Yield what holds a state from step to step, and chooses the initial one."""

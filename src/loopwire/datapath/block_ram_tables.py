@@ -24,6 +24,6 @@ def with_block_ram_tables(datapath: Datapath, device: Device) -> Datapath:
 
 
 def _is_cheaper(form: TableForm, device: Device) -> bool:
-    luts = sum(-(-entries // (1 << device.lut_inputs)) * bits for entries, bits in form.roms)
+    luts = sum(device.rom_luts(*rom) for rom in form.roms)
     blocks = sum(device.block_rams(*rom) for rom in form.roms)
     return blocks * device.luts < luts * device.bram18s

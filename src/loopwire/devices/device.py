@@ -157,6 +157,10 @@ class Device:
         """Whether a bit of a sum of three takes one look-up table (UG474, UG574); with fewer inputs it takes two."""
         return self.lut_inputs >= 6
 
+    def rom_luts(self, words: int, bits: int) -> int:
+        """Return the look-up tables of a ROM without a clock: one of k inputs holds 2**k words of a bit."""
+        return -(-words // (1 << self.lut_inputs)) * bits if words > 1 else 0
+
     def block_rams(self, words: int, bits: int) -> int:
         """Return the fewest 18-kbit block RAMs of one shape that hold these words of this many bits."""
         return min(-(-words // depth) * -(-bits // width) for depth, width in self.bram18_shapes)
