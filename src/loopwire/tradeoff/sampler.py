@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class Sampler(NSGAIISampler):  # type: ignore[misc]  # optuna, where it is missing, has type Any
-    """NSGA-II for one trial, whose choice follows from its number, the seed, and what was told before it was asked for.
+    """NSGA-II for one trial, whose choice follows from its number, the seed, and the trials closed before it began.
 
-    optuna takes a generation's parents from all that is told when it begins, and forgets trials of the one before that
-    come later. Here each trial's number decides which generation has it among the candidates for parents, so that none
-    is forgotten where trials are asked for `ahead` of what is told.
+    optuna takes a generation's parents from all trials that are closed when it begins, and forgets those of the
+    generation before that come later. Here each trial's number decides which generation has it among the candidates for
+    parents, so that none is forgotten where trials are asked for `ahead` of those closed.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Sampler(NSGAIISampler):  # type: ignore[misc]  # optuna, where it is missi
             number: of the trial.
             seed: of the search.
             population: trials of a generation, and parents of the next one at most.
-            ahead: how many trials are asked for that are not told.
+            ahead: how many trials are asked for that are not closed.
         """
         super().__init__(population_size=population, seed=_digest(seed, number))
         self._variables = {name: of for name, of in variables.items() if not of.single()}

@@ -1,7 +1,8 @@
 """The search: trials in a journal, from which it goes on after a stop.
 
-A trial is asked for when the one `AHEAD` before it is told, and trials are told in their order: so workers need not
-wait for one another, and the same seed gives the same designs whatever their number, and after a restart.
+A trial is asked for when the one `AHEAD` before it is closed: when optuna knows its values. Trials are closed in their
+order. So workers need not wait for one another, and the same seed gives the same designs whatever their number, and
+after a restart.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ OBJECTIVES = {"latency": "latency_ns", "interval": "interval_ns", "share": "shar
 POPULATION = 48
 """Trials of a generation."""
 AHEAD = 24
-"""Trials that are asked for and not yet told: as many workers always have one to run."""
+"""Trials that are asked for and not yet closed: as many workers always have one to run."""
 REACHED: Mapping[str, Callable[[Outcome], float]] = {
     "max_latency_ns": lambda outcome: outcome.latency_ns,
     "max_interval_cycles": lambda outcome: outcome.interval_cycles,
@@ -123,28 +124,28 @@ class Search:
                     self._study.enqueue_trial(dict(values))
         with self._writes():
             asked = deque(self._begun())
-        told, most = len(self.finished()), math.inf if trials is None else trials
+        closed, most = len(self.finished()), math.inf if trials is None else trials
         outcomes = {trial.number: trial.user_attrs[OUTCOME] for trial in asked if OUTCOME in trial.user_attrs}
         unsent = [trial for trial in asked if trial.number not in outcomes]
         sent: list[Trial] = []
         with workers.tasks(evaluate, self._task) as tasks:
-            while told < most and (end_s is None or time.monotonic() < end_s):
+            while closed < most and (end_s is None or time.monotonic() < end_s):
                 with self._writes():
-                    while len(asked) < AHEAD or (told < most and told in outcomes):
+                    while len(asked) < AHEAD or (closed < most and closed in outcomes):
                         if len(asked) < AHEAD:
-                            asked.append(self._next(told + len(asked)))
+                            asked.append(self._next(closed + len(asked)))
                             unsent.append(asked[-1])
                         else:
-                            self._tell(asked.popleft(), outcomes.pop(told))
-                            told += 1
+                            self._close(asked.popleft(), outcomes.pop(closed))
+                            closed += 1
                 for trial in unsent:
                     tasks.add(self._space.config(trial.params))
                 sent, unsent = sent + unsent, []
-                if told < most:
+                if closed < most:
                     place, outcome = next(tasks)
                     with self._writes():
                         outcomes[sent[place].number] = self._keep(sent[place], outcome)
-                    progress(told + len(outcomes), trials or 0)
+                    progress(closed + len(outcomes), trials or 0)
 
     @contextmanager
     def _writes(self) -> Iterator[None]:
@@ -177,7 +178,7 @@ class Search:
         return [trial for _, trial in sorted(firsts.items(), key=lambda pair: pair[0])]
 
     def _begun(self) -> list[Trial]:
-        """Return the trials that were asked for before a stop and not told, each whole."""
+        """Return the trials that were asked for before a stop and not closed, each whole."""
         from optuna import Trial
         from optuna.trial import TrialState
 
@@ -208,10 +209,11 @@ class Search:
         for name, bound in self._bounds.items():
             trial.set_constraint(name, REACHED[name](outcome) - bound)
         trial.set_constraint("keep", -outcome.margin)
-        trial.set_user_attr(OUTCOME, outcome.to_dict())
-        return outcome.to_dict()
+        kept = outcome.to_dict()
+        trial.set_user_attr(OUTCOME, kept)
+        return kept
 
-    def _tell(self, trial: Trial, outcome: Mapping[str, Any] | None) -> None:
+    def _close(self, trial: Trial, outcome: Mapping[str, Any] | None) -> None:
         from optuna.trial import TrialState
 
         if outcome is None:
