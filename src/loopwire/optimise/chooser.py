@@ -253,8 +253,8 @@ class _Search:
         )
         places = nearest(reached, bounds)
         if not places:
-            smallest = min(map(self._estimated, shapes), key=lambda estimated: estimated["max_share"])
-            takes = in_words(ALWAYS_NAMED, smallest)
+            least = min(map(self._estimated, shapes), key=lambda estimated: estimated["max_share"])
+            takes = in_words(ALWAYS_NAMED, least)
             return ConfigError("targets", problem, f"The part is too small: the smallest design has {takes}")
         pair, along = curve(reached, bounds, places[0])
         known = {
