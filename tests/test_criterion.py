@@ -13,7 +13,7 @@ from loopwire.errors import ConfigError, DataError
 from loopwire.labels import Labels
 from loopwire.layers.model import Tensor
 from loopwire.optimise.criterion import Criterion, Judge, Measure
-from loopwire.optimise.model_judge import ModelJudge, criteria_of, told, usual_criteria
+from loopwire.optimise.model_judge import ModelJudge, criteria_of, criteria_text, usual_criteria
 from loopwire.report.auc import area_error, placements, ratio_influence
 
 RANDOM = np.random.default_rng(3)
@@ -179,7 +179,7 @@ BOTH = Data(REAL, by_output={"kind": Labels(LABELS, ("b", "c", "l"))}, where="bo
 def test_outputs_are_judged_as_one() -> None:
     """Whatever is wrong with an output, the whole is as bad as its worst, in shares of what each may lose."""
     criteria = criteria_of(["kind:auc>=0.99", "a:mass:mae<=0.2"], HEADS)
-    assert told(criteria) == "kind:auc>=0.99 and a:mass:mae<=0.2"
+    assert criteria_text(criteria) == "kind:auc>=0.99 and a:mass:mae<=0.2"
     both = ModelJudge(criteria, {"kind": REAL, "a:mass": MASS}, BOTH)
     apart = [Judge(criteria[0], REAL, LABELS, ["b", "c", "l"], "data"), Judge(criteria[1], MASS, None, None, "data")]
     for bits, off in ((4, 0.1), (2, 0.1), (4, 0.3)):
@@ -197,12 +197,12 @@ def test_outputs_are_judged_as_one() -> None:
 
 def test_one_criterion_is_of_every_output() -> None:
     heads = (HEADS[0], Tensor("tag", (2,)))
-    assert told(criteria_of("top1>=0.9", heads)) == "kind:top1>=0.9 and tag:top1>=0.9"
-    assert told(criteria_of(["top1>=0.9", "tag:mae<=0.1"], heads)) == "kind:top1>=0.9 and tag:mae<=0.1"
-    assert told(criteria_of("kind:top1>=0.9", heads[:1])) == "top1>=0.9"
+    assert criteria_text(criteria_of("top1>=0.9", heads)) == "kind:top1>=0.9 and tag:top1>=0.9"
+    assert criteria_text(criteria_of(["top1>=0.9", "tag:mae<=0.1"], heads)) == "kind:top1>=0.9 and tag:mae<=0.1"
+    assert criteria_text(criteria_of("kind:top1>=0.9", heads[:1])) == "top1>=0.9"
     alone = (Tensor("kind", (3,)),)
-    assert told(usual_criteria(alone, Data(REAL, LABELS))) == "auc>=0.995"
-    assert told(usual_criteria(heads, BOTH)) == "kind:auc>=0.995 and tag:top1>=0.99"
+    assert criteria_text(usual_criteria(alone, Data(REAL, LABELS))) == "auc>=0.995"
+    assert criteria_text(usual_criteria(heads, BOTH)) == "kind:auc>=0.995 and tag:top1>=0.99"
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_one_criterion_is_of_every_output() -> None:
             "kin:auc>=0.9",
             "keep 'kin:auc>=0.9': the model has no output 'kin'. Did you mean 'kind'? It has 'kind', 'a:m",
         ),
-        ("kind:auc>=0.9", "keep: no criterion is of the output 'a:mass'. Add one of it, such as 'a:mass:auc>=0.995'"),
+        ("kind:auc>=0.9", "keep: the output 'a:mass' has no criterion. Add one, such as 'a:mass:auc>=0.995'"),
         ([3], "keep: 3 is not a str or Criterion. Write it as"),
     ],
 )

@@ -245,14 +245,14 @@ def check_batch(where: str, x: Inputs, ports: Sequence[Port]) -> Batch:
     if isinstance(x, Batch):
         x = dict(zip((port.name for port in ports), x.arrays, strict=True))
     names = [port.name for port in ports]
-    told = ", ".join(repr(name) for name in names)
+    known = ", ".join(repr(name) for name in names)
     if isinstance(x, Mapping):
         for name in x:
             if name not in names:
-                raise DataError(where, f"the model has no input {name!r}", f"{nearest(str(name), names)}It has {told}")
+                raise DataError(where, f"the model has no input {name!r}", f"{nearest(str(name), names)}It has {known}")
         missing = [name for name in names if name not in x]
         if missing:
-            raise DataError(where, f"it lacks the input {missing[0]!r}", f"Give all of {told}")
+            raise DataError(where, f"it lacks the input {missing[0]!r}", f"Give all of {known}")
         given = [x[name] for name in names]
     elif len(ports) == 1:
         return Batch((check_inputs(where, x, ports[0].shape),))
@@ -260,7 +260,7 @@ def check_batch(where: str, x: Inputs, ports: Sequence[Port]) -> Batch:
         given = list(x)
     else:
         what = f"{len(x)} arrays" if isinstance(x, list | tuple) else "one array"
-        raise DataError(where, f"it is {what}", f"The model has {len(ports)} inputs: give {told} by name, or in order")
+        raise DataError(where, f"it is {what}", f"The model has {len(ports)} inputs: give {known} by name, or in order")
     arrays = [check_inputs(f"{where}, {p.name!r}", array, p.shape) for p, array in zip(ports, given, strict=True)]
     counts = {port.name: len(array) for port, array in zip(ports, arrays, strict=True)}
     if len(set(counts.values())) > 1:

@@ -58,8 +58,8 @@ class Simulation:
         return Table("Simulation, cycle by cycle", ("Quantity", "Counted"), tuple(rows))
 
     def __repr__(self) -> str:
-        told = "; ".join(f"{name.lower()} {value}" for name, value in self.table().rows)
-        return f"<Simulation: {told}>"
+        found = "; ".join(f"{name.lower()} {value}" for name, value in self.table().rows)
+        return f"<Simulation: {found}>"
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()

@@ -34,8 +34,8 @@ def criteria_of(keep: Keep, outputs: Sequence[Port]) -> tuple[Criterion, ...]:
         of_it = [criterion for criterion in criteria if criterion.output == name]
         of_it = of_it or [criterion for criterion in criteria if criterion.output is None]
         if not of_it:
-            remedy = f"Add one of it, such as '{name}:auc>=0.995' or '{name}:mae<=0.01'"
-            raise ConfigError("keep", f"no criterion is of the output {name!r}", remedy)
+            remedy = f"Add one, such as '{name}:auc>=0.995' or '{name}:mae<=0.01'"
+            raise ConfigError("keep", f"the output {name!r} has no criterion", remedy)
         found += [replace(criterion, output=name if len(names) > 1 else None) for criterion in of_it]
     return tuple(found)
 
@@ -57,8 +57,8 @@ def usual_criteria(outputs: Sequence[Port], data: Data) -> tuple[Criterion, ...]
     return tuple(found)
 
 
-def told(criteria: Iterable[Criterion]) -> str:
-    """Return what is kept in words."""
+def criteria_text(criteria: Iterable[Criterion]) -> str:
+    """Return the text of what is kept, such as 'kind:auc>=0.995 and mass:mae<=0.01'."""
     return " and ".join(map(str, criteria))
 
 

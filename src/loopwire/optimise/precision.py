@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from loopwire import arguments
 from loopwire.arguments import instance
@@ -25,14 +24,12 @@ from loopwire.optimise.criterion import Criterion, Judgement
 from loopwire.optimise.groups import LEAST_WIDTH, Group, Probe, Types, configuration, fixed
 from loopwire.optimise.integer_bits import bits_from_data, bits_from_proof
 from loopwire.optimise.journal import Choice, Journal
-from loopwire.optimise.model_judge import Keep, ModelJudge, criteria_of, told
+from loopwire.optimise.model_judge import Keep, ModelJudge, criteria_of, criteria_text
 from loopwire.optimise.search import descend
 from loopwire.optimise.search_curve import Step, search_curve
 from loopwire.report.picture import Picture
 from loopwire.system.workers import Here, Workers
 from loopwire.text.table import Table
-
-Array = npt.NDArray[np.generic]
 
 INTEGERS = ("data", "proof")
 START_FRACTION_BITS = (12, 14)
@@ -97,7 +94,7 @@ class Precision:
     def __repr__(self) -> str:
         share = f"{self.cost / self.baseline_cost:.0%} of the LUTs of fixed<16,6>"
         found = ", ".join(map(str, self.checked.measures))
-        return f"<Precision that keeps {told(self.criteria)} ({found}), with {share} by estimate>"
+        return f"<Precision that keeps {criteria_text(self.criteria)} ({found}), with {share} by estimate>"
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
@@ -122,7 +119,7 @@ def find_precision(
         data: what the search looks at: ranges, and the criterion with the labels, or without any the float model's
             own classes. Inputs x, a pair (x, y), the path of a file, an open .npz file, or `Data`.
         keep: such as 'auc>=0.995', or a `Criterion` with any function; of several outputs each keeps it, or a list
-            tells what each keeps: ['kind:auc>=0.995', 'mass:mae<=0.01'].
+            says what each keeps: ['kind:auc>=0.995', 'mass:mae<=0.01'].
         check: data for the final check; by default a quarter of `data`, kept out of the search.
         integers: integer bits that hold all values met ('data'), or all that any input can cause ('proof').
         seed: chooses the quarter.
@@ -289,7 +286,7 @@ def _wide(trial: _Trial) -> Choice:
 def _unreachable(judge: ModelJudge, best: Judgement, where: str) -> PrecisionError:
     found = ", ".join(map(str, best.measures))
     problem = f"nothing reaches it; the best found, on {where}, is {found}"
-    return PrecisionError(f"keep {told(judge.criteria)!r}", problem, judge.reached(best))
+    return PrecisionError(f"keep {criteria_text(judge.criteria)!r}", problem, judge.reached(best))
 
 
 def _split(data: Data, seed: int) -> tuple[Data, Data]:
@@ -307,7 +304,8 @@ def _split(data: Data, seed: int) -> tuple[Data, Data]:
 
 def _digest(probe: Probe, events: Data, criteria: Sequence[Criterion], bits: Mapping[Group, int]) -> str:
     """Return what decides the course of a search."""
-    digest = hashlib.sha256(repr((told(criteria), [(str(group), bits[group]) for group in probe.groups])).encode())
+    integer_bits = [(str(group), bits[group]) for group in probe.groups]
+    digest = hashlib.sha256(repr((criteria_text(criteria), integer_bits)).encode())
     for value, op, _ in probe.typed():
         digest.update(repr(value).encode())
         reals = getattr(op, "reals", None)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from loopwire.optimise.config_file import toml_key
-from loopwire.optimise.model_judge import told
+from loopwire.optimise.model_judge import criteria_text
 from loopwire.optimise.precision import Precision
 from loopwire.system.outputs import write_file
 
@@ -33,7 +33,7 @@ def write_toml(precision: Precision, path: Path) -> None:
 
 def summary(precision: Precision) -> list[str]:
     """Return what was kept, and what it costs, in lines."""
-    share, kept = precision.cost / precision.baseline_cost, told(precision.criteria)
+    share, kept = precision.cost / precision.baseline_cost, criteria_text(precision.criteria)
     lines = [
         f"Types that keep {kept}, found by `loopwire precision`; {precision.judged} choices judged.",
         f"Search: {', '.join(map(str, precision.searched.measures))}",
@@ -53,7 +53,7 @@ def facts(precision: Precision) -> dict[str, Any]:
     """Return what was found, as JSON holds it."""
     steps = [{"what": s.what, "cost_luts": s.cost, "judgement": asdict(s.judgement)} for s in precision.steps]
     return {
-        "criterion": told(precision.criteria),
+        "criterion": criteria_text(precision.criteria),
         "types": {str(group): str(type) for group, type in precision.types.items()},
         "searched": asdict(precision.searched),
         "checked": asdict(precision.checked),

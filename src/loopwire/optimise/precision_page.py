@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from loopwire.compiler import compile_silently
 from loopwire.layers.model import Model
-from loopwire.optimise.model_judge import told
+from loopwire.optimise.model_judge import criteria_text
 from loopwire.optimise.precision import Precision
 from loopwire.optimise.precision_file import summary
 from loopwire.optimise.search_curve import search_curve
@@ -33,7 +33,7 @@ def precision_page(found: Precision, model: Model) -> str:
     return rendered(
         "precision.html.j2",
         model=model.name,
-        criterion=told(found.criteria),
+        criterion=criteria_text(found.criteria),
         cards=cards,
         summary=summary(found),
         curve=Markup(search_curve(found.criteria, found.steps)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from loopwire.optimise.criterion import Criterion, Judgement
-from loopwire.optimise.model_judge import told
+from loopwire.optimise.model_judge import criteria_text
 from loopwire.report.svg import COLOURS, INK, box, line, picture, text
 from loopwire.text.table import grouped
 
@@ -50,7 +50,7 @@ def search_curve(criteria: Sequence[Criterion], steps: Sequence[Step]) -> str:
     ]
     parts += [line(*one, *other, 0.6) for one, other in pairwise(points)]
     parts += [box(x - 2.5, y - 2.5, 5, 5, COLOURS[0]) for x, y in points]
-    parts.append(text(WIDTH - 20, bound - 4, told(criteria), "end", COLOURS[3]))
+    parts.append(text(WIDTH - 20, bound - 4, criteria_text(criteria), "end", COLOURS[3]))
     for share in range(5):
         cost, value = most * share / 4, low + (high - low) * share / 4
         (x, _), (_, y) = place(cost, low), place(0, value)

@@ -23,7 +23,7 @@ from loopwire.ir.text import print_graph
 from loopwire.layers.model import Model
 from loopwire.optimise.chooser import read_targets
 from loopwire.optimise.criterion import Criterion
-from loopwire.optimise.model_judge import Keep, criteria_of, told
+from loopwire.optimise.model_judge import Keep, criteria_of, criteria_text
 from loopwire.report.picture import Picture
 from loopwire.system.progress import Progress, silent
 from loopwire.system.workers import workers
@@ -101,7 +101,7 @@ class Exploration:
     def facts(self) -> dict[str, Any]:
         """Return the front, and how it was found, as JSON holds it."""
         points = [point.to_dict() for point in self.front]
-        facts = {"keep": told(self.criteria), "objectives": self.objectives, "tried": self.tried}
+        facts = {"keep": criteria_text(self.criteria), "objectives": self.objectives, "tried": self.tried}
         return {**facts, "refused": self.refused, "front": points}
 
     def to_json(self) -> str:
@@ -109,7 +109,7 @@ class Exploration:
         return json.dumps(self.facts(), indent=2) + "\n"
 
     def __repr__(self) -> str:
-        of = f"{', '.join(self.objectives)} with {told(self.criteria)}"
+        of = f"{', '.join(self.objectives)} with {criteria_text(self.criteria)}"
         return f"<Exploration of {of}: {len(self.front)} of {self.tried} designs are beaten by none>"
 
     def _repr_html_(self) -> str:
@@ -212,7 +212,7 @@ def _check(objectives: Sequence[str], trials: int | None, minutes: float | None)
 
 def _digest(space: Space, task: Task, objectives: Sequence[str], targets: DesignTargets, seed: int) -> str:
     """Return what decides the course of a search."""
-    digest = hashlib.sha256(repr((space, told(task.criteria), tuple(objectives), targets, seed)).encode())
+    digest = hashlib.sha256(repr((space, criteria_text(task.criteria), tuple(objectives), targets, seed)).encode())
     digest.update(print_graph(compile_silently(task.model).graph).encode())
     digest.update(task.events.digest())
     return digest.hexdigest()

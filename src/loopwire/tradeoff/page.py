@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 from loopwire.optimise.config_file import to_toml
-from loopwire.optimise.model_judge import told
+from loopwire.optimise.model_judge import criteria_text
 from loopwire.report.html import rendered
 from loopwire.system.outputs import failures_reported, write_file
 from loopwire.tradeoff.exploration import Exploration
@@ -71,7 +71,7 @@ def page(found: Exploration, folder: Path, model: Path) -> str:
         "page.html.j2",
         "loopwire.tradeoff",
         model=found.model.name,
-        keep=told(found.criteria),
+        keep=criteria_text(found.criteria),
         tried=found.tried,
         refused=found.refused,
         columns=COLUMNS,

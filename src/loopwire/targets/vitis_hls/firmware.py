@@ -200,12 +200,12 @@ def _about(top: Identifier, named: Sequence[Port], knobs: HlsKnobs) -> list[str]
     kind = "as a stream, a beat at a time" if knobs.io == "stream" else "all at once, in an array"
     several = f" of {knobs.interleave} sequences in turn" if knobs.interleave > 1 else ""
     if len(named) > 2:
-        told = [
+        each = [
             f"//   {'out' if port.writes else 'in'} {port.name}: {port.channel.beats} beats of {port.channel.size} "
             f"elements {port.channel.value.type.element}"
             for port in named
         ]
-        return [f"// {top}:", *told, f"// {kind}{several}."]
+        return [f"// {top}:", *each, f"// {kind}{several}."]
     x, y = (port.channel for port in named)
     return [
         f"// {top}: in {x.beats} beats of {x.size} elements {x.value.type.element}, out {y.beats} of {y.size} "
