@@ -14,7 +14,9 @@ from loopwire.errors import UnsupportedError
 from loopwire.layers.activation import Activation, Function
 from loopwire.layers.batch_normalization import BatchNormalization
 from loopwire.layers.choice import Choose, Comparison
+from loopwire.layers.division import Reciprocal
 from loopwire.layers.model import Input, Layer, Model
+from loopwire.layers.normalization import LayerNormalization
 from loopwire.layers.roots import EuclideanNorm, InverseSquareRoot, Logarithm, SquareRoot
 
 Reals = npt.NDArray[np.float64]
@@ -55,6 +57,36 @@ def test_roots_are_within_a_step(layers: list[Layer], real: Callable[[Reals], Re
     np.testing.assert_allclose(design.predict_float(x), real(x), rtol=1e-9, atol=1e-12)
     exact = np.clip(real(x), -32, 32 - STEP)
     assert np.abs(design.predict(x) - exact).max() < STEP
+
+
+@pytest.mark.parametrize(
+    ("layer", "real"), [(Reciprocal("y"), lambda x: 1 / x), (InverseSquareRoot("y"), lambda x: 1 / np.sqrt(x))]
+)
+def test_arguments_far_above_0(layer: Layer, real: Callable[[Reals], Reals]) -> None:
+    config = {"model": {"precision": "fixed<24,22,RND,SAT>"}, "layer": {"y": {"result": "fixed<18,2,RND,SAT>"}}}
+    x, offset = np.round(given(30.0)), 300_000.0
+    design, exact = loopwire.compile(model_of(MAGNITUDE, shifted(offset), layer), config), real(np.abs(x) + offset)
+    np.testing.assert_allclose(design.predict_float(x), exact, rtol=1e-9)
+    assert np.abs(design.predict(x) - exact).max() < 2.0**-16
+
+
+def test_divisors_whose_ends_are_far_apart() -> None:
+    """Brought up to 2 by a power of 2, the largest lies above where the parts of the reciprocal begin and end."""
+    config = {"model": {"precision": "fixed<24,8,RND,SAT>"}, "layer": {"y": {"result": "fixed<24,12,RND,SAT>"}}}
+    layers = [Activation("bounded", Function("relu", maximum=32.0)), shifted(3 * 2.0**-11), Reciprocal("y")]
+    design, x = loopwire.compile(model_of(*layers), config), given(30.0)
+    assert np.abs(design.predict(x) - 1 / (np.maximum(x, 0) + 3 * 2.0**-11)).max() < 2.0**-12
+
+
+def test_a_normalisation_of_any_variance() -> None:
+    large = BatchNormalization("large", np.full(2, 64.0), np.zeros(2))
+    layers = [large, LayerNormalization("y", np.ones(2), np.zeros(2), 1e-3)]
+    config = {"model": {"precision": "fixed<18,12,RND,SAT>"}}
+    design, x = loopwire.compile(model_of(*layers), config), np.round(given(30.0))
+    centred = 64 * (x - x.mean(-1, keepdims=True))
+    exact = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-3)
+    np.testing.assert_allclose(design.predict_float(x), exact, atol=1e-9)
+    assert np.abs(design.predict(x) - exact).max() < 2.0**-6
 
 
 @pytest.mark.parametrize("layer", [Logarithm("y"), InverseSquareRoot("y")])

@@ -25,7 +25,7 @@ SILU_LEAST, GELU_LEAST, GELU_TANH_LEAST = 1.2784645427610738, 0.7517915246935645
 MISH_LEAST, MISH_TAIL_LEAST = 1.1924312143650377, 0.7957685935551981
 """-x where mish is least, and x > 0 where mish(x) - x is: zeros of their derivatives, by bisection."""
 RSQRT_RATIO = 4
-RSQRT_POWERS = range(-12, 9)
+RSQRT_POWERS = range(-12, 17)
 """Where the parts of a normalisation's factor begin: at 4**k."""
 SQRT_POWERS = range(-24, 17)
 """Where the parts of a square root begin: at 4**k."""
@@ -156,7 +156,7 @@ def reciprocal_between(low: float, high: float) -> Callable[[Reals], Reals]:
 
 
 def rsqrt_between(low: float, high: float) -> Callable[[Reals], Reals]:
-    """Return 1 / √x with x clipped to low…high: a part of the factor of a normalisation."""
+    """Return 1 / √x with x clipped to low…high: a part of a normalisation's factor, whose last one has no upper end."""
     return lambda x: 1.0 / np.sqrt(np.clip(x, low, high))
 
 
@@ -246,7 +246,12 @@ FUNCTIONS: dict[str, RealFunction] = {
         for low, high in ((None, power), (power, power + 1), (power, None))
     },
     **{f"log_from_{low}": RealFunction(log_between(low, np.inf)) for low in RECIPROCAL_LOWS},
-    **{rsqrt_part(power): RealFunction(rsqrt_between(4.0**power, 4.0 ** (power + 1))) for power in RSQRT_POWERS},
+    **{
+        rsqrt_part(power): RealFunction(
+            rsqrt_between(4.0**power, np.inf if power == RSQRT_POWERS[-1] else 4.0 ** (power + 1))
+        )
+        for power in RSQRT_POWERS
+    },
 }
 MOST_SEGMENT_BITS = 14
 """Segments of an interpolation are 2**-k wide, k up to so many."""

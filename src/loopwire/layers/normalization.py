@@ -100,7 +100,7 @@ def root_bits_of(count: int) -> int:
 
 def fine_bits(e: Emitter, least: float, root_bits: int) -> tuple[int, int, int]:
     """Return the power of 4 from which on a spread counts, the least being given, and fraction bits of 1 / √v and v."""
-    first = max(math.floor(math.log(least, 4)), RSQRT_POWERS[0])
+    first = min(max(math.floor(math.log(least, 4)), RSQRT_POWERS[0]), RSQRT_POWERS[-1])
     fine = max(e.type_of(Role.RESULT).fraction, 0) + GUARD_BITS + root_bits
     return first, fine, fine + GUARD_BITS - 2 * first
 

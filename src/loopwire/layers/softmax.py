@@ -88,7 +88,7 @@ def reciprocal(e: Emitter, total: Value, most: float, fraction: int, name: str, 
     With `is_sum` these are sums of `most` exponentials; others may be larger in real numbers than `most`.
     """
     lows = [low for low in RECIPROCAL_LOWS if low < max(most, 2)]
-    assert most <= lows[-1] * RECIPROCAL_RATIO, f"the reciprocal of {most}"
+    assert not is_sum or most <= lows[-1] * RECIPROCAL_RATIO, f"the reciprocal of {most}"
     # Where s is outside its part, a table gives the power of 4 that is taken off again: this must be exact.
     fraction = max(fraction, lows[-1].bit_length() - 1)
     inverse: Value | None = None
