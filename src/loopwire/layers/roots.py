@@ -61,7 +61,7 @@ class InverseSquareRoot(Elementwise):
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """Add the root."""
-        low = _least(e, self.name, x)
+        low, _ = _ends_above_0(e, self.name, x)
         more = max(-math.floor(math.log(low, 4)), 0)
         return e.each_step(
             lambda e, v: e.cast(inverse_root(e, v, low, more), Role.RESULT, "y", "y = 1 / √x"), x, name="y"
@@ -75,8 +75,7 @@ class Logarithm(Elementwise):
 
     def emit(self, e: Emitter, x: Value) -> Value:
         """Add the logarithm."""
-        _least(e, self.name, x)
-        low, high = ends_of(e, self.name, x)
+        low, high = _ends_above_0(e, self.name, x)
 
         def step(e: Emitter, v: Value) -> Value:
             scaled, shift, most = brought_up(e, v, low, high)
@@ -116,17 +115,17 @@ class EuclideanNorm(OneToOne):
         return e.each_step(step, x, name="y")
 
 
-def _least(e: Emitter, name: str, x: Value) -> float:
-    """Return the least of what must be above 0.
+def _ends_above_0(e: Emitter, name: str, x: Value) -> tuple[float, float]:
+    """Return the least and the largest of what must be above 0.
 
     Raises:
         UnsupportedError: it may not be.
     """
-    low, _ = ends_of(e, name, x, what="argument")
+    low, high = ends_of(e, name, x, what="argument")
     if low < 0:
         problem = f"its argument %{x.name} may be {low:g}, in fixed point"
         raise UnsupportedError(f"layer {name!r}", problem, "Give it numbers above 0")
-    return low
+    return low, high
 
 
 def _root(e: Emitter, x: Value) -> Value:
