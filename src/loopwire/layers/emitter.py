@@ -91,7 +91,10 @@ class Emitter:
         length: int | None = None,
     ) -> tuple[Value, ...]:
         """Run `body` once a step (`Builder.scan`), with an emitter of the same types."""
-        own: Callable[..., BodyResult] = lambda b, s, x: body(Emitter(b, self._types), s, x)  # noqa: E731
+
+        def own(b: Builder, states: Sequence[Value], steps: Sequence[Value]) -> BodyResult:
+            return body(Emitter(b, self._types), states, steps)
+
         return self.b.scan(states, sequences, own, names=names, note=note, length=length)
 
     def reverse(self, sequence: Value, name: str) -> Value:
