@@ -134,6 +134,11 @@ def loop(label: str, variable: str, count: int | str, body: Iterable[str], *prag
     return [Label(f"{label}:"), head, *(f"#pragma HLS {pragma}" for pragma in pragmas), *indented(body), "}"]
 
 
+def partition(array: str, lanes: bool = False) -> str:
+    """Return the directive that lets all elements of an array be read at once; with `lanes`, of each sequence's."""
+    return f"#pragma HLS ARRAY_PARTITION variable = {array} complete dim = {2 if lanes else 0}"
+
+
 @dataclass
 class TypeNames:
     """The design's type definitions: one for each tensor, named after it; `narrowed` are those of fewer bits."""

@@ -13,7 +13,7 @@ from loopwire.ir.graph import Graph
 from loopwire.knobs import NO_NAMES, Knobs, PortNames
 from loopwire.passes.pipeline import LOOPS, run_passes
 from loopwire.targets.vitis_hls import project_text
-from loopwire.targets.vitis_hls.cxx import KEYWORDS, Scope, TypeNames, ap_type, indented, local_names
+from loopwire.targets.vitis_hls.cxx import KEYWORDS, Scope, TypeNames, ap_type, indented, local_names, partition
 from loopwire.targets.vitis_hls.knobs import HlsKnobs, hls_knobs
 from loopwire.targets.vitis_hls.layout import header_file
 from loopwire.targets.vitis_hls.library import Library
@@ -237,7 +237,7 @@ def _interface(named: Sequence[Port], ports: Ports) -> list[str]:
         if ports.is_stream(port.channel):
             lines.append(f"#pragma HLS INTERFACE axis port = {port.name}")
         else:
-            lines.append(f"#pragma HLS ARRAY_PARTITION variable = {port.name} complete dim = 0")
+            lines.append(partition(port.name))
             lines.append(f"#pragma HLS INTERFACE ap_vld port = {port.name}")
     free = ["#ifdef LOOPWIRE_FREE_RUNNING", "#pragma HLS INTERFACE ap_ctrl_none port = return", "#endif"]
     return [*lines, *free, "#pragma HLS DATAFLOW"]
@@ -247,7 +247,7 @@ def _declare(channel: Channel, processes: Plan, ports: Ports) -> list[str]:
     if not ports.is_stream(channel):
         return [
             f"{ports.types.of(channel.value)} {channel.name}{ports.array_dimensions(channel)};",
-            f"#pragma HLS ARRAY_PARTITION variable = {channel.name} complete dim = 0",
+            partition(channel.name),
         ]
     # A process that gathers a whole sequence lets the others that read the same value wait for all its steps.
     readers = sum(other.value is channel.value for other in processes.channels)

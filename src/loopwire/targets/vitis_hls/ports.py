@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loopwire.targets.vitis_hls.cxx import TypeNames, loop
+from loopwire.targets.vitis_hls.cxx import TypeNames, loop, partition
 from loopwire.targets.vitis_hls.knobs import HlsKnobs
 from loopwire.targets.vitis_hls.processes import Channel
 
@@ -45,14 +44,14 @@ class Ports:
             return f"{name}.read()"
         return f"loopwire::from_axi<{self.types.of(channel.value)}, {channel.size}>({name}.read())"
 
-    def partition(self, beat: str, lanes: bool = False) -> str:
-        """Return the directive that lets all elements of a beat, or of one for each sequence, be read at once."""
-        return f"#pragma HLS ARRAY_PARTITION variable = {beat}.value complete dim = {2 if lanes else 0}"
+    @property
+    def lanes(self) -> str:
+        """The dimension of an array that keeps something of each of several sequences."""
+        return f"[{self.knobs.interleave}]" if self.knobs.interleave > 1 else ""
 
     def array_dimensions(self, channel: Channel) -> str:
         """Return the dimensions of a channel that is an array: sequences (if several), beats, elements."""
-        lanes = f"[{self.knobs.interleave}]" if self.knobs.interleave > 1 else ""
-        return f"{lanes}[{channel.beats}][{channel.size}]"
+        return f"{self.lanes}[{channel.beats}][{channel.size}]"
 
     def parameter(self, channel: Channel, name: str, writes: bool) -> str:
         """Return the parameter of a function that reads or writes a channel."""
@@ -64,7 +63,7 @@ class Ports:
         """Return the part of an array that belongs to one of several sequences."""
         return f"{name}[s]" if self.knobs.interleave > 1 else name
 
-    def write_beat(self, channel: Channel, name: str, beat: str, label: str, source: str, last: str) -> Sequence[str]:
+    def write_beat(self, channel: Channel, name: str, beat: str, label: str, source: str, last: str) -> list[str]:
         """Return the lines that hand on one beat.
 
         Args:
@@ -82,7 +81,7 @@ class Ports:
         word = f"loopwire::to_axi({variable})" if channel.port else variable
         return [
             f"{self.beat_type(channel)} {variable};",
-            self.partition(variable),
+            partition(f"{variable}.value"),
             *loop(label, "k", channel.size, [f"{variable}.value[k] = {source};"], "UNROLL"),
             f"{variable}.last = {last};",
             f"{name}.write({word});",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from loopwire.ir.graph import Value
 from loopwire.schedule.engine import State
-from loopwire.targets.vitis_hls.cxx import indented, literal, local_names, loop, short_name
+from loopwire.targets.vitis_hls.cxx import indented, literal, local_names, loop, partition, short_name
 from loopwire.targets.vitis_hls.knobs import HlsKnobs
 from loopwire.targets.vitis_hls.library import Library
 from loopwire.targets.vitis_hls.ports import Ports
@@ -156,10 +154,8 @@ class _Writer:
         """Return the directive of a loop with a whole step in it; a state's way round decides how short it can be."""
         return "PIPELINE" if self._process.recurs else "PIPELINE II = 1"
 
-    def _lane_loop(self, label: str, body: Iterable[str]) -> list[str]:
-        return loop(
-            self._names.unique(label), "s", self._knobs.interleave, body, self._pipeline(), *self._dependences()
-        )
+    def _lane_loop(self, label: str, body: list[str]) -> list[str]:
+        return self._each_lane(label, body, self._pipeline(), *self._dependences())
 
     def _dependences(self) -> list[str]:
         """Tell that a sequence's state is written long before it is read again: one turn of all sequences later."""
@@ -189,9 +185,8 @@ class _Writer:
             return []
         if not self._lanes:
             return ["bool last = false;"]
-        clear = loop(self._names.unique("begin"), "s", self._knobs.interleave, ["ended[s] = false;"], "UNROLL")
-        count = self._knobs.interleave
-        return [f"bool ended[{count}];", "#pragma HLS ARRAY_PARTITION variable = ended complete dim = 0", *clear]
+        clear = self._each_lane("begin", ["ended[s] = false;"], "UNROLL")
+        return [f"bool ended{self.ports.lanes};", partition("ended"), *clear]
 
     def _is_last(self) -> str:
         """Return the expression that says whether this step is the sequence's last."""
@@ -226,7 +221,7 @@ class _Writer:
     def _read_beat(self, channel: Channel, name: str, beat: str) -> list[str]:
         """Return the lines that read a beat of a stream."""
         declared = f"const {self.ports.beat_type(channel)} {beat} = {self.ports.read(channel, name)};"
-        return [declared, self.ports.partition(beat)]
+        return [declared, partition(f"{beat}.value")]
 
     @property
     def _beat_arrays(self) -> list[str]:
@@ -234,25 +229,29 @@ class _Writer:
         for _, channel in self._process.reads:
             if self.ports.is_stream(channel) and channel not in self._whole_channels():
                 beat = f"{self.channel_names[channel]}_beat"
-                lines.append(f"{self.ports.beat_type(channel)} {beat}[{self._knobs.interleave}];")
-                lines.append(self.ports.partition(beat, lanes=True))
+                lines.append(f"{self.ports.beat_type(channel)} {beat}{self.ports.lanes};")
+                lines.append(partition(f"{beat}.value", lanes=True))
         return lines
 
     def _write(self, step: Step, value: Value, channel: Channel) -> list[str]:
         name = self.channel_names[channel]
         label = self._names.unique(f"{name}_elements")
-        return list(self.ports.write_beat(channel, name, self._time, label, step.where(value).at("k"), self._is_last()))
+        return self.ports.write_beat(channel, name, self._time, label, step.where(value).at("k"), self._is_last())
 
     def _final(self, value: Value, channel: Channel) -> list[str]:
         """Hand on a final state."""
+        name, source = self.channel_names[channel], self._place[value]
+        if channel.beats > 1:
+            return self._write_beats(channel, source.at(f"b * {channel.size} + k"))
+        label = self._names.unique(f"{name}_elements")
+        body = self.ports.write_beat(channel, name, "0", label, source.at("k"), "true")
+        return self._each_lane(f"{name}_sequences", body)
+
+    def _write_beats(self, channel: Channel, source: str) -> list[str]:
+        """Hand on all beats, of whose elements `source` is the k-th of beat b."""
         name = self.channel_names[channel]
         label = self._names.unique(f"{name}_elements")
-        source = self._place[value]
-        if channel.beats == 1:
-            body = list(self.ports.write_beat(channel, name, "0", label, source.at("k"), "true"))
-            return self._each_lane(f"{name}_sequences", body)
-        element = source.at(f"b * {channel.size} + k")
-        body = list(self.ports.write_beat(channel, name, "b", label, element, f"b == {channel.beats - 1}"))
+        body = self.ports.write_beat(channel, name, "b", label, source, f"b == {channel.beats - 1}")
         return self._beat_loop(f"{name}_beats", channel, self._each_lane(f"{name}_sequences", body))
 
     def _each_lane(self, label: str, body: list[str], *pragmas: str) -> list[str]:
@@ -261,57 +260,49 @@ class _Writer:
         return loop(self._names.unique(label), "s", self._knobs.interleave, body, *(pragmas or ("PIPELINE II = 1",)))
 
     def _beat_loop(self, label: str, channel: Channel, body: list[str]) -> list[str]:
-        pragma = "UNROLL" if self._knobs.unrolled else "PIPELINE II = 1"
-        return loop(self._names.unique(label), "b", channel.beats, body, *([pragma] if not self._lanes else []))
+        return loop(self._names.unique(label), "b", channel.beats, body, *self._each_beat())
+
+    def _each_beat(self) -> list[str]:
+        """Return the directives of a loop over beats, in which one over sequences may be."""
+        return [] if self._lanes else ["UNROLL" if self._knobs.unrolled else "PIPELINE II = 1"]
 
     def _gather(self, value: Value, channel: Channel) -> list[str]:
         """Read all beats of a sequence into an array; steps that a short one lacks are 0."""
         name = self.channel_names[channel]
-        buffer = self._names.unique(short_name(value))
-        lanes = f"[{self._knobs.interleave}]" if self._lanes else ""
+        buffer, lanes = self._names.unique(short_name(value)), self.ports.lanes
         self._place[value] = Place(self.ports.lane(buffer))
         declared = [f"{self._library.types.of(channel.value)} {buffer}{lanes}[{channel.beats * channel.size}];"]
         if self._knobs.unrolled or not self._knobs.in_passes:
-            dim = 2 if self._lanes else 0
-            declared.append(f"#pragma HLS ARRAY_PARTITION variable = {buffer} complete dim = {dim}")
+            declared.append(partition(buffer, self._lanes))
         target = f"{self.ports.lane(buffer)}[b * {channel.size} + k]"
         label = self._names.unique(f"{name}_elements")
         if not self.ports.is_stream(channel):
             body = loop(label, "k", channel.size, [f"{target} = {self.ports.lane(name)}[b][k];"], "UNROLL")
             return [*declared, *self._beat_loop(f"{name}_beats", channel, self._each_lane(f"{name}_sequences", body))]
-        short = self._knobs.short_sequences
         ended = self._names.unique(f"{name}_ended")
-        element = f"{name}_beat.value[k]"
         lines = self._read_beat(channel, name, f"{name}_beat")
-        lines += loop(label, "k", channel.size, [f"{target} = {element};"], "UNROLL")
-        if short:
+        lines += loop(label, "k", channel.size, [f"{target} = {name}_beat.value[k];"], "UNROLL")
+        if self._knobs.short_sequences:
             zeros = loop(self._names.unique(f"{name}_missing"), "k", channel.size, [f"{target} = 0;"], "UNROLL")
             flag = self.ports.lane(ended)
             lines.append(f"{flag} = {name}_beat.last;")
             lines = [f"if ({flag}) {{", *indented(zeros), "} else {", *indented(lines), "}"]
             declared.append(f"bool {ended}{lanes}{'' if self._lanes else ' = false'};")
             if self._lanes:
-                declared += loop(
-                    self._names.unique("begin"), "s", self._knobs.interleave, [f"{flag} = false;"], "UNROLL"
-                )
+                declared += self._each_lane("begin", [f"{flag} = false;"], "UNROLL")
         return [*declared, *self._beat_loop(f"{name}_beats", channel, self._each_lane(f"{name}_sequences", lines))]
 
     def _scatter(self, step: Step, value: Value, channel: Channel) -> tuple[list[str], list[str], list[str]]:
         """Return declaration, filling and handing on of an array that leaves in several beats."""
-        name = self.channel_names[channel]
-        buffer = self._names.unique(f"{name}_buffer")
-        lanes = f"[{self._knobs.interleave}]" if self._lanes else ""
+        buffer = self._names.unique(f"{self.channel_names[channel]}_buffer")
         size = channel.beats * channel.size
-        declared = [f"{self._library.types.of(channel.value)} {buffer}{lanes}[{size}];"]
+        declared = [f"{self._library.types.of(channel.value)} {buffer}{self.ports.lanes}[{size}];"]
         source = step.where(value).at("k")
         filled = loop(
             self._names.unique(f"{buffer}_elements"), "k", size, [f"{self.ports.lane(buffer)}[k] = {source};"], "UNROLL"
         )
-        element = f"{self.ports.lane(buffer)}[b * {channel.size} + k]"
-        label = self._names.unique(f"{name}_elements")
-        last = f"b == {channel.beats - 1}"
-        body = list(self.ports.write_beat(channel, name, "b", label, element, last))
-        return declared, filled, self._beat_loop(f"{name}_beats", channel, self._each_lane(f"{name}_sequences", body))
+        written = self._write_beats(channel, f"{self.ports.lane(buffer)}[b * {channel.size} + k]")
+        return declared, filled, written
 
     # --- states ---
 
@@ -320,12 +311,10 @@ class _Writer:
         read = state.read
         name, scalar = self._names.unique(short_name(read)), not read.type.shape
         self._place[read] = Place(self.ports.lane(name), scalar=scalar)
-        lanes = f"[{self._knobs.interleave}]" if self._lanes else ""
-        type_name = self._library.types.of(read)
-        lines = [f"{type_name} {name}{lanes}{'' if scalar else f'[{read.type.size}]'}; // state: {read.type.element}"]
+        type_name, elements = self._library.types.of(read), "" if scalar else f"[{read.type.size}]"
+        lines = [f"{type_name} {name}{self.ports.lanes}{elements}; // state: {read.type.element}"]
         if not scalar:
-            dim = 2 if self._lanes else 0
-            lines.append(f"#pragma HLS ARRAY_PARTITION variable = {name} complete dim = {dim}")
+            lines.append(partition(name, self._lanes))
         if state.initial_value is not None:
             return [*lines, *self._given_state(read)]
         initial = state.initial.reshape(-1).tolist()
@@ -350,9 +339,7 @@ class _Writer:
         else:
             body = self._read_beat(channel, name, f"{name}_beat")
             body += loop(label, "k", read.type.size, [f"{target} = {name}_beat.value[k];"], "UNROLL")
-        if self._lanes:
-            return self._each_lane(f"{label}_sequences", body)
-        return body
+        return self._each_lane(f"{label}_sequences", body)
 
     def _advance(self, step: Step) -> list[str]:
         """Let the states take their following values; all at once, where one takes another's."""
@@ -380,7 +367,7 @@ class _Writer:
         """Return the body of a process that hands on steps in reverse order, of a short sequence its own steps."""
         ((value, channel),) = self._process.reads
         name, length, short = self.channel_names[channel], self._process.length, self._knobs.short_sequences
-        buffer, lanes = self._names.unique(short_name(value)), f"[{self._knobs.interleave}]" if self._lanes else ""
+        buffer, lanes = self._names.unique(short_name(value)), self.ports.lanes
         kept = f"{self.ports.lane(buffer)}[t][k]"
         lines = [f"{self._library.types.of(channel.value)} {buffer}{lanes}[{length}][{channel.size}];"]
         count, ended = self.ports.lane("length"), self.ports.lane("ended")
@@ -396,9 +383,7 @@ class _Writer:
                 body = [f"if (!{ended}) {{", *indented(body), "}"]
         else:
             body = loop(label, "k", channel.size, [f"{kept} = {self.ports.lane(name)}[t][k];"], "UNROLL")
-        pragma = "UNROLL" if self._knobs.unrolled else "PIPELINE II = 1"
-        directive = [] if self._lanes else [pragma]
-        lines += loop("keep", "t", length, self._each_lane("keep_sequences", body), *directive)
+        lines += loop("keep", "t", length, self._each_lane("keep_sequences", body), *self._each_beat())
         end = f"{count} - 1" if short else str(length - 1)
         body = []
         for _, target in self._process.writes:
@@ -408,4 +393,4 @@ class _Writer:
             body += self.ports.write_beat(target, written, "t", label, source, f"t == {end}")
         if short:
             body = [f"if (t < {count}) {{", *indented(body), "}"]
-        return [*lines, *loop("give", "t", length, self._each_lane("give_sequences", body), *directive)]
+        return [*lines, *loop("give", "t", length, self._each_lane("give_sequences", body), *self._each_beat())]

@@ -9,7 +9,7 @@ from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Value
 from loopwire.ir.interval import RowSums
 from loopwire.ir.types import FixedType
-from loopwire.targets.vitis_hls.cxx import TypeNames, indented, loop, short_name, signed_bits
+from loopwire.targets.vitis_hls.cxx import TypeNames, indented, loop, partition, short_name, signed_bits
 from loopwire.targets.vitis_hls.knobs import HlsKnobs
 from loopwire.targets.vitis_hls.library import rom_memory
 from loopwire.text.identifiers import Names
@@ -119,7 +119,7 @@ def product_lines(
         passes = loop(names.unique(f"{base}_groups"), "group", cut.groups, passes, *innermost)
     return [
         f"integer<{bits}> {total}{f'[{lanes}]' if lanes else ''}[{rows}];",
-        f"#pragma HLS ARRAY_PARTITION variable = {total} complete dim = {2 if lanes else 0}",
+        partition(total, lanes > 0),
         *_storage(weights, cut),
         *clear,
         *passes,
@@ -160,7 +160,7 @@ def _storage(weights: Weights, cut: Passes) -> list[str]:
     name, first = weights.name, weights.integers.ndim - 1
     if cut.count == 1:
         if first == 1:
-            return [f"#pragma HLS ARRAY_PARTITION variable = {name} complete dim = 0"]
+            return [partition(name)]
         return [f"#pragma HLS ARRAY_RESHAPE variable = {name} complete dim = {dim}" for dim in (first, first + 1)]
     lines = []
     if cut.block_columns > 1:

@@ -12,7 +12,17 @@ from loopwire.ir import ops
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Node, Value
 from loopwire.ir.interval import table_form
-from loopwire.targets.vitis_hls.cxx import LINE, Label, array_bits, indented, literal, loop, short_name, signed_bits
+from loopwire.targets.vitis_hls.cxx import (
+    LINE,
+    Label,
+    array_bits,
+    indented,
+    literal,
+    loop,
+    partition,
+    short_name,
+    signed_bits,
+)
 from loopwire.targets.vitis_hls.knobs import HlsKnobs
 from loopwire.targets.vitis_hls.library import Library
 from loopwire.targets.vitis_hls.product import Passes, Weights, product_lines
@@ -208,7 +218,7 @@ class Step:
         )
         lines = [f"{self._library.types.of(value)} {name}{dimensions};"]
         if value.type.shape:
-            lines.append(f"#pragma HLS ARRAY_PARTITION variable = {name} complete dim = {2 if lanes else 0}")
+            lines.append(partition(name, lanes))
         return lines
 
     def _element(self, node: Node) -> list[str]:
