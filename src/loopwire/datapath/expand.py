@@ -14,9 +14,9 @@ from loopwire.datapath.ops import Kind
 from loopwire.datapath.pairs import reduction
 from loopwire.datapath.signals import Signal
 from loopwire.ir import ops
-from loopwire.ir.fixed_point import Integers, round_to
+from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Node, Value
-from loopwire.ir.interval import Range, table_form
+from loopwire.ir.interval import Range, rounded, table_form
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.schedule.engine import Engine, State
 
@@ -201,11 +201,9 @@ class _Expansion:
     def _cast(self, to: FixedType, a: Signal, result: Value) -> None:
         dropped = a.fraction - to.fraction
         if dropped:
-            ends = round_to(np.array([a.low, a.high], object), a.fraction, to.fraction, to.rounding)
-            given = Range(int(ends[0]), int(ends[1]))
+            given = rounded(Range(a.low, a.high), a.fraction, to)
             fits = given.within(Range.of_type(to))
-            rounded = self._signal(result, given, "" if fits else "_rounded")
-            a = self._add(dp.Round(dropped, to.rounding), (a,), rounded)
+            a = self._add(dp.Round(dropped, to.rounding), (a,), self._signal(result, given, "" if fits else "_rounded"))
         given, full = Range(a.low, a.high), Range.of_type(to)
         symmetric = to.overflow is Overflow.SAT_SYM and to.signed and a.low <= to.min_integer
         if not given.within(full) or symmetric:

@@ -39,6 +39,12 @@ class RowSums:
         positive, negative = np.maximum(wide, 0).sum(axis=1), np.minimum(wide, 0).sum(axis=1)
         return cls(positive.astype(object), negative.astype(object))
 
+    def product(self, vector: Range) -> Range:
+        """Return the range of the matrix's product with a vector of elements in a range."""
+        low = (self.positive * vector.low + self.negative * vector.high).min()
+        high = (self.positive * vector.high + self.negative * vector.low).max()
+        return Range(int(low), int(high))
+
 
 @dataclass(frozen=True, slots=True)
 class Range:
@@ -94,17 +100,22 @@ def _matvec(matrix: Range, vector: Range, length: int) -> Range:
     if matrix.row_sums is None:
         products = [a * b for a in (matrix.low, matrix.high) for b in (vector.low, vector.high)]
         return Range(length * min(products), length * max(products))
-    positive, negative = matrix.row_sums.positive, matrix.row_sums.negative
-    low = (positive * vector.low + negative * vector.high).min()
-    high = (positive * vector.high + negative * vector.low).max()
+    return matrix.row_sums.product(vector)
+
+
+def rounded(given: Range, fraction: int, to: FixedType) -> Range:
+    """Return the range of numbers in steps of 2**-fraction once they are rounded as a cast to a type rounds them.
+
+    It may lie beyond what the type holds.
+    """
+    low, high = round_to(np.array([given.low, given.high], object), fraction, to.fraction, to.rounding)
     return Range(int(low), int(high))
 
 
 def _cast(given: Range, fraction: int, to: FixedType) -> Range:
-    rounded = round_to(np.array([given.low, given.high], object), fraction, to.fraction, to.rounding)
-    full = Range.of_type(to)
-    if to.overflow in (Overflow.SAT, Overflow.SAT_SYM) or Range(*rounded).within(full):
-        low, high = overflow(rounded, to)
+    found, full = rounded(given, fraction, to), Range.of_type(to)
+    if to.overflow in (Overflow.SAT, Overflow.SAT_SYM) or found.within(full):
+        low, high = overflow(np.array([found.low, found.high], object), to)
         return Range(int(low), int(high))
     return full
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from loopwire.datapath.sharing import Sharing
 from loopwire.ir.fixed_point import Integers
 from loopwire.ir.graph import Value
-from loopwire.ir.interval import RowSums
+from loopwire.ir.interval import Range, RowSums
 from loopwire.ir.types import FixedType
 from loopwire.targets.vitis_hls.cxx import TypeNames, indented, loop, partition, short_name, signed_bits
 from loopwire.targets.vitis_hls.knobs import HlsKnobs
@@ -132,9 +132,8 @@ def _sum_bits(exact: FixedType, weights: Weights, factor: FixedType) -> int:
     if weights.integers is None:
         return signed_bits(exact.min_integer, exact.max_integer)
     rows = RowSums.of(weights.integers.reshape(-1, weights.integers.shape[-1]))
-    low = rows.positive * factor.min_integer + rows.negative * factor.max_integer
-    high = rows.positive * factor.max_integer + rows.negative * factor.min_integer
-    return signed_bits(int(low.min()), int(high.max()))
+    sums = rows.product(Range.of_type(factor))
+    return signed_bits(sums.low, sums.high)
 
 
 def _columns(column: list[str], cut: Passes, label: str) -> list[str]:
