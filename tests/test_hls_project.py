@@ -22,7 +22,7 @@ from loopwire.errors import ConfigError, LoopwireError, ToolError, UnsupportedEr
 from loopwire.ir import ops
 from loopwire.ir.builder import Builder
 from loopwire.ir.graph import Graph
-from loopwire.ir.types import FixedType, TensorType
+from loopwire.ir.types import FixedType, Overflow, Rounding, TensorType
 from loopwire.layers.activation import LINEAR, Function
 from loopwire.layers.attention import Attention
 from loopwire.layers.dense import Dense
@@ -35,6 +35,7 @@ from loopwire.targets.vitis_hls import knobs as hls
 from loopwire.targets.vitis_hls import vector_files
 from loopwire.targets.vitis_hls.cxx import KEYWORDS
 from loopwire.targets.vitis_hls.product import Passes
+from loopwire.targets.vitis_hls.value_types import narrowed
 
 STEPS, FEATURES, UNITS = 4, 3, 2
 RANDOM = np.random.default_rng(3)
@@ -213,6 +214,15 @@ def test_sums_are_as_wide_as_their_ranges() -> None:
     assert len(sums) == len(exact) and sum(map(int, sums)) < sum(exact)
     assert "using lstm_c_next_t = ap_fixed<12, 4, AP_RND, AP_SAT>;" in types
     assert "using lstm_i_t = ap_ufixed<" in types and "using lstm_h_next_t = ap_fixed<9, 1, AP_RND, AP_WRAP>;" in types
+
+
+def test_a_cast_that_overflows_keeps_its_type() -> None:
+    """Symmetric saturation changes the least number alone, -2 to -1 here, which one bit would wrap to 0."""
+    builder, two_bits = Builder(), FixedType(2, 2)
+    x = builder.input("x", TensorType((3,), two_bits))
+    least = builder.min(x, builder.const(0.0, two_bits, "zero"), "least")
+    y = builder.cast(least, two_bits.with_modes(Rounding.RND, Overflow.SAT_SYM), "y")
+    assert y not in narrowed(builder.graph((y,)), ())
 
 
 def test_a_layer_has_a_reuse_factor_of_its_own() -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import numpy as np
-
 from loopwire.ir import ops
-from loopwire.ir.fixed_point import round_to
 from loopwire.ir.graph import Graph, Value
-from loopwire.ir.interval import Range, ranges
+from loopwire.ir.interval import ranges, rounded
 from loopwire.ir.types import FixedType
 
 
@@ -23,23 +20,17 @@ def narrowed(graph: Graph, kept: Collection[Value]) -> dict[Value, FixedType]:
     for node in graph.walk():
         held = {value: found[value] for value in node.results}
         if isinstance(node.op, ops.Scan):
-            held |= {value: found[value] for value in node.op.body.inputs}
             # What keeps a state keeps it behind the last step, too.
-            held |= {
-                v: found[last] for v, last in zip(node.op.body.inputs[: node.op.states], node.results, strict=False)
-            }
+            kept_in = (*node.results[: node.op.states], *node.op.body.inputs[node.op.states :])
+            held |= {value: found[last] for value, last in zip(node.op.body.inputs, kept_in, strict=True)}
         for value, given in held.items():
             element = value.type.element
             type = FixedType.holding(given.low, given.high, element.fraction)
             if isinstance(node.op, ops.Cast):
-                if _may_overflow(node.op, found[node.operands[0]], node.operands[0].type.element.fraction):
+                (operand,) = node.operands
+                if rounded(found[operand], operand.type.element.fraction, node.op.to) != given:
                     continue
                 type = type.with_modes(node.op.to.rounding, type.overflow)
             if value not in kept and type.width < element.width:
                 types[value] = type
     return types
-
-
-def _may_overflow(cast: ops.Cast, operand: Range, fraction: int) -> bool:
-    ends = np.array([operand.low, operand.high], object)
-    return not Range(*round_to(ends, fraction, cast.to.fraction, cast.to.rounding)).within(Range.of_type(cast.to))
