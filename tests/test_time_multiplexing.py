@@ -239,6 +239,12 @@ def test_impossible_reuse_factors_are_refused(settings: dict[str, object], text:
     assert text in str(error.value)
 
 
+def test_a_reuse_factor_where_no_layer_multiplies_is_refused() -> None:
+    config = loopwire.CompileConfig.from_dict({"layer_reuse_factor": {"flat": 2}})
+    with pytest.raises(ConfigError, match=r"no layer of this name multiplies. Leave it out$"):
+        loopwire.compile(chain("flat", (5, 3), (Flatten("flat"),), "test"), config)
+
+
 def test_a_layer_with_a_reuse_factor_takes_that_many_cycles_a_sequence() -> None:
     config = loopwire.CompileConfig.from_dict({"layer_reuse_factor": {"head": 8}})
     engines = loopwire.compile(tagger(), config).firmware.engines

@@ -40,7 +40,7 @@ class TypeChoice:
             ("layer_lut_product_bits", list(by_name), "the model has no layer of this name"),
         ):
             if (name := next((name for name in getattr(config, knob) if name not in known), None)) is not None:
-                remedy = f"{nearest(name, known)}Choose from {', '.join(known)}"
+                remedy = f"{nearest(name, known)}Choose from {', '.join(known)}" if known else "Leave it out"
                 raise ConfigError(f"configuration, [{knob}] {name}", missing, remedy)
         self._groups = {
             "model": config.model,
