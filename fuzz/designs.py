@@ -86,7 +86,7 @@ def prove_cases(cases: Sequence[Case], seed: int, numbers: Sequence[int], machin
     tally = Tally()
     ready: list[_Ready] = []
     for place, case in enumerate(cases):
-        with _told(tally, place, "compiler"):
+        with _tallied(tally, place, "compiler"):
             ready.append(_Ready(place, numbers[place], *built(case)))
     with tempfile.TemporaryDirectory(prefix="loopwire-fuzz-") as folder:
         _prove_rtl(ready, Path(folder, "rtl"), seed, tally)
@@ -94,12 +94,12 @@ def prove_cases(cases: Sequence[Case], seed: int, numbers: Sequence[int], machin
         _prove_hls([one for one in chosen if not one.case.remembers], Path(folder, "hls"), seed, tally)
         for one in ready:
             if _for_icarus(one, "Icarus" in machines):
-                with _told(tally, one.place, "Icarus"):
+                with _tallied(tally, one.place, "Icarus"):
                     _prove_icarus(one, Path(folder, "rtl"))
                     tally.designs["Icarus"] += 1
                     tally.sequences["Icarus"] += BENCH_SEQUENCES
         for one in _of_gates(ready, "netlist" in machines):
-            with _told(tally, one.place, "netlist"), tempfile.TemporaryDirectory(dir=folder) as place:
+            with _tallied(tally, one.place, "netlist"), tempfile.TemporaryDirectory(dir=folder) as place:
                 assert_netlist_conforms(one.case, Path(place))
                 tally.designs["netlist"] += 1
                 tally.sequences["netlist"] += BENCH_SEQUENCES
@@ -128,7 +128,7 @@ def _for_hls(number: int) -> bool:
     return number // GROUP % HLS_GROUPS_EVERY == 0 and number % HLS_EVERY == 0
 
 
-class _told:  # noqa: N801 (a context manager, read like a function)
+class _tallied:  # noqa: N801 (a context manager, read like a function)
     """Takes a machine's failure into the tally."""
 
     def __init__(self, tally: Tally, place: int, machine: str) -> None:
@@ -185,7 +185,7 @@ def _prove_rtl(ready: Sequence[_Ready], folder: Path, seed: int, tally: Tally) -
     for part in _compiled(ready, folder, tally):
         ensemble, ones = part
         for index, one in enumerate(ones):
-            with _told(tally, one.place, "RTL"):
+            with _tallied(tally, one.place, "RTL"):
                 _CountedProof(ensemble, index, one, seed, tally).all()
 
 
@@ -196,7 +196,7 @@ def _compiled(ready: Sequence[_Ready], folder: Path, tally: Tally) -> Iterator[t
         ensemble = Ensemble([one.design for one in ready], folder, optimise=False)
     except LoopwireError:
         if len(ready) == 1:
-            with _told(tally, ready[0].place, "RTL"):
+            with _tallied(tally, ready[0].place, "RTL"):
                 raise
             return
         half = len(ready) // 2
@@ -216,12 +216,12 @@ def _prove_hls(ready: Sequence[_Ready], folder: Path, seed: int, tally: Tally) -
     except (LoopwireError, AssertionError):
         emulators = []
         for one, case in zip(ready, cases, strict=True):
-            with _told(tally, one.place, "HLS"):
+            with _tallied(tally, one.place, "HLS"):
                 emulators += hls_designs.built([case], folder)
         if len(emulators) < len(cases):
             return
     for one, case, emulator in zip(ready, cases, emulators, strict=True):
-        with _told(tally, one.place, "HLS"):
+        with _tallied(tally, one.place, "HLS"):
             hls_designs.assert_equal_to_emulator(case, emulator, HLS_SEQUENCES, seed % 2**32)
             tally.designs["HLS"] += 1
             tally.sequences["HLS"] += HLS_SEQUENCES
