@@ -29,7 +29,7 @@ from loopwire.data import Data
 from loopwire.design_targets import DesignTargets
 from loopwire.optimise.model_judge import criteria_of
 from loopwire.system.progress import silent
-from loopwire.system.workers import workers
+from loopwire.system.workers import Here, workers
 from loopwire.tradeoff.exploration import explore
 from loopwire.tradeoff.page import write
 from loopwire.tradeoff.proofs import prove
@@ -48,7 +48,7 @@ def random_points(task: Task, trials: int, processes: int | None) -> Points:
     variables, source = space.distributions(), np.random.default_rng(1)
     configs = [space.config({name: drawn(of, source) for name, of in variables.items()}) for _ in range(trials)]
     with workers(processes) as found:
-        outcomes = [outcome for _, outcome in found.run(evaluate, task, configs)]
+        outcomes = [outcome for _, outcome in (found or Here()).run(evaluate, task, configs)]
     good = [o for o in outcomes if isinstance(o, Outcome) and o.margin >= 0 and o.share <= 1]
     return np.array([(o.latency_ns, o.share, o.loss) for o in good])
 

@@ -138,8 +138,7 @@ def _explore(
             x, sequences = events.inputs, config.simulate_sequences
             where = options["processes"], options["scheduler"]
             with workers(*where) as several, step(progress, "Proving") as update:
-                on = several if any(where) else None
-                proofs = prove(found, x, out / "designs", verified, synthesised, sequences, update, on)
+                proofs = prove(found, x, out / "designs", verified, synthesised, sequences, update, several)
     if opens:
         open_page(files[0])
     if as_json:

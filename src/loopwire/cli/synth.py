@@ -49,12 +49,12 @@ def _synth(
     from loopwire.devices import find_part
     from loopwire.implementation import synthesise
     from loopwire.report.resources import resource_tables
-    from loopwire.system.workers import Threads, workers
+    from loopwire.system.workers import workers
     from loopwire.tools.fit import require_fit
 
     console = Console()
     with (
-        workers(processes, scheduler, otherwise=Threads()) as several,
+        workers(processes, scheduler) as several,
         progress_bars(console) as progress,
         step(progress, "Synthesising") as update,
     ):

@@ -193,21 +193,18 @@ def in_order(
 
 
 @contextmanager
-def workers(
-    count: int | None = None, scheduler: str | None = None, otherwise: Workers | None = None
-) -> Iterator[Workers]:
-    """Give workers.
+def workers(count: int | None = None, scheduler: str | None = None) -> Iterator[Workers | None]:
+    """Give workers; None where neither argument is given: each task has its own way to run in this process.
 
     Args:
         count: processes of this machine.
         scheduler: instead: the address of a Dask scheduler that runs, such as 'tcp://host:8786'.
-        otherwise: what is given where neither is; None: this process.
 
     Raises:
         ToolError: Dask is missing, the scheduler cannot be reached, has no workers, or has some of another version.
     """
     if count is None and scheduler is None:
-        yield otherwise or Here()
+        yield None
         return
     if importlib.util.find_spec("distributed") is None:
         raise ToolError(

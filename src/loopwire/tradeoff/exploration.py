@@ -26,7 +26,7 @@ from loopwire.optimise.criterion import Criterion
 from loopwire.optimise.model_judge import Keep, criteria_of, criteria_text
 from loopwire.report.picture import Picture
 from loopwire.system.progress import Progress, silent
-from loopwire.system.workers import workers
+from loopwire.system.workers import Here, workers
 from loopwire.targets.registry import find_target
 from loopwire.text.table import Table, data_frame
 from loopwire.tradeoff.front_figure import front_figure
@@ -179,7 +179,7 @@ def explore(
         digest = _digest(space, task, objectives, targets, seed)
         search = Search(task, space, objectives, targets.bounds(), seed, file, digest)
         end_s = None if minutes is None else time.monotonic() + 60 * minutes
-        search.run(found, trials, end_s, progress or silent)
+        search.run(found or Here(), trials, end_s, progress or silent)
     finished = search.finished()
     points = [Point(t.number, space.config(t.params), Outcome(**t.user_attrs[OUTCOME])) for t in search.front()]
     refused = sum(not trial.values for trial in finished)
