@@ -67,10 +67,10 @@ def _physics_kept(report: Report, output: JudgedOutput) -> Verdict:
     if loss > AUC_LOSS:
         return Verdict(name, "Physics lost", "bad", f"{why}; at most {AUC_LOSS:g} of AUC may be lost")
     if top1 is not None and top1 < LEAST_TOP1:
-        less = f"{why}, less than {LEAST_TOP1:.0%}"
-        return (
-            Verdict(name, "Physics in doubt", "doubtful", less) if falls else Verdict(name, "Physics lost", "bad", less)
-        )
+        why = f"{why}, less than {LEAST_TOP1:.0%}"
+        if not falls:
+            return Verdict(name, "Physics lost", "bad", why)
+        return Verdict(name, "Physics in doubt", "doubtful", why)
     if report.doubts:
         return Verdict(name, "Physics in doubt", "doubtful", f"{why}; {report.doubts[0]}")
     if report.clipping:
