@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -65,17 +64,18 @@ class Digits:
         """Choose digits, and let weights settle, in place; `squares` are the weights' mean squared gradients."""
         self._done += 1
         share = self._done / self._steps
+        is_due = self._done % EVERY == 0 or self._done == self._steps
         with torch.no_grad():
             for value, reals in self._weights.items():
                 reals.copy_(torch.where(self._settled[value], self._at[value], reals))
-            if share >= SHRINKING[0] and (self._done % EVERY == 0 or self._done == self._steps):
+            if is_due and share >= SHRINKING[0]:
                 self._choose(squares, _passed(share, SHRINKING))
             for value, most in self._most.items():
                 self._weights[value].masked_fill_(most == 0, 0.0)
-            if share >= SETTLING[0] and (self._done % EVERY == 0 or self._done == self._steps):
-                part = 1.0 if self._done == self._steps else _passed(share, SETTLING)
+            if is_due and share >= SETTLING[0]:
+                part = 1 - (1 - _passed(share, SETTLING)) ** 1.5
                 for value in self._weights:
-                    self._settle(value, squares[value], 1 - (1 - part) ** 1.5)
+                    self._settle(value, squares[value], part)
 
     def _choose(self, squares: Mapping[Value, Tensor], passed: float) -> None:
         """Choose the most digits of each weight, so that the mean keeps within the budget of now."""
@@ -104,7 +104,7 @@ class Digits:
         return torch.stack([sensitivity * (reals - _nearest(reals, n)).square() / 2 for n in self._numbers[value]])
 
     def _settle(self, value: Value, squares: Tensor, part: float) -> None:
-        """Let so many weights of a matrix have settled, from the one whose loss would do most harm on."""
+        """Settle the most important weights that are still real, until this part of a matrix has settled."""
         reals, settled = self._weights[value], self._settled[value]
         step = value.type.element.step
         harm = ((squares + 1e-3 * squares.mean()) * (reals.square() + step * step)).masked_fill(settled, -1.0)
@@ -145,4 +145,5 @@ def _nearest(reals: Tensor, numbers: Tensor) -> Tensor:
 
 def _passed(share: float, between: tuple[float, float]) -> float:
     """Return which share of the time between two shares has passed."""
-    return float(np.clip((share - between[0]) / (between[1] - between[0]), 0, 1))
+    begin, end = between
+    return min(max((share - begin) / (end - begin), 0.0), 1.0)

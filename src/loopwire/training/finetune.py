@@ -263,15 +263,16 @@ class _Trainer:
             groups.append({"params": bits, "lr": GRID_RATE * schedule.learning_rate})
             weights = [*weights, *bits]
         adam = torch.optim.Adam(groups, schedule.learning_rate)
-        steps = -(-self._split // schedule.batch)
-        rate = torch.optim.lr_scheduler.CosineAnnealingLR(adam, schedule.epochs * steps)
+        steps = schedule.epochs * -(-self._split // schedule.batch)
+        rate = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
+        pruning = Pruning(self._machine.weights, schedule.pruned, -(-steps // 2))
+        cheaper: list[Pruning | Digits] = [pruning]
         if schedule.digits is not None:
-            free = by_step(self._machine.graph)
-            self._digits = Digits(self._machine.weights, free, schedule.digits, schedule.epochs * steps)
-        pruning = Pruning(self._machine.weights, schedule.pruned, -(-schedule.epochs * steps // 2))
+            self._digits = Digits(self._machine.weights, by_step(self._machine.graph), schedule.digits, steps)
+            cheaper.append(self._digits)
         shuffle = torch.Generator().manual_seed(schedule.seed)
         least, best, kept = self.start_loss, [w.detach().clone() for w in weights], -1
-        if not pruning.is_complete or self._digits is not None:
+        if not all(each.is_complete for each in cheaper):
             least = float("inf")
         history: list[Epoch] = []
         for epoch in range(schedule.epochs):
@@ -286,8 +287,8 @@ class _Trainer:
                 pruning.step_()
                 self._machine.clamp_()
                 if self._digits is not None:
-                    states = {value: adam.state[reals] for value, reals in self._machine.weights.items()}
-                    self._digits.step_({value: state["exp_avg_sq"] for value, state in states.items()})
+                    reals_of = self._machine.weights.items()
+                    self._digits.step_({value: adam.state[reals]["exp_avg_sq"] for value, reals in reals_of})
                 for each in narrowed:
                     each.clamp_()
                 total += float(value.detach()) * len(rows)
@@ -295,7 +296,7 @@ class _Trainer:
             history.append(Epoch(total / self._split, self._held_out_loss()))
             if progress is not None:
                 progress(epoch, history[-1])
-            if not pruning.is_complete or not (self._digits is None or self._digits.is_complete):
+            if not all(each.is_complete for each in cheaper):
                 continue
             if history[-1].held_out_loss < least:
                 least, best, kept = history[-1].held_out_loss, [w.detach().clone() for w in weights], epoch
