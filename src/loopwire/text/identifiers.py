@@ -65,11 +65,7 @@ class Names:
         base = word(text)
         if base in self.reserved:
             base += "_"
-        name, count = base, 2
-        while not self._taken.isdisjoint(all_names := {f"{name}{end}".lower() for end in ("", *ends)}):
-            name, count = f"{base}_{count}", count + 1
-        self._taken |= all_names
-        return Identifier(name)
+        return self._free(base, *ends)
 
     def stem(self, text: str, *ends: str) -> Identifier:
         """Return an identifier as `unique` does, of which names with any further end may be made.
@@ -90,12 +86,16 @@ class Names:
         """
         key = begin, owner, end
         if key not in self._owned:
-            name, count = f"{begin}{owner}{end}", 2
-            while name.lower() in self._taken:
-                name, count = f"{begin}{owner}{end}_{count}", count + 1
-            self._taken.add(name.lower())
-            self._owned[key] = Identifier(name)
+            self._owned[key] = self._free(f"{begin}{owner}{end}")
         return self._owned[key]
+
+    def _free(self, base: str, *ends: str) -> Identifier:
+        """Hand out `base`, with a number behind it where that, or it with one of `ends`, is another thing's name."""
+        name, count = base, 2
+        while not self._taken.isdisjoint(all_names := {f"{name}{end}".lower() for end in ("", *ends)}):
+            name, count = f"{base}_{count}", count + 1
+        self._taken |= all_names
+        return Identifier(name)
 
 
 @dataclass(frozen=True)
