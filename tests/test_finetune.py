@@ -256,6 +256,8 @@ def test_what_cannot_be_trained_is_refused() -> None:
         ({"seed": -1}, "finetune, seed: -1 is out of range. Give 0 or more"),
         ({"bit_price": -0.5}, "finetune, bit_price: -0.5 is out of range. Give 0 or more"),
         ({"pruned": {"lstm.weight": 1}}, "finetune, pruned, lstm.weight: a share of 1 is out of range"),
+        ({"pruned": 0.5}, "finetune, pruned: 0.5 is not a table. Give a value for each name"),
+        ({"narrow": "yes", "bit_price": 0.1}, "finetune, narrow: 'yes' is neither true nor false"),
         ({"digits": 0}, "finetune, digits: 0 is not above 0. Give a number above 0"),
         (
             {"digits": 0.5, "pruned": {"lstm.weight": 0.5}},

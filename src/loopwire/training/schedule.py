@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from loopwire.arguments import instance, not_negative, number, positive, whole
+from loopwire.arguments import flag, instance, not_negative, number, positive, table, whole
 from loopwire.errors import ConfigError, nearest
 
 
@@ -58,14 +58,13 @@ class Schedule:
             if self.bit_price or self.pruned:
                 problem = "'bit_price' and 'pruned' also choose which weights become cheap"
                 raise ConfigError("finetune, digits", problem, "Give one of the three")
-        if self.narrow and not self.bit_price:
+        if flag("finetune, narrow", self.narrow) and not self.bit_price:
             problem = "it needs a bit_price, which is 0"
             raise ConfigError("finetune, narrow", problem, "Give a bit_price above 0, such as 0.01")
-        for name, share in self.pruned.items():
-            if not 0 <= number(f"finetune, pruned, {name}", share) < 1:
-                raise ConfigError(
-                    f"finetune, pruned, {name}", f"a share of {share} is out of range", "Give 0 to below 1"
-                )
+        for name, share in table("finetune, pruned", self.pruned, number).items():
+            if not 0 <= share < 1:
+                problem = f"a share of {share:g} is out of range"
+                raise ConfigError(f"finetune, pruned, {name}", problem, "Give 0 to below 1")
         if self.held_out >= 0.9:
             raise ConfigError("finetune, held_out", f"{self.held_out} leaves little to train on", "Give less than 0.9")
 
