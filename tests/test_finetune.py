@@ -328,6 +328,7 @@ def test_settings_are_dictionaries_too_and_the_result_shows_its_losses() -> None
         ({"loss": "mse"}, "loss: 'mse' is unknown. Choose from distillation, labels"),
         ({"config": 6}, "config: 6 is not a CompileConfig"),
         ({"model": "m.keras"}, "model: 'm.keras' is not a Model. Give what loopwire.load returns"),
+        ({"teacher": "m.keras"}, "teacher: 'm.keras' is not a Model. Give what loopwire.load returns"),
     ],
 )
 def test_arguments_of_another_kind_are_refused(given: dict[str, Any], text: str) -> None:

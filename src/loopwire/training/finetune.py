@@ -40,7 +40,8 @@ Labels = npt.ArrayLike | Mapping[str, npt.ArrayLike]
 GRID_RATE = 10
 """Learning rate of grids, whose unit is a bit, by that of weights."""
 DIVERGED = 2.0
-"""A training diverged where no epoch was better than the start, and the last has so many times its held-out loss."""
+"""A training diverged where no epoch was better than the start, and the held-out loss of the last is this many times
+that of the start."""
 LEAST_DIVERGED = 0.1
 """Held-out loss, in nats or in variances of the outputs, below which no training counts as diverged."""
 
@@ -124,14 +125,17 @@ def finetune(
 
     Raises:
         ConfigError: the configuration does not fit the model, its states last from sequence to sequence, or a setting
-            is unknown.
+            or an argument is not what it should be.
         DataError: the data do not fit the model, or labels are missing.
         ToolError: PyTorch is not installed.
         TrainingError: no weight has a gradient, or the training diverged.
         UnsupportedError: the graph has numbers beyond floating point, or weights that no array of the model can carry,
             or a layer was trained with quantisers.
     """
-    instance(Model, "Give what loopwire.load returns")("model", model)
+    loaded = instance(Model, "Give what loopwire.load returns")
+    loaded("model", model)
+    if teacher is not None:
+        loaded("teacher", teacher)
     if loss not in list(Loss):
         raise ConfigError("loss", f"{loss!r} is unknown", f"Choose from {', '.join(Loss)}")
     aim, chosen = Loss(loss), Schedule.of(schedule)
