@@ -70,12 +70,14 @@ USES: dict[str, Use] = {
     "type: its signed is 1": lambda d, p: FixedType(16, 6, 1),
     "type: its rounding is 'nearest'": lambda d, p: FixedType(16, 6, rounding="nearest"),
     "type None: this is not a fixed-point type": lambda d, p: FixedType.parse(None),
-    "a builtins.NoneType: it is not a model. Give a keras.Model": lambda d, p: loopwire.load(None),
+    "model: an object of class NoneType is not a model. Give a keras.Model": lambda d, p: loopwire.load(None),
     "trust: 'no' is neither true nor false": lambda d, p: loopwire.load(p, trust="no"),
     "weights: 3 is not a path": lambda d, p: loopwire.load(p, weights=3),
     "steps: '4' is not a whole number": lambda d, p: loopwire.load(p, steps="4"),
-    "a loopwire.design.Design: it is not a model. Give a keras.Model": lambda d, p: loopwire.compile(d),
-    "a builtins.dict: it is not a model": lambda d, p: loopwire.compile({"layers": []}),
+    "model: an object of class loopwire.design.Design is not a model. Give a keras.Model": lambda d, p: (
+        loopwire.compile(d)
+    ),
+    "model: an object of class dict is not a model": lambda d, p: loopwire.compile({"layers": []}),
     "no_such.keras: there is no such file": lambda d, p: loopwire.compile("no_such.keras"),
     "config: 5 is not a CompileConfig. Give a dictionary of settings": lambda d, p: loopwire.compile(d.model, 5),
     "types.toml: it cannot be read": lambda d, p: loopwire.compile(d.model, "types.toml"),

@@ -83,7 +83,9 @@ def test_what_nobody_accepts_is_named(
 def test_folders_and_objects_that_are_no_models(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"it is a folder. Loopwire reads"):
         loopwire.load(tmp_path)
-    with pytest.raises(UnsupportedError, match=r"a builtins.int: it is not a model. Give a keras.Model, a torch"):
+    with pytest.raises(
+        UnsupportedError, match=r"model: an object of class int is not a model. Give a keras.Model, a torch"
+    ):
         loopwire.load(3)
 
 

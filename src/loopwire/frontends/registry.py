@@ -60,9 +60,10 @@ def read(source: Path | str | Any, reading: Reading) -> Model:
         if kind:
             return replace(frontend.read(source, reading), format=kind)
     if not isinstance(source, Path):
+        kind = f"{type(source).__module__}.{type(source).__qualname__}".removeprefix("builtins.")
         raise UnsupportedError(
-            f"a {type(source).__module__}.{type(source).__qualname__}",
-            "it is not a model",
+            "model",
+            f"an object of class {kind} is not a model",
             f"Give a keras.Model, a torch.nn.Module with example_inputs, or the path of a file: {READS}",
         )
     if is_folder(source):
