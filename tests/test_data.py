@@ -122,7 +122,7 @@ def test_npy(tmp_path: Path) -> None:
 BAD_ARRAYS = [
     ({"A": X, "B": X}, "it has no 'X' and several arrays of 3 axes (it holds 'A' (5, 4, 2), 'B' (5, 4, 2)). Name the"),
     ({"y": Y}, "it has no 'X' and no array of 3 axes (it holds 'y' (5,)). Name the inputs 'X'"),
-    ({}, "it has no 'X' and no array of 3 axes (it holds nothing)"),
+    ({}, "it holds no array. Give a .npz or .npy file of plain numbers, written by numpy.savez"),
     ({"X": X[:, :3]}, "'X': it has shape (5, 3, 2). The model takes (N, 4, 2)"),
     ({"X": X.astype(complex)}, "'X': its elements are of dtype complex64"),
     ({"X": X.astype("U4")}, "'X': its elements are of dtype <U4. Give whole or floating-point numbers"),

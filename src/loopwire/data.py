@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwire.arguments import shown
-from loopwire.array_files import Array, ArrayFile
+from loopwire.array_files import REMEDY, Array, ArrayFile
 from loopwire.errors import DataError, nearest
 from loopwire.labels import Labels, check_labels, labels_by_output, labels_in, read_labels, require_outputs
 from loopwire.text.names import take_in
@@ -361,7 +361,9 @@ def _inputs_key(where: str, file: ArrayFile, input_shape: tuple[int, ...]) -> st
     keys = [key for key, header in file.headers.items() if key is not None and len(header.shape) == axes]
     if len(keys) == 1:
         return keys[0]
-    held = ", ".join(f"{key!r} {header.shape}" for key, header in file.headers.items()) or "nothing"
+    if not file.headers:
+        raise DataError(where, "it holds no array", REMEDY)
+    held = ", ".join(f"{key!r} {header.shape}" for key, header in file.headers.items())
     which = f"several arrays of {axes} axes" if keys else f"no array of {axes} axes"
     raise DataError(where, f"it has no 'X' and {which} (it holds {held})", "Name the inputs 'X'")
 
