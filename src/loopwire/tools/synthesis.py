@@ -138,7 +138,8 @@ def _contents(paths: Iterable[Path]) -> Files:
 def needed_files(rtl: Path, top: str, boxes: Sequence[str] = ()) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
     """Return the source and the memory files of a module and of all that it instantiates but `boxes`.
 
-    A module is in the file of its name.
+    A module is in the file of its name. A file counts as needed where a text has its name as a word, be it a signal's
+    or a comment's: Yosys elaborates only what is instantiated, so one too many changes nothing.
 
     Raises:
         OutputError: a file is called as none of a project is.
