@@ -104,6 +104,7 @@ OTHERS: dict[str, Form] = {
     "chosen by a feature": (lambda x: torch.where(x[..., :1] < 0, 0.25, x), "Choose"),
     "filled": (lambda x: x.masked_fill(x <= -0.125, 0.5), "Choose"),
     "masked": (lambda x: x * (x > 0), "Multiply"),
+    "GELU with a bound far from 0": (lambda x: F.gelu(x).clamp(max=8), "BatchNormalization"),
     "chosen by a constant": (lambda x: torch.where(torch.tensor([True, False, True]), x, 0.5), "BatchNormalization"),
 }
 GROUPS: dict[str, Mapping[str, Form]] = {

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
+import numpy.typing as npt
 
 from loopwire.frontends.tensors.evaluation import OF_STEPS, evaluated, is_evaluated, numbers_of
+from loopwire.frontends.tensors.reductions import MOST_MERGED
 from loopwire.frontends.tensors.trace import Result, Wire
 from loopwire.ir.functions import Reals
 from loopwire.layers.activation import Activation, Function
@@ -37,6 +39,15 @@ MOST_FEATURES = 1 << 12
 SAMPLES = 24
 SCALES = (4.0, 1.0, 0.1, 0.003)
 """Of samples in turn: small ones tell epsilons apart."""
+FAR = (8.0, 16.0, 32.0, 64.0)
+"""Magnitudes of more samples, of either sign, which tell a bound far from 0. Results that are not finite there, such as
+those of exp, tell nothing."""
+MOST_WORK = 1 << 28
+"""Elements that are computed in a model, of samples by each layer and each form, so that a file cannot ask for more."""
+PART_WORK = 1 << 14
+"""As many elements take the time that a part of one feature takes."""
+MOST_NUMBERS = 16
+"""Of a part, which are tried as scales and epsilons."""
 CLOSE = 3e-6
 """Relative and absolute: constants in files have seven digits."""
 NO_EPSILON = 1e-12
@@ -98,9 +109,9 @@ class Part:
         return (*self.of.shape[:-1], size) if self.has_steps else (size,)
 
     def numbers(self) -> list[float]:
-        """Return the numbers in it, the same for all features."""
+        """Return the numbers in it that are the same for all features, not more than are tried."""
         arrays = [array for wire in self.wires for array in numbers_of(wire.layer)]
-        return list(dict.fromkeys(float(array[0]) for array in arrays if (array == array[0]).all()))
+        return list(dict.fromkeys(float(array[0]) for array in arrays if (array == array[0]).all()))[:MOST_NUMBERS]
 
     def results(self, samples: Reals) -> Reals:
         """Return what is computed of samples."""
@@ -109,24 +120,6 @@ class Part:
             for wire in self.wires:
                 values[wire] = evaluated(wire.layer, [values[given] for given in wire.inputs])
         return values[self.wires[-1]]
-
-
-class Recognition:
-    """Replaces what is written out, from the outputs of a graph on."""
-
-    def __init__(self, inputs_replaced: Callable[[Wire, Callable[[Wire], Wire]], Wire]) -> None:
-        self._inputs_replaced = inputs_replaced
-        self._wires: dict[Wire, Wire] = {}
-
-    def wire(self, wire: Wire) -> Wire:
-        """Return a wire that is computed by layers that have its function."""
-        if wire not in self._wires:
-            found = _recognised(wire) if isinstance(wire, Result) else None
-            if found is None or not isinstance(wire, Result):
-                self._wires[wire] = self._inputs_replaced(wire, self.wire)
-            else:
-                self._wires[wire] = found.made(self.wire(found.of), wire, found.factor, found.addend)
-        return self._wires[wire]
 
 
 @dataclass(frozen=True)
@@ -139,24 +132,50 @@ class Found:
     addend: Reals
 
 
-def _recognised(root: Result) -> Found | None:
-    """Return the known function that a wire is of another, rather one alone than with factors; None if it is none."""
-    scaled: Found | None = None
-    for part in _parts(root):
-        samples = _samples(part)
-        results = part.results(samples)
-        if not np.isfinite(results).all() or np.ptp(results) == 0:
-            continue
-        for form in _forms(part, samples):
-            fitted = _fitted(form.results, results)
-            if fitted is None:
+class Recognition:
+    """Replaces what is written out, from the outputs of a graph on."""
+
+    def __init__(self, inputs_replaced: Callable[[Wire, Callable[[Wire], Wire]], Wire]) -> None:
+        self._inputs_replaced = inputs_replaced
+        self._wires: dict[Wire, Wire] = {}
+        self._left = MOST_WORK
+
+    def wire(self, wire: Wire) -> Wire:
+        """Return a wire that is computed by layers that have its function."""
+        if wire not in self._wires:
+            found = self._recognised(wire) if isinstance(wire, Result) else None
+            if found is None or not isinstance(wire, Result):
+                self._wires[wire] = self._inputs_replaced(wire, self.wire)
+            else:
+                self._wires[wire] = found.made(self.wire(found.of), wire, found.factor, found.addend)
+        return self._wires[wire]
+
+    def _recognised(self, root: Result) -> Found | None:
+        """Return the known function that a wire is of another, rather one alone than with factors; None of none."""
+        scaled: Found | None = None
+        for part in _parts(root):
+            samples = _samples(part)
+            self._left -= PART_WORK + samples.size * len(part.wires)
+            if self._left < 0:
+                return None
+            results = part.results(samples)
+            finite = np.asarray(np.isfinite(results).reshape(len(results), -1).all(1))
+            if not finite[:SAMPLES].all() or np.ptp(results[finite]) == 0:
                 continue
-            factor, addend = (np.broadcast_to(array, root.shape[-1:]).astype(np.float64) for array in fitted)
-            found = Found(part.of, form.made, factor, addend)
-            if form.is_affine or (form.scale == 1 and (factor == 1).all() and not addend.any()):
-                return found
-            scaled = scaled or found
-    return scaled
+            samples, results = samples[finite], results[finite]
+            for form in _forms(part, samples, results):
+                self._left -= results.size
+                if form.results.shape != results.shape:
+                    continue
+                *fitted, fits = _fitted(form.results, results)
+                if not fits.all():
+                    continue
+                factor, addend = (np.broadcast_to(array, root.shape[-1:]).astype(np.float64) for array in fitted)
+                found = Found(part.of, form.made, factor, addend)
+                if form.is_affine or (form.scale == 1 and (factor == 1).all() and not addend.any()):
+                    return found
+                scaled = scaled or found
+        return scaled
 
 
 def _parts(root: Result) -> Iterator[Part]:
@@ -198,25 +217,32 @@ def _between(root: Result, of: Wire, order: Sequence[Wire]) -> list[Result]:
 
 
 def _samples(part: Part) -> Reals:
-    """Return samples of what a part computes from."""
-    shape = part.sample_shape
-    drawn = np.random.default_rng(0).uniform(-1.5, 1.5, (SAMPLES, *shape))
-    scales = np.resize(SCALES, SAMPLES).reshape(-1, *[1] * len(shape))
-    return np.asarray(drawn * scales)
+    """Return samples of what a part computes from: `SAMPLES`, then those far from 0."""
+    shape, source = part.sample_shape, np.random.default_rng(0)
+    near, far = (np.reshape(each, (-1, *[1] * len(shape))) for each in (np.resize(SCALES, SAMPLES), FAR))
+    near = near * source.uniform(-1.5, 1.5, (SAMPLES, *shape))
+    far = far * source.choice((-1.0, 1.0), (len(FAR), *shape)) * source.uniform(0.75, 1, (len(FAR), *shape))
+    return np.concatenate((near, far, -far))
 
 
-def _forms(part: Part, x: Reals) -> Iterator[Form]:
-    """Yield the known functions that a part may be, with their results of samples."""
+def _forms(part: Part, x: Reals, results: Reals) -> Iterator[Form]:
+    """Yield the known functions that a part with these results may be, with their own results of samples."""
     with np.errstate(all="ignore"):
         if part.is_elementwise:
-            scales = [1.0, *(number for number in part.numbers() if abs(number) not in (0.0, 1.0))]
-            for function in OF_ELEMENTS:
-                for scale in scales:
-                    yield Form(REALS[function.name](scale * x, function), _activated(function, scale), scale)
+            for function, scale in _of_elements(part, x[:, :1], results[:, :1]):
+                yield Form(REALS[function.name](scale * x, function), _activated(function, scale), scale)
         elif not part.has_steps:
             yield from _over_features(part, x)
         elif x.ndim == 3:
             yield from _over_steps(part, x)
+
+
+def _of_elements(part: Part, x: Reals, results: Reals) -> Iterator[tuple[Function, float]]:
+    """Yield the functions of one number, and the scale of their argument, that fit one feature: all tried at once."""
+    scales = np.array([1.0, *(number for number in part.numbers() if abs(number) not in (0.0, 1.0))])
+    *_, fits = _fitted(np.hstack([REALS[function.name](x * scales, function) for function in OF_ELEMENTS]), results)
+    for place in np.flatnonzero(fits):
+        yield OF_ELEMENTS[place // len(scales)], float(scales[place % len(scales)])
 
 
 def _over_features(part: Part, x: Reals) -> Iterator[Form]:
@@ -224,7 +250,8 @@ def _over_features(part: Part, x: Reals) -> Iterator[Form]:
         yield Form(REALS[function.name](x, function), _activated(function))
     squares = x * x
     yield Form(np.sqrt(squares.sum(-1, keepdims=True)), _layer(lambda root: EuclideanNorm(root.layer.name)))
-    yield Form(np.log(np.exp(x).sum(-1, keepdims=True)), _log_sum_exp)
+    if x.shape[-1] <= MOST_MERGED:
+        yield Form(np.log(np.exp(x).sum(-1, keepdims=True)), _log_sum_exp)
     for epsilon in _epsilons(part):
         length = np.sqrt(np.maximum(squares.sum(-1, keepdims=True), epsilon))
         yield Form(x / length, _normalised(epsilon, centred=False, summed=True), is_affine=True)
@@ -258,20 +285,19 @@ def _normal(x: Reals, axes: int | tuple[int, ...], epsilon: float, centred: bool
     return np.asarray((x - mean) / np.sqrt(((x - mean) ** 2).mean(axes, keepdims=True) + epsilon))
 
 
-def _fitted(form: Reals, results: Reals) -> tuple[Reals, Reals] | None:
-    """Return the factor and the addend of each feature that make a form's results others; None if none do."""
-    if form.shape != results.shape or not np.isfinite(form).all():
-        return None
+def _fitted(form: Reals, results: Reals) -> tuple[Reals, Reals, npt.NDArray[np.bool_]]:
+    """Return the factor and the addend of each feature that bring a form's results nearest to others; say if they fit.
+
+    Nothing fits a form that is the same of all samples, or not finite.
+    """
     axes = tuple(range(form.ndim - 1))
-    spread = form - form.mean(axes)
-    power = (spread**2).sum(axes)
-    if not power.all():
-        return None
-    factor = (spread * results).sum(axes) / power
-    addend = results.mean(axes) - factor * form.mean(axes)
-    factor, addend = (np.where(np.abs(array - near) < CLOSE, near, array) for array, near in ((factor, 1), (addend, 0)))
-    is_close = np.abs(factor * form + addend - results) <= CLOSE * (1 + np.abs(results))
-    return (factor, addend) if is_close.all() else None
+    with np.errstate(all="ignore"):
+        spread = form - form.mean(axes)
+        factor = (spread * results).sum(axes) / (spread**2).sum(axes)
+        addend = results.mean(axes) - factor * form.mean(axes)
+        factor, addend = (np.where(np.abs(x - near) < CLOSE, near, x) for x, near in ((factor, 1), (addend, 0)))
+        fits = (np.abs(factor * form + addend - results) <= CLOSE * (1 + np.abs(results))).all(axes)
+    return factor, addend, np.asarray(fits)
 
 
 def _called(root: Result, layer: Layer, *inputs: Wire, shape: tuple[int, ...] | None = None) -> Result:
