@@ -43,7 +43,8 @@ def model_of(
     if count > MAX_LAYERS:
         problem = f"it has {count} layers, of which {MAX_LAYERS} are read"
         raise UnsupportedError(source, problem, "Give a smaller model, or one whose loops do the same in each step")
-    wires = _resolved(outputs, trace.replaced)
+    steps = _StepsResolved(trace.replaced)
+    wires = [steps.wire(output) for output in outputs]
     reached = list(reachable(wires))
     for given in inputs:
         if given not in reached:
@@ -56,22 +57,22 @@ def model_of(
             raise SingleStepsError(readers[0].place.where, problem, "Give the model these steps only")
     if any(isinstance(wire, Input) for wire in wires):
         raise UnsupportedError(source, "one of its outputs is an unchanged input", "Leave that output out")
-    return _Emission(inputs, reached).model(name, wires, source)
+    return _emitted(name, inputs, wires, source)
 
 
 def emitted(name: str, inputs: Sequence[Input], outputs: Sequence[Wire], source: str) -> Model:
     """Return the model of wires, whatever is done with its inputs."""
-    wires = _resolved(outputs, {})
-    return _Emission(inputs, list(reachable(wires))).model(name, wires, source)
+    steps = _StepsResolved({})
+    return _emitted(name, inputs, [steps.wire(output) for output in outputs], source)
 
 
-def _resolved(outputs: Sequence[Wire], replaced: Mapping[Wire, Wire]) -> list[Wire]:
-    """Return the wires that make these, without single steps of layers, and with fewer layers."""
-    steps = _StepsResolved(replaced)
+def _emitted(name: str, inputs: Sequence[Input], outputs: Sequence[Wire], source: str) -> Model:
+    """Return the model of wires without single steps, made with fewer layers."""
     recognition = Recognition(_Remade().wire)
-    resolved = [recognition.wire(steps.wire(output)) for output in outputs]
-    joined = _Joined(resolved)
-    return [joined.wire(output) for output in resolved]
+    recognised = [recognition.wire(output) for output in outputs]
+    joined = _Joined(recognised)
+    wires = [joined.wire(output) for output in recognised]
+    return _Emission(inputs, list(reachable(wires))).model(name, wires, source)
 
 
 @dataclass
