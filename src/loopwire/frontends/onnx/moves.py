@@ -224,14 +224,14 @@ def tile(op: Operation) -> Sequence[Value]:
     a, repeats = op.tensor(0), op.constant(1).astype(np.int64).ravel().tolist()
     if len(repeats) != len(a.shape):
         raise op.damaged(f"it repeats {len(repeats)} axes of {len(a.shape)}")
-    checked_size(op, [n * times for n, times in zip(a.shape, repeats, strict=True)])
+    lengths = checked_size(op, [n * times for n, times in zip(a.shape, repeats, strict=True)])
     if not isinstance(a, View):
         return [np.tile(a, repeats)]
     result: Operand = a
     for axis, (length, times) in enumerate(zip(a.shape, repeats, strict=True)):
         if length > 1 and times > 1:
             result = slicing.take(op.trace, result, axis, [*range(length)] * times)
-    return [reshaping.expand(op.trace, result, [n * times for n, times in zip(a.shape, repeats, strict=True)])]
+    return [reshaping.expand(op.trace, result, lengths)]
 
 
 def pad(op: Operation) -> Sequence[Value]:

@@ -6,6 +6,7 @@ Ref: https://onnx.ai/onnx/operators, each operator's page, for every version fro
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -36,23 +37,15 @@ def batch_normalization(op: Operation) -> Sequence[Value]:
     return [normalisation.scaled(op.trace, x, 1, factor, offset)]
 
 
-def layer_normalization(op: Operation) -> Sequence[Value]:
-    """LayerNormalization over the last axes."""
+def layer_normalization(op: Operation, centred: bool = True) -> Sequence[Value]:
+    """LayerNormalization over the last axes; RMSNormalization where not centred, which has no offset."""
     x, axis = op.view(0), op.attribute("axis", -1)
     op.only("stash_type", 1)
     (axis,) = op.axes([axis], len(x.shape))
     lengths, epsilon = x.shape[axis:], op.attribute("epsilon", 1e-5)
     offset = _array(op, 2, lengths) if op.has(2) else None
-    return [normalisation.normalise(op.trace, x, lengths, _array(op, 1, lengths), offset, epsilon)]
-
-
-def rms_normalization(op: Operation) -> Sequence[Value]:
-    """RMSNormalization over the last axes."""
-    x, axis = op.view(0), op.attribute("axis", -1)
-    op.only("stash_type", 1)
-    (axis,) = op.axes([axis], len(x.shape))
-    lengths, epsilon = x.shape[axis:], op.attribute("epsilon", 1e-5)
-    return [normalisation.normalise(op.trace, x, lengths, _array(op, 1, lengths), None, epsilon, centred=False)]
+    scale = _array(op, 1, lengths)
+    return [normalisation.normalise(op.trace, x, lengths, scale, offset, epsilon, centred=centred)]
 
 
 def _array(op: Operation, index: int, lengths: Sequence[int]) -> Array:
@@ -103,7 +96,7 @@ def lp_normalization(op: Operation) -> Sequence[Value]:
 NORMALISATIONS: dict[str, Callable[[Operation], Sequence[Value]]] = {
     "BatchNormalization": batch_normalization,
     "LayerNormalization": layer_normalization,
-    "RMSNormalization": rms_normalization,
+    "RMSNormalization": partial(layer_normalization, centred=False),
     "InstanceNormalization": instance_normalization,
     "GroupNormalization": group_normalization,
     "MeanVarianceNormalization": mean_variance_normalization,
