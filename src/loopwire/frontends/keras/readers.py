@@ -123,7 +123,7 @@ def _dot(saved: SavedLayer) -> Dot:
     if len(axes) != 2 or len(ranks) != 2 or any(type(axis) is not int for axis in axes):
         saved.refuse("axes", given, "Call it on two tensors, and give an axis of each")
     saved.only("normalize", False, remedy="Normalise in front of it, with UnitNormalization: normalize=False")
-    first, second = (axis % rank if axis < 0 else axis for axis, rank in zip(axes, ranks, strict=True))
+    first, second = (axis + rank if axis < 0 else axis for axis, rank in zip(axes, ranks, strict=True))
     return Dot(saved.name, (first, second))
 
 

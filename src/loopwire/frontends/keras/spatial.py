@@ -111,14 +111,13 @@ class Spaces:
 
     def reshaped(self, saved: SavedLayer, inputs: Sequence[Tensor]) -> Tensor | None:
         """Return the result of a layer that only gives a tensor three axes; None of any other."""
-        (x, *_), config = inputs, saved.entry.config
-        match saved.entry.class_name:
-            case "Reshape" if isinstance(config.get("target_shape"), list) and len(config["target_shape"]) == 3:
-                known = prod(n for n in config["target_shape"] if n != -1)
-                shape = tuple(prod(x.shape) // known if n == -1 else n for n in config["target_shape"])
-                return self._as(x, saved.name, shape)
-            case _:
-                return None
+        (x, *_), target = inputs, saved.entry.config.get("target_shape")
+        if saved.entry.class_name != "Reshape" or not isinstance(target, list) or len(target) != 3:
+            return None
+        if not all(type(n) is int and n for n in target):  # which its reader refuses
+            return None
+        known = prod(n for n in target if n != -1)
+        return self._as(x, saved.name, tuple(prod(x.shape) // known if n == -1 else n for n in target))
 
     def taken(self, saved: SavedLayer, layer: Layer | None, inputs: Sequence[Tensor]) -> Layer | None:
         """Return a layer as it is for what its inputs are.
