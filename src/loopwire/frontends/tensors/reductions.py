@@ -101,7 +101,7 @@ def product(trace: Trace, x: Operand, axes: Sequence[int], keep: bool) -> Operan
 
 def variance(trace: Trace, x: Operand, axes: Sequence[int], keep: bool, fewer: float = 1.0) -> Operand:
     """Return the sum of squared differences to the mean over axes, divided by how many less `fewer`."""
-    count = prod(x.shape[axis_of(trace, x, axis)] for axis in set(axes))
+    count = prod(x.shape[axis] for axis in {axis_of(trace, x, axis) for axis in axes})
     if count <= fewer:
         raise trace.refused(f"it takes the variance of {count} numbers", "Take that of two or more")
     centred = combine(trace, "subtract", x, mean(trace, x, axes, True))
