@@ -23,7 +23,14 @@ from torch.nn import functional as F  # noqa: E402, N812
 import loopwire  # noqa: E402
 from loopwire.errors import ConfigError, LoopwireError, ModelFileError, UnsupportedError  # noqa: E402
 from loopwire.frontends.reading import Reading  # noqa: E402
+from loopwire.frontends.tensors.normalisation import normalise, normalise_groups  # noqa: E402
+from loopwire.frontends.tensors.trace import Input, Trace  # noqa: E402
+from loopwire.frontends.tensors.views import Axis, View, array_of, view_of  # noqa: E402
+from loopwire.frontends.torch.arguments import Arguments, Mask  # noqa: E402
+from loopwire.frontends.torch.masks import OF_MASKS  # noqa: E402
 from loopwire.frontends.torch.model import read_torch  # noqa: E402
+from loopwire.frontends.torch.operations import OPERATIONS  # noqa: E402
+from loopwire.frontends.torch.program import Node, Ref  # noqa: E402
 from torch_models import made, randomised, saved  # noqa: E402
 
 X = torch.zeros(2, 4, 3)
@@ -526,3 +533,53 @@ def test_shapes_that_are_open_beyond_batch_and_steps(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match=r"input 'x': its sequences, .*, may have any number of steps. Give it"):
         read(path)
     assert loopwire.load(path, steps=9).input_shape == (9, 3)
+
+
+def traced(*shape: int) -> tuple[Trace, Input]:
+    trace = Trace("m.pt2")
+    return trace, Input(shape, trace.place, "x")
+
+
+def given(trace: Trace, values: dict[str, Any], **arguments: Any) -> Arguments:
+    return Arguments(trace, Node("aten", "node", arguments, ("y",), "", "", ""), values)
+
+
+def test_scales_of_another_number_than_what_they_scale() -> None:
+    trace, wire = traced(4, 3)
+    sequence = view_of(wire, (Axis.BATCH, Axis.STEPS, Axis.FEATURES), 2)
+    with pytest.raises(UnsupportedError, match=r"it normalises axes of lengths \(3,\) together"):
+        normalise(trace, sequence, [3], np.ones(2), None, 1e-5)
+    groups = View(array_of([wire, wire], (2,)), (Axis.BATCH, Axis.PARTS, Axis.ELEMENTS), 2)
+    with pytest.raises(UnsupportedError, match=r"it normalises 2 groups of the parts, of shape \(2, 2, 12\), with eps"):
+        normalise_groups(trace, groups, 2, np.ones(1), None, 1e-5)
+
+
+@pytest.mark.parametrize("lengths", [[0, 4], [-2, -2, 4], [4]])
+def test_masks_of_impossible_shapes(lengths: list[int]) -> None:
+    trace, wire = traced(4, 1)
+    arguments = given(trace, {"m": Mask(wire, (2, 4), counts=True)}, self=Ref("m"), size=lengths)
+    with pytest.raises(UnsupportedError, match="it makes a mask of shape"):
+        OF_MASKS["aten.expand.default"](arguments)
+
+
+def test_zeros_like_a_mask_that_is_too_large() -> None:
+    trace, wire = traced(4, 1)
+    with pytest.raises(UnsupportedError, match=r"it makes a constant of shape \(2, 1000000000, 4\)"):
+        OF_MASKS["aten.zeros_like.default"](given(trace, {"m": Mask(wire, (2, 10**9, 4))}, self=Ref("m")))
+
+
+def test_an_order_of_a_length_that_is_no_number() -> None:
+    trace, wire = traced(4, 3)
+    x = view_of(wire, (Axis.BATCH, Axis.STEPS, Axis.FEATURES), 2)
+    with pytest.raises(ModelFileError, match=r"its argument 'ord' is 'many'\. Export the model again"):
+        OPERATIONS["aten.linalg_vector_norm.default"](given(trace, {"x": x}, self=Ref("x"), ord="many"))
+
+
+@pytest.mark.parametrize("target", ["aten.gt.Tensor", "aten.where.self"])
+def test_constants_that_are_too_large_together(target: str) -> None:
+    trace, _ = traced(4, 3)
+    column, row = np.zeros((1 << 14, 1)), np.zeros((1, 1 << 14))
+    arguments = {"condition": Ref("row")} if "where" in target else {}
+    values = {"column": column, "row": row}
+    with pytest.raises(UnsupportedError, match=r"it makes a constant of shape \(16384, 16384\)"):
+        OPERATIONS[target](given(trace, values, self=Ref("column"), other=Ref("row"), **arguments))

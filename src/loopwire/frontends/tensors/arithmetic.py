@@ -216,14 +216,19 @@ def combine(trace: Trace, kind: str, a: Operand, b: Operand) -> Operand:
 
 def _folded(trace: Trace, kind: str, a: Array, b: Array) -> Array:
     """Return the result of two constants."""
-    with folding(trace):
-        shape = np.broadcast_shapes(a.shape, b.shape)
-    check_size(trace, shape)
+    check_joined(trace, a, b)
     with folding(trace):
         result = np.asarray(getattr(np, kind)(a, b))
     if not np.isfinite(result).all():
         raise trace.refused("one of its constants is not finite", "Loopwire reads finite numbers only")
     return result
+
+
+def check_joined(trace: Trace, *constants: Array) -> None:
+    """Refuse constants whose shapes do not fit together, or whose elements together are more than are read."""
+    with folding(trace):
+        shape = np.broadcast_shapes(*(array.shape for array in constants))
+    check_size(trace, shape)
 
 
 def divide(trace: Trace, a: Operand, b: Operand) -> Operand:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from loopwire.frontends.tensors.arithmetic import aligned, combine, per_feature
+from loopwire.frontends.tensors.arithmetic import aligned, check_joined, combine, per_feature
 from loopwire.frontends.tensors.trace import Trace
 from loopwire.frontends.tensors.views import Array, Operand, View, array_of, folding, with_features
 from loopwire.layers.choice import Choose, Comparison
@@ -18,6 +18,7 @@ TURNED = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
 def compare(trace: Trace, sign: str, a: Operand, b: Operand) -> Operand:
     """Return 1 where a is greater than b, or as the sign says, and 0 elsewhere."""
     if not isinstance(a, View) and not isinstance(b, View):
+        check_joined(trace, a, b)
         with folding(trace):
             return np.asarray(COMPARED[sign](a, b))
     if not isinstance(a, View):
@@ -35,20 +36,19 @@ def choose(trace: Trace, condition: Operand, a: Operand, b: Operand) -> Operand:
     """Return a where a condition is met, else b, element by element; each is repeated as numpy does."""
     if not isinstance(condition, View):
         if not isinstance(a, View) and not isinstance(b, View):
-            with folding(trace):
-                return np.where(condition != 0, a, b)
+            check_joined(trace, condition, a, b)
+            return np.where(condition != 0, a, b)
         met = np.asarray(condition != 0, np.float64)
         parts = (combine(trace, "multiply", x, mask) for x, mask in ((a, met), (b, 1 - met)))
         return combine(trace, "add", *parts)
-    views = [with_features(condition)]
-    for x in (a, b):
-        if isinstance(x, View):
-            views = [aligned(trace, view, x)[0] for view in views] + [aligned(trace, x, views[0])[0]]
-    views = [aligned(trace, view, views[-1])[0] for view in views]
-    then, otherwise = (_constant(trace, views[0], x) for x in (a, b))
+    first, chosen = with_features(condition), [x for x in (a, b) if isinstance(x, View)]
+    for x in chosen:
+        first, _ = aligned(trace, first, x)
+    views = [first, *(aligned(trace, x, first)[0] for x in chosen)]
+    then, otherwise = (_constant(trace, first, x) for x in (a, b))
     layer = Choose(trace.place.name, then, otherwise)
     rows = zip(*(view.parts.flat for view in views), strict=True)
-    return replace(views[0], parts=array_of([trace.call(layer, *row) for row in rows], views[0].parts.shape))
+    return replace(first, parts=array_of([trace.call(layer, *row) for row in rows], first.parts.shape))
 
 
 def _constant(trace: Trace, like: View, x: Operand) -> Array | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -34,7 +35,8 @@ def normalise(
     x = with_features(x)
     count = len(lengths)
     kinds = [kind for kind, length in zip(x.axes[-count:], lengths, strict=False) if length > 1]
-    if x.shape[-count:] != tuple(lengths) or epsilon <= 0:
+    fits = all(array is None or array.size == prod(lengths) for array in (scale, offset))
+    if x.shape[-count:] != tuple(lengths) or not fits or epsilon <= 0:
         problem = f"it normalises axes of lengths {tuple(lengths)} together, with epsilon {epsilon}"
         raise trace.refused(problem, EPSILON_REMEDY)
     scale, offset = (
@@ -62,33 +64,31 @@ def normalise_groups(
 ) -> View:
     """Normalise groups of the features, axis 1, each over all steps too; scale and offset have a number a feature."""
     x = with_features(x, 1)
-    if x.axes[1:] == (Axis.PARTS, Axis.ELEMENTS) and groups == x.shape[1]:
-        return _apart(trace, x, scale, offset, epsilon)
     if x.axes[1:2] == (Axis.STEPS,):
         x = exchanged(trace, x)
-    size = x.wire_shape[-1]
+    apart = x.axes[1:] == (Axis.PARTS, Axis.ELEMENTS) and groups == x.shape[1]
+    size = groups if apart else x.wire_shape[-1]
     arrays = [array for array in (scale, offset) if array is not None]
     fits = groups > 0 and size % groups == 0 and all(array.shape == (size,) for array in arrays)
-    if x.axes[1:2] != (Axis.FEATURES,) or not fits or epsilon <= 0:
+    if not (apart or x.axes[1:2] == (Axis.FEATURES,)) or not fits or epsilon <= 0:
         kind = x.axes[1].value if len(x.axes) > 1 else "batch"
         problem = f"it normalises {groups} groups of the {kind}, of shape {x.shape}, with epsilon {epsilon}"
         raise trace.refused(problem, "Normalise groups of as many features each, with epsilon above 0")
     scale = np.ones(size) if scale is None else scale
     offset = np.zeros(size) if offset is None else offset
+    if apart:
+        return _apart(trace, x, scale, offset, epsilon)
     if x.is_sequence:
         return _over_steps(trace, x, scale, offset, epsilon, groups)
     layer = LayerNormalization(trace.place.name, scale, offset, epsilon, groups)
     return x.each(lambda wire: trace.call(layer, wire))
 
 
-def _apart(trace: Trace, x: View, scale: Array | None, offset: Array | None, epsilon: float) -> View:
-    """Normalise each of the sequences side by side as a whole."""
+def _apart(trace: Trace, x: View, scale: Array, offset: Array, epsilon: float) -> View:
+    """Normalise each of the sequences side by side as a whole; scale and offset have a number of each."""
     wires = []
-    for place, wire in enumerate(x.parts.flat):
-        factor, shift = (
-            np.full(wire.shape, value if array is None else array.ravel()[place])
-            for array, value in ((scale, 1.0), (offset, 0.0))
-        )
+    for wire, *numbers in zip(x.parts.flat, scale, offset, strict=True):
+        factor, shift = (np.full(wire.shape, number) for number in numbers)
         wires.append(trace.call(NormalizationOverSteps(trace.place.name, factor, shift, epsilon), wire))
     return replace(x, parts=array_of(wires, x.parts.shape))
 

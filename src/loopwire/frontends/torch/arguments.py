@@ -184,11 +184,11 @@ class Arguments:
             return value
         raise self.trace.refused("its mask is computed in a way that is not read", MASKS_REMEDY)
 
-    def unbounded(self, key: str) -> float:
-        """Return a real number, or -inf, as programs name it."""
-        value = self._taken(key, None)
-        if value == "-Infinity":
-            return -np.inf
+    def unbounded(self, key: str, default: float | None = None) -> float:
+        """Return a real number, or one of both infinities, as programs name them."""
+        value = self._taken(key, default)
+        if isinstance(value, str) and value in INFINITIES:
+            return INFINITIES[value]
         if isinstance(value, bool) or not isinstance(value, int | float):
             self._damaged(key, value)
         return float(value)
@@ -252,6 +252,7 @@ class Arguments:
 
 Operation = Callable[[Arguments], Value | Sequence[Operand]]
 """Reads a node's arguments; returns its result, or several in the order of the node's outputs."""
+INFINITIES = {"Infinity": np.inf, "-Infinity": -np.inf}
 EVALUATE = "Export the module in evaluation mode: module.eval()"
 AGAIN = "Export the model again"
 MASKS_REMEDY = "Give attention a constant mask, or the keys' padding: (x == 0).all(-1), or of one feature"

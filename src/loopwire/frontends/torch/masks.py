@@ -16,7 +16,7 @@ from math import prod
 import numpy as np
 
 from loopwire.frontends.containers import Array
-from loopwire.frontends.tensors import products, views
+from loopwire.frontends.tensors import arithmetic, products, views
 from loopwire.frontends.tensors.products import Sees
 from loopwire.frontends.tensors.views import Axis, Operand, View
 from loopwire.frontends.torch.arguments import Arguments, Mask, Operation
@@ -56,7 +56,7 @@ def _reshaped(a: Arguments, key: str) -> Mask:
 def _expanded(a: Arguments) -> Mask:
     mask, lengths = a.mask("self"), a.integers("size")
     had = (1,) * (len(lengths) - len(mask.shape)) + mask.shape
-    return _moved(a, mask, [have if want == -1 else want for have, want in zip(had, lengths, strict=True)])
+    return _moved(a, mask, [have if want == -1 else want for have, want in zip(had, lengths, strict=False)])
 
 
 def _unsqueezed(a: Arguments) -> Mask:
@@ -72,7 +72,8 @@ def _squeezed(a: Arguments) -> Mask:
 
 
 def _moved(a: Arguments, mask: Mask, lengths: Sequence[int]) -> Mask:
-    if mask.reduced_by or list(lengths[-1:]) != [mask.shape[-1]] or prod(lengths) % prod(mask.shape):
+    fits = min(lengths, default=0) > 0 and lengths[-1] == mask.shape[-1] and prod(lengths) % prod(mask.shape) == 0
+    if mask.reduced_by or not fits:
         raise a.trace.refused(f"it makes a mask of shape {tuple(lengths)} of one of shape {mask.shape}", REMEDY)
     return replace(mask, shape=tuple(lengths))
 
@@ -84,7 +85,9 @@ def _negated(a: Arguments) -> Mask:
 
 
 def _zeros(a: Arguments) -> Array:
-    return np.zeros(a.mask("self").shape)
+    shape = a.mask("self").shape
+    views.check_size(a.trace, shape)
+    return np.zeros(shape)
 
 
 def _filled(a: Arguments) -> Mask:
@@ -103,8 +106,11 @@ def _joined(a: Arguments) -> Mask:
     if len(masks) != 2 or len(keys) > 1 or a.number("alpha", 1) != 1:
         raise a.trace.refused("it combines masks in another way than adding one of keys and a constant one", REMEDY)
     constant = [mask.sees for mask in masks if mask.sees is not None]
+    arithmetic.check_joined(a.trace, *constant)
     sees = reduce(np.logical_and, constant) if constant else None
-    return Mask(next(iter(keys), None), np.broadcast_shapes(*(mask.shape for mask in masks)), added=True, sees=sees)
+    with views.folding(a.trace):
+        shape = np.broadcast_shapes(*(mask.shape for mask in masks))
+    return Mask(next(iter(keys), None), shape, added=True, sees=sees)
 
 
 def attention_mask(a: Arguments, key: str) -> Sees:
@@ -126,13 +132,17 @@ def attention_mask(a: Arguments, key: str) -> Sees:
 
 def constant_mask(array: Array) -> Mask | None:
     """Return what numbers that are added to scores hide, if each is 0 or -inf."""
-    hides = array.dtype.kind == "f" and array.ndim == 2 and set(np.unique(array)) == {0.0, -np.inf}
-    return Mask(None, array.shape, added=True, sees=array == 0) if hides else None
+    if array.dtype.kind != "f" or array.ndim != 2:
+        return None
+    sees, hidden = array == 0, np.isneginf(array)
+    is_mask = sees.any() and hidden.any() and (sees | hidden).all()
+    return Mask(None, array.shape, added=True, sees=sees) if is_mask else None
 
 
 def _of_all(a: Arguments, sees: Array) -> Array:
     """Return a mask (Tq, T), or (1, T), of one that is the same for all heads and sequences."""
-    flat = sees.reshape(-1, *(sees.shape if sees.ndim > 1 else (1, *sees.shape))[-2:])
+    with views.folding(a.trace):
+        flat = sees.reshape(-1, *(sees.shape if sees.ndim > 1 else (1, *sees.shape))[-2:])
     if (flat != flat[0]).any():
         raise a.trace.refused(f"its mask of shape {sees.shape} differs between heads or sequences", REMEDY)
     first: Array = flat[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -104,15 +105,18 @@ class _Reader:
         lengths = lengths_of(self._program)
         values: dict[str, Value] = {name: Lengths(name) for name in lengths}
         values.update(zip((name for name in self._program.inputs if name not in lengths), inputs, strict=True))
-        for name in self._program.arrays:
-            if name in self._uses:
-                array = self._array(name)
-                values[name] = constant_mask(array) or array
+        values.update(self._constants)
         for node in self._nodes:
             trace.enter(_place(self._program.source, node))
             results = self._own(trace, node, values) if node.target == OWN else _results(trace, node, values)
             values.update(zip(names_of(node), results, strict=False))
         return [self._output(values, name) for name in self._program.outputs]
+
+    @cached_property
+    def _constants(self) -> Mapping[str, Value]:
+        """What nodes read of the program's arrays: the same ones in each run."""
+        arrays = {name: self._array(name) for name in self._program.arrays if name in self._uses}
+        return {name: constant_mask(array) or array for name, array in arrays.items()}
 
     def _own(self, trace: Trace, node: Node, values: Mapping[str, Value]) -> Sequence[Value]:
         """Return what a module of the user's makes; sizes that it reads are its reader's to know."""

@@ -165,7 +165,7 @@ def _extreme(a: Arguments, function: Callable[..., Operand]) -> list[Operand]:
 
 def _norm(a: Arguments) -> Operand:
     """Read lengths of order 1, 2 and infinity."""
-    order = a.number("ord", 2) if not a.is_text("ord") else float(a.text("ord", ""))
+    order = a.unbounded("ord", 2)
     if order not in (1, 2, inf):
         raise a.trace.refused(f"it takes a length of order {order}", "Take one of order 1, 2 or infinity")
     return _reduced(a, LENGTHS[order])
