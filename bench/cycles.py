@@ -23,6 +23,7 @@ from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import LoopwireError
 from loopwire.report.summary import Verification
 from loopwire.timing.loop_delays import loop_ns
+from loopwire.timing.operation_delays import OperationTimes
 from loopwire.timing.pipeline import Pipeline
 from loopwire.verification import verify
 
@@ -70,7 +71,7 @@ def row(case: Case, count: int) -> list[str]:
         return [*start, str(error), "", "", ""]
     delays = DelayModel(design.device)
     budget_ns = delays.stage_budget_ns(case.clock_period_ns)
-    least_ns = max(loop_ns(pipeline.datapath, delays) for pipeline in firmware.pipelines)
+    least_ns = max(loop_ns(pipeline.datapath, OperationTimes(delays)) for pipeline in firmware.pipelines)
     simulated = ""
     if count:
         key = next(key for key in DATA_OF if key in case.model)

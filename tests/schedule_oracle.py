@@ -25,7 +25,13 @@ from loopwire.datapath.datapath import Datapath, Operation
 from loopwire.datapath.loops import Group, feedback_groups, leading_to
 from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel
-from loopwire.timing.operation_delays import cut_delays_ns, hold_delays_ns, operation_delay_ns, to_flip_flop_ns
+from loopwire.timing.operation_delays import (
+    OperationTimes,
+    cut_delays_ns,
+    hold_delays_ns,
+    operation_delay_ns,
+    to_flip_flop_ns,
+)
 
 HORIZON = 60
 """Stages that no schedule here needs."""
@@ -197,7 +203,7 @@ class _Oracle:
         """Require a stage of a loop behind which it can hold; in a loop of one stage a clock enable does that."""
         program, budget_ns = self._program, self._budget_ns
         entry, layer = self._ends[group[0].read][0], group[0].read.layer
-        held_ns = hold_delays_ns(self._datapath, self._delays)
+        held_ns = hold_delays_ns(self._datapath, OperationTimes(self._delays))
         single = program.variable(0, 1, whole=True)
         program.require({self._loop_latency: 1.0, single: HORIZON}, 2.0)
         program.require({self._loop_latency: -1.0, single: -float(HORIZON)}, -1.0 - HORIZON)

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopwire.cmvm.bit_heap import HEIGHTS, MANY, Bit, BitHeap, CountBit, One, Term, bit_heap, is_inverted
+from loopwire.cmvm.bit_heap import (
+    HEIGHTS,
+    MANY,
+    Bit,
+    BitHeap,
+    CountBit,
+    HeapSize,
+    One,
+    Term,
+    bit_heap,
+    heap_size,
+    is_inverted,
+)
 
 
 def total(heap: BitHeap, values: list[int]) -> int:
@@ -34,6 +47,24 @@ def total(heap: BitHeap, values: list[int]) -> int:
     return sum(bit(given) << place for row in heap.rows for place, given in enumerate(row))
 
 
+def depth(heap: BitHeap) -> int:
+    """Return how many counters of a heap are in series."""
+    depths: dict[int, int] = {}
+
+    def of_bits(bits: Iterable[Bit | None]) -> int:
+        return max((depths[bit.group] for bit in bits if isinstance(bit, CountBit)), default=0)
+
+    for number, group in enumerate(heap.groups):
+        depths[number] = 1 + max(map(of_bits, group.counted))
+    return max(map(of_bits, heap.rows))
+
+
+def luts(heap: BitHeap) -> int:
+    """Return the bits of all counts and of the carry chain."""
+    chain = next((len(heap.rows[1]) - place for place, bit in enumerate(heap.rows[1]) if bit is not None), 0)
+    return sum(group.count_bits * len(group.counted) for group in heap.groups) + chain
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 1 << 30))
 def test_a_heap_is_the_sum_of_its_terms(seed: int) -> None:
@@ -44,6 +75,8 @@ def test_a_heap_is_the_sum_of_its_terms(seed: int) -> None:
         for number in range(source.randint(1, 60))
     ]
     heap = bit_heap(terms, width)
+    size = heap_size(terms, width)
+    assert luts(heap) == size.luts and depth(heap) <= size.levels
     for _ in range(4):
         values = [
             source.randint(-(term.signed << (term.width - 1)), (1 << (term.width - term.signed)) - 1) for term in terms
@@ -54,12 +87,13 @@ def test_a_heap_is_the_sum_of_its_terms(seed: int) -> None:
 
 @pytest.mark.parametrize(("count", "levels"), [(2, 0), (3, 1), (6, 2), (7, 3), (12, 3), (13, 4), (24, 4), (48, 5)])
 def test_each_level_halves_what_is_left(count: int, levels: int) -> None:
-    assert bit_heap([Term(source, 0, False, 8, False) for source in range(count)], 16).levels == levels
+    assert heap_size([Term(source, 0, False, 8, False) for source in range(count)], 16).levels == levels
     assert all(below < above <= 2 * below for below, above in itertools.pairwise(HEIGHTS))
 
 
 def test_a_counter_takes_as_many_look_up_tables_as_bits_that_it_takes_off() -> None:
     """Of six bits three are left, of different weights."""
-    heap = bit_heap([Term(source, 0, False, 1, False) for source in range(MANY)], 3)
+    terms = [Term(source, 0, False, 1, False) for source in range(MANY)]
+    heap = bit_heap(terms, 3)
     assert [(group.size, group.inverted, len(group.counted)) for group in heap.groups] == [(MANY, 0, 1)]
-    assert (heap.levels, heap.luts) == (1, 3)
+    assert heap_size(terms, 3) == HeapSize(3, 1)

@@ -29,7 +29,6 @@ from loopwire.passes.lower import lower
 from loopwire.timing import routing_delays
 from loopwire.timing.operation_delays import cut_delays_ns, operation_delay_ns, to_flip_flop_ns
 from loopwire.timing.pipeline import Pipeline
-from loopwire.timing.routing_delays import RoutingDelays
 from loopwire.timing.scheduler import schedule
 from loopwire.timing.ternary_sums import with_ternary_sums
 from test_expand import SOLVERS, only_datapath, random_model, random_types
@@ -195,7 +194,7 @@ def test_a_state_is_registered_on_its_way_to_the_rows_of_a_matrix(monkeypatch: p
             left_ns = budget_ns - ns if stage == entry + pipeline.loop_latency - 1 else budget_ns
             for reader in datapath.readers[feedback.read]:
                 if reader is not None and isinstance(reader.kind, Products) and times[reader.result][0] == entry:
-                    way_ns = RoutingDelays(datapath, far, 0.0).left_ns[reader]
+                    way_ns = routing_delays.routing_delays(datapath, far)[0].left_ns[reader]
                     after_ns = times[reader.result][1] - operation_delay_ns(reader, far)
                     assert after_ns >= way_ns - min(way_ns / 2, left_ns) - EPSILON_NS
         with monkeypatch.context() as patched:

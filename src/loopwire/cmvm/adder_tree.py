@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 
 from loopwire.cmvm import bit_heap
-from loopwire.cmvm.bit_heap import BitHeap
+from loopwire.cmvm.bit_heap import BitHeap, HeapSize
 from loopwire.ir.fixed_point import Integers
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ class Node:
 
     def moved(self, number: Mapping[int | None, int]) -> Node:
         """Return the same adder of sources that are numbered anew."""
-        return replace(self, terms=tuple(replace(term, source=number[term.source]) for term in self.terms))
+        terms = tuple(Term(number[term.source], term.shift, term.negative) for term in self.terms)
+        return Node(terms, self.interval, self.depth)
 
     @property
     def is_ternary(self) -> bool:
@@ -136,31 +140,36 @@ class AdderTree:
     @cached_property
     def adder_bits(self) -> int:
         """Bits of all carry chains, about the LUTs of the tree, and the LUTs of the counters."""
-        chains = zip(self.adder_widths, self.heaps, strict=True)
+        chains = zip(self.adder_widths, self.heap_sizes, strict=True)
         return sum(heap.luts if heap else width for width, heap in chains)
 
     @cached_property
     def heaps(self) -> tuple[BitHeap | None, ...]:
         """How the bits of each node are counted; None where they are not."""
-        n = len(self.inputs)
-        return tuple(
-            self._heap(node, self.widths[source]) if node.is_counted and self.widths[source] else None
-            for source, node in enumerate(self.nodes, n)
-        )
+        return self._of_counted(bit_heap.bit_heap)
+
+    @cached_property
+    def heap_sizes(self) -> tuple[HeapSize | None, ...]:
+        """What the `heaps` take."""
+        return self._of_counted(bit_heap.heap_size)
 
     @cached_property
     def lut_levels(self) -> tuple[int, ...]:
         """The look-up tables in series before the carry chain of each node, but the chain's own."""
-        nodes = zip(self.nodes, self.heaps, strict=True)
+        nodes = zip(self.nodes, self.heap_sizes, strict=True)
         return tuple(heap.levels if heap else int(node.is_ternary) for node, heap in nodes)
 
-    def _heap(self, node: Node, width: int) -> BitHeap:
-        intervals = (self.interval(source) for source in node.operands)
-        terms = (
-            bit_heap.Term(term.source, term.shift, term.negative, of.width, of.signed)
-            for term, of in zip(node.terms, intervals, strict=True)
-        )
-        return bit_heap.bit_heap(terms, width)
+    def _of_counted(self, made: Callable[[Iterable[bit_heap.Term], int], Made]) -> tuple[Made | None, ...]:
+        """Return what is made of the terms of each node whose bits are counted, and of its width; None of others."""
+        found: list[Made | None] = []
+        for node, width in zip(self.nodes, self.widths[len(self.inputs) :], strict=True):
+            terms = [self._bits(term) for term in node.terms] if node.is_counted and width else []
+            found.append(made(terms, width) if terms else None)
+        return tuple(found)
+
+    def _bits(self, term: Term) -> bit_heap.Term:
+        interval = self.interval(term.source)
+        return bit_heap.Term(term.source, term.shift, term.negative, interval.width, interval.signed)
 
     @cached_property
     def widths(self) -> tuple[int, ...]:

@@ -75,33 +75,50 @@ class Counters:
 class BitHeap:
     """A sum modulo two to its width: groups of counters, and the two rows of bits that they leave, lowest first.
 
-    `levels` counters are in series at most. Counters read no group of their own level or a later one.
+    Counters read no group of their own level or a later one.
     """
 
     groups: tuple[Counters, ...]
     rows: tuple[tuple[Bit | None, ...], tuple[Bit | None, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class HeapSize:
+    """What a heap takes, of which planning asks far more often than for its bits.
+
+    `luts` has one look-up table for each bit of a count, and one for each of the carry chain: both bits of a count of
+    three could share one, as they do with AMD's tools, not with Yosys. `levels` counters are in series at most.
+    """
+
+    luts: int
     levels: int
-
-    @property
-    def luts(self) -> int:
-        """Look-up tables: one for each bit of a count, and one for each of the carry chain.
-
-        Both bits of a count of three could share one, as they do with AMD's tools, not with Yosys.
-        """
-        chain = next((len(self.rows[1]) - k for k, bit in enumerate(self.rows[1]) if bit is not None), 0)
-        return sum(group.count_bits * len(group.counted) for group in self.groups) + chain
 
 
 def bit_heap(terms: Iterable[Term], width: int) -> BitHeap:
     """Return what adds terms, modulo two to `width`."""
     columns = _columns(terms, width)
     groups: list[Counters] = []
-    levels = 0
     while (highest := max(map(len, columns))) > HEIGHTS[0]:
-        columns = _level(columns, max(height for height in HEIGHTS if height < highest), groups)
-        levels += 1
+        columns = _level(columns, _next_height(highest), groups)
     low, high = (tuple(column[k] if k < len(column) else None for column in columns) for k in (0, 1))
-    return BitHeap(tuple(groups), (low, high), levels)
+    return BitHeap(tuple(groups), (low, high))
+
+
+def heap_size(terms: Iterable[Term], width: int) -> HeapSize:
+    """Return what `bit_heap` of the same terms takes; how high its columns are decides that."""
+    heights, luts, levels = _heights(terms, width), 0, 0
+    while (highest := max(heights)) > HEIGHTS[0]:
+        behind, height = [0] * width, _next_height(highest)
+        for place, bits in enumerate(heights):
+            for size in _sizes(bits, behind[place], height):
+                bits = max(bits - size, 0)
+                luts += size.bit_length()
+                for above in range(place, min(place + size.bit_length(), width)):
+                    behind[above] += 1
+            behind[place] += bits
+        heights, levels = behind, levels + 1
+    chain = next((width - place for place, bits in enumerate(heights) if bits > 1), 0)
+    return HeapSize(luts + chain, levels)
 
 
 def _columns(terms: Iterable[Term], width: int) -> list[Column]:
@@ -109,16 +126,43 @@ def _columns(terms: Iterable[Term], width: int) -> list[Column]:
     columns: list[Column] = [[] for _ in range(width)]
     constant = 0
     for term in terms:
-        for index in range(term.width):
-            weight = 1 << (index + term.shift)
-            negative = term.negative ^ (term.signed and index == term.width - 1)
-            constant -= weight * negative
-            if index + term.shift < width:
-                columns[index + term.shift].append(SourceBit(term.source, index, negative))
+        inverted = _inverted(term)
+        constant -= inverted << term.shift
+        for index in range(min(term.width, width - term.shift)):
+            columns[index + term.shift].append(SourceBit(term.source, index, bool(inverted >> index & 1)))
     for place, column in enumerate(columns):
         if constant >> place & 1:
             column.append(One())
     return columns
+
+
+def _heights(terms: Iterable[Term], width: int) -> list[int]:
+    """Return how many bits `_columns` has of each weight."""
+    heights, constant = [0] * width, 0
+    for term in terms:
+        constant -= _inverted(term) << term.shift
+        for place in range(term.shift, min(term.shift + term.width, width)):
+            heights[place] += 1
+    return [bits + (constant >> place & 1) for place, bits in enumerate(heights)]
+
+
+def _inverted(term: Term) -> int:
+    """Return which bits of a term are negative: all of a negative term, and the sign has the other sign."""
+    return ((1 << term.width) - 1) * term.negative ^ term.signed << (term.width - 1)
+
+
+def _next_height(highest: int) -> int:
+    return max(height for height in HEIGHTS if height < highest)
+
+
+def _sizes(bits: int, behind: int, height: int) -> list[int]:
+    """Return the sizes of the counters that bring a column to a height, `behind` bits of counts below among it."""
+    sizes = []
+    while (excess := bits + behind - height) > 0 and bits > 1:
+        size = MANY if excess >= FEW and bits > FEW else FEW  # of six bits five go, of three two
+        sizes.append(size)
+        bits, behind = max(bits - size, 0), behind + 1
+    return sizes
 
 
 def _level(columns: list[Column], height: int, groups: list[Counters]) -> list[Column]:
@@ -127,8 +171,7 @@ def _level(columns: list[Column], height: int, groups: list[Counters]) -> list[C
     behind: list[Column] = [[] for _ in columns]
     for place, column in enumerate(columns):
         bits = column
-        while (excess := len(bits) + len(behind[place]) - height) > 0 and len(bits) > 1:
-            size = MANY if excess >= FEW and len(bits) > FEW else FEW  # of six bits five go, of three two
+        for size in _sizes(len(column), len(behind[place]), height):
             # A count is the same in whichever order: inverted bits first, so that few modules differ.
             taken = sorted(bits[:size], key=lambda bit: not is_inverted(bit))
             kind = size, sum(map(is_inverted, taken))

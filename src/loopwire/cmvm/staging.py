@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from loopwire.cmvm.adder_tree import AdderTree, StagedTree
 
@@ -34,15 +35,17 @@ def stage(
     levels = [0.0] * n
     widths = [0] * n
 
+    chain_ns = cache(adders_ns)  # few of the adders of a tree differ
+
     def end_ns(place: int, width: int, level: float) -> float:
-        return (start_ns if place == 0 else 0.0) + (adders_ns(width, level) if level else 0.0)
+        return (start_ns if place == 0 else 0.0) + (chain_ns(width, level) if level else 0.0)
 
     for operands, adder_width, luts in zip(tree.operands, tree.adder_widths, tree.lut_levels, strict=True):
-        place = max(places[operand] for operand in operands)
+        place = max([places[operand] for operand in operands])
         chained = [operand for operand in operands if places[operand] == place]
         own = adder_levels(luts, ternary_levels)
-        level = own + max(levels[operand] for operand in chained)
-        width = max(adder_width, *(widths[operand] for operand in chained))
+        level = own + max([levels[operand] for operand in chained])
+        width = max(adder_width, *[widths[operand] for operand in chained])
         if end_ns(place, width, level) > period_ns:
             place, level, width = place + 1, own, adder_width
             assert end_ns(place, width, level) <= period_ns, f"an adder of {width} bits exceeds {period_ns} ns"

@@ -112,17 +112,17 @@ class TableForm:
         """
         return subtracter_bits(self.clamp_low, self.index_bits)
 
-    @property
+    @cached_property
     def base_bits(self) -> int:
         """Width of the base ROM: unsigned unless an entry is negative."""
         return FixedType.holding(min(self.base), max(self.base), 0).width
 
-    @property
+    @cached_property
     def offset_bits(self) -> int:
         """Width of the offset ROM, whose entries are never negative; 0 without one."""
         return max(self.offset).bit_length() if self.offset else 0
 
-    @property
+    @cached_property
     def roms(self) -> tuple[tuple[int, int], ...]:
         """Entries and bits of each ROM."""
         base = (len(self.base), self.base_bits)

@@ -25,6 +25,7 @@ from loopwire.knobs import Knobs
 from loopwire.schedule.engine import Engine
 from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.timing.loop_delays import loop_ns
+from loopwire.timing.operation_delays import OperationTimes
 from loopwire.timing.pipeline import Pipeline
 from loopwire.timing.scheduler import shortest
 from loopwire.timing.ternary_sums import with_ternary_sums
@@ -51,15 +52,17 @@ class Planner:
         # A step comes from registers of the feeder; of shared hardware, a sequencer chooses the word.
         input_time = (self._input_stage(), 0.0) if sharing.is_parallel else (0, self.delays.gate())
 
+        times = OperationTimes(self.delays)
+
         def shortest_of(choices: Sequence[Datapath]) -> list[Pipeline]:
-            return shortest(choices, self.delays, self.clock_period_ns, input_time)
+            return shortest(choices, times, self.clock_period_ns, input_time)
 
         straight = shortest_of(alternatives(datapath, self.delays))
         best = straight[0]
         # States are stored earlier for a shorter loop alone.
         shorter_ns = self.delays.stage_budget_ns(self.clock_period_ns) * (best.loop_latency - 1)
         for choice in (pipeline.datapath for pipeline in straight):
-            rotated = stored_earlier(choice) if loop_ns(choice, self.delays) <= shorter_ns else []
+            rotated = stored_earlier(choice) if loop_ns(choice, times) <= shorter_ns else []
             if rotated and (earlier := shortest_of(rotated)[0]).loop_latency < best.loop_latency:
                 best = earlier
                 break

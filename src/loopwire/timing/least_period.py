@@ -10,21 +10,22 @@ from loopwire.datapath import ops as dp
 from loopwire.datapath.datapath import Datapath, Operation
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
-from loopwire.timing.operation_delays import cut_delays_ns, operation_delay_ns, to_flip_flop_ns
+from loopwire.timing.operation_delays import OperationTimes
 
 
-def require_time(datapath: Datapath, delays: DelayModel, clock_period_ns: float, input_ns: float) -> None:
+def require_time(datapath: Datapath, times: OperationTimes, clock_period_ns: float, input_ns: float) -> None:
     """Refuse a clock period that is too short for an operation; name the one that needs most.
 
     Args:
         datapath: of the operations.
-        delays: of the device.
+        times: of operations on the device.
         clock_period_ns: time between two clock edges.
         input_ns: when x is there, after the clock edge of its stage.
 
     Raises:
         ConfigError: an operation takes longer than the clock period.
     """
+    delays = times.delays
     needs = [(input_ns, f"choosing the sequence whose step %{datapath.x.name} is next")]
     timed = {datapath.x, *(feedback.read for feedback in datapath.feedbacks)}
     for operation in datapath.operations:
@@ -32,7 +33,7 @@ def require_time(datapath: Datapath, delays: DelayModel, clock_period_ns: float,
             timed.add(operation.result)
             widths = " by ".join(str(operand.width) for operand in operation.operands)
             what = f"{type(operation.kind).__name__} of {widths} bits in %{operation.result.name}"
-            needs.append((_uncut_ns(operation, delays), what))
+            needs.append((_uncut_ns(operation, times), what))
     delay_ns, what = max(needs)
     if delay_ns > delays.stage_budget_ns(clock_period_ns):
         # Rounded up, by more than floating point is off, so that it can be given as the clock period.
@@ -44,13 +45,13 @@ def require_time(datapath: Datapath, delays: DelayModel, clock_period_ns: float,
         )
 
 
-def _uncut_ns(operation: Operation, delays: DelayModel) -> float:
+def _uncut_ns(operation: Operation, times: OperationTimes) -> float:
     """Return what an operation takes of a stage at least: a tree is cut between its adders."""
     if isinstance(operation.kind, dp.ShiftAdd):
-        return _slowest_adder_ns(operation.kind.tree, delays)
-    register_ns = to_flip_flop_ns(operation, delays)
-    whole_ns = operation_delay_ns(operation, delays) + register_ns
-    cut_ns = cut_delays_ns(operation, delays)
+        return _slowest_adder_ns(operation.kind.tree, times.delays)
+    register_ns = times.to_flip_flop_ns(operation)
+    whole_ns = times.whole_ns(operation) + register_ns
+    cut_ns = times.cut_ns(operation)
     return min(whole_ns, max(cut_ns[0], cut_ns[1] + register_ns)) if cut_ns else whole_ns
 
 

@@ -4,32 +4,30 @@ from __future__ import annotations
 
 from math import inf
 
-from loopwire.cmvm.staging import stage
 from loopwire.datapath import ops as dp
 from loopwire.datapath.datapath import Datapath, Feedback, Operation
-from loopwire.devices.delay_model import DelayModel
-from loopwire.timing.operation_delays import operation_delay_ns
+from loopwire.timing.operation_delays import OperationTimes
 
 
-def loop_ns(datapath: Datapath, delays: DelayModel) -> float:
+def loop_ns(datapath: Datapath, times: OperationTimes) -> float:
     """Return the longest time from a state to the following one, without registers and without long wires.
 
     Over what a clock period leaves of a stage, it is a bound of the loop latency (C. E. Leiserson, J. B. Saxe,
     "Retiming synchronous circuitry", Algorithmica 6, 1991).
     """
-    return max((_longest_ns(datapath, feedback, delays) for feedback in datapath.feedbacks), default=0.0)
+    return max((_longest_ns(datapath, feedback, times) for feedback in datapath.feedbacks), default=0.0)
 
 
-def _longest_ns(datapath: Datapath, feedback: Feedback, delays: DelayModel) -> float:
+def _longest_ns(datapath: Datapath, feedback: Feedback, times: OperationTimes) -> float:
     times_ns = {feedback.read: 0.0}
     for operation in datapath.operations:
         given = [times_ns[operand] for operand in operation.operands if operand in times_ns]
         if given:
-            times_ns[operation.result] = max(given) + _delay_ns(operation, delays)
+            times_ns[operation.result] = max(given) + _delay_ns(operation, times)
     return times_ns.get(feedback.following, 0.0)
 
 
-def _delay_ns(operation: Operation, delays: DelayModel) -> float:
+def _delay_ns(operation: Operation, times: OperationTimes) -> float:
     if isinstance(operation.kind, dp.ShiftAdd):
-        return stage(operation.kind.tree, 0.0, inf, delays.adders, delays.ternary_levels).end_ns
-    return operation_delay_ns(operation, delays)
+        return times.staged(operation, 0.0, inf).end_ns
+    return times.whole_ns(operation)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from functools import cache, partial
 from typing import assert_never
 
+from loopwire.cmvm.adder_tree import StagedTree
+from loopwire.cmvm.staging import stage
 from loopwire.datapath import ops as dp
 from loopwire.datapath.datapath import Datapath, Operation
 from loopwire.datapath.lut_products import dsp_blocks
@@ -124,14 +127,30 @@ HOLD_INPUTS = 2
 """Of a look-up table that holds a bit, beside its own: what it was, and whether to hold it."""
 
 
-def hold_delays_ns(datapath: Datapath, delays: DelayModel) -> dict[Signal, float]:
+class OperationTimes:
+    """What operations take on a device, each worked out once: most are in many of the datapaths that are tried."""
+
+    def __init__(self, delays: DelayModel) -> None:
+        self.delays = delays
+        self.whole_ns = cache(partial(operation_delay_ns, delays=delays))
+        self.cut_ns = cache(partial(cut_delays_ns, delays=delays))
+        self.to_flip_flop_ns = cache(partial(to_flip_flop_ns, delays=delays))
+        self.staged = cache(self._staged)
+
+    def _staged(self, operation: Operation, start_ns: float, budget_ns: float) -> StagedTree:
+        assert isinstance(operation.kind, dp.ShiftAdd)
+        return stage(operation.kind.tree, start_ns, budget_ns, self.delays.adders, self.delays.ternary_levels)
+
+
+def hold_delays_ns(datapath: Datapath, times: OperationTimes) -> dict[Signal, float]:
     """Return what holding each signal takes: nothing where the look-up tables that make it have inputs for it left.
 
     Of what makes nothing, holding the operands does.
     """
+    delays = times.delays
     held_ns = dict.fromkeys((datapath.x, *(feedback.read for feedback in datapath.feedbacks)), delays.gate())
     for operation in datapath.operations:
-        if isinstance(operation.kind, dp.ShiftAdd) or operation_delay_ns(operation, delays):
+        if isinstance(operation.kind, dp.ShiftAdd) or times.whole_ns(operation):
             held_ns[operation.result] = 0.0 if _may_hold(operation, delays) else delays.gate()
         else:
             held_ns[operation.result] = max((held_ns[operand] for operand in operation.operands), default=0.0)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import assert_never
 
 from loopwire.datapath import ops as dp
@@ -20,57 +20,39 @@ Not more than half: readers are on all sides, so behind the middle one register 
 
 @dataclass(frozen=True)
 class RoutingDelays:
-    """Those of a datapath, each state registered where `share` of its own is behind it."""
+    """Those of a datapath, each state registered where a share of its own is behind it.
 
-    datapath: Datapath
-    delays: DelayModel
-    share: float
+    `travelled_ns` is, for each state, that from where it is made to its register; `left_ns`, for each operation, what
+    is left of its operands' behind such a register.
+    """
 
-    @cached_property
-    def whole_ns(self) -> dict[Operation, float]:
-        """For each operation, that of its operands; nothing but to all rows of a matrix.
+    travelled_ns: Mapping[Feedback, float]
+    left_ns: Mapping[Operation, float]
 
-        The rows of all matrices of a layer are together.
-        """
-        luts = Counter[str]()
-        for operation in self.datapath.operations:
-            luts[operation.result.layer] += _matrix_luts(operation)
-        return {
-            op: self.delays.reach(luts[op.result.layer]) if _matrix_luts(op) else 0.0 for op in self.datapath.operations
-        }
 
-    @cached_property
-    def travelled_ns(self) -> dict[Feedback, float]:
-        """For each state, that from where it is made to its register."""
-        return {
-            feedback: self.share * max((self.whole_ns[op] for op in readers), default=0.0)
-            for feedback, readers in self._readers.items()
-        }
+def _whole_ns(datapath: Datapath, delays: DelayModel) -> dict[Operation, float]:
+    """Return, for each operation, the delay of its operands; nothing but to all rows of a matrix.
 
-    @cached_property
-    def left_ns(self) -> dict[Operation, float]:
-        """For each operation, what is left of its operands' behind such a register."""
-        travelled = {op: self.travelled_ns[feedback] for feedback, readers in self._readers.items() for op in readers}
-        return {op: max(whole_ns - travelled.get(op, 0.0), 0.0) for op, whole_ns in self.whole_ns.items()}
+    The rows of all matrices of a layer are together.
+    """
+    own = {operation: _matrix_luts(operation) for operation in datapath.operations}
+    luts = Counter[str]()
+    for operation, count in own.items():
+        luts[operation.result.layer] += count
+    return {op: delays.reach(luts[op.result.layer]) if count else 0.0 for op, count in own.items()}
 
-    @cached_property
-    def _readers(self) -> dict[Feedback, list[Operation]]:
-        """The operations that read a state as it is, alone or joined to others; none where states are in memories."""
-        return {
-            feedback: [] if self.datapath.in_memories else self._readers_of(feedback)
-            for feedback in self.datapath.feedbacks
-        }
 
-    def _readers_of(self, feedback: Feedback) -> list[Operation]:
-        read, readers = {feedback.read}, []
-        for operation in self.datapath.operations:
-            if read.isdisjoint(operation.operands):
-                continue
-            if isinstance(operation.kind, dp.Join | dp.View):
-                read.add(operation.result)
-            else:
-                readers.append(operation)
-        return readers
+def _readers_of(datapath: Datapath, feedback: Feedback) -> list[Operation]:
+    """Return the operations that read a state as it is, alone or joined to others; none where it is in memories."""
+    read, readers = {feedback.read}, []
+    for operation in () if datapath.in_memories else datapath.operations:
+        if read.isdisjoint(operation.operands):
+            continue
+        if isinstance(operation.kind, dp.Join | dp.View):
+            read.add(operation.result)
+        else:
+            readers.append(operation)
+    return readers
 
 
 def _matrix_luts(operation: Operation) -> int:
@@ -89,5 +71,13 @@ def _matrix_luts(operation: Operation) -> int:
 
 def routing_delays(datapath: Datapath, delays: DelayModel) -> list[RoutingDelays]:
     """Return the delays for each place where registers of states can be, the preferred one first."""
-    choices = [RoutingDelays(datapath, delays, share) for share in SHARES]
-    return choices if any(choices[-1].travelled_ns.values()) else choices[:1]
+    whole_ns = _whole_ns(datapath, delays)
+    readers = {feedback: _readers_of(datapath, feedback) for feedback in datapath.feedbacks}
+    longest_ns = {feedback: max((whole_ns[op] for op in ops), default=0.0) for feedback, ops in readers.items()}
+    choices = []
+    for share in SHARES if any(longest_ns.values()) else SHARES[:1]:
+        travelled_ns = {feedback: share * ns for feedback, ns in longest_ns.items()}
+        before_ns = {op: travelled_ns[feedback] for feedback, ops in readers.items() for op in ops}
+        left_ns = {op: max(ns - before_ns.get(op, 0.0), 0.0) for op, ns in whole_ns.items()}
+        choices.append(RoutingDelays(travelled_ns, left_ns))
+    return choices

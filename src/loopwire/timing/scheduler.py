@@ -7,11 +7,9 @@ as possible is the least latency, since an operation can only start earlier for 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache, cached_property
+from copy import copy
 from typing import assert_never
 
-from loopwire.cmvm.adder_tree import StagedTree
-from loopwire.cmvm.staging import stage
 from loopwire.datapath import ops as dp
 from loopwire.datapath.datapath import Datapath, Feedback, Operation
 from loopwire.datapath.loops import Group, feedback_groups, leading_to, looped
@@ -20,12 +18,14 @@ from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
 from loopwire.timing.least_period import require_time
-from loopwire.timing.operation_delays import cut_delays_ns, hold_delays_ns, operation_delay_ns, to_flip_flop_ns
+from loopwire.timing.operation_delays import OperationTimes, hold_delays_ns
 from loopwire.timing.pipeline import Cut, Pipeline, Placement, Time
 from loopwire.timing.routing_delays import RoutingDelays, routing_delays
 
 BEFORE_ALL: Time = (-(1 << 30), 0.0)
 """Arrival of what does not depend on a step: constants, and inputs taken to be there in time."""
+NOT_TIMED = Placement(BEFORE_ALL[0], BEFORE_ALL)
+"""Of an operation whose operands all arrive then."""
 
 
 def schedule(
@@ -43,19 +43,20 @@ def schedule(
     Raises:
         ConfigError: an operation takes longer than the clock period.
     """
-    return shortest([datapath], delays, clock_period_ns, input_time, least_loop_latency)[0]
+    return shortest([datapath], OperationTimes(delays), clock_period_ns, input_time, least_loop_latency)[0]
 
 
 def shortest(
     choices: Sequence[Datapath],
-    delays: DelayModel,
+    times: OperationTimes,
     clock_period_ns: float,
     input_time: Time,
     least_loop_latency: int = 1,
 ) -> list[Pipeline]:
     """Place every operation of several datapaths; return the pipelines of the shortest loops.
 
-    Those of the fewest stages come first, of these what is first among the choices.
+    Those of the fewest stages come first, of these what is first among the choices. `times` are those of operations
+    on the device, and of more than these datapaths where others of the same operations are scheduled too.
 
     Raises:
         ConfigError: each has an operation that takes longer than the clock period; the first one's is named.
@@ -64,10 +65,10 @@ def shortest(
     refused: list[ConfigError] = []
     for datapath in choices:
         try:
-            schedulers = [
-                _Scheduler(datapath, delays, clock_period_ns, input_time, routing)
-                for routing in routing_delays(datapath, delays)
-            ]
+            require_time(datapath, times, clock_period_ns, input_time[1])
+            routings = routing_delays(datapath, times.delays)
+            scheduler = _Scheduler(datapath, times, clock_period_ns, input_time, routings[0])
+            schedulers = [scheduler, *map(scheduler.routed, routings[1:])]
             least |= {scheduler: scheduler.least_latency(least_loop_latency) for scheduler in schedulers}
         except ConfigError as error:
             refused.append(error)
@@ -93,29 +94,37 @@ def _gather_cycles(sharing: Sharing) -> int:
 
 class _Scheduler:
     def __init__(
-        self, datapath: Datapath, delays: DelayModel, clock_period_ns: float, input_time: Time, routing: RoutingDelays
+        self,
+        datapath: Datapath,
+        times: OperationTimes,
+        clock_period_ns: float,
+        input_time: Time,
+        routing: RoutingDelays,
     ) -> None:
         self.datapath = datapath
-        self._delays = delays
-        self._clock_period_ns = clock_period_ns
-        self._budget_ns = delays.stage_budget_ns(clock_period_ns)
+        self._times = times
+        self._delays = times.delays
+        self._budget_ns = times.delays.stage_budget_ns(clock_period_ns)
         self._input_time = input_time
         self._routing = routing
         self._sharing = datapath.sharing
         self._read_ns = self._state_read_ns()
-        self._held_ns = hold_delays_ns(datapath, delays)
-        self._staged = cache(self._stage)
+        self._held_ns = hold_delays_ns(datapath, times)
         self._depends = datapath.dependences
         self._groups = feedback_groups(datapath)
-        self._group_of = looped(datapath)
+        group_of = looped(datapath)
+        self._order = [(op, self._reads(op), group_of.get(op)) for op in datapath.operations]
+        """Operations, what each waits for, and the loop that it is in."""
+        self._widening = _widening(datapath)
+
+    def routed(self, routing: RoutingDelays) -> _Scheduler:
+        """Return a scheduler of the same datapath whose states are registered elsewhere on their way."""
+        other = copy(self)
+        other._routing = routing
+        return other
 
     def least_latency(self, least_loop_latency: int) -> int:
-        """Return the fewest cycles round the loops if all else that each reads is there in time.
-
-        Raises:
-            ConfigError: an operation takes longer than the clock period.
-        """
-        require_time(self.datapath, self._delays, self._clock_period_ns, self._input_time[1])
+        """Return the fewest cycles round the loops if all else that each reads is there in time."""
         return max([least_loop_latency, self._sharing.cycles, *map(self._group_latency, self._groups)])
 
     def pipeline(self, loop_latency: int) -> Pipeline:
@@ -127,6 +136,10 @@ class _Scheduler:
                     return pipeline
             # One more stage, at whose end the states arrive with all of a cycle left to choose between new and held.
             loop_latency += 1
+
+    def _reads(self, operation: Operation) -> tuple[Signal, ...]:
+        # A step's number is there when its input is.
+        return (self.datapath.x,) if isinstance(operation.kind, dp.StepRom | dp.WordRom) else operation.operands
 
     def _state_read_ns(self) -> float:
         """Return when a state that is in a memory is there, or the initial one in its place."""
@@ -270,16 +283,13 @@ class _Scheduler:
         """
         times = dict(arrivals)
         placements: dict[Operation, Placement] = {}
-        for operation in self.datapath.operations:
+        for operation, reads, group in self._order:
             if feedbacks is not None and not self._depends[operation.result] <= feedbacks:
                 continue
-            # A step's number is there when its input is.
-            reads = (self.datapath.x,) if isinstance(operation.kind, dp.StepRom | dp.WordRom) else operation.operands
-            given = max((times[v] for v in reads if v in times), default=BEFORE_ALL)
-            if given == BEFORE_ALL:
-                placements[operation] = Placement(BEFORE_ALL[0], BEFORE_ALL)
+            given = max([times[v] for v in reads if v in times], default=BEFORE_ALL)
+            if given is BEFORE_ALL:
+                placements[operation] = NOT_TIMED
                 continue
-            group = self._group_of.get(operation)
             tight = arrivals[group[0].read][0] + holds[group] if group and group in holds else None
             placements[operation] = self._placement(operation, given, tight)
             times[operation.result] = placements[operation].time
@@ -289,13 +299,15 @@ class _Scheduler:
         """Return where an operation works; in stage `tight`, what it leaves of the time is enough to hold a loop."""
         place, ns = given
         if isinstance(operation.kind, dp.ShiftAdd):
-            staged = self._staged(operation, min(ns + self._routing.left_ns[operation], self._budget_ns))
+            staged = self._times.staged(
+                operation, min(ns + self._routing.left_ns[operation], self._budget_ns), self._budget_ns
+            )
             return Placement(place, (place + staged.latency_stages, staged.end_ns), staged)
-        delay_ns = operation_delay_ns(operation, self._delays)
+        delay_ns = self._times.whole_ns(operation)
         # A wire that is too long for the clock anyway keeps nothing from being placed.
-        register_ns = to_flip_flop_ns(operation, self._delays)
+        register_ns = self._times.to_flip_flop_ns(operation)
         delay_ns = max(delay_ns, min(delay_ns + self._routing.left_ns[operation], self._budget_ns - register_ns))
-        cut_ns = cut_delays_ns(operation, self._delays)
+        cut_ns = self._times.cut_ns(operation)
         held_ns = self._held_ns[operation.result] if delay_ns else 0.0
         while ns + delay_ns > self._budget_ns - max(register_ns, held_ns if place == tight else 0.0):
             if cut_ns and self._may_cut(ns, operation, cut_ns, place, tight):
@@ -321,15 +333,10 @@ class _Scheduler:
         """Say whether an operation fits with a register inside it; none is where a loop holds."""
         before_ns, after_ns = cut_ns
         held_ns = self._held_ns[operation.result] if place + 1 == tight else 0.0
-        register_ns = to_flip_flop_ns(operation, self._delays)
+        register_ns = self._times.to_flip_flop_ns(operation)
         way_ns = self._routing.left_ns[operation] if ns else 0.0  # at the beginning of a stage as for whole operations
         fits_before = ns + way_ns + before_ns <= self._budget_ns
         return place != tight and fits_before and after_ns + max(register_ns, held_ns) <= self._budget_ns
-
-    def _stage(self, operation: Operation, start_ns: float) -> StagedTree:
-        assert isinstance(operation.kind, dp.ShiftAdd)
-        delays = self._delays
-        return stage(operation.kind.tree, start_ns, self._budget_ns, delays.adders, delays.ternary_levels)
 
     def _sink(
         self, placements: dict[Operation, Placement], entry: Mapping[Feedback, int], loop_latency: int
@@ -342,11 +349,9 @@ class _Scheduler:
         for operation in reversed(self.datapath.operations):
             placement = sunk[operation]
             limit = readers.get(operation.result, 1 << 30) - 1
-            operands = [operand for operand in operation.operands if self._is_timed(operand)]
-            narrower = sum(operand.bits for operand in operands) < operation.result.bits
             if isinstance(operation.kind, dp.Constant):
                 continue
-            if not self._depends[operation.result] and narrower and limit < 1 << 29:
+            if operation in self._widening and limit < 1 << 29:
                 span = self._placement(operation, (0, 0.0))
                 first = limit - span.time[0]
                 if first > placement.first_stage:
@@ -356,13 +361,15 @@ class _Scheduler:
                 readers[operand] = min(readers.get(operand, 1 << 30), placement.first_stage)
         return sunk
 
-    def _is_timed(self, signal: Signal) -> bool:
-        return signal is self.datapath.x or bool(self._depends.get(signal)) or signal in self._timed_results
 
-    @cached_property
-    def _timed_results(self) -> set[Signal]:
-        timed: set[Signal] = {self.datapath.x}
-        for operation in self.datapath.operations:
-            if any(operand in timed for operand in operation.operands):
-                timed.add(operation.result)
-        return timed
+def _widening(datapath: Datapath) -> set[Operation]:
+    """Return the operations outside the loops whose results have more bits than what they read of a step."""
+    depends, found = datapath.dependences, set[Operation]()
+    timed = {datapath.x, *(signal for signal, states in depends.items() if states)}
+    for operation in datapath.operations:
+        read = [operand for operand in operation.operands if operand in timed]
+        if read:
+            timed.add(operation.result)
+        if not depends[operation.result] and sum(operand.bits for operand in read) < operation.result.bits:
+            found.add(operation)
+    return found

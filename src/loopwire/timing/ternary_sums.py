@@ -81,7 +81,7 @@ class _Replacing:
         carries_ns = delays.adders(widest, 0)  # what a chain of adders takes once, however many there are
         period = (self._budget_ns - carries_ns) / adder_ns
         clock = Clock(given.start_ns / adder_ns, period, delays.ternary_levels)
-        if clock.ternary > clock.period or any(given.tree.heaps):
+        if clock.ternary > clock.period or any(given.tree.heap_sizes):
             return given
         tree = with_ternary_adders(given.tree, clock, spare_ns / adder_ns)
         staged = stage(tree, given.start_ns, self._budget_ns, delays.adders, delays.ternary_levels)
