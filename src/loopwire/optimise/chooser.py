@@ -21,6 +21,7 @@ from loopwire.optimise.clock import clock_periods_ns, fastest
 from loopwire.optimise.refusal import ALWAYS_NAMED, NAMES, OFFERED, Reached, curve, excess, in_words, named, nearest
 from loopwire.optimise.shapes import Limits, Shape, Shapes
 from loopwire.report.chosen import ChosenKnob, Target
+from loopwire.schedule.plan import at_clocks
 from loopwire.system.progress import Progress, silent
 
 Bounds = dict[str, float]
@@ -140,10 +141,11 @@ def _with_a_clock(design: Design, least_ns: float, bounds: Bounds, progress: Pro
 
 def _of_unchanged_knobs(design: Design, least_ns: float) -> Choice:
     """Choose the clock alone."""
+    planned = at_clocks(design.graph, design.device, design.config)
 
     def latency_cycles(period_ns: float) -> int | None:
-        predicted = _if_possible(lambda: _clocked(design, period_ns).predicted_cycles)
-        return None if predicted is None else predicted.latency_cycles
+        found = _if_possible(lambda: planned(period_ns))
+        return None if found is None else found.latency_cycles
 
     best = fastest(clock_periods_ns(least_ns), latency_cycles)
     clocked = design if best is None else _clocked(design, best)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -26,7 +26,7 @@ from loopwire.schedule.engine_cycles import EngineTiming, Pace, SteadyState
 from loopwire.schedule.network import Network, Source
 from loopwire.schedule.network_timing import Channel, NetworkTiming, smallest_timing
 from loopwire.schedule.origins import Apart
-from loopwire.schedule.planner import Planner
+from loopwire.schedule.planner import Draft, Planner
 from loopwire.schedule.queue_sizes import sized
 from loopwire.timing.pipeline import Pipeline
 
@@ -231,9 +231,23 @@ def plan(graph: Graph, device: Device, clock_period_ns: float, knobs: Knobs) -> 
         UnsupportedError: the layers are connected in a way that firmware does not carry, or cannot have a knob.
         ConfigError: the clock is too fast for an operation, or a knob is set to what cannot be.
     """
+    return at_clocks(graph, device, knobs)(clock_period_ns)
+
+
+def at_clocks(graph: Graph, device: Device, knobs: Knobs) -> Callable[[float], Plan]:
+    """Return what plans the hardware at a clock period, as `plan` does; what no clock changes is made once.
+
+    Raises:
+        UnsupportedError, ConfigError: as `plan`.
+    """
     graph, network = check_knobs(graph, knobs)
-    planner = Planner(ranges(graph), DelayModel(device), clock_period_ns, knobs)
-    return assemble(graph, network, [planner.pipeline(engine) for engine in network.engines], planner)
+    found, delays, drafts = ranges(graph), DelayModel(device), dict[str, Draft]()
+
+    def planned(clock_period_ns: float) -> Plan:
+        planner = Planner(found, delays, clock_period_ns, knobs, drafts)
+        return assemble(graph, network, [planner.pipeline(engine) for engine in network.engines], planner)
+
+    return planned
 
 
 def assemble(graph: Graph, network: Network, pipelines: Sequence[Pipeline], planner: Planner) -> Plan:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import NamedTuple
 
 from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.cmvm.shift_add import SOLVED_PRODUCTS, SOLVER_BITS, minimal_depth, solve
@@ -31,33 +32,42 @@ from loopwire.timing.scheduler import shortest
 from loopwire.timing.ternary_sums import with_ternary_sums
 
 
+class Draft(NamedTuple):
+    """The datapaths of an engine of which the one with the shortest loop is taken, and what their operations take.
+
+    No clock changes them.
+    """
+
+    choices: Sequence[Datapath]
+    times: OperationTimes
+
+
 @dataclass(frozen=True)
 class Planner:
-    """Makes the pipelines and the timing of engines, by the range of every value, delays, clock and knobs."""
+    """Makes the pipelines and the timing of engines, by the range of every value, delays, clock and knobs.
+
+    `drafts` are those of engines by their names, made when first asked for; planners of other clocks may share them.
+    """
 
     found: Mapping[Value, Range]
     delays: DelayModel
     clock_period_ns: float
     knobs: Knobs
+    drafts: dict[str, Draft] = field(default_factory=dict)
 
     def pipeline(self, engine: Engine) -> Pipeline:
         """Return the pipeline of an engine, its hardware shared as its layer's reuse factor says."""
-        sharing = sharing_of(engine, self.knobs.reuse_factor_of(layer_of(engine)))
-        solve = partial(self._solve, engine)
-        datapath = prepared(
-            expand(engine, self.found), sharing, solve, self.delays, self.knobs.copies, self.knobs.lut_product_bits_of
-        )
-        if engine.stateful:
-            datapath = replace(datapath, channels=self.knobs.channels)
+        if engine.name not in self.drafts:
+            self.drafts[engine.name] = self._draft(engine)
+        choices, times = self.drafts[engine.name]
         # A step comes from registers of the feeder; of shared hardware, a sequencer chooses the word.
-        input_time = (self._input_stage(), 0.0) if sharing.is_parallel else (0, self.delays.gate())
-
-        times = OperationTimes(self.delays)
+        parallel = choices[0].sharing.is_parallel
+        input_time = (self._input_stage(), 0.0) if parallel else (0, self.delays.gate())
 
         def shortest_of(choices: Sequence[Datapath]) -> list[Pipeline]:
             return shortest(choices, times, self.clock_period_ns, input_time)
 
-        straight = shortest_of(alternatives(datapath, self.delays))
+        straight = shortest_of(choices)
         best = straight[0]
         # States are stored earlier for a shorter loop alone.
         shorter_ns = self.delays.stage_budget_ns(self.clock_period_ns) * (best.loop_latency - 1)
@@ -78,6 +88,14 @@ class Planner:
                 pipeline = shortest_of([changed])[0]
                 best = pipeline if _is_as_short(pipeline, best) else best
         return with_ternary_sums(best, self.delays, self.clock_period_ns)
+
+    def _draft(self, engine: Engine) -> Draft:
+        knobs, sharing = self.knobs, sharing_of(engine, self.knobs.reuse_factor_of(layer_of(engine)))
+        expanded, solve = expand(engine, self.found), partial(self._solve, engine)
+        datapath = prepared(expanded, sharing, solve, self.delays, knobs.copies, knobs.lut_product_bits_of)
+        if engine.stateful:
+            datapath = replace(datapath, channels=knobs.channels)
+        return Draft(alternatives(datapath, self.delays), OperationTimes(self.delays))
 
     def _input_stage(self) -> int:
         """Return in which stage a step's vector is there: in a second one where to choose and to read it takes long."""
