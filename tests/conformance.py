@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from elaboration import icarus_says, slang_accepts
 from ensembles import Ensemble, write_files
 from loopwire.devices import find_part
 from loopwire.emulator.calls import Evaluate, evaluate_calls
@@ -86,6 +87,9 @@ def prove(cases: Sequence[Case], folder: Path, seed: int = 1) -> None:
     for design in designs:
         warnings = verilator.lint(design.top, write_files(design, rtl))
         assert warnings == "", f"{design.top}: {warnings}"
+    tops = [design.top for design in designs]
+    assert slang_accepts(rtl, tops), "slang has printed why"
+    assert icarus_says(rtl, tops) == ""
     ensemble = Ensemble(designs, rtl)
     for index, (graph, design) in enumerate(zip(graphs, designs, strict=True)):
         Proof(ensemble, index, graph, design, cases[index], random.Random(f"{seed} {design.top}")).all()

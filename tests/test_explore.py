@@ -27,6 +27,8 @@ from loopwire.tradeoff import search
 from loopwire.tradeoff.exploration import Exploration, explore
 from loopwire.tradeoff.page import page
 from loopwire.tradeoff.proofs import spread
+from loopwire.tradeoff.seeds import seeds
+from loopwire.tradeoff.trial import evaluate
 
 optuna = pytest.importorskip("optuna", reason="exploring needs optuna (pip install loopwire[explore])")
 
@@ -60,11 +62,43 @@ def numbers(found: Exploration) -> list[Any]:
     return [(point.trial, point.config, point.outcome) for point in found.front]
 
 
+class Remembering:
+    """The trials and the seeds of searches of `tagger`, each made once: searches are stopped here, not designs."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, Any] = {}
+        self.first: dict[str, Any] = {}
+
+    def evaluate(self, task: Any, config: Any) -> Any:
+        if (key := repr(config)) not in self.outcomes:
+            self.outcomes[key] = evaluate(task, config)
+        return self.outcomes[key]
+
+    def seeds(self, task: Any, space: Any, bounds: Any, seed: int, workers: Any) -> Any:
+        if (key := repr((space, bounds, seed))) not in self.first:
+            self.first[key] = seeds(task, space, bounds, seed, workers)
+        return self.first[key]
+
+
 @pytest.fixture(scope="module")
-def front() -> Exploration:
+def remembering() -> Remembering:
+    return Remembering()
+
+
+@pytest.fixture
+def known(remembering: Remembering, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let searches of `tagger` in this process look up what is known."""
+    monkeypatch.setattr(search, "evaluate", remembering.evaluate)
+    monkeypatch.setattr(search, "seeds", remembering.seeds)
+
+
+@pytest.fixture(scope="module")
+def front(remembering: Remembering) -> Exploration:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "POPULATION", 8)
         patch.setattr(search, "AHEAD", 3)
+        patch.setattr(search, "evaluate", remembering.evaluate)
+        patch.setattr(search, "seeds", remembering.seeds)
         return explored()
 
 
@@ -98,13 +132,15 @@ def test_workers_make_the_same_front(front: Exploration) -> None:
     assert numbers(explored(processes=2)) == numbers(front)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("known")
 def test_a_search_goes_on_from_its_journal(front: Exploration, tmp_path: Path) -> None:
     explored(20, journal=tmp_path / "journal.log")
     assert numbers(explored(journal=tmp_path / "journal.log")) == numbers(front)
 
 
-def test_a_stop_costs_the_trials_that_run(front: Exploration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_costs_the_trials_that_run(
+    front: Exploration, known: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tried: list[Any] = []
     whole = search.evaluate
 
@@ -188,7 +224,8 @@ def test_a_scheduler_that_does_not_answer_is_refused(monkeypatch: pytest.MonkeyP
         explored(scheduler="tcp://127.0.0.1:9")
 
 
-@pytest.mark.parametrize("most_bytes", [2_000, pytest.param(30_001, marks=pytest.mark.slow)])
+@pytest.mark.usefixtures("known")
+@pytest.mark.parametrize("most_bytes", [2_000, 30_001])
 def test_a_full_disk_is_one_error_and_the_search_goes_on_later(
     front: Exploration, tmp_path: Path, most_bytes: int
 ) -> None:
@@ -205,6 +242,7 @@ def test_a_full_disk_is_one_error_and_the_search_goes_on_later(
     assert numbers(explored(journal=journal)) == numbers(front)
 
 
+@pytest.mark.usefixtures("known")
 def test_a_line_cut_off_by_a_power_cut_is_no_loss(front: Exploration, tmp_path: Path) -> None:
     journal = tmp_path / "journal.log"
     explored(20, journal=journal)
@@ -230,6 +268,7 @@ def test_wrong_options(options: dict[str, Any], message: str) -> None:
     assert message in str(refused.value)
 
 
+@pytest.mark.usefixtures("known")
 def test_a_journal_of_another_search_is_kept(tmp_path: Path) -> None:
     journal = tmp_path / "journal.log"
     explored(8, journal=journal)
@@ -239,6 +278,7 @@ def test_a_journal_of_another_search_is_kept(tmp_path: Path) -> None:
     assert journal.read_bytes().startswith(before)
 
 
+@pytest.mark.usefixtures("known")
 def test_what_is_no_journal_is_refused(tmp_path: Path) -> None:
     journal = tmp_path / "journal.log"
     journal.write_text("no journal\n" * 3)
@@ -264,7 +304,7 @@ def test_the_front_as_a_picture(front: Exploration) -> None:
     assert front.plot().svg.count("<use ") > len(front.front)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("known")
 def test_targets_as_a_dictionary() -> None:
     found = explore(tagger(), X, keep=KEEP, targets={"max_share": "50%", "min_clock_ns": 4.0}, trials=8)
     assert numbers(found) == numbers(explored(8))

@@ -25,7 +25,7 @@ KNOBS: tuple[dict[str, Any], ...] = ({}, {"io": "parallel"}, {"interleave": 3}, 
 
 
 def design(form: str, index: int) -> Design:
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     model = loopwire.load(randomise(GRAPHS[form](), seed=index))
     knobs = KNOBS[index % len(KNOBS)]
     settings = {"target": "vitis_hls", "model": {"precision": "fixed<12,4,RND,SAT>"}, **knobs}

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from elaboration import slang_accepts
 from hostile_names import KEYWORDS, MARK, NAMES, OWN, UNPRINTABLE
 from loopwire import CompileConfig, compile
 from loopwire.cli.console import print_table
@@ -32,7 +33,6 @@ from loopwire.tools import harness, quartus, vivado
 from loopwire.tools.fabrics import FABRICS
 from loopwire.tools.rtl_files import RtlFiles
 from loopwire.tools.yosys import find_yosys
-from test_elaborate import slang_accepts
 from test_hostile_names import files_of, named
 
 PLAIN = "plain_name"

@@ -37,7 +37,7 @@ def named_inputs(read: Model, count: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("form", GRAPHS)
 def test_graphs_equal_keras(form: str, tmp_path: Path) -> None:
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     model = randomise(GRAPHS[form](), seed=5)
     for way, read in read_every_way(model, tmp_path).items():
         inputs = named_inputs(read, 6)
@@ -52,7 +52,7 @@ def test_graphs_equal_keras(form: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", GRAPHS)
 def test_fast_emulator_equals_the_definition(form: str, tmp_path: Path) -> None:
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     read = loopwire.load(randomise(GRAPHS[form](), seed=6))
     design = loopwire.compile(read)
     fast = try_build(design.graph)

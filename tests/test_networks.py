@@ -66,7 +66,7 @@ def design(network: Any, **settings: Any) -> Design:
 
 
 def form(name: str, seed: int = 1) -> Any:
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     return randomise(GRAPHS[name](), seed)
 
 
@@ -186,7 +186,7 @@ def test_simulate_and_verify_take_inputs_by_name_or_in_order() -> None:
 
 
 def test_a_bidirectional_layer_keeps_the_interval_of_one_direction() -> None:
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     x = keras.Input((20, 6))
     settings = {"model": {"precision": "fixed<16,6,RND,SAT>"}, "clock_period_ns": 5.0, "part": "xcku115"}
     both = design(randomise(keras.Model(x, L.Bidirectional(L.LSTM(20))(x))), **settings).firmware
@@ -196,7 +196,7 @@ def test_a_bidirectional_layer_keeps_the_interval_of_one_direction() -> None:
 
 
 def test_an_autoencoder_keeps_the_interval_of_its_encoder() -> None:
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     x = keras.Input((20, 6))
     encoder = L.LSTM(16)
     y = L.LSTM(16, return_sequences=True)(L.RepeatVector(20)(encoder(x)))

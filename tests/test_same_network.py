@@ -33,7 +33,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras", "ign
 
 def keras_model(kind: str, both: bool) -> Any:
     """Return LSTM or GRU of the last step, or of both directions' last states, and a softmax."""
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     cell = {"LSTM": keras.layers.LSTM, "GRU": keras.layers.GRU}[kind](UNITS, name="rnn")
     recurrent = keras.layers.Bidirectional(cell, name="rnn") if both else cell
     head = keras.layers.Dense(CLASSES, activation="softmax", name="head")
