@@ -47,8 +47,8 @@ KNOBS: tuple[dict[str, Any], ...] = (
 )
 """What a model may have beside the rest."""
 NO_HARDWARE = (
-    "only repeats a vector|no channel gives other steps|reads each sequence backwards|not a sequence of several steps|"
-    "for each window|may leave before its label|reuse_factor, layer"
+    "only repeats a vector|no channel can change the steps|reads each sequence backwards|"
+    "not a sequence of several steps|for each window|may leave before its label|reuse_factor, layer"
 )
 MERGES = (Add, Average, Maximum, Minimum, Multiply, Subtract)
 
