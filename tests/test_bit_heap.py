@@ -20,6 +20,7 @@ from loopwire.cmvm.bit_heap import (
     One,
     Term,
     bit_heap,
+    counter_luts,
     heap_size,
     is_inverted,
 )
@@ -41,14 +42,14 @@ def total(heap: BitHeap, values: list[int]) -> int:
                 return (values[given.source] >> given.index & 1) ^ given.inverted
 
     for group in heap.groups:
-        assert all(2 <= len(bits) <= group.size for bits in group.counted)
+        assert all(len(bits) == group.size <= MANY for bits in group.counted)
         assert all(is_inverted(b) == (k < group.inverted) for bits in group.counted for k, b in enumerate(bits))
         counts.append([sum(map(bit, bits)) for bits in group.counted])
     return sum(bit(given) << place for row in heap.rows for place, given in enumerate(row))
 
 
 def depth(heap: BitHeap) -> int:
-    """Return how many counters of a heap are in series."""
+    """Return how many counters of a heap are in series, and the look-up table of a sum of three rows."""
     depths: dict[int, int] = {}
 
     def of_bits(bits: Iterable[Bit | None]) -> int:
@@ -56,13 +57,13 @@ def depth(heap: BitHeap) -> int:
 
     for number, group in enumerate(heap.groups):
         depths[number] = 1 + max(map(of_bits, group.counted))
-    return max(map(of_bits, heap.rows))
+    return max(map(of_bits, heap.rows)) + heap.is_ternary
 
 
 def luts(heap: BitHeap) -> int:
-    """Return the bits of all counts and of the carry chain."""
-    chain = next((len(heap.rows[1]) - place for place, bit in enumerate(heap.rows[1]) if bit is not None), 0)
-    return sum(group.count_bits * len(group.counted) for group in heap.groups) + chain
+    """Return the look-up tables of all counters and the bits of the carry chain."""
+    counters = sum(counter_luts(group.size) * len(group.counted) for group in heap.groups)
+    return counters + len(heap.rows[0]) - heap.passed_bits
 
 
 @settings(max_examples=100, deadline=None)
@@ -97,3 +98,10 @@ def test_a_counter_takes_as_many_look_up_tables_as_bits_that_it_takes_off() -> N
     heap = bit_heap(terms, 3)
     assert [(group.size, group.inverted, len(group.counted)) for group in heap.groups] == [(MANY, 0, 1)]
     assert heap_size(terms, 3) == HeapSize(3, 1)
+
+
+def test_three_rows_are_added_without_counters() -> None:
+    """An adder of three rows has a look-up table in front of its carry chain."""
+    terms = [Term(source, 0, False, 8, False) for source in range(3)]
+    heap = bit_heap(terms, 10)
+    assert heap.groups == () and heap.is_ternary and heap_size(terms, 10) == HeapSize(10, 1)

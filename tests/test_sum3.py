@@ -1,8 +1,9 @@
-"""A sum of three in the slices of AMD's parts equals the one of every part, by proof over all terms."""
+"""Sums of three and counters in the slices of AMD's parts equal those of every part, by proof over all inputs."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -12,33 +13,53 @@ from loopwire.errors import ToolError
 from loopwire.tools.fabrics import FABRICS
 from loopwire.tools.yosys import find_yosys
 
-LOGIC = ("proc", "flatten", "opt_clean")
+LOGIC = ("setattr -mod -unset keep_hierarchy *", "proc", "flatten", "opt_clean")
 
 
-@pytest.mark.parametrize("width", [1, 2, 6])
-def test_sums_are_equal(width: int, tmp_path: Path) -> None:
+def prove_equal(module: str, ports: str, instances: Sequence[str], luts: int, place: Path) -> None:
+    """Prove that instances of a module, mapped to slices, are equal to its own text, and take so many tables."""
     try:
         yosys = find_yosys()
     except ToolError as error:
         pytest.skip(str(error))
-    text = resources.files("loopwire.hdl").joinpath("loopwire_sum3.sv").read_text()
-    (tmp_path / "loopwire_sum3.sv").write_text(text)
-    signs = list(itertools.product((0, 1), repeat=2))
-    ports = f"input [{width - 1}:0] a, b, c, output [{width * len(signs) - 1}:0] y"
-    sums = [
-        f"loopwire_sum3 #({width}, {b}, {c}) sum_{b}{c} (a, b, c, y[{width * k} +: {width}]);"
-        for k, (b, c) in enumerate(signs)
-    ]
-    (tmp_path / "top.sv").write_text("\n  ".join([f"module top ({ports});", *sums]) + "\nendmodule\n")
-    read = "read_verilog -sv -defer top.sv loopwire_sum3.sv"
+    (place / f"{module}.sv").write_text(resources.files("loopwire.hdl").joinpath(f"{module}.sv").read_text())
+    (place / "top.sv").write_text("\n  ".join([f"module top ({ports});", *instances]) + "\nendmodule\n")
+    read = f"read_verilog -sv -defer top.sv {module}.sv"
     yosys.run(
         (
             *(read, "hierarchy -top top", *LOGIC, "design -stash every"),
-            *(read, *FABRICS["xcup"].commands("top"), f"select -assert-count {width * len(signs)} t:LUT*"),
+            *(read, *FABRICS["xcup"].commands("top"), "flatten", f"select -assert-count {luts} t:LUT*"),
             *("techmap -autoproc -map +/xilinx/cells_sim.v", *LOGIC, "design -stash slices"),
             *("design -copy-from every -as every top", "design -copy-from slices -as slices top"),
             *("miter -equiv -flatten every slices miter", "sat -verify -prove trigger 0 -set-def-inputs miter"),
         ),
-        tmp_path,
+        place,
         (),
     )
+
+
+@pytest.mark.parametrize("width", [1, 2, 6])
+def test_sums_are_equal(width: int, tmp_path: Path) -> None:
+    kinds = [(b, c, 0, 0, 0) for b, c in itertools.product((0, 1), repeat=2)]
+    kinds += [(0, 1, 1, 0, 2), (0, 0, 37, 11, 22)]
+    ports = f"input [{width - 1}:0] a, b, c, output [{width * len(kinds) - 1}:0] y"
+    sums = [
+        f"loopwire_sum3 #({width}, {', '.join(str(number % (1 << width)) for number in kind)}) "
+        f"sum_{k} (a, b, c, y[{width * k} +: {width}]);"
+        for k, kind in enumerate(kinds)
+    ]
+    prove_equal("loopwire_sum3", ports, sums, width * len(kinds), tmp_path)
+
+
+def test_counters_are_equal(tmp_path: Path) -> None:
+    """Two bits of a count of up to five share a look-up table."""
+    kinds = [(bits, inverted) for bits in range(2, 7) for inverted in {0, 1, bits}]
+    ends = list(itertools.accumulate(2 * bits.bit_length() for bits, _ in kinds))
+    counters = [
+        f"loopwire_counters #({bits}, {bits.bit_length()}, 2, {inverted}) "
+        f"count_{k} (b[{2 * bits - 1}:0], y[{end - 1} -: {2 * bits.bit_length()}]);"
+        for k, ((bits, inverted), end) in enumerate(zip(kinds, ends, strict=True))
+    ]
+    luts = {2: 1, 3: 1, 4: 2, 5: 2, 6: 3}
+    ports = f"input [11:0] b, output [{ends[-1] - 1}:0] y"
+    prove_equal("loopwire_counters", ports, counters, 2 * sum(luts[bits] for bits, _ in kinds), tmp_path)

@@ -77,7 +77,7 @@ class Node:
 
     @property
     def is_counted(self) -> bool:
-        """Whether counters bring its terms to two, or, where all are negative, these and the constant of negation."""
+        """Whether counters bring its terms to three, or, where all are negative, these and the constant of negation."""
         return len(self.terms) > 3 or (len(self.terms) > 1 and self.terms[0].negative)
 
     @property
@@ -159,17 +159,19 @@ class AdderTree:
         nodes = zip(self.nodes, self.heap_sizes, strict=True)
         return tuple(heap.levels if heap else int(node.is_ternary) for node, heap in nodes)
 
+    @property
+    def has_sums_of_three(self) -> bool:
+        """Whether a carry chain of it adds three rows."""
+        return any(node.is_ternary for node in self.nodes) or any(heap and heap.is_ternary for heap in self.heaps)
+
     def _of_counted(self, made: Callable[[Iterable[bit_heap.Term], int], Made]) -> tuple[Made | None, ...]:
         """Return what is made of the terms of each node whose bits are counted, and of its width; None of others."""
         found: list[Made | None] = []
         for node, width in zip(self.nodes, self.widths[len(self.inputs) :], strict=True):
-            terms = [self._bits(term) for term in node.terms] if node.is_counted and width else []
+            counted = node.terms if node.is_counted and width else ()
+            terms = [counted_bits(term, self.interval(term.source)) for term in counted]
             found.append(made(terms, width) if terms else None)
         return tuple(found)
-
-    def _bits(self, term: Term) -> bit_heap.Term:
-        interval = self.interval(term.source)
-        return bit_heap.Term(term.source, term.shift, term.negative, interval.width, interval.signed)
 
     @cached_property
     def widths(self) -> tuple[int, ...]:
@@ -235,6 +237,11 @@ class AdderTree:
             return Interval(0, 0)
         interval = self.interval(output.source)
         return Interval(interval.low << output.shift, interval.high << output.shift)
+
+
+def counted_bits(term: Term, interval: Interval) -> bit_heap.Term:
+    """Return a term as what its bits are counted of, by the values of its source."""
+    return bit_heap.Term(term.source, term.shift, term.negative, interval.width, interval.signed)
 
 
 def evaluate(tree: AdderTree, x: Integers) -> Integers:

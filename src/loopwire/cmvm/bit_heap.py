@@ -1,8 +1,9 @@
-"""Sums of many numbers bit by bit: counters of bits of one weight until two rows are left, which a carry chain adds.
+"""Sums of many numbers bit by bit: counters of bits of one weight until three rows are left, which a carry chain adds.
 
 A counter of six bits takes three six-input look-up tables and leaves three bits, of weights 1, 2 and 4: as many look-up
 tables as bits that it takes off, as with adders, and half as high a column in the time of one look-up table, where an
-adder takes that of a carry chain.
+adder takes that of a carry chain. An adder of three rows takes the time of counters of three bits and an adder of two,
+and a third of their look-up tables.
 
 Ref: L. Dadda, "Some schemes for parallel multipliers", Alta Frequenza 34 (1965); M. Kumm, P. Zipf, "Pipelined
 compressor tree optimization using integer linear programming", FPL 2014, DOI 10.1109/FPL.2014.6927468.
@@ -14,9 +15,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 MANY, FEW = 6, 3
-"""Bits that a counter counts: the inputs of a look-up table, or the fewest that are worth one, which leaves two."""
-HEIGHTS = (2, 3, 6, 12, 24, 48, 96, 192, 384, 768, 1536, 3072, 6144, 12288)
-"""What columns are brought to, level by level: two from three by counters of few, else half."""
+"""Bits that a counter counts at most, the inputs of a look-up table, and the fewest of which bits go."""
+HEIGHTS = (3, 6, 12, 24, 48, 96, 192, 384, 768, 1536, 3072, 6144, 12288)
+"""What columns are brought to, level by level: half, and at last what one carry chain adds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ Column = list[Bit]
 
 @dataclass
 class Counters:
-    """Counters of one level, each of up to `size` bits, the first of which are `inverted` before."""
+    """Counters of one level, each of `size` bits, the first of which are `inverted` before."""
 
     size: int
     inverted: int
@@ -73,21 +74,31 @@ class Counters:
 
 @dataclass(frozen=True)
 class BitHeap:
-    """A sum modulo two to its width: groups of counters, and the two rows of bits that they leave, lowest first.
+    """A sum modulo two to its width: groups of counters, and the three rows of bits that they leave, lowest first.
 
-    Counters read no group of their own level or a later one.
+    Counters read no group of their own level or a later one. Where a row has a bit, those before it have one too.
     """
 
     groups: tuple[Counters, ...]
-    rows: tuple[tuple[Bit | None, ...], tuple[Bit | None, ...]]
+    rows: tuple[tuple[Bit | None, ...], ...]
+
+    @property
+    def passed_bits(self) -> int:
+        """Lowest bits of the sum that are the first row's: no other has any there."""
+        return next((place for place, bit in enumerate(self.rows[1]) if bit is not None), len(self.rows[1]))
+
+    @property
+    def is_ternary(self) -> bool:
+        """Whether its carry chain adds three rows."""
+        return any(bit is not None for bit in self.rows[2])
 
 
 @dataclass(frozen=True, slots=True)
 class HeapSize:
     """What a heap takes, of which planning asks far more often than for its bits.
 
-    `luts` has one look-up table for each bit of a count, and one for each of the carry chain: both bits of a count of
-    three could share one, as they do with AMD's tools, not with Yosys. `levels` counters are in series at most.
+    `luts` has those of the counters, and one look-up table for each bit of the carry chain. `levels` are the look-up
+    tables in series, at most, before the carry chain's own: a sum of three rows has one more in front.
     """
 
     luts: int
@@ -100,8 +111,8 @@ def bit_heap(terms: Iterable[Term], width: int) -> BitHeap:
     groups: list[Counters] = []
     while (highest := max(map(len, columns))) > HEIGHTS[0]:
         columns = _level(columns, _next_height(highest), groups)
-    low, high = (tuple(column[k] if k < len(column) else None for column in columns) for k in (0, 1))
-    return BitHeap(tuple(groups), (low, high))
+    rows = (tuple(column[k] if k < len(column) else None for column in columns) for k in range(HEIGHTS[0]))
+    return BitHeap(tuple(groups), tuple(rows))
 
 
 def heap_size(terms: Iterable[Term], width: int) -> HeapSize:
@@ -111,18 +122,26 @@ def heap_size(terms: Iterable[Term], width: int) -> HeapSize:
         behind, height = [0] * width, _next_height(highest)
         for place, bits in enumerate(heights):
             for size in _sizes(bits, behind[place], height):
-                bits = max(bits - size, 0)
-                luts += size.bit_length()
+                bits -= size
+                luts += counter_luts(size)
                 for above in range(place, min(place + size.bit_length(), width)):
                     behind[above] += 1
             behind[place] += bits
         heights, levels = behind, levels + 1
     chain = next((width - place for place, bits in enumerate(heights) if bits > 1), 0)
-    return HeapSize(luts + chain, levels)
+    return HeapSize(luts + chain, levels + (max(heights) == HEIGHTS[0]))
+
+
+def counter_luts(size: int) -> int:
+    """Return the look-up tables of a counter: one makes two functions of five bits, or one of six (AMD UG574)."""
+    return size.bit_length() if size == MANY else (size.bit_length() + 1) // 2
 
 
 def _columns(terms: Iterable[Term], width: int) -> list[Column]:
-    """Return the bits of each weight. A bit of weight -w is its inverse of weight w, less w; all w are a constant."""
+    """Return the bits of each weight. A bit of weight -w is its inverse of weight w, less w; all w are a constant.
+
+    Inverted bits come first, so that they are counted: a counter inverts at no cost, an adder of what is left does not.
+    """
     columns: list[Column] = [[] for _ in range(width)]
     constant = 0
     for term in terms:
@@ -133,6 +152,7 @@ def _columns(terms: Iterable[Term], width: int) -> list[Column]:
     for place, column in enumerate(columns):
         if constant >> place & 1:
             column.append(One())
+        column.sort(key=lambda bit: not is_inverted(bit))
     return columns
 
 
@@ -159,9 +179,9 @@ def _sizes(bits: int, behind: int, height: int) -> list[int]:
     """Return the sizes of the counters that bring a column to a height, `behind` bits of counts below among it."""
     sizes = []
     while (excess := bits + behind - height) > 0 and bits > 1:
-        size = MANY if excess >= FEW and bits > FEW else FEW  # of six bits five go, of three two
+        size = min(bits, MANY if bits >= MANY or excess >= FEW else FEW)  # of six bits five go, of three two
         sizes.append(size)
-        bits, behind = max(bits - size, 0), behind + 1
+        bits, behind = bits - size, behind + 1
     return sizes
 
 

@@ -81,6 +81,17 @@ class Builder:
                 return Term(source, even + low, negated ^ negative)
         return Term(self._append(Node(added, self._interval(form), depth), form), low, negated)
 
+    def add_at_once(self, terms: Iterable[Term]) -> int:
+        """Return the source that is the sum of any number of terms: of more than three, counted bit by bit."""
+        ordered = tuple(sorted(terms, key=lambda term: term.negative))
+        form = self._form(ordered)
+        depth = 1 + max(self._depth(term.source) for term in ordered)
+        return self._append(Node(ordered, self._interval(form), depth), form)
+
+    def interval(self, source: int) -> Interval:
+        """Return the values that a source takes."""
+        return self.inputs[source] if source < len(self.inputs) else self.nodes[source - len(self.inputs)].interval
+
     def append(self, node: Node) -> int:
         """Take a node as it is; return its number as a source."""
         return self._append(node, self._form(node.terms))

@@ -143,7 +143,7 @@ def _sum(staged: StagedTree, source: int) -> str:
 
 
 def _counted(staged: StagedTree, source: int, heap: BitHeap) -> list[str]:
-    """Return the counters of a heap and the adder of the two rows that they leave, which synthesis reads.
+    """Return the counters of a heap and the adder of the rows that they leave, which synthesis reads.
 
     A simulator reads a sum: it would take minutes for what bits one by one become.
     """
@@ -166,6 +166,15 @@ def _counted(staged: StagedTree, source: int, heap: BitHeap) -> list[str]:
             case _:
                 assert_never(bit)
 
+    def inverted(row: Sequence[Bit | None]) -> str:
+        """Return which bits of a row are inverted, as a number, or nothing where none is."""
+        ones = sum(1 << k for k, bit in enumerate(row) if bit is not None and is_inverted(bit))
+        return f"{len(row)}'d{ones}" if ones else ""
+
+    def added(row: Sequence[Bit | None]) -> str:
+        """Return bits of a row as a number."""
+        return f"({vector(row)} ^ {inverted(row)})" if inverted(row) else vector(row)
+
     lines = []
     for number, group in enumerate(heap.groups):
         count, counts = len(group.counted), f"{name}_c{number}"
@@ -177,12 +186,19 @@ def _counted(staged: StagedTree, source: int, heap: BitHeap) -> list[str]:
             *_wrapped(f"  .bits({{{', '.join(vector(bits) for bits in reversed(places))}}}),"),
             f"    .counts({counts}));",
         ]
-    rows = []
-    for row in heap.rows:
-        inverted = sum(1 << k for k, bit in enumerate(row) if bit is not None and is_inverted(bit))
-        rows.append(f"({vector(row)} ^ {len(row)}'d{inverted})" if inverted else vector(row))
-    counted = [*lines, *_wrapped(f"assign {name} = {' + '.join(rows)};")]
-    return ["`ifdef SYNTHESIS", *counted, "`else", *_wrapped(f"assign {name} = {_sum(staged, source)};"), "`endif"]
+    passed, width = heap.passed_bits, len(heap.rows[0])
+    upper = f"[{width - 1}:{passed}]" if passed else ""
+    rows = [row[passed:] for row in heap.rows[: 2 + heap.is_ternary]]
+    if passed:
+        lines += _wrapped(f"assign {name}[{passed - 1}:0] = {added(heap.rows[0][:passed])};")
+    if heap.is_ternary:
+        widths = [f".WIDTH({width - passed})"]
+        widths += [f".INVERTED_{port}({inverted(row)})" for port, row in zip("ABC", rows, strict=True) if inverted(row)]
+        operands = ", ".join(map(vector, rows))
+        lines += _wrapped(f"{TERNARY} #({', '.join(widths)}) {name}_sum ({operands}, {name}{upper});")
+    elif passed < width:
+        lines += _wrapped(f"assign {name}{upper} = {' + '.join(map(added, rows))};")
+    return ["`ifdef SYNTHESIS", *lines, "`else", *_wrapped(f"assign {name} = {_sum(staged, source)};"), "`endif"]
 
 
 def _operand(staged: StagedTree, source: int, shift: int, place: int, width: int, passed: int = 0) -> str:

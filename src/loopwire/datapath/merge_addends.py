@@ -93,7 +93,7 @@ def _merged(
     views = {made.operation: View(made.start, made.start + made.addend.count) for made in sums}
     operations = [
         Operation(Join(), (*product.operands, *(made.addend for made in sums)), terms),
-        Operation(ShiftAdd(tree), (terms,), total),
+        Operation(ShiftAdd(tree, addends=sum(made.addend.count for made in sums)), (terms,), total),
     ]
     for operation in datapath.operations:
         if operation in views:

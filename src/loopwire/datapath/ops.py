@@ -176,9 +176,15 @@ class UnpackPairs(Logic):
 
 @dataclass(frozen=True, eq=False)
 class ShiftAdd(Multiplication):
-    """(x) → matrix · x, as a tree of shifts and adders with registers of its own."""
+    """(x) → matrix · x, as a tree of shifts and adders with registers of its own.
+
+    The last `addends` elements of x are no vector's that a matrix multiplies: each is added to one row. Where sums are
+    counted, `pairs` is the tree of sums of pairs that it was made of.
+    """
 
     tree: AdderTree
+    addends: int = 0
+    pairs: AdderTree | None = None
 
 
 @dataclass(frozen=True)

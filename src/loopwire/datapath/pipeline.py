@@ -96,10 +96,12 @@ def prepared(
 def alternatives(datapath: Datapath, delays: DelayModel) -> list[Datapath]:
     """Return the datapath and what is an advantage in some loops; scheduling finds out which loop is the shortest.
 
-    Each attempt is made on the datapath and on all that came of the attempts before it.
+    Each attempt is made on the datapath and on all that came of the attempts before it. Of equally short ones the first
+    is taken: one whose trees have a leaf more instead of adders behind them, and else few changes.
     """
     parallel = datapath.sharing.is_parallel
-    choices = [datapath]
+    merged = verify(merge_addends(datapath)) if parallel else datapath
+    choices = [datapath] if merged is datapath else [merged, datapath]
     for attempt in _attempts(delays):
         if parallel or attempt.shared:
             choices += [changed for choice in choices if (changed := verify(attempt.run(choice))) is not choice]
@@ -108,7 +110,6 @@ def alternatives(datapath: Datapath, delays: DelayModel) -> list[Datapath]:
 
 def _attempts(delays: DelayModel) -> tuple[Pass, ...]:
     return (
-        Pass(merge_addends, "makes a loop shorter where a tree has room for a leaf more", shared=False),
         *(
             Pass(
                 partial(counted_sums, delays=delays, kept_depth=kept),

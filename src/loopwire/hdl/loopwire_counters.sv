@@ -1,5 +1,5 @@
-// COUNT counters side by side: how many of up to six bits are 1, the first INVERTED of them inverted before.
-(* keep_hierarchy = "yes" *)                    // each bit is a look-up table; synthesis would join several counters
+// COUNT counters side by side: how many of two to six bits are 1, the first INVERTED of them inverted before.
+(* keep_hierarchy = "yes" *)                    // a look-up table each bit or two; synthesis would join several counters
 module loopwire_counters #(
     parameter int BITS = 6,                     // that each counts
     parameter int COUNT_BITS = 3,

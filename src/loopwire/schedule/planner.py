@@ -10,11 +10,14 @@ from typing import NamedTuple
 from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.cmvm.shift_add import SOLVED_PRODUCTS, SOLVER_BITS, minimal_depth, solve
 from loopwire.datapath.block_ram_tables import with_block_ram_tables
+from loopwire.datapath.counted_sums import slower_sums
 from loopwire.datapath.datapath import Datapath
 from loopwire.datapath.expand import expand
+from loopwire.datapath.ops import ShiftAdd
 from loopwire.datapath.packed_products import with_packed_products
 from loopwire.datapath.pipeline import alternatives, prepared, stored_earlier
 from loopwire.datapath.reuse import layer_of, sharing_of
+from loopwire.datapath.rewrite import replaced
 from loopwire.datapath.signals import Signal
 from loopwire.datapath.triples import with_triples
 from loopwire.devices.delay_model import DelayModel
@@ -87,6 +90,7 @@ class Planner:
             if changed is not best.datapath:
                 pipeline = shortest_of([changed])[0]
                 best = pipeline if _is_as_short(pipeline, best) else best
+        best = self._with_slower_sums(best, lambda d: shortest_of([d])[0])
         return with_ternary_sums(best, self.delays, self.clock_period_ns)
 
     def _draft(self, engine: Engine) -> Draft:
@@ -96,6 +100,20 @@ class Planner:
         if engine.stateful:
             datapath = replace(datapath, channels=knobs.channels)
         return Draft(alternatives(datapath, self.delays), OperationTimes(self.delays))
+
+    def _with_slower_sums(self, best: Pipeline, scheduled: Callable[[Datapath], Pipeline]) -> Pipeline:
+        """Return a pipeline as short whose trees count bits only where the time is too short for adders."""
+        for result in [op.result for op in best.datapath.operations if isinstance(op.kind, ShiftAdd) and op.kind.pairs]:
+            (tree,) = (op for op in best.datapath.operations if op.result is result)
+            assert isinstance(tree.kind, ShiftAdd)
+            for slower in slower_sums(tree.kind, self.delays):
+                if slower.tree.adder_bits < tree.kind.tree.adder_bits:
+                    smaller = replace(tree, kind=slower)
+                    pipeline = scheduled(replaced(best.datapath, {tree: smaller}))
+                    if not _is_as_short(pipeline, best):
+                        break
+                    best, tree = pipeline, smaller
+        return best
 
     def _input_stage(self) -> int:
         """Return in which stage a step's vector is there: in a second one where to choose and to read it takes long."""

@@ -15,6 +15,7 @@ from loopwire.datapath.datapath import Datapath, Feedback, Operation
 from loopwire.datapath.loops import Group, feedback_groups, leading_to, looped
 from loopwire.datapath.sharing import Sharing
 from loopwire.datapath.signals import Signal
+from loopwire.datapath.size import about_luts
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
 from loopwire.timing.least_period import require_time
@@ -55,8 +56,9 @@ def shortest(
 ) -> list[Pipeline]:
     """Place every operation of several datapaths; return the pipelines of the shortest loops.
 
-    Those of the fewest stages come first, of these what is first among the choices. `times` are those of operations
-    on the device, and of more than these datapaths where others of the same operations are scheduled too.
+    Those of the fewest stages come first, of these the smallest, of these what is first among the choices. `times` are
+    those of operations on the device, and of more than these datapaths where others of the same operations are
+    scheduled too.
 
     Raises:
         ConfigError: each has an operation that takes longer than the clock period; the first one's is named.
@@ -77,14 +79,21 @@ def shortest(
     found: list[Pipeline] = []
     for scheduler in sorted(least, key=least.__getitem__):
         shortest_yet = min((pipeline.loop_latency for pipeline in found), default=least[scheduler])
+        # Of one datapath alone, all places of its states' registers are tried.
         if least[scheduler] <= shortest_yet and not any(
-            pipeline.datapath is scheduler.datapath and pipeline.loop_latency == least[scheduler] for pipeline in found
+            len(choices) > 1 and pipeline.datapath is scheduler.datapath and pipeline.loop_latency == least[scheduler]
+            for pipeline in found
         ):
             found.append(scheduler.pipeline(least[scheduler]))
     latency = min(pipeline.loop_latency for pipeline in found)
     order = {id(datapath): number for number, datapath in enumerate(choices)}
     as_short = (pipeline for pipeline in found if pipeline.loop_latency == latency)
-    return sorted(as_short, key=lambda pipeline: (pipeline.depth, order[id(pipeline.datapath)]))
+    sizes = {id(pipeline.datapath): about_luts(pipeline.datapath) for pipeline in found}
+
+    def preference(pipeline: Pipeline) -> tuple[int, int, int]:
+        return pipeline.depth, sizes[id(pipeline.datapath)], order[id(pipeline.datapath)]
+
+    return sorted(as_short, key=preference)
 
 
 def _gather_cycles(sharing: Sharing) -> int:
@@ -111,6 +120,7 @@ class _Scheduler:
         self._read_ns = self._state_read_ns()
         self._held_ns = hold_delays_ns(datapath, times)
         self._depends = datapath.dependences
+        self._producers = {operation.result: operation for operation in datapath.operations}
         self._groups = feedback_groups(datapath)
         group_of = looped(datapath)
         self._order = [(op, self._reads(op), group_of.get(op)) for op in datapath.operations]
@@ -291,18 +301,31 @@ class _Scheduler:
                 placements[operation] = NOT_TIMED
                 continue
             tight = arrivals[group[0].read][0] + holds[group] if group and group in holds else None
-            placements[operation] = self._placement(operation, given, tight)
+            if isinstance(operation.kind, dp.ShiftAdd):
+                placements[operation] = self._tree(operation, given, self._multiplied_ns(operation, given[0], times))
+            else:
+                placements[operation] = self._placement(operation, given, tight)
             times[operation.result] = placements[operation].time
         return placements
+
+    def _multiplied_ns(self, operation: Operation, place: int, times: Mapping[Signal, Time]) -> float:
+        """Return when, in a stage, there is what a tree multiplies, without what it adds to single rows."""
+        (x,) = operation.operands
+        if isinstance(operation.kind, dp.ShiftAdd) and operation.kind.addends:
+            x = self._producers[x].operands[0]
+        stage, ns = times.get(x, BEFORE_ALL)
+        return ns if stage == place else 0.0
+
+    def _tree(self, operation: Operation, given: Time, multiplied_ns: float) -> Placement:
+        """Return where a tree works: what it adds to single rows has no way to all of them."""
+        place, ns = given
+        start_ns = min(max(ns, multiplied_ns + self._routing.left_ns[operation]), self._budget_ns)
+        staged = self._times.staged(operation, start_ns, self._budget_ns)
+        return Placement(place, (place + staged.latency_stages, staged.end_ns), staged)
 
     def _placement(self, operation: Operation, given: Time, tight: int | None = None) -> Placement:
         """Return where an operation works; in stage `tight`, what it leaves of the time is enough to hold a loop."""
         place, ns = given
-        if isinstance(operation.kind, dp.ShiftAdd):
-            staged = self._times.staged(
-                operation, min(ns + self._routing.left_ns[operation], self._budget_ns), self._budget_ns
-            )
-            return Placement(place, (place + staged.latency_stages, staged.end_ns), staged)
         delay_ns = self._times.whole_ns(operation)
         # A wire that is too long for the clock anyway keeps nothing from being placed.
         register_ns = self._times.to_flip_flop_ns(operation)
@@ -352,7 +375,8 @@ class _Scheduler:
             if isinstance(operation.kind, dp.Constant):
                 continue
             if operation in self._widening and limit < 1 << 29:
-                span = self._placement(operation, (0, 0.0))
+                is_tree = isinstance(operation.kind, dp.ShiftAdd)
+                span = self._tree(operation, (0, 0.0), 0.0) if is_tree else self._placement(operation, (0, 0.0))
                 first = limit - span.time[0]
                 if first > placement.first_stage:
                     placement = Placement(first, (limit, span.time[1]), span.staged)

@@ -35,6 +35,7 @@ class _Replacing:
 
     def replaced(self, operation: Operation) -> Pipeline:
         """Return the pipeline with another tree for an operation, or as it is."""
+        assert isinstance(operation.kind, ShiftAdd)
         placement = self._pipeline.placements[operation]
         given = placement.staged
         assert given is not None, "a tree is staged"
@@ -45,7 +46,7 @@ class _Replacing:
         staged = self._ternary(given, max(spare_ns, 0.0))
         if staged is given:
             return self._pipeline
-        changed = replace(operation, kind=ShiftAdd(staged.tree))
+        changed = replace(operation, kind=replace(operation.kind, tree=staged.tree))
         later_ns = max(staged.end_ns - given.end_ns, 0.0)
         placements = {}
         for each, where in self._pipeline.placements.items():

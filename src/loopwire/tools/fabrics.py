@@ -148,7 +148,7 @@ _INTEL = (
     (r"MISTRAL_M10K", BRAMS, 1),
 )
 _XILINX_STEPS = {"prepare": KEEP_TABLE_REGISTERS, "coarse": ADDERS_ONE_BY_ONE}
-_XILINX_MODULES = ("xilinx_sum3",)
+_XILINX_MODULES = ("xilinx_sum3", "xilinx_counters")
 _LAYERS_APART = "Each layer is synthesised by itself: nothing is shared or simplified across layers"
 UNROUTED = (_LAYERS_APART, "No clock: only the vendor's tool shows what this part reaches")
 _ULTRASCALE_LIMITS = (

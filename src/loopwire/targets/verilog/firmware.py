@@ -238,7 +238,7 @@ class _LayerLibrary:
         return self.design.table(lookup, registered)
 
     def tree(self, name: str, staged: StagedTree, about: str, apart: bool) -> Identifier:
-        if any(node.is_ternary for node in staged.tree.nodes):
+        if staged.tree.has_sums_of_three:
             self.module(shift_add_text.TERNARY)
         module = self.design.names.unique(f"{self.layer}_{name}")
         if any(staged.tree.heaps):

@@ -4,7 +4,8 @@
 // carry (its other output). The chain adds both: sum of its bit ^ carry in. Of two subtractions, each adds 1: one
 // as the lowest table's carry from below, one as the chain's (UG474, UG574; US patent 7 274 211).
 module loopwire_sum3 #(
-    parameter WIDTH = 8, SUBTRACT_B = 0, SUBTRACT_C = 0
+    parameter WIDTH = 8, SUBTRACT_B = 0, SUBTRACT_C = 0,
+    parameter [WIDTH-1:0] INVERTED_A = 0, INVERTED_B = 0, INVERTED_C = 0
 ) (
     input  [WIDTH-1:0] a, b, c,
     output [WIDTH-1:0] y
@@ -19,12 +20,16 @@ module loopwire_sum3 #(
   assign chosen = sums;
   assign ones = majorities[WIDTH-1:0];
   assign y = added;
-  // Inputs 3, 2, 1, 0: the majority from below, c, b, a.
-  localparam [15:0] A = 16'haaaa, B = SUBTRACT_B ? 16'h3333 : 16'hcccc, C = SUBTRACT_C ? 16'h0f0f : 16'hf0f0;
-  localparam [15:0] PARITY = A ^ B ^ C ^ 16'hff00, MAJORITY = (A & B) | (A & C) | (B & C);
+  localparam [WIDTH-1:0] ALL = {WIDTH{1'b1}};
+  localparam [WIDTH-1:0] NOT_A = INVERTED_A, NOT_B = SUBTRACT_B ? INVERTED_B ^ ALL : INVERTED_B;
+  localparam [WIDTH-1:0] NOT_C = SUBTRACT_C ? INVERTED_C ^ ALL : INVERTED_C;
   genvar k;
   generate
     for (k = 0; k < WIDTH; k = k + 1) begin : bits
+      // Inputs 3, 2, 1, 0: the majority from below, c, b, a.
+      localparam [15:0] A = NOT_A[k] ? 16'h5555 : 16'haaaa, B = NOT_B[k] ? 16'h3333 : 16'hcccc;
+      localparam [15:0] C = NOT_C[k] ? 16'h0f0f : 16'hf0f0;
+      localparam [15:0] PARITY = A ^ B ^ C ^ 16'hff00, MAJORITY = (A & B) | (A & C) | (B & C);
       LUT6_2 #(.INIT({PARITY, PARITY, MAJORITY, MAJORITY})) table_of_bit (
           .I0(a[k]), .I1(b[k]), .I2(c[k]), .I3(majorities[k]), .I4(1'b0), .I5(1'b1),
           .O6(sums[k]), .O5(majorities[k+1]));
