@@ -312,9 +312,9 @@ def test_a_table_of_a_loop_covers_a_type() -> None:
     assert_computes(graph, after, 0)
 
 
-@pytest.mark.parametrize(("recurrent", "merged_sums"), [(lstm, 1), (gru, 2), (simple, 1)])
+@pytest.mark.parametrize(("recurrent", "merged_sums"), [(lstm, 2), (gru, 2), (simple, 2)])
 def test_loops_add_what_comes_from_outside_in_their_trees(recurrent: Callable[..., Layer], merged_sums: int) -> None:
-    """U h + (W x + b) is one sum of an LSTM; of a GRU, that of z and r is one, and U h + d of n another."""
+    """U h + W x + b are two sums of an LSTM; of a GRU, that of z and r with W x + b is one, U h + d of n another."""
     layer = recurrent(np.random.default_rng(1), FEATURES)
     model = chain("m", (STEPS, FEATURES), (layer,), "test")
     datapath = only_datapath(lower(model, FixedType(6, 3), random_types(random.Random(1))), as_trees)

@@ -19,7 +19,7 @@ from loopwire.cmvm.adder_tree import AdderTree, Interval, Output, StagedTree, Te
 from loopwire.cmvm.shift_add import Addend, minimal_depth, solve, with_addends
 from loopwire.cmvm.signed_digits import csd, total_digits
 from loopwire.cmvm.staging import stage
-from loopwire.cmvm.summing import summed_at_once
+from loopwire.cmvm.summing import summed_at_once, summed_by_threes
 from loopwire.cmvm.ternary import Clock, with_ternary_adders
 from loopwire.cmvm.tree_text import COUNTERS, TERNARY, input_interval, module_text, output_interval
 from loopwire.simulate import verilator
@@ -217,6 +217,32 @@ def test_rows_summed_at_once_are_the_product(product: Product, kept_depth: int, 
     assert all(node.depth <= kept_depth + 1 for node in summed.nodes)
     nodes = [set(summed.needed(rows)) for rows in groups]
     assert sum(map(len, nodes)) == len(set().union(*nodes)) == len(summed.nodes)
+
+
+@settings(deadline=None, max_examples=40)
+@given(products(), st.integers(0, 2), st.sampled_from([1, 3]))
+def test_rows_summed_by_threes_are_the_product(product: Product, kept_depth: int, apart: int) -> None:
+    """The first is as quick as one that counts all that is left, and each is slower than the one before."""
+    matrix, ranges = product
+    groups = [rows for k in range(apart) if (rows := range(k, len(matrix), apart))]
+    tree = solve(matrix, ranges, minimal_depth(matrix), groups)
+    x = samples(ranges, 10)
+    period = 1e3
+    ends = []
+    for summed in summed_by_threes(tree, kept_depth, TERNARY_LEVELS):
+        assert np.array_equal(evaluate(summed, x), x @ matrix.T)
+        assert summed.groups == tree.groups
+        ends.append(placed(summed, 0.0, period, lambda width, levels: levels).end_ns)
+    at_once = placed(summed_at_once(tree, kept_depth), 0.0, period, lambda width, levels: levels)
+    assert not ends or ends[0] <= at_once.end_ns + 1e-9
+    assert ends == sorted(ends)
+
+
+def test_sums_of_three_take_fewer_look_up_tables_than_counters() -> None:
+    tree = solve([[1] * 27], [(0, 255)] * 27, 5)
+    bits = [summed.adder_bits for summed in summed_by_threes(tree, 0, TERNARY_LEVELS)]
+    assert bits == sorted(bits, reverse=True) and bits[-1] < 0.75 * bits[0]
+    assert bits[0] == summed_at_once(tree, 0).adder_bits
 
 
 @settings(deadline=None, max_examples=60)

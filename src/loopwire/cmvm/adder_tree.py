@@ -241,7 +241,8 @@ class AdderTree:
 
 def counted_bits(term: Term, interval: Interval) -> bit_heap.Term:
     """Return a term as what its bits are counted of, by the values of its source."""
-    return bit_heap.Term(term.source, term.shift, term.negative, interval.width, interval.signed)
+    constant = interval.low if interval.low == interval.high else None
+    return bit_heap.Term(term.source, term.shift, term.negative, interval.width, interval.signed, constant)
 
 
 def evaluate(tree: AdderTree, x: Integers) -> Integers:

@@ -22,13 +22,17 @@ HEIGHTS = (3, 6, 12, 24, 48, 96, 192, 384, 768, 1536, 3072, 6144, 12288)
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """±(source << shift), a two's complement number of `width` bits where it is signed."""
+    """±(source << shift), a two's complement number of `width` bits where it is signed.
+
+    The source of a constant is always that.
+    """
 
     source: int
     shift: int
     negative: bool
     width: int
     signed: bool
+    constant: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +142,17 @@ def counter_luts(size: int) -> int:
 
 
 def _columns(terms: Iterable[Term], width: int) -> list[Column]:
-    """Return the bits of each weight. A bit of weight -w is its inverse of weight w, less w; all w are a constant.
+    """Return the bits of each weight. A bit of weight -w is its inverse of weight w, less w; all w are a constant, to
+    which constant terms are added.
 
     Inverted bits come first, so that they are counted: a counter inverts at no cost, an adder of what is left does not.
     """
     columns: list[Column] = [[] for _ in range(width)]
     constant = 0
     for term in terms:
+        if term.constant is not None:
+            constant += _constant(term)
+            continue
         inverted = _inverted(term)
         constant -= inverted << term.shift
         for index in range(min(term.width, width - term.shift)):
@@ -160,10 +168,18 @@ def _heights(terms: Iterable[Term], width: int) -> list[int]:
     """Return how many bits `_columns` has of each weight."""
     heights, constant = [0] * width, 0
     for term in terms:
+        if term.constant is not None:
+            constant += _constant(term)
+            continue
         constant -= _inverted(term) << term.shift
         for place in range(term.shift, min(term.shift + term.width, width)):
             heights[place] += 1
     return [bits + (constant >> place & 1) for place, bits in enumerate(heights)]
+
+
+def _constant(term: Term) -> int:
+    assert term.constant is not None
+    return (-term.constant if term.negative else term.constant) << term.shift
 
 
 def _inverted(term: Term) -> int:

@@ -64,7 +64,7 @@ def _merging(tree: AdderTree, kept_depth: int, ternary_levels: float) -> _Mergin
 
     def merged(terms: list[Term]) -> Merged:
         levels = [terms]
-        while len(levels[-1]) > MOST_TERMS:
+        while sum(not _is_constant(builder, term) for term in levels[-1]) > MOST_TERMS:
             levels.append(_by_threes(builder, levels[-1]))
         return levels
 
@@ -105,11 +105,16 @@ def _rows(
 
 
 def _by_threes(builder: Builder, terms: Sequence[Term]) -> list[Term]:
-    """Add three by three those of about the same weight, whose sums are narrowest."""
-    ordered = sorted(terms, key=lambda term: term.shift)
-    whole = len(ordered) // 3 * 3
+    """Add three by three those of about the same weight, whose sums are narrowest; constants last."""
+    ordered = sorted(terms, key=lambda term: (_is_constant(builder, term), term.shift))
+    whole = sum(not _is_constant(builder, term) for term in ordered) // 3 * 3
     sums = (builder.add_in_one(ordered[k : k + 3], keep_sign=False) for k in range(0, whole, 3))
     return [*(term for term in sums if term), *ordered[whole:]]
+
+
+def _is_constant(builder: Builder, term: Term) -> bool:
+    interval = builder.interval(term.source)
+    return interval.low == interval.high
 
 
 def _tree(tree: AdderTree, builder: Builder, rows: dict[int, list[Term]]) -> AdderTree:

@@ -1,7 +1,7 @@
 """What is added to a product inside a loop, added inside its tree: W x + b on the way, not after all of U h is summed.
 
 W x + b is there long before U h. As one leaf more of the tree that sums U h it takes, in most trees, no level more, and
-the loop is one adder shorter.
+the loop is one adder shorter. Where bits are counted, b takes nothing as a leaf of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from loopwire.cmvm.adder_tree import Interval
 from loopwire.cmvm.shift_add import Addend, with_addends
 from loopwire.datapath.datapath import Datapath, Operation
 from loopwire.datapath.element_ranges import ElementRanges, element_ranges
-from loopwire.datapath.ops import AddSub, Join, ShiftAdd, View
+from loopwire.datapath.ops import AddSub, Constant, Join, ShiftAdd, View
 from loopwire.datapath.rewrite import in_order, without_unused
 from loopwire.datapath.signals import Signal, signal_like
 from loopwire.ir.interval import Range
@@ -22,12 +22,11 @@ from loopwire.ir.interval import Range
 
 @dataclass(frozen=True)
 class _Sum:
-    """A sum of rows of a product, from row `start` on, and a vector of no loop, both shifted."""
+    """A sum of rows of a product, from row `start` on, and vectors of no loop with their shifts."""
 
     operation: Operation
     start: int
-    addend: Signal
-    shift: int
+    addends: tuple[tuple[Signal, int], ...]
     product_shift: int
 
 
@@ -70,30 +69,54 @@ def _sum(datapath: Datapath, operation: Operation, rows: Signal, start: int) -> 
     kind = operation.kind
     if not isinstance(kind, AddSub) or kind.subtract:
         return []
-    (a, b), (a_shift, b_shift) = operation.operands, (kind.left_shift, kind.right_shift)
-    made = _Sum(operation, start, b, b_shift, a_shift) if a is rows else _Sum(operation, start, a, a_shift, b_shift)
-    is_outside = not datapath.dependences.get(made.addend)
-    return [made] if is_outside and made.addend.count == rows.count else []
+    product, addend = _shifted(operation) if operation.operands[0] is rows else reversed(_shifted(operation))
+    is_outside = not datapath.dependences.get(addend[0])
+    if not is_outside or addend[0].count != rows.count:
+        return []
+    return [_Sum(operation, start, _parts(datapath, *addend), product[1])]
+
+
+def _parts(datapath: Datapath, addend: Signal, shift: int) -> tuple[tuple[Signal, int], ...]:
+    """Return what an addend is the sum of, if one of it is constant, and else itself, with their shifts."""
+    producers = {operation.result: operation for operation in datapath.operations}
+    made = producers.get(addend)
+    if made is None or not isinstance(made.kind, AddSub) or made.kind.subtract or len(datapath.readers[addend]) > 1:
+        return ((addend, shift),)
+    is_constant = [isinstance(producers[v].kind, Constant) for v in made.operands if v in producers]
+    if not any(is_constant) or any(v.count != addend.count for v in made.operands):
+        return ((addend, shift),)
+    return tuple((part, own + shift) for part, own in _shifted(made))
+
+
+def _shifted(operation: Operation) -> tuple[tuple[Signal, int], tuple[Signal, int]]:
+    """Return the operands of a sum with their shifts."""
+    assert isinstance(operation.kind, AddSub)
+    a, b = operation.operands
+    return (a, operation.kind.left_shift), (b, operation.kind.right_shift)
 
 
 def _merged(
     datapath: Datapath, product: Operation, sums: list[_Sum], found: Mapping[Signal, ElementRanges]
 ) -> Datapath:
     assert isinstance(product.kind, ShiftAdd)
-    addends: list[Addend | None] = [None] * product.result.count
-    for made in sums:
-        ends = zip(found[made.addend].low.tolist(), found[made.addend].high.tolist(), strict=True)
-        for row, (low, high) in enumerate(ends, made.start):
-            addends[row] = Addend(Interval(low, high), made.shift, made.product_shift)
-    tree = with_addends(product.kind.tree, tuple(addends))
+    tree, terms = product.kind.tree, list(product.operands)
+    for number in range(max(len(made.addends) for made in sums)):
+        addends: list[Addend | None] = [None] * product.result.count
+        for made in (made for made in sums if number < len(made.addends)):
+            addend, shift = made.addends[number]
+            ends = zip(found[addend].low.tolist(), found[addend].high.tolist(), strict=True)
+            for row, (low, high) in enumerate(ends, made.start):
+                addends[row] = Addend(Interval(low, high), shift, 0 if number else made.product_shift)
+            terms.append(addend)
+        tree = with_addends(tree, tuple(addends))
     name, layer, note = product.result.name, product.result.layer, product.result.note
     rows = [tree.output_interval(row) for row in range(product.result.count)]
-    terms = signal_like(f"{name}_terms", len(tree.inputs), _hull(tree.inputs), 0, layer, "what the tree adds")
+    joined = signal_like(f"{name}_terms", len(tree.inputs), _hull(tree.inputs), 0, layer, "what the tree adds")
     total = signal_like(f"{name}_sums", len(rows), _hull(rows), 0, layer, note)
-    views = {made.operation: View(made.start, made.start + made.addend.count) for made in sums}
+    views = {made.operation: View(made.start, made.start + made.addends[0][0].count) for made in sums}
     operations = [
-        Operation(Join(), (*product.operands, *(made.addend for made in sums)), terms),
-        Operation(ShiftAdd(tree, addends=sum(made.addend.count for made in sums)), (terms,), total),
+        Operation(Join(), tuple(terms), joined),
+        Operation(ShiftAdd(tree, addends=sum(term.count for term in terms[1:])), (joined,), total),
     ]
     for operation in datapath.operations:
         if operation in views:
