@@ -179,6 +179,12 @@ def apply(operation: Operation, operands: list[list[int]], t: int) -> list[int]:
             added = {size - 1 - (size - 1) % 3: kind.added}
             assert not kind.added or size % 3, "nothing is added to a sum of three"
             return [sum(group[k : k + 3]) + added.get(k, 0) for group in groups for k in range(0, size, 3)]
+        case dp.Differences():
+            return [a - b for a in operands[0] for b in operands[0]]
+        case dp.ToLargest():
+            rows = [operands[0][k : k + count] for k in range(0, len(operands[0]), count)]
+            largest = next(j for j, row in enumerate(rows) if min(row) >= 0)
+            return [row[largest] for row in rows]
         case dp.Round():
             return [rounded(v, kind.dropped, kind.mode) for v in operands[0]]
         case dp.Bound():

@@ -300,7 +300,7 @@ def wide_cases() -> Iterator[Case]:
     fine = types("fixed<24,8,RND,SAT>", max_error_steps=1.0)
     yield Case("wide_lstm", (3, 1), [lstm("a", 1, 1), dense("b", 1, 2, "softmax")], fine, "fixed<24,8>")
     table = types("fixed<16,6,RND,SAT>")
-    yield Case("softmax_in_block_ram", (2,), [dense("a", 2, 3, "softmax")], table, "fixed<16,6>")
+    yield Case("softmax_in_block_ram", (2,), [dense("a", 2, 5, "softmax")], table, "fixed<16,6>")
     yield Case("wide_gru", (2, 1), [gru("a", 1, 1)], types("fixed<32,12>", max_error_steps=1.0), "fixed<32,12>")
     folded = [rnn("a", 1, 2), Activation("b", Function("silu"))]
     yield Case("wide_fold", (2, 1), folded, fine, "fixed<24,8>", reuse_factor=2, clock_period_ns=10)

@@ -6,9 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loopwire.datapath.datapath import Operation
+from loopwire.datapath.ops import TableIndex
+from loopwire.datapath.signals import Signal
 from loopwire.devices import Delays, find_part, part_names
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
+from loopwire.ir.table_form import TableForm
+from loopwire.ir.types import FixedType
+from loopwire.timing.operation_delays import operation_delay_ns
 
 ROUND = DelayModel(
     replace(
@@ -66,6 +72,21 @@ def test_a_saturation_by_few_bits_is_one_gate() -> None:
     """Two upper bits that must be alike, and the bit that passes: as many as a look-up table of four inputs sees."""
     assert ECP5.saturate(9, 8) < 1.2 * ECP5.gate()
     assert ECP5.saturate(11, 8) > 1.9 * ECP5.gate()
+
+
+@pytest.mark.parametrize(
+    ("clamp_low", "clamp_high", "delay_ns"),
+    [
+        (4096, 16383, ROUND.fanout(3 * 14) + ROUND.gate()),  # the two upper bits of 14, and a sign
+        (-7 << 9, (7 << 9) - 1, ROUND.adder(6) + ROUND.mux2(13)),  # the upper six of 15, one too many
+        (-3585, 3584, ROUND.adder(15) + ROUND.mux2(13)),  # all
+    ],
+)
+def test_a_clamped_index_compares_upper_bits(clamp_low: int, clamp_high: int, delay_ns: float) -> None:
+    form = TableForm("", 0, 1, 0, FixedType(8, 8), None, clamp_low, clamp_high, 0, 0, 0, 0, (0,), (), 0.0)
+    a = Signal("a", 1, -(1 << 14), (1 << 14) - 1, 0, "", "")
+    cell = Signal("cell", 1, 0, form.last_cell, 0, "", "")
+    assert operation_delay_ns(Operation(TableIndex(form), (a,), cell), ROUND) == delay_ns
 
 
 def test_adder_is_a_carry_chain() -> None:

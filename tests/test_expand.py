@@ -16,6 +16,7 @@ from loopwire.cmvm.adder_tree import AdderTree
 from loopwire.cmvm.shift_add import solve
 from loopwire.datapath.counted_sums import counted_sums
 from loopwire.datapath.datapath import Datapath
+from loopwire.datapath.distances import with_distances
 from loopwire.datapath.dsp_adders import with_dsp_adders
 from loopwire.datapath.expand import expand
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
@@ -33,6 +34,7 @@ from loopwire.datapath.ops import (
     TableEnds,
     TableIndex,
     TableLookup,
+    ToLargest,
     Triples,
 )
 from loopwire.datapath.pipeline import simplified
@@ -259,6 +261,29 @@ def test_datapaths_with_sums_of_three_compute_their_graphs(seed: int) -> None:
     changed = verify(with_triples(datapath, DELAYS))
     assert not any(isinstance(op.kind, Pairs) and not op.kind.largest for op in changed.operations)
     assert_computes(graph, changed, seed)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1 << 30), st.integers(2, 6), st.sampled_from(["softmax", "log_softmax"]))
+def test_distances_chosen_from_differences_compute_their_graphs(seed: int, classes: int, name: str) -> None:
+    """Of few bits, so that several elements are often the largest."""
+    source = random.Random(seed)
+    softmax = Activation("a", Function(name))
+    input_type = FixedType(source.randint(1, 8), 3, source.random() < 0.8)
+    graph = lower(chain("m", (classes,), (softmax,), "test"), input_type, random_types(source))
+    changed = verify(with_distances(only_datapath(graph), DELAYS.device))
+    assert sum(isinstance(op.kind, ToLargest) for op in changed.operations) == 1
+    assert not any(isinstance(op.kind, Pairs) and op.kind.largest for op in changed.operations)
+    assert_computes(graph, changed, seed)
+
+
+@pytest.mark.parametrize(
+    ("classes", "part", "chosen"), [(6, "xcku115", True), (7, "xcku115", False), (5, "LFE5U-85F", False)]
+)
+def test_distances_are_chosen_where_a_look_up_table_sees_all_signs(classes: int, part: str, chosen: bool) -> None:
+    softmax = Activation("a", Function("softmax"))
+    datapath = only_datapath(lowered(softmax, shape=(classes,)))
+    assert (with_distances(datapath, find_part(part)) is not datapath) == chosen
 
 
 @pytest.mark.parametrize(("part", "levels"), [("xcku115", [7, 3, 1]), ("LFE5U-85F-8BG381C", [10, 5, 3, 2, 1])])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from loopwire.errors import ConfigError
 from loopwire.ir.functions import FUNCTIONS, Reals, Symmetry
+from loopwire.ir.table_form import telling_bits
 from loopwire.ir.table_target import _last_true
 from loopwire.ir.tables import TableForm, design_table
 from loopwire.ir.types import FixedType
@@ -232,6 +233,17 @@ def test_symmetries_and_turning_points_are_true(function: str) -> None:
     for low, high in pairwise(ends):
         steps = np.diff(known.real(np.linspace(low, high, 4001)))
         assert (steps >= 0).all() or (steps <= 0).all()
+
+
+@pytest.mark.parametrize("width", [2, 3, 6])
+def test_upper_bits_tell_what_is_below_a_bound(width: int) -> None:
+    """And without the lowest of them, nothing would: numbers on both sides of the bound would be alike."""
+    numbers = np.arange(-(1 << width - 1), 1 << width - 1)
+    for bound in numbers[1:].tolist():
+        told_by = telling_bits(bound, width)
+        below = width - told_by
+        np.testing.assert_array_equal(numbers >> below < bound >> below, numbers < bound)
+        assert told_by == 2 or (bound - 1) >> below + 1 == bound >> below + 1
 
 
 def test_a_table_with_its_ends_repeated_covers_a_type() -> None:

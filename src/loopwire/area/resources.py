@@ -21,7 +21,7 @@ from loopwire.datapath.signals import Signal
 from loopwire.devices import Device
 from loopwire.devices.delay_model import DelayModel
 from loopwire.ir.fixed_point import Integers
-from loopwire.ir.table_form import LUT_ENTRIES, TableForm
+from loopwire.ir.table_form import LUT_ENTRIES, TableForm, telling_bits
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.timing.pipeline import Pipeline
@@ -180,6 +180,11 @@ class _Estimator:
                 members = operation.operands[0].count // kind.groups
                 added = widths[:, : (members + 1 + (kind.added != 0)) // 3]  # where one is left over, it passes
                 yield LutKind.ADDER, Resources(luts=int(added.sum()))
+            case dp.Differences():
+                of_itself = result.width * operation.operands[0].count
+                yield LutKind.ADDER, Resources(luts=bits - of_itself)
+            case dp.ToLargest():
+                yield LutKind.CHOICE, Resources(luts=self._cells.selection_luts(result.count, bits))
             case dp.Extreme():
                 yield LutKind.ADDER, Resources(luts=bits)
                 yield LutKind.CHOICE, Resources(luts=bits)
@@ -358,10 +363,10 @@ def _steps(since: int, places: set[int]) -> list[int]:
 
 
 def _compared_bits(operation: Operation, low: int, high: int) -> int:
-    """Return the bits that tell whether a number is between limits: the upper ones where they are those of a type."""
+    """Return the bits that tell whether a number is between limits, on both sides together where they are a type's."""
     (a,) = operation.operands
-    sides = (a.low < low) + (a.high > high)
     held = FixedType.holding(low, high, 0)
-    if sides and (held.min_integer, held.max_integer) == (low, high):
+    ends = [low] * (a.low < low) + [high + 1] * (a.high > high)
+    if ends and (held.min_integer, held.max_integer) == (low, high):
         return max(a.width - held.width + held.signed, 1)
-    return sides * a.width
+    return sum(telling_bits(end, a.width) for end in ends)

@@ -131,6 +131,11 @@ def _result(operation: Operation, given: list[ElementRanges], datapath: Datapath
             return ElementRanges(*(_pairs(limit, kind) for limit in (given[0].low, given[0].high)))
         case dp.Triples():
             return ElementRanges(*(_triples(limit, kind) for limit in (given[0].low, given[0].high)))
+        case dp.Differences():
+            (a,) = given
+            return ElementRanges(*(np.subtract.outer(*ends).reshape(-1) for ends in ((a.low, a.high), (a.high, a.low))))
+        case dp.ToLargest():
+            return ElementRanges.whole(result)
         case dp.Round():
             ends = (round_to(limit, kind.dropped, 0, kind.mode) for limit in (given[0].low, given[0].high))
             return ElementRanges(*ends)

@@ -258,6 +258,16 @@ class Triples(Logic):
 
 
 @dataclass(frozen=True)
+class Differences(Logic):
+    """(a of n) → n rows of n differences: a[i] - a[j] in row i, column j."""
+
+
+@dataclass(frozen=True)
+class ToLargest(Logic):
+    """(differences of n elements, as `Differences` has them) → column j, where row j has no negative one."""
+
+
+@dataclass(frozen=True)
 class Round(Logic):
     """(a) → a with `dropped` fraction bits fewer; a negative number appends zeros."""
 
@@ -344,6 +354,8 @@ Kind = (
     | Extreme
     | Pairs
     | Triples
+    | Differences
+    | ToLargest
     | Round
     | Bound
     | TableIndex

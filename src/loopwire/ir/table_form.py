@@ -189,6 +189,15 @@ def mirrored(y: npt.NDArray[Any], symmetry: Symmetry, out: FixedType) -> npt.NDA
     return result
 
 
+def telling_bits(bound: int, width: int) -> int:
+    """Return how many upper bits of a number of `width` bits say whether it is below `bound`, at least two.
+
+    Those from the lowest 1 of the bound on: the bits below are 0 in the bound, and change nothing.
+    """
+    below = (bound & -bound).bit_length() - 1 if bound else width
+    return max(width - below, 2)
+
+
 def subtracter_bits(clamp_low: int, index_bits: int) -> int:
     """Return `TableForm.subtracter_bits`."""
     below = index_bits if clamp_low == 0 else (clamp_low & -clamp_low).bit_length() - 1

@@ -91,19 +91,22 @@ def reciprocal(e: Emitter, total: Value, most: float, fraction: int, name: str, 
     assert not is_sum or most <= lows[-1] * RECIPROCAL_RATIO, f"the reciprocal of {most}"
     # Where s is outside its part, a table gives the power of 4 that is taken off again: this must be exact.
     fraction = max(fraction, lows[-1].bit_length() - 1)
-    inverse: Value | None = None
-    for low in lows:
-        high = low * RECIPROCAL_RATIO
-        part = e.table(
-            f"reciprocal_{low}_to_{high}" if is_sum or low < lows[-1] else f"reciprocal_from_{low}",
+    parts = [
+        e.table(
+            f"reciprocal_{low}_to_{low * RECIPROCAL_RATIO}" if is_sum or low < lows[-1] else f"reciprocal_from_{low}",
             total,
             _unit(fraction, low),
             f"{name}_inverse_{low}",
-            f"1 / clip(s, {low}, {high})",
+            f"1 / clip(s, {low}, {low * RECIPROCAL_RATIO})",
         )
-        inverse = part if inverse is None else e.b.add(inverse, part, f"{name}_inverse_{low}_sum")
-    assert inverse is not None
-    excess = sum(1.0 / low for low in lows[1:])
-    if not excess:
-        return inverse
-    return e.b.sub(inverse, e.scalar(excess, f"{name}_excess"), f"{name}_inverse", "v = 1 / s")
+        for low in lows
+    ]
+    # The later tables are smaller, and there earlier: what is added to them first costs no time.
+    inverse = parts.pop()
+    if parts:
+        excess = e.scalar(sum(1.0 / low for low in lows[1:]), f"{name}_excess")
+        inverse = e.b.sub(inverse, excess, f"{name}_inverse_rest")
+    for low, part in zip(reversed(lows[:-1]), reversed(parts), strict=True):
+        sum_name, note = (f"{name}_inverse_from_{low}", "") if low > 1 else (f"{name}_inverse", "v = 1 / s")
+        inverse = e.b.add(inverse, part, sum_name, note)
+    return inverse

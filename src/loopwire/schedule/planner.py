@@ -12,6 +12,7 @@ from loopwire.cmvm.shift_add import SOLVED_PRODUCTS, SOLVER_BITS, minimal_depth,
 from loopwire.datapath.block_ram_tables import with_block_ram_tables
 from loopwire.datapath.counted_sums import slower_sums
 from loopwire.datapath.datapath import Datapath
+from loopwire.datapath.distances import with_distances
 from loopwire.datapath.expand import expand
 from loopwire.datapath.ops import ShiftAdd
 from loopwire.datapath.packed_products import with_packed_products
@@ -80,6 +81,10 @@ class Planner:
                 best = earlier
                 break
         device = self.delays.device
+        sooner = with_distances(best.datapath, device)
+        if sooner is not best.datapath:
+            pipeline = shortest_of([sooner])[0]
+            best = min(best, pipeline, key=lambda pipeline: (pipeline.loop_latency, pipeline.depth))
         smaller: tuple[Callable[[Datapath], Datapath], ...] = (
             lambda d: with_triples(d, self.delays),
             lambda d: with_packed_products(d, self.delays),

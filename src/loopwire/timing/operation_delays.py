@@ -13,7 +13,7 @@ from loopwire.datapath.datapath import Datapath, Operation
 from loopwire.datapath.lut_products import dsp_blocks
 from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel
-from loopwire.ir.table_form import TableForm
+from loopwire.ir.table_form import TableForm, telling_bits
 from loopwire.ir.types import Overflow, Rounding
 
 
@@ -35,7 +35,7 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
             return delays.multiply_add(_factor_bits(a), _factor_bits(b), result.width)
         case dp.UnpackPairs(raised=True):
             return 0.0
-        case dp.AddSub() | dp.UnpackPairs():
+        case dp.AddSub() | dp.UnpackPairs() | dp.Differences():
             return delays.adder(result.width)
         case dp.Extreme():
             shifts = (kind.left_shift, kind.right_shift)
@@ -52,6 +52,9 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
         case dp.Triples():
             of_three = operation.operands[0].count > 2 * kind.groups
             return delays.adders(result.width, delays.ternary_levels if of_three else 1)
+        case dp.ToLargest():
+            n = result.count
+            return delays.reduction(n) + delays.fanout(result.bits) + delays.reduction(2 * n)
         case dp.Round():
             return 0.0 if kind.dropped <= 0 or kind.mode is Rounding.TRN else delays.round(result.width)
         case dp.Bound():
@@ -142,6 +145,16 @@ class OperationTimes:
         return stage(operation.kind.tree, start_ns, budget_ns, self.delays.adders, self.delays.ternary_levels)
 
 
+def to_register_ns(datapath: Datapath, times: OperationTimes) -> dict[Signal, float]:
+    """Return what the wire from each signal to a register takes: of what makes nothing, that from its operands."""
+    found: dict[Signal, float] = {}
+    for operation in datapath.operations:
+        found[operation.result] = times.to_flip_flop_ns(operation)
+        if not isinstance(operation.kind, dp.ShiftAdd) and not times.whole_ns(operation):
+            found[operation.result] = max((found.get(operand, 0.0) for operand in operation.operands), default=0.0)
+    return found
+
+
 def hold_delays_ns(datapath: Datapath, times: OperationTimes) -> dict[Signal, float]:
     """Return what holding each signal takes: nothing where the look-up tables that make it have inputs for it left.
 
@@ -171,7 +184,8 @@ def _may_hold(operation: Operation, delays: DelayModel) -> bool:
 def _index_ns(operation: Operation, form: TableForm, delays: DelayModel) -> float:
     """Return the time of a clamped index: its difference and its clamp's tests side by side, then the choice.
 
-    Upper bits say whether a number is beyond a table that holds all numbers of a type; for another, comparators do.
+    Upper bits say whether a number is beyond a table: for one that holds all numbers of a type whether they are alike,
+    for another their comparison with a constant. Where these are few, the look-up table of a bit sees them too.
     """
     (a,) = operation.operands
     bits = form.index_bits
@@ -180,7 +194,11 @@ def _index_ns(operation: Operation, form: TableForm, delays: DelayModel) -> floa
         return subtract_ns
     if form.covered:
         return subtract_ns + delays.saturate(max(a.width, bits + 1), bits)
-    return max(subtract_ns, delays.adder(a.width)) + delays.mux2(bits)
+    ends = [form.clamp_low] * (a.low < form.clamp_low) + [form.clamp_high + 1] * (a.high > form.clamp_high)
+    told_by = max(telling_bits(end, a.width) for end in ends)
+    if max(told_by + 1, a.width - bits + form.subtracter_bits) <= delays.device.lut_inputs:
+        return subtract_ns + delays.saturate(bits + told_by - 1, bits)
+    return max(subtract_ns, delays.adder(told_by)) + delays.mux2(bits)
 
 
 def _selection_ns(choices: int, delays: DelayModel) -> float:

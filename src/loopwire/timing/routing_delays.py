@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import assert_never
 
 from loopwire.datapath import ops as dp
 from loopwire.datapath.datapath import Datapath, Feedback, Operation
+from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel
 
 SHARES = (0.0, 0.25, 0.5)
@@ -42,17 +43,30 @@ def _whole_ns(datapath: Datapath, delays: DelayModel) -> dict[Operation, float]:
     return {op: delays.reach(luts[op.result.layer]) if count else 0.0 for op, count in own.items()}
 
 
-def _readers_of(datapath: Datapath, feedback: Feedback) -> list[Operation]:
-    """Return the operations that read a state as it is, alone or joined to others; none where it is in memories."""
+def _readers_of(datapath: Datapath, feedback: Feedback, of_states: Set[Signal]) -> list[Operation]:
+    """Return the operations that read a state; none where it is in memories.
+
+    They read it alone or joined to others, or what is made of states alone: what a state stored before the last
+    operation of its loop becomes. That operation is where its registers are, on the way.
+    """
     read, readers = {feedback.read}, []
     for operation in () if datapath.in_memories else datapath.operations:
         if read.isdisjoint(operation.operands):
             continue
-        if isinstance(operation.kind, dp.Join | dp.View):
+        if isinstance(operation.kind, dp.Join | dp.View) or operation.result in of_states:
             read.add(operation.result)
         else:
             readers.append(operation)
     return readers
+
+
+def _of_states(datapath: Datapath) -> set[Signal]:
+    """Return what is made of states and constants alone, before any matrix multiplies it."""
+    made = {feedback.read for feedback in datapath.feedbacks}
+    for operation in datapath.operations:
+        if made.issuperset(operation.operands) and not isinstance(operation.kind, dp.Timed | dp.ShiftAdd | dp.Products):
+            made.add(operation.result)
+    return made
 
 
 def _matrix_luts(operation: Operation) -> int:
@@ -72,7 +86,8 @@ def _matrix_luts(operation: Operation) -> int:
 def routing_delays(datapath: Datapath, delays: DelayModel) -> list[RoutingDelays]:
     """Return the delays for each place where registers of states can be, the preferred one first."""
     whole_ns = _whole_ns(datapath, delays)
-    readers = {feedback: _readers_of(datapath, feedback) for feedback in datapath.feedbacks}
+    of_states = _of_states(datapath)
+    readers = {feedback: _readers_of(datapath, feedback, of_states) for feedback in datapath.feedbacks}
     longest_ns = {feedback: max((whole_ns[op] for op in ops), default=0.0) for feedback, ops in readers.items()}
     choices = []
     for share in SHARES if any(longest_ns.values()) else SHARES[:1]:

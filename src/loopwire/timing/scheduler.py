@@ -19,7 +19,7 @@ from loopwire.datapath.size import about_luts
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
 from loopwire.timing.least_period import require_time
-from loopwire.timing.operation_delays import OperationTimes, hold_delays_ns
+from loopwire.timing.operation_delays import OperationTimes, hold_delays_ns, to_register_ns
 from loopwire.timing.pipeline import Cut, Pipeline, Placement, Time
 from loopwire.timing.routing_delays import RoutingDelays, routing_delays
 
@@ -119,6 +119,7 @@ class _Scheduler:
         self._sharing = datapath.sharing
         self._read_ns = self._state_read_ns()
         self._held_ns = hold_delays_ns(datapath, times)
+        self._to_register_ns = to_register_ns(datapath, times)
         self._depends = datapath.dependences
         self._producers = {operation.result: operation for operation in datapath.operations}
         self._groups = feedback_groups(datapath)
@@ -281,7 +282,8 @@ class _Scheduler:
             (placed.time for op, placed in placements.items() if op.result is feedback.following), (0, 0.0)
         )
         waits = _gather_cycles(self._sharing) - 1 if feedback.gathered else 0
-        return place + (ns + self._routing.travelled_ns[feedback] > self._budget_ns) + waits
+        travels_ns = self._routing.travelled_ns[feedback] + self._to_register_ns.get(feedback.following, 0.0)
+        return place + (ns + travels_ns > self._budget_ns) + waits
 
     def _place(
         self, arrivals: Mapping[Signal, Time], holds: Mapping[Group, int], feedbacks: set[Feedback] | None = None
@@ -302,24 +304,28 @@ class _Scheduler:
                 continue
             tight = arrivals[group[0].read][0] + holds[group] if group and group in holds else None
             if isinstance(operation.kind, dp.ShiftAdd):
-                placements[operation] = self._tree(operation, given, self._multiplied_ns(operation, given[0], times))
+                stage, ns = times.get(self._multiplied(operation), BEFORE_ALL)
+                placements[operation] = self._tree(operation, given, ns if stage == given[0] else 0.0)
             else:
                 placements[operation] = self._placement(operation, given, tight)
             times[operation.result] = placements[operation].time
         return placements
 
-    def _multiplied_ns(self, operation: Operation, place: int, times: Mapping[Signal, Time]) -> float:
-        """Return when, in a stage, there is what a tree multiplies, without what it adds to single rows."""
+    def _multiplied(self, operation: Operation) -> Signal:
+        """Return what a tree multiplies, without what it adds to single rows."""
         (x,) = operation.operands
-        if isinstance(operation.kind, dp.ShiftAdd) and operation.kind.addends:
-            x = self._producers[x].operands[0]
-        stage, ns = times.get(x, BEFORE_ALL)
-        return ns if stage == place else 0.0
+        has_addends = isinstance(operation.kind, dp.ShiftAdd) and operation.kind.addends
+        return self._producers[x].operands[0] if has_addends else x
 
     def _tree(self, operation: Operation, given: Time, multiplied_ns: float) -> Placement:
         """Return where a tree works: what it adds to single rows has no way to all of them."""
         place, ns = given
-        start_ns = min(max(ns, multiplied_ns + self._routing.left_ns[operation]), self._budget_ns)
+        left_ns = self._routing.left_ns[operation]
+        register_ns = self._to_register_ns.get(self._multiplied(operation), 0.0)
+        if multiplied_ns and multiplied_ns + left_ns + register_ns > self._budget_ns:
+            place, ns, multiplied_ns = place + 1, 0.0, 0.0
+        # A wire that is too long for the clock anyway keeps nothing from being placed.
+        start_ns = min(max(ns, multiplied_ns + left_ns), self._budget_ns)
         staged = self._times.staged(operation, start_ns, self._budget_ns)
         return Placement(place, (place + staged.latency_stages, staged.end_ns), staged)
 
@@ -327,7 +333,6 @@ class _Scheduler:
         """Return where an operation works; in stage `tight`, what it leaves of the time is enough to hold a loop."""
         place, ns = given
         delay_ns = self._times.whole_ns(operation)
-        # A wire that is too long for the clock anyway keeps nothing from being placed.
         register_ns = self._times.to_flip_flop_ns(operation)
         delay_ns = max(delay_ns, min(delay_ns + self._routing.left_ns[operation], self._budget_ns - register_ns))
         cut_ns = self._times.cut_ns(operation)

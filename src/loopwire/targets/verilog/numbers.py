@@ -7,7 +7,7 @@ from typing import assert_never
 from loopwire.datapath.ops import Bound, Round, TableIndex
 from loopwire.datapath.signals import Signal
 from loopwire.hdl.expressions import literal, resized
-from loopwire.ir.tables import TableForm
+from loopwire.ir.table_form import TableForm, telling_bits
 from loopwire.ir.types import FixedType, Overflow, Rounding
 
 
@@ -89,11 +89,15 @@ def _negative(a: Signal, expression: str) -> str:
 
 
 def _beyond(a: Signal, expression: str, relation: str, limit: int) -> str:
+    """Say whether a number is beyond a limit: by its upper bits alone, where the limit's lower ones tell nothing."""
     both = FixedType.holding(min(a.low, limit), max(a.high, limit), 0)
     value = resized(expression, a.width, a.signed, both.width)
+    bits = telling_bits(limit + (relation == ">"), both.width)
+    if bits < both.width:
+        value, limit = f"{bits}'({value} >> {both.width - bits})", limit >> both.width - bits
     if not both.signed:
-        return f"{value} {relation} {both.width}'d{limit}"
-    return f"$signed({value}) {relation} {'-' if limit < 0 else ''}{both.width}'sd{abs(limit)}"
+        return f"{value} {relation} {bits}'d{limit}"
+    return f"$signed({value}) {relation} {'-' if limit < 0 else ''}{bits}'sd{abs(limit)}"
 
 
 def beyond_table(form: TableForm, a: Signal, expression: str) -> str:

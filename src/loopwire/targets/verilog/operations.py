@@ -173,6 +173,10 @@ def statements(
             return _pairs(kind, operation, result, text)
         case dp.Triples():
             return _triples(kind, operation, result, text, library)
+        case dp.Differences():
+            return _differences(operation.operands[0], out, result, text)
+        case dp.ToLargest():
+            return _to_largest(operation.operands[0], out, result, text)
         case dp.Round():
             (operand,) = operation.operands
             return each(rounded(kind, operand, only(operand), width))
@@ -314,6 +318,31 @@ def _triples(kind: dp.Triples, operation: Operation, result: Name, text: Text, l
     elif left:
         lines += [f"  {line}" for line in _continued(f"assign {last} = {' + '.join(left)};")]
     return [*lines, "end"]
+
+
+def _differences(a: Signal, out: Signal, result: Name, text: Text) -> list[str]:
+    heads = [f"for (int {index} = 0; {index} < {a.count}; {index}++)" for index in ("row", "col")]
+    left, right = (resized(f"{text(a)}[{index}]", a.width, a.signed, out.width) for index in ("row", "col"))
+    return ["always_comb", *nested(heads, f"{result}[row * {a.count} + col] = {left} - {right};")]
+
+
+def _to_largest(differences: Signal, out: Signal, result: Name, text: Text) -> list[str]:
+    """Return what joins the columns of all elements that are the largest: they are alike."""
+    n, largest = out.count, result.own("is_largest")
+    sign = bit(f"{text(differences)}[row * {n} + col]", differences.width - 1)
+    column = resized(f"{text(differences)}[row * {n} + col]", differences.width, differences.signed, out.width)
+    heads = [f"for (int {index} = 0; {index} < {n}; {index}++)" for index in ("row", "col")]
+    return [
+        f"logic [{n - 1}:0] {largest};",
+        "always_comb begin",
+        f"  {largest} = '1;",
+        *nested(heads, f"if ({sign}) {largest}[row] = 1'b0;"),
+        "end",
+        "always_comb begin",
+        f"  {result} = '0;",
+        *nested(heads, f"if ({largest}[col]) {result}[row] = {result}[row] | {column};"),
+        "end",
+    ]
 
 
 def _continued(statement: str) -> list[str]:
