@@ -6,7 +6,8 @@ stage it then begins with a register. A state that is read in stage E is there a
 loop that waits holds what crosses from one stage to the next, some of it behind a gate: in stage Q - 1 nothing of
 the loop ends later than B less that gate. The solver (HiGHS, by scipy.optimize.milp) minimises L, then the depth.
 
-Wires longer than an average one are left out: it is for parts without `net_reach_ns`.
+A wire to all rows of a matrix is part of what reads it, but for the share of a state's that is before its register:
+the solver is asked for each share.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
-from loopwire.cmvm.staging import stage
+from loopwire.cmvm.adder_tree import AdderTree
+from loopwire.cmvm.staging import adder_levels, stage
 from loopwire.datapath import ops as dp
 from loopwire.datapath.datapath import Datapath, Operation
 from loopwire.datapath.loops import Group, feedback_groups, leading_to
@@ -31,7 +33,9 @@ from loopwire.timing.operation_delays import (
     hold_delays_ns,
     operation_delay_ns,
     to_flip_flop_ns,
+    to_register_ns,
 )
+from loopwire.timing.routing_delays import RoutingDelays, routing_delays
 
 HORIZON = 60
 """Stages that no schedule here needs."""
@@ -89,13 +93,19 @@ class Least:
 
 def least(datapath: Datapath, delays: DelayModel, clock_period_ns: float, input_ns: float) -> Least:
     """Return the least loop latency of a parallel datapath, and with it the least depth."""
-    return _Oracle(datapath, delays, clock_period_ns, input_ns).least()
+    ways = routing_delays(datapath, delays)
+    found = (_Oracle(datapath, delays, clock_period_ns, input_ns, routing).least() for routing in ways)
+    return min(found, key=lambda least: (least.loop_latency, least.depth))
 
 
 class _Oracle:
-    def __init__(self, datapath: Datapath, delays: DelayModel, clock_period_ns: float, input_ns: float) -> None:
+    def __init__(
+        self, datapath: Datapath, delays: DelayModel, clock_period_ns: float, input_ns: float, routing: RoutingDelays
+    ) -> None:
         self._datapath = datapath
         self._delays = delays
+        self._routing = routing
+        self._to_register_ns = to_register_ns(datapath, OperationTimes(delays))
         self._budget_ns = delays.stage_budget_ns(clock_period_ns) + SLACK_NS
         self._program = _Program()
         self._loop_latency = self._program.variable(1, HORIZON, whole=True)
@@ -124,6 +134,7 @@ class _Oracle:
             return
         program, budget_ns = self._program, self._budget_ns
         latest_ns = budget_ns - to_flip_flop_ns(operation, self._delays)
+        left_ns = self._routing.left_ns[operation]
         first, ns = program.variable(-HORIZON, HORIZON, whole=True), program.variable(0.0, latest_ns)
         self._firsts[operation] = first
         cut_ns = cut_delays_ns(operation, self._delays)
@@ -138,10 +149,29 @@ class _Oracle:
         else:
             last, started = first, {ns: 1.0}
             delay_ns = operation_delay_ns(operation, self._delays)
-            program.require(started, delay_ns)
-        for stage_before, ns_before in operands:
-            program.require({first: budget_ns, **started, stage_before: -budget_ns, ns_before: -1.0}, delay_ns)
+        ways = [(operand, left_ns) for operand in operands]
+        if isinstance(operation.kind, dp.ShiftAdd):
+            ways = [(operand, 0.0) for operand in operands]
+            multiplied = self._multiplied(operation)
+            if multiplied in self._ends:
+                # Registers at a tree's beginning are at the end of the wire.
+                stage_before, ns_before = self._ends[multiplied]
+                registered_ns = left_ns + self._to_register_ns.get(multiplied, 0.0)
+                terms = {first: budget_ns, stage_before: -budget_ns, ns_before: -1.0}
+                program.require(terms, registered_ns - budget_ns)
+                ways.append((self._ends[multiplied], left_ns))
+        for (stage_before, ns_before), way_ns in ways:
+            least_ns = min(delay_ns + way_ns, latest_ns)
+            program.require(started, least_ns)
+            program.require({first: budget_ns, **started, stage_before: -budget_ns, ns_before: -1.0}, least_ns)
         self._ends[operation.result] = last, ns
+
+    def _multiplied(self, operation: Operation) -> Signal:
+        """Return what a tree multiplies, without what it adds to single rows: that has no way to all of them."""
+        assert isinstance(operation.kind, dp.ShiftAdd)
+        (x,) = operation.operands
+        joined = next((op for op in self._datapath.operations if op.result is x), None)
+        return joined.operands[0] if joined and operation.kind.addends else x
 
     def _cut(
         self, operation: Operation, cut_ns: tuple[float, float], first: int, start: int, last: int, ns: int
@@ -162,12 +192,7 @@ class _Oracle:
         """Choose between all that a tree can be, by when it starts: the latest start of each."""
         assert isinstance(operation.kind, dp.ShiftAdd)
         program, budget_ns, tree = self._program, self._budget_ns, operation.kind.tree
-        widths = {node.adder_width for node in tree.nodes}
-        chains = {
-            self._delays.adders(w, n)
-            for w in widths
-            for n in range(1, max((o.depth for o in tree.nodes), default=0) + 1)
-        }
+        chains = self._chains(tree)
         starts = sorted({0.0, budget_ns, *(budget_ns - chain - SLACK_NS for chain in chains if chain < budget_ns)})
         shapes: dict[tuple[int, bool, float], float] = {}
         """Stages, whether the end moves with the start, and the end (since the start, then), by the latest start."""
@@ -186,6 +211,18 @@ class _Oracle:
             big = 3.0 * budget_ns
             program.require({ns: 1.0, start: -1.0 * moves, choice: -big}, end_ns - big)
 
+    def _chains(self, tree: AdderTree) -> set[float]:
+        """Return what it takes from a tree's inputs to each of its sums without a register."""
+        levels, widths = [0.0] * len(tree.inputs), [0] * len(tree.inputs)
+        chains = set()
+        for operands, width, luts in zip(tree.operands, tree.adder_widths, tree.lut_levels, strict=True):
+            levels.append(
+                adder_levels(luts, self._delays.ternary_levels) + max(levels[operand] for operand in operands)
+            )
+            widths.append(max(width, *(widths[operand] for operand in operands)))
+            chains.add(self._delays.adders(widths[-1], levels[-1]))
+        return chains
+
     def _close(self, group: Group) -> None:
         """Require that the following states of a loop are there in time, all read in one stage."""
         program, budget_ns = self._program, self._budget_ns
@@ -193,7 +230,8 @@ class _Oracle:
             read_stage, _ = self._ends[feedback.read]
             stage_there, ns = self._ends[feedback.following]
             terms = {read_stage: budget_ns, self._loop_latency: budget_ns, stage_there: -budget_ns, ns: -1.0}
-            program.require(terms, 0.0)
+            travels_ns = self._routing.travelled_ns[feedback] + self._to_register_ns.get(feedback.following, 0.0)
+            program.require(terms, travels_ns)
             entry = self._ends[group[0].read][0]
             if entry != read_stage:
                 for sign in (1.0, -1.0):
