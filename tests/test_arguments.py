@@ -124,7 +124,6 @@ USES: dict[str, Use] = {
     "timeout_minutes: 'soon' is not a number": lambda d, p: loopwire.route(p, timeout_minutes="soon"),
     "x: None is not an array": lambda d, p: d.predict(None),
     "{folder}: it is a folder. Name a file in it": lambda d, p: d.to_html(p.parent),
-    "x: its elements are of dtype bool": lambda d, p: d.predict(X == 0),
     "x: its elements are of dtype complex128": lambda d, p: d.predict(X + 1j),
     "x: its elements are of dtype <U3": lambda d, p: d.predict(X.astype("U3")),
     "x: the model has no input 'y'": lambda d, p: d.predict({"y": X}),

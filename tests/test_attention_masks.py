@@ -16,7 +16,7 @@ from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.emulator.fast_emulator import try_build
 from loopwire.errors import UnsupportedError
 from loopwire.frontends.keras.layer import Context, SavedLayer
-from loopwire.frontends.keras.masks import Differs, Masks
+from loopwire.frontends.keras.masks import Differs, Masks, Named
 from loopwire.frontends.keras.saved import LayerEntry
 from loopwire.layers.model import ModelBuilder
 from loopwire.layers.multi_head_attention import MultiHeadAttention, Projection
@@ -109,4 +109,4 @@ def test_masked_heads_of_keras_2_are_refused() -> None:
     saved = SavedLayer(LayerEntry("MultiHeadAttention", "heads", {}), Context("model.h5", 2, x.shape), ())
     same = Projection(np.ones((2, FEATURES)), np.zeros(2))
     with pytest.raises(UnsupportedError, match=r"layer 'heads'.*: it attends to steps with a mask, which versions of"):
-        masks.read_by(saved, MultiHeadAttention("heads", 1, same, same, same, same), (x, x), None)
+        masks.read_by(saved, MultiHeadAttention("heads", 1, same, same, same, same), (x, x), Named())

@@ -106,7 +106,7 @@ def test_an_index_that_is_no_row_is_refused(index: float, said: str) -> None:
     design = compile_silently(loopwire.load(network("plain")))
     x = np.zeros((3, STEPS))
     x[1, 2] = index
-    text = f"x: element (1, 2) is {said}, which is not a row of the embedding's table. Give whole numbers from 0 to 10"
+    text = f"x: element (1, 2) is {said}, and this input has 11 values. Give whole numbers from 0 to 10"
     for judged in (design.predict, design.predict_float, design.simulate):
         with pytest.raises(DataError) as refused:
             judged(x)

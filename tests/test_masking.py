@@ -17,7 +17,7 @@ from loopwire.emulator.evaluate import evaluate_integers
 from loopwire.emulator.fast_emulator import try_build
 from loopwire.errors import UnsupportedError
 from loopwire.frontends.keras.layer import Context, SavedLayer
-from loopwire.frontends.keras.masks import Differs, Masks
+from loopwire.frontends.keras.masks import Differs, Masks, Named
 from loopwire.frontends.keras.saved import LayerEntry
 from loopwire.layers.model import ModelBuilder
 
@@ -163,7 +163,10 @@ def constant_mask() -> Any:
             "layer 'c' (Conv1D): its input has a mask, which it does not pass on: Keras drops it here, with a warning. "
             "Put the Masking behind this layer, or take the mask away (mask_zero=False)",
         ),
-        (compared, "an operation of keras.ops is supported where it makes the mask of a layer only. Mask with keras"),
+        (
+            compared,
+            ", which is a mask, as a tensor. Give masks to the argument mask of a layer; numbers are inputs of float32",
+        ),
         (constant_mask, "it is called with a mask that is not a tensor. Give it a mask that is a tensor of the model"),
     ],
 )
@@ -213,6 +216,6 @@ def test_different_masks_merge_otherwise_in_keras_2() -> None:
         masks.begin(tensor, frozenset({Differs(tensor, 0.0)}))
     saved = SavedLayer(LayerEntry("Add", "sum", {}), Context("old.h5", 2, (STEPS, 2)), ())
     with pytest.raises(UnsupportedError) as refused:
-        masks.follow(saved, layers.Add("sum"), inputs, builder.call(layers.Add("sum"), *inputs), None)
+        masks.follow(saved, layers.Add("sum"), inputs, builder.call(layers.Add("sum"), *inputs), Named())
     text = "old.h5, layer 'sum' (Add): it merges sequences of different masks. Save the model with Keras 3, or mask"
     assert str(refused.value).startswith(text)

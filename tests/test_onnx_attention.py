@@ -64,6 +64,24 @@ def test_attention_is_what_onnx_computes(form: str, opset: int, tmp_path: Path) 
     close(found, reference(path, given))
 
 
+CONSTANT = np.tri(T, dtype=np.bool_)
+MASKS: dict[str, Array] = {
+    "truths": CONSTANT,
+    "numbers": np.where(CONSTANT, 0, -np.inf).astype(np.float32),
+    "of all heads": np.stack([np.stack([CONSTANT] * 2)] * 3),
+}
+
+
+@pytest.mark.parametrize("form", MASKS)
+def test_a_constant_mask(form: str, tmp_path: Path) -> None:
+    nodes = [node("Attention", ["x", "x", "x", "m"], ["y"], **TWO_HEADS)]
+    path, given = (
+        saved(model_of(nodes, {"x": SEQUENCE}, ["y"], {"m": MASKS[form]}, opset=23), tmp_path / "m.onnx"),
+        data({"x": SEQUENCE}),
+    )
+    close(results(loopwire.load(path), given), reference(path, given))
+
+
 def test_heads_side_by_side(tmp_path: Path) -> None:
     """Query, key and value with an axis of heads, made and joined by the nodes around."""
     nodes = [
@@ -88,8 +106,8 @@ def test_hardware_of_attention(tmp_path: Path) -> None:
 
 
 REFUSED: dict[str, tuple[list[str], list[str], dict[str, Any], type[LoopwireError], str]] = {
-    "mask": (["x", "x", "x", "m"], ["y"], TWO_HEADS, UnsupportedError, "it reads a mask or keys of the past"),
-    "past": (["x", "x", "x", "", "p", "p"], ["y"], TWO_HEADS, UnsupportedError, "it reads a mask or keys of the past"),
+    "mask": (["x", "x", "x", "m"], ["y"], TWO_HEADS, UnsupportedError, "it adds something else than 0 and -inf to"),
+    "past": (["x", "x", "x", "", "p", "p"], ["y"], TWO_HEADS, UnsupportedError, "it reads keys of the past"),
     "scores": (["x", "x", "x"], ["y", "", "", "s"], TWO_HEADS, UnsupportedError, "gives more than its first result"),
     "softcap": (["x", "x", "x"], ["y"], {**TWO_HEADS, "softcap": 2.0}, UnsupportedError, r"softcap'?=2.0 is not"),
     "shared keys": (
@@ -97,7 +115,7 @@ REFUSED: dict[str, tuple[list[str], list[str], dict[str, Any], type[LoopwireErro
         ["y"],
         {"q_num_heads": 2, "kv_num_heads": 1},
         UnsupportedError,
-        "it has 2 heads of queries, 1 of keys and values. Attend without masks and past keys",
+        "it has 2 heads of queries, 1 of keys and values. Attend without past keys, with a",
     ),
     "no heads": (["x", "x", "x"], ["y"], {}, ModelFileError, r"it cuts a tensor of shape \(\d+, 5, 4\) into 0 heads"),
 }
@@ -106,7 +124,7 @@ REFUSED: dict[str, tuple[list[str], list[str], dict[str, Any], type[LoopwireErro
 @pytest.mark.parametrize("form", REFUSED)
 def test_other_attention_is_refused(form: str, tmp_path: Path) -> None:
     operands, outputs, attributes, kind, message = REFUSED[form]
-    constants = {"m": np.zeros((T, T)), "p": np.zeros((3, 2, 1, 2))}
+    constants = {"m": np.full((T, T), 0.5), "p": np.zeros((3, 2, 1, 2))}
     used = {name: array for name, array in constants.items() if name in operands}
     inputs = {name: shape for name, shape in {"x": SEQUENCE, "z": ("batch", T, 2)}.items() if name in operands}
     nodes = [node("Attention", operands, outputs, name="attend", **attributes)]

@@ -277,6 +277,8 @@ def check_inputs(where: str, x: npt.ArrayLike, input_shape: tuple[int, ...]) -> 
         DataError: they are not.
     """
     array = _array(where, x)
+    if array.dtype == np.bool_:
+        array = array.view(np.uint8)
     if array.dtype.kind not in "iuf":
         raise DataError(where, f"its elements are of dtype {array.dtype}", "Give whole or floating-point numbers")
     if array.shape[1:] != input_shape or array.ndim == 0:
@@ -294,17 +296,17 @@ def check_inputs(where: str, x: npt.ArrayLike, input_shape: tuple[int, ...]) -> 
     return array
 
 
-def check_indices(where: str, x: Array, rows: int) -> None:
-    """Require numbers of rows of a table that has so many.
+def check_whole(where: str, x: Array, count: int) -> None:
+    """Require whole numbers from 0 to count - 1, such as rows of a table or truth values.
 
     Raises:
         DataError: one is none.
     """
-    wrong = np.argwhere((x < 0) | (x >= rows) | (x != np.floor(x)))
+    wrong = np.argwhere((x < 0) | (x >= count) | (x != np.floor(x)))
     if len(wrong):
         place = tuple(int(i) for i in wrong[0])
-        problem = f"element {place} is {x[place]:g}, which is not a row of the embedding's table"
-        raise DataError(where, problem, f"Give whole numbers from 0 to {rows - 1}")
+        problem = f"element {place} is {x[place]:g}, and this input has {count} values"
+        raise DataError(where, problem, f"Give whole numbers from 0 to {count - 1}")
 
 
 def check_results(where: str, results: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from loopwire.arguments import instance, not_negative
 from loopwire.config import CompileConfig
-from loopwire.data import Batch, Inputs, check_batch, check_fresh, check_indices, check_lengths, check_results
+from loopwire.data import Batch, Inputs, check_batch, check_fresh, check_lengths, check_results, check_whole
 from loopwire.emulator.calls import evaluate_calls
 from loopwire.emulator.evaluate import evaluate_integers, evaluate_real, shortened
 from loopwire.emulator.fast_emulator import FastEmulator, try_build
@@ -21,7 +21,7 @@ from loopwire.errors import DataError
 from loopwire.ir.fixed_point import quantise, to_real
 from loopwire.ir.graph import Graph
 from loopwire.knobs import PortNames
-from loopwire.layers.embedding import index_of
+from loopwire.layers.embedding import count_of
 from loopwire.layers.model import Model, Tensor
 from loopwire.passes.carry_states import expose_states
 from loopwire.report.clipping import Clipping, ClippingMeter
@@ -204,10 +204,10 @@ class QuantisedModel:
         count, seed = not_negative("count", count), not_negative("seed", seed)
         random = np.random.default_rng(seed)
         inputs = {}
-        for port, value, rows in zip(self.ports, self.graph.inputs, self._table_rows, strict=True):
+        for port, value, numbers in zip(self.ports, self.graph.inputs, self._whole_numbers, strict=True):
             shape, element = (count, *port.shape), value.type.element
-            if rows is not None:
-                inputs[port.name] = x = random.integers(rows, size=shape).astype(np.float64)
+            if numbers is not None:
+                inputs[port.name] = x = random.integers(numbers, size=shape).astype(np.float64)
                 continue
             low, high = element.min_integer * element.step, element.max_integer * element.step
             x = random.uniform(low, high, shape)
@@ -216,10 +216,9 @@ class QuantisedModel:
         return inputs if len(inputs) > 1 else x
 
     @cached_property
-    def _table_rows(self) -> tuple[int | None, ...]:
-        """Of each input that holds indices, how many rows its table has."""
-        found = (index_of(self.model, tensor) for tensor in self.model.inputs)
-        return tuple(None if embedding is None else len(embedding.table) for embedding in found)
+    def _whole_numbers(self) -> tuple[int | None, ...]:
+        """Of each input of indices or truth values, how many there are."""
+        return tuple(count_of(self.model, tensor) for tensor in self.model.inputs)
 
     def _checked(self, x: Inputs) -> Batch:
         """Return inputs that fit the model.
@@ -228,9 +227,9 @@ class QuantisedModel:
             DataError: they do not.
         """
         batch = check_batch("x", x, self.ports)
-        for port, array, rows in zip(self.ports, batch.arrays, self._table_rows, strict=True):
-            if rows is not None:
-                check_indices("x" if len(self.ports) == 1 else f"x, {port.name!r}", array, rows)
+        for port, array, numbers in zip(self.ports, batch.arrays, self._whole_numbers, strict=True):
+            if numbers is not None:
+                check_whole("x" if len(self.ports) == 1 else f"x, {port.name!r}", array, numbers)
         return batch
 
     def input_integers(self, x: Inputs, lengths: npt.ArrayLike | None) -> tuple[Batch, Lengths]:

@@ -25,7 +25,7 @@ from loopwire.layers.cells.min_gru import MinGru
 from loopwire.layers.cells.min_lstm import MinLstm
 from loopwire.layers.cells.qrnn import Qrnn
 from loopwire.layers.cells.sru import Sru
-from loopwire.layers.choice import Choose, Comparison
+from loopwire.layers.choice import Choose, Comparison, Hide
 from loopwire.layers.constant import Constant
 from loopwire.layers.dense import Dense
 from loopwire.layers.division import Divide, Reciprocal
@@ -39,7 +39,7 @@ from loopwire.layers.glu import Glu
 from loopwire.layers.gru import Gru
 from loopwire.layers.loop import Loop
 from loopwire.layers.lstm import Lstm
-from loopwire.layers.masking import EitherMask, Masking, StepMask
+from loopwire.layers.masking import JointMask, Masking, StepMask
 from loopwire.layers.matrix_product import MatrixProduct
 from loopwire.layers.merge import Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract
 from loopwire.layers.model import Input, Layer, Model, OneToOne
@@ -89,7 +89,6 @@ __all__ = [
     "Dot",
     "EachStep",
     "EchoState",
-    "EitherMask",
     "Embedding",
     "Emitter",
     "EuclideanNorm",
@@ -101,11 +100,13 @@ __all__ = [
     "GlobalSum",
     "Glu",
     "Gru",
+    "Hide",
     "IndRnn",
     "Input",
     "InverseSquareRoot",
     "Janet",
     "JoinedSteps",
+    "JointMask",
     "Layer",
     "LayerNormalization",
     "LightGru",

@@ -79,13 +79,13 @@ def split_masks(inputs: Sequence[Given], masked: Sequence[bool]) -> tuple[list[G
 
 
 def require_masks(name: str, inputs: Sequence[Tensor], masks: dict[int, Tensor]) -> None:
-    """Require a mask of as many steps for each input that has one.
+    """Require a mask of as many steps for each input that has one; the value may be the key, too.
 
     Raises:
         UnsupportedError: one is of another shape.
     """
     for number, mask in masks.items():
-        require_mask(name, mask, inputs[number])
+        require_mask(name, mask, inputs[min(number, len(inputs) - 1)])
 
 
 def require_sequences(name: str, kind: str, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
@@ -166,7 +166,7 @@ def seen_by(e: Emitter, masks: Sequence[Value]) -> Value:
 
 def where_seen(e: Emitter, scores: Value, sees: Value) -> Value:
     """Return the scores (T,) of one query, far below all others where it does not see a step."""
-    return e.b.where(sees, scores, _hidden(e, scores), "s_seen")
+    return e.b.where(sees, scores, hidden(e, scores), "s_seen")
 
 
 def require_constant(name: str, sees: npt.NDArray[np.bool_] | None, shape: tuple[int, int]) -> None:
@@ -185,8 +185,8 @@ def _bit(e: Emitter, bits: Value) -> Value:
     return e.b.reshape(bits, (), "counts") if bits.type.size == 1 else bits
 
 
-def _hidden(e: Emitter, score: Value) -> Value:
-    """Return the score of a hidden step."""
+def hidden(e: Emitter, score: Value) -> Value:
+    """Return the score of a hidden step, far below all that a value may be."""
     bits = max(score.type.element.integer + 1, HIDDEN_BITS) + 1
     return e.b.const(HIDDEN, FixedType(bits, bits, overflow=Overflow.SAT), "hidden")
 

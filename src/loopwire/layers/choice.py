@@ -1,4 +1,4 @@
-"""Comparisons of each element with a constant, and choices by them."""
+"""Comparisons of each element with a constant, and choices by them or by masks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from loopwire.errors import UnsupportedError
 from loopwire.ir.graph import Value
+from loopwire.layers.attend import hidden
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.equations import Array
 from loopwire.layers.model import Callable, OneToOne, Shape, Tensor
@@ -80,8 +81,37 @@ class Choose(Callable):
                 next(rest) if array is None else e.weights(array, Role.WEIGHT, name)
                 for array, name in ((self.then, "then"), (self.otherwise, "otherwise"))
             )
-            is_bit = condition.type.element == BIT
-            bit = condition if is_bit else e.b.greater(condition, e.scalar(0.0, "zero"), "is_met")
-            return e.cast(e.b.where(bit, then, otherwise, "chosen"), Role.RESULT, "y", "y = a where c, else b")
+            chosen = e.b.where(_met(e, condition), then, otherwise, "chosen")
+            return e.cast(chosen, Role.RESULT, "y", "y = a where c, else b")
 
         return (e.each_step(step, *inputs, name="y"),)
+
+
+@dataclass(frozen=True)
+class Hide(Callable):
+    """x, condition → x, far below all other numbers where the condition is above 0: of one shape, (n,) or (T, n).
+
+    A softmax gives no share to what is hidden.
+    """
+
+    name: str
+
+    kind: ClassVar[str] = "Hide"
+    roles: ClassVar[tuple[str, ...]] = ()
+
+    def results(self, inputs: Sequence[Tensor]) -> Mapping[str, Shape]:
+        """Return the shape of both inputs."""
+        if len(inputs) != 2 or inputs[0].shape != inputs[1].shape:
+            problem = f"it got {', '.join(map(repr, inputs))}"
+            raise UnsupportedError(f"layer {self.name!r}", problem, "Give it numbers and a condition of one shape")
+        return {"": inputs[0].shape}
+
+    def call(self, e: Emitter, inputs: Sequence[Value]) -> Sequence[Value]:
+        """Choose, for each step where the inputs are sequences."""
+        step = lambda e, x, c: e.b.where(_met(e, c), hidden(e, x), x, "y", "far below where c, else x")  # noqa: E731
+        return (e.each_step(step, *inputs, name="y"),)
+
+
+def _met(e: Emitter, condition: Value) -> Value:
+    """Return where a condition is above 0."""
+    return condition if condition.type.element == BIT else e.b.greater(condition, e.scalar(0.0, "zero"), "is_met")

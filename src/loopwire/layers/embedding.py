@@ -22,8 +22,8 @@ from loopwire.layers.shape import Flatten, Reshape
 class Embedding(OneToOne):
     """(T, 1) → (T, m), or (1,) → (m,): row x_t of the table (n, m); zeros where it has no such row.
 
-    An input of the model that only embeddings read has the type of its indices, unsigned and whole; what a layer
-    computes is rounded towards 0.
+    An input of the model that only embeddings read has the type of its indices (`count_of`), unsigned and whole; what
+    a layer computes is rounded towards 0.
     """
 
     name: str
@@ -35,8 +35,7 @@ class Embedding(OneToOne):
     @property
     def index_type(self) -> FixedType:
         """The narrowest type of a row's number."""
-        bits = max((len(self.table) - 1).bit_length(), 1)
-        return FixedType(bits, bits, signed=False, overflow=Overflow.SAT)
+        return whole_type(len(self.table))
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape with a row in place of each index."""
@@ -56,22 +55,36 @@ class Embedding(OneToOne):
         return e.b.lookup(e.weights(self.table, Role.WEIGHT, "table"), index, "y", "y = row x of the table")
 
 
-def index_of(model: Model, tensor: Tensor) -> Embedding | None:
-    """Return the embedding of most rows that reads an input of a model, if nothing but embeddings read it."""
-    readers = list(_readers(model, tensor))
-    found = [layer for layer in readers if layer is not None]
-    return max(found, key=lambda layer: len(layer.table)) if found and len(found) == len(readers) else None
+def whole_type(count: int) -> FixedType:
+    """Return the narrowest type of the whole numbers from 0 to count - 1."""
+    bits = max((count - 1).bit_length(), 1)
+    return FixedType(bits, bits, signed=False, overflow=Overflow.SAT)
 
 
-def _readers(model: Model, tensor: Tensor) -> Iterator[Embedding | None]:
-    """Yield the embeddings that read a tensor, its shape and its masks aside; None for each other layer."""
+def count_of(model: Model, tensor: Tensor) -> int | None:
+    """Return how many whole numbers, from 0 on, an input of a model may hold; None of an input of real numbers.
+
+    It is the rows of the largest table, where embeddings alone read it, and 2 where masks read it as truth values.
+    """
+    counts = list(_counts(model, tensor))
+    known = [count for count in counts if count is not None]
+    return max(known) if known and len(known) == len(counts) else None
+
+
+def _counts(model: Model, tensor: Tensor) -> Iterator[int | None]:
+    """Yield how many numbers each layer reads in a tensor, its shape and masks of an index aside; None for others."""
     for call in model.calls:
         layer = call.layer.layer if isinstance(call.layer, EachStep) else call.layer
-        if tensor not in call.inputs or isinstance(layer, StepMask):
+        if tensor not in call.inputs:
             continue
-        if isinstance(layer, Flatten | Reshape):
-            yield from _readers(model, call.outputs[0])
-        else:
-            yield layer if isinstance(layer, Embedding) else None
+        match layer:
+            case StepMask(truths=truths):
+                yield from [2] if truths else []
+            case Embedding(table=table):
+                yield len(table)
+            case Flatten() | Reshape():
+                yield from _counts(model, call.outputs[0])
+            case _:
+                yield None
     if tensor in model.outputs:
         yield None

@@ -21,10 +21,14 @@ from loopwire.layers.steps import require_sequence
 
 @dataclass(frozen=True)
 class StepMask(OneToOne):
-    """(T, n) → (T, 1): 1 where any feature differs from `value`, both in the type of the features."""
+    """(T, n) → (T, 1): 1 where any feature differs from `value`, both in the type of the features.
+
+    Of an input of `truths` they are 0 and 1: a bit, if nothing else reads it.
+    """
 
     name: str
     value: float
+    truths: bool = False
 
     kind: ClassVar[str] = "StepMask"
     roles: ClassVar[tuple[str, ...]] = ()
@@ -44,12 +48,13 @@ class StepMask(OneToOne):
 
 
 @dataclass(frozen=True)
-class EitherMask(Callable):
-    """(T, 1), (T, 1), … → (T, 1): 1 where any of these masks is."""
+class JointMask(Callable):
+    """(T, 1), (T, 1), … → (T, 1): 1 where any of these masks is, or where `every` one is."""
 
     name: str
+    every: bool = False
 
-    kind: ClassVar[str] = "EitherMask"
+    kind: ClassVar[str] = "JointMask"
     roles: ClassVar[tuple[str, ...]] = ()
 
     def results(self, inputs: Sequence[Tensor]) -> Mapping[str, Shape]:
@@ -59,9 +64,12 @@ class EitherMask(Callable):
         return {"": inputs[0].shape}
 
     def call(self, e: Emitter, inputs: Sequence[Value]) -> Sequence[Value]:
-        """Take the larger bit."""
-        either = lambda e, *masks: reduce(lambda a, b: e.b.max(a, b, "either"), masks)  # noqa: E731
-        return (e.each_step(either, *inputs, name="mask"),)
+        """Take the larger bit, or the smaller one."""
+        return (e.each_step(self._joint, *inputs, name="mask"),)
+
+    def _joint(self, e: Emitter, *masks: Value) -> Value:
+        join = e.b.min if self.every else e.b.max
+        return reduce(lambda a, b: join(a, b, "joint"), masks)
 
 
 @dataclass(frozen=True)

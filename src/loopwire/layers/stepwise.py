@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from loopwire.layers.activation import Activation
 from loopwire.layers.batch_normalization import BatchNormalization
-from loopwire.layers.choice import Choose, Comparison
+from loopwire.layers.choice import Choose, Comparison, Hide
 from loopwire.layers.dense import Dense
 from loopwire.layers.division import Divide, Reciprocal
 from loopwire.layers.embedding import Embedding
@@ -20,5 +20,5 @@ from loopwire.layers.select import Slice
 def is_stepwise(layer: Layer) -> bool:
     """Return whether a layer, given sequences, acts on each step as on a vector."""
     of_values = Activation | Glu | LayerNormalization | BatchNormalization | QuantisedActivation | EuclideanNorm
-    of_numbers = Divide | Reciprocal | Elementwise | Comparison | Choose
+    of_numbers = Divide | Reciprocal | Elementwise | Comparison | Choose | Hide
     return isinstance(layer, of_values | of_numbers | Dense | Embedding | Merge | Slice)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from loopwire.ir.builder import Builder
 from loopwire.ir.graph import Graph, Value
 from loopwire.ir.types import FixedType, TensorType
-from loopwire.layers.embedding import index_of
+from loopwire.layers.embedding import count_of, whole_type
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.fit import require_fit
 from loopwire.layers.model import Layer, Model, Tensor
@@ -22,15 +22,15 @@ def lower(model: Model, input_type: FixedType, types_of: Callable[[Layer], Layer
 
     Args:
         model: as read by a frontend.
-        input_type: type of the elements of all inputs but indices of tables, which have their own.
+        input_type: type of the elements of all inputs but those of whole numbers, which have their own.
         types_of: the types of each layer's tensors.
     """
     builder = Builder()
     values: dict[Tensor, Value] = {}
     for tensor in model.inputs:
         name = tensor.name if len(model.inputs) > 1 else "x"
-        embedding = index_of(model, tensor)
-        element, role = (input_type, Role.INPUT) if embedding is None else (embedding.index_type, "")
+        count = count_of(model, tensor)
+        element, role = (input_type, Role.INPUT) if count is None else (whole_type(count), "")
         values[tensor] = builder.input(name, TensorType(tensor.shape, element), role=role)
     for call in model.calls:
         builder.layer = call.layer.name

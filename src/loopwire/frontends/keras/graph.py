@@ -18,6 +18,8 @@ CALL_ARGUMENTS = dict.fromkeys(("training", "return_attention_scores", "use_caus
 """Arguments of a layer's call beside its inputs, and the values with which they change nothing."""
 CAUSAL = ("Attention", "AdditiveAttention", "MultiHeadAttention")
 """Classes that may be called with `use_causal_mask`."""
+NEW_AXIS, WHOLE_AXIS = "new axis", "whole axis"
+"""Of an operation that indexes a tensor, beside whole numbers."""
 CONSTANTS = ("__numpy__", "__tensor__")
 """Classes under which Keras 3 saves arrays that a call was given."""
 INPUTS = ("inputs", "query", "value", "key")
@@ -41,17 +43,20 @@ Operand = Result | npt.NDArray[np.float64]
 class SavedCall:
     """A call of a layer: its number among the layer's calls, its inputs, then the initial states it is given.
 
-    `mask` is what says which steps count, where that is named. `numbers` are between the inputs of an operation.
-    `causal`: no step attends to later ones.
+    `masks` say which steps of the inputs count, where that is named, `attention_mask` which ones queries see. `numbers`
+    are between the inputs of an operation, `key` is what one that indexes selects. `causal`: no step attends to later
+    ones.
     """
 
     entry: LayerEntry
     node: int
     inputs: tuple[Operand, ...]
     states: tuple[Operand, ...] = ()
-    mask: Result | None = None
+    masks: tuple[Result | None, ...] = ()
+    attention_mask: Result | None = None
     numbers: tuple[float, ...] = ()
     causal: bool = False
+    key: tuple[int | str | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -188,7 +193,8 @@ def _ordered(model: SavedModel, calls: dict[Key, SavedCall], outputs: Sequence[R
 
 
 def _results(call: SavedCall) -> list[Result]:
-    return [operand for operand in (*call.inputs, *call.states, call.mask) if isinstance(operand, Result)]
+    operands = (*call.inputs, *call.states, *call.masks, call.attention_mask)
+    return [operand for operand in operands if isinstance(operand, Result)]
 
 
 def _node_offsets(calls: dict[Key, SavedCall], outputs: Sequence[Result]) -> dict[str, int]:
@@ -215,8 +221,14 @@ def _renumbered(call: SavedCall, offsets: dict[str, int]) -> SavedCall:
     def shifted(operands: Sequence[Operand]) -> tuple[Operand, ...]:
         return tuple(_shifted(operand, offsets) if isinstance(operand, Result) else operand for operand in operands)
 
-    mask = None if call.mask is None else _shifted(call.mask, offsets)
-    return replace(call, inputs=shifted(call.inputs), states=shifted(call.states), mask=mask)
+    masks = [None if mask is None else _shifted(mask, offsets) for mask in (*call.masks, call.attention_mask)]
+    return replace(
+        call,
+        inputs=shifted(call.inputs),
+        states=shifted(call.states),
+        masks=tuple(masks[:-1]),
+        attention_mask=masks[-1],
+    )
 
 
 def _lists_none(model: SavedModel, layer: str) -> ModelFileError:
@@ -231,11 +243,13 @@ def _call(model: SavedModel, entry: LayerEntry, node: int, raw: Any) -> SavedCal
     Keras 3: {"args": [tensor, …], "kwargs": {…}} with tensors as dicts; Keras 2: [[layer, node, tensor, kwargs], …].
     """
     numbers: list[float] = []
+    selected: tuple[int | str | None, ...] = ()
     match raw:
         case {"args": list() as args, "kwargs": dict() as kwargs}:
             arguments = dict(kwargs)
             inputs = [*_operands(args), *(x for key in INPUTS for x in _operands(arguments.pop(key, None)))]
             numbers = [float(value) for value in args if isinstance(value, int | float)]
+            selected = tuple(map(_selected, args[1])) if len(args) == 2 and isinstance(args[1], list) else ()
             states = list(_operands(arguments.pop("initial_state", None)))
         case list():
             calls = [call for call in raw if isinstance(call, list) and call]
@@ -247,20 +261,46 @@ def _call(model: SavedModel, entry: LayerEntry, node: int, raw: Any) -> SavedCal
         case _:
             inputs, states, arguments = [], [], {}
     where = f"{model.source}, layer {entry.name!r}"
-    mask = _mask(where, arguments.pop("mask", None))
+    masks = _masks(where, entry, arguments)
+    attention_mask = _mask(where, arguments.pop("attention_mask", None))
     causal = entry.class_name in CAUSAL and bool(arguments.pop("use_causal_mask", False))
     for key, value in arguments.items():
         if value not in CALL_ARGUMENTS.get(key, (None,)):
             raise UnsupportedError(where, f"it is called with {key}={value!r}", "Call the layer on its inputs alone")
     if not inputs and entry.class_name != "InputLayer":
         raise ModelFileError(where, "its configuration names no input", "Save the model again")
-    return SavedCall(entry, node, tuple(inputs), tuple(states), mask, tuple(numbers), causal)
+    return SavedCall(entry, node, tuple(inputs), tuple(states), masks, attention_mask, tuple(numbers), causal, selected)
+
+
+def _selected(item: Any) -> int | str | None:
+    """Return what an operation that indexes selects of an axis; None of what no mask is made with."""
+    match item:
+        case None:
+            return NEW_AXIS
+        case int():
+            return item
+        case {"class_name": "__slice__", "config": dict() as ends} if not any(ends.values()):
+            return WHOLE_AXIS
+        case _:
+            return None
+
+
+def _masks(where: str, entry: LayerEntry, arguments: dict[str, Any]) -> tuple[Result | None, ...]:
+    """Return the masks of a call's inputs, in their order, of those that are named."""
+    given = arguments.pop("mask", None)
+    listed = given if isinstance(given, list) and not any(isinstance(item, str) for item in given) else [given]
+    if entry.class_name == "MultiHeadAttention":
+        if arguments.pop("query_mask", None) is not None:
+            problem = "it is called with a query_mask, which Keras 3.15 ignores and other versions read"
+            raise UnsupportedError(where, problem, "Mask the query with keras.layers.Masking, or leave it out")
+        listed = [None, *(arguments.pop(f"{of}_mask", None) for of in ("value", "key"))]
+    masks = tuple(_mask(where, each) for each in listed)
+    return masks if any(masks) else ()
 
 
 def _mask(where: str, given: Any) -> Result | None:
-    """Return what an argument `mask` is."""
-    operands = list(_operands(given))
-    match operands:
+    """Return what a mask that a call names is."""
+    match [*_operands(given), *_legacy_operands(given)]:
         case [Result() as mask]:
             return mask
         case [] if given is None:

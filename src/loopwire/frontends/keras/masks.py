@@ -1,7 +1,8 @@
 """Which steps of a Keras model's tensors count, followed from layer to layer as Keras follows it.
 
-A mask begins at a Masking or at an Embedding with `mask_zero`. Functional models of Keras 3 also save the operations
-that make it, such as NotEqual and Any; all of them say where some tensor differs from a number.
+A mask begins at a Masking, at an Embedding with `mask_zero`, or as an input of truth values. Functional models of
+Keras 3 also save the operations that make it, such as NotEqual and Any; all of them say where some tensor differs from
+a number.
 
 Ref: https://github.com/keras-team/keras/blob/master/keras/src/layers/layer.py, `compute_mask` of each layer, and
 base_merge.py and concatenate.py beside it.
@@ -14,34 +15,61 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from loopwire.errors import UnsupportedError
-from loopwire.frontends.keras.graph import SavedCall
+from loopwire.frontends.keras.graph import NEW_AXIS, WHOLE_AXIS, SavedCall
 from loopwire.frontends.keras.layer import SavedLayer
 from loopwire.layers.attention import Attention
 from loopwire.layers.cell import Cell
 from loopwire.layers.dot import Dot
 from loopwire.layers.global_pooling import GlobalAveragePooling
-from loopwire.layers.masking import EitherMask, StepMask
+from loopwire.layers.masking import JointMask, StepMask
 from loopwire.layers.merge import Extreme, Merge, Multiply
 from loopwire.layers.model import Layer, Model, ModelBuilder, Tensor
 from loopwire.layers.multi_head_attention import MultiHeadAttention
+from loopwire.layers.select import Slice
 from loopwire.layers.shape import Reshape
 
 
 class Differs(NamedTuple):
-    """The steps of a sequence in which any feature differs from a value."""
+    """The steps of a sequence in which any feature differs from a value; of an input of `truths`, 0 and 1."""
 
     tensor: Tensor
     value: float
+    truths: bool = False
 
 
 Mask = frozenset[Differs]
 """The steps that count: those of any of these."""
 
+
+@dataclass(frozen=True)
+class OfKeys:
+    """A mask of steps that has got an axis of queries, all of which see the same: (batch, 1, steps)."""
+
+    mask: Mask
+
+
+Made = Mask | OfKeys | Tensor
+"""What the operations that make a mask give; a tensor is a feature of a sequence, (T, 1)."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """The masks that a call names: of its inputs, in their order, and of the keys of an attention."""
+
+    of_inputs: tuple[Mask | None, ...] = ()
+    keys: Mask | None = None
+
+    @property
+    def first(self) -> Mask | None:
+        """Of the first input."""
+        return self.of_inputs[0] if self.of_inputs else None
+
+
 EVERY_STEP = Differs(Tensor("every step", ()), 0.0)
 """In a mask: all steps count."""
 SPREADING = ("Any", "ExpandDims", "LogicalOr", "Concatenate", "ConvertToTensor")
 """Keras's operations whose result has a mask of all their operands."""
-OPERATIONS = ("NotEqual", "ZerosLike", "OnesLike", *SPREADING)
+OPERATIONS = ("NotEqual", "ZerosLike", "OnesLike", "LogicalNot", "Cast", "GetItem", *SPREADING)
 """Keras's operations that masks are made of, in models of Keras 3."""
 PASS = (
     *("Dense", "BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization", "Rescaling"),
@@ -51,7 +79,12 @@ PASS = (
 """Classes whose result has the mask of their input."""
 
 
-def is_operation(call: SavedCall, operands: Sequence[Mask | None]) -> bool:
+def truths(tensor: Tensor) -> Mask:
+    """Return the mask that an input of truth values is."""
+    return frozenset({Differs(tensor, 0.0, truths=True)})
+
+
+def is_operation(call: SavedCall, operands: Sequence[Made | None]) -> bool:
     """Say whether a call is that of an operation which makes a mask: Concatenate, a layer too, of masks."""
     name = call.entry.class_name
     return name in OPERATIONS and (name != "Concatenate" or None not in operands)
@@ -62,7 +95,7 @@ def only_masks(where: str) -> UnsupportedError:
     return UnsupportedError(
         where,
         "an operation of keras.ops is supported where it makes the mask of a layer only",
-        "Mask with keras.layers.Masking, or Embedding(mask_zero=True), and compute with layers",
+        "Mask with keras.layers.Masking, Embedding(mask_zero=True) or an input of bool, and compute with layers",
     )
 
 
@@ -81,27 +114,50 @@ class Masks:
         """Give a tensor a mask."""
         self._of[tensor] = mask
 
-    def made_by(self, where: str, call: SavedCall, operands: Sequence[Tensor | Mask]) -> Mask:
-        """Return the mask that an operation makes.
+    def made_by(self, where: str, call: SavedCall, operands: Sequence[Made]) -> Made:
+        """Return what an operation that makes a mask gives.
 
         Raises:
             UnsupportedError: it makes no mask that a layer would have.
         """
         masks = [operand for operand in operands if isinstance(operand, frozenset)]
-        match call.entry.class_name, operands, call.numbers:
+        axis, kind = call.entry.config.get("axis"), call.entry.class_name
+        adds_queries = call.key == (WHOLE_AXIS, NEW_AXIS, WHOLE_AXIS) or (kind == "ExpandDims" and axis in (1, -2))
+        match kind, operands, call.numbers:
             case "NotEqual", [Tensor() as tensor], [value]:
                 return frozenset({Differs(self.in_steps(tensor), value)})
             case "ZerosLike", [Tensor()], []:
                 return frozenset()
             case "OnesLike", [Tensor()], []:
                 return frozenset({EVERY_STEP})
-            case kind, _, [] if kind in SPREADING and len(masks) == len(operands):
+            case "Cast", [Tensor() as tensor], [] if call.entry.config.get("dtype") == "bool":
+                return frozenset({Differs(self.in_steps(tensor), 0.0)})
+            case "Cast", [frozenset() | OfKeys() as mask], []:
+                return mask
+            case "LogicalNot", [frozenset() as mask], [] if [differs.truths for differs in mask] == [True]:
+                return frozenset(Differs(tensor, 1.0 - value, True) for tensor, value, _ in mask)
+            case "GetItem" | "ExpandDims", [frozenset() as mask], [] if adds_queries:
+                return OfKeys(mask)
+            case "GetItem", [Tensor() as tensor], []:
+                return self._feature(where, tensor, call.key)
+            case _, _, [] if kind in SPREADING and len(masks) == len(operands):
                 return frozenset().union(*masks)
             case _:
                 raise only_masks(where)
 
+    def _feature(self, where: str, tensor: Tensor, key: Sequence[int | str | None]) -> Tensor:
+        """Return a feature of each step, x[:, :, index]."""
+        match key:
+            case [str(), str(), int(index)] if key[:2] == (WHOLE_AXIS, WHOLE_AXIS) and len(tensor.shape) == 2:
+                start = range(tensor.shape[-1])[index] if -tensor.shape[-1] <= index < tensor.shape[-1] else index
+                layer = Slice(self.unique(f"{tensor.name}_feature"), start, start + 1)
+                (feature,) = self.builder.call(layer, tensor)
+                return feature
+            case _:
+                raise only_masks(where)
+
     def read_by(
-        self, saved: SavedLayer, layer: Layer | None, inputs: Sequence[Tensor], given: Mask | None
+        self, saved: SavedLayer, layer: Layer | None, inputs: Sequence[Tensor], named: Named
     ) -> tuple[Layer | None, Sequence[Tensor]]:
         """Return a layer as it is where its inputs have masks, and its inputs with the masks that it reads.
 
@@ -109,24 +165,39 @@ class Masks:
             saved: the layer as saved.
             layer: as read.
             inputs: its inputs.
-            given: the mask that the call names, if it does, such as a Functional model's.
+            named: the masks that the call names, such as a Functional model's.
 
         Raises:
             UnsupportedError: the layer cannot take a mask.
         """
         match layer:
-            case Cell() | GlobalAveragePooling() if mask := self.read_mask(saved, inputs, given):
+            case Cell() | GlobalAveragePooling() if mask := self.read_mask(saved, inputs, named.first):
                 return replace(layer, masked=True), (*inputs, self.tensor(mask, saved.name))
             case Multiply() | Extreme() if any(masks := [self.of(tensor) for tensor in inputs]):
                 self._require_alike(saved, masks)
                 return self._with_masks(saved, layer, inputs, masks)
-            case Attention() | MultiHeadAttention() if any(masks := [self.of(tensor) for tensor in inputs]):
+            case Attention() | MultiHeadAttention() if any(masks := self._of_attention(saved, inputs, named)):
                 if saved.context.keras_major == 2 and isinstance(layer, MultiHeadAttention):
                     problem = "it attends to steps with a mask, which versions of Keras 2 read differently"
                     raise UnsupportedError(saved.where, problem, "Save the model with Keras 3")
                 return self._with_masks(saved, layer, inputs, masks)
             case _:
                 return layer, inputs
+
+    def _of_attention(self, saved: SavedLayer, inputs: Sequence[Tensor], named: Named) -> list[Mask | None]:
+        """Return the masks of query, value and key; the one of the keys that is named is any of these that is free."""
+        given = (*named.of_inputs, *[None] * len(inputs))
+        masks = [self.of(tensor, mask) for tensor, mask in zip(inputs, given, strict=False)]
+        masks += [None if mask is None else self.of(inputs[-1], mask) for mask in named.of_inputs[len(inputs) :]]
+        if named.keys is None:
+            return masks
+        masks += [None] * (3 - len(masks))
+        free = [number for number in (2, 1) if masks[number] is None]
+        if not free:
+            problem = "its value, its key and its attention_mask each have a mask"
+            raise UnsupportedError(saved.where, problem, "Give it two of them: it sees the steps of both")
+        masks[free[0]] = self.of(inputs[-1], named.keys)
+        return masks
 
     def _with_masks(
         self,
@@ -154,14 +225,14 @@ class Masks:
         layer: Layer | None,
         inputs: Sequence[Tensor],
         results: Sequence[Tensor],
-        given: Mask | None,
+        named: Named,
     ) -> None:
         """Give the results of a call the mask that they have by its inputs'.
 
         Raises:
             UnsupportedError: Keras would drop the mask of a sequence here.
         """
-        kind, masks = saved.entry.class_name, [self.of(inputs[0], given), *map(self.of, inputs[1:])]
+        kind, masks = saved.entry.class_name, [self.of(inputs[0], named.first), *map(self.of, inputs[1:])]
         if not any(masks) or len(results[0].shape) < 2 or isinstance(layer, Dot | GlobalAveragePooling):
             return
         if isinstance(layer, Merge):
@@ -171,6 +242,9 @@ class Masks:
         elif layer is None or isinstance(layer, Cell | Attention | MultiHeadAttention) or kind in PASS:
             if masks[0]:
                 self._of[results[0]] = masks[0]
+        elif kind == "Softmax":
+            remedy = "Use Attention, which reads masks, or take the mask away (mask_zero=False)"
+            raise UnsupportedError(saved.where, "it has a mask, and a softmax with one is not supported", remedy)
         else:
             raise UnsupportedError(
                 saved.where,
@@ -206,7 +280,7 @@ class Masks:
         """Return a mask as a tensor (T, 1)."""
         if mask not in self._made:
             bits = [self._bit(each, name) for each in sorted(mask, key=lambda each: (each.tensor.name, each.value))]
-            made = bits if len(bits) == 1 else self.builder.call(EitherMask(self.unique(f"{name}_mask")), *bits)
+            made = bits if len(bits) == 1 else self.builder.call(JointMask(self.unique(f"{name}_mask")), *bits)
             self._made[mask] = made[0]
         return self._made[mask]
 
@@ -218,8 +292,8 @@ class Masks:
     def _bit(self, differs: Differs, name: str) -> Tensor:
         alone = frozenset({differs})
         if alone not in self._made:
-            layer = StepMask(self.unique(f"{name}_mask"), differs.value)
-            (self._made[alone],) = self.builder.call(layer, differs.tensor)
+            layer = StepMask(self.unique(f"{name}_mask"), differs.value, differs.truths)
+            (self._made[alone],) = self.builder.call(layer, self.in_steps(differs.tensor))
         return self._made[alone]
 
     def _require_alike(self, saved: SavedLayer, masks: Sequence[Mask | None]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from loopwire.frontends.keras.bidirectional import WRAPPED, bidirectional
 from loopwire.frontends.keras.graph import Operand, Result, SavedCall, SavedGraph, graph_of, shapes_of
 from loopwire.frontends.keras.layer import Context, SavedLayer, Weights
 from loopwire.frontends.keras.live import LiveModel
-from loopwire.frontends.keras.masks import Differs, Mask, Masks, is_operation, only_masks
+from loopwire.frontends.keras.masks import Differs, Made, Mask, Masks, Named, OfKeys, is_operation, truths
 from loopwire.frontends.keras.readers import DIRECTIONS, READERS, read_layer, refuse_by_name
 from loopwire.frontends.keras.saved import MODELS, TIME_DISTRIBUTED, LayerEntry, SavedModel, is_stacked, nested_model
 from loopwire.frontends.keras.source import read_saved
@@ -29,8 +29,11 @@ from loopwire.layers.masking import Masking
 from loopwire.layers.model import Layer, Model, ModelBuilder, OneToOne, Tensor
 from loopwire.layers.multi_head_attention import MultiHeadAttention
 
-WHOLE_DTYPES = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
+WHOLE_DTYPES = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 """Of inputs, beside those in which Keras computes."""
+NUMBERS_REMEDY = "Give masks to the argument mask of a layer; numbers are inputs of float32, computed with by layers"
+MASK_REMEDY = "Give it an input of bool, of shape (steps,), or where a sequence differs from a number"
+KEYS_REMEDY = "Give it the keys' padding, mask[:, None, :], or use_causal_mask=True"
 
 
 def read_keras(source: Path | str | LiveModel, reading: Reading = AS_IT_IS) -> Model:
@@ -112,13 +115,18 @@ class _Caller:
             if entry.class_name == "InputLayer":
                 _check_input(saved, entry)
 
-        made: dict[tuple[str, int], Mask] = {}
+        made: dict[tuple[str, int], Made] = {}
+        for entry in graph.inputs:
+            if entry.config.get("dtype") == "bool":
+                (tensor,) = known[entry.name, 0]
+                made[entry.name, 0] = truths(tensor)
 
         def tensor_of(operand: Operand, reader: SavedCall) -> Tensor:
             if not isinstance(operand, Result):
                 return self._constant(operand, reader)
             if (operand.layer, operand.node) in made:
-                raise only_masks(f"{saved.source}, layer {operand.layer!r}")
+                problem = f"it reads {operand.layer!r}, which is a mask, as a tensor"
+                raise UnsupportedError(f"{saved.source}, layer {reader.entry.name!r}", problem, NUMBERS_REMEDY)
             results = known[operand.layer, operand.node]
             if operand.index >= len(results):
                 problem = f"it takes result {operand.index} of {operand.layer!r}, which has {len(results)}"
@@ -133,10 +141,34 @@ class _Caller:
                 made[call.entry.name, call.node] = self.masks.made_by(where, call, operands)
                 continue
             given = [tensor_of(operand, call) for operand in (*call.inputs, *call.states)]
-            mask = None if call.mask is None else made[call.mask.layer, call.mask.node]
-            known[call.entry.name, call.node] = self._call(saved, call, given, path, mask)
+            named = self._named(saved, call, made)
+            known[call.entry.name, call.node] = self._call(saved, call, given, path, named)
         outputs = [known[result.layer, result.node][result.index] for result in graph.outputs]
         return outputs if path else [self.spaces.leave(tensor) for tensor in outputs]
+
+    def _named(self, saved: SavedModel, call: SavedCall, made: Mapping[tuple[str, int], Made]) -> Named:
+        """Return the masks that a call names."""
+        where = f"{saved.source}, layer {call.entry.name!r}"
+
+        def mask_of(result: Result | None) -> Mask | None:
+            if result is None:
+                return None
+            mask = made.get((result.layer, result.node))
+            if isinstance(mask, frozenset):
+                return mask
+            problem = f"its mask {result.layer!r} is not one of truth values, one a step"
+            raise UnsupportedError(where, problem, MASK_REMEDY)
+
+        def keys_of(result: Result | None) -> Mask | None:
+            if result is None:
+                return None
+            keys = made.get((result.layer, result.node))
+            if isinstance(keys, OfKeys):
+                return keys.mask
+            problem = f"its attention_mask {result.layer!r} is not one of keys that all queries see alike"
+            raise UnsupportedError(where, problem, KEYS_REMEDY)
+
+        return Named(tuple(map(mask_of, call.masks)), keys_of(call.attention_mask))
 
     def _call(
         self,
@@ -144,7 +176,7 @@ class _Caller:
         call: SavedCall,
         inputs: Sequence[Tensor],
         path: tuple[str, ...],
-        mask: Mask | None,
+        named: Named,
     ) -> Sequence[Tensor]:
         entry = call.entry
         if entry.class_name in MODELS:
@@ -153,11 +185,11 @@ class _Caller:
         context = Context(saved.source, saved.keras_major, shape, tuple(further))
         layer = SavedLayer(entry, context, tuple(saved.arrays.get(entry.name, ())), _parts(saved, entry))
         if entry.class_name == TIME_DISTRIBUTED:
-            return self._in_each_step(saved, layer, inputs, path, mask)
+            return self._in_each_step(saved, layer, inputs, path, named)
         if entry.class_name in WRAPPED:
-            return self._in_parts(layer, inputs, path, mask, bidirectional)
+            return self._in_parts(layer, inputs, path, named, bidirectional)
         if is_stacked(entry):
-            return self._in_parts(layer, inputs, path, mask, stacked_cells)
+            return self._in_parts(layer, inputs, path, named, stacked_cells)
         if (reshaped := self.spaces.reshaped(layer, inputs)) is not None:
             return (reshaped,)
         key = (*path, entry.name)
@@ -173,9 +205,9 @@ class _Caller:
                 return self._embedding(layer, read, inputs)
         if call.causal and isinstance(read, Attention | MultiHeadAttention):
             read = replace(read, causal=True)
-        called, given = self.masks.read_by(layer, read, inputs, mask)
+        called, given = self.masks.read_by(layer, read, inputs, named)
         results = inputs if called is None else self.spaces.made(layer, inputs, self.builder.call(called, *given))
-        self.masks.follow(layer, read, inputs, results, mask)
+        self.masks.follow(layer, read, inputs, results, named)
         return results
 
     def _in_each_step(
@@ -184,7 +216,7 @@ class _Caller:
         wrapper: SavedLayer,
         inputs: Sequence[Tensor],
         path: tuple[str, ...],
-        mask: Mask | None,
+        named: Named,
     ) -> Sequence[Tensor]:
         """Call what a TimeDistributed is of on a step, in a model of its own, and its layers on each step then."""
         held = held_by(wrapper)
@@ -192,13 +224,13 @@ class _Caller:
         (x,) = inputs
         inner = replace(self, builder=ModelBuilder())
         step = inner.builder.input(x.name, wrapper.context.input_shape[1:])
-        made = inner._call(saved, SavedCall(held, 0, ()), [step], path, None)
+        made = inner._call(saved, SavedCall(held, 0, ()), [step], path, Named())
         model = inner.builder.model(wrapper.name, made, saved.source)
-        self.masks.require_none(wrapper, x, mask, model)
+        self.masks.require_none(wrapper, x, named.first, model)
         results = in_each_step(wrapper, self.builder, model, x)
         for result, tensor in zip(results, made, strict=True):
             self.spaces.begin(wrapper, result, inner.spaces.shape(tensor))
-        self.masks.follow(wrapper, None, inputs, results, mask)
+        self.masks.follow(wrapper, None, inputs, results, named)
         return results
 
     def _run_nested(
@@ -236,11 +268,11 @@ class _Caller:
         saved: SavedLayer,
         inputs: Sequence[Tensor],
         path: tuple[str, ...],
-        given: Mask | None,
+        named: Named,
         call: Callable[..., list[Tensor]],
     ) -> Sequence[Tensor]:
         """Call a layer that becomes several."""
-        mask = self.masks.read_mask(saved, inputs, given)
+        mask = self.masks.read_mask(saved, inputs, named.first)
         bits = None if mask is None else self.masks.tensor(mask, saved.name)
         results = call(saved, self.builder, inputs, lambda part: self._recurrent(part, path), bits)
         for result in results:

@@ -9,18 +9,20 @@ from collections.abc import Sequence
 from math import sqrt
 
 from loopwire.frontends.onnx.graph import Operation, Value
+from loopwire.frontends.onnx.masks import visible
 from loopwire.frontends.tensors import products, reshaping, views
+from loopwire.frontends.tensors.products import ALL
 from loopwire.frontends.tensors.views import View
 
-REMEDY = "Attend without masks and past keys, with a head of keys for each of queries; is_causal is read"
+REMEDY = "Attend without past keys, with a head of keys for each of queries; masks and is_causal are read"
 TURNED = (0, 2, 1, 3)
 """From (batch, steps, heads, features) to (batch, heads, steps, features), and back."""
 
 
 def attention(op: Operation) -> Sequence[Value]:
     """Attention: softmax(scale · Q Kᵀ) V of each head, of tensors (batch, [heads,] steps, features)."""
-    if any(op.has(index) for index in range(3, 7)) or any(op.node.outputs[1:]):
-        raise op.refused("it reads a mask or keys of the past, or gives more than its first result", REMEDY)
+    if any(op.has(index) for index in range(4, 7)) or any(op.node.outputs[1:]):
+        raise op.refused("it reads keys of the past, or gives more than its first result", REMEDY)
     for setting, nothing in (("softcap", 0.0), ("left_window_size", -1), ("right_window_size", -1)):
         op.only(setting, nothing, remedy=REMEDY)
     op.attribute("qk_matmul_output_mode")
@@ -34,7 +36,8 @@ def attention(op: Operation) -> Sequence[Value]:
     if not query.shape[1] == key.shape[1] == value.shape[1]:
         raise op.refused(f"it has {query.shape[1]} heads of queries, {key.shape[1]} of keys and values", REMEDY)
     scale = op.attribute("scale", 1 / sqrt(query.shape[-1]))
-    y = products.attention(op.trace, query, key, value, scale, causal=bool(op.attribute("is_causal", 0)))
+    sees = visible(op, 3) if op.has(3) else ALL
+    y = products.attention(op.trace, query, key, value, scale, bool(op.attribute("is_causal", 0)), sees)
     if side_by_side:
         return [y]
     return [reshaping.reshape(op.trace, views.permute(op.trace, y, TURNED), (*given[0].shape[:2], -1))]

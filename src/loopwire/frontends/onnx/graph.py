@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopwire.errors import ModelFileError, UnsupportedError
+from loopwire.frontends.tensors.masks import Mask
 from loopwire.frontends.tensors.trace import Place, Trace
 from loopwire.frontends.tensors.views import Operand, View
 
@@ -18,6 +19,8 @@ Dimension = int | str | None
 """Of an input: a number, a name, or unknown."""
 STANDARD = ("", "ai.onnx")
 """Domains of ONNX's own operators."""
+TRUTH = 9
+"""The type of truth values (onnx.TensorProto.DataType)."""
 REALS = (1, 10, 11, 16)
 """Types of elements that are real numbers: float, float16, double, bfloat16 (onnx.TensorProto.DataType)."""
 REMEDY = "docs/onnx.md lists what is read; export the model without it"
@@ -59,7 +62,7 @@ class Flat:
     of: View
 
 
-Value = Operand | Lengths | Order | Levels | Flat
+Value = Operand | Lengths | Order | Levels | Flat | Mask
 """A constant, a view of tensors of the network, or what some operators alone read."""
 
 
@@ -69,6 +72,7 @@ class GraphInput:
 
     name: str
     is_real: bool
+    is_truth: bool
     dimensions: tuple[Dimension, ...] | None
 
 
@@ -103,7 +107,7 @@ def graph_of(facts: Mapping[str, Any], arrays: Mapping[str, Array], producer: st
         LookupError, TypeError, ValueError: it is not laid out so.
     """
     inputs = (
-        GraphInput(str(name), kind in REALS, None if shape is None else tuple(map(_dimension, shape)))
+        GraphInput(str(name), kind in REALS, kind == TRUTH, None if shape is None else tuple(map(_dimension, shape)))
         for name, kind, shape in facts["inputs"]
     )
     constants = {str(name): arrays[key] for name, key in facts["initializers"].items()}
@@ -241,7 +245,7 @@ class Operation:
             raise self.refused(f"it reads the elements of {value.of.shape} in one axis, with the batch", FLAT_REMEDY)
         if isinstance(value, Levels):
             raise self.refused("it reads the whole numbers of a QuantizeLinear", LEVELS_REMEDY)
-        return value
+        return value.numbers(self.trace) if isinstance(value, Mask) else value
 
     def view(self, index: int) -> View:
         """Return an operand that depends on the model's inputs."""

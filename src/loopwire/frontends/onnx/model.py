@@ -32,6 +32,7 @@ from loopwire.frontends.onnx.graph import (
 )
 from loopwire.frontends.onnx.lengths import of_lengths
 from loopwire.frontends.onnx.loops import LOOPS
+from loopwire.frontends.onnx.masks import of_masks
 from loopwire.frontends.onnx.moves import MOVES
 from loopwire.frontends.onnx.normalisations import NORMALISATIONS
 from loopwire.frontends.onnx.operators import ML_OPERATORS, OPERATORS
@@ -39,7 +40,9 @@ from loopwire.frontends.onnx.quantised import QDQ, QONNX, QONNX_DOMAINS
 from loopwire.frontends.onnx.recurrent import KINDS, recurrent
 from loopwire.frontends.onnx.windows import WINDOWS
 from loopwire.frontends.reading import Reading
+from loopwire.frontends.tensors import masks
 from loopwire.frontends.tensors.hypotheses import GraphInput, read_graph
+from loopwire.frontends.tensors.masks import Mask
 from loopwire.frontends.tensors.trace import Place, Trace
 from loopwire.frontends.tensors.views import Operand, View
 from loopwire.layers.model import Model
@@ -94,13 +97,15 @@ def _read(graph: Graph, opset: int, source: str, reading: Reading) -> Model:
                 where = f"{source}, input {given.name!r}"
                 raise UnsupportedError(where, "it has no shape", "Export the model with the shapes of its inputs")
             named = [f"{k}" if length is None else length for k, length in enumerate(given.dimensions)]
-            inputs.append(GraphInput(given.name, tuple(named), whole=not given.is_real))
+            whole = not given.is_real and not given.is_truth
+            inputs.append(GraphInput(given.name, tuple(named), whole, given.is_truth))
 
     budget = Budget(MOST_WORK)
 
     def run(trace: Trace, views: Sequence[View]) -> Sequence[Operand]:
         values: dict[str, Value] = {name: Lengths(name) for name in lengths}
-        values.update(zip((given.name for given in inputs), views, strict=True))
+        for given, view in zip(inputs, views, strict=True):
+            values[given.name] = masks.given(trace, given.name, view) if given.truths else view
         outputs = _Runner(trace, opset, budget).outputs(graph, values)
         used = {name for node in graph.nodes for name in node.inputs}
         unread = [name for name in lengths if name in used and name not in trace.memory.get("lengths", ())]
@@ -133,7 +138,7 @@ class _Runner:
                 raise ModelFileError(
                     self.trace.source, f"no node produces its output {name!r}", "Export the model again"
                 )
-            outputs.append(value)
+            outputs.append(value.numbers(self.trace) if isinstance(value, Mask) else value)
         return outputs
 
     def _results(self, node: Node, values: Mapping[str, Value]) -> Sequence[Value]:
@@ -183,9 +188,9 @@ def _operator(op: Operation) -> Callable[[Operation], Sequence[Value]]:
         UnsupportedError: nothing does.
     """
     node = op.node
-    ordering = of_lengths(op) if node.domain in STANDARD else None
-    if ordering is not None:
-        return ordering
+    special = of_lengths(op) or of_masks(op) if node.domain in STANDARD else None
+    if special is not None:
+        return special
     if node.domain not in STANDARD:
         if node.domain == "ai.onnx.ml" and node.op in ML_OPERATORS:
             return ML_OPERATORS[node.op]

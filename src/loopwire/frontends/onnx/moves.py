@@ -12,6 +12,7 @@ import numpy as np
 
 from loopwire.frontends.onnx.graph import FLAT_REMEDY, Flat, Lengths, Operation, Value
 from loopwire.frontends.tensors import joining, reshaping, slicing, views
+from loopwire.frontends.tensors.choosing import is_truths
 from loopwire.frontends.tensors.embedding import embed, is_whole
 from loopwire.frontends.tensors.views import Operand, View
 
@@ -50,7 +51,8 @@ def cast(op: Operation) -> Sequence[Value]:
     op.attribute("round_mode")
     value = op.value(0)
     if not isinstance(value, np.ndarray):
-        if isinstance(value, View) and to is not None and to not in DTYPES_OF_REALS and not is_whole(value):
+        is_rounded = isinstance(value, View) and not is_whole(value) and not is_truths(value)
+        if is_rounded and to is not None and to not in DTYPES_OF_REALS:
             raise op.refused("it converts a result of the network to whole numbers")
         return [value]
     if to is None:

@@ -13,9 +13,10 @@ import numpy as np
 
 from loopwire.frontends.onnx.attention import attention
 from loopwire.frontends.onnx.graph import Array, Operation, Value
-from loopwire.frontends.tensors import arithmetic, choosing, reductions, views
+from loopwire.frontends.onnx.masks import is_lowest, visible
+from loopwire.frontends.tensors import arithmetic, choosing, masks, reductions, views
 from loopwire.frontends.tensors.exchange import features_last
-from loopwire.frontends.tensors.products import product
+from loopwire.frontends.tensors.products import Sees, hidden, product
 from loopwire.frontends.tensors.trace import Trace
 from loopwire.frontends.tensors.views import Operand, View
 from loopwire.ir.functions import SELU_ALPHA, SELU_SCALE
@@ -198,6 +199,37 @@ def _finite(op: Operation, index: int) -> Operand:
     return value if isinstance(value, View) else op.weights(index)
 
 
+def add(op: Operation) -> Sequence[Value]:
+    """Add; of scores and a constant of 0 and -inf, the scores of the steps that queries see."""
+    for place, other in ((0, 1), (1, 0)):
+        scores, hiding = op.tensor(place), op.tensor(other)
+        if isinstance(scores, View) and not isinstance(hiding, View) and np.isneginf(hiding).any():
+            return [hidden(op.trace, scores, visible(op, other))]
+    return merged("add")(op)
+
+
+def equal(op: Operation) -> Sequence[Value]:
+    """Equal, of each element of a sequence and a number: a mask."""
+    x, value = op.tensor(0), op.weights(1)
+    if not isinstance(x, View) or value.size != 1:
+        raise op.refused("it compares two tensors, or whole numbers", "Compare a sequence with one number")
+    return [masks.compared(op.trace, x, float(value.flat[0]), equal=True)]
+
+
+def negated(op: Operation) -> Sequence[Value]:
+    """Not, of a comparison or a mask."""
+    x = op.view(0)
+    if not choosing.is_truths(x):
+        raise op.refused("it negates a tensor that no comparison makes", "Negate truth values")
+    return [choosing.negated(op.trace, x)]
+
+
+def is_nan(op: Operation) -> Sequence[Value]:
+    """IsNaN, of which fixed-point numbers have none."""
+    op.view(0)
+    return [np.zeros((), np.bool_)]
+
+
 def divide(op: Operation) -> Sequence[Value]:
     """Div, by a constant or by what is never 0."""
     op.only("axis", 0)
@@ -216,7 +248,16 @@ def compared(sign: str) -> Operator:
 
 
 def where(op: Operation) -> Sequence[Value]:
-    """Where."""
+    """Where; of a constant condition that is the same everywhere, one of its operands; -inf hides elements."""
+    condition, a, b = (op.tensor(index) for index in range(3))
+    if not isinstance(condition, View) and condition.size and (condition == condition.flat[0]).all():
+        return [a if condition.flat[0] else b]
+    for x, other, place in ((b, a, True), (a, b, False)):
+        if not isinstance(x, View) or isinstance(other, View) or not is_lowest(other):
+            continue
+        if isinstance(condition, View):
+            return [choosing.hide(op.trace, condition if place else choosing.negated(op.trace, condition), x)]
+        return [hidden(op.trace, x, Sees(None, masks.of_all(op.trace, (condition != 0) != place)))]
     return [choosing.choose(op.trace, op.tensor(0), _finite(op, 1), _finite(op, 2))]
 
 
@@ -300,7 +341,7 @@ OPERATORS: dict[str, Operator] = {
     "Gemm": gemm,
     "MatMul": matmul,
     "Attention": attention,
-    "Add": merged("add"),
+    "Add": add,
     "Sum": merged("add"),
     "Sub": merged("subtract"),
     "Mul": merged("multiply"),
@@ -311,6 +352,9 @@ OPERATORS: dict[str, Operator] = {
     "Reciprocal": lambda op: [arithmetic.divide(op.trace, np.array(1.0), op.view(0))],
     "Neg": negate,
     "Greater": compared(">"),
+    "Equal": equal,
+    "IsNaN": is_nan,
+    "Not": negated,
     "Less": compared("<"),
     "GreaterOrEqual": compared(">="),
     "LessOrEqual": compared("<="),

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from loopwire.frontends.onnx.graph import Flat, Lengths, Levels, Operation, Order, Value
 from loopwire.frontends.tensors import slicing
+from loopwire.frontends.tensors.masks import Mask
 from loopwire.frontends.tensors.recurrent import initial_states, recur, sequence_of
 from loopwire.frontends.tensors.trace import Wire
 from loopwire.frontends.tensors.views import Axis, Operand, View, array_of, only_wire
@@ -93,7 +94,7 @@ def _check_lengths(op: Operation, steps: int) -> None:
     match op.value(4):
         case Lengths(name=name):
             op.trace.memory.setdefault("lengths", set()).add(name)
-        case View() | Levels() | Order() | Flat():
+        case View() | Levels() | Order() | Flat() | Mask():
             raise op.refused("its sequence_lens are computed from the model's inputs", LENGTHS_REMEDY)
         case lengths:
             if (lengths != steps).any():

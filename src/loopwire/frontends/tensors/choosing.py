@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from loopwire.frontends.tensors.arithmetic import aligned, check_joined, combine, per_feature
-from loopwire.frontends.tensors.trace import Trace
+from loopwire.frontends.tensors.trace import Result, Trace
 from loopwire.frontends.tensors.views import Array, Operand, View, array_of, folding, with_features
-from loopwire.layers.choice import Choose, Comparison
+from loopwire.layers.choice import Choose, Comparison, Hide
+from loopwire.layers.masking import JointMask, StepMask
 
 COMPARED = {">": np.greater, "<": np.less, ">=": np.greater_equal, "<=": np.less_equal}
 TURNED = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
@@ -30,6 +31,27 @@ def compare(trace: Trace, sign: str, a: Operand, b: Operand) -> Operand:
     bound = np.broadcast_to(per_feature(trace, a, np.asarray(b, np.float64)), a.wire_shape[-1:])
     layer = Comparison(trace.place.name, bound, below="<" in sign, equal="=" in sign)
     return a.each(lambda wire: trace.call(layer, wire))
+
+
+def is_truths(view: View) -> bool:
+    """Return whether a tensor is made of 0 and 1, by comparing or by a mask."""
+    makers = (Comparison, StepMask, JointMask)
+    return all(isinstance(wire, Result) and isinstance(wire.layer, makers) for wire in view.parts.flat)
+
+
+def negated(trace: Trace, truths: View) -> View:
+    """Return 1 where a tensor of 0 and 1 is 0, and 0 elsewhere."""
+    found = compare(trace, "<", truths, np.full((), 0.5))
+    assert isinstance(found, View)
+    return found
+
+
+def hide(trace: Trace, condition: View, x: View) -> View:
+    """Return x, far below all other numbers where a condition is met, element by element."""
+    x, condition = aligned(trace, x, condition)
+    layer = Hide(trace.place.name)
+    pairs = zip(x.parts.flat, condition.parts.flat, strict=True)
+    return replace(x, parts=array_of([trace.call(layer, *pair) for pair in pairs], x.parts.shape))
 
 
 def choose(trace: Trace, condition: Operand, a: Operand, b: Operand) -> Operand:

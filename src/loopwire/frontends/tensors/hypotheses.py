@@ -48,6 +48,15 @@ class GraphInput:
     lengths: tuple[int | str, ...]
     whole: bool = False
     """Of whole numbers."""
+    truths: bool = False
+    """Of truth values, one a step."""
+
+    @property
+    def layouts(self) -> Sequence[tuple[Axis, ...]]:
+        """What its axes may mean; nothing where there are too many or too few."""
+        if self.truths:
+            return ((B, T),) if len(self.lengths) == 2 else ()
+        return LAYOUTS.get(len(self.lengths), ())
 
 
 def read_graph(name: str, inputs: Sequence[GraphInput], run: Run, source: str, reading: Reading) -> Model:
@@ -101,16 +110,16 @@ def read_graph(name: str, inputs: Sequence[GraphInput], run: Run, source: str, r
 def _layouts(inputs: Sequence[GraphInput], source: str) -> Iterator[Layout]:
     """Yield what to try: first inputs of one shape alike, such as the states of many layers."""
     for given in inputs:
-        if len(given.lengths) not in LAYOUTS:
-            raise UnsupportedError(
-                f"{source}, input {given.name!r}", f"it has {len(given.lengths)} axes", LAYOUT_REMEDY
-            )
+        if not given.layouts:
+            what = " of truth values" if given.truths else ""
+            remedy = "Give truth values (batch, steps), one a step" if given.truths else LAYOUT_REMEDY
+            raise UnsupportedError(f"{source}, input {given.name!r}", f"it has {len(given.lengths)} axes{what}", remedy)
     if not inputs:
         return
-    shapes = list(dict.fromkeys(given.lengths for given in inputs))
-    alike = (dict(zip(shapes, kinds, strict=True)) for kinds in product(*(LAYOUTS[len(shape)] for shape in shapes)))
-    first = (tuple(of[given.lengths] for given in inputs) for of in alike)
-    yield from islice(chain(first, product(*(LAYOUTS[len(given.lengths)] for given in inputs))), MAX_TRIES)
+    shapes = {(given.lengths, given.truths): given.layouts for given in inputs}
+    alike = (dict(zip(shapes, kinds, strict=True)) for kinds in product(*shapes.values()))
+    first = (tuple(of[given.lengths, given.truths] for given in inputs) for of in alike)
+    yield from islice(chain(first, product(*(given.layouts for given in inputs))), MAX_TRIES)
 
 
 def _read(

@@ -42,6 +42,7 @@ DTYPES = {1: "<u1", 2: "<i1", 3: "<i2", 4: "<i4", 5: "<i8", 6: "<f2", 7: "<f4", 
 BFLOAT16 = 13
 WHOLE = (1, 2, 3, 4, 5)
 """Of whole numbers."""
+TRUTH = 12
 FOREIGN = {
     "data.pkl": "it is a PyTorch checkpoint: a pickled module or state dict",
     "constants.pkl": "it is a TorchScript archive",
@@ -56,7 +57,8 @@ def describe(path: Path) -> Description:
     """Return the graph and the arrays of a file.
 
     The facts are `nodes`, `inputs`, `outputs`, `signature`, `sizes` (of the user's inputs), `whole` (those of whole
-    numbers) and `torch`, the version; arrays are the parameters, buffers and constants by their names.
+    numbers), `truths` (of truth values) and `torch`, the version; arrays are the parameters, buffers and constants by
+    their names.
 
     Raises:
         ModelFileError: the file is damaged, or no exported program.
@@ -134,6 +136,7 @@ def _facts(source: str, program: Any) -> dict[str, Any]:
         "signature": {key: signature[key] for key in ("input_specs", "output_specs")},
         "sizes": {name: [_length(size) for size in graph["tensor_values"][name]["sizes"]] for name in names},
         "whole": [name for name in names if graph["tensor_values"][name]["dtype"] in WHOLE],
+        "truths": [name for name in names if graph["tensor_values"][name]["dtype"] == TRUTH],
     }
 
 

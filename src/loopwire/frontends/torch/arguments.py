@@ -11,9 +11,10 @@ import numpy as np
 from loopwire.errors import ModelFileError, UnsupportedError
 from loopwire.frontends.containers import Array
 from loopwire.frontends.tensors.constants import is_state, state_view
-from loopwire.frontends.tensors.trace import Trace, Wire
+from loopwire.frontends.tensors.masks import REMEDY as MASKS_REMEDY
+from loopwire.frontends.tensors.masks import Mask
+from loopwire.frontends.tensors.trace import Trace
 from loopwire.frontends.tensors.views import Operand, View
-from loopwire.frontends.torch.archive import WHOLE
 from loopwire.frontends.torch.program import ElementType, Node, Ref, tensors_of
 
 
@@ -23,23 +24,6 @@ class Lengths:
 
     name: str
     more: int = 0
-
-
-@dataclass(frozen=True)
-class Mask:
-    """Which steps of a sequence count: `keys` (T, 1) is 1 there, and without it all do. `shape` has the steps last.
-
-    Where it is `added` to scores it is 0 where a step counts, else -inf; else it is true where one `counts`, or where
-    none does. Where it is still of every feature, which come last, it is `reduced_by` all or any. `sees` (Tq, T) is a
-    constant mask beside it.
-    """
-
-    keys: Wire | None
-    shape: tuple[int, ...]
-    counts: bool = False
-    reduced_by: str = ""
-    added: bool = False
-    sees: Array | None = None
 
 
 Value = Operand | Lengths | Mask | int | float | bool
@@ -161,9 +145,9 @@ class Arguments:
         values = [self._resolved(item) for item in self._taken(key, [])]
         return [v if isinstance(v, Lengths) or v is None else self._operand(key, v) for v in values]
 
-    def makes_whole(self) -> bool:
-        """Return whether it asks for elements that are whole numbers."""
-        return any(isinstance(v, ElementType) and v.code in WHOLE for v in self._node.arguments.values())
+    def makes(self, *codes: int) -> bool:
+        """Return whether it asks for elements of one of these types, by their codes (`archive`)."""
+        return any(isinstance(v, ElementType) and v.code in codes for v in self._node.arguments.values())
 
     def has(self, kind: type[Lengths | Mask]) -> bool:
         """Return whether it reads lengths, or a mask."""
@@ -230,7 +214,7 @@ class Arguments:
         if isinstance(value, Lengths):
             raise self.trace.refused(f"it reads {value.name!r}, which are lengths of sequences", LENGTHS_REMEDY)
         if isinstance(value, Mask):
-            raise self.trace.refused("it reads a mask, which attention alone can", MASKS_REMEDY)
+            return value.numbers(self.trace)
         if not isinstance(value, View | np.ndarray):
             self._damaged(key, value)
         return value
@@ -255,7 +239,6 @@ Operation = Callable[[Arguments], Value | Sequence[Operand]]
 INFINITIES = {"Infinity": np.inf, "-Infinity": -np.inf}
 EVALUATE = "Export the module in evaluation mode: module.eval()"
 AGAIN = "Export the model again"
-MASKS_REMEDY = "Give attention a constant mask, or the keys' padding: (x == 0).all(-1), or of one feature"
 LENGTHS_REMEDY = "Lengths are read by packing, and as the index of the last step: y[torch.arange(batch), lengths - 1]"
 
 

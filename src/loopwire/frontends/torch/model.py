@@ -14,14 +14,16 @@ from loopwire.errors import ModelFileError, UnsupportedError, nearest
 from loopwire.frontends.containers import Array
 from loopwire.frontends.file_kinds import require_file
 from loopwire.frontends.reading import Reading
+from loopwire.frontends.tensors import masks
 from loopwire.frontends.tensors.hypotheses import GraphInput, read_graph
+from loopwire.frontends.tensors.masks import Mask
 from loopwire.frontends.tensors.trace import Place, Trace
 from loopwire.frontends.tensors.views import Operand, View
 from loopwire.frontends.torch.archive import describe
-from loopwire.frontends.torch.arguments import AGAIN, MASKS_REMEDY, Arguments, Lengths, Mask, Operation, Value
+from loopwire.frontends.torch.arguments import AGAIN, Arguments, Lengths, Operation, Value
 from loopwire.frontends.torch.lengths import OF_LENGTHS
 from loopwire.frontends.torch.live import export
-from loopwire.frontends.torch.masks import OF_MASKS, constant_mask
+from loopwire.frontends.torch.masks import OF_MASKS
 from loopwire.frontends.torch.operations import OPERATIONS, REFUSED
 from loopwire.frontends.torch.own import INPUTS, OWN, called, names_of, with_own_modules
 from loopwire.frontends.torch.program import Node, Program, program_of, tensors_of
@@ -66,7 +68,7 @@ def read_torch(source: Path | Any, reading: Reading) -> Model:
     program = program_of(where, description)
     lengths = lengths_of(program)
     inputs = [
-        GraphInput(given, shape, given in program.whole)
+        GraphInput(given, shape, given in program.whole, given in program.truths)
         for given, shape in program.inputs.items()
         if given not in lengths
     ]
@@ -104,19 +106,20 @@ class _Reader:
         """
         lengths = lengths_of(self._program)
         values: dict[str, Value] = {name: Lengths(name) for name in lengths}
-        values.update(zip((name for name in self._program.inputs if name not in lengths), inputs, strict=True))
+        for name, view in zip((name for name in self._program.inputs if name not in lengths), inputs, strict=True):
+            values[name] = masks.given(trace, name, view) if name in self._program.truths else view
         values.update(self._constants)
         for node in self._nodes:
             trace.enter(_place(self._program.source, node))
             results = self._own(trace, node, values) if node.target == OWN else _results(trace, node, values)
             values.update(zip(names_of(node), results, strict=False))
-        return [self._output(values, name) for name in self._program.outputs]
+        return [self._output(trace, values, name) for name in self._program.outputs]
 
     @cached_property
     def _constants(self) -> Mapping[str, Value]:
         """What nodes read of the program's arrays: the same ones in each run."""
         arrays = {name: self._array(name) for name in self._program.arrays if name in self._uses}
-        return {name: constant_mask(array) or array for name, array in arrays.items()}
+        return {name: masks.constant(array) or array for name, array in arrays.items()}
 
     def _own(self, trace: Trace, node: Node, values: Mapping[str, Value]) -> Sequence[Value]:
         """Return what a module of the user's makes; sizes that it reads are its reader's to know."""
@@ -124,11 +127,13 @@ class _Reader:
         views = [value for value in given if isinstance(value, View)]
         return [called(trace, node, views, self._program, self._array)]
 
-    def _output(self, values: Mapping[str, Value], name: str) -> Operand:
+    def _output(self, trace: Trace, values: Mapping[str, Value], name: str) -> Operand:
         value = values.get(name)
         if isinstance(value, Lengths):
             problem = f"it gives {value.name!r}, lengths of sequences, back"
             raise UnsupportedError(self._program.source, problem, "Leave that output out")
+        if isinstance(value, Mask):
+            return value.numbers(trace)
         if not isinstance(value, View | np.ndarray):
             raise ModelFileError(self._program.source, f"no node produces its output {name!r}", AGAIN)
         return value
@@ -217,7 +222,7 @@ def _results(trace: Trace, node: Node, values: Mapping[str, Value]) -> Sequence[
     target = _operation(node)
     own = next((known for kind, known in OF_KINDS.items() if arguments.has(kind) and target in known), OPERATIONS)
     if target not in own:
-        raise trace.refused("it reads a tensor that is no mask", MASKS_REMEDY)
+        raise trace.refused("it reads a tensor that is no mask", masks.REMEDY)
     results = own[target](arguments)
     arguments.finish()
     return [results] if isinstance(results, View | np.ndarray | Lengths | Mask | int | float) else results
@@ -230,7 +235,7 @@ def _sound(program: Program, name: str) -> Array:
     where = f"{program.source}, parameter {program.parameters[name]!r}"
     with np.errstate(invalid="ignore"):
         largest = float(np.abs(array).max(initial=0))
-    if constant_mask(array) is not None:
+    if masks.constant(array) is not None:
         return array.astype(np.float64)
     if not np.isfinite(array).all():
         bad = int(np.count_nonzero(~np.isfinite(array)))

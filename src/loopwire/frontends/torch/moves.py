@@ -11,6 +11,7 @@ from loopwire.frontends.containers import Array
 from loopwire.frontends.tensors import joining, reshaping, slicing, views
 from loopwire.frontends.tensors.embedding import embed, is_whole
 from loopwire.frontends.tensors.views import Operand, View
+from loopwire.frontends.torch.archive import TRUTH, WHOLE
 from loopwire.frontends.torch.arguments import EVALUATE, Arguments, Operation
 
 
@@ -215,7 +216,7 @@ def _full(a: Arguments, lengths: Sequence[int], value: float) -> Array:
     if min(lengths, default=0) < 0:
         raise a.trace.refused(f"it makes a constant of shape {tuple(lengths)}", "Export the model again")
     views.check_size(a.trace, lengths)
-    return np.broadcast_to(np.asarray(value, np.float64), tuple(lengths))
+    return np.broadcast_to(np.asarray(value, np.uint8 if a.makes(TRUTH) else np.float64), tuple(lengths))
 
 
 def _counted(a: Arguments) -> Array:
@@ -257,7 +258,9 @@ def _remainder(a: int, b: int) -> int:
 
 def _same(a: Arguments) -> Operand:
     x = a.tensor("self")
-    if isinstance(x, View) and a.makes_whole() and not is_whole(x):
+    if not isinstance(x, View) and a.makes(TRUTH):
+        return np.asarray(x != 0, np.uint8)
+    if isinstance(x, View) and a.makes(*WHOLE) and not is_whole(x):
         raise a.trace.refused("it converts a result of the network to whole numbers", "Keep real numbers")
     return x
 

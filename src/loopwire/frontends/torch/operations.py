@@ -19,7 +19,7 @@ from loopwire.frontends.tensors.exchange import along
 from loopwire.frontends.tensors.trace import Trace
 from loopwire.frontends.tensors.views import Operand, View, squeeze
 from loopwire.frontends.torch import masks, recurrent
-from loopwire.frontends.torch.arguments import Arguments, Operation, Value
+from loopwire.frontends.torch.arguments import Arguments, Operation
 from loopwire.frontends.torch.functions import FUNCTIONS
 from loopwire.frontends.torch.masks import COMPARISONS, attention_mask
 from loopwire.frontends.torch.moves import MOVES
@@ -97,13 +97,6 @@ def _compared(a: Arguments, sign: str) -> Operand:
 
 def _chosen(a: Arguments) -> Operand:
     return choosing.choose(a.trace, a.tensor("condition"), a.tensor("self"), a.tensor("other"))
-
-
-def _filled(a: Arguments) -> Value:
-    """Read what fills a tensor where a mask is met, with -inf a mask of attention."""
-    if a.is_text("value"):
-        return masks.filled(a)
-    return choosing.choose(a.trace, a.tensor("mask"), a.tensor("value"), a.tensor("self"))
 
 
 SIGNS = {"gt": ">", "lt": "<", "ge": ">=", "le": "<="}
@@ -248,7 +241,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "aten.cosine_similarity.default": _similarity,
     "aten.max.dim": partial(_extreme, function=reductions.largest),
     "aten.min.dim": partial(_extreme, function=reductions.smallest),
-    **{f"aten.masked_fill.{of}": _filled for of in ("Scalar", "Tensor")},
+    **{f"aten.masked_fill.{of}": masks.filled for of in ("Scalar", "Tensor")},
     **MOVES,
     **FUNCTIONS,
     **WINDOWS,

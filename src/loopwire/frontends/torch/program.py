@@ -67,6 +67,8 @@ class Program:
     inputs: Mapping[str, tuple[int | str, ...]]
     whole: frozenset[str]
     """Inputs of whole numbers."""
+    truths: frozenset[str]
+    """Inputs of truth values."""
     arrays: Mapping[str, Array]
     parameters: Mapping[str, str]
     """What the module calls its arrays, by the names of the graph."""
@@ -108,8 +110,8 @@ def program_of(source: str, description: Description) -> Program:
                     raise UnsupportedError(source, f"it takes {_shown(kind, value)}", "Call the module on tensors only")
         nodes = tuple(map(_node, facts["nodes"]))
         outputs = tuple(_output(source, spec) for spec in facts["signature"]["output_specs"])
-        whole = frozenset(map(str, facts["whole"]))
-        return Program(source, nodes, inputs, whole, arrays, parameters, outputs)
+        whole, truths = (frozenset(map(str, facts[key])) for key in ("whole", "truths"))
+        return Program(source, nodes, inputs, whole, truths, arrays, parameters, outputs)
 
 
 def _shown(kind: str, value: Mapping[str, Any]) -> str:
