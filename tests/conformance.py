@@ -78,21 +78,26 @@ class Case(Knobs):
         return generate(graph, find_part(self.part), self.clock_period_ns, self.name, self)
 
 
-def prove(cases: Sequence[Case], folder: Path, seed: int = 1) -> None:
-    """Build the cases' hardware into one simulation and hold each against its definition and its predictions."""
+def prove(cases: Sequence[Case], folder: Path, seed: int = 1) -> list[str]:
+    """Build the cases' hardware into one simulation and hold each against its definition and its predictions.
+
+    Return the tops of the hardware, whose files are in `folder / "rtl"`.
+    """
     graphs = [case.graph() for case in cases]
     designs = [case.firmware(graph) for case, graph in zip(cases, graphs, strict=True)]
-    rtl = folder / "rtl"
-    rtl.mkdir(parents=True)
+    rtl, simulation = folder / "rtl", folder / "simulation"
+    for each in (rtl, simulation):
+        each.mkdir(parents=True)
     for design in designs:
         warnings = verilator.lint(design.top, write_files(design, rtl))
         assert warnings == "", f"{design.top}: {warnings}"
     tops = [design.top for design in designs]
     assert slang_accepts(rtl, tops), "slang has printed why"
     assert icarus_says(rtl, tops) == ""
-    ensemble = Ensemble(designs, rtl)
+    ensemble = Ensemble(designs, simulation, optimise=False)
     for index, (graph, design) in enumerate(zip(graphs, designs, strict=True)):
         Proof(ensemble, index, graph, design, cases[index], random.Random(f"{seed} {design.top}")).all()
+    return tops
 
 
 def may_be_short(graph: Graph) -> bool:

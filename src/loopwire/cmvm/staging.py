@@ -41,11 +41,15 @@ def stage(
         return (start_ns if place == 0 else 0.0) + (chain_ns(width, level) if level else 0.0)
 
     for operands, adder_width, luts in zip(tree.operands, tree.adder_widths, tree.lut_levels, strict=True):
-        place = max([places[operand] for operand in operands])
-        chained = [operand for operand in operands if places[operand] == place]
+        place, before, width = -1, 0.0, adder_width
+        for operand in operands:
+            if places[operand] > place:
+                place, before, width = places[operand], levels[operand], max(adder_width, widths[operand])
+            elif places[operand] == place:
+                before = levels[operand] if levels[operand] > before else before
+                width = widths[operand] if widths[operand] > width else width
         own = adder_levels(luts, ternary_levels)
-        level = own + max([levels[operand] for operand in chained])
-        width = max(adder_width, *[widths[operand] for operand in chained])
+        level = own + before
         if end_ns(place, width, level) > period_ns:
             place, level, width = place + 1, own, adder_width
             assert end_ns(place, width, level) <= period_ns, f"an adder of {width} bits exceeds {period_ns} ns"

@@ -21,7 +21,7 @@ from loopwire.optimise.clock import clock_periods_ns, fastest
 from loopwire.optimise.refusal import ALWAYS_NAMED, NAMES, OFFERED, Reached, curve, excess, in_words, named, nearest
 from loopwire.optimise.shapes import Limits, Shape, Shapes
 from loopwire.report.chosen import ChosenKnob, Target
-from loopwire.schedule.plan import at_clocks
+from loopwire.schedule.plan import latency_at_clocks
 from loopwire.system.progress import Progress, silent
 
 Bounds = dict[str, float]
@@ -141,13 +141,8 @@ def _with_a_clock(design: Design, least_ns: float, bounds: Bounds, progress: Pro
 
 def _of_unchanged_knobs(design: Design, least_ns: float) -> Choice:
     """Choose the clock alone."""
-    planned = at_clocks(design.graph, design.device, design.config)
-
-    def latency_cycles(period_ns: float) -> int | None:
-        found = _if_possible(lambda: planned(period_ns))
-        return None if found is None else found.latency_cycles
-
-    best = fastest(clock_periods_ns(least_ns), latency_cycles)
+    latency_cycles = latency_at_clocks(design.graph, design.device, design.config)
+    best = fastest(clock_periods_ns(least_ns), lambda period_ns: _if_possible(lambda: latency_cycles(period_ns)))
     clocked = design if best is None else _clocked(design, best)
     assert clocked.predicted_cycles  # or the refusal of its clock
     return Choice(clocked, (ChosenKnob("clock_period_ns", f"{clocked.config.clock_period_ns:g}"),), ())

@@ -231,11 +231,13 @@ def plan(graph: Graph, device: Device, clock_period_ns: float, knobs: Knobs) -> 
         UnsupportedError: the layers are connected in a way that firmware does not carry, or cannot have a knob.
         ConfigError: the clock is too fast for an operation, or a knob is set to what cannot be.
     """
-    return at_clocks(graph, device, knobs)(clock_period_ns)
+    graph, network = check_knobs(graph, knobs)
+    planner = Planner(ranges(graph), DelayModel(device), clock_period_ns, knobs)
+    return assemble(graph, network, [planner.pipeline(engine) for engine in network.engines], planner)
 
 
-def at_clocks(graph: Graph, device: Device, knobs: Knobs) -> Callable[[float], Plan]:
-    """Return what plans the hardware at a clock period, as `plan` does; what no clock changes is made once.
+def latency_at_clocks(graph: Graph, device: Device, knobs: Knobs) -> Callable[[float], int]:
+    """Return what tells the latency in cycles that `plan` finds at a clock period; what no clock changes is made once.
 
     Raises:
         UnsupportedError, ConfigError: as `plan`.
@@ -243,11 +245,12 @@ def at_clocks(graph: Graph, device: Device, knobs: Knobs) -> Callable[[float], P
     graph, network = check_knobs(graph, knobs)
     found, delays, drafts = ranges(graph), DelayModel(device), dict[str, Draft]()
 
-    def planned(clock_period_ns: float) -> Plan:
+    def latency_cycles(clock_period_ns: float) -> int:
         planner = Planner(found, delays, clock_period_ns, knobs, drafts)
-        return assemble(graph, network, [planner.pipeline(engine) for engine in network.engines], planner)
+        timed = [planner.timed(engine) for engine in network.engines]
+        return assemble(graph, network, timed, planner).latency_cycles
 
-    return planned
+    return latency_cycles
 
 
 def assemble(graph: Graph, network: Network, pipelines: Sequence[Pipeline], planner: Planner) -> Plan:

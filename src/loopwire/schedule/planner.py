@@ -61,6 +61,10 @@ class Planner:
 
     def pipeline(self, engine: Engine) -> Pipeline:
         """Return the pipeline of an engine, its hardware shared as its layer's reuse factor says."""
+        return with_ternary_sums(self.timed(engine), self.delays, self.clock_period_ns)
+
+    def timed(self, engine: Engine) -> Pipeline:
+        """Return a pipeline with the stages of `pipeline`, and without sums of three, which take long to find."""
         if engine.name not in self.drafts:
             self.drafts[engine.name] = self._draft(engine)
         choices, times = self.drafts[engine.name]
@@ -95,8 +99,7 @@ class Planner:
             if changed is not best.datapath:
                 pipeline = shortest_of([changed])[0]
                 best = pipeline if _is_as_short(pipeline, best) else best
-        best = self._with_slower_sums(best, lambda d: shortest_of([d])[0])
-        return with_ternary_sums(best, self.delays, self.clock_period_ns)
+        return self._with_slower_sums(best, lambda d: shortest_of([d])[0])
 
     def _draft(self, engine: Engine) -> Draft:
         knobs, sharing = self.knobs, sharing_of(engine, self.knobs.reuse_factor_of(layer_of(engine)))

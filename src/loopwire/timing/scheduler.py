@@ -220,8 +220,11 @@ class _Scheduler:
         entry: dict[Feedback, int] = {}
         for group, stages in late.items():
             start = 0
-            while not self._fits(group, entry | dict.fromkeys(group, start), start + loop_latency - 1, holds):
-                start += 1
+            while (
+                missing := self._stored_in(group, entry | dict.fromkeys(group, start), holds) - start
+            ) >= loop_latency:
+                # States that are read later are stored no earlier, if the stage that holds does not move with them.
+                start += 1 if group in holds else missing - loop_latency + 1
             entry.update(dict.fromkeys(group, start + stages))
         return entry
 
@@ -271,10 +274,11 @@ class _Scheduler:
         placements = self._place({feedback.read: (0, self._read_ns) for feedback in group}, {})
         return 1 + max(self._state_stage(feedback, placements) for feedback in group)
 
-    def _fits(self, group: Group, entry: Mapping[Feedback, int], last_stage: int, holds: Mapping[Group, int]) -> bool:
+    def _stored_in(self, group: Group, entry: Mapping[Feedback, int], holds: Mapping[Group, int]) -> int:
+        """Return the stage at whose end all following states of a group can be stored."""
         arrivals = {feedback.read: (place, self._read_ns) for feedback, place in entry.items()}
         placements = self._place(arrivals | {self.datapath.x: self._input_time}, holds, set(entry))
-        return all(self._state_stage(feedback, placements) <= last_stage for feedback in group)
+        return max(self._state_stage(feedback, placements) for feedback in group)
 
     def _state_stage(self, feedback: Feedback, placements: Mapping[Operation, Placement]) -> int:
         """Return the stage at whose end all of a feedback's following state can be registered."""
