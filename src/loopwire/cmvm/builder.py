@@ -219,8 +219,13 @@ class Builder:
         return 0 if source < len(self.inputs) else self.nodes[source - len(self.inputs)].depth
 
     def _interval(self, form: npt.NDArray[np.int64]) -> Interval:
-        ends = [sorted((weight * x.low, weight * x.high)) for weight, x in zip(form.tolist(), self.inputs, strict=True)]
-        return Interval(sum(low for low, _ in ends), sum(high for _, high in ends))
+        low = high = 0
+        (places,) = form.nonzero()
+        for place, weight in zip(places.tolist(), form[places].tolist(), strict=True):
+            x = self.inputs[place]
+            low += weight * (x.low if weight > 0 else x.high)
+            high += weight * (x.high if weight > 0 else x.low)
+        return Interval(low, high)
 
 
 def _changed(factors: dict[int, int], changes: dict[int, int]) -> dict[int, int]:

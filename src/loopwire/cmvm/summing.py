@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -28,8 +28,23 @@ def summed_at_once(tree: AdderTree, kept_depth: int) -> AdderTree:
     return _tree(tree, builder, {row: merged[0] for row, merged in rows.items()})
 
 
-def summed_by_threes(tree: AdderTree, kept_depth: int, ternary_levels: float) -> Iterator[AdderTree]:
-    """Yield trees that add what is left behind `kept_depth` adders three by three, and at once what is left of that.
+class _Kept(Iterable[AdderTree]):
+    """Trees that are made when first asked for."""
+
+    def __init__(self, source: Iterator[AdderTree]) -> None:
+        self._source = source
+        self._made: list[AdderTree] = []
+
+    def __iter__(self) -> Iterator[AdderTree]:
+        yield from self._made
+        for tree in self._source:
+            self._made.append(tree)
+            yield tree
+
+
+@lru_cache(maxsize=KEPT_TREES)
+def summed_by_threes(tree: AdderTree, kept_depth: int, ternary_levels: float) -> Iterable[AdderTree]:
+    """Return trees that add what is left behind `kept_depth` adders three by three, and at once what is left of that.
 
     A sum of three takes half the look-up tables of counters, and up to three times as long: the quickest tree comes
     first. In each, a row has as many levels of sums of three as make it no later than the latest row.
@@ -39,6 +54,10 @@ def summed_by_threes(tree: AdderTree, kept_depth: int, ternary_levels: float) ->
         kept_depth: of its sums that stay.
         ternary_levels: as how many adders one of three terms counts.
     """
+    return _Kept(_summed_by_threes(tree, kept_depth, ternary_levels))
+
+
+def _summed_by_threes(tree: AdderTree, kept_depth: int, ternary_levels: float) -> Iterator[AdderTree]:
     merging = _merging(tree, kept_depth, ternary_levels)
     least = max(map(min, merging.times.values()), default=0.0)
     limits = sorted({time for times in merging.times.values() for time in times if time >= least})
