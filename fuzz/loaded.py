@@ -8,7 +8,7 @@ import numpy as np
 
 import loopwire
 from loopwire.config import CompileConfig
-from loopwire.layers.embedding import index_of
+from loopwire.layers.embedding import count_of
 
 TYPES = CompileConfig.from_dict({"model": {"precision": "fixed<8,3,RND,SAT>"}})
 """Few bits, whose tables take milliseconds."""
@@ -30,7 +30,7 @@ def check_loaded(path: Path, trust: bool) -> None:
         return
     design = loopwire.compile(model, TYPES)
     given = [np.linspace(-2, 2, 2 * int(np.prod(x.shape))).reshape(2, *x.shape) for x in model.inputs]
-    given = [x if index_of(model, of) is None else np.zeros_like(x) for x, of in zip(given, model.inputs, strict=True)]
+    given = [x if count_of(model, of) is None else np.zeros_like(x) for x, of in zip(given, model.inputs, strict=True)]
     x = given if len(given) > 1 else given[0]
     for results in (design.predict(x), design.predict_float(x)):
         found = results.values() if isinstance(results, dict) else [results]

@@ -195,7 +195,7 @@ def _view(given: GraphInput, axes: tuple[Axis, ...], batch: int, steps: int | No
     shape = (*((known[Axis.STEPS],) if Axis.STEPS in axes else ()), known[Axis.FEATURES])
     checked_shape(trace.source, shape, LAYOUT_REMEDY)
     count = known[Axis.PARTS]
-    if count > MAX_PARTS:
+    if not 1 <= count <= MAX_PARTS:
         raise UnsupportedError(where, f"it has shape {_shown(given)}", LAYOUT_REMEDY)
     names = [given.name] if count == 1 else [f"{given.name}_{k}" for k in range(count)]
     parts = array_of(
