@@ -56,6 +56,7 @@ from loopwire.layers.normalization_over_steps import NormalizationOverSteps
 from loopwire.layers.over_steps import OverSteps
 from loopwire.layers.prelu import PRelu
 from loopwire.layers.roots import EuclideanNorm, InverseSquareRoot, Logarithm, SquareRoot
+from loopwire.layers.running_sum import RunningSum
 from loopwire.layers.select import Slice, Step
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape, Reversed
 from loopwire.layers.simple_rnn import SimpleRnn
@@ -346,6 +347,7 @@ def part_cases() -> Iterator[Case]:
     yield Case("step_first", (4, 2), [gru("a", 2, 2, **SEQUENCES), Step("b", 0), dense("c", 2, 2, "softmax")])
     yield Case("step_of_input", (4, 3), [Step("a", 2), dense("b", 3, 2)], part="LFE5U-85F", clock_period_ns=10)
     yield Case("pool_sum", (5, 2), [rnn("a", 2, 2, **SEQUENCES), GlobalSum("b"), dense("c", 2, 2)])
+    yield Case("running_sum", (4, 2), [rnn("a", 2, 2, **SEQUENCES), RunningSum("b"), dense("c", 2, 2)])
     yield Case("pool_mean", (5, 2), [gru("a", 2, 2, **SEQUENCES), GlobalAveragePooling("b")], interleave=2)
     yield Case("pool_max", (3, 2), [lstm("a", 2, 2, **SEQUENCES), GlobalMaxPooling("b"), dense("c", 2, 2, "softmax")])
     yield Case("pool_input", (4, 3), [GlobalMaxPooling("a"), dense("b", 3, 2)], part="LFE5U-85F", clock_period_ns=10)

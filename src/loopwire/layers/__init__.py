@@ -51,6 +51,7 @@ from loopwire.layers.prelu import PRelu
 from loopwire.layers.recurrent import Recurrent
 from loopwire.layers.roles import Role, own_role
 from loopwire.layers.roots import EuclideanNorm, InverseSquareRoot, Logarithm, SquareRoot
+from loopwire.layers.running_sum import RunningSum
 from loopwire.layers.select import Slice, Step
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape, Reversed
 from loopwire.layers.simple_rnn import SimpleRnn
@@ -137,6 +138,7 @@ __all__ = [
     "Reshape",
     "Reversed",
     "Role",
+    "RunningSum",
     "Selection",
     "SeparableConvolution",
     "SimpleRnn",

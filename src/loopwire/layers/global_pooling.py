@@ -79,7 +79,7 @@ class GlobalAveragePooling(Callable):
     def _of_masked(self, e: Emitter, x: Value, mask: Value) -> Value:
         steps = x.type.shape[0]
         number = FixedType.holding(0, steps, 0)
-        none, zero = e.b.const(np.zeros(x.type.shape[1:]), _sum_type(x), "none"), e.b.const(0.0, number, "no_step")
+        none, zero = e.b.const(np.zeros(x.type.shape[1:]), sum_type(x), "none"), e.b.const(0.0, number, "no_step")
 
         def body(e: Emitter, states: Sequence[Value], given: Sequence[Value]) -> BodyResult:
             (total, count), (step, counts) = states, given
@@ -113,7 +113,7 @@ class GlobalSum(OneToOne):
 
 def sum_of_steps(e: Emitter, x: Value) -> Value:
     """Return the exact sum of all steps of (T, n), a vector (n,)."""
-    wide = _sum_type(x)
+    wide = sum_type(x)
     none = e.b.const(np.zeros(x.type.shape[1:]), wide, "none")
 
     def body(e: Emitter, states: Sequence[Value], given: Sequence[Value]) -> BodyResult:
@@ -122,7 +122,7 @@ def sum_of_steps(e: Emitter, x: Value) -> Value:
     return e.scan((none,), (x,), body, names=("sum",))[0]
 
 
-def _sum_type(x: Value) -> FixedType:
+def sum_type(x: Value) -> FixedType:
     """Return a type that holds the sum of any of the steps."""
     steps, element = x.type.shape[0], x.type.element
     return FixedType.holding(steps * element.min_integer, steps * element.max_integer, element.fraction)

@@ -340,12 +340,18 @@ def _legacy_operands(value: Any) -> Iterator[Operand]:
 
 
 def _ends(model: SavedModel, key: str, what: str) -> list[Result]:
-    """Return the input or output layers: ["name", 0, 0], a list of such, or a dictionary of such."""
-    ends = model.config.get(key)
-    if isinstance(ends, dict):
-        ends = list(ends.values())
-    if isinstance(ends, list) and len(ends) == 3 and isinstance(ends[0], str):
-        ends = [ends]
-    if not isinstance(ends, list) or not ends or not all(isinstance(end, list) and end for end in ends):
-        raise ModelFileError(model.source, f"its configuration names no {what} layer", "Save the model again")
-    return [Result(str(end[0]), *_indices(end)) for end in ends]
+    """Return the input or output layers: ["name", 0, 0], or lists or dictionaries of such, in one another too."""
+
+    def found(ends: Any) -> Iterator[Result]:
+        match ends:
+            case dict():
+                yield from found(list(ends.values()))
+            case [str() as name, *rest]:
+                yield Result(name, *_indices([name, *rest]))
+            case [_, *_]:
+                for end in ends:
+                    yield from found(end)
+            case _:
+                raise ModelFileError(model.source, f"its configuration names no {what} layer", "Save the model again")
+
+    return list(found(model.config.get(key)))

@@ -17,6 +17,7 @@ import numpy as np
 from loopwire.errors import UnsupportedError
 from loopwire.frontends.containers import Array
 from loopwire.frontends.keras.activations import activation
+from loopwire.frontends.keras.einsum import dense_equation
 from loopwire.frontends.keras.layer import SavedLayer, Weights
 from loopwire.frontends.keras.normalization import last_axis
 from loopwire.ir.types import Overflow, Rounding
@@ -67,18 +68,11 @@ def _dense(saved: SavedLayer) -> QuantisedDense:
 
 def _einsum_dense(saved: SavedLayer) -> QuantisedDense:
     """An einsum over the last axis alone, which is a dense layer on each step."""
-    equation, features = str(saved.option("equation")), saved.context.input_shape[-1]
-    left, _, right = equation.replace(" ", "").partition("->")
-    operand, _, kernel = left.partition(",")
-    is_dense = len(kernel) == 2 and operand[-1:] == kernel[0] and operand[:-1] + kernel[1] == right
-    bias_axes = saved.option("bias_axes", None)
-    if not is_dense or kernel[0] in right or bias_axes not in (None, right[-1]):
-        saved.refuse("equation", equation, "Sum over the last axis alone: '...x,xy->...y'")
-    saved.ignore("output_shape", "lora_rank", "quantization_config")
+    features, has_bias = saved.context.input_shape[-1], dense_equation(saved)
     kernels = [array for array in saved.arrays if array.ndim == 2]
     if len(kernels) != 1:
         saved.damaged(f"it has {len(kernels)} kernels")
-    return _biased(saved, kernels[0].shape[1], features, bias_axes is not None)
+    return _biased(saved, kernels[0].shape[1], features, has_bias)
 
 
 def _biased(saved: SavedLayer, units: int, features: int, has_bias: bool) -> QuantisedDense:

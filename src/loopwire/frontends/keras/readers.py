@@ -14,6 +14,7 @@ from loopwire.errors import UnsupportedError, nearest
 from loopwire.frontends.keras import attention, normalization, recurrent, windows
 from loopwire.frontends.keras.activations import ACTIVATION_LAYERS, activation, activation_layer, is_glu
 from loopwire.frontends.keras.bidirectional import WRAPPED
+from loopwire.frontends.keras.einsum import einsum_dense
 from loopwire.frontends.keras.layer import Reader, SavedLayer
 from loopwire.frontends.keras.quantised import QUANTISED
 from loopwire.frontends.keras.saved import LayerEntry
@@ -203,6 +204,7 @@ READERS: dict[str, Reader] = {
     "AdditiveAttention": attention.additive_attention,
     "MultiHeadAttention": attention.multi_head_attention,
     "Dense": _dense,
+    "EinsumDense": einsum_dense,
     "BatchNormalization": normalization.batch_normalization,
     "LayerNormalization": normalization.layer_normalization,
     "GroupNormalization": normalization.group_normalization,

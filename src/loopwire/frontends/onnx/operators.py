@@ -15,6 +15,7 @@ from loopwire.frontends.onnx.attention import attention
 from loopwire.frontends.onnx.graph import Array, Operation, Value
 from loopwire.frontends.onnx.masks import is_lowest, visible
 from loopwire.frontends.tensors import arithmetic, choosing, masks, reductions, views
+from loopwire.frontends.tensors.einsum import einsum
 from loopwire.frontends.tensors.exchange import features_last
 from loopwire.frontends.tensors.products import Sees, hidden, product
 from loopwire.frontends.tensors.trace import Trace
@@ -230,6 +231,20 @@ def is_nan(op: Operation) -> Sequence[Value]:
     return [np.zeros((), np.bool_)]
 
 
+def cumulative(op: Operation) -> Sequence[Value]:
+    """CumSum, from the first place on."""
+    for key in ("exclusive", "reverse"):
+        op.only(key, 0, remedy="Reverse the sequence around it, or subtract it")
+    (axis,) = op.axes(op.constant(1).ravel().tolist(), len(op.view(0).shape))
+    return [reductions.running_total(op.trace, op.view(0), axis)]
+
+
+def summed_products(op: Operation) -> Sequence[Value]:
+    """Einsum."""
+    values = [_finite(op, index) for index in range(len(op.operands))]
+    return [einsum(op.trace, op.attribute("equation", ""), values)]
+
+
 def divide(op: Operation) -> Sequence[Value]:
     """Div, by a constant or by what is never 0."""
     op.only("axis", 0)
@@ -359,6 +374,8 @@ OPERATORS: dict[str, Operator] = {
     "GreaterOrEqual": compared(">="),
     "LessOrEqual": compared("<="),
     "Where": where,
+    "CumSum": cumulative,
+    "Einsum": summed_products,
     "ReduceMean": reduced(reductions.mean),
     "ReduceSum": reduced(reductions.total),
     "ReduceL1": summed(lambda trace, x: arithmetic.activation(trace, x, arithmetic.MAGNITUDE)),

@@ -30,6 +30,7 @@ take both, and fold what depends on constants alone.
 | `choosing` | comparisons, and choices by them |
 | `reductions` | means, sums, extremes, lengths over axes |
 | `products` | products of two tensors, and attention |
+| `einsum` | sums of products by an equation, made of these |
 | `masks` | which steps count: of inputs, of comparisons, constant; for attention, or as numbers |
 | `recurrent` | recurrent layers over a sequence, and cells called in a loop, which become one |
 | `rolling` | loops that were written out: one layer again (`template`, `first_steps`) |

@@ -9,7 +9,8 @@ from math import prod
 
 import numpy as np
 
-from loopwire.frontends.tensors.arithmetic import MAGNITUDE, activation, combine, softmax
+from loopwire.frontends.tensors.arithmetic import MAGNITUDE, activation, combine, linear, softmax
+from loopwire.frontends.tensors.exchange import along
 from loopwire.frontends.tensors.slicing import select
 from loopwire.frontends.tensors.trace import Trace, Wire
 from loopwire.frontends.tensors.views import (
@@ -29,6 +30,7 @@ from loopwire.layers.global_pooling import GlobalAveragePooling, GlobalMaxPoolin
 from loopwire.layers.merge import Add, Average, Maximum, Merge
 from loopwire.layers.model import Layer
 from loopwire.layers.roots import EuclideanNorm
+from loopwire.layers.running_sum import RunningSum
 
 POOLINGS: dict[type[Merge], Callable[[str], Layer]] = {
     Add: GlobalSum,
@@ -54,6 +56,16 @@ def total(trace: Trace, x: Operand, axes: Sequence[int], keep: bool) -> Operand:
         with folding(trace):
             return np.asarray(x.sum(tuple(axes), keepdims=keep))
     return _reduced(trace, x, axes, keep, Add)
+
+
+def running_total(trace: Trace, x: View, axis: int) -> Operand:
+    """Return the sums of what an axis holds up to each place: of steps, or of features."""
+    x = with_features(x, axis)
+    if x.axes[axis_of(trace, x, axis)] is Axis.STEPS:
+        layer = trace.shared(RunningSum(trace.place.name))
+        return x.each(lambda wire: trace.call(layer, wire))
+    ones = np.tri(x.shape[axis])
+    return along(trace, x, axis, lambda turned: linear(trace, turned, ones))
 
 
 def largest(trace: Trace, x: Operand, axes: Sequence[int], keep: bool) -> Operand:

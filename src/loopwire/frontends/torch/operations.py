@@ -15,6 +15,7 @@ import numpy as np
 from loopwire.frontends.containers import Array
 from loopwire.frontends.tensors import arithmetic, choosing, normalisation, products, reductions
 from loopwire.frontends.tensors.constants import is_state, state_view
+from loopwire.frontends.tensors.einsum import einsum
 from loopwire.frontends.tensors.exchange import along
 from loopwire.frontends.tensors.trace import Trace
 from loopwire.frontends.tensors.views import Operand, View, squeeze
@@ -231,6 +232,8 @@ OPERATIONS: Mapping[str, Operation] = {
     **COMPARISONS,
     **dict.fromkeys(("aten.mean.dim", "aten.mean.default"), partial(_reduced, function=reductions.mean)),
     **dict.fromkeys(("aten.sum.dim_IntList", "aten.sum.default"), partial(_reduced, function=reductions.total)),
+    "aten.cumsum.default": lambda a: reductions.running_total(a.trace, a.view("self"), a.integer("dim")),
+    "aten.einsum.default": lambda a: einsum(a.trace, a.text("equation", ""), a.tensors("tensors")),
     "aten.amax.default": partial(_reduced, function=reductions.largest),
     "aten.amin.default": partial(_reduced, function=reductions.smallest),
     **dict.fromkeys(("aten.prod.default", "aten.prod.dim_int"), partial(_reduced, function=reductions.product)),
