@@ -1,4 +1,4 @@
-"""Cycles and nanoseconds by the delay model, designs of the jets and flavours on AMD parts.
+"""Cycles and nanoseconds by the delay model, designs of jets and flavours on AMD parts.
 
 python bench/cycles.py               a table: cycles predicted, stages of the loop, the loop's own bound
 python bench/cycles.py 60            the same, each verified on so many sequences (minutes a design)
@@ -11,6 +11,7 @@ import math
 import sys
 import tomllib
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,11 @@ from loopwire.datapath import ops as dp
 from loopwire.design import Design
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import LoopwireError
+from loopwire.layers.activation import Function
+from loopwire.layers.dense import Dense
+from loopwire.layers.gru import Gru
+from loopwire.layers.lstm import Lstm
+from loopwire.layers.model import Model, chain
 from loopwire.report.summary import Verification
 from loopwire.timing.loop_delays import loop_ns
 from loopwire.timing.operation_delays import OperationTimes
@@ -34,6 +40,29 @@ PARTS = {"xcku115": 2.78, "xcvu13p": 2.5}
 DATA_OF = {"flav": "flavour_test21k.npz", "jet": "jets_test20k.npz", "5tag": "jets_test20k.npz"}
 
 
+def of_random_weights() -> dict[str, Model]:
+    """Return networks whose weights do not matter here: the jets' GRU of a talk, cells of the paper's flavour sizes."""
+    random = np.random.default_rng(20)
+
+    def w(*shape: int) -> np.ndarray:
+        return random.normal(0.0, 0.3, shape)
+
+    def network(name: str, steps: int, cell: Lstm | Gru, widths: tuple[int, ...], last: str) -> Model:
+        functions = (*("relu",) * (len(widths) - 2), last)
+        layers = zip(pairwise(widths), functions, strict=True)
+        dense = (Dense(f"dense{k}", w(n, m), w(n), Function(f)) for k, ((m, n), f) in enumerate(layers, 1))
+        return chain(name, (steps, cell.kernel.shape[1]), (cell, *dense), "bench")
+
+    jets = Gru("gru", w(48, 6), w(48, 16), w(48), w(48))
+    lstm = Lstm("lstm", w(256, 44), w(256, 64), w(256))
+    gru = Gru("gru", w(192, 44), w(192, 64), w(192), w(192))
+    return {
+        "GRU(16)-64-32-5": network("jets", 20, jets, (16, 64, 32, 5), "softmax"),
+        "LSTM(64)-64-32-16-1": network("flavours", 15, lstm, (64, 64, 32, 16, 1), "sigmoid"),
+        "GRU(64)-64-32-16-1": network("flavours", 15, gru, (64, 64, 32, 16, 1), "sigmoid"),
+    }
+
+
 @dataclass(frozen=True)
 class Case:
     """A model with `fixed<16,6>` or with types found, on a part at a clock."""
@@ -42,28 +71,37 @@ class Case:
     types: str | None
     part: str
     clock_period_ns: float
+    reuse_factor: int = 1
 
     def design(self) -> Design:
         """Compile it."""
         given: dict[str, Any] = {}
         if self.types:
             given = tomllib.loads((ROOT / "bench" / "types" / f"{self.types}.toml").read_text())
-        config = {**given, "part": self.part, "clock_period_ns": self.clock_period_ns}
-        return loopwire.compile(DATA / "models" / self.model, config)
+        knobs = {"part": self.part, "clock_period_ns": self.clock_period_ns, "reuse_factor": self.reuse_factor}
+        model = of_random_weights().get(self.model, DATA / "models" / self.model)
+        return loopwire.compile(model, {**given, **knobs})
 
 
 CASES = [
     *(Case(model, None, part, 5.0) for part in PARTS for model in (LSTM, GRU)),
     *(Case(model, types, part, 5.0) for part in PARTS for model, types in ((LSTM, "jet_lstm"), (GRU, "jet_gru"))),
-    Case(LSTM, "jet_lstm", "xcvu13p", 6.0),
-    Case(GRU, "jet_gru", "xcvu13p", 5.5),
+    Case(LSTM, "jet_lstm", "xcvu13p", 5.9),
+    Case(GRU, "jet_gru", "xcvu13p", 5.7),
     *(Case(model, None, part, ns) for part, ns in PARTS.items() for model in (LSTM, GRU, FLAVOUR)),
+    *(Case("GRU(16)-64-32-5", None, part, 5.0) for part in PARTS),
+    *(
+        Case(f"{cell}(64)-64-32-16-1", None, part, 5.0, reuse_factor)
+        for part, reuse_factor in (("xcku115", 8), ("xcvu13p", 4))
+        for cell in ("LSTM", "GRU")
+    ),
 ]
 
 
 def row(case: Case, count: int) -> list[str]:
     """Compile one design, verify it if asked to, and return its row."""
-    start = [case.model, case.types or "fixed<16,6>", f"{case.part}, {case.clock_period_ns:g} ns"]
+    shared = f", R = {case.reuse_factor}" if case.reuse_factor > 1 else ""
+    start = [case.model, case.types or "fixed<16,6>", f"{case.part}, {case.clock_period_ns:g} ns{shared}"]
     try:
         design = case.design()
         firmware = design.firmware
@@ -74,8 +112,8 @@ def row(case: Case, count: int) -> list[str]:
     least_ns = max(loop_ns(pipeline.datapath, OperationTimes(delays)) for pipeline in firmware.pipelines)
     simulated = ""
     if count:
-        key = next(key for key in DATA_OF if key in case.model)
-        sequences = np.load(DATA / DATA_OF[key])["X"].astype(float)
+        key = next((key for key in DATA_OF if key in case.model), None)
+        sequences = np.load(DATA / DATA_OF[key])["X"].astype(float) if key else design.random_inputs(count)
         checked = verify(design, sequences, count)
         assert isinstance(checked, Verification)
         simulated = f" / {checked.simulated.latency_cycles}"
