@@ -205,6 +205,27 @@ def test_a_state_is_registered_on_its_way_to_the_rows_of_a_matrix(monkeypatch: p
     assert shorter
 
 
+def test_the_way_to_a_tree_is_whole_in_one_stage() -> None:
+    """Of a GRU's r∘h, a product in DSP blocks: with that, the way and the net to a register, or the next stage."""
+    types = dict.fromkeys(Role, FixedType(16, 6, rounding=Rounding.RND, overflow=Overflow.SAT))
+    model = chain("m", (3, 2), (gru(np.random.default_rng(1), 2, reset_after=False),), "test")
+    datapath = only_datapath(lower(model, FixedType(16, 6), lambda layer: LayerTypes(types)), SOLVERS["trees"])
+    (tree,) = (op for op in datapath.operations if op.result.name == "gru.U_rh")
+    begins = set()
+    for reach_ns in np.arange(0.01, 0.3, 0.01):
+        far = DelayModel(replace(DELAYS.device, delays=replace(DELAYS.device.delays, net_reach_ns=reach_ns)))
+        placements = schedule(datapath, far, 5.0, (0, 0.0)).placements
+        (product,) = (placements[op] for op in datapath.operations if op.result is tree.operands[0])
+        way_ns, register_ns = (
+            routing_delays.routing_delays(datapath, far)[0].left_ns[tree],
+            far.device.delays.dsp_to_flip_flop_ns,
+        )
+        fits = product.time[1] + way_ns + register_ns <= far.stage_budget_ns(5.0)
+        assert placements[tree].first_stage == product.time[0] + (not fits)
+        begins.add(fits)
+    assert begins == {False, True}
+
+
 def test_products_and_tables_of_two_roms_are_cut_inside_where_a_stage_is_short() -> None:
     types = dict.fromkeys(Role, FixedType(16, 6, rounding=Rounding.RND, overflow=Overflow.SAT))
     model = chain("m", (3, 2), (gru(np.random.default_rng(1), 2),), "test")
