@@ -140,7 +140,15 @@ def test_a_model_learns_from_one_with_more_units() -> None:
     taught, alone = (finetune(student, COARSE, X, schedule=SHORT, teacher=each) for each in (teacher, None))
     assert distance(taught) < distance(alone)
     with pytest.raises(DataError, match=r"teacher: its outputs have shapes \[\(3,\)\], those of the model \[\(2,\)\]"):
-        finetune(model_of(*MODELS["numbers"]), COARSE, X, schedule=SHORT, teacher=teacher)
+        finetune(model_of(*MODELS["numbers"]), COARSE, X, schedule=SHORT, teacher=[teacher])
+
+
+def test_a_model_learns_the_mean_of_several() -> None:
+    models = [model_of(cell, dense(rows=2)) for cell in (lstm(), gru())]
+    mean = np.mean([compile(model).predict_float(X) for model in models], axis=0)
+    once = replace(SHORT, epochs=1)
+    taught = finetune(models[0], COARSE, X, schedule=once, teacher=models)
+    assert taught.history == finetune(models[0], COARSE, X, mean, loss="labels", schedule=once).history
 
 
 def test_one_epoch_prunes_all() -> None:

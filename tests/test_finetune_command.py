@@ -136,7 +136,7 @@ def test_the_command_prunes(model: Path, data: Path, tmp_path: Path) -> None:
     assert result.exit_code == 1 and "'gru.recurent_weight' is not a matrix of trained weights" in result.stderr
     result = loopwire("finetune", model, *options, "--prune", "gru.recurrent_weight=0.4")
     assert result.exit_code == 0, result.output
-    result = loopwire("finetune", model, *options, "--teacher", model, "--digits", 0.7)
+    result = loopwire("finetune", model, *options, "--teacher", model, "--teacher", model, "--digits", 0.7)
     assert result.exit_code == 0, result.output
     result = loopwire("finetune", model, *options, "--prune", "half")
     assert result.exit_code == 1 and "--prune: half is not a share of a matrix. Give a layer, a role" in result.stderr

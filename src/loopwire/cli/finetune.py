@@ -38,8 +38,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--teacher",
+    "teachers",
+    multiple=True,
     type=click.Path(path_type=Path),
-    help="Model file whose outputs distillation imitates. [default: MODEL]",
+    help="Model file whose outputs distillation imitates; of several, their mean. Can be repeated. [default: MODEL]",
 )
 @click.option("--epochs", default=20, help="Maximum number of passes over the training events. [default: 20]")
 @click.option("--learning-rate", default=1e-3, help="Initial learning rate of Adam. [default: 0.001]")
@@ -89,7 +91,7 @@ def _finetune(
     config_path: Path | None,
     precision: str | None,
     loss: str,
-    teacher: Path | None,
+    teachers: tuple[Path, ...],
     epochs: int,
     learning_rate: float,
     batch: int,
@@ -160,7 +162,7 @@ def _finetune(
                 events.labels if len(model.outputs) == 1 else of_outputs or None,
                 loss=Loss(loss),
                 schedule=schedule,
-                teacher=None if teacher is None else read(teacher, Reading(None, steps, trust)),
+                teacher=[read(teacher, Reading(None, steps, trust)) for teacher in teachers],
                 progress=tell,
             )
         with step(progress, "Writing"):

@@ -102,7 +102,7 @@ def finetune(
     *,
     loss: Loss | str = Loss.DISTILLATION,
     schedule: Schedule | Mapping[str, Any] | None = None,
-    teacher: Model | None = None,
+    teacher: Model | Sequence[Model] | None = None,
     progress: Callable[[int, Epoch], None] | None = None,
 ) -> Tuned:
     """Train the weights of a model on exactly the numbers that its firmware computes.
@@ -119,8 +119,8 @@ def finetune(
             outputs by their names.
         loss: what is made small, 'distillation' or 'labels'; of several outputs, the sum.
         schedule: how, such as `{"epochs": 5}`; the default one if None.
-        teacher: whose float outputs a distillation imitates, such as those of a model with more units; those of the
-            model itself if None.
+        teacher: whose float outputs a distillation imitates, such as those of a model with more units; of several, the
+            mean of their outputs, which is often nearer to the truth than each; those of the model itself if none.
         progress: called after each epoch with its number, from 0, and its losses.
 
     Raises:
@@ -134,8 +134,8 @@ def finetune(
     """
     loaded = instance(Model, "Give what loopwire.load returns")
     loaded("model", model)
-    if teacher is not None:
-        loaded("teacher", teacher)
+    given = () if teacher is None else teacher if isinstance(teacher, list | tuple) else (teacher,)
+    teachers: list[Model] = [loaded("teacher", each) for each in given]
     if loss not in list(Loss):
         raise ConfigError("loss", f"{loss!r} is unknown", f"Choose from {', '.join(Loss)}")
     aim, chosen = Loss(loss), Schedule.of(schedule)
@@ -160,7 +160,7 @@ def finetune(
 
     found = links(build, arrays)
     if aim is Loss.DISTILLATION:
-        labels = _taught(design if teacher is None else compile_silently(teacher), design, x)
+        labels = _taught([compile_silently(each) for each in teachers] or [design], design, x)
     trainer = _Trainer(design, {link.constant for link in found}, x, labels, aim, chosen)
     with _one_thread():
         history, kept = trainer.run(progress)
@@ -378,18 +378,23 @@ def _machine(graph: Graph, trained: Iterable[str]) -> DifferentiableGraph:
     return DifferentiableGraph(Graph(graph.inputs, graph.nodes, scores), [every[name] for name in trained])
 
 
-def _taught(teacher: Design, design: Design, x: Inputs) -> Labels:
-    """Return the float outputs of a teacher; of several, those of the same names are compared.
+def _taught(teachers: Sequence[Design], design: Design, x: Inputs) -> Labels:
+    """Return the mean of the float outputs of some teachers; of several outputs, that of each by its name.
 
     Raises:
-        DataError: they are not shaped as the design's.
+        DataError: a teacher's are not shaped as the design's.
     """
-    shapes = [[tensor.shape for tensor in each.model.outputs] for each in (teacher, design)]
-    if shapes[0] != shapes[1]:
-        problem = f"its outputs have shapes {shapes[0]}, those of the model {shapes[1]}"
-        raise DataError("teacher", problem, "Give a model with the same outputs")
-    outputs: Labels = teacher.predict_float(x)
-    return outputs
+    own = [tensor.shape for tensor in design.model.outputs]
+    for teacher in teachers:
+        shapes = [tensor.shape for tensor in teacher.model.outputs]
+        if shapes != own:
+            problem = f"its outputs have shapes {shapes}, those of the model {own}"
+            raise DataError("teacher", problem, "Give a model with the same outputs")
+    outputs = [teacher.predict_float(x) for teacher in teachers]
+    if isinstance(outputs[0], Mapping):
+        return {name: np.mean([each[name] for each in outputs], axis=0) for name in outputs[0]}
+    mean: Reals = np.mean(outputs, axis=0)
+    return mean
 
 
 def _by_output(names: Sequence[str], given: Labels | None) -> Mapping[str, npt.ArrayLike]:
