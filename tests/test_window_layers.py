@@ -168,6 +168,11 @@ W = np.ones((2, 3, 4))
             "layer 'c': it has scale (10, 4), offset (10, 4) and 3 groups, its input has (10, 4). Give both arrays the",
         ),
         (layers.Cropping("c", 5, 5), "layer 'c': it takes 5 and 5 steps off a sequence of 10. Leave at least one step"),
+        (layers.ZeroPadding("c", 9000, 9000), "layer 'c': its result has 18010 steps. Make at most 16384"),
+        (
+            layers.MaxPooling("c", layers.Window(2**31, padding="same")),
+            "layer 'c': it pads its input of 10 steps to 2147483657. Pad to at most 16384",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(layer: Any, text: str) -> None:

@@ -7,10 +7,8 @@ from math import prod
 from typing import Any
 
 from loopwire.errors import ConfigError, UnsupportedError
+from loopwire.layers.model import MAX_ELEMENTS, MAX_STEPS
 
-MAX_STEPS = 1 << 14
-MAX_ELEMENTS = 1 << 20
-"""Bounds of a sequence. Memory and time of emulation and simulation grow with it, and nothing built is near."""
 STEPS_REMEDY = "Give it: --steps T, 'steps' in the configuration, or loopwire.load(path, steps=T)"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
@@ -19,6 +20,9 @@ from loopwire.text.table import Table
 
 Shape = tuple[int, ...]
 """(T, features) of a sequence, (features,) of a vector, without the batch."""
+MAX_STEPS = 1 << 14
+MAX_ELEMENTS = 1 << 20
+"""Bounds of a sequence. Memory and time of emulation and simulation grow with it, and nothing built is near."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +103,23 @@ class Layer(Protocol):
         ...
 
 
+def results_of(layer: Layer, inputs: Sequence[Tensor]) -> Mapping[str, Shape]:
+    """Return the shapes of a layer's results, as `Layer.results`, if they are within bounds.
+
+    Raises:
+        UnsupportedError: the layer cannot take such inputs, or makes more of them than a tensor may hold.
+    """
+    shapes = layer.results(inputs)
+    for shape in shapes.values():
+        where = f"layer {layer.name!r}"
+        if len(shape) > 1 and shape[0] > MAX_STEPS:
+            raise UnsupportedError(where, f"its result has {shape[0]} steps", f"Make at most {MAX_STEPS}")
+        if prod(shape) > MAX_ELEMENTS:
+            problem = f"its result, of shape {shape}, has {prod(shape)} elements"
+            raise UnsupportedError(where, problem, f"Make at most {MAX_ELEMENTS}")
+    return shapes
+
+
 class Callable:
     """What layers are that can be called in Python; their text has the shapes of their weights, not all numbers."""
 
@@ -119,7 +140,7 @@ class Callable:
         """
         layer = cast(Layer, self)
         call = PythonCall(layer, inputs)
-        shapes = layer.results(inputs).values()
+        shapes = results_of(layer, inputs).values()
         results = tuple(Tensor(layer.name, shape, Origin(call, index)) for index, shape in enumerate(shapes))
         return results[0] if len(results) == 1 else results
 
@@ -280,7 +301,7 @@ class ModelBuilder:
             UnsupportedError: the layer cannot take these inputs.
         """
         with require_fit(layer, inputs):
-            shapes = layer.results(inputs)
+            shapes = results_of(layer, inputs)
         outputs = tuple(self._tensor(layer.name + (end and f"_{end}"), shape) for end, shape in shapes.items())
         self._calls.append(Call(layer, inputs, outputs))
         return outputs

@@ -22,7 +22,7 @@ from loopwire.layers.activation import LINEAR, Function, activate
 from loopwire.layers.emitter import Emitter
 from loopwire.layers.equations import Array, affine, parts
 from loopwire.layers.merge import MEAN_GUARD_BITS
-from loopwire.layers.model import OneToOne, Shape
+from loopwire.layers.model import MAX_STEPS, OneToOne, Shape
 from loopwire.layers.roles import Role, own_role
 from loopwire.layers.select import BIT
 from loopwire.layers.steps import ZEROS, require_sequence, resized, steps_of
@@ -89,6 +89,10 @@ class Windowed(OneToOne):
                 f"its window of {self.window.span} steps is longer than its input of {steps}",
                 "Give longer sequences, a smaller window, or padding='same'",
             )
+        padded = steps + sum(self.window.pads(steps))
+        if padded > MAX_STEPS:
+            problem = f"it pads its input of {steps} steps to {padded}"
+            raise UnsupportedError(f"layer {self.name!r}", problem, f"Pad to at most {MAX_STEPS}")
         return (count, self.features(input_shape[1]))
 
     def features(self, given: int) -> int:
@@ -127,6 +131,8 @@ def over_windows(
     """
     steps, features = x.type.shape
     count, (left, right) = window.count(steps), window.pads(steps)
+    if count == 1:  # no other begins a stride later
+        window = replace(window, stride=min(window.stride, left + steps + right))
     if left >= window.span:
         more = left - window.span + 1
         x = steps_of(e, x, [*[ZEROS] * more, *range(steps)], "padded")

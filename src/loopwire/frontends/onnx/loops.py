@@ -10,12 +10,12 @@ from itertools import count
 
 import numpy as np
 
-from loopwire.frontends.input_shapes import MAX_STEPS
 from loopwire.frontends.onnx.graph import Array, Graph, Operation, Value
 from loopwire.frontends.tensors import joining, slicing, views
 from loopwire.frontends.tensors.constants import state_view
 from loopwire.frontends.tensors.rolling import sequence_of_steps
 from loopwire.frontends.tensors.views import Operand, View
+from loopwire.layers.model import MAX_STEPS
 
 RunBody = Callable[[Graph, Mapping[str, Value]], Sequence[Operand]]
 """Runs a body, given the values of its inputs; those of the graphs around it are known."""

@@ -251,7 +251,7 @@ def pad(op: Operation) -> Sequence[Value]:
         if mode == "constant":
             a = slicing.pad(op.trace, a, axis, before, behind, fill)
         elif before or behind:
-            a = slicing.take(op.trace, a, axis, slicing.PADDINGS[mode](a.shape[axis], before, behind))
+            a = slicing.pad_with_own(op.trace, a, axis, before, behind, mode)
     return [a]
 
 

@@ -8,7 +8,6 @@ from math import prod
 
 import numpy as np
 
-from loopwire.frontends.input_shapes import MAX_STEPS
 from loopwire.frontends.tensors.exchange import by_features
 from loopwire.frontends.tensors.trace import Trace
 from loopwire.frontends.tensors.views import (
@@ -23,6 +22,7 @@ from loopwire.frontends.tensors.views import (
 )
 from loopwire.frontends.tensors.wires import features_of, flattened, joined, transposed
 from loopwire.layers.dense import Dense
+from loopwire.layers.model import MAX_STEPS
 from loopwire.layers.shape import Flatten, RepeatVector, Reshape
 
 

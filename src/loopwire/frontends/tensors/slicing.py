@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from loopwire.frontends.input_shapes import MAX_STEPS
 from loopwire.frontends.tensors.trace import Trace
 from loopwire.frontends.tensors.views import (
     LAYOUT_REMEDY,
@@ -21,6 +20,7 @@ from loopwire.frontends.tensors.views import (
     unsqueeze,
 )
 from loopwire.frontends.tensors.wires import features_of, reversed_steps, selected_steps
+from loopwire.layers.model import MAX_STEPS
 from loopwire.layers.steps import ZEROS
 
 
@@ -122,3 +122,12 @@ PADDINGS: Mapping[str, Callable[[int, int, int], list[int]]] = {
     "wrap": lambda length, before, behind: [k % length for k in range(-before, length + behind)],
 }
 """The places of an axis that a longer one has instead of zeros, by the names of numpy and ONNX."""
+
+
+def pad_with_own(trace: Trace, value: Operand, axis: int, before: int, behind: int, mode: str) -> Operand:
+    """Lengthen an axis at its ends by elements of its own, chosen as one of `PADDINGS`."""
+    length = value.shape[axis_of(trace, value, axis)]
+    if max(before, behind) > MAX_STEPS:
+        problem = f"it pads an axis of length {length} by {before} and {behind}"
+        raise trace.refused(problem, f"Pad by at most {MAX_STEPS}")
+    return take(trace, value, axis, PADDINGS[mode](length, before, behind))

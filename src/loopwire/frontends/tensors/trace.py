@@ -14,7 +14,7 @@ import numpy as np
 
 from loopwire.errors import UnsupportedError
 from loopwire.layers.cell import Cell
-from loopwire.layers.model import Layer, Shape, Tensor
+from loopwire.layers.model import Layer, Shape, Tensor, results_of
 from loopwire.layers.stepwise import is_stepwise
 
 MAX_CALLS = 20_000
@@ -198,7 +198,7 @@ class Trace:
 
     def _results(self, layer: Layer, inputs: Sequence[Wire]) -> Mapping[str, Shape]:
         try:
-            return layer.results([Tensor(f"{k}", wire.shape) for k, wire in enumerate(inputs)])
+            return results_of(layer, [Tensor(f"{k}", wire.shape) for k, wire in enumerate(inputs)])
         except UnsupportedError as error:
             raise self.refused(error.problem, error.remedy) from None
 

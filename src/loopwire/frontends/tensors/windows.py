@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from loopwire.frontends.input_shapes import MAX_STEPS
 from loopwire.frontends.tensors.exchange import exchanged
 from loopwire.frontends.tensors.joining import concat
 from loopwire.frontends.tensors.slicing import take
 from loopwire.frontends.tensors.trace import Trace
 from loopwire.frontends.tensors.views import Array, Axis, Operand, View, with_features
+from loopwire.layers.model import MAX_STEPS
 from loopwire.layers.steps import ZeroPadding
 from loopwire.layers.windows import AveragePooling, Convolution, MaxPooling, Window
 

@@ -198,7 +198,7 @@ def _padded(a: Arguments) -> Operand:
         elif mode not in PADDINGS:
             raise a.trace.refused(f"its padding is {mode!r}", f"Choose from constant, {', '.join(PADDINGS)}")
         elif before or behind:
-            x = slicing.take(a.trace, x, axis, slicing.PADDINGS[PADDINGS[mode]](x.shape[axis], before, behind))
+            x = slicing.pad_with_own(a.trace, x, axis, before, behind, PADDINGS[mode])
     return x
 
 
