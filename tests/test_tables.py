@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from loopwire.errors import ConfigError
 from loopwire.ir.functions import FUNCTIONS, Reals, Symmetry
 from loopwire.ir.table_form import telling_bits
+from loopwire.ir.table_search import _extremes
 from loopwire.ir.table_target import _last_true
 from loopwire.ir.tables import TableForm, design_table
 from loopwire.ir.types import FixedType
@@ -271,3 +272,11 @@ def test_what_cannot_be_repeated_covers_nothing() -> None:
 def test_the_end_of_a_condition_is_found(first: int, length: int, share: float) -> None:
     end = first + int(length * share)
     assert _last_true(lambda m: m <= end, first, first + length) == end
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+@pytest.mark.parametrize("shape", [(3, 4, 2), (1024, 8, 2), (2048, 1, 4), (3, 64, 32), (1, 2, 4096)])
+def test_extremes_are_those_of_numpy(shape: tuple[int, ...], axis: int) -> None:
+    values = np.random.default_rng(1).normal(size=shape)
+    for larger in (np.maximum, np.minimum):
+        np.testing.assert_array_equal(_extremes(larger, values, axis), larger.reduce(values, axis, keepdims=True))

@@ -27,6 +27,10 @@ SPARE_INDEX_BITS = 1
 ROUND_BITS = 4
 """Clamp ends are tried with zeros below this many top bits: a short subtracter, a short comparison."""
 GUARD_BITS = (1, 2, 3)
+SHORT = 16
+"""Elements along an axis that are few to loop over."""
+MANY = 1 << 12
+"""Elements of which each loop over few takes long."""
 ANYTHING = 1 << 56
 """Bound of a result that no input asks for."""
 
@@ -261,9 +265,9 @@ class _Split(NamedTuple):
         for guard_bits in GUARD_BITS:
             scale = 1 << guard_bits
             offset = np.rint(slope * scale).astype(np.int64)
-            offset -= offset.min(axis=2, keepdims=True)
-            base_low = (lowest * scale - offset).max(axis=2, keepdims=True)
-            base_high = (highest * scale + (scale - 1) - offset).min(axis=2, keepdims=True)
+            offset -= _extremes(np.minimum, offset, axis=2)
+            base_low = _extremes(np.maximum, lowest * scale - offset, axis=2)
+            base_high = _extremes(np.minimum, highest * scale + (scale - 1) - offset, axis=2)
             if (base_low > base_high).any():
                 continue
             wanted = np.rint(_middle_of(middle * scale - offset, axis=2)).astype(np.int64) + scale // 2
@@ -306,5 +310,22 @@ def _luts(base_entries: int, base_bits: int, offset_entries: int = 0, offset_bit
 
 
 def _middle_of(values: Reals, axis: int) -> Reals:
-    middle: Reals = 0.5 * (values.max(axis=axis, keepdims=True) + values.min(axis=axis, keepdims=True))
+    middle: Reals = 0.5 * (_extremes(np.maximum, values, axis) + _extremes(np.minimum, values, axis))
     return middle
+
+
+def _extremes(larger: np.ufunc, values: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
+    """Return the largest (or least) along the second or the last axis, of a power of two of elements, and keep it.
+
+    Of many, neighbours are compared all at once: numpy's own reduction is slow where an axis is short.
+    """
+    if values.size < MANY:
+        found: npt.NDArray[Any] = larger.reduce(values, axis, keepdims=True)
+        return found
+    if axis == 1 and values.shape[2] < SHORT:
+        columns = (_extremes(larger, values[:, np.newaxis, :, k], 2) for k in range(values.shape[2]))
+        return np.concatenate(list(columns), axis=2)
+    while values.shape[axis] > 1:
+        even, odd = (values[:, k::2] if axis == 1 else values[:, :, k::2] for k in (0, 1))
+        values = larger(even, odd)
+    return values
