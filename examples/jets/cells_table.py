@@ -1,4 +1,4 @@
-"""Print what the trained cells of `examples.jets.cells` take: fixed-point AUC, cycles, the clock that is best, area."""
+"""Print what the LSTM and the trained cells take: fixed-point AUC, cycles, the clock that is best, area."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from examples.events import Events, read_events
 from examples.jets.cells import CLASSES, NETWORKS, Tagger, areas
 from loopwire.layers import Model
 
+DEMONSTRATION = "lstm"
 PART = "xcvu13p"
 PERIODS_NS = (5.0, 4.5, 4.0, 3.75, 3.5, 3.25, 3.0, 2.75)
 
 
 def trained(folder: Path, name: str) -> Model:
-    """Return a network with the weights that the training wrote."""
+    """Return a network with the weights that the training wrote, or the demonstration's."""
+    if name == DEMONSTRATION:
+        return loopwire.load("examples/jets/jet_lstm20.keras")
     tagger = Tagger(NETWORKS[name]())
     tagger.load_state_dict(torch.load(folder / f"{name}.pt", weights_only=True))
     return tagger.model(f"jet_{name}")
@@ -72,7 +75,8 @@ def main() -> None:
     assert __doc__
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--test", type=Path, default=Path("examples/jets/jets_test2k.npz"), help="test jets")
-    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
+    names = [DEMONSTRATION, *NETWORKS]
+    parser.add_argument("--networks", nargs="+", choices=names, default=names)
     parser.add_argument("--weights", type=Path, default=Path("build/jets/cells"), help="folder of the weights")
     parser.add_argument("--verify", type=int, default=0, help="jets that are simulated with each")
     chosen = parser.parse_args()
