@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import loopwire
 from cell_models import CELLS
 from hls_designs import lowered
 from loopwire.compiler import compile_silently
@@ -109,7 +110,7 @@ def test_a_complex_diagonal_takes_two_cycles_a_step_at_most() -> None:
 class Careless(MinGru):
     def step(self, e: Emitter, states: Any, x: Any) -> Any:
         (h,) = super().step(e, states, x)
-        return [e.b.slice(h, 0, 1)] if self.name == "shape" else [h, h]
+        return {"shape": [e.b.slice(h, 0, 1)], "count": [h, h], "no tuple": h, "nothing": None}[self.name]
 
 
 @pytest.mark.parametrize(
@@ -117,6 +118,8 @@ class Careless(MinGru):
     [
         ("shape", "a step of MinGRU makes fixed<12,4,RND,SAT>[1] of its state h, which is fixed<12,4,RND,SAT>[2]. "),
         ("count", "a step of MinGRU returns 2 states of 1. Return h"),
+        ("no tuple", "a step of MinGRU returns a Value, not a tuple of its states. Return (h,)"),
+        ("nothing", "a step of MinGRU returns a NoneType, not a tuple of its states. Return (h,)"),
     ],
 )
 def test_a_step_that_returns_other_states_is_refused(name: str, text: str) -> None:
@@ -124,6 +127,16 @@ def test_a_step_that_returns_other_states_is_refused(name: str, text: str) -> No
     with pytest.raises(UnsupportedError) as refused:
         lowered((4, 3), [Careless(name, w(4, 3), w(4))])
     assert str(refused.value).startswith(f"layer {name!r}: {text}")
+
+
+def test_layers_called_on_other_inputs_are_refused() -> None:
+    x, mask, w = loopwire.Input((4, 3)), loopwire.Input((4, 1), "m"), weights(1)
+    with pytest.raises(
+        UnsupportedError, match=r"layer .d.: a Dense layer got .x. of shape .*, .m. of shape .*Call it on"
+    ):
+        Dense("d", w(2, 3), w(2))(x, mask)
+    with pytest.raises(UnsupportedError, match=r"layer .g.: it reads a mask, and got none\. Call it on the sequence"):
+        MinGru("g", w(4, 3), w(4), masked=True)(x)
 
 
 def test_types_are_set_by_roles_that_a_cell_brings() -> None:

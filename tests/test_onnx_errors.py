@@ -90,6 +90,10 @@ UNSUPPORTED: dict[str, tuple[Callable[[], Written], str]] = {
         ),
         "(BatchNormalization): attribute training_mode=1 is not supported. Export the model in evaluation mode",
     ),
+    "a window longer than the steps": (
+        lambda: Written([node("Conv", ["x", "k"], ["y"])], {"k": w(2, 4, 5)}, {"x": ("batch", 4, 3)}),
+        "(Conv): its window of 5 steps is longer than its input of 3. Give longer sequences, a smaller window, or",
+    ),
     "clip to nothing": (
         lambda: Written([node("Clip", ["x", "a", "b"], ["y"])], {"a": np.array(1.0), "b": np.array(-1.0)}),
         "(Clip): it clamps to 1.0…-1.0. Give it a lower bound below the upper one",

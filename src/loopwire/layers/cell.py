@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, NamedTuple
 
@@ -66,7 +66,10 @@ class Cell(Callable, ABC):
     def results(self, inputs: Sequence[Tensor]) -> Mapping[str, Shape]:
         """Return the shape (T, U) or (U,) of the output, and of each state that is returned."""
         x, *initial = inputs
-        mask = initial.pop() if self.masked and initial else None
+        if self.masked and not initial:
+            remedy = "Call it on the sequence and its mask, one bit for each step: shape (steps, 1)"
+            raise UnsupportedError(f"layer {self.name!r}", "it reads a mask, and got none", remedy)
+        mask = initial.pop() if self.masked else None
         if len(x.shape) != 2:
             raise UnsupportedError(
                 f"layer {self.name!r}",
@@ -145,7 +148,11 @@ class Cell(Callable, ABC):
         Raises:
             UnsupportedError: a state does not.
         """
-        following = tuple(self.step(e, states, x))
+        returned = self.step(e, states, x)
+        if not isinstance(returned, Iterable):
+            problem = f"a step of {self.kind} returns a {type(returned).__name__}, not a tuple of its states"
+            raise UnsupportedError(f"layer {self.name!r}", problem, f"Return ({', '.join(self.states)},)")
+        following = tuple(returned)
         if len(following) != len(states):
             raise UnsupportedError(
                 f"layer {self.name!r}",

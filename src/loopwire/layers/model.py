@@ -149,9 +149,16 @@ class OneToOne(Callable, ABC):
     """What layers are that make one tensor of one other."""
 
     def results(self, inputs: Sequence[Tensor]) -> Mapping[str, Shape]:
-        """Return the shape of the only result."""
-        (x,) = inputs
-        return {"": self.output_shape(x.shape)}
+        """Return the shape of the only result.
+
+        Raises:
+            UnsupportedError: it is called on several tensors, or cannot take such a one.
+        """
+        if len(inputs) != 1:
+            layer = cast(Layer, self)
+            problem = f"a {layer.kind} layer got {', '.join(map(repr, inputs)) or 'no input'}"
+            raise UnsupportedError(f"layer {layer.name!r}", problem, "Call it on one tensor")
+        return {"": self.output_shape(inputs[0].shape)}
 
     def call(self, e: Emitter, inputs: Sequence[Value]) -> Sequence[Value]:
         """Add the layer's ops; return its only result."""

@@ -13,7 +13,7 @@ from loopwire.frontends.tensors.emission import SingleStepsError, model_of
 from loopwire.frontends.tensors.exchange import ExchangeError, exchanged
 from loopwire.frontends.tensors.recurrent import LoopError, check_loops
 from loopwire.frontends.tensors.rolling import roll
-from loopwire.frontends.tensors.trace import Input, Trace, Wire
+from loopwire.frontends.tensors.trace import Input, LayerError, Trace, Wire
 from loopwire.frontends.tensors.views import LAYOUT_REMEDY, Axis, Operand, View, array_of
 from loopwire.layers.cell import Cell
 from loopwire.layers.model import Model
@@ -73,7 +73,7 @@ def read_graph(name: str, inputs: Sequence[GraphInput], run: Run, source: str, r
         ConfigError: the steps contradict the model's.
         UnsupportedError: as `run` for the layout that led furthest; or a shape is not known, or beyond what is read.
     """
-    best: tuple[tuple[int, bool], UnsupportedError] | None = None
+    best: tuple[tuple[int, int], UnsupportedError] | None = None
     operations = 0
     met: set[type[UnsupportedError]] = set()
     of_steps: tuple[Layout, bool] | None = None
@@ -91,7 +91,7 @@ def read_graph(name: str, inputs: Sequence[GraphInput], run: Run, source: str, r
                 of_steps = layout, apart
             met.add(type(error))
             operations += trace.operations
-            led = trace.places, not isinstance(error, ExchangeError)
+            led = trace.places, 0 if isinstance(error, ExchangeError) else 2 if isinstance(error, LayerError) else 1
             if best is None or led > best[0]:
                 best = led, error
             if operations > MAX_OPERATIONS:

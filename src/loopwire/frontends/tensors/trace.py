@@ -21,6 +21,10 @@ MAX_CALLS = 20_000
 """Of layers, those of loops step by step."""
 
 
+class LayerError(UnsupportedError):
+    """What a layer refuses of its own: in this layout of the inputs the operation makes sense otherwise."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where an operation is: `name` is that of its layers, `where` the beginning of its errors."""
@@ -200,7 +204,7 @@ class Trace:
         try:
             return results_of(layer, [Tensor(f"{k}", wire.shape) for k, wire in enumerate(inputs)])
         except UnsupportedError as error:
-            raise self.refused(error.problem, error.remedy) from None
+            raise LayerError(self._place.where, error.problem, error.remedy) from None
 
     def meaning(self, layer: Layer) -> int:
         """Return a number that layers have in common that compute the same: all but their names."""

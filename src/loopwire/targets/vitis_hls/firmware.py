@@ -148,7 +148,7 @@ def _check_plan(processes: Plan, knobs: HlsKnobs) -> None:
             raise UnsupportedError(
                 f"layer {value.layer!r}" if value.layer else "the model",
                 f"it makes {channel.beats} steps of %{value.name}, of which a stream cannot tell which are the last",
-                "Use io='parallel', where every sequence is full, or remove the Reshape",
+                "Use io='parallel', where every sequence is full, or leave out the Reshape or the softmax over steps",
             )
 
 
