@@ -1,4 +1,4 @@
-"""Sums of three and counters in the slices of AMD's parts equal those of every part, by proof over all inputs."""
+"""Sums of three, counters and products in the slices of AMD's parts equal those of every part, for all inputs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ LOGIC = ("setattr -mod -unset keep_hierarchy *", "proc", "flatten", "opt_clean")
 
 def prove_equal(module: str, ports: str, instances: Sequence[str], luts: int, place: Path) -> None:
     """Prove that instances of a module, mapped to slices, are equal to its own text, and take so many tables."""
+    (place / f"{module}.sv").write_text(resources.files("loopwire.hdl").joinpath(f"{module}.sv").read_text())
+    (place / "top.sv").write_text("\n  ".join([f"module top ({ports});", *instances]) + "\nendmodule\n")
+    prove(f"read_verilog -sv -defer top.sv {module}.sv", luts, place)
+
+
+def prove(read: str, luts: int, place: Path) -> None:
+    """Prove that module top, mapped to slices, is equal to its text, and takes so many look-up tables."""
     try:
         yosys = find_yosys()
     except ToolError as error:
         pytest.skip(str(error))
-    (place / f"{module}.sv").write_text(resources.files("loopwire.hdl").joinpath(f"{module}.sv").read_text())
-    (place / "top.sv").write_text("\n  ".join([f"module top ({ports});", *instances]) + "\nendmodule\n")
-    read = f"read_verilog -sv -defer top.sv {module}.sv"
     yosys.run(
         (
             *(read, "hierarchy -top top", *LOGIC, "design -stash every"),
@@ -63,3 +67,13 @@ def test_counters_are_equal(tmp_path: Path) -> None:
     luts = {2: 1, 3: 1, 4: 2, 5: 2, 6: 3}
     ports = f"input [11:0] b, output [{ends[-1] - 1}:0] y"
     prove_equal("loopwire_counters", ports, counters, 2 * sum(luts[bits] for bits, _ in kinds), tmp_path)
+
+
+@pytest.mark.parametrize("signs", ["", "signed", "mixed"])
+def test_products_are_equal(signs: str, tmp_path: Path) -> None:
+    """A factor without a sign beside one with a sign has a 0 for it, and no partial product of that."""
+    sign = "" if signs == "" else "signed"
+    factors = "a * b" if signs != "mixed" else "a * $signed({1'b0, b})"
+    ports = f"input {sign} [4:0] a, input {'signed' if signs == 'signed' else ''} [2:0] b, output {sign} [7:0] y"
+    (tmp_path / "top.sv").write_text(f"module top ({ports}); assign y = {factors}; endmodule\n")
+    prove("read_verilog -sv top.sv", 12, tmp_path)

@@ -77,12 +77,16 @@ class Cells:
         )
 
     def product_luts(self, rows: int, columns: int) -> int:
-        """Return the look-up tables of an ECP5's `loopwire_product`, whose `rows` choose multiples of a signed number.
+        """Return the look-up tables of a product whose `rows` choose multiples of a signed number.
 
-        A chain of n bits takes n of them, an even number; one that adds multiples begins with a carry.
+        With four inputs, of an ECP5's `loopwire_product`: a chain of n bits takes n of them, an even number; one that
+        adds multiples begins with a carry. With six, of `tools/maps/xilinx_product.v`: one for each bit of a chain.
         """
         if rows == 1:
             return columns
+        if self.device.lut_inputs >= 6:
+            pairs, odd = divmod(rows, 2)
+            return (2 * pairs - 1) * (columns + 2) + odd * (columns + 1)
         if rows <= 3:
             single = rows % 2
             pair = 2 * ((columns + 3) // 2) + 1

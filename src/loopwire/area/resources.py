@@ -272,7 +272,7 @@ class _Estimator:
         a, b = np.broadcast_arrays(a, b)
         ours = slice(-in_luts or None, None)  # the last rows, where DSP blocks make the others
         dsps = blocks * max(count - in_luts, 0)
-        if self._device.lut_inputs == 4 and self._constants.keys().isdisjoint(operation.operands):
+        if self._constants.keys().isdisjoint(operation.operands):
             signs = [not operand.signed for operand in operation.operands]
             luts = sum(self._product_luts(*factors, *signs) for factors in zip(a[ours], b[ours], strict=True))
             return LutKind.MULTIPLES, Resources(luts=luts, dsps=dsps)

@@ -101,6 +101,9 @@ ADDERS_ONE_BY_ONE = (*read_map("adders"), "wreduce", "opt_clean", "techmap -map 
 """Every adder becomes a carry chain. Else Yosys joins those that follow one another into sums of many terms, and makes
 these of full adders, two LUTs a bit: 38 % more LUTs for the shift-add tree of an LSTM(20) on ECP5."""
 
+PRODUCTS_OF_CHAINS = (*read_map("xilinx_product"), "techmap -map %xilinx_product t:$mul")
+"""What no DSP block multiplies is made of carry chains, as the delay model has it."""
+
 BARE_CHAINS = (
     *read_map("ecp5_carry_chain"),
     "opt_clean",
@@ -147,7 +150,8 @@ _INTEL = (
     (r"MISTRAL_MUL\w+", DSPS, 1),
     (r"MISTRAL_M10K", BRAMS, 1),
 )
-_XILINX_STEPS = {"prepare": KEEP_TABLE_REGISTERS, "coarse": ADDERS_ONE_BY_ONE}
+_XILINX_COARSE = (*PRODUCTS_OF_CHAINS, *ADDERS_ONE_BY_ONE)
+_XILINX_STEPS = {"prepare": KEEP_TABLE_REGISTERS, "coarse": _XILINX_COARSE}
 _XILINX_MODULES = ("xilinx_sum3", "xilinx_counters")
 _LAYERS_APART = "Each layer is synthesised by itself: nothing is shared or simplified across layers"
 UNROUTED = (_LAYERS_APART, "No clock: only the vendor's tool shows what this part reaches")
@@ -162,7 +166,7 @@ FABRICS = {
         Fabric(
             "xc7",
             "synth_xilinx -family xc7 -noiopad -noclkbuf",
-            {"prepare": KEEP_TABLE_REGISTERS, "map_dsp": SIGNS_ONCE, "coarse": ADDERS_ONE_BY_ONE},
+            {"prepare": KEEP_TABLE_REGISTERS, "map_dsp": SIGNS_ONCE, "coarse": _XILINX_COARSE},
             _XILINX,
             UNROUTED,
             _XILINX_MODULES,
