@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import loopwire
-from loopwire.area.cells import Resources
+from loopwire.area.cells import Cells, Resources
 from loopwire.area.engine_area import PORTS
 from loopwire.area.multipliers import Multipliers, count_multipliers
 from loopwire.area.resources import estimate
@@ -18,6 +18,7 @@ from loopwire.layers.dense import Dense
 from loopwire.layers.lstm import Lstm
 from loopwire.layers.model import Model, chain
 from loopwire.report.stored import from_json
+from loopwire.schedule import planner
 from loopwire.schedule.plan import Plan, plan
 
 UNITS, FEATURES, STEPS = 16, 6, 5
@@ -55,6 +56,21 @@ def estimated(found: Plan, part: str = "xcku115") -> list[Resources]:
 )
 def test_roms_take_the_fewest_block_rams_of_one_shape(words: int, bits: int, part: str, blocks: int) -> None:
     assert find_part(part).block_rams(words, bits) == blocks
+
+
+def test_bits_are_counted_only_where_the_time_is_too_short_for_sums_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums of three take the place of counters as far as loop and pipeline stay as short."""
+    found = planned(model={"precision": "fixed<10,4>"})
+    monkeypatch.setattr(planner, "slower_sums", lambda tree, delays: iter(()))
+    counted = planned(model={"precision": "fixed<10,4>"})
+    lengths = [[(p.loop_latency, p.depth) for p in each.pipelines] for each in (found, counted)]
+    assert lengths[0] == lengths[1]
+    assert estimated(found)[0].luts < 0.95 * estimated(counted)[0].luts
+
+
+@pytest.mark.parametrize(("part", "factors", "luts"), [("xcku115", (3, 5), 13), ("xcku115", (4, 4), 18)])
+def test_narrow_products_are_chains_that_add_pairs(part: str, factors: tuple[int, int], luts: int) -> None:
+    assert Cells(find_part(part)).product_luts(*factors) == luts
 
 
 def test_multipliers_are_counted_as_they_are_built() -> None:
