@@ -88,6 +88,7 @@ def test_numbers_are_those_of_pytorch(form: str) -> None:
         ("btf,fg,g->bt", ((F, 3), (3,))),
         ("btf,ff->btf", ((F, F),)),
         ("btf,fg->bth", ((F, 3),)),
+        ("btf,fg->btg", ((F + 1, 3),)),
         ("b.f,fg->bg", ((F, 3),)),
     ],
 )

@@ -56,7 +56,8 @@ def _parsed(trace: Trace, equation: str, operands: Sequence[Operand]) -> tuple[l
     sound = all(letter.isalpha() for letter in known + wanted) and {*wanted} <= {*known}
     once = all(len({*term}) == len(term) for term in (*terms, wanted))
     fits = [len(term) for term in terms] == [len(x.shape) for x in operands]
-    if not (sound and once and fits) or len(terms) > 2:
+    named = {pair for term, x in zip(terms, operands, strict=False) for pair in zip(term, x.shape, strict=False)}
+    if not (sound and once and fits) or len(terms) > 2 or len(named) > len({*known}):
         shapes = ", ".join(str(x.shape) for x in operands)
         raise trace.refused(f"its equation is {equation[:80]!r}, of tensors of shapes {shapes}", REMEDY)
     return terms, wanted

@@ -109,7 +109,7 @@ class Mask:
 
     def squeezed(self, trace: Trace, axes: Sequence[int]) -> Mask | Operand:
         """Return it without these axes where they have length 1."""
-        gone = {axis % len(self.shape) for axis in axes if self.shape[axis] == 1}
+        gone = {axis % len(self.shape) for axis in axes if self.shape[axis % len(self.shape)] == 1}
         return self.reshaped(trace, [length for axis, length in enumerate(self.shape) if axis not in gone])
 
     def visible(self, trace: Trace) -> Sees:

@@ -19,6 +19,7 @@ from loopwire.frontends.tensors.views import (
     View,
     array_of,
     axis_of,
+    check_size,
     folding,
     squeeze,
     unsqueeze,
@@ -64,6 +65,7 @@ def running_total(trace: Trace, x: View, axis: int) -> Operand:
     if x.axes[axis_of(trace, x, axis)] is Axis.STEPS:
         layer = trace.shared(RunningSum(trace.place.name))
         return x.each(lambda wire: trace.call(layer, wire))
+    check_size(trace, [x.shape[axis]] * 2)
     ones = np.tri(x.shape[axis])
     return along(trace, x, axis, lambda turned: linear(trace, turned, ones))
 
