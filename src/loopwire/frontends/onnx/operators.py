@@ -235,7 +235,10 @@ def cumulative(op: Operation) -> Sequence[Value]:
     """CumSum, from the first place on."""
     for key in ("exclusive", "reverse"):
         op.only(key, 0, remedy="Reverse the sequence around it, or subtract it")
-    (axis,) = op.axes(op.constant(1).ravel().tolist(), len(op.view(0).shape))
+    given = op.constant(1).ravel()
+    if given.size != 1 or given.dtype.kind != "i":
+        raise op.damaged(f"its axis is {given[:4].tolist()}, not one whole number")
+    (axis,) = op.axes(given.tolist(), len(op.view(0).shape))
     return [reductions.running_total(op.trace, op.view(0), axis)]
 
 
