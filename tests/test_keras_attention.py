@@ -30,9 +30,9 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda x: heads()(x, x, return_attention_scores=True)[1],
         "layer 'heads': it is called with return_attention_scores=True. Call the layer on its inputs alone",
     ),
-    "given mask": (
+    "computed mask": (
         lambda x: heads()(x, x, attention_mask=x[..., :1] > 0),
-        "layer 'heads': it is called with attention_mask=.*. Call the layer on its inputs alone",
+        "layer 'get_item': an operation of keras.ops is supported where it makes the mask of a layer only",
     ),
     "gate": (
         lambda x: heads(use_gate=True)(x, x),
