@@ -57,6 +57,8 @@ def real(model: Model, view: View, data: Sequence[Array]) -> Array:
     for axis in view.axes:
         if axis is Axis.PARTS:
             order.append(next(parts))
+        elif axis is Axis.HEADS:
+            order += [rank + at[Axis.BATCH], next(parts)]
         elif axis is not Axis.ONE:
             order += [rank + at[kind] for kind in (view.rows if axis is Axis.ROWS else (axis,))]
     missing = [axis for axis in range(whole.ndim) if axis not in order]
