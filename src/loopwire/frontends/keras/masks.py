@@ -14,17 +14,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+import numpy as np
+
 from loopwire.errors import UnsupportedError
 from loopwire.frontends.keras.graph import NEW_AXIS, WHOLE_AXIS, SavedCall
 from loopwire.frontends.keras.layer import SavedLayer
 from loopwire.layers.attention import Attention
 from loopwire.layers.cell import Cell
+from loopwire.layers.choice import Comparison, Hide
 from loopwire.layers.dot import Dot
 from loopwire.layers.global_pooling import GlobalAveragePooling
 from loopwire.layers.masking import JointMask, StepMask
 from loopwire.layers.merge import Extreme, Merge, Multiply
 from loopwire.layers.model import Layer, Model, ModelBuilder, Tensor
 from loopwire.layers.multi_head_attention import MultiHeadAttention
+from loopwire.layers.over_steps import OverSteps
 from loopwire.layers.select import Slice
 from loopwire.layers.shape import Reshape
 
@@ -173,6 +177,9 @@ class Masks:
         match layer:
             case Cell() | GlobalAveragePooling() if mask := self.read_mask(saved, inputs, named.first):
                 return replace(layer, masked=True), (*inputs, self.tensor(mask, saved.name))
+            case OverSteps() if named.first and inputs[0].shape[-1] == 1:
+                mask = self.of(inputs[0], named.first)
+                return layer, (inputs if mask is None else (self._hidden(inputs[0], mask, saved.name),))
             case Multiply() | Extreme() if any(masks := [self.of(tensor) for tensor in inputs]):
                 self._require_alike(saved, masks)
                 return self._with_masks(saved, layer, inputs, masks)
@@ -183,6 +190,13 @@ class Masks:
                 return self._with_masks(saved, layer, inputs, masks)
             case _:
                 return layer, inputs
+
+    def _hidden(self, scores: Tensor, mask: Mask, name: str) -> Tensor:
+        """Return scores (T, 1), far below all others in the steps that do not count."""
+        is_masked = Comparison(self.unique(f"{name}_masked"), np.full(1, 0.5), below=True)
+        (condition,) = self.builder.call(is_masked, self.tensor(mask, name))
+        (hidden,) = self.builder.call(Hide(self.unique(f"{name}_hidden")), scores, condition)
+        return hidden
 
     def _of_attention(self, saved: SavedLayer, inputs: Sequence[Tensor], named: Named) -> list[Mask | None]:
         """Return the masks of query, value and key; the one of the keys that is named is any of these that is free."""
@@ -232,7 +246,8 @@ class Masks:
         Raises:
             UnsupportedError: Keras would drop the mask of a sequence here.
         """
-        kind, masks = saved.entry.class_name, [self.of(inputs[0], named.first), *map(self.of, inputs[1:])]
+        kind, given = saved.entry.class_name, None if isinstance(layer, OverSteps) else named.first
+        masks = [self.of(inputs[0], given), *map(self.of, inputs[1:])]
         if not any(masks) or len(results[0].shape) < 2 or isinstance(layer, Dot | GlobalAveragePooling):
             return
         if isinstance(layer, Merge):
@@ -243,8 +258,8 @@ class Masks:
             if masks[0]:
                 self._of[results[0]] = masks[0]
         elif kind == "Softmax":
-            remedy = "Use Attention, which reads masks, or take the mask away (mask_zero=False)"
-            raise UnsupportedError(saved.where, "it has a mask, and a softmax with one is not supported", remedy)
+            problem = "it has a mask, and is not a softmax over the steps of one feature that is called with it"
+            raise UnsupportedError(saved.where, problem, "Call it with axis=1 and mask=, or use Attention")
         else:
             raise UnsupportedError(
                 saved.where,
