@@ -114,11 +114,12 @@ def _with_a_clock(design: Design, least_ns: float, bounds: Bounds, progress: Pro
     if not bounds:
         return _of_unchanged_knobs(design, least_ns)
     end_cpu_s = time.process_time() + REFUSAL_CPU_S
+    search = _Search(design, progress, ROUGH)
     searches: dict[float, _Search] = {}
 
     def rough(period_ns: float) -> _Search:
         if period_ns not in searches:
-            searches[period_ns] = _Search(_clocked(design, period_ns), progress, ROUGH)
+            searches[period_ns] = search.clocked(period_ns)
         return searches[period_ns]
 
     def latency_cycles(period_ns: float) -> int | None:
@@ -192,6 +193,12 @@ class _Search:
         self._device = design.device
         self._clock_period_ns = design.config.clock_period_ns
         self._shapes = Shapes(design.graph, design.device, self._clock_period_ns, design.config, progress, ratio)
+
+    def clocked(self, clock_period_ns: float) -> _Search:
+        """Return a search at another clock; what no clock changes is made once for both."""
+        other = copy(self)
+        other._clock_period_ns, other._shapes = clock_period_ns, self._shapes.clocked(clock_period_ns)
+        return other
 
     def rough(self) -> _Search:
         """Return a rough search, which shares what this one has planned."""

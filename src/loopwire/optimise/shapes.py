@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from loopwire.area.cells import Resources
@@ -30,7 +30,7 @@ from loopwire.schedule.engine import Engine
 from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.schedule.network import Network
 from loopwire.schedule.plan import Plan, assemble, network_of
-from loopwire.schedule.planner import Planner
+from loopwire.schedule.planner import Draft, Planner
 from loopwire.system.progress import Progress
 from loopwire.timing.pipeline import Pipeline
 
@@ -61,14 +61,14 @@ class Shape:
     size: Size
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Cut:
-    """The engines that a graph is cut into, the range of its values, and the pipelines made so far."""
+    """The engines that a graph is cut into, the range of its values, and the drafts so far by reuse factor."""
 
     graph: Graph
     network: Network
     found: Mapping[Value, Range]
-    pipelines: dict[tuple[str, int], Pipeline]
+    drafts: dict[int, dict[str, Draft]] = field(default_factory=dict)
 
     @property
     def engines(self) -> tuple[Engine, ...]:
@@ -108,6 +108,7 @@ class Shapes:
         self._progress = progress
         self._ratio = ratio
         self._cuts: dict[tuple[bool, bool], _Cut] = {}
+        self._pipelines: dict[tuple[_Cut, str, int], Pipeline] = {}
         self._estimates: dict[tuple[str, int, EngineTiming], Resources] = {}
         self._known_pipelines: dict[float, dict[str, list[tuple[int, Pipeline]]]] = {}
         self._known_options: dict[tuple[int | None, float], dict[str, list[Option]]] = {}
@@ -117,6 +118,13 @@ class Shapes:
         fewer = copy(self)
         fewer._ratio, fewer._known_pipelines, fewer._known_options = ratio, {}, {}
         return fewer
+
+    def clocked(self, clock_period_ns: float) -> Shapes:
+        """Return those at another clock; what no clock changes is made once for both."""
+        other = copy(self)
+        other._clock_period_ns, other._pipelines, other._estimates = clock_period_ns, {}, {}
+        other._known_pipelines, other._known_options = {}, {}
+        return other
 
     def all(self, limits: Limits) -> Iterator[Shape]:
         """Yield shapes worth looking at, in a fixed order; not all that exceed the limits are left out."""
@@ -315,15 +323,16 @@ class Shapes:
         key = (knobs.reuses, knobs.copies > 1)
         if key not in self._cuts:
             graph, network = network_of(self._graph, knobs)
-            self._cuts[key] = _Cut(graph, network, ranges(graph), {})
+            self._cuts[key] = _Cut(graph, network, ranges(graph))
         return self._cuts[key]
 
     def _pipeline(self, cut: _Cut, engine: Engine, reuse_factor: int) -> Pipeline:
-        key = (engine.name, reuse_factor)
-        if key not in cut.pipelines:
-            knobs = replace(self._knobs, reuse_factor=reuse_factor)
-            cut.pipelines[key] = self._planner(cut, knobs).pipeline(engine)
-        return cut.pipelines[key]
+        key = (cut, engine.name, reuse_factor)
+        if key not in self._pipelines:
+            planner = self._planner(cut, replace(self._knobs, reuse_factor=reuse_factor))
+            planner = replace(planner, drafts=cut.drafts.setdefault(reuse_factor, {}))
+            self._pipelines[key] = planner.pipeline(engine)
+        return self._pipelines[key]
 
     def _planner(self, cut: _Cut, knobs: Knobs) -> Planner:
         return Planner(cut.found, DelayModel(self._device), self._clock_period_ns, knobs)
