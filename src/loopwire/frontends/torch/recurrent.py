@@ -151,7 +151,7 @@ def _layer(
 
 def _checked(kind: Kind, trace: Trace, name: str, arrays: Sequence[Array], biases: bool, features: int) -> Recurrent:
     kernel, recurrent_kernel, *more = arrays if len(arrays) >= 2 else (np.zeros(0), np.zeros(0))
-    rows = kernel.shape[0]
+    rows = len(kernel) if kernel.ndim else 0
     own = [*more[:2]] if biases else [np.zeros(rows), np.zeros(rows)]
     projection = more[2 if biases else 0 :]
     units = rows // kind.gates
