@@ -77,3 +77,18 @@ def test_products_are_equal(signs: str, tmp_path: Path) -> None:
     ports = f"input {sign} [4:0] a, input {'signed' if signs == 'signed' else ''} [2:0] b, output {sign} [7:0] y"
     (tmp_path / "top.sv").write_text(f"module top ({ports}); assign y = {factors}; endmodule\n")
     prove("read_verilog -sv top.sv", 12, tmp_path)
+
+
+def test_products_of_variables_are_equal(tmp_path: Path) -> None:
+    """`loopwire_product`, which no DSP block makes, takes the same chains."""
+    kinds = [(4, 5, 1, 1, 0), (3, 4, 0, 0, 0), (3, 3, 0, 1, 4), (4, 3, 1, 0, 0), (1, 3, 1, 1, 0)]
+    widths = [a + b + 1 for a, b, *_ in kinds]
+    ends = list(itertools.accumulate(widths))
+    products = [
+        f"loopwire_product #({a}, {b}, {a_signed}, {b_signed}, {width}, {added}) "
+        f"product_{k} (a[{a - 1}:0], b[{b - 1}:0], y[{end - 1} -: {width}]);"
+        for k, ((a, b, a_signed, b_signed, added), width, end) in enumerate(zip(kinds, widths, ends, strict=True))
+    ]
+    prove_equal(
+        "loopwire_product", f"input [3:0] a, input [4:0] b, output [{ends[-1] - 1}:0] y", products, 62, tmp_path
+    )

@@ -152,7 +152,7 @@ _INTEL = (
 )
 _XILINX_COARSE = (*PRODUCTS_OF_CHAINS, *ADDERS_ONE_BY_ONE)
 _XILINX_STEPS = {"prepare": KEEP_TABLE_REGISTERS, "coarse": _XILINX_COARSE}
-_XILINX_MODULES = ("xilinx_sum3", "xilinx_counters")
+_XILINX_MODULES = ("xilinx_sum3", "xilinx_counters", "xilinx_lut_product", "xilinx_product")
 _LAYERS_APART = "Each layer is synthesised by itself: nothing is shared or simplified across layers"
 UNROUTED = (_LAYERS_APART, "No clock: only the vendor's tool shows what this part reaches")
 _ULTRASCALE_LIMITS = (
