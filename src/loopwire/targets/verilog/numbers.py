@@ -91,10 +91,11 @@ def _negative(a: Signal, expression: str) -> str:
 def _beyond(a: Signal, expression: str, relation: str, limit: int) -> str:
     """Say whether a number is beyond a limit: by its upper bits alone, where the limit's lower ones tell nothing."""
     both = FixedType.holding(min(a.low, limit), max(a.high, limit), 0)
-    value = resized(expression, a.width, a.signed, both.width)
-    bits = telling_bits(limit + (relation == ">"), both.width)
-    if bits < both.width:
-        value, limit = f"{bits}'({value} >> {both.width - bits})", limit >> both.width - bits
+    wide = max(both.width, 1 + both.signed)
+    value = resized(expression, a.width, a.signed, wide)
+    bits = min(telling_bits(limit + (relation == ">"), wide), wide)
+    if bits < wide:
+        value, limit = f"{bits}'({value} >> {wide - bits})", limit >> wide - bits
     if not both.signed:
         return f"{value} {relation} {bits}'d{limit}"
     return f"$signed({value}) {relation} {'-' if limit < 0 else ''}{bits}'sd{abs(limit)}"
