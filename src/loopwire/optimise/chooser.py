@@ -239,8 +239,9 @@ class _Search:
     def distance(self, asked: Bounds) -> tuple[float, float]:
         """Return how far the nearest shape is from the bounds, at least 1, and the least share of those as near."""
         limits = Limits(asked.get("max_interval_cycles", math.inf))
-        _, reached = self._reached(limits)
-        far = np.maximum(excess(reached, THE_PART | asked), 1)
+        bounds = THE_PART | asked
+        _, reached = self._reached(limits, bounds)
+        far = np.maximum(excess(reached, bounds), 1)
         share = reached[:, NAMES.index("max_share")]
         return min(zip(far.tolist(), share.tolist(), strict=True), default=(math.inf, math.inf))
 
@@ -249,8 +250,8 @@ class _Search:
 
         After `end_cpu_s`, of `time.process_time`, no more designs are looked at, and those found are named by estimate.
         """
-        shapes, reached = self._reached(Limits(all_copies="max_interval_cycles" in asked), end_cpu_s)
         bounds = THE_PART | asked
+        shapes, reached = self._reached(Limits(all_copies="max_interval_cycles" in asked), bounds, end_cpu_s)
         where = f"{self._device.name} at {self._clock_period_ns:g} ns"
         problem = (
             f"no combination of reuse factors, interleave and copies has {in_words(asked, asked, '≤ ')} on {where}"
@@ -272,15 +273,15 @@ class _Search:
             remedy += f". Possible are {'; '.join(points)}"
         return ConfigError("targets", problem, remedy)
 
-    def _reached(self, limits: Limits, end_cpu_s: float = math.inf) -> tuple[list[Shape], Reached]:
-        shapes, fitting = [], 0
+    def _reached(self, limits: Limits, bounds: Bounds, end_cpu_s: float = math.inf) -> tuple[list[Shape], Reached]:
+        """Return all shapes with what they reach; after `end_cpu_s` no more than there are enough to be named."""
+        shapes, rows = [], []
         for shape in self._shapes.all(limits):
             shapes.append(shape)
-            fitting += shape.size[0] <= 1
-            if fitting >= OFFERED and time.process_time() > end_cpu_s:
+            estimated = self._estimated(shape)
+            rows.append([estimated[name] for name in NAMES])
+            if time.process_time() > end_cpu_s and len(nearest(np.array(rows, np.float64), bounds)) >= OFFERED:
                 break
-        estimated = [self._estimated(shape) for shape in shapes]
-        rows = [[reached[name] for name in NAMES] for reached in estimated]
         return shapes, np.array(rows, np.float64).reshape(len(rows), len(NAMES))
 
     def _estimated(self, shape: Shape) -> Bounds:
