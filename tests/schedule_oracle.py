@@ -170,8 +170,7 @@ class _Oracle:
         """Return what a tree multiplies, without what it adds to single rows: that has no way to all of them."""
         assert isinstance(operation.kind, dp.ShiftAdd)
         (x,) = operation.operands
-        joined = next((op for op in self._datapath.operations if op.result is x), None)
-        return joined.operands[0] if joined and operation.kind.addends else x
+        return self._datapath.producers[x].operands[0] if operation.kind.addends else x
 
     def _cut(
         self, operation: Operation, cut_ns: tuple[float, float], first: int, start: int, last: int, ns: int

@@ -61,6 +61,11 @@ class Datapath:
         return not self.sharing.is_parallel or self.channels is not None
 
     @cached_property
+    def producers(self) -> Mapping[Signal, Operation]:
+        """The operation that each signal is the result of; none of x and of states that are read."""
+        return {operation.result: operation for operation in self.operations}
+
+    @cached_property
     def readers(self) -> Mapping[Signal, list[Operation | None]]:
         """What reads each signal that is read; None is anything but an operation."""
         found: dict[Signal, list[Operation | None]] = {self.output: [None]}

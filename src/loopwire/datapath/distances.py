@@ -7,6 +7,7 @@ are the result. So the time no longer grows with the levels of a tree, but the s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from loopwire.datapath.datapath import Datapath, Operation
@@ -23,19 +24,17 @@ def with_distances(datapath: Datapath, device: Device) -> Datapath:
     """
     if not datapath.sharing.is_parallel:
         return datapath
-    producers = {op.result: op for op in datapath.operations}
     chosen = {
         op: _from_differences(op)
         for op in datapath.operations
-        if isinstance(op.kind, AddSub)
-        and op.kind == AddSub(subtract=True, left_shift=0, right_shift=0)
+        if op.kind == AddSub(subtract=True, left_shift=0, right_shift=0)
         and 1 < op.operands[0].count <= device.lut_inputs
-        and _is_largest(op.operands[1], op.operands[0], producers)
+        and _is_largest(op.operands[1], op.operands[0], datapath.producers)
     }
     return without_unused(expanded(datapath, chosen)) if chosen else datapath
 
 
-def _is_largest(signal: Signal, of: Signal, producers: dict[Signal, Operation]) -> bool:
+def _is_largest(signal: Signal, of: Signal, producers: Mapping[Signal, Operation]) -> bool:
     """Say whether a signal is the largest element of another one."""
     while signal in producers and signal is not of:
         kind = producers[signal].kind

@@ -78,7 +78,7 @@ def _sum(datapath: Datapath, operation: Operation, rows: Signal, start: int) -> 
 
 def _parts(datapath: Datapath, addend: Signal, shift: int) -> tuple[tuple[Signal, int], ...]:
     """Return what an addend is the sum of, if one of it is constant, and else itself, with their shifts."""
-    producers = {operation.result: operation for operation in datapath.operations}
+    producers = datapath.producers
     made = producers.get(addend)
     if made is None or not isinstance(made.kind, AddSub) or made.kind.subtract or len(datapath.readers[addend]) > 1:
         return ((addend, shift),)

@@ -38,7 +38,7 @@ def _half(kind: dp.Round) -> int:
 class _Merging:
     def __init__(self, datapath: Datapath) -> None:
         self._datapath = datapath
-        self._producers = {operation.result: operation for operation in datapath.operations}
+        self._producers = datapath.producers
         self._readers = datapath.readers
         self._raised: dict[Signal, tuple[Kind, Signal]] = {}
         self._depths: dict[Signal, int] = {}

@@ -53,10 +53,9 @@ class _Matrix:
 
 def with_packed_products(datapath: Datapath, delays: DelayModel) -> Datapath:
     """Return the datapath with half as many DSP blocks for the matrices whose weights are narrow enough."""
-    producers = {op.result: op for op in datapath.operations}
     packed: dict[Operation, list[Operation]] = {}
     for operation in datapath.operations:
-        rom = producers.get(operation.operands[0]) if isinstance(operation.kind, Products) else None
+        rom = datapath.producers.get(operation.operands[0]) if isinstance(operation.kind, Products) else None
         if rom and isinstance(rom.kind, StepRom | WordRom) and dsp_blocks(operation, delays) == 1:
             matrix = _Matrix(rom, operation, _sums(datapath, operation))
             if made := _packed(datapath, matrix, delays):

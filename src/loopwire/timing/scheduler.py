@@ -121,7 +121,6 @@ class _Scheduler:
         self._held_ns = hold_delays_ns(datapath, times)
         self._to_register_ns = to_register_ns(datapath, times)
         self._depends = datapath.dependences
-        self._producers = {operation.result: operation for operation in datapath.operations}
         self._groups = feedback_groups(datapath)
         group_of = looped(datapath)
         self._order = [(op, self._reads(op), group_of.get(op)) for op in datapath.operations]
@@ -282,9 +281,9 @@ class _Scheduler:
 
     def _state_stage(self, feedback: Feedback, placements: Mapping[Operation, Placement]) -> int:
         """Return the stage at whose end all of a feedback's following state can be registered."""
-        place, ns = next(
-            (placed.time for op, placed in placements.items() if op.result is feedback.following), (0, 0.0)
-        )
+        operation = self.datapath.producers.get(feedback.following)
+        placed = placements.get(operation) if operation else None
+        place, ns = placed.time if placed else (0, 0.0)
         waits = _gather_cycles(self._sharing) - 1 if feedback.gathered else 0
         travels_ns = self._routing.travelled_ns[feedback] + self._to_register_ns.get(feedback.following, 0.0)
         return place + (ns + travels_ns > self._budget_ns) + waits
@@ -319,7 +318,7 @@ class _Scheduler:
         """Return what a tree multiplies, without what it adds to single rows."""
         (x,) = operation.operands
         has_addends = isinstance(operation.kind, dp.ShiftAdd) and operation.kind.addends
-        return self._producers[x].operands[0] if has_addends else x
+        return self.datapath.producers[x].operands[0] if has_addends else x
 
     def _tree(self, operation: Operation, given: Time, multiplied_ns: float) -> Placement:
         """Return where a tree works: what it adds to single rows has no way to all of them."""
