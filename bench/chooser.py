@@ -1,22 +1,29 @@
 """Measures the choice of knobs for targets: what is chosen, in how long, and whether the hardware keeps to it.
 
 The models and data are those of the folder $LOOPWIRE_DATA, else of ../shared/data. Every chosen design is simulated as
-`loopwire compile` does. `python bench/chooser.py refusals` measures how long targets take that nothing meets.
+`loopwire compile` does. `python bench/chooser.py refusals` measures how long targets take that nothing meets, and
+`python bench/chooser.py clocks` the choice of the clock alone, beside a scan of clocks.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 import loopwire
 from compile import DATA, table
+from loopwire.compiler import compile_silently
 from loopwire.design_targets import DesignTargets
 from loopwire.errors import ConfigError
 from loopwire.optimise.chooser import choose
+from route import TYPES
 from sizes import QUICKDRAW, WIDE_INPUT, inputs
 
 
@@ -39,6 +46,7 @@ CASES = [
     Case(QUICKDRAW, 16, DesignTargets(max_interval_cycles=6600, max_latency_ns=42500), WIDE_INPUT),
     Case(QUICKDRAW, 8, DesignTargets(max_share=1.0), {**ECP5, **WIDE_INPUT}),
 ]
+LEAST_CLOCK_NS, SCAN_NS = 2.0, 0.1
 GRU = "qd_gru128_256_128.keras"
 REFUSED = [
     Case(GRU, 0, DesignTargets(max_latency_ns=500)),
@@ -60,6 +68,26 @@ def refusal(case: Case) -> list[str]:
     except ConfigError as error:
         return [f"`{case.model}`", asked, f"{time.process_time() - start:.1f}", error.remedy]
     raise AssertionError(f"{asked} is met")
+
+
+def clock(name: str, types: str) -> list[str]:
+    """Return the row of a model: the clock chosen in xcvu13p, and the best of a scan."""
+    model = loopwire.load(DATA / "models" / name)
+    settings = tomllib.loads((TYPES / f"{types}.toml").read_text()) if types else {}
+    design = compile_silently(model, loopwire.CompileConfig.from_dict({**settings, "part": "xcvu13p"}))
+    start = time.process_time()
+    chosen = choose(design, min_clock_ns=LEAST_CLOCK_NS).design
+    chosen_s = time.process_time() - start
+    scanned = {}
+    for period_ns in np.arange(LEAST_CLOCK_NS, 15, SCAN_NS).round(2).tolist():
+        clocked = replace(design, config=replace(design.config, clock_period_ns=period_ns))
+        with contextlib.suppress(ConfigError):  # too fast for an operation
+            scanned[period_ns] = clocked.predicted_cycles.latency_cycles * period_ns
+    best = min(scanned, key=lambda period_ns: scanned[period_ns])
+    period_ns = chosen.config.clock_period_ns
+    latency_ns = period_ns * chosen.predicted_cycles.latency_cycles
+    found = [f"{ns:.1f} ns at {at:g} ns" for ns, at in ((latency_ns, period_ns), (scanned[best], best))]
+    return [f"`{name}`", types or "fixed<16,6>", *found, f"{chosen_s:.1f}"]
 
 
 def row(case: Case) -> list[str]:
@@ -95,6 +123,10 @@ def main() -> None:
         return
     if sys.argv[1:] == ["refusals"]:
         table(("model", "targets", "CPU, s", "what is possible"), [refusal(case) for case in REFUSED])
+        return
+    if sys.argv[1:] == ["clocks"]:
+        rows = [clock(f"jet_{cell}20_flat.h5", types) for cell in ("lstm", "gru") for types in ("", f"jet_{cell}")]
+        table(("model", "types", "chosen", f"best of a scan by {SCAN_NS} ns", "choosing, CPU s"), rows)
         return
     head = (
         "model",

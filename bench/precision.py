@@ -1,6 +1,7 @@
 """Measures the search for types on real models and data: `python bench/precision.py [case …]`.
 
-The data are in the folder $LOOPWIRE_DATA. Each case searches on one file and checks on another one.
+The data are in the folder $LOOPWIRE_DATA. Each case searches on one file and checks on another one. `uniform` compares
+the LUTs of types found for the GRU with those of uniform types that keep as much.
 """
 
 from __future__ import annotations
@@ -8,17 +9,22 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
 import loopwire
 from compile import DATA, ROOT
+from loopwire.compiler import compile_silently
+from loopwire.config import CompileConfig
 from loopwire.data import Data
 from loopwire.optimise.precision import find_precision
 from loopwire.optimise.precision_file import write_toml
 
 OUT = ROOT / "build" / "precision"
 PROFILED_JETS = 20_000
+PART = "xcvu13p-flga2577-2-e"
 QUICKDRAW_STRIDE = 4
 """The search looks at every fourth of the 8 600 drawings."""
 
@@ -84,6 +90,34 @@ def search(name: str) -> None:
     print(f"| {' | '.join(row)} |", flush=True)
 
 
+def uniform() -> None:
+    """Print what found types take, by what they keep on other jets, and the least uniform type that keeps as much."""
+    _, events = jets()
+    half = len(events.inputs) // 2
+    assert events.labels is not None
+    x, labels = events.inputs[half:], events.labels[half:]
+    model = loopwire.load(DATA / "models" / CASES["jet_gru"][0])
+    real = compile_silently(model).predict_float(x)
+
+    def taken(types: CompileConfig) -> tuple[int, float]:
+        """Return the LUTs of a design, estimated, and the lowest ratio of a class's AUC to the float one."""
+        design = compile_silently(model, replace(types, part=PART))
+        areas = ([roc_auc_score(labels == c, each[:, c]) for c in range(5)] for each in (design.predict(x), real))
+        luts = next(use.used for use in design.report().estimated if use.name == "LUTs")
+        return luts, min(ours / theirs for ours, theirs in zip(*areas, strict=True))
+
+    types = [f"fixed<{width},{integer},RND,SAT>" for width in range(8, 14) for integer in (4, 5, 6)]
+    uniforms = {each: taken(CompileConfig.from_dict({"model": {"precision": each}})) for each in types}
+    print("\n| keep | types found: LUTs, AUC ratio | least uniform type: LUTs, AUC ratio | saved |\n|---|---|---|---|")
+    for keep in ("auc>=0.995", "auc>=0.99"):
+        found = find_precision(model, Data(events.inputs[:half], events.labels[:half], events.class_names), keep)
+        luts, ratio = taken(found.config)
+        least = min((each for each in types if uniforms[each][1] >= ratio), key=lambda each: uniforms[each][0])
+        uniform_luts, uniform_ratio = uniforms[least]
+        row = f"`{keep}` | {luts}, {ratio:.4f} | `{least}`: {uniform_luts}, {uniform_ratio:.4f}"
+        print(f"| {row} | {1 - luts / uniform_luts:.0%} |", flush=True)
+
+
 def profile() -> None:
     """Print how long it takes to profile jets."""
     x = jets()[1].inputs[:PROFILED_JETS]
@@ -107,8 +141,6 @@ class Clock:
 
 
 if __name__ == "__main__":
-    for case in sys.argv[1:] or [*CASES, "profile"]:
-        if case == "profile":
-            profile()
-        else:
-            search(case)
+    more = {"profile": profile, "uniform": uniform}
+    for case in sys.argv[1:] or [*CASES, *more]:
+        more[case]() if case in more else search(case)
