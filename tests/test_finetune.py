@@ -201,15 +201,30 @@ def test_the_gradient_of_a_grid_is_that_of_its_error() -> None:
     torch.testing.assert_close(widths.fractions[value.name].grad, error * np.log(2))
 
 
-def test_several_outputs_are_trained_together() -> None:
+def with_two_outputs(second: str) -> Model:
     builder = ModelBuilder()
     x = builder.input("x", (5, 3))
     (h,) = builder.call(lstm(), x)
-    model = builder.model("m", [builder.call(d, h)[0] for d in (dense(), replace(dense(rows=2), name="head"))], "test")
+    return builder.model("m", [builder.call(d, h)[0] for d in (dense(), replace(dense(rows=2), name=second))], "test")
+
+
+def test_several_outputs_are_trained_together() -> None:
+    model = with_two_outputs("head")
     tuned = finetune(model, COARSE, X, schedule=SHORT)
     assert tuned.history[tuned.kept].held_out_loss < tuned.start_loss
     with pytest.raises(DataError, match=r"labels: output 'head' has none. Give labels of each output by its name"):
         finetune(model, COARSE, X, {"dense": X[:, 0]}, loss=Loss.LABELS)
+
+
+def test_several_outputs_learn_from_those_of_the_same_names() -> None:
+    model, other = map(with_two_outputs, ("head", "tail"))
+    once = replace(SHORT, epochs=1)
+    alone, taught = (finetune(model, COARSE, X, schedule=once, teacher=each) for each in (None, [model, model]))
+    assert taught.history == alone.history
+    text = "teacher: its outputs have shapes {'dense': (3,), 'tail': (2,)}, those of the model {'dense': (3,), 'head': "
+    for teachers in (other, [model, other]):
+        with pytest.raises(DataError, match=re.escape(text)):
+            finetune(model, COARSE, X, schedule=once, teacher=teachers)
 
 
 def test_labels_train_classes_and_numbers() -> None:

@@ -382,12 +382,11 @@ def _taught(teachers: Sequence[Design], design: Design, x: Inputs) -> Labels:
     """Return the mean of the float outputs of some teachers; of several outputs, that of each by its name.
 
     Raises:
-        DataError: a teacher's are not shaped as the design's.
+        DataError: a teacher's are not shaped or, if several, named as the design's.
     """
-    own = [tensor.shape for tensor in design.model.outputs]
+    own = _shapes(design)
     for teacher in teachers:
-        shapes = [tensor.shape for tensor in teacher.model.outputs]
-        if shapes != own:
+        if (shapes := _shapes(teacher)) != own:
             problem = f"its outputs have shapes {shapes}, those of the model {own}"
             raise DataError("teacher", problem, "Give a model with the same outputs")
     outputs = [teacher.predict_float(x) for teacher in teachers]
@@ -395,6 +394,12 @@ def _taught(teachers: Sequence[Design], design: Design, x: Inputs) -> Labels:
         return {name: np.mean([each[name] for each in outputs], axis=0) for name in outputs[0]}
     mean: Reals = np.mean(outputs, axis=0)
     return mean
+
+
+def _shapes(design: Design) -> list[tuple[int, ...]] | dict[str, tuple[int, ...]]:
+    """Return the shapes of the outputs; of several, by their names, by which they are compared."""
+    outputs = design.model.outputs
+    return {tensor.name: tensor.shape for tensor in outputs} if len(outputs) > 1 else [outputs[0].shape]
 
 
 def _by_output(names: Sequence[str], given: Labels | None) -> Mapping[str, npt.ArrayLike]:
