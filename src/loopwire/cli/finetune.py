@@ -118,9 +118,10 @@ def _finetune(
     from loopwire.project.folder import reserved
     from loopwire.report.plain import plain
     from loopwire.system.outputs import check_file, write_file
-    from loopwire.training.finetune import Epoch, finetune
+    from loopwire.training.finetune import finetune
     from loopwire.training.losses import Loss
     from loopwire.training.schedule import Schedule
+    from loopwire.training.trainer import Epoch
     from loopwire.training.tuned_file import refuse_other_files, tuned_file
     from loopwire.training.widths import mean_weight_bits
 
