@@ -27,6 +27,11 @@ class Sharing:
         return self.chunks * self.passes
 
     @property
+    def gather_cycles(self) -> int:
+        """Cycles from a step's first chunk until all of them are in registers."""
+        return (self.chunks - 1) * self.passes + 1
+
+    @property
     def is_parallel(self) -> bool:
         """Whether every product has a multiplier of its own."""
         return self.cycles == 1

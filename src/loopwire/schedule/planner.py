@@ -75,6 +75,9 @@ class Planner:
         def shortest_of(choices: Sequence[Datapath]) -> list[Pipeline]:
             return shortest(choices, times, self.clock_period_ns, input_time)
 
+        def scheduled(datapath: Datapath) -> Pipeline:
+            return shortest_of([datapath])[0]
+
         straight = shortest_of(choices)
         best = straight[0]
         # States are stored earlier for a shorter loop alone.
@@ -87,8 +90,7 @@ class Planner:
         device = self.delays.device
         sooner = with_distances(best.datapath, device)
         if sooner is not best.datapath:
-            pipeline = shortest_of([sooner])[0]
-            best = min(best, pipeline, key=lambda pipeline: (pipeline.loop_latency, pipeline.depth))
+            best = min(best, scheduled(sooner), key=lambda pipeline: (pipeline.loop_latency, pipeline.depth))
         smaller: tuple[Callable[[Datapath], Datapath], ...] = (
             lambda d: with_triples(d, self.delays),
             lambda d: with_packed_products(d, self.delays),
@@ -97,9 +99,9 @@ class Planner:
         for change in smaller:
             changed = change(best.datapath)
             if changed is not best.datapath:
-                pipeline = shortest_of([changed])[0]
+                pipeline = scheduled(changed)
                 best = pipeline if _is_as_short(pipeline, best) else best
-        return self._with_slower_sums(best, lambda d: shortest_of([d])[0])
+        return self._with_slower_sums(best, scheduled)
 
     def _draft(self, engine: Engine) -> Draft:
         knobs, sharing = self.knobs, sharing_of(engine, self.knobs.reuse_factor_of(layer_of(engine)))
@@ -111,16 +113,18 @@ class Planner:
 
     def _with_slower_sums(self, best: Pipeline, scheduled: Callable[[Datapath], Pipeline]) -> Pipeline:
         """Return a pipeline as short whose trees count bits only where the time is too short for adders."""
-        for result in [op.result for op in best.datapath.operations if isinstance(op.kind, ShiftAdd) and op.kind.pairs]:
-            (tree,) = (op for op in best.datapath.operations if op.result is result)
-            assert isinstance(tree.kind, ShiftAdd)
-            for slower in slower_sums(tree.kind, self.delays):
-                if slower.tree.adder_bits < tree.kind.tree.adder_bits:
-                    smaller = replace(tree, kind=slower)
-                    pipeline = scheduled(replaced(best.datapath, {tree: smaller}))
+        for operation in best.datapath.operations:
+            kind = operation.kind
+            if not isinstance(kind, ShiftAdd) or kind.pairs is None:
+                continue
+            latest = operation
+            for slower in slower_sums(kind, self.delays):
+                if slower.tree.adder_bits < kind.tree.adder_bits:
+                    smaller = replace(operation, kind=slower)
+                    pipeline = scheduled(replaced(best.datapath, {latest: smaller}))
                     if not _is_as_short(pipeline, best):
                         break
-                    best, tree = pipeline, smaller
+                    best, kind, latest = pipeline, slower, smaller
         return best
 
     def _input_stage(self) -> int:

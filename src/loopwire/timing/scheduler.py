@@ -13,7 +13,6 @@ from typing import assert_never
 from loopwire.datapath import ops as dp
 from loopwire.datapath.datapath import Datapath, Feedback, Operation
 from loopwire.datapath.loops import Group, feedback_groups, leading_to, looped
-from loopwire.datapath.sharing import Sharing
 from loopwire.datapath.signals import Signal
 from loopwire.datapath.size import about_luts
 from loopwire.devices.delay_model import DelayModel
@@ -87,18 +86,11 @@ def shortest(
             found.append(scheduler.pipeline(least[scheduler]))
     latency = min(pipeline.loop_latency for pipeline in found)
     order = {id(datapath): number for number, datapath in enumerate(choices)}
-    as_short = (pipeline for pipeline in found if pipeline.loop_latency == latency)
-    sizes = {id(pipeline.datapath): about_luts(pipeline.datapath) for pipeline in found}
 
     def preference(pipeline: Pipeline) -> tuple[int, int, int]:
-        return pipeline.depth, sizes[id(pipeline.datapath)], order[id(pipeline.datapath)]
+        return pipeline.depth, about_luts(pipeline.datapath), order[id(pipeline.datapath)]
 
-    return sorted(as_short, key=preference)
-
-
-def _gather_cycles(sharing: Sharing) -> int:
-    """Return the cycles from a step's first chunk until all of them are in registers."""
-    return (sharing.chunks - 1) * sharing.passes + 1
+    return sorted((pipeline for pipeline in found if pipeline.loop_latency == latency), key=preference)
 
 
 class _Scheduler:
@@ -284,7 +276,7 @@ class _Scheduler:
         operation = self.datapath.producers.get(feedback.following)
         placed = placements.get(operation) if operation else None
         place, ns = placed.time if placed else (0, 0.0)
-        waits = _gather_cycles(self._sharing) - 1 if feedback.gathered else 0
+        waits = self._sharing.gather_cycles - 1 if feedback.gathered else 0
         travels_ns = self._routing.travelled_ns[feedback] + self._to_register_ns.get(feedback.following, 0.0)
         return place + (ns + travels_ns > self._budget_ns) + waits
 
@@ -307,24 +299,22 @@ class _Scheduler:
                 continue
             tight = arrivals[group[0].read][0] + holds[group] if group and group in holds else None
             if isinstance(operation.kind, dp.ShiftAdd):
-                stage, ns = times.get(self._multiplied(operation), BEFORE_ALL)
-                placements[operation] = self._tree(operation, given, ns if stage == given[0] else 0.0)
+                placements[operation] = self._tree(operation, given, times)
             else:
                 placements[operation] = self._placement(operation, given, tight)
             times[operation.result] = placements[operation].time
         return placements
 
-    def _multiplied(self, operation: Operation) -> Signal:
-        """Return what a tree multiplies, without what it adds to single rows."""
-        (x,) = operation.operands
-        has_addends = isinstance(operation.kind, dp.ShiftAdd) and operation.kind.addends
-        return self.datapath.producers[x].operands[0] if has_addends else x
-
-    def _tree(self, operation: Operation, given: Time, multiplied_ns: float) -> Placement:
+    def _tree(self, operation: Operation, given: Time, times: Mapping[Signal, Time]) -> Placement:
         """Return where a tree works: what it adds to single rows has no way to all of them."""
+        (multiplied,) = operation.operands
+        if isinstance(operation.kind, dp.ShiftAdd) and operation.kind.addends:
+            multiplied = self.datapath.producers[multiplied].operands[0]  # what the addends are joined to
         place, ns = given
+        stage, multiplied_ns = times.get(multiplied, BEFORE_ALL)
+        multiplied_ns *= stage == place
         left_ns = self._routing.left_ns[operation]
-        register_ns = self._to_register_ns.get(self._multiplied(operation), 0.0)
+        register_ns = self._to_register_ns.get(multiplied, 0.0)
         if multiplied_ns and multiplied_ns + left_ns + register_ns > self._budget_ns:
             place, ns, multiplied_ns = place + 1, 0.0, 0.0
         # A wire that is too long for the clock anyway keeps nothing from being placed.
@@ -352,7 +342,7 @@ class _Scheduler:
             case dp.Accumulate():
                 return Placement(place, (place + self._sharing.passes, 0.0))
             case dp.Gather():
-                return Placement(place, (place + _gather_cycles(self._sharing), 0.0))
+                return Placement(place, (place + self._sharing.gather_cycles, 0.0))
             case dp.StepRom() | dp.Columns() | dp.Chunk() | dp.Tile() | dp.Wire() | dp.Multiplication() | dp.Logic():
                 return Placement(place, (place, ns + delay_ns))
             case _:
@@ -384,7 +374,7 @@ class _Scheduler:
                 continue
             if operation in self._widening and limit < 1 << 29:
                 is_tree = isinstance(operation.kind, dp.ShiftAdd)
-                span = self._tree(operation, (0, 0.0), 0.0) if is_tree else self._placement(operation, (0, 0.0))
+                span = self._tree(operation, (0, 0.0), {}) if is_tree else self._placement(operation, (0, 0.0))
                 first = limit - span.time[0]
                 if first > placement.first_stage:
                     placement = Placement(first, (limit, span.time[1]), span.staged)
