@@ -163,6 +163,8 @@ TORCH: dict[str, nn.Module] = {
         lambda q, x, m: (q(x) @ x.mT).masked_fill(torch.triu(LATER, 1) == 1, -torch.inf).softmax(-1) @ x * m[..., None],
         linear(),
     ),
+    "not 0": Called(lambda d, x, m: d(x) * (m & x[..., 1].bool())[..., None], linear()),
+    "not 0 negated": Called(lambda d, x, m: d(x) * (m & x[..., 1].logical_not())[..., None], linear()),
     "an output": Called(lambda d, x, m: (d(x).sum(1), ~m), linear()),
 }
 
@@ -305,3 +307,12 @@ def test_masks_of_each_query_are_refused(mask: Any, text: str) -> None:
     attend = Called(lambda q, x, m: functional.scaled_dot_product_attention(q(x), x, x, attn_mask=m), linear())
     with pytest.raises(UnsupportedError, match=text):
         loopwire.load(attend.eval(), example_inputs=(torch.ones(3, STEPS, FEATURES), mask))
+
+
+@pytest.mark.parametrize("truth", [lambda x: x.bool(), lambda x: x.logical_not()])
+def test_truth_of_each_feature_is_refused(truth: Callable[[Any], Any]) -> None:
+    numbers = Called(lambda d, x, m: d(x) * m[..., None] * truth(x), linear())
+    with pytest.raises(
+        UnsupportedError, match=r"it reads a mask of shape \(\d+, 5, 4\) as numbers. Give a constant mask"
+    ):
+        loopwire.load(numbers.eval(), example_inputs=torch_data())

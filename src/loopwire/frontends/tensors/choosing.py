@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from loopwire.frontends.tensors.arithmetic import aligned, check_joined, combine, per_feature
-from loopwire.frontends.tensors.trace import Result, Trace
+from loopwire.frontends.tensors.trace import Result, Step, Trace
 from loopwire.frontends.tensors.views import Array, Operand, View, array_of, folding, with_features
 from loopwire.layers.choice import Choose, Comparison, Hide
 from loopwire.layers.masking import JointMask, StepMask
@@ -36,7 +36,8 @@ def compare(trace: Trace, sign: str, a: Operand, b: Operand) -> Operand:
 def is_truths(view: View) -> bool:
     """Return whether a tensor is made of 0 and 1, by comparing or by a mask."""
     makers = (Comparison, StepMask, JointMask)
-    return all(isinstance(wire, Result) and isinstance(wire.layer, makers) for wire in view.parts.flat)
+    sources = [wire.of if isinstance(wire, Step) else wire for wire in view.parts.flat]
+    return all(isinstance(wire, Result) and isinstance(wire.layer, makers) for wire in sources)
 
 
 def negated(trace: Trace, truths: View) -> View:

@@ -25,10 +25,21 @@ SAME = (
 
 
 def _compared(a: Arguments, equal: bool) -> Mask | Operand:
-    x, value = a.tensor("self"), a.number("other")
+    return _compared_with(a, a.tensor("self"), a.number("other"), equal)
+
+
+def _compared_with(a: Arguments, x: Operand, value: float, equal: bool) -> Mask | Operand:
     if not isinstance(x, View):
         return truths_of(x == value if equal else x != value)
     return masks.compared(a.trace, x, value, equal)
+
+
+def truth(a: Arguments, negated: bool = False) -> Mask | Operand:
+    """Read where a tensor is not 0, or where it is: truth values are their own, of real numbers it is a mask."""
+    x = a.tensor("self")
+    if isinstance(x, View) and choosing.is_truths(x):
+        return choosing.negated(a.trace, x) if negated else x
+    return _compared_with(a, x, 0.0, equal=negated)
 
 
 def truths_of(array: Array) -> Array:
@@ -139,6 +150,7 @@ def _scores(a: Arguments) -> Operand:
 
 
 def _negated(a: Arguments) -> Operand:
+    """Read the other truth values; PyTorch negates no bits of real numbers."""
     truths = a.tensor("self")
     if isinstance(truths, View) and not is_whole(truths):
         return choosing.negated(a.trace, truths)
@@ -147,7 +159,7 @@ def _negated(a: Arguments) -> Operand:
     return truths_of(truths == 0)
 
 
-NOT = ("aten.logical_not.default", "aten.bitwise_not.default")
+LOGICAL_NOT, BITWISE_NOT = "aten.logical_not.default", "aten.bitwise_not.default"
 AND = ("aten.logical_and.default", "aten.bitwise_and.Tensor", "aten.__and__.Tensor")
 OR = ("aten.logical_or.default", "aten.bitwise_or.Tensor", "aten.__or__.Tensor")
 COMPARISONS: Mapping[str, Operation] = {
@@ -156,7 +168,8 @@ COMPARISONS: Mapping[str, Operation] = {
     "aten.baddbmm.default": _scores,
     "aten.tril.default": partial(_triangle, function=np.tril),
     "aten.triu.default": partial(_triangle, function=np.triu),
-    **dict.fromkeys(NOT, _negated),
+    LOGICAL_NOT: partial(truth, negated=True),
+    BITWISE_NOT: _negated,
 }
 """By their targets: what begins a mask, or makes one of constants."""
 OF_MASKS: Mapping[str, Operation] = {
@@ -173,6 +186,6 @@ OF_MASKS: Mapping[str, Operation] = {
     "aten.add.Tensor": _added,
     **dict.fromkeys(AND, partial(_joint, every=True)),
     **dict.fromkeys(OR, partial(_joint, every=False)),
-    **dict.fromkeys(NOT, lambda a: a.mask("self").negated()),
+    **dict.fromkeys((LOGICAL_NOT, BITWISE_NOT), lambda a: a.mask("self").negated()),
 }
 """By their targets, where an operand of them is a mask."""

@@ -10,9 +10,11 @@ import numpy as np
 from loopwire.frontends.containers import Array
 from loopwire.frontends.tensors import joining, reshaping, slicing, views
 from loopwire.frontends.tensors.embedding import embed, is_whole
+from loopwire.frontends.tensors.masks import Mask
 from loopwire.frontends.tensors.views import Operand, View
 from loopwire.frontends.torch.archive import TRUTH, WHOLE
 from loopwire.frontends.torch.arguments import EVALUATE, Arguments, Operation
+from loopwire.frontends.torch.masks import truth
 
 
 def _transpose(a: Arguments, named: Sequence[str] = ("dim0", "dim1")) -> Operand:
@@ -256,10 +258,10 @@ def _remainder(a: int, b: int) -> int:
     return a % b
 
 
-def _same(a: Arguments) -> Operand:
+def _same(a: Arguments) -> Mask | Operand:
+    if a.makes(TRUTH):
+        return truth(a)
     x = a.tensor("self")
-    if not isinstance(x, View) and a.makes(TRUTH):
-        return np.asarray(x != 0, np.uint8)
     if isinstance(x, View) and a.makes(*WHOLE) and not is_whole(x):
         raise a.trace.refused("it converts a result of the network to whole numbers", "Keep real numbers")
     return x
