@@ -13,7 +13,7 @@ from pathlib import Path
 from pyslang import driver
 
 WAIVED = {
-    "useless-cast": "a width is told at each operand, where it is that already too",
+    "useless-cast": "each operand is cast to the width of its operation, one that has it already too",
     "shift-count-overflow": "a shift by a parameter may be by the whole width, and the result is 0, as meant",
 }
 """Of slang's warnings (`-Wextra`), and why."""

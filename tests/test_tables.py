@@ -241,10 +241,10 @@ def test_upper_bits_tell_what_is_below_a_bound(width: int) -> None:
     """And without the lowest of them, nothing would: numbers on both sides of the bound would be alike."""
     numbers = np.arange(-(1 << width - 1), 1 << width - 1)
     for bound in numbers[1:].tolist():
-        told_by = telling_bits(bound, width)
-        below = width - told_by
+        telling = telling_bits(bound, width)
+        below = width - telling
         np.testing.assert_array_equal(numbers >> below < bound >> below, numbers < bound)
-        assert told_by == 2 or (bound - 1) >> below + 1 == bound >> below + 1
+        assert telling == 2 or (bound - 1) >> below + 1 == bound >> below + 1
 
 
 def test_a_table_with_its_ends_repeated_covers_a_type() -> None:

@@ -21,7 +21,7 @@ from loopwire.datapath.signals import Signal
 from loopwire.devices import Device
 from loopwire.devices.delay_model import DelayModel
 from loopwire.ir.fixed_point import Integers
-from loopwire.ir.table_form import LUT_ENTRIES, TableForm, telling_bits
+from loopwire.ir.table_form import LUT_ENTRIES, TableForm
 from loopwire.ir.types import FixedType, Overflow, Rounding
 from loopwire.schedule.engine_cycles import EngineTiming
 from loopwire.timing.pipeline import Pipeline
@@ -366,7 +366,7 @@ def _compared_bits(operation: Operation, low: int, high: int) -> int:
     """Return the bits that tell whether a number is between limits, on both sides together where they are a type's."""
     (a,) = operation.operands
     held = FixedType.holding(low, high, 0)
-    ends = [low] * (a.low < low) + [high + 1] * (a.high > high)
-    if ends and (held.min_integer, held.max_integer) == (low, high):
+    compared = a.bits_beyond(low, high)
+    if compared and (held.min_integer, held.max_integer) == (low, high):
         return max(a.width - held.width + held.signed, 1)
-    return sum(telling_bits(end, a.width) for end in ends)
+    return sum(compared)

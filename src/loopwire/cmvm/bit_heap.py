@@ -142,9 +142,9 @@ def counter_luts(size: int) -> int:
 
 
 def _columns(terms: Iterable[Term], width: int) -> list[Column]:
-    """Return the bits of each weight. A bit of weight -w is its inverse of weight w, less w; all w are a constant, to
-    which constant terms are added.
+    """Return the bits of each weight.
 
+    A bit of weight -w is its inverse of weight w, less w; all w are a constant, to which constant terms are added.
     Inverted bits come first, so that they are counted: a counter inverts at no cost, an adder of what is left does not.
     """
     columns: list[Column] = [[] for _ in range(width)]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from loopwire.ir.interval import Range
+from loopwire.ir.table_form import telling_bits
 from loopwire.ir.types import FixedType
 
 
@@ -43,6 +44,11 @@ class Signal:
     def bits(self) -> int:
         """Bits of all elements."""
         return self.count * self.width
+
+    def bits_beyond(self, low: int, high: int) -> list[int]:
+        """Return how many upper bits say that an element is below `low` or above `high`, for each that may be."""
+        ends = [low] * (self.low < low) + [high + 1] * (self.high > high)
+        return [telling_bits(end, self.width) for end in ends]
 
 
 def signal_like(name: str, count: int, given: Range, fraction: int, layer: str, note: str) -> Signal:

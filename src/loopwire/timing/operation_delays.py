@@ -13,7 +13,7 @@ from loopwire.datapath.datapath import Datapath, Operation
 from loopwire.datapath.lut_products import dsp_blocks
 from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel
-from loopwire.ir.table_form import TableForm, telling_bits
+from loopwire.ir.table_form import TableForm
 from loopwire.ir.types import Overflow, Rounding
 
 
@@ -190,15 +190,15 @@ def _index_ns(operation: Operation, form: TableForm, delays: DelayModel) -> floa
     (a,) = operation.operands
     bits = form.index_bits
     subtract_ns = delays.adder(form.subtracter_bits) if form.subtracter_bits > delays.device.lut_inputs else 0.0
-    if a.low >= form.clamp_low and a.high <= form.clamp_high:
+    beyond = a.bits_beyond(form.clamp_low, form.clamp_high)
+    if not beyond:
         return subtract_ns
     if form.covered:
         return subtract_ns + delays.saturate(max(a.width, bits + 1), bits)
-    ends = [form.clamp_low] * (a.low < form.clamp_low) + [form.clamp_high + 1] * (a.high > form.clamp_high)
-    told_by = max(telling_bits(end, a.width) for end in ends)
-    if max(told_by + 1, a.width - bits + form.subtracter_bits) <= delays.device.lut_inputs:
-        return subtract_ns + delays.saturate(bits + told_by - 1, bits)
-    return max(subtract_ns, delays.adder(told_by)) + delays.mux2(bits)
+    compared = max(beyond)
+    if max(compared + 1, a.width - bits + form.subtracter_bits) <= delays.device.lut_inputs:
+        return subtract_ns + delays.saturate(bits + compared - 1, bits)
+    return max(subtract_ns, delays.adder(compared)) + delays.mux2(bits)
 
 
 def _selection_ns(choices: int, delays: DelayModel) -> float:
