@@ -68,6 +68,16 @@ def compared(op: str, bound: Any) -> Callable[[], Written]:
     return lambda: Written(nodes, {"c": bound})
 
 
+def chosen_everywhere() -> Written:
+    """Elements of a sequence, all of which are the same number."""
+    nodes = [
+        node("Where", ["c", "a", "x"], ["z"]),
+        node("ReduceSum", ["z", "last"], ["s"]),
+        node("Add", ["s", "x"], ["y"]),
+    ]
+    return Written(nodes, {"c": np.array(True), "a": np.array(0.5), "last": numbers(2)})
+
+
 def chosen_by_constants() -> Written:
     """Features that are chosen whatever they are."""
     return Written([node("Where", ["c", "x", "z"], ["y"])], {"c": np.array([True, False, True]), "z": np.array(0.5)})
@@ -196,6 +206,7 @@ LAYERS: dict[str, Callable[[], Written]] = {
     "at most": compared("LessOrEqual", np.array(0.25)),
     "elements in one axis": elements_in_one_axis,
     "Where of constants": chosen_by_constants,
+    "Where of a constant that is the same everywhere": chosen_everywhere,
     "smallest of steps": function("ReduceMin", numbers(1), keepdims=0),
 }
 """By what they show."""

@@ -269,14 +269,18 @@ def where(op: Operation) -> Sequence[Value]:
     """Where; of a constant condition that is the same everywhere, one of its operands; -inf hides elements."""
     condition, a, b = (op.tensor(index) for index in range(3))
     if not isinstance(condition, View) and condition.size and (condition == condition.flat[0]).all():
-        return [a if condition.flat[0] else b]
+        chosen = a if condition.flat[0] else b
+        with views.folding(op.trace):
+            whole = np.broadcast_shapes(condition.shape, a.shape, b.shape)
+        if chosen.shape == whole:
+            return [chosen]
     for x, other, place in ((b, a, True), (a, b, False)):
         if not isinstance(x, View) or isinstance(other, View) or not is_lowest(other):
             continue
         if isinstance(condition, View):
             return [choosing.hide(op.trace, condition if place else choosing.negated(op.trace, condition), x)]
         return [hidden(op.trace, x, Sees(None, masks.of_all(op.trace, (condition != 0) != place)))]
-    return [choosing.choose(op.trace, op.tensor(0), _finite(op, 1), _finite(op, 2))]
+    return [choosing.choose(op.trace, condition, _finite(op, 1), _finite(op, 2))]
 
 
 def negate(op: Operation) -> Sequence[Value]:
