@@ -1,4 +1,4 @@
-"""All measurements of docs/benchmarks.md: `make bench`."""
+"""All measurements of docs/benchmarks.md, and of graphs: `make bench`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from channels import main as measure_channels
 from chooser import main as measure_choices
 from compile import main as measure_compile
 from emulator import main as measure_emulators
+from graphs import main as measure_graphs
 from hls_bits import main as compare_hls
 from hls_speed import main as measure_hls
 from sizes import main as measure_sizes
@@ -19,6 +20,7 @@ if __name__ == "__main__":
     measure_compile()
     measure_channels()
     measure_windows()
+    measure_graphs()
     measure_emulators()
     compare_hls([])
     measure_hls()

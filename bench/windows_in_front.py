@@ -34,6 +34,16 @@ FORMS = {
     "`padding='same'`": ("same", CompileConfig(**KNOBS)),
     "`padding='valid'`, R = 4 of the LSTM": ("valid", CompileConfig(**KNOBS, layer_reuse_factor={"lstm": 4})),
 }
+HEAD = [
+    "form",
+    "bits that differ, on sequences",
+    "latency, cycles, predicted / simulated",
+    "latency, ns",
+    "interval, cycles, predicted / simulated",
+    "LUTs",
+    "FFs",
+    "DSPs",
+]
 
 
 def network(padding: str) -> Model:
@@ -53,9 +63,9 @@ def network(padding: str) -> Model:
     return chain("conv_lstm", (STEPS, FEATURES), layers, "bench")
 
 
-def row(name: str, padding: str, config: CompileConfig) -> list[str]:
-    """Compile one form, verify it, and return its row."""
-    design = loopwire.compile(network(padding), config)
+def row(name: str, model: Model, config: CompileConfig) -> list[str]:
+    """Compile a model, verify it, and return its row."""
+    design = loopwire.compile(model, config)
     checked, predicted = verify(design, design.random_inputs(SEQUENCES), SEQUENCES), design.predicted_cycles
     assert isinstance(checked, Verification)
     simulated, area = checked.simulated, {use.name: use.used for use in design.report().estimated}
@@ -71,9 +81,7 @@ def row(name: str, padding: str, config: CompileConfig) -> list[str]:
 
 def main() -> None:
     """Print the table."""
-    cycles = ["latency, cycles, predicted / simulated", "latency, ns", "interval, cycles, predicted / simulated"]
-    head = ["form", "bits that differ, on sequences", *cycles, "LUTs", "FFs", "DSPs"]
-    table(head, [row(name, *form) for name, form in FORMS.items()])
+    table(HEAD, [row(name, network(padding), config) for name, (padding, config) in FORMS.items()])
 
 
 if __name__ == "__main__":
