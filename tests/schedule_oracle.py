@@ -142,6 +142,7 @@ class _Oracle:
             start, last = program.variable(0.0, budget_ns), program.variable(-HORIZON, HORIZON, whole=True)
             if cut_ns:
                 self._cut(operation, cut_ns, first, start, last, ns)
+                left_ns = 0.0
             else:
                 self._tree(operation, first, start, last, ns)
             started: Terms = {start: 1.0}
@@ -175,11 +176,17 @@ class _Oracle:
     def _cut(
         self, operation: Operation, cut_ns: tuple[float, float], first: int, start: int, last: int, ns: int
     ) -> None:
-        """Choose between an operation in one stage and in two, with registers inside."""
-        program, budget_ns = self._program, self._budget_ns
+        """Choose between an operation in one stage and in two, with registers inside; the way to it is in the first.
+
+        A way that is too long for the clock anyway takes what the stage leaves for it, as elsewhere.
+        """
+        program, budget_ns, left_ns = self._program, self._budget_ns, self._routing.left_ns[operation]
+        latest_ns = budget_ns - to_flip_flop_ns(operation, self._delays)
         before_ns, after_ns = cut_ns
+        before_ns = max(before_ns, min(before_ns + left_ns, budget_ns))
         big = 3.0 * budget_ns
         delay_ns = min(operation_delay_ns(operation, self._delays), 2.0 * budget_ns)  # infinite: never in one stage
+        delay_ns = max(delay_ns, min(delay_ns + left_ns, latest_ns))
         within = program.variable(0, 1, whole=True)
         for sign in (1.0, -1.0):
             program.require({last: sign, first: -sign, within: -sign}, 0.0)
