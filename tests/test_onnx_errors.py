@@ -164,7 +164,8 @@ UNSOUND: dict[str, tuple[Callable[[], Written], str]] = {
     ),
     "an operand from nowhere": (
         lambda: Written([node("Add", ["x", "nothing"], ["y"])]),
-        "onnx reports that it is invalid: Nodes in a graph must be topologically sorted",
+        "onnx reports that it is invalid: Nodes in a graph must be topologically sorted, however input 'nothing' of "
+        "node: name: Add_y OpType: Add is not output of any previous nodes. ",
     ),
 }
 

@@ -69,9 +69,8 @@ def describe(path: Path) -> Description:
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
-        raise ModelFileError(
-            source, f"onnx reports that it is invalid: {str(error).splitlines()[0]}", SAVE_AGAIN
-        ) from None
+        reported = " ".join(str(error).split("\n\n", 1)[0].split()).rstrip(".")  # without the checker's context
+        raise ModelFileError(source, f"onnx reports that it is invalid: {reported}", SAVE_AGAIN) from None
     writer = _Writer(source)
     facts = {
         "producer": model.producer_name,
