@@ -193,6 +193,17 @@ def test_numbers_are_those_of_pytorch(name: str) -> None:
         assert np.abs(got.reshape(due.shape) - due.detach().numpy()).max() < 1e-5
 
 
+def test_a_mask_of_one_step_is_one_of_keys_and_a_number() -> None:
+    module = Called(
+        lambda q, x, m: functional.scaled_dot_product_attention(q(x), x, x, attn_mask=m[:, None]) + x * m[..., None],
+        linear(),
+    ).eval()
+    inputs = torch.randn(3, 1, FEATURES), torch.tensor([[True], [False], [True]])
+    model = loopwire.load(module, example_inputs=inputs)
+    found = compile_silently(model).predict_float(by_name(model, inputs))
+    assert np.abs(found - module(*inputs).detach().numpy()).max() < 1e-5
+
+
 @pytest.mark.parametrize("dynamo", [False, True])
 @pytest.mark.parametrize("name", ["padding", "padding with weights", "its function", "largest", "attention that pools"])
 def test_numbers_are_those_of_exported_files(name: str, dynamo: bool, tmp_path: Path) -> None:

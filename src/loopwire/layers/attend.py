@@ -134,9 +134,7 @@ def attend(
         if sees:
             scores = [where_seen(e, s, *sees) for s in scores]
         shares = [softmax(e, s, Role.GATE, "alpha") for s in scores]
-        some = (
-            [e.b.reshape(e.b.reduce_max(sees[0], "sees_any"), (1,), "sees_any")] if seen.none_is_zero and sees else []
-        )
+        some = [_any(e, *sees)] if seen.none_is_zero and sees else []
         return states, (_joined(e, shares, "alphas"), *some)
 
     def summed(e: Emitter, states: Sequence[Value], given: Sequence[Value]) -> BodyResult:
@@ -183,6 +181,11 @@ def require_constant(name: str, sees: npt.NDArray[np.bool_] | None, shape: tuple
 def _bit(e: Emitter, bits: Value) -> Value:
     """Return a query's own bit as a number, which serves all keys."""
     return e.b.reshape(bits, (), "counts") if bits.type.size == 1 else bits
+
+
+def _any(e: Emitter, sees: Value) -> Value:
+    """Return, as a vector (1,), whether a query sees any step of those given, or the only one."""
+    return e.b.reshape(e.b.reduce_max(sees, "sees_any") if sees.type.shape else sees, (1,), "sees_any")
 
 
 def hidden(e: Emitter, score: Value) -> Value:

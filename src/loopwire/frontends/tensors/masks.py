@@ -96,7 +96,8 @@ class Mask:
         """
         known = prod(length for length in lengths if length != -1)
         lengths = [prod(self.shape) // known if length == -1 and known else length for length in lengths]
-        if tuple(lengths) == (*self.shape, 1) != (*self.shape[:-2], 1, 1):
+        is_of_one = self.keys is not None and self.keys.shape[0] == 1  # whose new axis may be that of queries, too
+        if tuple(lengths) == (*self.shape, 1) and not is_of_one:
             return views.unsqueeze(trace, self.numbers(trace), len(self.shape))
         fits = min(lengths, default=0) > 0 and lengths[-1] == self.shape[-1] and prod(lengths) % prod(self.shape) == 0
         if self.reduced_by or not fits:
