@@ -3,8 +3,9 @@
 An operation works in a stage σ, and its result is there e nanoseconds after the stage's clock edge. With a stage's time
 B, an operation of delay d behind another one (σ', e') needs B σ + e - d ≥ B σ' + e', e - d ≥ 0 and e ≤ B: in another
 stage it then begins with a register. A state that is read in stage E is there again by the end of stage E + L - 1. A
-loop that waits holds what crosses from one stage to the next, some of it behind a gate: in stage Q - 1 nothing of
-the loop ends later than B less that gate. The solver (HiGHS, by scipy.optimize.milp) minimises L, then the depth.
+loop that waits holds what crosses from one stage to the next, some of it behind a gate: in stage Q - 1 nothing of the
+loop that is read behind it ends later than B less that gate. The solver (HiGHS, by scipy.optimize.milp) minimises L,
+then the depth.
 
 A wire to all rows of a matrix is part of what reads it, but for the share of a state's that is before its register:
 the solver is asked for each share.
@@ -255,13 +256,19 @@ class _Oracle:
         program.require({cut: 1.0, entry: -1.0}, 1.0)
         program.require({entry: 1.0, self._loop_latency: 1.0, cut: -1.0}, 0.0)
         big = 3.0 * HORIZON
-        for operation in leading_to(self._datapath, group):
+        behinds: dict[Operation, int] = {}
+        following = {feedback.following for feedback in group}
+        for operation in leading_to(self._datapath, group):  # each after those that read it
             if operation not in self._firsts:
                 continue
             last, ns = self._ends[operation.result]
             may_enter = operation.result.layer == layer and not isinstance(operation.kind, dp.StepRom)
-            behind = program.variable(0, int(may_enter), whole=True)
-            gate_ns = held_ns[operation.result]
-            before = {cut: budget_ns, last: -budget_ns, ns: -1.0, behind: big * budget_ns, single: gate_ns}
-            program.require(before, gate_ns)
+            behind, crosses = program.variable(0, int(may_enter), whole=True), program.variable(0, 1, whole=True)
+            for read_behind in (behinds[op] for op in behinds if operation.result in op.operands):
+                program.require({crosses: 1.0, behind: 1.0, single: 1.0, read_behind: -1.0}, 0.0)
+            if operation.result in following:
+                program.require({crosses: 1.0, behind: 1.0, single: 1.0}, 1.0)
+            before = {cut: budget_ns, last: -budget_ns, ns: -1.0, behind: big * budget_ns}
+            program.require({**before, crosses: -held_ns[operation.result]}, 0.0)
             program.require({self._firsts[operation]: 1.0, cut: -1.0, behind: -big}, -big)
+            behinds[operation] = behind
