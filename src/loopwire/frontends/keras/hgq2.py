@@ -17,7 +17,7 @@ import numpy as np
 from loopwire.errors import UnsupportedError
 from loopwire.frontends.containers import Array
 from loopwire.frontends.keras.activations import activation
-from loopwire.frontends.keras.einsum import dense_equation
+from loopwire.frontends.keras.dense import dense_equation, dense_shapes
 from loopwire.frontends.keras.layer import SavedLayer, Weights
 from loopwire.frontends.keras.normalization import last_axis
 from loopwire.ir.types import Overflow, Rounding
@@ -61,23 +61,18 @@ EBOPS = ("enable_ebops", "ebops_factor", "beta0", "parallelization_factor")
 
 
 def _dense(saved: SavedLayer) -> QuantisedDense:
-    units, features = saved.count("units"), saved.context.input_shape[-1]
+    units = saved.count("units")
     saved.only("quantization_config", None, remedy="Save the model before it is quantised by Keras")
-    return _biased(saved, units, features, saved.boolean("use_bias", True))
+    return _biased(saved, units, saved.boolean("use_bias", True))
 
 
 def _einsum_dense(saved: SavedLayer) -> QuantisedDense:
     """An einsum over the last axis alone, which is a dense layer on each step."""
-    features, has_bias = saved.context.input_shape[-1], dense_equation(saved)
-    kernels = [array for array in saved.arrays if array.ndim == 2]
-    if len(kernels) != 1:
-        saved.damaged(f"it has {len(kernels)} kernels")
-    return _biased(saved, kernels[0].shape[1], features, has_bias)
+    return _biased(saved, *dense_equation(saved))
 
 
-def _biased(saved: SavedLayer, units: int, features: int, has_bias: bool) -> QuantisedDense:
-    shapes = {"kernel": (features, units), **({"bias": (units,)} if has_bias else {})}
-    kernel, *bias = _latents(saved, **shapes)
+def _biased(saved: SavedLayer, units: int, has_bias: bool) -> QuantisedDense:
+    kernel, *bias = _latents(saved, **dense_shapes(saved, units, has_bias))
     input_quantiser, activated = _ends(saved, units)
     return QuantisedDense(
         saved.name,

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from loopwire.errors import UnsupportedError, nearest
 from loopwire.frontends.keras import attention, normalization, recurrent, windows
-from loopwire.frontends.keras.activations import ACTIVATION_LAYERS, activation, activation_layer, is_glu
+from loopwire.frontends.keras.activations import ACTIVATION_LAYERS, activation_layer, is_glu
 from loopwire.frontends.keras.bidirectional import WRAPPED
-from loopwire.frontends.keras.einsum import einsum_dense
+from loopwire.frontends.keras.dense import dense, einsum_dense
 from loopwire.frontends.keras.layer import Reader, SavedLayer
 from loopwire.frontends.keras.quantised import QUANTISED
 from loopwire.frontends.keras.saved import LayerEntry
 from loopwire.frontends.keras.spatial import CONV_LSTM
 from loopwire.frontends.own import own_reader
 from loopwire.layers.activation import Activation
-from loopwire.layers.dense import Dense
 from loopwire.layers.dot import Dot
 from loopwire.layers.embedding import Embedding
 from loopwire.layers.glu import Glu
@@ -77,17 +74,6 @@ def _prelu(saved: SavedLayer) -> PRelu:
         saved.refuse("shared_axes", shared, "Share slopes over the steps, shared_axes=[1], or not at all")
     (slopes,) = saved.weights(alpha=(1, shape[1]) if shared else shape)
     return PRelu(saved.name, slopes[0] if shared else slopes)
-
-
-def _dense(saved: SavedLayer) -> Dense:
-    units, features = saved.count("units"), saved.context.input_shape[-1]
-    saved.only("quantization_config", None, remedy="Save the model before it is quantised")
-    if saved.boolean("use_bias", True):
-        kernel, bias = saved.weights(kernel=(features, units), bias=(units,))
-    else:
-        (kernel,) = saved.weights(kernel=(features, units))
-        bias = np.zeros(units)
-    return Dense(saved.name, kernel.T, bias, activation(saved, "activation"))
 
 
 def _flatten(saved: SavedLayer) -> Flatten | None:
@@ -203,7 +189,7 @@ READERS: dict[str, Reader] = {
     "Attention": attention.attention,
     "AdditiveAttention": attention.additive_attention,
     "MultiHeadAttention": attention.multi_head_attention,
-    "Dense": _dense,
+    "Dense": dense,
     "EinsumDense": einsum_dense,
     "BatchNormalization": normalization.batch_normalization,
     "LayerNormalization": normalization.layer_normalization,
