@@ -485,6 +485,15 @@ def test_control_flow_on_data_is_refused_with_pytorchs_reason() -> None:
         loopwire.load(module, example_inputs=(X,))
 
 
+def test_example_inputs_on_which_a_module_fails() -> None:
+    module = Tagger(lambda _, y: y @ y).eval()
+    problem = (
+        r"live module Tagger: PyTorch cannot export it: RuntimeError: .*\. Call it on the example inputs: it must run"
+    )
+    with pytest.raises(UnsupportedError, match=problem):
+        loopwire.load(module, example_inputs=(X[:, :3],))
+
+
 def test_live_modules_need_example_inputs() -> None:
     with pytest.raises(
         ConfigError, match=r"live module Tagger: it cannot be exported without example inputs. Give the"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 from loopwire.errors import ConfigError, UnsupportedError
@@ -11,6 +12,9 @@ from loopwire.frontends.torch.packing import whole_sequences
 from loopwire.sandbox import Description
 
 EXAMPLES = "Give the inputs that it is called with: loopwire.load(module, example_inputs=(x,))"
+
+OF_DATA = "Remove control flow that depends on data"
+NO_EXPORT = "Call it on the example inputs: it must run, and so must torch.export.export(module, example_inputs)"
 
 
 def export(module: Any, example_inputs: tuple[Any, ...] | None) -> tuple[str, str, Description]:
@@ -47,8 +51,9 @@ def export(module: Any, example_inputs: tuple[Any, ...] | None) -> tuple[str, st
             program = torch.export.export(module, example_inputs)
     except Exception as error:  # of any kind: it runs the user's code
         reason = " ".join(str(error).split("\n\n")[0].split())[:MESSAGE_CHARACTERS]
-        problem = f"PyTorch cannot export it: {type(error).__name__}: {reason}"
-        raise UnsupportedError(where, problem, "Remove control flow that depends on data") from error
+        reason = f"{type(error).__name__}: {reason}"
+        remedy = OF_DATA if re.search("data.?dependent", reason, re.IGNORECASE) else NO_EXPORT
+        raise UnsupportedError(where, f"PyTorch cannot export it: {reason}", remedy) from error
     return kind, where, _saved(torch, program, where)
 
 
