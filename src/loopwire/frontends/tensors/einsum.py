@@ -64,7 +64,7 @@ def _parsed(trace: Trace, equation: str, operands: Sequence[Operand]) -> tuple[l
 
 
 def _written_out(equation: str, operands: Sequence[Operand]) -> str:
-    """Return an equation with letters in place of an ellipsis, which stands for the axes that have none."""
+    """Return an equation with letters in place of an ellipsis: of the axes that have none."""
     left, arrow, _ = equation.partition("->")
     terms = left.split(",")
     ranks = [len(x.shape) - len(term) + len("...") for term, x in zip(terms, operands, strict=False) if "..." in term]
