@@ -91,16 +91,16 @@ def _zeros(a: Arguments) -> Array:
 
 def _filled_where_mask(a: Arguments) -> Mask | Operand:
     """Read zeros, with -inf where a step does not count; or a tensor, filled where a mask is true."""
-    mask, x = a.mask("mask"), a.tensor("self")
-    value = a.unbounded("value")
-    if isinstance(x, View) and value == -np.inf:
-        return masks.hidden(a.trace, x, mask)
-    if isinstance(x, View) and mask.is_of_steps(a.trace):
-        return masks.filled(a.trace, x, mask.numbers(a.trace), value)
-    if isinstance(x, View) or x.any() or value != -np.inf:
-        problem = f"it fills a tensor of shape {x.shape} where a mask of shape {mask.shape} is true"
-        raise a.trace.refused(problem, "Fill scores of queries, or zeros, with -inf")
-    return mask.hiding(a.trace)
+    mask, x, value = a.mask("mask"), a.tensor("self"), a.unbounded("value")
+    if isinstance(x, View):
+        if value == -np.inf:
+            return masks.hidden(a.trace, x, mask)
+        if mask.is_of_steps(a.trace):
+            return masks.filled(a.trace, x, mask.numbers(a.trace), value)
+    elif value == -np.inf and not x.any():
+        return mask.hiding(a.trace)
+    problem = f"it fills a tensor of shape {x.shape} where a mask of shape {mask.shape} is true"
+    raise a.trace.refused(problem, "Fill scores of queries, or zeros, with -inf")
 
 
 def filled(a: Arguments) -> Mask | Operand:
