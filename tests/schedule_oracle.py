@@ -203,10 +203,13 @@ class _Oracle:
         starts = sorted({0.0, budget_ns, *(budget_ns - chain - SLACK_NS for chain in chains if chain < budget_ns)})
         shapes: dict[tuple[int, bool, float], float] = {}
         """Stages, whether the end moves with the start, and the end (since the start, then), by the latest start."""
+        is_zero = all(output.source is None for output in tree.outputs)
         for begin in starts:
             staged = stage(tree, begin, budget_ns, self._delays.adders, self._delays.ternary_levels)
-            moves = staged.latency_stages == 0 and any(output.source is not None for output in tree.outputs)
-            shapes[staged.latency_stages, moves, staged.end_ns - moves * begin] = begin - 1e4 * SLACK_NS * (not moves)
+            moves = staged.latency_stages == 0 and not is_zero
+            # A zero at a stage's beginning would be one at the end of the stage before, too.
+            end_ns = staged.end_ns - moves * begin + 1e3 * SLACK_NS * is_zero
+            shapes[staged.latency_stages, moves, end_ns] = begin - 1e4 * SLACK_NS * (not moves)
         chosen = {shape: program.variable(0, 1, whole=True) for shape in shapes}
         program.require(dict.fromkeys(chosen.values(), 1.0), 1.0)
         program.require(dict.fromkeys(chosen.values(), -1.0), -1.0)
