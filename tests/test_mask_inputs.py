@@ -51,6 +51,7 @@ KERAS: dict[str, Callable[..., Any]] = {
     "keys and a Masking": lambda x, m: heads()(L.Masking()(x), L.Masking()(x), attention_mask=m[:, None, :]),
     "keys, computed": lambda x: heads()(x, x, attention_mask=not_zero(x)[:, None, :]),
     "value": lambda x, z, n: heads()(x, z, value_mask=n),
+    "pooled, indexed": lambda x, m: L.Dot(axes=1)([L.Softmax(axis=1)(L.Dense(1)(x), mask=m[:, :, None]), x]),
     "pooled by a softmax": lambda x, m: L.Dot(axes=1)([L.Softmax(axis=1)(L.Dense(1)(x), mask=K.expand_dims(m, -1)), x]),
     "attention": lambda x, m: L.Attention()([x, x], mask=[m, m]),
     "attention to another": lambda x, z, n: L.Attention()([x, z], mask=[None, n]),
@@ -91,7 +92,7 @@ def test_numbers_are_those_of_keras(form: str, tmp_path: Path) -> None:
     made, names = read_keras(KERAS[form])
     made.save(tmp_path / "m.keras")
     given = data()
-    if form == "pooled by a softmax":
+    if form.startswith("pooled"):
         given["m"][0, 0] = True  # of no steps Keras 3.15 gives no shares, older ones equal shares
     expected = made.predict([given[name] for name in names], verbose=0)
     x = {name: given[name] for name in names} if len(names) > 1 else given[names[0]]

@@ -142,6 +142,8 @@ class Masks:
                 return frozenset(Differs(tensor, 1.0 - value, True) for tensor, value, _ in mask)
             case "GetItem" | "ExpandDims", [frozenset() as mask], [] if adds_queries:
                 return OfKeys(mask)
+            case "GetItem", [frozenset() as mask], [] if call.key == (WHOLE_AXIS, WHOLE_AXIS, NEW_AXIS):
+                return mask
             case "GetItem", [Tensor() as tensor], []:
                 return self._feature(where, tensor, call.key)
             case _, _, [] if kind in SPREADING and len(masks) == len(operands):
