@@ -556,7 +556,9 @@ def given(trace: Trace, values: dict[str, Any], **arguments: Any) -> Arguments:
 def test_scales_of_another_number_than_what_they_scale() -> None:
     trace, wire = traced(4, 3)
     sequence = view_of(wire, (Axis.BATCH, Axis.STEPS, Axis.FEATURES), 2)
-    with pytest.raises(UnsupportedError, match=r"it normalises axes of lengths \(3,\) together"):
+    with pytest.raises(
+        UnsupportedError, match=r"it normalises axes of lengths \(3,\) together, by scales and offsets of \[2\] num"
+    ):
         normalise(trace, sequence, [3], np.ones(2), None, 1e-5)
     groups = View(array_of([wire, wire], (2,)), (Axis.BATCH, Axis.PARTS, Axis.ELEMENTS), 2)
     with pytest.raises(UnsupportedError, match=r"it normalises 2 groups of the parts, of shape \(2, 2, 12\), with eps"):

@@ -36,9 +36,12 @@ def normalise(
     count = len(lengths)
     kinds = [kind for kind, length in zip(x.axes[-count:], lengths, strict=False) if length > 1]
     fits = all(array is None or array.size == prod(lengths) for array in (scale, offset))
-    if x.shape[-count:] != tuple(lengths) or not fits or epsilon <= 0:
-        problem = f"it normalises axes of lengths {tuple(lengths)} together, with epsilon {epsilon}"
-        raise trace.refused(problem, EPSILON_REMEDY)
+    problem = f"it normalises axes of lengths {tuple(lengths)} together"
+    if not fits:
+        sizes = [array.size for array in (scale, offset) if array is not None]
+        raise trace.refused(f"{problem}, by scales and offsets of {sizes} numbers", "Export the model again")
+    if x.shape[-count:] != tuple(lengths) or epsilon <= 0:
+        raise trace.refused(f"{problem}, with epsilon {epsilon}", EPSILON_REMEDY)
     scale, offset = (
         np.full(tuple(lengths), value) if array is None else array.reshape(tuple(lengths))
         for array, value in ((scale, 1.0), (offset, 0.0))
