@@ -67,7 +67,7 @@ def route(case: str) -> Report:
     return from_json((project / "report.json").read_text())
 
 
-def told(report: Report, built: Built) -> str:
+def row(report: Report, built: Built) -> str:
     """Return a row of the table: what it takes, the clock, and how long a sequence takes at that clock."""
     assert report.predicted is not None
     assert built.clock_period_ns is not None
@@ -87,7 +87,7 @@ def main() -> None:
         (built,) = (built for built in report.built if built.stage == "routed")
         print(f"\n{case}: {built.origin}, {time.perf_counter() - start:.0f} s")
         print("| model | LUTs | FFs | DSPs | BRAM 18k | MHz | cycles | µs | clock asked for / routed |")
-        print(told(report, built), flush=True)
+        print(row(report, built), flush=True)
 
 
 if __name__ == "__main__":

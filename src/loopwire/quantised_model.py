@@ -286,8 +286,8 @@ class QuantisedModel:
     def _checked_lengths(self, lengths: npt.ArrayLike | None, count: int) -> Lengths:
         steps = check_lengths("lengths", np.full(count, self.steps) if lengths is None else lengths, count, self.steps)
         if (steps != self.steps).any() and not self.may_be_short:
-            told = ", ".join(map(str, sorted(self._lengths)))
-            raise DataError("lengths", f"the model's inputs have {told} steps", "Give full sequences, without lengths")
+            known = ", ".join(map(str, sorted(self._lengths)))
+            raise DataError("lengths", f"the model's inputs have {known} steps", "Give full sequences, without lengths")
         return steps
 
     def _reals(self, outputs: Batch) -> Any:

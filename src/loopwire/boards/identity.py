@@ -211,8 +211,8 @@ def _of_several(facts: Mapping[str, Any], buffer_bytes: int) -> Identity:
 
 def _format(port: Mapping[str, Any], element: FixedType) -> BeatFormat:
     beats = {key: port[key] for key in ("vectors_per_beat", "beats_per_vector")}
-    told = {"count": port["elements"], "width": element.width, "signed": element.signed, "bus_bits": port["bits"]}
-    return _beats({**told, **beats})
+    vectors = {"count": port["elements"], "width": element.width, "signed": element.signed, "bus_bits": port["bits"]}
+    return _beats({**vectors, **beats})
 
 
 def sources_digest(facts: Mapping[str, Any]) -> str:

@@ -126,8 +126,8 @@ class Link:
             raise BoardError(self.where, "a frame from the board was broken", TRY_AGAIN)
         kind, number, consumed, errors = content[:HEADER_BYTES]
         if errors:
-            told = [text for bit, text in enumerate(ERRORS) if errors >> bit & 1]
-            raise BoardError(self.where, f"the board reports that {' and '.join(told)}", TRY_AGAIN)
+            reported = [text for bit, text in enumerate(ERRORS) if errors >> bit & 1]
+            raise BoardError(self.where, f"the board reports that {' and '.join(reported)}", TRY_AGAIN)
         assert self._received_number is not None, "receive before begin"
         self._received_number = (self._received_number + 1) % NUMBERS
         if number != self._received_number:

@@ -122,8 +122,8 @@ def one_stream_module(name: str, top: str, inputs: Side, outputs: Side, remember
         if format.keep_bits:
             (row,) = format.pack_keep(np.array([(port.steps - 1) % format.vectors_per_beat + 1]))
             (full,) = format.pack_keep(np.array([format.vectors_per_beat]))
-            told, usual = (f"{format.keep_bits}'h{int.from_bytes(r.tobytes(), 'little'):x}" for r in (row, full))
-            pins.append(f".{port.axis}_tkeep(to_last ? {told} : {usual})")
+            of_last, usual = (f"{format.keep_bits}'h{int.from_bytes(r.tobytes(), 'little'):x}" for r in (row, full))
+            pins.append(f".{port.axis}_tkeep(to_last ? {of_last} : {usual})")
     for k, port in enumerate(outputs.ports):
         lines.append(f"  logic [{port.format.bits - 1}:0] from_data_{k};")
         pins += [

@@ -25,7 +25,7 @@ from loopwire.ir.types import FixedType
 
 Array = npt.NDArray[Any]
 Observer = Callable[[Node, Sequence[Array], Array], None]
-"""Told of every node evaluated but scans: the node, its operands and its result, in each step of a scan."""
+"""Called with every node evaluated but scans: the node, its operands and its result, in each step of a scan."""
 Apply = Callable[[Node, Sequence[Array]], Array]
 
 

@@ -68,25 +68,25 @@ def break_framing(
     if format.vectors_per_beat == 1:
         return framed_well(format, beats)
     places, kept = np.arange(format.vectors_per_beat), beats.kept[:, np.newaxis]
-    told = places < kept
+    held = places < kept
     ends = np.cumsum(beats.lengths) - 1
-    last, full = np.zeros(len(told), np.bool_), np.zeros(len(told), np.bool_)
+    last, full = np.zeros(len(held), np.bool_), np.zeros(len(held), np.bool_)
     last[ends] = True
     full[ends] = np.add.reduceat(beats.kept, ends + 1 - beats.lengths) == most_vectors
     ways = (
-        told & (places != 0),
-        told & ~((places == 1) & (kept > 2)),
-        told & (last[:, np.newaxis] | (places == 0)),
-        told | full[:, np.newaxis],
+        held & (places != 0),
+        held & ~((places == 1) & (kept > 2)),
+        held & (last[:, np.newaxis] | (places == 0)),
+        held | full[:, np.newaxis],
     )
     way = int(random.integers(len(ways)))
-    chosen = random.random(len(told)) < 1 / 3
-    sent = np.where(chosen[:, np.newaxis], ways[way], told)
-    ones = np.zeros((len(told), 8 * format.keep_bytes), np.bool_)
+    chosen = random.random(len(held)) < 1 / 3
+    sent = np.where(chosen[:, np.newaxis], ways[way], held)
+    ones = np.zeros((len(held), 8 * format.keep_bytes), np.bool_)
     vector_bytes = format.vector_bits // 8
     ones[:, : vector_bytes * format.vectors_per_beat] = np.repeat(sent, vector_bytes, axis=1)
     keep = np.packbits(ones, axis=1, bitorder="little")
-    changed, none = (sent != told).any(axis=1), np.zeros(len(told), np.bool_)
+    changed, none = (sent != held).any(axis=1), np.zeros(len(held), np.bool_)
     errors, overruns = (none, changed) if way == len(ways) - 1 else (changed, none)
     return Framed(beats, keep, errors, overruns, np.zeros_like(beats.lengths))
 

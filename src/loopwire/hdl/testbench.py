@@ -184,7 +184,7 @@ def testbench_files(
     def all_of(side: Sequence[_Port], line: Callable[[_Port], str]) -> str:
         return " && ".join(line(port) for port in side)
 
-    def told(first: Callable[[Vectors], int]) -> str:
+    def flag(first: Callable[[Vectors], int]) -> str:
         return f"1'b{int(any(first(vectors) < len(vectors.framed.beats.lanes) for vectors in inputs))}"
 
     text = _TEMPLATE.substitute(
@@ -215,7 +215,7 @@ def testbench_files(
         readies=", ".join(f"{port.axis}_tready" for port in reversed(sent)),
         no_error=all_of(sent, lambda port: f"{port.axis}_accepted <= {port.vectors.first_error}"),
         no_overrun=all_of(sent, lambda port: f"{port.axis}_accepted <= {port.vectors.first_overrun}"),
-        status=f"{{{told(lambda vectors: vectors.first_error)}, {told(lambda vectors: vectors.first_overrun)}}}",
+        status=f"{{{flag(lambda vectors: vectors.first_error)}, {flag(lambda vectors: vectors.first_overrun)}}}",
         ready="".join(port.ready() for port in due),
         steps="".join(f"      step_{port.axis};\n" for port in (*due, *sent)),
         resets="".join(port.reset() for port in ports),

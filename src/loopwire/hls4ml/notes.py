@@ -1,4 +1,4 @@
-"""What of an hls4ml configuration has no effect, or another one than its user may expect: told, never dropped."""
+"""What of an hls4ml configuration has no effect, or another one than its user may expect: noted, never dropped."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ class Notes:
         return tuple(f"{', '.join(places)}: {remark}" for remark, places in self._places.items())
 
     def warn(self) -> None:
-        """Tell each line as a Python warning, at the line that called the caller."""
+        """Give each line as a Python warning, at the line that called the caller."""
         for line in self.lines():
             warnings.warn(line, Hls4mlWarning, stacklevel=3)

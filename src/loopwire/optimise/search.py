@@ -16,7 +16,7 @@ from loopwire.optimise.journal import Choice
 Evaluate = Callable[[Sequence[Choice]], list[tuple[Judgement, float]]]
 """The judgement and the cost of each of some choices, none of which depends on another's."""
 Tell = Callable[[str, Choice], None]
-"""Told what is being done, and the best choice so far."""
+"""Called with what is being done, and the best choice so far."""
 
 LEAST_LOSS = 0.01
 """A loss below this share of the margin at the start is as good as none: the events cannot tell it from 0."""

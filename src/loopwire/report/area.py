@@ -28,8 +28,8 @@ def area_rows(areas: Sequence[EngineArea], estimated: Sequence[ResourceUse]) -> 
         return []
     total = sum((area.multipliers for area in areas), Multipliers())
     counts = [grouped(count) for count in (total.total, total.matrix, total.elementwise)]
-    told = "{}: {} for matrices, {} element by element".format(*counts)
-    return [("Multipliers", told, "scheduled"), *((use.name, str(use), "estimated") for use in estimated)]
+    multipliers = "{}: {} for matrices, {} element by element".format(*counts)
+    return [("Multipliers", multipliers, "scheduled"), *((use.name, str(use), "estimated") for use in estimated)]
 
 
 def engine_rows(areas: Sequence[EngineArea]) -> list[tuple[str, ...]]:

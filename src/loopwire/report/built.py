@@ -102,6 +102,6 @@ class Built:
         ]
         if self.clock_period_ns is not None:
             fmax = f" ({1e3 / self.clock_period_ns:.4g} MHz)" if self.stage == "routed" else ""
-            told = f"{self.clock_period_ns:.4g} ns of {asked_clock_period_ns:.4g} ns{fmax}"
-            rows.append(("Clock period", told, stage))
+            period = f"{self.clock_period_ns:.4g} ns of {asked_clock_period_ns:.4g} ns{fmax}"
+            rows.append(("Clock period", period, stage))
         return [*rows, *((use.name, str(use), stage) for use in self.resources)]

@@ -17,7 +17,8 @@ from loopwire.report.clipping import check_finite
 
 Reals = npt.NDArray[np.float64]
 Visit = Callable[[Value, int, Reals, Array], None]
-"""Told of a tensor in one step: the value, the step, its reals (N, …), and its integers (N, …) in steps of its type."""
+"""Called with a tensor in one step: the value, the step, its reals (N, …), and its integers (N, …) in steps of its
+type."""
 
 BATCH = 256
 """Sequences at a time: what is kept of one batch decides the memory, not how many batches there are."""

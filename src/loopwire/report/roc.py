@@ -86,10 +86,10 @@ def working_points(rocs: Sequence[ClassRoc]) -> tuple[WorkingPoint, ...]:
 def confusion(labels: Labels, outputs: Reals) -> npt.NDArray[np.int64]:
     """Return counts (classes, classes): rows are true classes, columns those with the largest output."""
     if outputs.shape[1] == 1:
-        told, classes = (outputs[:, 0] > 0.5).astype(np.int64), 2
+        predicted, classes = (outputs[:, 0] > 0.5).astype(np.int64), 2
     else:
-        told, classes = outputs.argmax(axis=1), outputs.shape[1]
-    counts = np.bincount(labels * classes + told, minlength=classes * classes)
+        predicted, classes = outputs.argmax(axis=1), outputs.shape[1]
+    counts = np.bincount(labels * classes + predicted, minlength=classes * classes)
     return counts.reshape(classes, classes)
 
 

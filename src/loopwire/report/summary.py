@@ -200,8 +200,8 @@ class Report:
     @property
     def routed_clock_period_ns(self) -> float | None:
         """The clock period of the last route; None where no tool has routed the design."""
-        told = (built.clock_period_ns for built in reversed(self.built) if built.stage == "routed")
-        return next((period for period in told if period is not None), None)
+        periods = (built.clock_period_ns for built in reversed(self.built) if built.stage == "routed")
+        return next((period for period in periods if period is not None), None)
 
     def _cycle_rows(self) -> list[tuple[str, ...]]:
         clock = f"{self.clock_period_ns:g} ns on {self.part}"

@@ -53,9 +53,9 @@ def occupancy_svg(pipeline: Pipeline, timing: EngineTiming, busy: float = 1.0) -
     scale = min((WIDTH - LABEL) / (MOST_TURNS * timing.round_cycles), LARGEST_CYCLE)
     cycles = max(MOST_TURNS * timing.round_cycles, min(12, int((WIDTH - LABEL) / scale)))
     turn = f"a turn takes {grouped(timing.round_cycles)} cycles"
-    told = f"{count} stages, {turn}; at full rate each works in {busy:.0%} of them"
+    heading = f"{count} stages, {turn}; at full rate each works in {busy:.0%} of them"
     opacity = FAINTEST + (1 - FAINTEST) * busy
-    parts = [text(0, 12, told)]
+    parts = [text(0, 12, heading)]
     y = float(TOP)
     for layer, stages in layers:
         parts += [line(0, y, LABEL + cycles * scale, y), text(4, y + 13, cut(layer, 18))]

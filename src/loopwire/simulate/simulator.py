@@ -94,8 +94,8 @@ class Simulator:
         assert count and all(len(one.lengths) == count for one in sent) and len(sent) == len(self.inputs)
         assert len(stimulus.gaps_cycles) in (0, count)
         odds = [round(probability * 2**32) for probability in (stimulus.valid_probability, stimulus.ready_probability)]
-        told = any(one.framing_error for one in sent) | 2 * any(one.overrun for one in sent)
-        header = [stimulus.seed, *odds, stimulus.still_cycles, timeout_cycles, told * self.has_status, count]
+        status = any(one.framing_error for one in sent) | 2 * any(one.overrun for one in sent)
+        header = [stimulus.seed, *odds, stimulus.still_cycles, timeout_cycles, status * self.has_status, count]
         header += [len(stimulus.gaps_cycles), len(stimulus.resets), len(self.inputs), len(self.outputs)]
         # Not among the temporary files: the log of a failed run is kept.
         log = self.program.parent / "simulate.log"

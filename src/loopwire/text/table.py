@@ -28,8 +28,8 @@ class Table:
     def __repr__(self) -> str:
         lines = [[_cut(printable(cell)) for cell in row] for row in (self.head, *self.rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        told = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in lines]
-        return "\n".join([printable(self.title), told[0], "-" * (sum(widths) + 2 * len(widths) - 2), *told[1:]])
+        rows = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in lines]
+        return "\n".join([printable(self.title), rows[0], "-" * (sum(widths) + 2 * len(widths) - 2), *rows[1:]])
 
     def to_markdown(self) -> str:
         """Return the table, without its title, as Markdown."""

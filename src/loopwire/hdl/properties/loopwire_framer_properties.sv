@@ -1,4 +1,4 @@
-// What loopwire_framer promises, told in steps: behind it each sequence is of 1 to STEPS whole steps and ends with m_last,
+// What loopwire_framer promises, in steps: behind it each sequence is of 1 to STEPS whole steps and ends with m_last,
 // each beat is handed on or, in a sequence that goes on too long, dropped, and the status tells of all broken framing.
 module loopwire_framer_properties #(
     parameter int STEPS = 7,

@@ -78,8 +78,8 @@ class Copies:
             signals.append(f"    input  logic {source.last}")
         assigned = []
         for (result, at_once, about), stream in zip(results, made, strict=True):
-            told = f"   // {result.count} elements {about}"
-            signals.append(f"    output logic [{result.bits - 1}:0] {result.data}@{told}")
+            comment = f"   // {result.count} elements {about}"
+            signals.append(f"    output logic [{result.bits - 1}:0] {result.data}@{comment}")
             if result.parts:
                 signals.append(f"    output logic [{part_bits(at_once) - 1}:0] {result.parts}")
             signals += [f"    output logic {result.valid}", f"    input  logic {result.ready}"]

@@ -76,8 +76,8 @@ def timing_diagram(firmware: Firmware) -> str:
     parts.append(_path(_level(at, 6, total, first + answered - 1, first + answered)))
     middle, height = LABEL + (gap + 1) * CYCLE, 12 + ROW * len(rows)
     parts.append(box(middle - 6, 6, 12, height, "#888", 0.25))
-    told = f"{firmware.latency_cycles} cycles from the first beat to the last of the result"
-    parts.append(text(LABEL + CYCLE, height + 14, told))
+    latency = f"{firmware.latency_cycles} cycles from the first beat to the last of the result"
+    parts.append(text(LABEL + CYCLE, height + 14, latency))
     interval = f"{firmware.initiation_interval_cycles:g} cycles from a sequence to the next at full rate"
     parts.append(text(LABEL + CYCLE, height + 28, interval))
     title = f"A lone sequence through {firmware.top}"
@@ -108,5 +108,5 @@ def _data(at: Place, row: int, begin: int, words: Sequence[str]) -> list[str]:
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
-    told = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    return f'<polyline fill="none" stroke="{INK}" points="{told}"/>'
+    corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polyline fill="none" stroke="{INK}" points="{corners}"/>'

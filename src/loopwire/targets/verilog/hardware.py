@@ -90,8 +90,8 @@ class VerilogHardware:
 
     def sent(self, integers: Batch, lengths: Lengths, fresh: Fresh) -> list[Sequences]:
         """Return what the hardware's inputs take of sequences (N, *input shape) in steps of their types."""
-        told = fresh if self.model.config.remembers else None
-        return [replace(one, fresh=told) for one in self._at_ports(self.firmware.inputs, integers, lengths)]
+        kept = fresh if self.model.config.remembers else None
+        return [replace(one, fresh=kept) for one in self._at_ports(self.firmware.inputs, integers, lengths)]
 
     def due(self, integers: Batch, lengths: Lengths, fresh: Fresh) -> list[Sequences]:
         """Return the emulator's results, as the hardware's outputs shall give them."""

@@ -89,7 +89,7 @@ def join(source: Stream, parts: int, name: str, library: LibraryModules) -> tupl
 
 
 def fresh_of_first(source: Stream, result: Stream, parts: int, name: str) -> tuple[Stream, list[str]]:
-    """Let a stream that `join` made tell what its first part told; `name` begins the register's."""
+    """Let a stream that `join` made carry what its first part carried; `name` begins the register's."""
     if not source.fresh:
         return result, []
     first = f"{source.valid} && {source.ready} && {result.parts} == {part_bits(parts)}'d1"
@@ -106,10 +106,10 @@ def queue(source: Stream, depth: int, parts: int, name: str, library: LibraryMod
     result, more = _with_fresh(source, result, name)
     lines += more
     bits = source.bits + 1 + part_bits(parts) + bool(source.fresh)
-    told = [f"{stream.fresh}, " if stream.fresh else "" for stream in (source, result)]
+    prefixes = [f"{stream.fresh}, " if stream.fresh else "" for stream in (source, result)]
     given, taken = (
         f"{{{fresh}{stream.last}, {stream.parts}, {stream.data}}}"
-        for fresh, stream in zip(told, (source, result), strict=True)
+        for fresh, stream in zip(prefixes, (source, result), strict=True)
     )
     return result, [
         *lines,

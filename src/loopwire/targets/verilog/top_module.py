@@ -61,8 +61,8 @@ def top_module(
         taken.append(stream)
     if len(ports.inputs) > 1:
         for status in ("framing_error", "overrun"):
-            told = " || ".join(port.inside(status) for port in ports.inputs)
-            wiring.lines.append(f"  assign status_{status} = {told};")
+            any_inside = " || ".join(port.inside(status) for port in ports.inputs)
+            wiring.lines.append(f"  assign status_{status} = {any_inside};")
     given = copies.core(wiring, taken) if plan.copies == 1 else copies.instances(wiring, copy, taken)
     wiring.engines(range(plan.copied, len(modules)))
     for port in ports.outputs:
@@ -109,7 +109,7 @@ def _header(name: Identifier, plan: Plan, ports: Ports) -> list[str]:
 def _about(name: Identifier, plan: Plan, ports: Ports) -> list[str]:
     """Return the comment above the module."""
     copies = [f"// Sequences are dealt to {plan.copies} copies in turn."] if plan.copies > 1 else []
-    told = list(FRESH) if any(map(plan.takes_fresh, range(len(plan.engines)))) else []
+    fresh = list(FRESH) if any(map(plan.takes_fresh, range(len(plan.engines)))) else []
     if len(ports.all) > 2:
         lines = [f"// {name}: {len(ports.inputs)} AXI4-Streams in, {len(ports.outputs)} out."]
         for port in ports.inputs:
@@ -119,10 +119,10 @@ def _about(name: Identifier, plan: Plan, ports: Ports) -> list[str]:
             lines += _window(plan, port)
         lines += [f"// {p.axis}: {describe(p.format, p.element, 'a result')}." for p in ports.outputs]
         lines.append("// All inputs give as many sequences; those of several steps that meet end together.")
-        return [*lines, *told, *copies]
+        return [*lines, *fresh, *copies]
     (x,), (y,) = ports.inputs, ports.outputs
     several = ["// The last beat of a sequence tells by tkeep which steps it holds."] if x.format.keep_bits else []
-    meaning = _window(plan, x) or ["// tlast ends a sequence, as does its last possible step.", *several, *told]
+    meaning = _window(plan, x) or ["// tlast ends a sequence, as does its last possible step.", *several, *fresh]
     return [
         f"// {name}: AXI4-Stream in and out.",
         f"// Input beat: {describe(x.format, x.element, 'a step')}, element 0 lowest;",
