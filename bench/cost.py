@@ -2,8 +2,9 @@
 
     python bench/cost.py MODEL ... --data FILE.npz
 
-tries random types of each model on xcvu13p, prints the factors of the cost that fit every second of them (least
-squares, relative), and its error and rank correlation over all. The parallel networks of synthesis.json follow.
+tries random types of each model on xcvu13p, and prints the error and the rank correlation of the cost over all; and by
+what its products, sums and tables would be multiplied to fit every second of them best (least squares, relative). The
+parallel networks of synthesis.json follow.
 """
 
 from __future__ import annotations
@@ -67,6 +68,15 @@ def show(name: str, found: list[tuple[Cost, int]]) -> None:
     )
 
 
+def factors(found: list[tuple[Cost, int]]) -> str:
+    """Return by what products, sums and tables are multiplied to fit the counts best, in words."""
+    parts = np.array([[cost.products, cost.sums, cost.tables] for cost, _ in found])
+    counts = np.array([count for _, count in found])
+    fitted, *_ = np.linalg.lstsq(parts / counts[:, np.newaxis], np.ones(len(found)), rcond=None)
+    names = ("products", "sums", "tables")
+    return ", ".join(f"{name} × {factor:.2f}" for name, factor in zip(names, fitted.tolist(), strict=True))
+
+
 def rank_correlation(one: list[float], other: list[int]) -> float:
     """Return Spearman's."""
     ranks = [np.argsort(np.argsort(values)) for values in (one, other)]
@@ -86,6 +96,7 @@ def main() -> None:
         show(Path(path).name, found)
     if everything:
         show("all of them", everything)
+        print(f"fitted to every second: {factors(everything[::2])}")
     show("synthesised networks", list(stored()))
 
 
