@@ -67,9 +67,14 @@ def run_step(operation: Operation, operands: list[Words], t: int, sharing: Shari
             padded = [word + [0] * (sharing.chunks * size - len(word)) for word in operands[0]]
             chunks_of = [word // sharing.passes * size for word in words]
             return [padded[word][start : start + size] for word, start in zip(words, chunks_of, strict=True)]
-        case dp.Accumulate(added=added):
-            chunks = [operands[0][start : start + sharing.passes] for start in words[:: sharing.passes]]
-            sums = [[added + sum(elements) for elements in zip(*chunk, strict=True)] for chunk in chunks]
+        case dp.Accumulate() as kind:
+            begins = words[:: sharing.passes]
+            chunks = [operands[0][start : start + sharing.passes] for start in begins]
+            sums = [[sum(elements) << kind.shift for elements in zip(*chunk, strict=True)] for chunk in chunks]
+            count = operation.result.count
+            firsts = [[v << kind.first_shift for v in operands[1][start]] for start in begins] if operands[1:] else None
+            added = firsts or [[kind.added] * count] * len(begins)
+            sums = [[a + b for a, b in zip(*both, strict=True)] for both in zip(sums, added, strict=True)]
             return [sums[word // sharing.passes] for word in words]
         case dp.Gather():
             return [_all_chunks(operands[0], sharing)[: operation.result.count]] * sharing.cycles

@@ -69,6 +69,19 @@ def limits(found: ElementRanges) -> list[tuple[int, int]]:
     return list(zip(found.low, found.high, strict=True))
 
 
+def test_a_sum_of_passes_holds_what_it_begins_with() -> None:
+    values, first, total = signal("values", 2, -8, 7), signal("first", 2, -4, 3), signal("total", 2, -99, 99)
+    rows, biases = np.array([[1, -2], [2, 3]]), np.array([[3, -4]])
+    operations = (
+        Operation(WordRom(rows, 1, by_step=False), (), values),
+        Operation(WordRom(biases, 2, by_step=False), (), first),
+        Operation(Accumulate(shift=1, first_shift=2), (values, first), total),
+    )
+    sharing = Sharing(units=2, chunks=1, passes=2)
+    found = element_ranges(Datapath(signal("step", 1, 0, 1), operations, (), total, sharing), lambda _: False)
+    assert limits(found[total]) == [(2 * 2 * 0 + 4 * 3, 2 * 2 * 2 + 4 * 3), (2 * 2 * -2 + 4 * -4, 2 * 2 * 3 + 4 * -4)]
+
+
 def test_elements_of_shared_hardware_follow_their_weights() -> None:
     found = ranges_of(rom_is_opaque=False)
     assert limits(found["words"]) == [(1, 3), (0, 0), (-3, 3), (0, 0)]

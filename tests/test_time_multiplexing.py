@@ -17,10 +17,11 @@ from loopwire.config import CompileConfig
 from loopwire.data import Batch
 from loopwire.datapath.datapath import Datapath
 from loopwire.datapath.expand import expand
-from loopwire.datapath.ops import Chunk, Products, Tile, UnpackPairs
+from loopwire.datapath.ops import Accumulate, Chunk, Products, Tile, UnpackPairs
 from loopwire.datapath.packed_products import with_packed_products
 from loopwire.datapath.pipeline import simplified
 from loopwire.datapath.reuse import multipliers, reuse_factors, sharing_of, sharings
+from loopwire.datapath.started_sums import with_started_sums
 from loopwire.datapath.triples import with_triples
 from loopwire.datapath.verify import verify
 from loopwire.emulator.evaluate import evaluate_integers
@@ -97,6 +98,29 @@ def test_random_models_with_two_products_a_dsp_block(seed: int, in_threes: bool)
     if seed in (350, 397):
         assert any(isinstance(op.kind, UnpackPairs) for _, datapath in chosen for op in datapath.operations)
     assert_computes(graph, chosen, seed)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 1 << 30), st.booleans())
+def test_random_models_whose_sums_of_passes_begin_with_what_is_added(seed: int, in_loops: bool) -> None:
+    source = random.Random(seed)
+    graph = lower(random_model(source), FixedType(source.randint(5, 8), 3), random_types(source))
+    graph = accumulate_flattened(graph)
+    chosen = [(engine, with_started_sums(datapath, in_loops)) for engine, datapath in multiplexed(graph, source)]
+    assert_computes(graph, [(engine, verify(datapath)) for engine, datapath in chosen], seed)
+
+
+@pytest.mark.parametrize("in_loops", [False, True])
+def test_a_sum_of_states_begins_with_what_comes_from_outside_the_loop(in_loops: bool) -> None:
+    cell, _ = tagger().layers
+    graph = lower(chain("cell", (STEPS, 3), (cell,), "test"), FixedType(8, 3), random_types(random.Random(1)))
+    (engine,) = cut(graph).engines
+    datapath = simplified(expand(engine, ranges(graph)), sharing_of(engine, 8), SOLVERS["multipliers"])
+    changed = verify(with_started_sums(datapath, in_loops))
+    sums = {op.result.name: op for op in changed.operations if isinstance(op.kind, Accumulate)}
+    begun = [[operand.name for operand in op.operands[1:]] for op in sums.values()]
+    assert begun == ([["cell.b"], ["cell.Wx_b"]] if in_loops else [["cell.b"], []])
+    assert_computes(graph, [(engine, changed)], 1)
 
 
 @pytest.mark.parametrize(("rows", "blocks", "part"), [(5, 60, "xcvu13p"), (4, 40, "xcvu13p"), (5, 100, "LFE5U-85F")])

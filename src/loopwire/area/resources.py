@@ -152,9 +152,9 @@ class _Estimator:
                 ways = -(-operation.operands[0].count // result.count)
                 yield LutKind.CHOICE, Resources(luts=self._cells.selection_luts(ways, bits))
             case dp.Accumulate():
-                # Each pass begins with the partial sum or with nothing.
                 yield LutKind.ADDER, Resources(luts=bits, ffs=2 * bits)
-                yield LutKind.CHOICE, Resources(luts=bits)
+                if self._device.lut_inputs < 6:  # six take what a pass begins with beside the bits that are added
+                    yield LutKind.CHOICE, Resources(luts=bits)
             case dp.Gather():
                 earlier = (self._datapath.sharing.chunks - 1) * self._bits[operation.operands[0]]
                 yield LutKind.MEMORY, Resources(ffs=bits + earlier)

@@ -81,9 +81,12 @@ def _result(operation: Operation, given: list[ElementRanges], datapath: Datapath
         case dp.Columns():
             return _columns(given[0], kind.count, datapath.sharing.passes)
         case dp.Accumulate():
-            low, high = np.minimum(given[0].low, 0), np.maximum(given[0].high, 0)
-            passes = datapath.sharing.passes
-            return ElementRanges(low * passes + kind.added, high * passes + kind.added)
+            a, passes = _shifted(given[0], kind.shift), datapath.sharing.passes
+            low, high = np.minimum(a.low, 0) * passes, np.maximum(a.high, 0) * passes
+            if len(given) == 1:
+                return ElementRanges(low + kind.added, high + kind.added)
+            first = _shifted(given[1], kind.first_shift)
+            return ElementRanges(low + first.low, high + first.high)
         case dp.Gather():
             return given[0][np.arange(result.count) % len(given[0].low)]
         case dp.Hold():

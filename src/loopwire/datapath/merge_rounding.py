@@ -35,6 +35,11 @@ def _half(kind: dp.Round) -> int:
     return {Rounding.RND: half, Rounding.RND_MIN_INF: half - 1}.get(kind.mode, 0)
 
 
+def _trailing_zeros(numbers: Integers) -> int:
+    """Return how many of the lowest bits are 0 in all of some numbers, which are not all 0."""
+    return min((int(v) & -int(v)).bit_length() - 1 for v in numbers if v)
+
+
 class _Merging:
     def __init__(self, datapath: Datapath) -> None:
         self._datapath = datapath
@@ -107,6 +112,13 @@ class _Merging:
                 ends = replace(term, low=min(integers), high=max(integers), fraction=term.fraction + shift)
                 self._raised[term] = (dp.Constant(integers), ends)
                 shifts[index] = 0
+                return dp.AddSub(kind.subtract, *shifts)
+            if source is not None and isinstance(source.kind, dp.WordRom):
+                finer = max(shift - _trailing_zeros(added), 0)  # bits below these stay 0, and out of the memory
+                rows = (source.kind.rows.astype(object) << finer) + (added >> shift - finer)
+                ends = replace(term, low=rows.min(), high=rows.max(), fraction=term.fraction + finer)
+                self._raised[term] = (replace(source.kind, rows=rows), ends)
+                shifts[index] = shift - finer
                 return dp.AddSub(kind.subtract, *shifts)
             if not (added % (1 << shift)).any() and self._raise(term, added >> shift):
                 return kind

@@ -93,9 +93,14 @@ class Tile(Timed):
 
 @dataclass(frozen=True)
 class Accumulate(Timed):
-    """(a) → `added` and the sum of a over the passes of a chunk, in a register."""
+    """(a) → `added` and the sum of a << shift over the passes of a chunk, in a register.
+
+    (a, first) → that sum and first << first_shift, without `added`.
+    """
 
     added: int = 0
+    shift: int = 0
+    first_shift: int = 0
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from loopwire.datapath.pipeline import alternatives, prepared, stored_earlier
 from loopwire.datapath.reuse import layer_of, sharing_of
 from loopwire.datapath.rewrite import replaced
 from loopwire.datapath.signals import Signal
+from loopwire.datapath.started_sums import with_started_sums
 from loopwire.datapath.triples import with_triples
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
@@ -94,6 +95,8 @@ class Planner:
         smaller: tuple[Callable[[Datapath], Datapath], ...] = (
             lambda d: with_triples(d, self.delays),
             lambda d: with_packed_products(d, self.delays),
+            lambda d: with_started_sums(d, in_loops=False),
+            with_started_sums,
             lambda d: with_block_ram_tables(d, device),
         )
         for change in smaller:
@@ -183,4 +186,4 @@ class Planner:
 
 
 def _is_as_short(pipeline: Pipeline, other: Pipeline) -> bool:
-    return pipeline.loop_latency <= other.loop_latency and pipeline.depth <= other.depth
+    return (pipeline.loop_latency, pipeline.depth) <= (other.loop_latency, other.depth)

@@ -100,7 +100,7 @@ def statements(
         case dp.Tile():
             return tile(kind, operation.operands[0], out, result, text, place, sharing)
         case dp.Accumulate():
-            return accumulate(kind, operation.operands[0], out, result, text, place, sharing)
+            return accumulate(kind, operation.operands, out, result, text, place, sharing)
         case dp.Gather():
             return gather(operation.operands[0], out, result, text, place, sharing)
         case dp.Unpack():

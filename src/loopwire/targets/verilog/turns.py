@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from loopwire.datapath.ops import Accumulate, Tile, WordRom
 from loopwire.datapath.sharing import Sharing
 from loopwire.datapath.signals import Signal
 from loopwire.hdl.expressions import literal, resized
+from loopwire.targets.verilog.numbers import shifted
 from loopwire.targets.verilog.parts import Library, Text, packed
 from loopwire.text.identifiers import Name
 
@@ -82,18 +85,25 @@ def tile(kind: Tile, a: Signal, out: Signal, result: Name, text: Text, place: in
 
 
 def accumulate(
-    kind: Accumulate, a: Signal, out: Signal, result: Name, text: Text, place: int, sharing: Sharing
+    kind: Accumulate, operands: Sequence[Signal], out: Signal, result: Name, text: Text, place: int, sharing: Sharing
 ) -> list[str]:
-    """Return the sum over the passes of a chunk."""
+    """Return the sum over the passes of a chunk.
+
+    The choice of what a sum begins with is the second operand of the adder: synthesis makes it in the look-up tables of
+    the carry chain, which takes the first operand as it is.
+    """
     array = f"[{out.count - 1}:0][{out.width - 1}:0]"
-    first = literal(kind.added, out.width)
-    term = resized(f"{text(a)}[k]", a.width, a.signed, out.width)
+    term, *given = (
+        shifted(resized(f"{text(v)}[k]", v.width, v.signed, out.width), shift)
+        for v, shift in zip(operands, (kind.shift, kind.first_shift), strict=False)
+    )
+    first = given[0] if given else literal(kind.added, out.width)
     partial, total = result.own("partial"), result.own("total")
     last = f"{(sharing.passes - 1).bit_length()}'d{sharing.passes - 1}"
     return [
         f"logic {array} {partial}, {total};",
         f"for (genvar k = 0; k < {out.count}; k++) begin : {result.block()}",
-        f"  assign {total}[k] = (pass_index_{place} == '0 ? {first} : {partial}[k]) + {term};",
+        f"  assign {total}[k] = {term} + (pass_index_{place} == '0 ? {first} : {partial}[k]);",
         "end",
         "always_ff @(posedge aclk) begin",
         f"  {partial} <= {total};",
