@@ -10,7 +10,6 @@ parallel networks of synthesis.json follow.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 from collections.abc import Iterator
@@ -27,7 +26,9 @@ from loopwire.layers.model import Model
 from loopwire.optimise.cost import Cost, estimate
 from loopwire.optimise.groups import Probe, configuration, fixed
 from loopwire.optimise.integer_bits import bits_from_data
-from synthesis import STORE, Network  # type: ignore[import-not-found]
+from loopwire.tools.fabrics import LUTS
+from loopwire.tools.synthesis import BETWEEN
+from synthesis import read  # type: ignore[import-not-found]
 
 PART = "xcvu13p-flga2577-2-e"
 TYPES = 40
@@ -52,10 +53,10 @@ def random_types(model: Model, x: NDArray[Any], count: int) -> Iterator[tuple[Co
 
 def stored() -> Iterator[tuple[Cost, int]]:
     """Yield the cost and the synthesised LUTs of the stored networks without reuse on the part."""
-    for row in json.loads(STORE.read_text()):
-        network = Network(**row["network"])
+    for row in read():
+        network = row.network
         if network.reuse_factor == 1 and network.copies == 1 and network.part == "xcvu13p":
-            layers = (found["LUTs"] for name, found in row["synthesised"].items() if name != "between the layers")
+            layers = (found[LUTS] for name, found in row.synthesised.items() if name != BETWEEN)
             yield estimate(network.design().graph), sum(layers)
 
 

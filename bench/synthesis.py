@@ -1,13 +1,15 @@
 """Compares estimated with synthesised resources, and the delay model with routed clocks.
 
 `python bench/synthesis.py calibrate` synthesises networks of many kinds with Yosys, for UltraScale+ and ECP5, and
-stores what their layers take in synthesis.json; `fit` fits the factors of the estimate to one half of what is stored
-there; `errors` compares today's estimates with both halves; `routed` routes some of the networks on the ECP5 and
-compares the delay model with the clock that they reach.
+stores what their layers take in synthesis.json, with a digest of what Yosys read: where today's is another, it
+synthesises again. `fit` fits the factors of the estimate to one half of what is stored there; `errors` compares today's
+estimates with both halves; `routed` routes some of the networks on the ECP5 and compares the delay model with the clock
+that they reach.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import statistics
@@ -25,6 +27,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 import loopwire
+from compile import table
 from loopwire.area.cells import Resources
 from loopwire.area.lut_factors import AS_COUNTED, LutKind
 from loopwire.area.resources import parts
@@ -40,6 +43,7 @@ from loopwire.tools.fabrics import BRAMS, DSPS, FFS, LUTS, RESOURCES, fabric_of
 from loopwire.tools.harness import harness_text
 from loopwire.tools.routing import Sources, route
 from loopwire.tools.synthesis import BETWEEN, synthesise
+from loopwire.tools.yosys import find_yosys
 
 STORE = Path(__file__).with_name("synthesis.json")
 Counts = dict[str, dict[str, int]]
@@ -122,6 +126,15 @@ class Network:
                 return SimpleRnn(name, kernel, recurrent, bias, return_sequences=sequences)
 
 
+@dataclass(frozen=True)
+class Stored:
+    """What a network took: by layer, and the digest of what Yosys read."""
+
+    network: Network
+    made_from: str
+    synthesised: Counts
+
+
 SIZES = ((4, 4, 8), (3, 1, 8), (6, 36, 8), (2, 1, 10), (8, 8, 10), (4, 1, 6), (5, 10, 9))
 """Units, reuse factor, width: small cells, parallel and folded, each of the three."""
 ROUTED_SIZES = SIZES[:3]
@@ -186,33 +199,48 @@ def synthesised(design: Design) -> Counts:
     return {row.layer: {use.name: use.used for use in row.resources} for row in built.layers}
 
 
+def digest(design: Design) -> str:
+    """Return a digest of all that a synthesis is made from: the firmware, Yosys and its commands."""
+    firmware = design.firmware
+    commands = fabric_of(design.device).commands(firmware.top)
+    texts = (str(find_yosys()), *commands, *(f"{name}\n{text}" for name, text in firmware.files.items()))
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
 def calibrate() -> None:
-    """Synthesise what is not stored yet, and store each network at once."""
-    stored = json.loads(STORE.read_text()) if STORE.exists() else []
-    known = [Network(**row["network"]) for row in stored]
+    """Synthesise what is not stored as Yosys reads it today, and store each network at once, in its place."""
+    stored = {row.network: row for row in read()}
     for network in networks():
-        if network in known:
+        design = network.design()
+        made_from = digest(design)
+        if network in stored and stored[network].made_from == made_from:
             continue
         start = time.perf_counter()
-        stored.append({"network": asdict(network), "synthesised": synthesised(network.design())})
-        STORE.write_text("[\n" + ",\n".join(map(json.dumps, stored)) + "\n]\n")
-        print(f"{len(stored):3} {network}: {time.perf_counter() - start:.0f} s", flush=True)
+        stored[network] = Stored(network, made_from, synthesised(design))
+        rows = (json.dumps(asdict(row)) for row in stored.values())
+        STORE.write_text("[\n" + ",\n".join(rows) + "\n]\n")
+        print(f"{network}: {time.perf_counter() - start:.0f} s", flush=True)
 
 
-def read() -> dict[str, list[tuple[Network, Counts]]]:
+def read() -> list[Stored]:
+    """Return what is stored."""
+    rows = json.loads(STORE.read_text())
+    return [Stored(Network(**row["network"]), row["made_from"], row["synthesised"]) for row in rows]
+
+
+def by_part() -> dict[str, list[Stored]]:
     """Return what is stored, by part. The factors are fitted to the first network, the third and so on."""
-    rows = [(Network(**row["network"]), row["synthesised"]) for row in json.loads(STORE.read_text())]
-    return {part: [row for row in rows if row[0].part == part] for part in PARTS}
+    return {part: [row for row in read() if row.network.part == part] for part in PARTS}
 
 
 def fit() -> None:
     """Print the `lut_factors` of the device data: least squares of the relative errors of layers."""
     fitted = [kind for kind in LutKind if kind is not AS_COUNTED]
-    for part, rows in read().items():
+    for part, rows in by_part().items():
         units, luts = [], []
-        for network, layers in rows[::2]:
-            by_layer = counted(network.design())
-            for layer, counts in layers.items():
+        for row in rows[::2]:
+            by_layer = counted(row.network.design())
+            for layer, counts in row.synthesised.items():
                 if counts[LUTS]:
                     units.append([by_layer[layer][kind] / counts[LUTS] for kind in fitted])
                     luts.append(1 - by_layer[layer][AS_COUNTED] / counts[LUTS])
@@ -222,14 +250,19 @@ def fit() -> None:
 
 def errors() -> None:
     """Print how far the estimates are from what is stored, a table for docs/benchmarks.md."""
-    print("\n| part | networks | LUTs: median error, worst | FFs: median error, worst | DSPs | block RAMs |")
-    print("|---|---|---|---|---|---|")
-    for part, rows in read().items():
-        pairs = [(total(counts), estimated(network.design())) for network, counts in rows]
-        for which, half in (("fitted to", pairs[::2]), ("tested on", pairs[1::2])):
-            cells = [part, f"{len(half)}, {which}", *(error(half, name) for name in (LUTS, FFS))]
-            cells += [f"exact in {sum(truth[name] == guess[name] for truth, guess in half)}" for name in (DSPS, BRAMS)]
-            print(f"| {' | '.join(cells)} |")
+    made = []
+    for part, rows in by_part().items():
+        designs = [row.network.design() for row in rows]
+        pairs = [(total(row.synthesised), estimated(design)) for row, design in zip(rows, designs, strict=True)]
+        today = [row.made_from == digest(design) for row, design in zip(rows, designs, strict=True)]
+        for which, half in (("fitted to", slice(0, None, 2)), ("tested on", slice(1, None, 2))):
+            some = pairs[half]
+            cells = [part, f"{len(some)}, {which}", f"{sum(today[half])}", *(error(some, name) for name in (LUTS, FFS))]
+            cells += [f"exact in {sum(truth[name] == guess[name] for truth, guess in some)}" for name in (DSPS, BRAMS)]
+            made.append(cells)
+    errors_of = (f"{name}: median error, worst" for name in (LUTS, FFS))
+    head = ("part", "networks", "synthesised as today", *errors_of, "DSPs", "block RAMs")
+    table(head, made)
 
 
 def total(counts: Counts) -> dict[str, int]:
