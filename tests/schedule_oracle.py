@@ -7,8 +7,8 @@ loop that waits holds what crosses from one stage to the next, some of it behind
 loop that is read behind it ends later than B less that gate. The solver (HiGHS, by scipy.optimize.milp) minimises L,
 then the depth.
 
-A wire to all rows of a matrix is part of what reads it, but for the share of a state's that is before its register:
-the solver is asked for each share.
+A wire to all rows of a matrix is part of what reads it, but for the share of a state's that is before its register, and
+for the stages in which nothing else has time to be: the solver is asked for each share.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Least:
 
 def least(datapath: Datapath, delays: DelayModel, clock_period_ns: float, input_ns: float) -> Least:
     """Return the least loop latency of a parallel datapath, and with it the least depth."""
-    ways = routing_delays(datapath, delays)
+    ways = routing_delays(datapath, OperationTimes(delays), delays.stage_budget_ns(clock_period_ns))
     found = (_Oracle(datapath, delays, clock_period_ns, input_ns, routing).least() for routing in ways)
     return min(found, key=lambda least: (least.loop_latency, least.depth))
 
@@ -151,9 +151,10 @@ class _Oracle:
         else:
             last, started = first, {ns: 1.0}
             delay_ns = operation_delay_ns(operation, self._delays)
-        ways = [(operand, left_ns) for operand in operands]
+        relays = self._routing.relays[operation]
+        ways = [(operand, left_ns, relays) for operand in operands]
         if isinstance(operation.kind, dp.ShiftAdd):
-            ways = [(operand, 0.0) for operand in operands]
+            ways = [(operand, 0.0, 0) for operand in operands]
             multiplied = self._multiplied(operation)
             if multiplied in self._ends:
                 # Registers at a tree's beginning are at the end of the wire.
@@ -161,11 +162,13 @@ class _Oracle:
                 registered_ns = left_ns + self._to_register_ns.get(multiplied, 0.0)
                 terms = {first: budget_ns, stage_before: -budget_ns, ns_before: -1.0}
                 program.require(terms, registered_ns - budget_ns)
-                ways.append((self._ends[multiplied], left_ns))
-        for (stage_before, ns_before), way_ns in ways:
-            least_ns = min(delay_ns + way_ns, latest_ns)
-            program.require(started, least_ns)
-            program.require({first: budget_ns, **started, stage_before: -budget_ns, ns_before: -1.0}, least_ns)
+                ways.append((self._ends[multiplied], left_ns, relays))
+        for (stage_before, ns_before), way_ns, relays in ways:
+            since: Terms = {first: budget_ns, stage_before: -budget_ns, ns_before: -1.0}
+            program.require(started, delay_ns + way_ns)
+            program.require({**since, **started}, delay_ns + way_ns)
+            if relays:  # each a stage of its own, after a register
+                program.require(since, relays * budget_ns)
         self._ends[operation.result] = last, ns
 
     def _multiplied(self, operation: Operation) -> Signal:
@@ -177,17 +180,13 @@ class _Oracle:
     def _cut(
         self, operation: Operation, cut_ns: tuple[float, float], first: int, start: int, last: int, ns: int
     ) -> None:
-        """Choose between an operation in one stage and in two, with registers inside; the way to it is in the first.
-
-        A way that is too long for the clock anyway takes what the stage leaves for it, as elsewhere.
-        """
+        """Choose between an operation in one stage and in two, with registers inside; the way to it is in the first."""
         program, budget_ns, left_ns = self._program, self._budget_ns, self._routing.left_ns[operation]
-        latest_ns = budget_ns - to_flip_flop_ns(operation, self._delays)
         before_ns, after_ns = cut_ns
-        before_ns = max(before_ns, min(before_ns + left_ns, budget_ns))
+        before_ns += left_ns
         big = 3.0 * budget_ns
         delay_ns = min(operation_delay_ns(operation, self._delays), 2.0 * budget_ns)  # infinite: never in one stage
-        delay_ns = max(delay_ns, min(delay_ns + left_ns, latest_ns))
+        delay_ns += left_ns
         within = program.variable(0, 1, whole=True)
         for sign in (1.0, -1.0):
             program.require({last: sign, first: -sign, within: -sign}, 0.0)

@@ -68,6 +68,11 @@ def test_reach_grows_with_the_side_of_the_square() -> None:
     assert [ROUND.reach(luts) for luts in (0, 100, 400)] == [0.0, 5.0, 10.0]
 
 
+def test_dsp_blocks_are_as_far_apart_as_the_part_has_them() -> None:
+    """Of the XCKU115 120 LUTs a block; half of them are used, and three in four of the blocks."""
+    assert [DelayModel(find_part("xcku115")).luts_around(blocks) for blocks in (0, 3, 3072)] == [0, 240, 246116]
+
+
 def test_a_saturation_by_few_bits_is_one_gate() -> None:
     """Two upper bits that must be alike, and the bit that passes: as many as a look-up table of four inputs sees."""
     assert ECP5.saturate(9, 8) < 1.2 * ECP5.gate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from loopwire.datapath.merge_addends import merge_addends
 from loopwire.datapath.ops import ShiftAdd
 from loopwire.datapath.rotate_states import rotations
 from loopwire.devices.delay_model import DelayModel
+from loopwire.timing.operation_delays import OperationTimes
+from loopwire.timing.routing_delays import routing_delays
 from loopwire.timing.scheduler import schedule
 from schedule_gap import gap
 from test_expand import SOLVERS
@@ -31,6 +34,19 @@ def test_random_datapaths_are_scheduled_in_the_least_stages(seed: int, solver: s
     for choice in (datapath, *list(rotations(with_dsp_adders(late_clamps(merge_addends(datapath)), DELAYS)))[-1:]):
         pipeline = schedule(choice, DELAYS, period_ns, (0, DELAYS.gate()))
         assert gap(pipeline, DELAYS, period_ns, DELAYS.gate()) == (0, 0)
+
+
+@pytest.mark.parametrize("solver", list(SOLVERS))
+def test_ways_of_several_stages_are_in_the_least_stages(solver: str) -> None:
+    """Wires so slow that some need registers in stages of their own."""
+    far = DelayModel(replace(DELAYS.device, delays=replace(DELAYS.device.delays, net_reach_ns=0.6)))
+    longest = 0
+    for seed in range(6):
+        datapath = some_datapath(seed, solver)
+        ways = routing_delays(datapath, OperationTimes(far), far.stage_budget_ns(5.0))
+        longest = max(longest, *(stages for way in ways for stages in way.relays.values()))
+        assert gap(schedule(datapath, far, 5.0, (0, far.gate())), far, 5.0, far.gate()) == (0, 0)
+    assert longest >= 2
 
 
 @pytest.mark.parametrize(("part", "types", "counted"), [("xcku115", None, True), ("xcvu13p", "jet_lstm", False)])

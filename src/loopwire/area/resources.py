@@ -343,7 +343,7 @@ class _Estimator:
             read.setdefault(signal, set()).add(place)
         held: dict[Signal, int] = {}
         for feedback, cut in pipeline.cuts.items():
-            if cut.stage == pipeline.write_stage(feedback):
+            if cut.stage == pipeline.write[feedback]:
                 read.setdefault(feedback.read, set()).add(cut.stage)
             else:
                 held |= dict.fromkeys(cut.signals, cut.stage)

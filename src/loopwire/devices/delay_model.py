@@ -17,6 +17,8 @@ FREE_LOADS = 4
 """Loads that an average net drives without getting slower."""
 SELECT_BITS = 2
 """Address bits that one level of a multiplexer tree resolves: 4 to 1, a function of six inputs."""
+LUTS_USED, DSPS_USED = 0.5, 0.75
+"""Of what is in an area, the share that a design is assumed to use: columns of DSP blocks are filled more densely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,10 @@ class DelayModel:
     def reach(self, luts: int) -> float:
         """What a net takes beyond an average one whose readers are spread over this many look-up tables."""
         return self._delays.net_reach_ns * math.sqrt(luts)
+
+    def luts_around(self, dsps: int) -> int:
+        """Look-up tables that are used in an area of so many used DSP blocks, by how many of both the part has."""
+        return round(dsps / DSPS_USED * self.device.luts / self.device.dsps * LUTS_USED) if dsps else 0
 
     def gate(self) -> float:
         """Any function of as many bits as a look-up table has inputs."""

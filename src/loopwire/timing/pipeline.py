@@ -54,8 +54,8 @@ class Pipeline:
     """A scheduled datapath.
 
     `loop_latency` is the number of cycles from a step to the next one of the same sequence, `input_stage` the stage in
-    which x is there, `entry` that in which each state is read, `cuts` where it is held; the output is there in
-    stage `depth`, which a register ends.
+    which x is there, `entry` that in which each state is read, `cuts` where it is held, `write` that at whose end each
+    following state is stored; the output is there in stage `depth`, which a register ends.
     """
 
     datapath: Datapath
@@ -63,6 +63,7 @@ class Pipeline:
     input_stage: int
     entry: Mapping[Feedback, int]
     cuts: Mapping[Feedback, Cut]
+    write: Mapping[Feedback, int]
     placements: Mapping[Operation, Placement]
     depth: int
 
@@ -75,22 +76,13 @@ class Pipeline:
                 places[operation.result] = placement.time[0]
         return places
 
-    def write_stage(self, feedback: Feedback) -> int:
-        """Return the stage at whose end a feedback's following state is stored.
-
-        Where states are in no memories, the register that is read again ends the loop.
-        """
-        if self.datapath.in_memories:
-            return self.stage_of()[feedback.following]
-        return self.entry[feedback] + self.loop_latency - 1
-
     def reads(self) -> Iterable[tuple[Signal, int]]:
         """Yield every signal with each stage in which something reads it."""
         for operation, placement in self.placements.items():
             for operand in operation.operands:
                 yield operand, placement.first_stage
         for feedback in self.entry:
-            yield feedback.following, self.write_stage(feedback)
+            yield feedback.following, self.write[feedback]
         for cut in self.cuts.values():
             for signal in cut.signals:
                 yield signal, cut.stage

@@ -67,7 +67,7 @@ def shortest(
     for datapath in choices:
         try:
             require_time(datapath, times, clock_period_ns, input_time[1])
-            routings = routing_delays(datapath, times.delays)
+            routings = routing_delays(datapath, times, times.delays.stage_budget_ns(clock_period_ns))
             scheduler = _Scheduler(datapath, times, clock_period_ns, input_time, routings[0])
             schedulers = [scheduler, *map(scheduler.routed, routings[1:])]
             least |= {scheduler: scheduler.least_latency(least_loop_latency) for scheduler in schedulers}
@@ -179,8 +179,11 @@ class _Scheduler:
                 cuts.update(dict.fromkeys(group, cut))
             else:
                 depth = times.get(self.datapath.output, (0, 0.0))[0]
+                write = {feedback: self._write_stage(feedback, placements) for feedback in entry}
+                if not self.datapath.in_memories:  # the register that is read again ends the loop
+                    write = {feedback: first + loop_latency - 1 for feedback, first in entry.items()}
                 return Pipeline(
-                    self.datapath, loop_latency, self._input_time[0], entry, cuts, placements, max(depth, 0)
+                    self.datapath, loop_latency, self._input_time[0], entry, cuts, write, placements, max(depth, 0)
                 )
 
     def _placed(
@@ -273,12 +276,16 @@ class _Scheduler:
 
     def _state_stage(self, feedback: Feedback, placements: Mapping[Operation, Placement]) -> int:
         """Return the stage at whose end all of a feedback's following state can be registered."""
+        waits = self._sharing.gather_cycles - 1 if feedback.gathered else 0
+        return self._write_stage(feedback, placements) + waits
+
+    def _write_stage(self, feedback: Feedback, placements: Mapping[Operation, Placement]) -> int:
+        """Return the stage at whose end a feedback's following state, or a chunk of it, can be registered."""
         operation = self.datapath.producers.get(feedback.following)
         placed = placements.get(operation) if operation else None
         place, ns = placed.time if placed else (0, 0.0)
-        waits = self._sharing.gather_cycles - 1 if feedback.gathered else 0
         travels_ns = self._routing.travelled_ns[feedback] + self._to_register_ns.get(feedback.following, 0.0)
-        return place + (ns + travels_ns > self._budget_ns) + waits
+        return place + (ns + travels_ns > self._budget_ns)
 
     def _place(
         self, arrivals: Mapping[Signal, Time], holds: Mapping[Group, int], feedbacks: set[Feedback] | None = None
@@ -312,22 +319,23 @@ class _Scheduler:
             multiplied = self.datapath.producers[multiplied].operands[0]  # what the addends are joined to
         place, ns = given
         stage, multiplied_ns = times.get(multiplied, BEFORE_ALL)
-        multiplied_ns *= stage == place
-        left_ns = self._routing.left_ns[operation]
+        left_ns, relays = self._routing.left_ns[operation], self._routing.relays[operation]
         register_ns = self._to_register_ns.get(multiplied, 0.0)
-        if multiplied_ns and multiplied_ns + left_ns + register_ns > self._budget_ns:
-            place, ns, multiplied_ns = place + 1, 0.0, 0.0
-        # A wire that is too long for the clock anyway keeps nothing from being placed.
-        start_ns = min(max(ns, multiplied_ns + left_ns), self._budget_ns)
-        staged = self._times.staged(operation, start_ns, self._budget_ns)
+        if relays or (multiplied_ns and multiplied_ns + left_ns + register_ns > self._budget_ns):
+            stage, multiplied_ns = stage + relays + (multiplied_ns > 0), 0.0
+        if stage > place:
+            place, ns = stage, 0.0
+        multiplied_ns *= stage == place
+        staged = self._times.staged(operation, max(ns, multiplied_ns + left_ns), self._budget_ns)
         return Placement(place, (place + staged.latency_stages, staged.end_ns), staged)
 
     def _placement(self, operation: Operation, given: Time, tight: int | None = None) -> Placement:
         """Return where an operation works; in stage `tight`, what it leaves of the time is enough to hold a loop."""
         place, ns = given
-        delay_ns = self._times.whole_ns(operation)
+        if relays := self._routing.relays[operation]:
+            place, ns = place + relays + (ns > 0), 0.0
+        delay_ns = self._times.whole_ns(operation) + self._routing.left_ns[operation]
         register_ns = self._times.to_flip_flop_ns(operation)
-        delay_ns = max(delay_ns, min(delay_ns + self._routing.left_ns[operation], self._budget_ns - register_ns))
         cut_ns = self._times.cut_ns(operation)
         held_ns = self._held_ns[operation.result] if delay_ns else 0.0
         while ns + delay_ns > self._budget_ns - max(register_ns, held_ns if place == tight else 0.0):
@@ -355,8 +363,7 @@ class _Scheduler:
         before_ns, after_ns = cut_ns
         held_ns = self._held_ns[operation.result] if place + 1 == tight else 0.0
         register_ns = self._times.to_flip_flop_ns(operation)
-        way_ns = self._routing.left_ns[operation] if ns else 0.0  # at the beginning of a stage as for whole operations
-        fits_before = ns + way_ns + before_ns <= self._budget_ns
+        fits_before = ns + self._routing.left_ns[operation] + before_ns <= self._budget_ns
         return place != tight and fits_before and after_ns + max(register_ns, held_ns) <= self._budget_ns
 
     def _sink(
@@ -375,12 +382,13 @@ class _Scheduler:
             if operation in self._widening and limit < 1 << 29:
                 is_tree = isinstance(operation.kind, dp.ShiftAdd)
                 span = self._tree(operation, (0, 0.0), {}) if is_tree else self._placement(operation, (0, 0.0))
-                first = limit - span.time[0]
+                first = limit - (span.time[0] - span.first_stage)
                 if first > placement.first_stage:
                     placement = Placement(first, (limit, span.time[1]), span.staged)
                     sunk[operation] = placement
+            there = placement.first_stage - self._routing.relays[operation]
             for operand in operation.operands:
-                readers[operand] = min(readers.get(operand, 1 << 30), placement.first_stage)
+                readers[operand] = min(readers.get(operand, 1 << 30), there)
         return sunk
 
 

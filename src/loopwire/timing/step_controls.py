@@ -56,7 +56,7 @@ def of_operation(kind: Kind) -> tuple[str, ...]:
 
 def of_feedback(feedback: Feedback, pipeline: Pipeline) -> list[tuple[str, int]]:
     """Return what a state's way round the loop reads, with the stages."""
-    end = pipeline.write_stage(feedback)
+    end = pipeline.write[feedback]
     if not pipeline.datapath.in_memories:
         return [("step_clears", end), ("step_valid", pipeline.cuts[feedback].stage)]
     entry = pipeline.entry[feedback]

@@ -180,11 +180,11 @@ class _Writer:
             for operand in operation.operands:
                 self._read(operand, pipeline.placements[operation].first_stage)
         for feedback in module.feedbacks:
-            self._read(feedback.following, pipeline.write_stage(feedback))
+            self._read(feedback.following, pipeline.write[feedback])
         self._held: dict[Signal, int] = {}
         for feedback in () if pipeline.datapath.in_memories else module.feedbacks:
             cut = pipeline.cuts[feedback]
-            if cut.stage == pipeline.write_stage(feedback):
+            if cut.stage == pipeline.write[feedback]:
                 self._read(feedback.read, cut.stage)
                 continue
             for signal in cut.signals:
@@ -297,7 +297,7 @@ class _Writer:
 
     def _memory(self, feedback: Feedback) -> list[str]:
         """Write the memory of a state: written chunk by chunk, read by chunk or whole."""
-        end, entry = self._pipeline.write_stage(feedback), self._pipeline.entry[feedback]
+        end, entry = self._pipeline.write[feedback], self._pipeline.entry[feedback]
         first_step = f"{step_controls.first_control(feedback)}_{entry}"
         name, given = self._names[feedback.read], feedback.following
         memory = name.own("memory")
@@ -373,7 +373,7 @@ class _Writer:
 
     def _feedback(self, feedback: Feedback) -> list[str]:
         """Write the register that ends the loop: the following state, the one held, or the initial one."""
-        end, name = self._pipeline.write_stage(feedback), self._names[feedback.read]
+        end, name = self._pipeline.write[feedback], self._names[feedback.read]
         read, given = feedback.read, feedback.following
         following = self._in_stage(end)(given)
         values = self._widened(following, given, read.width)
