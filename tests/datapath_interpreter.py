@@ -181,9 +181,14 @@ def apply(operation: Operation, operands: list[list[int]], t: int) -> list[int]:
         case dp.Triples():
             size = len(operands[0]) // kind.groups
             groups = [operands[0][k * size : (k + 1) * size] for k in range(kind.groups)]
-            added = {size - 1 - (size - 1) % 3: kind.added}
-            assert not kind.added or size % 3, "nothing is added to a sum of three"
-            return [sum(group[k : k + 3]) + added.get(k, 0) for group in groups for k in range(0, size, 3)]
+            (addends,) = operands[1:] or [[kind.added] * kind.groups]
+            assert not any(addends) or size % 3, "nothing is added to a sum of three"
+            last = size - 1 - (size - 1) % 3
+            return [
+                sum(group[k : k + 3]) + (k == last) * addend
+                for group, addend in zip(groups, addends, strict=True)
+                for k in range(0, size, 3)
+            ]
         case dp.Differences():
             return [a - b for a in operands[0] for b in operands[0]]
         case dp.ToLargest():
@@ -206,7 +211,7 @@ def apply(operation: Operation, operands: list[list[int]], t: int) -> list[int]:
             first, last = (looked_up(kind.form, cell_of(kind.form, end)) for end in (-(1 << 60), 1 << 60))
             return [(a, first, last)[beyond] for a, beyond in zip(*operands, strict=True)]
         case dp.TableLookup():
-            return [looked_up(kind.form, v) for v in operands[0]]
+            return [looked_up(kind.form, min(v, kind.form.last_cell)) for v in operands[0]]
         case dp.Unpack():
             low, width = result.type.min_integer, result.width
             starts = range(kind.start, kind.start + result.bits, width)

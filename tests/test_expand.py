@@ -19,6 +19,7 @@ from loopwire.datapath.datapath import Datapath
 from loopwire.datapath.distances import with_distances
 from loopwire.datapath.dsp_adders import with_dsp_adders
 from loopwire.datapath.expand import expand
+from loopwire.datapath.index_offsets import without_index_offsets
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
 from loopwire.datapath.merge_addends import merge_addends
 from loopwire.datapath.multipliers import Solver
@@ -146,7 +147,9 @@ def test_datapaths_with_addends_in_their_trees_compute_their_graphs(seed: int) -
 def test_datapaths_with_tables_clamped_late_compute_their_graphs(seed: int) -> None:
     source = random.Random(seed)
     graph = lower(random_model(source), FixedType(source.randint(1, 8), 3), random_types(source))
-    assert_computes(graph, late_clamps(covering_tables(only_datapath(graph))), seed)
+    datapath = without_index_offsets(covering_tables(only_datapath(graph, source.choice(list(SOLVERS.values())))))
+    assert_computes(graph, verify(datapath), seed)
+    assert_computes(graph, verify(late_clamps(datapath)), seed)
 
 
 @settings(max_examples=25, deadline=None)
@@ -335,6 +338,26 @@ def test_a_table_of_a_loop_covers_a_type() -> None:
     )
     assert (not_covering, covering) == ({"gru.n_cell"}, set())
     assert_computes(graph, after, 0)
+
+
+@pytest.mark.parametrize(("recurrent", "counted"), [(lstm, ["f", "i", "o"]), (gru, ["r", "z"])])
+def test_biases_take_on_where_tables_begin(recurrent: Callable[..., Layer], counted: list[str]) -> None:
+    """Those of gates, whose tables begin at no power of two; then they may be clamped late."""
+    types = {role: FixedType(16, 6) for role in Role if role is not Role.PREACTIVATION}
+    model = chain("m", (STEPS, FEATURES), (recurrent(np.random.default_rng(1), FEATURES),), "test")
+    graph = lower(model, FixedType(16, 6), lambda layer: LayerTypes(types))
+    before = covering_tables(only_datapath(graph))
+    after = verify(without_index_offsets(before))
+    indices = {op.result.name: op.kind.form for op in after.operations if isinstance(op.kind, TableIndex)}
+    from_zero = [name for name, form in indices.items() if form.added and not form.subtracter_bits]
+    cell = recurrent(np.random.default_rng(1), FEATURES).name
+    assert sorted(from_zero) == [f"{cell}.{name}_cell" for name in counted]
+    constants = [sum(isinstance(op.kind, Constant) for op in of.operations) for of in (before, after)]
+    assert constants[0] == constants[1]
+    late = late_clamps(after)
+    wraps = {op.result.name for op in late.operations if isinstance(op.kind, TableIndex) and op.kind.wraps}
+    assert wraps >= set(from_zero)
+    assert_computes(graph, late, 0)
 
 
 @pytest.mark.parametrize(("recurrent", "merged_sums"), [(lstm, 2), (gru, 2), (simple, 2)])

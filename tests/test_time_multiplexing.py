@@ -17,10 +17,11 @@ from loopwire.config import CompileConfig
 from loopwire.data import Batch
 from loopwire.datapath.datapath import Datapath
 from loopwire.datapath.expand import expand
-from loopwire.datapath.ops import Accumulate, Chunk, Products, Tile, UnpackPairs
+from loopwire.datapath.ops import Accumulate, AddSub, Chunk, Products, Tile, Triples, UnpackPairs
 from loopwire.datapath.packed_products import with_packed_products
 from loopwire.datapath.pipeline import simplified
 from loopwire.datapath.reuse import multipliers, reuse_factors, sharing_of, sharings
+from loopwire.datapath.row_addends import with_row_addends
 from loopwire.datapath.started_sums import with_started_sums
 from loopwire.datapath.triples import with_triples
 from loopwire.datapath.verify import verify
@@ -108,6 +109,30 @@ def test_random_models_whose_sums_of_passes_begin_with_what_is_added(seed: int, 
     graph = accumulate_flattened(graph)
     chosen = [(engine, with_started_sums(datapath, in_loops)) for engine, datapath in multiplexed(graph, source)]
     assert_computes(graph, [(engine, verify(datapath)) for engine, datapath in chosen], seed)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 1 << 30))
+def test_random_models_whose_sums_of_three_add_to_rows(seed: int) -> None:
+    source = random.Random(seed)
+    graph = lower(random_model(source), FixedType(source.randint(5, 8), 3), random_types(source))
+    graph = accumulate_flattened(graph)
+    summed = [(engine, with_triples(datapath, DELAYS)) for engine, datapath in multiplexed(graph, source)]
+    assert_computes(graph, [(engine, verify(with_row_addends(datapath))) for engine, datapath in summed], seed)
+
+
+@pytest.mark.parametrize(("units", "added"), [(7, 2), (9, 1)])
+def test_a_tree_of_sums_of_three_adds_to_rows_where_a_sum_has_fewer_terms(units: int, added: int) -> None:
+    """W x + b to U h, and b to W x of 4 columns; not to 9 columns, whose sums all have three terms."""
+    cell = SimpleRnn("cell", np.ones((units, 4)), np.ones((units, units)), np.ones(units))
+    graph = lower(chain("cell", (STEPS, 4), (cell,), "test"), FixedType(8, 3), random_types(random.Random(1)))
+    (engine,) = cut(graph).engines
+    datapath = simplified(expand(engine, ranges(graph)), sharing_of(engine, units), SOLVERS["multipliers"])
+    changed = verify(with_row_addends(with_triples(datapath, DELAYS)))
+    sums = [op for op in changed.operations if isinstance(op.kind, Triples) and len(op.operands) > 1]
+    assert len(sums) == added
+    assert sum(isinstance(op.kind, AddSub) for op in changed.operations) == 2 - added
+    assert_computes(graph, [(engine, changed)], 1)
 
 
 @pytest.mark.parametrize("in_loops", [False, True])

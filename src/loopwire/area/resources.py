@@ -98,7 +98,10 @@ class _Estimator:
                 case dp.TableIndex(form=form, wraps=True):
                     ignored = form.dropped_bits
                 case dp.TableBeyond(form=form):
-                    ignored = form.index_bits - (form.clamp_low < 0)
+                    compared = max(operation.operands[0].bits_beyond(form.clamp_low, form.clamp_high))
+                    ignored = operation.operands[0].width - compared
+                    if form.covered:
+                        ignored = form.index_bits - (form.clamp_low < 0)
                 case dp.TableIndex(form=form):
                     compared = _compared_bits(operation, form.clamp_low, form.clamp_high)
                     ignored = form.dropped_bits if compared <= operation.operands[0].width - form.dropped_bits else 0
@@ -178,7 +181,8 @@ class _Estimator:
             case dp.Triples():
                 widths = self._ranges[result].widths().reshape(kind.groups, -1)
                 members = operation.operands[0].count // kind.groups
-                added = widths[:, : (members + 1 + (kind.added != 0)) // 3]  # where one is left over, it passes
+                more = kind.added != 0 or len(operation.operands) > 1
+                added = widths[:, : (members + 1 + more) // 3]  # where one is left over, it passes
                 yield LutKind.ADDER, Resources(luts=int(added.sum()))
             case dp.Differences():
                 of_itself = result.width * operation.operands[0].count

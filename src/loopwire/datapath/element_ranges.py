@@ -133,7 +133,8 @@ def _result(operation: Operation, given: list[ElementRanges], datapath: Datapath
         case dp.Pairs():
             return ElementRanges(*(_pairs(limit, kind) for limit in (given[0].low, given[0].high)))
         case dp.Triples():
-            return ElementRanges(*(_triples(limit, kind) for limit in (given[0].low, given[0].high)))
+            lows, highs = [v.low for v in given], [v.high for v in given]
+            return ElementRanges(_triples(lows, kind), _triples(highs, kind))
         case dp.Differences():
             (a,) = given
             return ElementRanges(*(np.subtract.outer(*ends).reshape(-1) for ends in ((a.low, a.high), (a.high, a.low))))
@@ -181,10 +182,10 @@ def _pairs(limit: Integers, kind: dp.Pairs) -> Integers:
     return np.concatenate([joined, members[:, even:]], axis=1).reshape(-1)
 
 
-def _triples(limit: Integers, kind: dp.Triples) -> Integers:
-    """Add three neighbours of each group; the last ones are fewer where no three are left."""
-    members = limit.reshape(kind.groups, -1)
+def _triples(limits: list[Integers], kind: dp.Triples) -> Integers:
+    """Add three neighbours of each group; the last ones are fewer where no three are left, and may add one more."""
+    members = limits[0].reshape(kind.groups, -1)
     padded = np.pad(members, ((0, 0), (0, -members.shape[1] % 3)))
     sums: Integers = padded.reshape(kind.groups, -1, 3).sum(axis=2)
-    sums[:, -1] += kind.added
+    sums[:, -1] += limits[1] if len(limits) > 1 else kind.added
     return sums.reshape(-1)

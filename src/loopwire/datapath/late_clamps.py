@@ -48,27 +48,28 @@ def covering_tables(datapath: Datapath) -> Datapath:
 def late_clamps(datapath: Datapath) -> Datapath:
     """Return the datapath whose tables in loops are clamped behind the lookup, not before."""
     loops = looped(datapath)
-    beyonds: dict[Signal, Signal] = {}
+    cells, beyonds = dict[Signal, Signal](), dict[Signal, Signal]()
     operations: list[Operation] = []
     for operation in datapath.operations:
         kind, result = operation.kind, operation.result
-        if isinstance(kind, TableIndex) and operation in loops and _tells_by_upper_bits(kind.form, operation):
+        if isinstance(kind, TableIndex) and operation in loops and _may_wrap(kind.form, operation):
             beyond = replace(result, name=f"{result.name}_beyond", high=2)
-            beyonds[result] = beyond
-            operations.append(Operation(TableIndex(kind.form, wraps=True), operation.operands, result))
+            wrapped = replace(result, high=((1 << kind.form.index_bits) - 1) >> kind.form.dropped_bits)
+            beyonds[wrapped], cells[result] = beyond, wrapped
+            operations.append(Operation(TableIndex(kind.form, wraps=True), operation.operands, wrapped))
             operations.append(Operation(TableBeyond(kind.form), operation.operands, beyond))
-        elif isinstance(kind, TableLookup) and operation.operands[0] in beyonds:
-            form = kind.form
+        elif isinstance(kind, TableLookup) and operation.operands[0] in cells:
+            form, cell = kind.form, cells[operation.operands[0]]
             entries = form.evaluate(np.arange(form.clamp_low, form.clamp_high + 1, 1 << form.dropped_bits))
             found = replace(result, name=f"{result.name}_found", low=int(entries.min()), high=int(entries.max()))
-            operations.append(Operation(kind, operation.operands, found))
-            operations.append(Operation(TableEnds(kind.form), (found, beyonds[operation.operands[0]]), result))
+            operations.append(Operation(kind, (cell,), found))
+            operations.append(Operation(TableEnds(kind.form), (found, beyonds[cell]), result))
         else:
             operations.append(operation)
     return replace(datapath, operations=tuple(operations)) if beyonds else datapath
 
 
-def _tells_by_upper_bits(form: TableForm, index: Operation) -> bool:
-    """Say whether a table holds all numbers of some type, and its operand may be of a wider one."""
+def _may_wrap(form: TableForm, index: Operation) -> bool:
+    """Say whether a table's cell is bits of an operand that it does not hold all numbers of."""
     (a,) = index.operands
-    return form.covered is not None and not Range(a.low, a.high).within(Range(form.clamp_low, form.clamp_high))
+    return not form.subtracter_bits and not Range(a.low, a.high).within(Range(form.clamp_low, form.clamp_high))

@@ -255,7 +255,7 @@ class Pairs(Logic):
 class Triples(Logic):
     """(a of m groups of n) → m groups of ceil(n / 3): sums of three neighbours; a group's last one may pass.
 
-    `added` is added to a group's last one, where it is no sum of three.
+    `added` is added to a group's last one, where it is no sum of three; or of (a, b of m), an element of b.
     """
 
     groups: int

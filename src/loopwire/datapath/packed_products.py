@@ -83,7 +83,7 @@ def _is_sum(operation: Operation, rows: int) -> bool:
         case Pairs(groups=groups, largest=largest):
             return groups == rows and not largest
         case Triples(groups=groups):
-            return groups == rows
+            return groups == rows and len(operation.operands) == 1
         case _:
             return False
 

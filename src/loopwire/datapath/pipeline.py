@@ -12,6 +12,7 @@ from functools import partial
 from loopwire.datapath.counted_sums import counted_sums
 from loopwire.datapath.datapath import Datapath
 from loopwire.datapath.dsp_adders import with_dsp_adders
+from loopwire.datapath.index_offsets import without_index_offsets
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
 from loopwire.datapath.lut_products import with_lut_products
 from loopwire.datapath.merge_addends import merge_addends
@@ -48,6 +49,7 @@ SIMPLIFICATIONS = (
 KEPT_DEPTHS = (1, 0)
 """Adders before counters that are tried: sums of pairs are shared by rows."""
 TABLES = Pass(covering_tables, "after the clamps that are merged into tables; late clamps need such tables")
+OFFSETS = Pass(without_index_offsets, "after tables of all numbers of a type, which have no offset")
 
 
 def simplified(datapath: Datapath, sharing: Sharing, solve: Solver) -> Datapath:
@@ -75,8 +77,8 @@ def prepared(
     delays: DelayModel,
     copies: int,
     lut_product_bits: Callable[[str], int | None],
-) -> Datapath:
-    """Return an expanded datapath after all passes that always help.
+) -> list[Datapath]:
+    """Return an expanded datapath after all passes that always help, and with tables counted from 0 where some can be.
 
     Args:
         datapath: as expansion makes it.
@@ -90,7 +92,9 @@ def prepared(
         lambda d: with_lut_products(d, delays, copies, lut_product_bits),
         "last, as it marks products by their final widths",
     )
-    return _run((TABLES, products), simplified(datapath, sharing, solve))
+    covering = _run((TABLES,), simplified(datapath, sharing, solve))
+    from_zero = _run((OFFSETS,), covering)
+    return [_run((products,), each) for each in dict.fromkeys((covering, from_zero))]
 
 
 def alternatives(datapath: Datapath, delays: DelayModel) -> list[Datapath]:
@@ -118,7 +122,7 @@ def _attempts(delays: DelayModel) -> tuple[Pass, ...]:
             )
             for kept in KEPT_DEPTHS
         ),
-        Pass(late_clamps, "makes one shorter where a clamp takes longer than a choice after the lookup", shared=False),
+        Pass(late_clamps, "makes one shorter where a clamp takes longer than a choice after the lookup"),
         Pass(
             lambda d: late_clamps(plain_tables(d, delays)),
             "makes one shorter where a table has an adder; such a table may hold all numbers of a type",

@@ -33,7 +33,8 @@ class TableForm:
         result = y, or, for x < 0: -y if `symmetry` is ODD, 2**out.fraction - y if COMPLEMENT, y if EVEN
 
     `base` contains the rounding constant; no result leaves the range of `out`. `max_error_steps` is the largest error
-    over all inputs low…high against the function clipped to the range of `out`, in steps of `out`.
+    over all inputs low…high against the function clipped to the range of `out`, in steps of `out`. Inputs are those of
+    the function and `added`.
     """
 
     function: str
@@ -51,6 +52,7 @@ class TableForm:
     base: tuple[int, ...]
     offset: tuple[int, ...]
     max_error_steps: float
+    added: int = 0
 
     @property
     def domain_low(self) -> int:
@@ -96,6 +98,11 @@ class TableForm:
             return None
         base = (self.base[0],) * (before // steps) + self.base + (self.base[-1],) * (after // steps)
         return replace(self, clamp_low=held.min_integer, clamp_high=held.max_integer, base=base)
+
+    def raised(self, added: int) -> TableForm:
+        """Return the same table of inputs that are more by `added`; of a table without symmetry."""
+        ends = {end: getattr(self, end) + added for end in ("low", "high", "clamp_low", "clamp_high", "added")}
+        return replace(self, **ends)
 
     def plain(self) -> TableForm:
         """Return the same table as one ROM, with an entry for each cell."""

@@ -19,9 +19,11 @@ from loopwire.datapath.packed_products import with_packed_products
 from loopwire.datapath.pipeline import alternatives, prepared, stored_earlier
 from loopwire.datapath.reuse import layer_of, sharing_of
 from loopwire.datapath.rewrite import replaced
+from loopwire.datapath.row_addends import with_row_addends
 from loopwire.datapath.signals import Signal
 from loopwire.datapath.started_sums import with_started_sums
 from loopwire.datapath.triples import with_triples
+from loopwire.datapath.verify import verify
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
 from loopwire.ir.fixed_point import Integers
@@ -40,10 +42,10 @@ from loopwire.timing.ternary_sums import with_ternary_sums
 class Draft(NamedTuple):
     """The datapaths of an engine of which the one with the shortest loop is taken, and what their operations take.
 
-    No clock changes them.
+    Others than the first ones are taken for a shorter loop alone. No clock changes them.
     """
 
-    choices: Sequence[Datapath]
+    choices: Sequence[Sequence[Datapath]]
     times: OperationTimes
 
 
@@ -68,10 +70,10 @@ class Planner:
         """Return a pipeline with the stages of `pipeline`, and without sums of three, which take long to find."""
         if engine.name not in self.drafts:
             self.drafts[engine.name] = self._draft(engine)
-        choices, times = self.drafts[engine.name]
+        (choices, *others), times = self.drafts[engine.name]
         # A step comes from registers of the feeder; of shared hardware, a sequencer chooses the word.
-        parallel = choices[0].sharing.is_parallel
-        input_time = (self._input_stage(), 0.0) if parallel else (0, self.delays.gate())
+        sharing = choices[0].sharing
+        input_time = (self._input_stage(), 0.0) if sharing.is_parallel else (0, self.delays.gate())
 
         def shortest_of(choices: Sequence[Datapath]) -> list[Pipeline]:
             return shortest(choices, times, self.clock_period_ns, input_time)
@@ -79,15 +81,23 @@ class Planner:
         def scheduled(datapath: Datapath) -> Pipeline:
             return shortest_of([datapath])[0]
 
-        straight = shortest_of(choices)
-        best = straight[0]
-        # States are stored earlier for a shorter loop alone.
-        shorter_ns = self.delays.stage_budget_ns(self.clock_period_ns) * (best.loop_latency - 1)
-        for choice in (pipeline.datapath for pipeline in straight):
-            rotated = stored_earlier(choice) if loop_ns(choice, times) <= shorter_ns else []
-            if rotated and (earlier := shortest_of(rotated)[0]).loop_latency < best.loop_latency:
-                best = earlier
-                break
+        def may_be_shorter(datapath: Datapath, pipeline: Pipeline) -> bool:
+            stages = pipeline.loop_latency - sharing.gather_cycles
+            return loop_ns(datapath, times) <= self.delays.stage_budget_ns(self.clock_period_ns) * stages
+
+        def shortest_loop(choices: Sequence[Datapath]) -> Pipeline:
+            straight = shortest_of(choices)
+            # States are stored earlier for a shorter loop alone.
+            for choice in (pipeline.datapath for pipeline in straight):
+                rotated = stored_earlier(choice) if may_be_shorter(choice, straight[0]) else []
+                if rotated and (earlier := shortest_of(rotated)[0]).loop_latency < straight[0].loop_latency:
+                    return earlier
+            return straight[0]
+
+        best = shortest_loop(choices)
+        for choices in others:
+            if engine.states and any(may_be_shorter(choice, best) for choice in choices):
+                best = min(best, shortest_loop(choices), key=lambda pipeline: pipeline.loop_latency)
         device = self.delays.device
         sooner = with_distances(best.datapath, device)
         if sooner is not best.datapath:
@@ -109,10 +119,17 @@ class Planner:
     def _draft(self, engine: Engine) -> Draft:
         knobs, sharing = self.knobs, sharing_of(engine, self.knobs.reuse_factor_of(layer_of(engine)))
         expanded, solve = expand(engine, self.found), partial(self._solve, engine)
-        datapath = prepared(expanded, sharing, solve, self.delays, knobs.copies, knobs.lut_product_bits_of)
-        if engine.stateful:
-            datapath = replace(datapath, channels=knobs.channels)
-        return Draft(alternatives(datapath, self.delays), OperationTimes(self.delays))
+        drafted = []
+        for datapath in prepared(expanded, sharing, solve, self.delays, knobs.copies, knobs.lut_product_bits_of):
+            if engine.stateful:
+                datapath = replace(datapath, channels=knobs.channels)
+            choices = alternatives(datapath, self.delays)
+            if not sharing.is_parallel:
+                # Sums take time of loops, and whether they have a place for addends changes what else is worth it.
+                summed = (with_packed_products(with_triples(choice, self.delays), self.delays) for choice in choices)
+                choices += [verify(with_row_addends(choice)) for choice in summed]
+            drafted.append(choices)
+        return Draft(drafted, OperationTimes(self.delays))
 
     def _with_slower_sums(self, best: Pipeline, scheduled: Callable[[Datapath], Pipeline]) -> Pipeline:
         """Return a pipeline as short whose trees count bits only where the time is too short for adders."""

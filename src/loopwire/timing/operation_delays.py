@@ -50,7 +50,7 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
         case dp.Pairs():
             return delays.max(result.width) if kind.largest else delays.adder(result.width)
         case dp.Triples():
-            of_three = operation.operands[0].count > 2 * kind.groups
+            of_three = sum(operand.count for operand in operation.operands) > 2 * kind.groups
             return delays.adders(result.width, delays.ternary_levels if of_three else 1)
         case dp.ToLargest():
             n = result.count
@@ -63,7 +63,7 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
         case dp.TableIndex(wraps=True):
             return 0.0
         case dp.TableBeyond():
-            return delays.reduction(widths[0] - kind.form.index_bits + 1)
+            return _beyond_ns(operation, kind.form, delays)
         case dp.TableEnds() | dp.Select():
             return delays.mux2(result.width)
         case dp.TableIndex():
@@ -199,6 +199,15 @@ def _index_ns(operation: Operation, form: TableForm, delays: DelayModel) -> floa
     if max(compared + 1, a.width - bits + form.subtracter_bits) <= delays.device.lut_inputs:
         return subtract_ns + delays.saturate(bits + compared - 1, bits)
     return max(subtract_ns, delays.adder(compared)) + delays.mux2(bits)
+
+
+def _beyond_ns(operation: Operation, form: TableForm, delays: DelayModel) -> float:
+    """Return the time to say whether a number is beyond a table: are upper bits alike, or a comparison with its end."""
+    (a,) = operation.operands
+    if form.covered:
+        return delays.reduction(a.width - form.index_bits + 1)
+    compared = max(a.bits_beyond(form.clamp_low, form.clamp_high))
+    return delays.reduction(compared) if compared <= delays.device.lut_inputs else delays.adder(compared)
 
 
 def _selection_ns(choices: int, delays: DelayModel) -> float:

@@ -103,7 +103,10 @@ def _beyond(a: Signal, expression: str, relation: str, limit: int) -> str:
 
 def beyond_table(form: TableForm, a: Signal, expression: str) -> str:
     """Return two bits, whether a number is below all of a table and whether it is above."""
-    assert form.covered is not None
+    if form.covered is None:
+        above = _beyond(a, expression, ">", form.clamp_high) if a.high > form.clamp_high else "1'b0"
+        below = _beyond(a, expression, "<", form.clamp_low) if a.low < form.clamp_low else "1'b0"
+        return f"{{{above}, {below}}}"
     fits = _fits(a, expression, form.covered.width, form.covered.signed)
     negative = _negative(a, expression) if a.signed else "1'b0"
     return f"{fits} ? 2'd0 : {negative} ? 2'd1 : 2'd2"

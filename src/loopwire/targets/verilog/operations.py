@@ -292,7 +292,7 @@ def _pairs(kind: dp.Pairs, operation: Operation, result: Name, text: Text) -> li
 
 
 def _triples(kind: dp.Triples, operation: Operation, result: Name, text: Text, library: Library) -> list[str]:
-    (a,), out = operation.operands, operation.result
+    (a, *addends), out = operation.operands, operation.result
     members, sums = a.count // kind.groups, out.count // kind.groups
 
     def member(index: str) -> str:
@@ -311,6 +311,7 @@ def _triples(kind: dp.Triples, operation: Operation, result: Name, text: Text, l
     left = [member(str(place)) for place in range(members - members % 3, members)]
     if left and kind.added:
         left.append(literal(kind.added, out.width))
+    left += [resized(f"{text(addend)}[group]", addend.width, addend.signed, out.width) for addend in addends]
     last = f"{result}[{element_of('group', sums, str(sums - 1))}]"
     if len(left) == 3:
         lines.append(f"  {library.module(TERNARY)} #({out.width}, 0, 0) last (")

@@ -45,7 +45,8 @@ def table_module(name: Identifier, lookup: TableLookup, registered: bool) -> Map
         index = f"{{{top}, {bottom}}}" if top else bottom
         roms.append(("offset", form.offset, FixedType.holding(0, max(form.offset), 0), index))
     lines = [
-        f"// {form.function} from {form.clamp_low * step_in:g} to {form.clamp_high * step_in:g} in {form.out},",
+        f"// {form.function} from {(form.clamp_low - form.added) * step_in:g} "
+        f"to {(form.clamp_high - form.added) * step_in:g} in {form.out},",
         f"// within {form.max_error_steps:.3f} steps of {step_out:g}: {form.entries} entries, {form.rom_bits} bits.",
         *([] if in_block_ram else [KEPT]),
         f"module {name} (",
