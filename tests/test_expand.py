@@ -27,6 +27,7 @@ from loopwire.datapath.ops import (
     AddSub,
     Bound,
     Constant,
+    Extreme,
     Multiply,
     MultiplyAdd,
     Pairs,
@@ -63,6 +64,7 @@ from loopwire.passes.accumulate_flattened import accumulate_flattened
 from loopwire.passes.fuse_scans import fuse_scans
 from loopwire.passes.lower import lower
 from loopwire.schedule.cutting import cut
+from loopwire.timing.operation_delays import operation_delay_ns
 from random_graphs import random_inputs
 from test_passes import dense, gru, lowered, lstm, simple
 
@@ -338,6 +340,22 @@ def test_a_table_of_a_loop_covers_a_type() -> None:
     )
     assert (not_covering, covering) == ({"gru.n_cell"}, set())
     assert_computes(graph, after, 0)
+
+
+@pytest.mark.parametrize("mode", [Rounding.RND, Rounding.RND_CONV, Rounding.TRN_ZERO])
+def test_a_sum_is_rounded_before_it_is_limited_to_zero(mode: Rounding) -> None:
+    """By its bias, where that can; the limit is then a choice by the sign."""
+    layer = Dense("dense", np.array([[0.7, -1.3], [0.4, 0.9]]), np.array([0.2, -0.1]), Function("relu"))
+    narrow = FixedType(8, 2)
+    types = LayerTypes({Role.RESULT: FixedType(9, 4, rounding=mode), Role.WEIGHT: narrow, Role.BIAS: narrow})
+    graph = lower(chain("m", (1, 2), (layer,), "test"), FixedType(8, 3), lambda layer: types)
+    datapath = only_datapath(graph)
+    (limit,) = (op for op in datapath.operations if isinstance(op.kind, Extreme))
+    (rounded,) = (v for v in limit.operands if v.count > 1)
+    rounding = datapath.producers[rounded].kind
+    assert isinstance(rounding, Round) and rounding.mode is (Rounding.TRN if mode is Rounding.RND else mode)
+    assert operation_delay_ns(limit, DELAYS) == DELAYS.mux2(limit.result.width)
+    assert_computes(graph, datapath, 0)
 
 
 @pytest.mark.parametrize(("recurrent", "counted"), [(lstm, ["f", "i", "o"]), (gru, ["r", "z"])])

@@ -16,6 +16,7 @@ from loopwire.area.surroundings import surroundings
 from loopwire.datapath import ops as dp
 from loopwire.datapath.datapath import Feedback, Operation
 from loopwire.datapath.element_ranges import element_ranges
+from loopwire.datapath.limits import limited_to_zero
 from loopwire.datapath.lut_products import dsp_blocks
 from loopwire.datapath.signals import Signal
 from loopwire.devices import Device
@@ -190,7 +191,7 @@ class _Estimator:
             case dp.ToLargest():
                 yield LutKind.CHOICE, Resources(luts=self._cells.selection_luts(result.count, bits))
             case dp.Extreme():
-                yield LutKind.ADDER, Resources(luts=bits)
+                yield LutKind.ADDER, Resources(luts=0 if limited_to_zero(operation) else bits)
                 yield LutKind.CHOICE, Resources(luts=bits)
             case dp.Round():
                 if kind.dropped > 0 and kind.mode is not Rounding.TRN:

@@ -10,6 +10,7 @@ from loopwire.cmvm.adder_tree import StagedTree
 from loopwire.cmvm.staging import stage
 from loopwire.datapath import ops as dp
 from loopwire.datapath.datapath import Datapath, Operation
+from loopwire.datapath.limits import limited_to_zero
 from loopwire.datapath.lut_products import dsp_blocks
 from loopwire.datapath.signals import Signal
 from loopwire.devices.delay_model import DelayModel
@@ -37,6 +38,8 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
             return 0.0
         case dp.AddSub() | dp.UnpackPairs() | dp.Differences():
             return delays.adder(result.width)
+        case dp.Extreme() if limited_to_zero(operation):
+            return delays.mux2(result.width)
         case dp.Extreme():
             shifts = (kind.left_shift, kind.right_shift)
             wide = max(w + s for w, s in zip(widths, shifts, strict=True))

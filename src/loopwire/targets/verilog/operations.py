@@ -12,6 +12,7 @@ from typing import assert_never
 from loopwire.cmvm.tree_text import TERNARY
 from loopwire.datapath import ops as dp
 from loopwire.datapath.datapath import Operation
+from loopwire.datapath.limits import limited_to_zero
 from loopwire.datapath.sharing import Sharing
 from loopwire.datapath.signals import Signal
 from loopwire.hdl.expressions import as_signed, concatenation, literal, resized
@@ -165,6 +166,11 @@ def statements(
                 for v, shift in zip(operation.operands, (kind.left_shift, kind.right_shift), strict=True)
             )
             return each(f"{left} {'-' if kind.subtract else '+'} {right}")
+        case dp.Extreme() if (a := limited_to_zero(operation)) and a.signed:
+            shift = (kind.left_shift, kind.right_shift)[operation.operands.index(a)]
+            by_sign = [literal(0, width), shifted(element(a, k, width), shift)]
+            negative, positive = by_sign if kind.largest else reversed(by_sign)
+            return each(f"{bit(element(a, k, a.width), a.width - 1)} ? {negative} : {positive}")
         case dp.Extreme():
             left, right = comparable(kind.left_shift, kind.right_shift)
             relation = ">" if kind.largest else "<"
