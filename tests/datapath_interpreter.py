@@ -151,7 +151,10 @@ def apply(operation: Operation, operands: list[list[int]], t: int) -> list[int]:
             return [int(v) for v in evaluate(kind.tree, np.array(operands[0], object))]
         case dp.Products():
             matrix, x = operands
-            return [w * x[k % len(x)] for k, w in enumerate(matrix)]
+            rows = [matrix[start : start + len(x)] for start in range(0, len(matrix), len(x))]
+            products = [[w * v for w, v in zip(row, x, strict=True)] for row in rows]
+            starts = range(0, len(x), kind.cascaded)
+            return [sum(row[start : start + kind.cascaded]) for row in products for start in starts]
         case dp.Multiply():
             return [a * b + kind.added for a, b in repeated(operands, count)]
         case dp.MultiplyAdd():

@@ -69,6 +69,18 @@ def limits(found: ElementRanges) -> list[tuple[int, int]]:
     return list(zip(found.low, found.high, strict=True))
 
 
+def test_a_cascade_holds_the_sums_of_its_products() -> None:
+    matrix, vector, dots = signal("matrix", 6, -3, 3), signal("vector", 3, 0, 2), signal("dots", 4, -99, 99)
+    operations = (
+        Operation(WordRom(np.array([[1, -2, 3, 0, 1, 1], [1, 2, 1, 0, 1, -1]]), 1, by_step=False), (), matrix),
+        Operation(WordRom(np.array([[0, 2, 1], [1, 2, 1]]), 1, by_step=False), (), vector),
+        Operation(Products(cascaded=2), (matrix, vector), dots),
+    )
+    sharing = Sharing(units=2, chunks=1, passes=2)
+    found = element_ranges(Datapath(signal("step", 1, 0, 1), operations, (), dots, sharing), lambda _: False)
+    assert limits(found[dots]) == [(0 - 4, 1 + 4), (1, 3), (0 + 2, 0 + 2), (-1, 1)]
+
+
 def test_a_sum_of_passes_holds_what_it_begins_with() -> None:
     values, first, total = signal("values", 2, -8, 7), signal("first", 2, -4, 3), signal("total", 2, -99, 99)
     rows, biases = np.array([[1, -2], [2, 3]]), np.array([[3, -4]])

@@ -45,14 +45,16 @@ CASES = [
     Case("gates_signs", (3,), [SIGNS], types("fixed<8,3,RND,SAT>", 1.0), "fixed<10,4>", "xc7a100t", multipliers="dsp"),
     # Sums of which synthesis reads counters, simulators a sum.
     Case("gates_counted", (3, 2), [lstm("a", 2, 3)], part="xc7a100t", multipliers="shift_add"),
-    Case("gates_folded", (3, 2), [lstm("a", 2, 2), dense("b", 2, 2)], part="xc7a100t", reuse_factor=4),
+    # Products in cascades of DSP blocks.
+    Case("gates_folded", (3, 2), [lstm("a", 2, 4), dense("b", 4, 2)], part="xc7a100t", reuse_factor=4),
 ]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_netlists_conform(case: Case, tmp_path: Path) -> None:
     assert_netlist_conforms(case, tmp_path)
-    assert any(COUNTERS in path.name for path in tmp_path.glob("*.sv")) == (case.name == "gates_counted")
+    for module, name in ((COUNTERS, "gates_counted"), ("loopwire_dot", "gates_folded")):
+        assert any(module in path.name for path in tmp_path.glob("*.sv")) == (case.name == name)
 
 
 def test_netlists_of_units_apart_conform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

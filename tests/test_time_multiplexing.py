@@ -22,6 +22,7 @@ from loopwire.datapath.packed_products import with_packed_products
 from loopwire.datapath.pipeline import simplified
 from loopwire.datapath.reuse import multipliers, reuse_factors, sharing_of, sharings
 from loopwire.datapath.row_addends import with_row_addends
+from loopwire.datapath.smaller_products import smaller_products
 from loopwire.datapath.started_sums import with_started_sums
 from loopwire.datapath.triples import with_triples
 from loopwire.datapath.verify import verify
@@ -102,6 +103,23 @@ def test_random_models_with_two_products_a_dsp_block(seed: int, in_threes: bool)
 
 
 @settings(max_examples=40, deadline=None)
+@given(st.integers(0, 1 << 30))
+@example(350)
+def test_random_models_whose_products_take_fewer_cells(seed: int) -> None:
+    source = random.Random(seed)
+    graph = lower(random_model(source), FixedType(source.randint(5, 8), 3), random_types(source))
+    graph = accumulate_flattened(graph)
+    smaller = []
+    for engine, datapath in multiplexed(graph, source):
+        choices = list(smaller_products(datapath, DELAYS, budget_ns=source.choice((4.0, 9.0))))
+        smaller.append((engine, verify(source.choice(choices or [datapath]))))
+    if seed == 350:
+        products = [op.kind for _, datapath in smaller for op in datapath.operations if isinstance(op.kind, Products)]
+        assert any(kind.cascaded > 1 for kind in products)
+    assert_computes(graph, smaller, seed)
+
+
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 1 << 30), st.booleans())
 def test_random_models_whose_sums_of_passes_begin_with_what_is_added(seed: int, in_loops: bool) -> None:
     source = random.Random(seed)
@@ -161,7 +179,7 @@ def test_weights_by_step_of_two_rows_share_a_dsp_block(rows: int, blocks: int, p
     design = loopwire.compile(chain("tagger", (3, 2), layers, "test"), CompileConfig.from_dict(types))
     (datapath,) = (pipeline.datapath for pipeline in design.firmware.pipelines)
     products = [op for op in datapath.operations if isinstance(op.kind, Products)]
-    assert [op.result.count for op in products] == [blocks]
+    assert [op.operands[0].count for op in products] == [blocks]
 
 
 @pytest.mark.parametrize("name", [*CELLS, "lstm", "gru", "simple"])

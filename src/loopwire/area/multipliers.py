@@ -56,5 +56,5 @@ def products_of(operation: Operation, constants: Mapping[Signal, dp.Constant]) -
     """Return how many products need a multiplier."""
     matrix = constants.get(operation.operands[0])
     if matrix is None:
-        return operation.result.count
+        return operation.operands[0].count if isinstance(operation.kind, dp.Products) else operation.result.count
     return sum(abs(int(v)).bit_count() > 1 for v in matrix.integers.flat)

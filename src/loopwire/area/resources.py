@@ -224,6 +224,8 @@ class _Estimator:
         if not placement.registered:
             return 0
         match operation.kind:
+            case dp.Products(cascaded=cascaded) if cascaded > 1:
+                return 0  # Yosys is given blocks with their registers
             case dp.Products() | dp.Multiply():
                 return self._bits[result]
             case dp.MultiplyAdd():

@@ -113,8 +113,8 @@ def _result(operation: Operation, given: list[ElementRanges], datapath: Datapath
             raise AssertionError("what multiplies a matrix is chosen by now")
         case dp.Products():
             matrix, x = given
-            repeated = np.arange(result.count) % len(x.low)
-            return _product(matrix, x[repeated])
+            products = _product(matrix, x[np.arange(len(matrix.low)) % len(x.low)])
+            return ElementRanges(*(_sums(limit, len(x.low), kind.cascaded) for limit in (products.low, products.high)))
         case dp.Multiply():
             product = _product(*given)
             return ElementRanges(product.low + kind.added, product.high + kind.added)
@@ -183,9 +183,14 @@ def _pairs(limit: Integers, kind: dp.Pairs) -> Integers:
 
 
 def _triples(limits: list[Integers], kind: dp.Triples) -> Integers:
-    """Add three neighbours of each group; the last ones are fewer where no three are left, and may add one more."""
-    members = limits[0].reshape(kind.groups, -1)
-    padded = np.pad(members, ((0, 0), (0, -members.shape[1] % 3)))
-    sums: Integers = padded.reshape(kind.groups, -1, 3).sum(axis=2)
+    """Add three neighbours of each group; a last one that adds fewer may add one more."""
+    sums = _sums(limits[0], len(limits[0]) // kind.groups, 3).reshape(kind.groups, -1)
     sums[:, -1] += limits[1] if len(limits) > 1 else kind.added
     return sums.reshape(-1)
+
+
+def _sums(limit: Integers, members: int, terms: int) -> Integers:
+    """Add so many neighbours of each group of members; the last ones are fewer where not so many are left."""
+    padded = np.pad(limit.reshape(-1, members), ((0, 0), (0, -members % terms)))
+    sums: Integers = padded.reshape(-1, terms).sum(axis=1)
+    return sums

@@ -110,7 +110,8 @@ def _in_luts(operation: Operation) -> dp.Products | dp.Multiply:
 
 
 def _rows(operation: Operation) -> int:
-    return operation.result.count // operation.operands[1].count
+    matrix, x = operation.operands
+    return matrix.count // x.count
 
 
 def dsp_blocks(operation: Operation, delays: DelayModel) -> int:

@@ -201,10 +201,12 @@ class MatVec(Logic):
 class Products(Multiplication):
     """(matrix of m·n elements, x of n) → all m·n products matrix[i, j] · x[j], row by row.
 
-    The last `lut_rows` rows are made of look-up tables on every device.
+    The last `lut_rows` rows are made of look-up tables on every device. Where blocks are `cascaded`, none is: the
+    results are then the sums of so many neighbours of a row, fewer at its end, m · ceil(n / cascaded) in all.
     """
 
     lut_rows: int = 0
+    cascaded: int = 1
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,8 @@ def with_packed_products(datapath: Datapath, delays: DelayModel) -> Datapath:
 def _sums(datapath: Datapath, products: Operation) -> tuple[Operation, ...]:
     """Return the operations that sum products, each the only reader of what it sums."""
     found: list[Operation] = []
-    result, rows = products.result, products.result.count // products.operands[1].count
+    matrix, x = products.operands
+    result, rows = products.result, matrix.count // x.count
     while True:
         reader, *others = datapath.readers[result]
         if others or reader is None or not _is_sum(reader, rows):

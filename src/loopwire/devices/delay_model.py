@@ -148,12 +148,13 @@ class DelayModel:
             return min(in_dsp_ns, self.lut_multiplier(width_a, width_b) + self.adder(width_sum))
         return self.multiplier(width_a, width_b) + self.adder(width_sum)
 
-    def dsp_multiplier(self, width_a: int, width_b: int) -> float:
-        """Product of two numbers in as many DSP blocks as their widths need."""
+    def dsp_multiplier(self, width_a: int, width_b: int, terms: int = 1) -> float:
+        """Product of two numbers in as many DSP blocks as their widths need; sum of several in a cascade."""
         delays = self._delays
-        return delays.net_ns + delays.dsp_multiply_ns + (self.dsp_blocks(width_a, width_b) - 1) * delays.dsp_cascade_ns
+        blocks = terms * self.dsp_blocks(width_a, width_b)
+        return delays.net_ns + delays.dsp_multiply_ns + (blocks - 1) * delays.dsp_cascade_ns
 
-    def cut_dsp_multiplier(self, width_a: int, width_b: int) -> tuple[float, float] | None:
+    def cut_dsp_multiplier(self, width_a: int, width_b: int, terms: int = 1) -> tuple[float, float] | None:
         """Such a product up to the registers behind the blocks' multipliers, and from these on; None without them.
 
         Synthesis of AMD parts takes a register behind a product into its block (UG901, MREG of UG579).
@@ -161,7 +162,7 @@ class DelayModel:
         delays = self._delays
         if not self.device.dsp_has_adder:
             return None
-        cascades_ns = (self.dsp_blocks(width_a, width_b) - 1) * delays.dsp_cascade_ns
+        cascades_ns = (terms * self.dsp_blocks(width_a, width_b) - 1) * delays.dsp_cascade_ns
         return delays.net_ns + delays.dsp_to_product_register_ns, delays.dsp_from_product_register_ns + cascades_ns
 
     def dsp_blocks(self, width_a: int, width_b: int) -> int:

@@ -21,6 +21,8 @@ from loopwire.datapath.reuse import layer_of, sharing_of
 from loopwire.datapath.rewrite import replaced
 from loopwire.datapath.row_addends import with_row_addends
 from loopwire.datapath.signals import Signal
+from loopwire.datapath.size import about_luts, matrix_products
+from loopwire.datapath.smaller_products import smaller_products
 from loopwire.datapath.started_sums import with_started_sums
 from loopwire.datapath.triples import with_triples
 from loopwire.datapath.verify import verify
@@ -42,10 +44,12 @@ from loopwire.timing.ternary_sums import with_ternary_sums
 class Draft(NamedTuple):
     """The datapaths of an engine of which the one with the shortest loop is taken, and what their operations take.
 
-    Others than the first ones are taken for a shorter loop alone. No clock changes them.
+    Others than the first ones are taken for a shorter loop alone. No clock changes them. `bases` has what a choice with
+    sums in its trees was made of, by the choice's identity.
     """
 
     choices: Sequence[Sequence[Datapath]]
+    bases: Mapping[int, Datapath]
     times: OperationTimes
 
 
@@ -70,7 +74,7 @@ class Planner:
         """Return a pipeline with the stages of `pipeline`, and without sums of three, which take long to find."""
         if engine.name not in self.drafts:
             self.drafts[engine.name] = self._draft(engine)
-        (choices, *others), times = self.drafts[engine.name]
+        (choices, *others), bases, times = self.drafts[engine.name]
         # A step comes from registers of the feeder; of shared hardware, a sequencer chooses the word.
         sharing = choices[0].sharing
         input_time = (self._input_stage(), 0.0) if sharing.is_parallel else (0, self.delays.gate())
@@ -98,38 +102,49 @@ class Planner:
         for choices in others:
             if engine.states and any(may_be_shorter(choice, best) for choice in choices):
                 best = min(best, shortest_loop(choices), key=lambda pipeline: pipeline.loop_latency)
-        device = self.delays.device
-        sooner = with_distances(best.datapath, device)
+        base = bases.get(id(best.datapath), best.datapath)
+        sooner = with_distances(best.datapath, self.delays.device)
         if sooner is not best.datapath:
-            best = min(best, scheduled(sooner), key=lambda pipeline: (pipeline.loop_latency, pipeline.depth))
+            best, base = min((best, best.datapath), (scheduled(sooner), sooner), key=lambda made: _cycles(made[0]))
+        budget_ns = self.delays.stage_budget_ns(self.clock_period_ns)
+        summed = [
+            way
+            for product in smaller_products(base, self.delays, budget_ns)
+            for way in _with_and_without_addends(product)
+        ]
+        made = [best, *map(scheduled, summed)]
+        return min((self._smaller(pipeline, scheduled) for pipeline in made), key=_cost)
+
+    def _smaller(self, best: Pipeline, scheduled: Callable[[Datapath], Pipeline]) -> Pipeline:
+        """Return a pipeline of no more cycles that takes less of the part, whatever its products are."""
         smaller: tuple[Callable[[Datapath], Datapath], ...] = (
-            lambda d: with_triples(d, self.delays),
-            lambda d: with_packed_products(d, self.delays),
             lambda d: with_started_sums(d, in_loops=False),
             with_started_sums,
-            lambda d: with_block_ram_tables(d, device),
+            lambda d: with_block_ram_tables(d, self.delays.device),
         )
         for change in smaller:
             changed = change(best.datapath)
             if changed is not best.datapath:
-                pipeline = scheduled(changed)
-                best = pipeline if _is_as_short(pipeline, best) else best
+                best = min(scheduled(changed), best, key=_cycles)
         return self._with_slower_sums(best, scheduled)
 
     def _draft(self, engine: Engine) -> Draft:
         knobs, sharing = self.knobs, sharing_of(engine, self.knobs.reuse_factor_of(layer_of(engine)))
         expanded, solve = expand(engine, self.found), partial(self._solve, engine)
         drafted = []
+        bases: dict[int, Datapath] = {}
         for datapath in prepared(expanded, sharing, solve, self.delays, knobs.copies, knobs.lut_product_bits_of):
             if engine.stateful:
                 datapath = replace(datapath, channels=knobs.channels)
             choices = alternatives(datapath, self.delays)
             if not sharing.is_parallel:
                 # Sums take time of loops, and whether they have a place for addends changes what else is worth it.
-                summed = (with_packed_products(with_triples(choice, self.delays), self.delays) for choice in choices)
-                choices += [verify(with_row_addends(choice)) for choice in summed]
+                summed = [with_packed_products(with_triples(choice, self.delays), self.delays) for choice in choices]
+                merged = [verify(with_row_addends(choice)) for choice in summed]
+                bases |= {id(sums): choice for sums, choice in zip(merged, choices, strict=True)}
+                choices += merged
             drafted.append(choices)
-        return Draft(drafted, OperationTimes(self.delays))
+        return Draft(drafted, bases, OperationTimes(self.delays))
 
     def _with_slower_sums(self, best: Pipeline, scheduled: Callable[[Datapath], Pipeline]) -> Pipeline:
         """Return a pipeline as short whose trees count bits only where the time is too short for adders."""
@@ -142,7 +157,7 @@ class Planner:
                 if slower.tree.adder_bits < kind.tree.adder_bits:
                     smaller = replace(operation, kind=slower)
                     pipeline = scheduled(replaced(best.datapath, {latest: smaller}))
-                    if not _is_as_short(pipeline, best):
+                    if _cycles(pipeline) > _cycles(best):
                         break
                     best, kind, latest = pipeline, slower, smaller
         return best
@@ -202,5 +217,17 @@ class Planner:
         return blocks / max(device.dsps, 1) < tree.adder_bits / device.luts
 
 
-def _is_as_short(pipeline: Pipeline, other: Pipeline) -> bool:
-    return (pipeline.loop_latency, pipeline.depth) <= (other.loop_latency, other.depth)
+def _cycles(pipeline: Pipeline) -> tuple[int, int]:
+    """Return what is to be least: the cycles round the loop, and then those of all stages."""
+    return pipeline.loop_latency, pipeline.depth
+
+
+def _cost(pipeline: Pipeline) -> tuple[int, ...]:
+    """Return what is to be least, the most important first."""
+    return *_cycles(pipeline), matrix_products(pipeline.datapath), about_luts(pipeline.datapath)
+
+
+def _with_and_without_addends(datapath: Datapath) -> list[Datapath]:
+    """Return a datapath, and the one whose trees of shared hardware add to their rows, if there are any."""
+    merged = datapath if datapath.sharing.is_parallel else verify(with_row_addends(datapath))
+    return [datapath] if merged is datapath else [datapath, merged]

@@ -27,13 +27,16 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
             return 0.0
         case dp.StepRom():
             return delays.rom(len(kind.rows), result.width)
+        case dp.Products(cascaded=cascaded) if cascaded > 1:
+            a, b = map(_factor_bits, operation.operands)
+            return delays.dsp_multiplier(a, b, cascaded)
         case dp.Products():
             return _product_ns(operation, kind.lut_rows > 0, delays)
         case dp.Multiply():
             return _product_ns(operation, kind.in_luts, delays)
         case dp.MultiplyAdd():
-            a, b, _ = operation.operands
-            return delays.multiply_add(_factor_bits(a), _factor_bits(b), result.width)
+            a, b = map(_factor_bits, operation.operands[:2])
+            return delays.multiply_add(a, b, result.width)
         case dp.UnpackPairs(raised=True):
             return 0.0
         case dp.AddSub() | dp.UnpackPairs() | dp.Differences():
@@ -109,7 +112,8 @@ def cut_delays_ns(operation: Operation, delays: DelayModel) -> tuple[float, floa
             whole = isinstance(kind, dp.Products) and kind.lut_rows > 0
             if whole or not dsp_blocks(operation, delays):
                 return None
-            return delays.cut_dsp_multiplier(*(_factor_bits(factor) for factor in operation.operands[:2]))
+            a, b = map(_factor_bits, operation.operands[:2])
+            return delays.cut_dsp_multiplier(a, b, kind.cascaded if isinstance(kind, dp.Products) else 1)
         case dp.TableLookup(form=form, in_block_ram=True):
             adder_ns = delays.adder(form.base_bits) if form.offset else 0.0
             # A look-up table's time is for the setup of the address.

@@ -55,8 +55,8 @@ def _whole_ns(datapath: Datapath, delays: DelayModel) -> dict[Operation, float]:
                 a, b = operation.operands
                 blocks, in_luts = dsp_blocks(operation, delays), kind.lut_rows * b.count
                 if not blocks:
-                    in_luts = operation.result.count
-                around = delays.luts_around(blocks * (operation.result.count - in_luts))
+                    in_luts = a.count
+                around = delays.luts_around(blocks * (a.count - in_luts))
                 found[operation] = delays.reach(around + in_luts * a.width * b.width)
             case dp.Multiply() | dp.MultiplyAdd() | dp.Wire() | dp.Timed() | dp.Logic():
                 found[operation] = 0.0

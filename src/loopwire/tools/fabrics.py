@@ -152,7 +152,7 @@ _INTEL = (
 )
 _XILINX_COARSE = (*PRODUCTS_OF_CHAINS, *ADDERS_ONE_BY_ONE)
 _XILINX_STEPS = {"prepare": KEEP_TABLE_REGISTERS, "coarse": _XILINX_COARSE}
-_XILINX_MODULES = ("xilinx_sum3", "xilinx_counters", "xilinx_lut_product", "xilinx_product")
+_XILINX_MODULES = ("xilinx_sum3", "xilinx_counters", "xilinx_lut_product", "xilinx_product", "xilinx_dot")
 _LAYERS_APART = "Each layer is synthesised by itself: nothing is shared or simplified across layers"
 UNROUTED = (_LAYERS_APART, "No clock: only the vendor's tool shows what this part reaches")
 _ULTRASCALE_LIMITS = (
@@ -169,7 +169,7 @@ FABRICS = {
             {"prepare": KEEP_TABLE_REGISTERS, "map_dsp": SIGNS_ONCE, "coarse": _XILINX_COARSE},
             _XILINX,
             UNROUTED,
-            _XILINX_MODULES,
+            (*_XILINX_MODULES, "dsp48e1"),
         ),
         Fabric(
             "xcu",
@@ -177,7 +177,7 @@ FABRICS = {
             _XILINX_STEPS,
             _XILINX,
             _ULTRASCALE_LIMITS,
-            _XILINX_MODULES,
+            (*_XILINX_MODULES, "dsp48e2"),
         ),
         Fabric(
             "xcup",
@@ -185,7 +185,7 @@ FABRICS = {
             _XILINX_STEPS,
             _XILINX,
             _ULTRASCALE_LIMITS,
-            _XILINX_MODULES,
+            (*_XILINX_MODULES, "dsp48e2"),
         ),
         Fabric(
             "ecp5",

@@ -56,6 +56,8 @@ def matrix_statements(
     With `registered` registers are behind the products, all of which DSP blocks make.
     """
     (matrix, x), out = operation.operands, operation.result
+    if kind.cascaded > 1:
+        return _dot_products(kind.cascaded, operation, result, text, registered, library)
     n = x.count
     rows, (col, cols) = matrix.count // n, loop("col", n)
     in_dsps, in_luts = (rows - kind.lut_rows) * n, kind.lut_rows * n
@@ -82,15 +84,44 @@ def matrix_statements(
     return [*declared, *lines, f"assign {result} = {{{', '.join(str(part) for part, _ in parts)}}};"]
 
 
+def _dot_products(
+    cascaded: int, operation: Operation, result: Name, text: Text, registered: bool, library: Library
+) -> list[str]:
+    """Instantiate a cascade of DSP blocks for each group of neighbours of a row; the last of a row may be shorter."""
+    (matrix, x), out = operation.operands, operation.result
+    groups, left = -(-x.count // cascaded), x.count % cascaded
+    group = "0" if groups == 1 else f"k % {groups}"
+    terms = str(min(cascaded, x.count))
+    if left and groups > 1:
+        terms = f"{group} == {groups - 1} ? {left} : {terms}"
+    clock = "aclk" if registered else "1'b0"
+    weights, factors = result.own("weights"), result.own("factors")  # Icarus 11 selects no elements of an array at once
+    return [
+        f"wire [{matrix.bits - 1}:0] {weights} = {text(matrix)};",
+        f"wire [{x.bits - 1}:0] {factors} = {text(x)};",
+        f"for (genvar k = 0; k < {out.count}; k++) begin : {result.block()}",
+        f"  localparam int TERMS = {terms}, FIRST = {group} * {cascaded};",
+        f"  {library.module('loopwire_dot')} #(.TERMS(TERMS), {_widths(matrix, x)}, .Y_WIDTH({out.width}),",
+        f"      .REGISTERED({int(registered)})) {result.own('dot')} (.aclk({clock}),",
+        f"      .a({weights}[{matrix.width} * (k / {groups} * {x.count} + FIRST) +: {matrix.width} * TERMS]),",
+        f"      .b({factors}[{x.width} * FIRST +: {x.width} * TERMS]), .y({result}[k]));",
+        "end",
+    ]
+
+
 def lut_product(operation: Operation, factors: Sequence[str], result: Name, added: int, library: Library) -> list[str]:
     """Instantiate a product of look-up tables, element k of a result."""
     (a, b), width = operation.operands, operation.result.width
-    widths = f".A_WIDTH({a.width}), .B_WIDTH({b.width}), .A_SIGNED({int(a.signed)}), .B_SIGNED({int(b.signed)})"
     instance = result.own("product")
     return [
-        f"  {library.module('loopwire_product')} #({widths}, .Y_WIDTH({width}), .ADDED({added})) {instance} (",
+        f"  {library.module('loopwire_product')} #({_widths(a, b)}, .Y_WIDTH({width}), .ADDED({added})) {instance} (",
         f"      .a({factors[0]}), .b({factors[1]}), .y({result}[k]));",
     ]
+
+
+def _widths(a: Signal, b: Signal) -> str:
+    """Return the parameters of a module that say what its factors are."""
+    return f".A_WIDTH({a.width}), .B_WIDTH({b.width}), .A_SIGNED({int(a.signed)}), .B_SIGNED({int(b.signed)})"
 
 
 def signed_factor(operand: Signal, expression: str, width: int) -> str:
