@@ -13,15 +13,17 @@ import tempfile
 from compile import LOOPWIRE, ROOT, measured, table
 from route import written_config
 
-CASES = ("jet_lstm", "jet_gru")
+CASES = {"jet_lstm": {}, "jet_lstm_80": {"dsp_budget": 80}, "jet_gru": {}}
+"""What is set beside the types; a number at the end of a name is no part of the model's."""
 PART, CLOCK_NS = "xcvu13p", 5
 OUT = ROOT / "build" / "synthesised"
 
 
 def synthesised(case: str) -> list[str]:
     """Compile and synthesise a model; return what it took, a row of the table."""
-    project = OUT / case
-    model, config = written_config(case, OUT, {"part": PART, "clock_period_ns": CLOCK_NS})
+    project = OUT / case / "project"
+    settings = {"part": PART, "clock_period_ns": CLOCK_NS, **CASES[case]}
+    model, config = written_config(case.removesuffix("_80"), OUT / case, settings)
     measured([LOOPWIRE, "compile", model, "--config", config, "--simulate", "0", "--out", project])
     with tempfile.TemporaryDirectory() as cache:
         run = measured([LOOPWIRE, "synth", project], {"LOOPWIRE_CACHE": cache})

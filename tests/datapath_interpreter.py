@@ -154,7 +154,7 @@ def apply(operation: Operation, operands: list[list[int]], t: int) -> list[int]:
             rows = [matrix[start : start + len(x)] for start in range(0, len(matrix), len(x))]
             products = [[w * v for w, v in zip(row, x, strict=True)] for row in rows]
             starts = range(0, len(x), kind.cascaded)
-            return [sum(row[start : start + kind.cascaded]) for row in products for start in starts]
+            return [sum(row[start : start + kind.cascaded]) + kind.added for row in products for start in starts]
         case dp.Multiply():
             return [a * b + kind.added for a, b in repeated(operands, count)]
         case dp.MultiplyAdd():
@@ -172,15 +172,26 @@ def apply(operation: Operation, operands: list[list[int]], t: int) -> list[int]:
             groups = [operands[0][k * size : (k + 1) * size] for k in range(kind.groups)]
             combine: Any = max if kind.largest else sum
             return [combine(group[k : k + 2]) for group in groups for k in range(0, size, 2)]
-        case dp.PackPairs(columns=n, bits=bits):
+        case dp.PackRows(rows=size, columns=n, bits=bits):
             rows = [operands[0][k : k + n] for k in range(0, len(operands[0]), n)]
-            pairs = zip(rows[0::2], rows[1::2], strict=True)
-            return [(b << bits) + a % (1 << bits) for row_a, row_b in pairs for a, b in zip(row_a, row_b, strict=True)]
+            packed = []
+            for k in range(0, len(rows), size):
+                for *lower, upper in zip(*rows[k : k + size], strict=True):
+                    places = enumerate([*(a % (1 << bits) for a in lower), upper])
+                    packed.append(sum(a << place * bits for place, a in places))
+            return packed
+        case dp.UnpackRows(rows=size, columns=n, bits=bits):
+            found = []
+            for k in range(0, len(operands[0]), n):
+                row = operands[0][k : k + n]
+                for j in range(size - 1):
+                    found += [(a >> j * bits) % (1 << bits) - (1 << bits - 1) for a in row]
+                found += [a >> (size - 1) * bits for a in row]
+            return found
         case dp.UnpackPairs(bits=bits):
             half = 1 << bits - 1
-            sums = [a - half * kind.raised for a in operands[0]]
-            lows = [(a + half) % (2 * half) - half for a in sums]
-            return [v for a, low in zip(sums, lows, strict=True) for v in (low, (a - low) >> bits)]
+            lows = [(a + half) % (2 * half) - half for a in operands[0]]
+            return [v for a, low in zip(operands[0], lows, strict=True) for v in (low, (a - low) >> bits)]
         case dp.Triples():
             size = len(operands[0]) // kind.groups
             groups = [operands[0][k * size : (k + 1) * size] for k in range(kind.groups)]

@@ -123,6 +123,8 @@ def recurrent_cases() -> Iterator[Case]:
     yield Case("gru_both", (5, 2), [gru("a", 2, 2, after=False, **SEQUENCES, **BACKWARDS)])
     yield Case("rnn", (5, 2), [rnn("a", 2, 3)], part="LFE5U-85F")
     yield Case("gru_of_tables", (4, 2), [gru("a", 2, 2)], lut_product_bits=16)
+    narrow = {"part": "xcvu13p", "clock_period_ns": 8.0, "dsp_budget": 5}
+    yield Case("lstm_few_blocks", (3, 2), [lstm("a", 2, 3), dense("b", 3, 5, "softmax")], types("fixed<7,2>"), **narrow)
     yield Case("lstm_of_tables_shared", (4, 2), [lstm("a", 2, 2)], lut_product_bits=16, reuse_factor=2)
     wide, fast = types("fixed<16,6,RND,SAT>"), {"part": "xcvu13p", "clock_period_ns": 2.2}
     yield Case("gru_cut_inside", (3, 2), [gru("a", 2, 2)], wide, **fast)
@@ -253,6 +255,8 @@ def stacked_cases() -> Iterator[Case]:
     yield Case(
         "flattened_back", (3, 1), [lstm("a", 1, 2, **SEQUENCES, **BACKWARDS), Reshape("b", (-1,)), dense("c", 6, 2)]
     )
+    five = [gru("a", 2, 2, **SEQUENCES), Flatten("b"), dense("c", 6, 5, "softmax")]
+    yield Case("flattened_in_threes", (3, 2), five, types("fixed<5,1,RND,SAT>"), part="xcvu13p", clock_period_ns=8.0)
     yield Case("between", (3, 2), [dense("a", 2, 2, "relu"), lstm("b", 2, 2, **SEQUENCES), dense("c", 2, 2, "softmax")])
 
 

@@ -68,8 +68,12 @@ def test_bits_are_counted_only_where_the_time_is_too_short_for_sums_of_three(mon
     assert estimated(found)[0].luts < 0.95 * estimated(counted)[0].luts
 
 
-@pytest.mark.parametrize(("part", "factors", "luts"), [("xcku115", (3, 5), 13), ("xcku115", (4, 4), 18)])
-def test_narrow_products_are_chains_that_add_pairs(part: str, factors: tuple[int, int], luts: int) -> None:
+@pytest.mark.parametrize(
+    ("part", "factors", "luts"), [("xcku115", (3, 5), 13), ("xcku115", (4, 4), 18), ("xcku115", (6, 7), 38)]
+)
+def test_narrow_products_are_chains_that_add_pairs_and_three_of_these(
+    part: str, factors: tuple[int, int], luts: int
+) -> None:
     assert Cells(find_part(part)).product_luts(*factors) == luts
 
 

@@ -81,7 +81,15 @@ def test_products_are_equal(signs: str, tmp_path: Path) -> None:
 
 def test_products_of_variables_are_equal(tmp_path: Path) -> None:
     """`loopwire_product`, which no DSP block makes, takes the same chains."""
-    kinds = [(4, 5, 1, 1, 0), (3, 4, 0, 0, 0), (3, 3, 0, 1, 4), (4, 3, 1, 0, 0), (1, 3, 1, 1, 0)]
+    kinds = [
+        (4, 5, 1, 1, 0),
+        (3, 4, 0, 0, 0),
+        (3, 3, 0, 1, 4),
+        (4, 3, 1, 0, 0),
+        (1, 3, 1, 1, 0),
+        (6, 7, 0, 1, 0),
+        (4, 5, 0, 1, 32),
+    ]
     widths = [a + b + 1 for a, b, *_ in kinds]
     ends = list(itertools.accumulate(widths))
     products = [
@@ -90,5 +98,5 @@ def test_products_of_variables_are_equal(tmp_path: Path) -> None:
         for k, ((a, b, a_signed, b_signed, added), width, end) in enumerate(zip(kinds, widths, ends, strict=True))
     ]
     prove_equal(
-        "loopwire_product", f"input [3:0] a, input [4:0] b, output [{ends[-1] - 1}:0] y", products, 62, tmp_path
+        "loopwire_product", f"input [5:0] a, input [6:0] b, output [{ends[-1] - 1}:0] y", products, 93, tmp_path
     )

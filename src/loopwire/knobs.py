@@ -31,6 +31,7 @@ KNOBS: Mapping[str, Check] = {
     "multipliers": text,
     "lut_product_bits": whole,
     "layer_lut_product_bits": counts,
+    "dsp_budget": whole,
     "copies": whole,
     "io": text,
     "bus_bits": whole,
@@ -61,6 +62,8 @@ class Knobs:
         lut_product_bits: a product that is no constant's, one of whose factors has at most this many bits, is made of
             look-up tables instead of a DSP block; None: as suits the family.
         layer_lut_product_bits: the same for single layers, by name.
+        dsp_budget: DSP blocks beyond which products of two vectors are made of look-up tables, the narrowest first;
+            None: as many as there are products for.
         copies: of the recurrent layers, each for other sequences, U.
         io: a time step a beat, or a whole sequence in one.
         bus_bits: width of the data at the ports, so that a beat holds several steps or a part of one; None: a step's.
@@ -83,6 +86,7 @@ class Knobs:
     multipliers: Multipliers = "auto"
     lut_product_bits: int | None = None
     layer_lut_product_bits: Mapping[str, int] = field(default_factory=dict)
+    dsp_budget: int | None = None
     copies: int = 1
     io: Io = "stream"
     bus_bits: int | None = None
@@ -110,6 +114,8 @@ class Knobs:
             if not 0 <= bits <= MOST_LUT_PRODUCT_BITS:
                 remedy = f"Give from 0 (none) to {MOST_LUT_PRODUCT_BITS}"
                 raise ConfigError(where, f"{bits} bits are out of range", remedy)
+        if self.dsp_budget is not None and self.dsp_budget < 0:
+            raise ConfigError("dsp_budget", f"{self.dsp_budget} DSP blocks are out of range", "Give 0 or more")
         if self.copies < 1:
             raise ConfigError("copies", f"{self.copies} copies are out of range", "Give 1 or more")
         if self.bus_bits is not None:

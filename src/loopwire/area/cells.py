@@ -86,7 +86,8 @@ class Cells:
             return columns
         if self.device.lut_inputs >= 6:
             pairs, odd = divmod(rows, 2)
-            return (2 * pairs - 1) * (columns + 2) + odd * (columns + 1)
+            threes, twos = divmod(pairs - 1, 2)
+            return (pairs + twos) * (columns + 2) + threes * (columns + 4) + odd * (columns + 1)
         if rows <= 3:
             single = rows % 2
             pair = 2 * ((columns + 3) // 2) + 1

@@ -132,7 +132,9 @@ class _Estimator:
         kind, result = operation.kind, operation.result
         bits = self._bits[result]
         match kind:
-            case dp.Constant() | dp.View() | dp.Unpack() | dp.Pack() | dp.Join() | dp.Transpose() | dp.PackPairs():
+            case dp.Constant() | dp.View() | dp.Unpack() | dp.Pack() | dp.Join() | dp.Transpose():
+                return
+            case dp.PackRows() | dp.UnpackRows():
                 return
             case dp.Select():
                 yield LutKind.CHOICE, Resources(luts=bits)
@@ -178,7 +180,7 @@ class _Estimator:
             case dp.Pairs():
                 yield from self._pairs(operation, kind)
             case dp.UnpackPairs():
-                yield LutKind.CONSTANT, Resources(luts=0 if kind.raised else result.count // 2 * result.width)
+                yield LutKind.CONSTANT, Resources(luts=result.count // 2 * result.width)
             case dp.Triples():
                 widths = self._ranges[result].widths().reshape(kind.groups, -1)
                 members = operation.operands[0].count // kind.groups

@@ -93,7 +93,7 @@ def _result(operation: Operation, given: list[ElementRanges], datapath: Datapath
             return given[0]
         case dp.View():
             return given[0][kind.start : kind.stop]
-        case dp.Unpack() | dp.Pack() | dp.PackPairs() | dp.UnpackPairs():
+        case dp.Unpack() | dp.Pack() | dp.PackRows() | dp.UnpackRows() | dp.UnpackPairs():
             return ElementRanges.whole(result)
         case dp.Select():
             return ElementRanges(np.minimum(given[1].low, given[2].low), np.maximum(given[1].high, given[2].high))
@@ -114,7 +114,8 @@ def _result(operation: Operation, given: list[ElementRanges], datapath: Datapath
         case dp.Products():
             matrix, x = given
             products = _product(matrix, x[np.arange(len(matrix.low)) % len(x.low)])
-            return ElementRanges(*(_sums(limit, len(x.low), kind.cascaded) for limit in (products.low, products.high)))
+            ends = (_sums(limit, len(x.low), kind.cascaded) for limit in (products.low, products.high))
+            return ElementRanges(*(end + kind.added for end in ends))
         case dp.Multiply():
             product = _product(*given)
             return ElementRanges(product.low + kind.added, product.high + kind.added)

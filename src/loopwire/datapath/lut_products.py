@@ -50,11 +50,11 @@ def with_lut_products(
         and constants.isdisjoint(op.operands)
         and min(v.width for v in op.operands) <= widest(op)
     }
-    datapath = _constants_apart(replaced(datapath, in_luts), delays)
+    datapath = constants_apart(replaced(datapath, in_luts), delays)
     return _within_dsps(datapath, delays, copies) if datapath.sharing.is_parallel else datapath
 
 
-def _constants_apart(datapath: Datapath, delays: DelayModel) -> Datapath:
+def constants_apart(datapath: Datapath, delays: DelayModel) -> Datapath:
     """Return the datapath with an adder of its own for each constant that a product cannot add in the same time."""
     operations: list[Operation] = []
     for op in datapath.operations:
@@ -75,10 +75,22 @@ def _constants_apart(datapath: Datapath, delays: DelayModel) -> Datapath:
 
 
 def _adds_meanwhile(operation: Operation, kind: dp.Multiply, delays: DelayModel) -> bool:
-    """Say whether a DSP block adds the constant, or `loopwire_product` in a part of its tree with a level to spare."""
+    """Say whether a DSP block adds the constant, or `loopwire_product` in a tree of pairs with a level to spare."""
     if not kind.in_luts:
         return delays.device.dsp_has_adder
+    if delays.device.has_ternary_adders:
+        return is_a_sign(operation, kind.added)
     return rides_along(min(v.width for v in operation.operands), kind.added)
+
+
+def is_a_sign(operation: Operation, added: int) -> bool:
+    """Say whether a constant has the weight of the sign of a multiple of b, of which an unsigned, narrower a chooses.
+
+    Inverting that sign instead of subtracting it adds the constant.
+    """
+    a, b = operation.operands
+    place = added.bit_length() - b.width
+    return not a.signed and b.signed and a.width < b.width and added.bit_count() == 1 and 0 <= place < a.width // 2 * 2
 
 
 def rides_along(rows: int, added: int) -> bool:
@@ -88,8 +100,7 @@ def rides_along(rows: int, added: int) -> bool:
 
 
 def _within_dsps(datapath: Datapath, delays: DelayModel, copies: int) -> Datapath:
-    device = delays.device
-    used = {op: blocks * op.result.count for op in datapath.operations if (blocks := dsp_blocks(op, delays))}
+    device, used = delays.device, _used(datapath, delays)
     excess = sum(used.values()) - device.dsps // copies
     matrices = [op for op in used if isinstance(op.kind, dp.Products)]
     if excess <= 0 or not matrices:
@@ -101,6 +112,21 @@ def _within_dsps(datapath: Datapath, delays: DelayModel, copies: int) -> Datapat
     if rows > _rows(matrix) or luts > MOST_LUTS * device.luts:
         return datapath
     return replaced(datapath, {matrix: replace(matrix, kind=dp.Products(rows))})
+
+
+def dsps(datapath: Datapath, delays: DelayModel) -> int:
+    """Return the DSP blocks of all products."""
+    return sum(_used(datapath, delays).values())
+
+
+def _used(datapath: Datapath, delays: DelayModel) -> dict[Operation, int]:
+    """Return the DSP blocks of each operation that has some."""
+    return {
+        op: blocks * (op.result.count - in_luts * op.operands[1].count)
+        for op in datapath.operations
+        if (blocks := dsp_blocks(op, delays))
+        for in_luts in [op.kind.lut_rows if isinstance(op.kind, dp.Products) else 0]
+    }
 
 
 def _in_luts(operation: Operation) -> dp.Products | dp.Multiply:

@@ -161,22 +161,34 @@ class Transpose(Wire):
 
 
 @dataclass(frozen=True)
-class PackPairs(Wire):
-    """(a of 2m rows of n elements) → m rows: a[2i + 1] · 2**bits + a[2i] mod 2**bits, element by element."""
+class PackRows(Wire):
+    """(a of k·m rows of n elements) → m rows: the bits of k rows, element by element, those of the first lowest.
 
+    Each row but the last of k takes `bits` bits.
+    """
+
+    rows: int
+    columns: int
+    bits: int
+
+
+@dataclass(frozen=True)
+class UnpackRows(Wire):
+    """(a of m rows of n elements) → k·m rows: of each a, `bits` bits less 2**(bits - 1) for each row but the last of k.
+
+    The last one is what is left: a >> (k - 1) · bits.
+    """
+
+    rows: int
     columns: int
     bits: int
 
 
 @dataclass(frozen=True)
 class UnpackPairs(Logic):
-    """(a of m elements) → 2m elements: of each a, its `bits` lowest bits as a signed number l, and (a - l) >> bits.
-
-    From an a that is `raised`, 2**(bits - 1) is subtracted before: its lowest bits have no sign, and it is wires.
-    """
+    """(a of m elements) → 2m elements: of each a, its `bits` lowest bits as a signed number l, and (a - l) >> bits."""
 
     bits: int
-    raised: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,14 +211,16 @@ class MatVec(Logic):
 
 @dataclass(frozen=True)
 class Products(Multiplication):
-    """(matrix of m·n elements, x of n) → all m·n products matrix[i, j] · x[j], row by row.
+    """(matrix of m·n elements, x of n) → all m·n products matrix[i, j] · x[j] + added, row by row.
 
     The last `lut_rows` rows are made of look-up tables on every device. Where blocks are `cascaded`, none is: the
-    results are then the sums of so many neighbours of a row, fewer at its end, m · ceil(n / cascaded) in all.
+    results are then the sums of so many neighbours of a row, fewer at its end, m · ceil(n / cascaded) in all. Where
+    `added` is not 0, each product has a block of its own.
     """
 
     lut_rows: int = 0
     cascaded: int = 1
+    added: int = 0
 
 
 @dataclass(frozen=True)
@@ -350,7 +364,8 @@ Kind = (
     | IndexedRom
     | Join
     | Transpose
-    | PackPairs
+    | PackRows
+    | UnpackRows
     | UnpackPairs
     | MatVec
     | ShiftAdd

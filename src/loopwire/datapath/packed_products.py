@@ -22,12 +22,13 @@ from loopwire.datapath.lut_products import dsp_blocks
 from loopwire.datapath.ops import (
     Accumulate,
     Kind,
-    PackPairs,
+    PackRows,
     Pairs,
     Products,
     StepRom,
     Triples,
     UnpackPairs,
+    UnpackRows,
     View,
     WordRom,
 )
@@ -122,7 +123,7 @@ def _packed(datapath: Datapath, matrix: _Matrix, delays: DelayModel) -> list[Ope
         return []
     made = [
         replace(rom, kind=replace(rom.kind, rows=stored.reshape(len(stored), -1)), result=elements),
-        Operation(PackPairs(x.count, bits), (elements,), factor),
+        Operation(PackRows(2, x.count, bits), (elements,), factor),
         multiplied,
     ]
     raised = _where_to_raise(matrix.sums)
@@ -132,7 +133,8 @@ def _packed(datapath: Datapath, matrix: _Matrix, delays: DelayModel) -> list[Ope
         kind = _of_pairs(operation, pairs, half if operation is raised else 0)
         made.append(Operation(kind, (made[-1].result,), _more(of_two(operation.result), half)))
     apart = result if 2 * pairs == rows else replace(result, name=f"{result.name}_unpacked", count=2 * pairs)
-    made.append(Operation(UnpackPairs(bits, raised is not None), (made[-1].result,), apart))
+    unpack = UnpackPairs(bits) if raised is None else UnpackRows(2, 1, bits)
+    made.append(Operation(unpack, (made[-1].result,), apart))
     if apart is not result:
         made.append(Operation(View(0, rows), (apart,), result))
     return made

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from loopwire.datapath.datapath import Datapath
 from loopwire.datapath.dsp_cascades import with_cascades
 from loopwire.datapath.packed_products import with_packed_products
+from loopwire.datapath.three_products import with_three_products
 from loopwire.datapath.triples import with_triples
 from loopwire.devices.delay_model import DelayModel
 
 
 def smaller_products(datapath: Datapath, delays: DelayModel, budget_ns: float) -> Iterator[Datapath]:
-    """Yield datapaths that may take longer: two products a DSP block or one, a cascade of up to four, sums of three.
+    """Yield datapaths that may take longer: up to three products a DSP block, a cascade of up to four, sums of three.
 
     With two products a block there are half as many sums, too; a cascade of four leaves a quarter of the products to be
     summed, and sums of three make half as many adders of these.
@@ -32,9 +33,14 @@ def smaller_products(datapath: Datapath, delays: DelayModel, budget_ns: float) -
         in_threes,
         datapath,
     )
-    for packed in (True, False):
+    ways = (
+        lambda d: with_packed_products(with_three_products(d, delays), delays),
+        lambda d: with_packed_products(d, delays),
+        lambda d: d,
+    )
+    for way in ways:
         for summed in sums:
-            found = with_packed_products(summed, delays) if packed else summed
-            if id(found) not in seen and not (packed and found is summed):
+            found = way(summed)
+            if id(found) not in seen and (found is not summed or way is ways[-1]):
                 seen.add(id(found))
                 yield found

@@ -97,7 +97,9 @@ class _Multiplexing:
         match operation.kind:
             case dp.Pairs() | dp.Triples() | dp.MatVec() | dp.Transpose() | dp.IndexedRom():
                 return False
-            case dp.Unpack() | dp.Pack() | dp.PackPairs() | dp.UnpackPairs() | dp.Differences() | dp.ToLargest():
+            case dp.Unpack() | dp.Pack() | dp.PackRows() | dp.UnpackRows() | dp.UnpackPairs():
+                return False
+            case dp.Differences() | dp.ToLargest():
                 return False
             case dp.View() as view:
                 aligned = view.start % self._sharing.units == 0 and view.stop % self._sharing.units == 0

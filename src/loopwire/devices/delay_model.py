@@ -15,6 +15,8 @@ from loopwire.errors import ConfigError
 
 FREE_LOADS = 4
 """Loads that an average net drives without getting slower."""
+SUMMED_PAIRS = 3
+"""Pairs of partial products that one sum of three adds."""
 SELECT_BITS = 2
 """Address bits that one level of a multiplexer tree resolves: 4 to 1, a function of six inputs."""
 LUTS_USED, DSPS_USED = 0.5, 0.75
@@ -174,9 +176,15 @@ class DelayModel:
         )
 
     def lut_multiplier(self, width_a: int, width_b: int) -> float:
-        """Product of two numbers as a tree of carry chains, the first of which adds pairs of partial products."""
+        """Product of two numbers as a tree of carry chains, the first of which adds pairs of partial products.
+
+        On parts that add three numbers at a time, three pairs are added at once.
+        """
         rows = min(width_a, width_b)
-        return self.gate() if rows == 1 else self.adders(width_a + width_b, _levels(rows, 2))
+        if rows == 1:
+            return self.gate()
+        threes = self.device.has_ternary_adders and _ceil_divide(rows, 2) == SUMMED_PAIRS
+        return self.adders(width_a + width_b, 1 + self.ternary_levels if threes else _levels(rows, 2))
 
     @property
     def _delays(self) -> Delays:

@@ -23,6 +23,7 @@ from loopwire.schedule.cutting import cut
 from loopwire.schedule.cycles import latency_range, run, steady_state
 from loopwire.schedule.engine import Engine
 from loopwire.schedule.engine_cycles import EngineTiming, Pace, SteadyState
+from loopwire.schedule.few_dsps import pipelines_within
 from loopwire.schedule.network import Network, Source
 from loopwire.schedule.network_timing import Channel, NetworkTiming, smallest_timing
 from loopwire.schedule.origins import Apart
@@ -233,7 +234,7 @@ def plan(graph: Graph, device: Device, clock_period_ns: float, knobs: Knobs) -> 
     """
     graph, network = check_knobs(graph, knobs)
     planner = Planner(ranges(graph), DelayModel(device), clock_period_ns, knobs)
-    return assemble(graph, network, [planner.pipeline(engine) for engine in network.engines], planner)
+    return assemble(graph, network, pipelines_within(network, knobs, planner.delays, planner.pipeline), planner)
 
 
 def latency_at_clocks(graph: Graph, device: Device, knobs: Knobs) -> Callable[[float], int]:
@@ -247,7 +248,7 @@ def latency_at_clocks(graph: Graph, device: Device, knobs: Knobs) -> Callable[[f
 
     def latency_cycles(clock_period_ns: float) -> int:
         planner = Planner(found, delays, clock_period_ns, knobs, drafts)
-        timed = [planner.timed(engine) for engine in network.engines]
+        timed = pipelines_within(network, knobs, delays, planner.timed)
         return assemble(graph, network, timed, planner).latency_cycles
 
     return latency_cycles

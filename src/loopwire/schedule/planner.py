@@ -14,12 +14,15 @@ from loopwire.datapath.counted_sums import slower_sums
 from loopwire.datapath.datapath import Datapath
 from loopwire.datapath.distances import with_distances
 from loopwire.datapath.expand import expand
+from loopwire.datapath.fewer_dsps import with_fewer_dsps
+from loopwire.datapath.lut_products import dsps
 from loopwire.datapath.ops import ShiftAdd
 from loopwire.datapath.packed_products import with_packed_products
 from loopwire.datapath.pipeline import alternatives, prepared, stored_earlier
 from loopwire.datapath.reuse import layer_of, sharing_of
 from loopwire.datapath.rewrite import replaced
 from loopwire.datapath.row_addends import with_row_addends
+from loopwire.datapath.shared_factor import with_shared_factor
 from loopwire.datapath.signals import Signal
 from loopwire.datapath.size import about_luts, matrix_products
 from loopwire.datapath.smaller_products import smaller_products
@@ -66,11 +69,14 @@ class Planner:
     knobs: Knobs
     drafts: dict[str, Draft] = field(default_factory=dict)
 
-    def pipeline(self, engine: Engine) -> Pipeline:
-        """Return the pipeline of an engine, its hardware shared as its layer's reuse factor says."""
-        return with_ternary_sums(self.timed(engine), self.delays, self.clock_period_ns)
+    def pipeline(self, engine: Engine, most_dsps: int | None = None) -> Pipeline:
+        """Return the pipeline of an engine, its hardware shared as its layer's reuse factor says.
 
-    def timed(self, engine: Engine) -> Pipeline:
+        It has at most so many DSP blocks, or as few as can be.
+        """
+        return with_ternary_sums(self.timed(engine, most_dsps), self.delays, self.clock_period_ns)
+
+    def timed(self, engine: Engine, most_dsps: int | None = None) -> Pipeline:
         """Return a pipeline with the stages of `pipeline`, and without sums of three, which take long to find."""
         if engine.name not in self.drafts:
             self.drafts[engine.name] = self._draft(engine)
@@ -113,11 +119,12 @@ class Planner:
             for way in _with_and_without_addends(product)
         ]
         made = [best, *map(scheduled, summed)]
-        return min((self._smaller(pipeline, scheduled) for pipeline in made), key=_cost)
+        return min((self._smaller(pipeline, scheduled, most_dsps) for pipeline in made), key=_cost)
 
-    def _smaller(self, best: Pipeline, scheduled: Callable[[Datapath], Pipeline]) -> Pipeline:
+    def _smaller(self, best: Pipeline, scheduled: Callable[[Datapath], Pipeline], most_dsps: int | None) -> Pipeline:
         """Return a pipeline of no more cycles that takes less of the part, whatever its products are."""
         smaller: tuple[Callable[[Datapath], Datapath], ...] = (
+            lambda d: with_shared_factor(d, self.delays),
             lambda d: with_started_sums(d, in_loops=False),
             with_started_sums,
             lambda d: with_block_ram_tables(d, self.delays.device),
@@ -126,6 +133,9 @@ class Planner:
             changed = change(best.datapath)
             if changed is not best.datapath:
                 best = min(scheduled(changed), best, key=_cycles)
+        if most_dsps is not None:
+            excess = dsps(best.datapath, self.delays) - most_dsps
+            best = scheduled(with_fewer_dsps(best.datapath, self.delays, excess)) if excess > 0 else best
         return self._with_slower_sums(best, scheduled)
 
     def _draft(self, engine: Engine) -> Draft:

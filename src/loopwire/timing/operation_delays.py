@@ -23,7 +23,9 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
     kind, result = operation.kind, operation.result
     widths = [operand.width for operand in operation.operands]
     match kind:
-        case dp.Constant() | dp.View() | dp.Unpack() | dp.Pack() | dp.Join() | dp.Transpose() | dp.PackPairs():
+        case dp.Constant() | dp.View() | dp.Unpack() | dp.Pack() | dp.Join() | dp.Transpose():
+            return 0.0
+        case dp.PackRows() | dp.UnpackRows():
             return 0.0
         case dp.StepRom():
             return delays.rom(len(kind.rows), result.width)
@@ -37,8 +39,6 @@ def operation_delay_ns(operation: Operation, delays: DelayModel) -> float:
         case dp.MultiplyAdd():
             a, b = map(_factor_bits, operation.operands[:2])
             return delays.multiply_add(a, b, result.width)
-        case dp.UnpackPairs(raised=True):
-            return 0.0
         case dp.AddSub() | dp.UnpackPairs() | dp.Differences():
             return delays.adder(result.width)
         case dp.Extreme() if limited_to_zero(operation):

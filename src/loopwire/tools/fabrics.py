@@ -92,16 +92,17 @@ def _here(name: str) -> str:
     return f"<<END\n{resources.files('loopwire.tools').joinpath('maps', f'{name}.v').read_text()}END"
 
 
-def read_map(name: str) -> tuple[str, ...]:
-    """Return the commands that read a techmap of this package, which `%name` then names."""
-    return ("design -push", f"read_verilog -icells {_here(name)}", f"design -stash {name}", "design -pop")
+def read_map(name: str, *parts: str) -> tuple[str, ...]:
+    """Return the commands that read a techmap of this package, which `%name` then names, and maps that it uses."""
+    read = (f"read_verilog -icells {_here(each)}" for each in (name, *parts))
+    return ("design -push", *read, f"design -stash {name}", "design -pop")
 
 
 ADDERS_ONE_BY_ONE = (*read_map("adders"), "wreduce", "opt_clean", "techmap -map %adders t:$add t:$sub")
 """Every adder becomes a carry chain. Else Yosys joins those that follow one another into sums of many terms, and makes
 these of full adders, two LUTs a bit: 38 % more LUTs for the shift-add tree of an LSTM(20) on ECP5."""
 
-PRODUCTS_OF_CHAINS = (*read_map("xilinx_product"), "techmap -map %xilinx_product t:$mul")
+PRODUCTS_OF_CHAINS = (*read_map("xilinx_product", "xilinx_sum3"), "techmap -map %xilinx_product t:$mul")
 """What no DSP block multiplies is made of carry chains, as the delay model has it."""
 
 BARE_CHAINS = (
@@ -153,10 +154,12 @@ _INTEL = (
 _XILINX_COARSE = (*PRODUCTS_OF_CHAINS, *ADDERS_ONE_BY_ONE)
 _XILINX_STEPS = {"prepare": KEEP_TABLE_REGISTERS, "coarse": _XILINX_COARSE}
 _XILINX_MODULES = ("xilinx_sum3", "xilinx_counters", "xilinx_lut_product", "xilinx_product", "xilinx_dot")
+_ULTRASCALE_MODULES = (*_XILINX_MODULES, "dsp48e2", "xilinx_rounded_product")
 _LAYERS_APART = "Each layer is synthesised by itself: nothing is shared or simplified across layers"
 UNROUTED = (_LAYERS_APART, "No clock: only the vendor's tool shows what this part reaches")
 _ULTRASCALE_LIMITS = (
-    "Yosys packs no registers and no adders into DSP48E2 and uses CARRY4, not CARRY8: more LUTs and FFs than Vivado's",
+    "Yosys packs no registers and no adders but those of constants into DSP48E2 and uses CARRY4, not CARRY8: more LUTs "
+    "and FFs than Vivado's",
     *UNROUTED,
 )
 
@@ -177,7 +180,7 @@ FABRICS = {
             _XILINX_STEPS,
             _XILINX,
             _ULTRASCALE_LIMITS,
-            (*_XILINX_MODULES, "dsp48e2"),
+            _ULTRASCALE_MODULES,
         ),
         Fabric(
             "xcup",
@@ -185,7 +188,7 @@ FABRICS = {
             _XILINX_STEPS,
             _XILINX,
             _ULTRASCALE_LIMITS,
-            (*_XILINX_MODULES, "dsp48e2"),
+            _ULTRASCALE_MODULES,
         ),
         Fabric(
             "ecp5",

@@ -19,7 +19,14 @@ from loopwire.hdl.expressions import as_signed, concatenation, literal, resized
 from loopwire.hdl.layout import element_of, loop, nested, wrapped
 from loopwire.targets.verilog.numbers import beyond_table, bit, bounded, rounded, shifted, table_cell
 from loopwire.targets.verilog.parts import Library, Text, each_element, each_registered, index_of, packed
-from loopwire.targets.verilog.products import lut_product, matrix_statements, signed_factor, tree_statements
+from loopwire.targets.verilog.products import (
+    LUT_PRODUCT,
+    ROUNDED_PRODUCT,
+    matrix_statements,
+    product_instance,
+    signed_factor,
+    tree_statements,
+)
 from loopwire.targets.verilog.table_module import cell_bits, result_type
 from loopwire.targets.verilog.turns import accumulate, chunk, columns, gather, tile, word_rom
 from loopwire.text.identifiers import Name
@@ -125,28 +132,31 @@ def statements(
             return [f"assign {result} = {{{parts}}};"]
         case dp.Transpose():
             return _transposed(kind.rows, operation.operands[0], out, result, text)
-        case dp.PackPairs():
-            return _packed_pairs(kind, operation.operands[0], out, result, text)
-        case dp.UnpackPairs():
-            return _unpacked_pairs(kind, operation.operands[0], out, result, text)
+        case dp.PackRows():
+            return _packed_rows(kind, operation.operands[0], out, result, text)
+        case dp.UnpackRows():
+            return _unpacked_rows(kind, operation.operands[0], out, result, text)
+        case dp.UnpackPairs(bits=bits):
+            return _unpacked_pairs(bits, operation.operands[0], out, result, text)
         case dp.MatVec():
             raise AssertionError("what multiplies a matrix is chosen by now")
         case dp.ShiftAdd():
             return tree_statements(kind.tree, operation, placement, result, text, library)
         case dp.Products():
             return matrix_statements(kind, operation, result, text, registered, library)
-        case dp.Multiply(in_luts=True):
-            instance = lut_product(operation, [only(v) for v in operation.operands], result, kind.added, library)
+        case dp.Multiply() if kind.in_luts or (kind.added and not registered):
+            module, factors = LUT_PRODUCT if kind.in_luts else ROUNDED_PRODUCT, [only(v) for v in operation.operands]
+            instance = product_instance(module, operation, factors, result, kind.added, library)
             return [f"for (genvar k = 0; k < {out.count}; k++) begin : {result.block()}", *instance, "end"]
         case dp.Multiply() | dp.MultiplyAdd():
-            lines, factors = list[str](), list[str]()
+            lines, signed = list[str](), list[str]()
             for v in operation.operands[:2]:
                 factor = only(v)
                 if not v.signed:
                     more, factor = before_loop(result.own("factor"), v, factor, f"[{v.width - 1}:0] ")
                     lines += more
-                factors.append(signed_factor(v, factor, width))
-            product, added = f"{factors[0]} * {factors[1]}", ""
+                signed.append(signed_factor(v, factor, width))
+            product, added = f"{signed[0]} * {signed[1]}", ""
             if isinstance(kind, dp.MultiplyAdd):
                 added = shifted(element(operation.operands[2], k, width), kind.shift)
             elif kind.added:
@@ -236,25 +246,37 @@ def _transposed(rows: int, a: Signal, out: Signal, result: Name, text: Text) -> 
     return ["always_comb", *nested([*row_loop, *col_loop], assignment)]
 
 
-def _packed_pairs(kind: dp.PackPairs, a: Signal, out: Signal, result: Name, text: Text) -> list[str]:
-    k = index_of(out)
-    row = f"{k} / {kind.columns} * {2 * kind.columns}"
-    lower, upper = f"{row} + {k} % {kind.columns}", f"{row} + {kind.columns} + {k} % {kind.columns}"
-    low = resized(f"{text(a)}[{lower}]", a.width, a.signed, kind.bits)
-    high = resized(f"{text(a)}[{upper}]", a.width, a.signed, out.width - kind.bits)
-    return each_element(out, result, f"{{{high}, {low}}}")
+def _packed_rows(kind: dp.PackRows, a: Signal, out: Signal, result: Name, text: Text) -> list[str]:
+    k, n, last = index_of(out), kind.columns, kind.rows - 1
+    places = [f"{k} / {n} * {kind.rows * n} + {f'{row * n} + ' if row else ''}{k} % {n}" for row in range(kind.rows)]
+    lower = [resized(f"{text(a)}[{place}]", a.width, a.signed, kind.bits) for place in places[:last]]
+    upper = resized(f"{text(a)}[{places[last]}]", a.width, a.signed, out.width - last * kind.bits)
+    return each_element(out, result, f"{{{', '.join([upper, *reversed(lower)])}}}")
 
 
-def _unpacked_pairs(kind: dp.UnpackPairs, a: Signal, out: Signal, result: Name, text: Text) -> list[str]:
-    lower, sign = f"{text(a)}[k][{kind.bits - 1}:0]", f"{text(a)}[k][{kind.bits - 1}]"
-    if kind.raised:
-        lower = f"{{!{sign}, {text(a)}[k][{kind.bits - 2}:0]}}"
-    borrowed = "" if kind.raised else f" + {out.width}'({sign})"
-    upper = resized(f"{text(a)}[k][{a.width - 1}:{kind.bits}]", a.width - kind.bits, a.signed, out.width)
+def _unpacked_rows(kind: dp.UnpackRows, a: Signal, out: Signal, result: Name, text: Text) -> list[str]:
+    n, bits, last = kind.columns, kind.bits, kind.rows - 1
+    first = f"{kind.rows} * k" if n == 1 else f"k / {n} * {kind.rows * n} + k % {n}"
+    lines = [f"for (genvar k = 0; k < {a.count}; k++) begin : {result.block()}"]
+    for row in range(kind.rows):
+        place = f"{first} + {row * n}" if row else first
+        if row < last:
+            sign = (row + 1) * bits - 1
+            found = f"{{!{text(a)}[k][{sign}], {text(a)}[k][{sign - 1}:{row * bits}]}}"
+            lines.append(f"  assign {result}[{place}] = {resized(found, bits, True, out.width)};")
+        else:
+            found = f"{text(a)}[k][{a.width - 1}:{last * bits}]"
+            lines.append(f"  assign {result}[{place}] = {resized(found, a.width - last * bits, a.signed, out.width)};")
+    return [*lines, "end"]
+
+
+def _unpacked_pairs(bits: int, a: Signal, out: Signal, result: Name, text: Text) -> list[str]:
+    lower, sign = f"{text(a)}[k][{bits - 1}:0]", f"{text(a)}[k][{bits - 1}]"
+    upper = resized(f"{text(a)}[k][{a.width - 1}:{bits}]", a.width - bits, a.signed, out.width)
     return [
         f"for (genvar k = 0; k < {a.count}; k++) begin : {result.block()}",
-        f"  assign {result}[2 * k] = {resized(lower, kind.bits, True, out.width)};",
-        f"  assign {result}[2 * k + 1] = {upper}{borrowed};",
+        f"  assign {result}[2 * k] = {resized(lower, bits, True, out.width)};",
+        f"  assign {result}[2 * k + 1] = {upper} + {out.width}'({sign});",
         "end",
     ]
 

@@ -9,7 +9,7 @@ from loopwire.cmvm.tree_text import output_interval
 from loopwire.datapath.datapath import Operation
 from loopwire.datapath.ops import Products
 from loopwire.datapath.signals import Signal
-from loopwire.hdl.expressions import resized
+from loopwire.hdl.expressions import literal, resized
 from loopwire.hdl.layout import element_of, loop, nested
 from loopwire.targets.verilog.parts import Library, Text, each_element, index_of
 from loopwire.text.identifiers import Name
@@ -71,12 +71,21 @@ def matrix_statements(
         parts.append((part, in_luts))
     if in_dsps:
         part = result.own("in_dsps") if in_luts else result
+        if kind.added and not registered:
+            factors = f"{text(matrix)}[k]", f"{text(x)}[{'0' if n == 1 else f'k % {n}'}]"
+            instance = product_instance(ROUNDED_PRODUCT, operation, factors, result, kind.added, library)
+            return [f"for (genvar k = 0; k < {in_dsps}; k++) begin : {result.block()}", *instance, "end"]
+        if kind.added:
+            part = result.own("multiplied")
+            lines.append(f"logic [{in_dsps - 1}:0][{out.width - 1}:0] {part};")
         row, outer = loop("row", rows - kind.lut_rows)
         place = element_of(row, n, col)
         weight = signed_factor(matrix, f"{text(matrix)}[{place}]", out.width)
         factor = signed_factor(x, f"{text(x)}[{col}]", out.width)
         process, becomes = ("always_ff @(posedge aclk)", "<=") if registered else ("always_comb", "=")
         lines += [process, *nested([*outer, *cols], f"{part}[{place}] {becomes} {weight} * {factor};")]
+        if kind.added:
+            return [*lines, *each_element(out, result, f"{part}[{index_of(out)}] + {literal(kind.added, out.width)}")]
         parts.append((part, in_dsps))
     if len(parts) == 1:
         return lines
@@ -109,12 +118,23 @@ def _dot_products(
     ]
 
 
+LUT_PRODUCT, ROUNDED_PRODUCT = "loopwire_product", "loopwire_rounded_product"
+"""Modules of a product plus a constant: of look-up tables, and in a DSP block."""
+
+
 def lut_product(operation: Operation, factors: Sequence[str], result: Name, added: int, library: Library) -> list[str]:
     """Instantiate a product of look-up tables, element k of a result."""
+    return product_instance(LUT_PRODUCT, operation, factors, result, added, library)
+
+
+def product_instance(
+    module: str, operation: Operation, factors: Sequence[str], result: Name, added: int, library: Library
+) -> list[str]:
+    """Instantiate a module that multiplies and adds a constant, for element k of a result."""
     (a, b), width = operation.operands, operation.result.width
     instance = result.own("product")
     return [
-        f"  {library.module('loopwire_product')} #({_widths(a, b)}, .Y_WIDTH({width}), .ADDED({added})) {instance} (",
+        f"  {library.module(module)} #({_widths(a, b)}, .Y_WIDTH({width}), .ADDED({added})) {instance} (",
         f"      .a({factors[0]}), .b({factors[1]}), .y({result}[k]));",
     ]
 

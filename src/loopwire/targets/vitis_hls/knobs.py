@@ -15,6 +15,7 @@ REASONS = {
     "multipliers": "the HLS tool chooses between DSP blocks and logic",
     "lut_product_bits": "the HLS tool chooses between DSP blocks and logic",
     "layer_lut_product_bits": "the HLS tool chooses between DSP blocks and logic",
+    "dsp_budget": "the HLS tool chooses between DSP blocks and logic",
     "stateful": "a call starts from the initial states",
     "sliding_window": "a call takes a whole sequence",
     "bus_bits": "a beat of a stream is one step, and io = 'parallel' takes a whole sequence at once",
