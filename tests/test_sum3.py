@@ -54,7 +54,7 @@ def prove_equal(module: str, ports: str, instances: Sequence[str], luts: int, pl
 
 
 def prove(read: str, luts: int, place: Path, count: str = "t:LUT*") -> None:
-    """Prove that module top, mapped to slices, is equal to its text, and takes so many tables, or what `count` selects."""
+    """Prove that module top, mapped to slices, is equal to its text, and takes so many tables, or of `count`."""
     (place / "dsp48e2.v").write_text(DSP48E2)
     try:
         yosys = find_yosys()
