@@ -129,7 +129,7 @@ def test_products_of_variables_are_equal(tmp_path: Path) -> None:
         for k, ((a, b, a_signed, b_signed, added), width, end) in enumerate(zip(kinds, widths, ends, strict=True))
     ]
     prove_equal(
-        "loopwire_product", f"input [5:0] a, input [6:0] b, output [{ends[-1] - 1}:0] y", products, 93, tmp_path
+        "loopwire_product", f"input [5:0] a, input [6:0] b, output [{ends[-1] - 1}:0] y", products, 115, tmp_path
     )
 
 
