@@ -177,8 +177,9 @@ def statements(
             )
             return each(f"{left} {'-' if kind.subtract else '+'} {right}")
         case dp.Extreme() if (a := limited_to_zero(operation)) and a.signed:
-            shift = (kind.left_shift, kind.right_shift)[operation.operands.index(a)]
-            by_sign = [literal(0, width), shifted(element(a, k, width), shift)]
+            terms = zip(operation.operands, (kind.left_shift, kind.right_shift), strict=True)
+            zero, value = sorted(terms, key=lambda term: term[0] is a)
+            by_sign = [shifted(element(v, k, width), shift) for v, shift in (zero, value)]
             negative, positive = by_sign if kind.largest else reversed(by_sign)
             return each(f"{bit(element(a, k, a.width), a.width - 1)} ? {negative} : {positive}")
         case dp.Extreme():
