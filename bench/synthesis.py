@@ -16,7 +16,7 @@ import statistics
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -234,18 +234,31 @@ def by_part() -> dict[str, list[Stored]]:
 
 
 def fit() -> None:
-    """Print the `lut_factors` of the device data: least squares of the relative errors of layers."""
-    fitted = [kind for kind in LutKind if kind is not AS_COUNTED]
+    """Print the `lut_factors` of the device data: least squares of the relative errors of layers.
+
+    Beside them are the errors of these and of today's in the LUTs of the networks that had no part in the fit.
+    """
     for part, rows in by_part().items():
-        units, luts = [], []
-        for row in rows[::2]:
-            by_layer = counted(row.network.design())
-            for layer, counts in row.synthesised.items():
-                if counts[LUTS]:
-                    units.append([by_layer[layer][kind] / counts[LUTS] for kind in fitted])
-                    luts.append(1 - by_layer[layer][AS_COUNTED] / counts[LUTS])
-        factors, *_ = np.linalg.lstsq(np.array(units), np.array(luts))
-        print(part, ", ".join(f"{kind.name} {factor:.2f}" for kind, factor in zip(fitted, factors, strict=True)))
+        designs = [row.network.design() for row in rows]
+        units = [counted(design) for design in designs]
+        kinds = [k for k in LutKind if k not in AS_COUNTED and any(one[k] for row in units for one in row.values())]
+        layers = [
+            (of_layers[layer], counts[LUTS])
+            for row, of_layers in zip(rows[::2], units[::2], strict=True)
+            for layer, counts in row.synthesised.items()
+            if counts[LUTS]
+        ]
+        shares = [[one[kind] / luts for kind in kinds] for one, luts in layers]
+        left = [1 - sum(one[kind] for kind in AS_COUNTED) / luts for one, luts in layers]
+        found, *_ = np.linalg.lstsq(np.array(shares), np.array(left))
+        today = {kind: float(getattr(designs[0].device.lut_factors, kind)) for kind in LutKind}
+        fitted = {**today, **dict(zip(kinds, found.tolist(), strict=True))}
+        print(part, ", ".join(f"{kind.name} {fitted[kind]:.2f} (today {today[kind]:g})" for kind in kinds))
+        truths = [total(row.synthesised) for row in rows]
+        for name, factors in (("today's", today), ("fitted", fitted)):
+            guesses = [sum(factors[k] * one[k] for one in row.values() for k in one) for row in units]
+            pairs = [(truth, {LUTS: guess}) for truth, guess in zip(truths, guesses, strict=True)]
+            print(f"{name}: {error(pairs[::2], LUTS)} of the networks fitted to, {error(pairs[1::2], LUTS)} of others")
 
 
 def errors() -> None:
@@ -270,7 +283,7 @@ def total(counts: Counts) -> dict[str, int]:
     return {name: sum(layer[name] for layer in counts.values()) for name in RESOURCES}
 
 
-def error(pairs: Sequence[tuple[dict[str, int], dict[str, int]]], name: str) -> str:
+def error(pairs: Sequence[tuple[Mapping[str, float], Mapping[str, float]]], name: str) -> str:
     """Return the median and the worst error of estimates, as shares of what was synthesised."""
     off = [abs(guess[name] / truth[name] - 1) for truth, guess in pairs]
     return f"{statistics.median(off):.1%}, {max(off):.1%}"
@@ -293,7 +306,7 @@ def routed() -> None:
             continue
         design = network.design()
         firmware = design.firmware
-        pins = harness_text(firmware.top, firmware.files[f"{firmware.top}.sv"])
+        pins = harness_text(firmware.top, firmware.ports)
         sources = Sources({**firmware.files, f"{harness.NAME}.sv": pins}, harness.NAME)
         built = route(sources, design.device, 1e3 / design.config.clock_period_ns).built
         assert built.clock_period_ns is not None

@@ -28,5 +28,5 @@ class LutKind(StrEnum):
     """Look-up tables of feeders and collectors."""
 
 
-AS_COUNTED = LutKind.MEMORY
-"""The kind whose unit is a look-up table; the factors of the others are fitted."""
+AS_COUNTED = (LutKind.MEMORY, LutKind.MULTIPLES)
+"""The kinds whose unit is a look-up table; the factors of the others are fitted."""
