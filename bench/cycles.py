@@ -109,7 +109,9 @@ def row(case: Case, count: int) -> list[str]:
         return [*start, str(error), "", "", ""]
     delays = DelayModel(design.device)
     budget_ns = delays.stage_budget_ns(case.clock_period_ns)
-    least_ns = max(loop_ns(pipeline.datapath, OperationTimes(delays)) for pipeline in firmware.pipelines)
+    loops = [(loop_ns(each.datapath, OperationTimes(delays)), each.datapath.sharing) for each in firmware.pipelines]
+    least_ns, sharing = max(loops, key=lambda loop: loop[0])
+    least_stages = math.ceil(least_ns / budget_ns) + sharing.gather_cycles - 1
     simulated = ""
     if count:
         key = next((key for key in DATA_OF if key in case.model), None)
@@ -118,7 +120,7 @@ def row(case: Case, count: int) -> list[str]:
         assert isinstance(checked, Verification)
         simulated = f" / {checked.simulated.latency_cycles}"
     latency_ns = firmware.latency_cycles * case.clock_period_ns
-    bound = f"{least_ns:.2f} ns, {math.ceil(least_ns / budget_ns)}"
+    bound = f"{least_ns:.2f} ns, {least_stages}"
     stages = f"{firmware.loop_latency_cycles}"
     return [*start, f"{firmware.latency_cycles}{simulated}", f"{latency_ns:.0f}", stages, bound]
 

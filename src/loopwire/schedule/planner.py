@@ -47,7 +47,7 @@ from loopwire.timing.ternary_sums import with_ternary_sums
 class Draft(NamedTuple):
     """The datapaths of an engine of which the one with the shortest loop is taken, and what their operations take.
 
-    Others than the first ones are taken for a shorter loop alone. No clock changes them. `bases` has what a choice with
+    Others than the first ones are taken for fewer stages alone. No clock changes them. `bases` has what a choice with
     sums in its trees was made of, by the choice's identity.
     """
 
@@ -80,9 +80,9 @@ class Planner:
         """Return a pipeline with the stages of `pipeline`, and without sums of three, which take long to find."""
         if engine.name not in self.drafts:
             self.drafts[engine.name] = self._draft(engine)
-        (choices, *others), bases, times = self.drafts[engine.name]
+        drafted, bases, times = self.drafts[engine.name]
         # A step comes from registers of the feeder; of shared hardware, a sequencer chooses the word.
-        sharing = choices[0].sharing
+        sharing = drafted[0][0].sharing
         input_time = (self._input_stage(), 0.0) if sharing.is_parallel else (0, self.delays.gate())
 
         def shortest_of(choices: Sequence[Datapath]) -> list[Pipeline]:
@@ -104,10 +104,8 @@ class Planner:
                     return earlier
             return straight[0]
 
-        best = shortest_loop(choices)
-        for choices in others:
-            if engine.states and any(may_be_shorter(choice, best) for choice in choices):
-                best = min(best, shortest_loop(choices), key=lambda pipeline: pipeline.loop_latency)
+        # All are scheduled, since a slower clock takes no more cycles.
+        best = min(map(shortest_loop, drafted), key=_cycles)
         base = bases.get(id(best.datapath), best.datapath)
         sooner = with_distances(best.datapath, self.delays.device)
         if sooner is not best.datapath:
