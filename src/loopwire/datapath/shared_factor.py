@@ -31,9 +31,11 @@ def with_shared_factor(datapath: Datapath, delays: DelayModel) -> Datapath:
 
 def _packed(operation: Operation, kind: Multiply, delays: DelayModel) -> list[Operation]:
     result = operation.result
+    if result.count < 2:  # which may be a number times itself
+        return []
     single = next((v for v in operation.operands if v.count == 1), None)
     (many, *others) = (v for v in operation.operands if v is not single)
-    if single is None or others or result.count < 2 or min(v.low for v in (many, single, result)) < 0:
+    if single is None or others or min(v.low for v in (many, single, result)) < 0:
         return []
     pairs, bits = result.count // 2, result.width + 1  # the uppermost is for 2**(bits - 1), which unpacking takes off
     both = replace(many, name=f"{result.name}_in_twos", count=2 * pairs)
