@@ -144,7 +144,7 @@ def statements(
             return tree_statements(kind.tree, operation, placement, result, text, library)
         case dp.Products():
             return matrix_statements(kind, operation, result, text, registered, library)
-        case dp.Multiply() if kind.in_luts or (kind.added and not registered):
+        case dp.Multiply() if kind.in_luts or (0 < kind.added < 1 << 31 and not registered):  # a parameter's bits
             module, factors = LUT_PRODUCT if kind.in_luts else ROUNDED_PRODUCT, [only(v) for v in operation.operands]
             instance = product_instance(module, operation, factors, result, kind.added, library)
             return [f"for (genvar k = 0; k < {out.count}; k++) begin : {result.block()}", *instance, "end"]
