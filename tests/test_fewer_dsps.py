@@ -13,7 +13,7 @@ from loopwire.area.multipliers import Multipliers
 from loopwire.config import CompileConfig
 from loopwire.datapath.datapath import Datapath, Operation
 from loopwire.datapath.fewer_dsps import with_fewer_dsps
-from loopwire.datapath.lut_products import dsps, is_a_sign
+from loopwire.datapath.lut_products import constants_apart, dsps, is_a_sign
 from loopwire.datapath.ops import Join, Multiply, View
 from loopwire.datapath.shared_factor import with_shared_factor
 from loopwire.datapath.signals import Signal
@@ -114,6 +114,22 @@ def test_a_constant_rides_along_as_a_sign(
 ) -> None:
     operation = multiplied(a, b, added).operations[-1]
     assert is_a_sign(operation, added) == along
+
+
+@pytest.mark.parametrize(("added", "apart"), [(1 << 30, False), (1 << 31, True), (-1 << 31, False), (1 << 44, True)])
+def test_constants_that_no_module_takes_are_added_behind_the_product(added: int, apart: bool) -> None:
+    """The parameter of `loopwire_product` and `loopwire_rounded_product` has 32 bits."""
+    a, b = (2, -1 << 16, (1 << 16) - 1), (2, -1 << 23, (1 << 23) - 1)
+    plain = multiplied(a, b, added)
+    changed = verify(constants_apart(plain, DELAYS))
+    assert [op.kind.added for op in changed.operations if isinstance(op.kind, Multiply)] == [0 if apart else added]
+    assert outputs(changed, steps(a, b, 1)) == outputs(plain, steps(a, b, 1))
+
+
+def test_two_products_share_no_block_that_would_add_too_much() -> None:
+    a, b = (4, 0, 15), (1, 0, (1 << 16) - 1)
+    few, many = multiplied(a, b, 1 << 9), multiplied(a, b, 1 << 10)
+    assert with_shared_factor(few, DELAYS) is not few and with_shared_factor(many, DELAYS) is many
 
 
 def case(**knobs: int) -> Case:

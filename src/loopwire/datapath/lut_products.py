@@ -16,6 +16,8 @@ from loopwire.devices.delay_model import DelayModel
 
 DSP_PRODUCT_BITS = 9
 """The narrowest product that goes into a DSP block; Yosys's mul2dsp is given this for all families."""
+ADDED_BITS = 32
+"""Of a signed number that the modules of products take as a constant to add: Verilog's int."""
 MOST_LUTS = 0.1
 """Share of a part's look-up tables that may become products. Where that is not enough, the part is too small."""
 
@@ -76,11 +78,18 @@ def constants_apart(datapath: Datapath, delays: DelayModel) -> Datapath:
 
 def _adds_meanwhile(operation: Operation, kind: dp.Multiply, delays: DelayModel) -> bool:
     """Say whether a DSP block adds the constant, or `loopwire_product` in a tree of pairs with a level to spare."""
+    if not is_addable(kind.added):
+        return False
     if not kind.in_luts:
         return delays.device.dsp_has_adder
     if delays.device.has_ternary_adders:
         return is_a_sign(operation, kind.added)
     return rides_along(min(v.width for v in operation.operands), kind.added)
+
+
+def is_addable(added: int) -> bool:
+    """Say whether the modules of products can add a constant."""
+    return -1 << ADDED_BITS - 1 <= added < 1 << ADDED_BITS - 1
 
 
 def is_a_sign(operation: Operation, added: int) -> bool:

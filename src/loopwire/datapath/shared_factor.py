@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from loopwire.datapath.datapath import Datapath, Operation
-from loopwire.datapath.lut_products import dsp_blocks
+from loopwire.datapath.lut_products import dsp_blocks, is_addable
 from loopwire.datapath.ops import Constant, Join, Multiply, PackRows, UnpackRows, View
 from loopwire.datapath.rewrite import expanded
 from loopwire.devices.delay_model import DelayModel
@@ -45,7 +45,7 @@ def _packed(operation: Operation, kind: Multiply, delays: DelayModel) -> list[Op
     product = replace(result, name=f"{both.name}_packed", count=pairs, low=0, high=high)
     apart = replace(result, name=f"{both.name}_apart", count=2 * pairs)
     multiplied = Operation(replace(kind, added=added), (factor, single), product)
-    if dsp_blocks(multiplied, delays) != 1:
+    if dsp_blocks(multiplied, delays) != 1 or not is_addable(added):
         return []
     made = [
         Operation(View(0, 2 * pairs), (many,), both),
