@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from cell_models import CELLS
 from conformance import Case
 from loopwire.emulator.windows import check_window
-from loopwire.errors import ConfigError, UnsupportedError
+from loopwire.errors import ConfigError, LoopwireError, UnsupportedError
 from loopwire.frontends.keras import activations as keras_activations
 from loopwire.ir.graph import Graph
 from loopwire.ir.types import FixedType, Overflow, Rounding
@@ -157,9 +158,18 @@ def built(case: Case) -> tuple[Case, Graph, Firmware]:
                 case = replace(case, copies=1)
             elif error.where == "bus_bits":
                 case = replace(case, bus_bits=None)
+            elif error.where == "dsp_budget":
+                case = replace(case, dsp_budget=_least(case.dsp_budget, error))
             else:
                 assert error.where.startswith("clock period"), error
                 case = replace(case, clock_period_ns=2 * case.clock_period_ns)
+
+
+def _least(budget: int | None, error: LoopwireError) -> int:
+    """Return the budget that an error names, with which there is hardware."""
+    found = re.match(r"Give (\d+) or more", error.remedy)
+    assert found and budget is not None and int(found[1]) > budget, error
+    return int(found[1])
 
 
 def sometimes_lasting(source: random.Random, case: Case) -> Case:

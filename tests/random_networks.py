@@ -84,25 +84,31 @@ def random_network(
 
 
 def random_network_case(source: random.Random, name: str) -> Case:
-    """Return such a model with types and knobs, as hardware can be made of it."""
+    """Return such a model with types and knobs, as hardware can be made of it.
+
+    One in four has numbers so narrow that the three rows of a head share DSP blocks.
+    """
     while True:
         knobs = source.choice(KNOBS)
         reshapes, attends = source.random() < 0.3, source.random() < 0.25
-        model = random_network(source, name, reshapes, most_layers=5, most_units=2, attends=attends)
+        narrow = source.random() < 0.25
+        sizes = (True, 3, 3) if narrow else (reshapes, 5, 2)
+        model = random_network(source, name, *sizes, attends)
         slides = "sliding_window" in knobs
         io: Io = "stream" if slides else source.choice(("stream", "stream", "parallel"))
         case = Case(
             name,
             network=model,
-            types={layer.name: random_types(source) for layer in model.layers},
-            input_type=random_spec(source, 2, 12),
+            types={layer.name: random_types(source, _narrow if narrow else random_spec) for layer in model.layers},
+            input_type=_narrow(source, 2, 12) if narrow else random_spec(source, 2, 12),
             part=source.choice(PARTS),
             clock_period_ns=source.choice((2.5, 5.0, 5.0, 10.0)),
             interleave=None if knobs.get("stateful") else source.choice((None, None, 1, 2)),
             multipliers=source.choice(("auto", "shift_add", "dsp")),
             io=io,
             bus_bits=None if slides or io == "parallel" else source.choice((None, None, 16, 32, 40)),
-            reuse_factor=source.choice((1, 1, 1, 2)),
+            reuse_factor=source.choice((1, 1, 2, 3)) if narrow else source.choice((1, 1, 1, 2)),
+            dsp_budget=source.choice((None, None, 0, 8)),
             **knobs,
         )
         try:
@@ -116,6 +122,10 @@ def random_network_case(source: random.Random, name: str) -> Case:
         except ConfigError:  # nothing that lasts, or a reuse factor or a bus that the model cannot have
             continue
         return case
+
+
+def _narrow(source: random.Random, least: int, most: int) -> str:
+    return random_spec(source, 5, 5)
 
 
 class _Growth:
@@ -137,6 +147,10 @@ class _Growth:
             self._add(self._builder.input(f"in_{index}", shape))
         for _ in range(self._random.randint(2, self._most_layers)):
             self._grow(self._pick(self._all))
+        sequences = [t for t in self._unused if len(t.shape) == 2]
+        if self._reshapes and sequences and self._random.random() < 0.7:
+            (flat,) = self._call(Reshape(self._name(), (prod(sequences[-1].shape),)), sequences[-1])
+            self._call(self._dense(flat, self._most_units), flat)
         outputs = [t for t in self._unused if not self._is_input(t)]
         rest = [tensor for tensor in self._unused if self._is_input(tensor)]
         outputs += [self._call(self._dense(tensor), tensor)[0] for tensor in rest]
@@ -280,7 +294,7 @@ class _Growth:
             case _:
                 return OverSteps(self._name(), Function("softmax"), self._random.random() < 0.3)
 
-    def _dense(self, x: Tensor) -> Dense:
-        units = self._random.randint(1, self._most_units)
-        function = Function(self._random.choice(("linear", "relu", "tanh")))
+    def _dense(self, x: Tensor, least_units: int = 1) -> Dense:
+        units = self._random.randint(least_units, self._most_units)
+        function = Function(self._random.choice(("linear", "relu", "tanh", "softmax")))
         return Dense(self._name(), self._weights(units, x.shape[-1]), self._weights(units), function)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -144,6 +146,15 @@ def test_as_few_blocks_as_allowed(most: int | None, used: int) -> None:
     firmware = design.firmware(design.graph())
     assert sum(area.resources.dsps for area in firmware.areas) == used
     assert sum((area.multipliers for area in firmware.areas), Multipliers()).elementwise >= 15
+
+
+def test_a_budget_takes_products_that_share_blocks_though_they_take_cycles() -> None:
+    layers, narrow = [lstm("cell", 2, 4)], types("fixed<5,2,RND,SAT>")
+    cell = Case("few", (3, 2), layers, narrow, part="xcvu13p", clock_period_ns=2.5, reuse_factor=4)
+    few = replace(cell, dsp_budget=2)
+    free, within = cell.firmware(cell.graph()), few.firmware(few.graph())
+    assert sum(area.resources.dsps for area in within.areas) == 2
+    assert within.latency_cycles > free.latency_cycles
 
 
 def test_no_fewer_blocks_than_can_be() -> None:

@@ -117,7 +117,12 @@ class Planner:
             for way in _with_and_without_addends(product)
         ]
         made = [best, *map(scheduled, summed)]
-        return min((self._smaller(pipeline, scheduled, most_dsps) for pipeline in made), key=_cost)
+
+        def excess(pipeline: Pipeline) -> int:
+            return 0 if most_dsps is None else max(dsps(pipeline.datapath, self.delays) - most_dsps, 0)
+
+        smaller = [self._smaller(pipeline, scheduled, most_dsps) for pipeline in made]
+        return min(smaller, key=lambda pipeline: (excess(pipeline), *_cost(pipeline)))
 
     def _smaller(self, best: Pipeline, scheduled: Callable[[Datapath], Pipeline], most_dsps: int | None) -> Pipeline:
         """Return a pipeline of no more cycles that takes less of the part, whatever its products are."""
