@@ -149,12 +149,21 @@ def test_as_few_blocks_as_allowed(most: int | None, used: int) -> None:
 
 
 def test_a_budget_takes_products_that_share_blocks_though_they_take_cycles() -> None:
-    layers, narrow = [lstm("cell", 2, 4)], types("fixed<5,2,RND,SAT>")
-    cell = Case("few", (3, 2), layers, narrow, part="xcvu13p", clock_period_ns=2.5, reuse_factor=4)
-    few = replace(cell, dsp_budget=2)
-    free, within = cell.firmware(cell.graph()), few.firmware(few.graph())
-    assert sum(area.resources.dsps for area in within.areas) == 2
-    assert within.latency_cycles > free.latency_cycles
+    layers, narrow = [lstm("cell", 2, 2)], types("fixed<7,2,RND,SAT>")
+    free = Case("few", (3, 2), layers, narrow, part="xc7a100t", reuse_factor=2)
+    within = replace(free, dsp_budget=8)
+    made, fewer = (each.firmware(each.graph()) for each in (free, within))
+    assert sum(area.resources.dsps for area in fewer.areas) == 8
+    assert fewer.latency_cycles > made.latency_cycles
+
+
+def test_a_cascade_has_a_block_for_each_of_its_products() -> None:
+    cell, narrow = [lstm("cell", 2, 4)], types("fixed<5,2,RND,SAT>")
+    few = Case("few", (3, 2), cell, narrow, part="xcvu13p", reuse_factor=2, dsp_budget=7)
+    with pytest.raises(ConfigError, match="dsp_budget: 8 DSP blocks are the fewest"):
+        few.firmware(few.graph())
+    design = replace(few, dsp_budget=8)
+    assert sum(area.resources.dsps for area in design.firmware(design.graph()).areas) == 8
 
 
 def test_no_fewer_blocks_than_can_be() -> None:

@@ -130,12 +130,17 @@ def dsps(datapath: Datapath, delays: DelayModel) -> int:
 
 def _used(datapath: Datapath, delays: DelayModel) -> dict[Operation, int]:
     """Return the DSP blocks of each operation that has some."""
-    return {
-        op: blocks * (op.result.count - in_luts * op.operands[1].count)
-        for op in datapath.operations
-        if (blocks := dsp_blocks(op, delays))
-        for in_luts in [op.kind.lut_rows if isinstance(op.kind, dp.Products) else 0]
-    }
+    return {op: blocks * _in_dsps(op) for op in datapath.operations if (blocks := dsp_blocks(op, delays))}
+
+
+def _in_dsps(operation: Operation) -> int:
+    """Return how many products of an operation look-up tables do not make; a cascade has several for each result."""
+    match operation.kind:
+        case dp.Products(lut_rows=lut_rows):
+            matrix, x = operation.operands
+            return matrix.count - lut_rows * x.count
+        case _:
+            return operation.result.count
 
 
 def _in_luts(operation: Operation) -> dp.Products | dp.Multiply:
