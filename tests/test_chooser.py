@@ -237,6 +237,11 @@ def test_offers_are_nearest_and_a_curve_falls(seed: int, designs: int) -> None:
             "reuse_factor: it is set, and 'targets' decide it too. Leave one of the two out of the settings",
         ),
         ({"targets": {"max_dsps": 5}, "copies": 2}, "copies: it is set, and 'targets'"),
+        (
+            {"targets": {"max_latency_ns": 500}, "dsp_budget": 80},
+            "dsp_budget: 80 DSP blocks are for given knobs, and 'targets' choose these. Give max_dsps = 80 among the "
+            "targets instead, or knobs in place of targets",
+        ),
     ],
 )
 def test_impossible_targets_are_refused(settings: dict[str, Any], text: str) -> None:

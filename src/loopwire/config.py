@@ -143,6 +143,12 @@ class CompileConfig(Knobs):
                 raise ConfigError(
                     knob, "it is set, and 'targets' decide it too", "Leave one of the two out of the settings"
                 )
+        if self.dsp_budget is not None:
+            raise ConfigError(
+                "dsp_budget",
+                f"{self.dsp_budget} DSP blocks are for given knobs, and 'targets' choose these",
+                f"Give max_dsps = {self.dsp_budget} among the targets instead, or knobs in place of targets",
+            )
 
     @property
     def knobs(self) -> Knobs:
