@@ -24,6 +24,8 @@ from loopwire.devices import find_part
 from loopwire.devices.delay_model import DelayModel
 from loopwire.errors import ConfigError
 from loopwire.knobs import Knobs
+from loopwire.layers.activation import Function
+from loopwire.layers.dense import Dense
 from test_conformance_verilog import dense, lstm
 
 DELAYS = DelayModel(find_part("xcvu13p"))
@@ -166,8 +168,16 @@ def test_a_cascade_has_a_block_for_each_of_its_products() -> None:
     assert sum(area.resources.dsps for area in design.firmware(design.graph()).areas) == 8
 
 
+def test_weights_of_0_and_powers_of_two_take_no_block() -> None:
+    weights = np.array([[0.625, 0.0, 0.5], [0.0, 0.375, 0.25]])
+    head = Dense("head", weights, np.zeros(2), Function("linear"))
+    few = Case("few", (3,), [head], part="xcvu13p", multipliers="dsp", dsp_budget=2)
+    assert sum(area.resources.dsps for area in few.firmware(few.graph()).areas) == 2
+
+
 def test_no_fewer_blocks_than_can_be() -> None:
-    few = Case("few", (3,), [dense("head", 3, 4)], part="xcvu13p", multipliers="dsp", dsp_budget=5)
+    head = Dense("head", np.full((4, 3), 0.625), np.zeros(4), Function("linear"))
+    few = Case("few", (3,), [head], part="xcvu13p", multipliers="dsp", dsp_budget=5)
     with pytest.raises(ConfigError) as refused:
         few.firmware(few.graph())
     assert str(refused.value) == (

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
 from loopwire.datapath import ops as dp
-from loopwire.datapath.datapath import Datapath, Operation
-from loopwire.datapath.signals import Signal
+from loopwire.datapath.datapath import Datapath
+from loopwire.datapath.needed_products import constants_of, products_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +44,3 @@ def count_multipliers(datapath: Datapath) -> Multipliers:
             case _:
                 assert_never(operation.kind)
     return total
-
-
-def constants_of(datapath: Datapath) -> Mapping[Signal, dp.Constant]:
-    """Return the constants by their signals."""
-    return {op.result: op.kind for op in datapath.operations if isinstance(op.kind, dp.Constant)}
-
-
-def products_of(operation: Operation, constants: Mapping[Signal, dp.Constant]) -> int:
-    """Return how many products need a multiplier."""
-    matrix = constants.get(operation.operands[0])
-    if matrix is None:
-        return operation.operands[0].count if isinstance(operation.kind, dp.Products) else operation.result.count
-    return sum(abs(int(v)).bit_count() > 1 for v in matrix.integers.flat)

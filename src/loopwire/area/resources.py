@@ -11,13 +11,13 @@ import numpy as np
 
 from loopwire.area.cells import Cells, Resources
 from loopwire.area.lut_factors import LutKind
-from loopwire.area.multipliers import constants_of, products_of
 from loopwire.area.surroundings import surroundings
 from loopwire.datapath import ops as dp
 from loopwire.datapath.datapath import Feedback, Operation
 from loopwire.datapath.element_ranges import element_ranges
 from loopwire.datapath.limits import limited_to_zero
 from loopwire.datapath.lut_products import dsp_blocks
+from loopwire.datapath.needed_products import constants_of, products_of
 from loopwire.datapath.signals import Signal
 from loopwire.devices import Device
 from loopwire.devices.delay_model import DelayModel

@@ -11,6 +11,7 @@ import numpy as np
 from loopwire.datapath import ops as dp
 from loopwire.datapath.datapath import Datapath, Operation
 from loopwire.datapath.loops import looped
+from loopwire.datapath.needed_products import constants_of, products_of
 from loopwire.datapath.rewrite import replaced
 from loopwire.devices.delay_model import DelayModel
 
@@ -124,23 +125,27 @@ def _within_dsps(datapath: Datapath, delays: DelayModel, copies: int) -> Datapat
 
 
 def dsps(datapath: Datapath, delays: DelayModel) -> int:
-    """Return the DSP blocks of all products."""
-    return sum(_used(datapath, delays).values())
+    """Return the DSP blocks of all products; one with a constant 0 or a power of two takes none."""
+    constants = constants_of(datapath)
+    return sum(
+        blocks * max(products_of(op, constants) - _products_in_luts(op), 0)
+        for op in datapath.operations
+        if (blocks := dsp_blocks(op, delays))
+    )
 
 
 def _used(datapath: Datapath, delays: DelayModel) -> dict[Operation, int]:
-    """Return the DSP blocks of each operation that has some."""
-    return {op: blocks * _in_dsps(op) for op in datapath.operations if (blocks := dsp_blocks(op, delays))}
+    """Return the DSP blocks of each operation that has some, before any are in cascades."""
+    return {
+        op: blocks * (op.result.count - _products_in_luts(op))
+        for op in datapath.operations
+        if (blocks := dsp_blocks(op, delays))
+    }
 
 
-def _in_dsps(operation: Operation) -> int:
-    """Return how many products of an operation look-up tables do not make; a cascade has several for each result."""
-    match operation.kind:
-        case dp.Products(lut_rows=lut_rows):
-            matrix, x = operation.operands
-            return matrix.count - lut_rows * x.count
-        case _:
-            return operation.result.count
+def _products_in_luts(operation: Operation) -> int:
+    kind = operation.kind
+    return kind.lut_rows * operation.operands[1].count if isinstance(kind, dp.Products) else 0
 
 
 def _in_luts(operation: Operation) -> dp.Products | dp.Multiply:
