@@ -85,7 +85,7 @@ def test_multipliers_are_counted_as_they_are_built() -> None:
     (parallel,) = planned(multipliers="dsp").pipelines
     assert count_multipliers(parallel.datapath).elementwise == 3 * UNITS
     (trees,) = planned(multipliers="shift_add").pipelines
-    assert count_multipliers(trees.datapath) == Multipliers(0, 4 * UNITS)
+    assert count_multipliers(trees.datapath) == Multipliers(0, 3 * UNITS)
 
 
 def test_a_product_takes_the_dsp_blocks_that_its_factors_need() -> None:
