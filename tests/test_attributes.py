@@ -26,7 +26,7 @@ LAYER = "kept_a"
 @pytest.fixture
 def design(tmp_path: Path) -> Path:
     """A folder with the SystemVerilog of an LSTM, whose tables have registers before them."""
-    case = Case("kept", (3, 2), [lstm("a", 2, 2)], types("fixed<8,3>"), clock_period_ns=2.5, part="xcvu13p")
+    case = Case("kept", (3, 2), [lstm("a", 2, 2)], types("fixed<8,3>"), clock_period_ns=3.0, part="xcvu13p")
     write_files(case.firmware(case.graph()), tmp_path)
     return tmp_path
 

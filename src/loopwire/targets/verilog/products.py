@@ -82,8 +82,14 @@ def matrix_statements(
         place = element_of(row, n, col)
         weight = signed_factor(matrix, f"{text(matrix)}[{place}]", out.width)
         factor = signed_factor(x, f"{text(x)}[{col}]", out.width)
-        process, becomes = ("always_ff @(posedge aclk)", "<=") if registered else ("always_comb", "=")
-        lines += [process, *nested([*outer, *cols], f"{part}[{place}] {becomes} {weight} * {factor};")]
+        if registered or cols:
+            process, becomes = ("always_ff @(posedge aclk)", "<=") if registered else ("always_comb", "=")
+            lines += [process, *nested([*outer, *cols], f"{part}[{place}] {becomes} {weight} * {factor};")]
+        else:  # Icarus 11 warns of a select of element 0 in always_comb
+            assigned = f"assign {part}[{place}] = {weight} * {factor};"
+            count = rows - kind.lut_rows
+            head = f"for (genvar row = 0; row < {count}; row++) begin : {part.block()}"
+            lines += [head, f"  {assigned}", "end"] if outer else [assigned]
         if kind.added:
             return [*lines, *each_element(out, result, f"{part}[{index_of(out)}] + {literal(kind.added, out.width)}")]
         parts.append((part, in_dsps))
