@@ -53,6 +53,21 @@ def test_a_folder_is_one_process(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_a_folder_that_two_threads_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one does so while the first one removes it."""
+    folder, removed = new_folder(tmp_path), folders._remove
+
+    def remove(path: Path) -> None:
+        monkeypatch.undo()
+        release(path)
+        removed(path)
+
+    monkeypatch.setattr(folders, "_remove", remove)
+    release(folder)
+    assert not folder.exists()
+    assert not folders.is_ours(folder)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, None])
 def test_what_a_process_leaves(number: signal.Signals | None, tmp_path: Path) -> None:
     with in_another_process(f"new_folder(Path({str(tmp_path)!r}))") as process:

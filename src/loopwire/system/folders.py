@@ -77,12 +77,16 @@ def owner(path: Path) -> str:
 
 
 def release(path: Path) -> None:
-    """Remove a folder of this process's and all that is in it; nothing happens where it was removed before."""
-    lock = _held.get(path)
-    if lock is not None:
+    """Remove a folder of this process's and all that is in it; nothing happens where it was removed before.
+
+    Two threads may do so at once. It stays claimed until it is removed, so that what is interrupted is removed at the
+    process's end.
+    """
+    if path in _held:
         _remove(path)
-        del _held[path]
-        os.close(lock)
+        lock = _held.pop(path, None)
+        if lock is not None:
+            os.close(lock)
 
 
 @contextlib.contextmanager
