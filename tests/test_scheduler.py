@@ -12,6 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from cell_models import CELLS
+from conformance import Case, types
 from loopwire.datapath.datapath import Datapath, Feedback, Operation
 from loopwire.datapath.dsp_adders import with_dsp_adders
 from loopwire.datapath.late_clamps import covering_tables, late_clamps
@@ -31,6 +33,7 @@ from loopwire.timing.operation_delays import OperationTimes, cut_delays_ns, oper
 from loopwire.timing.pipeline import Pipeline
 from loopwire.timing.scheduler import schedule
 from loopwire.timing.ternary_sums import with_ternary_sums
+from random_models import Weights
 from test_expand import SOLVERS, only_datapath, random_model, random_types
 from test_passes import gru
 
@@ -101,6 +104,7 @@ def assert_cuts_hold(pipeline: Pipeline) -> None:
             placement = pipeline.placements[operation]
             if placement.first_stage > cut.stage:
                 for operand in operation.operands:
+                    assert operand is not pipeline.datapath.x or pipeline.input_stage <= cut.stage, "x comes behind it"
                     held = operand in cut.signals or places.get(operand, cut.stage + 1) > cut.stage
                     assert held or operand not in places, f"{operand.name} is not held for {operation.result.name}"
             else:
@@ -122,6 +126,15 @@ def test_schedules_of_random_models_hold(solver: str, seed: int, period_ns: floa
         assert_schedule_holds(rotated, period_ns, least_loop_latency)
     with suppress(ConfigError):  # A table with its ends repeated may take longer than the clock.
         assert_schedule_holds(late_clamps(merge_addends(covering_tables(datapath))), period_ns, least_loop_latency)
+
+
+@pytest.mark.parametrize("period_ns", [3.0, 4.0, 5.0, 8.0])
+def test_no_loop_holds_in_front_of_its_input(period_ns: float) -> None:
+    """The window of a quasi-recurrent cell is a state that nothing but x follows."""
+    cell = CELLS["qrnn"].make(Weights(1), "a", 2, 2)
+    datapath = only_datapath(Case("held", (4, 2), [cell], types("fixed<8,3>")).graph(), SOLVERS["trees"])
+    for stage in range(2):
+        assert_cuts_hold(schedule(datapath, DELAYS, period_ns, (stage, 0.0), 2))
 
 
 def assert_schedule_holds(datapath: Datapath, period_ns: float, least_loop_latency: int) -> None:

@@ -239,9 +239,11 @@ class _Scheduler:
             for operation in loop:
                 placement = placements[operation]
                 inside_tree = placement.first_stage <= place < placement.time[0]
-                # What comes in behind the cut is not held: another layer's values, the constants of another step.
+                # What comes in behind the cut is not held: x, another layer's values, the constants of another step.
                 enters = placement.first_stage > place and (
-                    operation.result.layer != layer or isinstance(operation.kind, dp.StepRom)
+                    (self.datapath.x in operation.operands and self._input_time[0] > place)
+                    or operation.result.layer != layer
+                    or isinstance(operation.kind, dp.StepRom)
                 )
                 possible &= not inside_tree and not enters
                 if placement.first_stage > place:
